@@ -1,0 +1,215 @@
+"""A bag of distinct keys that can be scanned by stateless cursors and sampled fairly.
+
+A dict answers "is this key here?" but offers neither the n-th element (for a fair random choice) nor a place
+to resume an iteration after it has grown, shrunk or been rehashed. This index stands beside the dict or set
+that owns the keys and supplies both.
+
+The idea is linear hashing (Litwin 1980). Keys lie in buckets, plain lists of a few dozen. With `2**level <=
+len(buckets) < 2**(level + 1)` the buckets below `len(buckets) - 2**level` have already been split in this
+round and, like their new halves at the end of the list, are addressed by `level + 1` low bits of the hash;
+the others by `level` bits. The table grows by splitting one bucket whenever the mean load passes `LOAD`,
+and shrinks by merging the last bucket into the one it came from, so no operation ever rehashes more than
+one bucket.
+
+Cursors. Read the bits of a hash backwards, lowest first: a bucket addressed by k bits is then one interval
+of width 2**-k, and splitting or merging only cuts or joins neighbouring intervals. An iteration walks the
+intervals from left to right and its cursor is the left end of the next one, with the bits put back in hash
+order, which makes it the address of a bucket in a small table. Every key left of the cursor has been
+returned, whatever splits and merges happen between the calls; a merge can only make the next call start
+earlier and repeat some keys. That is Redis's guarantee: present from start to end means returned at least
+once. Any 64-bit number is a valid position, so a foreign cursor does no harm. 0 begins; 0 returned means
+the end.
+
+Random. A bucket is drawn uniformly and a slot uniformly below the length of the fullest bucket; a slot
+beyond the bucket's end is drawn again. All keys are then equally likely. The bound rises with every append
+and is measured anew when rejections have become frequent enough to pay for it.
+
+Python salts the hash of bytes per process (unless PYTHONHASHSEED fixes it), so nobody outside can choose
+keys that collide, and cursors mean nothing to another process.
+
+Simplified: a SCAN call returns whole buckets, so it may exceed COUNT by up to a bucket; removal searches its
+bucket from the front.
+"""
+
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from random import Random
+
+# Mean keys per bucket while growing. A bucket costs some 100 bytes beside its slots, and removal compares
+# with half a bucket on average.
+LOAD = 28
+# Buckets are merged when the mean falls below this; far enough from LOAD that no sequence of single adds
+# and discards splits and merges in turn.
+MERGE_LOAD = 10
+# Rejected draws per bucket before the bound is measured again, which costs less than a rejection per bucket.
+REJECTIONS_PER_BUCKET = 4
+
+
+class ScanIndex:
+    """Distinct bytes keys with resumable iteration and fair random choice.
+
+    Not aware of membership: the owner's dict or set knows which keys are new or present.
+    """
+
+    __slots__ = ("_bound", "_buckets", "_high", "_low", "_rejected", "_room", "_slack")
+
+    _buckets: list[list[bytes]]
+    _low: int  # mask of `level` bits
+    _high: int  # mask of `level + 1` bits
+    _room: int  # keys that still fit before the next split; gives the length as well
+    _slack: int  # the room above which the last bucket is merged away
+    _bound: int  # no bucket is longer
+    _rejected: int  # rejected random draws since the bound was last measured
+
+    def __init__(self, keys: Iterable[bytes] = ()) -> None:
+        """Build from distinct `keys`: O(N), about 0.2 s for a million."""
+        self._fill(list(keys))
+
+    def _fill(self, keys: list[bytes]) -> None:
+        count = max(1, -(-len(keys) // LOAD))
+        buckets: list[list[bytes]] = [[] for _ in range(count)]
+        self._buckets = buckets
+        self._low = (1 << (count.bit_length() - 1)) - 1
+        self._high = high = self._low * 2 + 1
+        self._room = LOAD * count - len(keys)
+        self._slack = (LOAD - MERGE_LOAD) * count
+        self._rejected = 0
+        # Every address of level + 1 bits, those not split yet standing twice: no comparison in the loop.
+        by_address = buckets + buckets[count - self._low - 1 : self._low + 1]
+        for key in keys:
+            by_address[hash(key) & high].append(key)
+        self._bound = max(map(len, buckets))
+
+    def __len__(self) -> int:
+        """Number of keys: O(1)."""
+        return LOAD * len(self._buckets) - self._room
+
+    def __iter__(self) -> Iterator[bytes]:
+        """All keys in no particular order; the index must not change meanwhile."""
+        return chain.from_iterable(self._buckets)
+
+    def add(self, key: bytes) -> None:
+        """Add `key`, which must not be present. Amortised O(1)."""
+        index = hash(key) & self._high
+        buckets = self._buckets
+        if index >= len(buckets):
+            index &= self._low
+        bucket = buckets[index]
+        bucket.append(key)
+        if len(bucket) > self._bound:
+            self._bound = len(bucket)
+        self._room -= 1
+        if self._room < 0:
+            self._split()
+
+    def discard(self, key: bytes) -> None:
+        """Remove `key`, which must be present (ValueError otherwise). Amortised O(1)."""
+        index = hash(key) & self._high
+        buckets = self._buckets
+        if index >= len(buckets):
+            index &= self._low
+        buckets[index].remove(key)
+        self._room += 1
+        if self._room > self._slack:
+            self._merge()
+
+    def clear(self) -> None:
+        """Remove every key."""
+        self._fill([])
+
+    def _split(self) -> None:
+        """Divide the bucket at the split pointer by one more bit of the hash."""
+        buckets = self._buckets
+        bit = self._low + 1
+        source = len(buckets) - bit
+        stays: list[bytes] = []
+        moves: list[bytes] = []
+        for key in buckets[source]:
+            if hash(key) & bit:
+                moves.append(key)
+            else:
+                stays.append(key)
+        buckets[source] = stays
+        buckets.append(moves)
+        if len(buckets) == bit * 2:
+            self._low = self._high
+            self._high = self._high * 2 + 1
+        self._room += LOAD
+        self._slack += LOAD - MERGE_LOAD
+
+    def _merge(self) -> None:
+        """Undo the latest split; a single bucket stays as it is."""
+        buckets = self._buckets
+        if len(buckets) == 1:
+            return
+        if len(buckets) == self._low + 1:
+            self._high = self._low
+            self._low >>= 1
+        last = buckets.pop()
+        bucket = buckets[len(buckets) & self._low]
+        bucket += last
+        self._bound = max(self._bound, len(bucket))
+        self._room -= LOAD
+        self._slack -= LOAD - MERGE_LOAD
+
+    def scan(self, cursor: int, count: int) -> tuple[int, list[bytes]]:
+        """Return the next cursor and the keys of the buckets from `cursor` on, until at least `count` keys.
+
+        `cursor` is any number from 0 to 2**64 - 1; 0 begins, and 0 comes back when the iteration is complete.
+        O(count) expected; keys may come twice in one iteration if the table shrank meanwhile.
+        """
+        buckets = self._buckets
+        low = self._low
+        found: list[bytes] = []
+        while True:
+            index = cursor & low
+            bit = low + 1
+            if index + bit < len(buckets):  # split in this round: one more bit
+                index = cursor & self._high
+            else:
+                bit >>= 1
+            found += buckets[index]
+            # Add one to the address read backwards; the carry runs towards the low bits.
+            while index & bit:
+                index ^= bit
+                bit >>= 1
+            if not bit:
+                return 0, found
+            cursor = index | bit
+            if len(found) >= count:
+                return cursor, found
+
+    def random(self, rng: Random) -> bytes:
+        """Return one key, each with the same probability. O(1) expected; IndexError when empty."""
+        buckets = self._buckets
+        width = len(buckets)
+        if self._room == LOAD * width:
+            raise IndexError("random choice from an empty index")
+        if self._rejected > REJECTIONS_PER_BUCKET * width:
+            self._rejected = 0
+            self._bound = max(map(len, buckets))
+        places = width * self._bound
+        draw = rng.random
+        while True:
+            # One draw of 53 random bits serves for both: far more than the bits of `places`.
+            slot, index = divmod(int(draw() * places), width)
+            bucket = buckets[index]
+            if slot < len(bucket):
+                return bucket[slot]
+            self._rejected += 1
+
+    def _check(self) -> None:
+        """Assert every invariant: O(N)."""
+        buckets = self._buckets
+        count = len(buckets)
+        size = sum(map(len, buckets))
+        assert self._low + 1 <= count <= self._high
+        assert self._low & (self._low + 1) == 0 and self._high == self._low * 2 + 1
+        assert size == len(self) and len(set(self)) == size
+        assert self._slack == (LOAD - MERGE_LOAD) * count
+        assert self._room >= 0 and (count == 1 or self._room <= self._slack)
+        assert max(map(len, buckets)) <= self._bound
+        for index, bucket in enumerate(buckets):
+            split = (index & self._low) + self._low + 1 < count
+            mask = self._high if split else self._low
+            assert all(hash(key) & mask == index for key in bucket)
