@@ -1,0 +1,58 @@
+"""Arguments to values, with the error that the wire wants when they do not fit.
+
+:mod:`kedis.commands.numbers` knows the number formats; this module turns its errors into answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kedis import errors
+from kedis.commands.numbers import NumberError, parse_float, parse_int
+from kedis.errors import CommandError
+
+
+def integer(raw: bytes, message: str = errors.NOT_AN_INTEGER) -> int:
+    """A signed 64-bit integer; ``message`` answers anything else."""
+    try:
+        return parse_int(raw)
+    except NumberError:
+        raise CommandError(message) from None
+
+
+def integer_between(raw: bytes, low: int, high: int, message: str) -> int:
+    """An integer of ``low`` to ``high``; not a number and out of range are both answered with ``message``."""
+    value = integer(raw, message)
+    if not low <= value <= high:
+        raise CommandError(message)
+    return value
+
+
+def natural(raw: bytes, message: str = errors.NOT_POSITIVE) -> int:
+    """An integer of at least 0; not a number and negative are both answered with ``message``."""
+    value = integer(raw, message)
+    if value < 0:
+        raise CommandError(message)
+    return value
+
+
+def double(raw: bytes, message: str = errors.NOT_A_FLOAT) -> float:
+    """A float as Redis reads one (inf allowed, nan not)."""
+    try:
+        return parse_float(raw)
+    except NumberError:
+        raise CommandError(message) from None
+
+
+def key_count(argv: Sequence[bytes], position: int, message: str) -> list[bytes]:
+    """The keys of ``numkeys key [key …]`` beginning at ``position``.
+
+    A count below 1 is answered with ``message``, one that runs past the arguments is a syntax error.
+    """
+    count = integer(argv[position], message)
+    if count < 1:
+        raise CommandError(message)
+    keys = list(argv[position + 1 : position + 1 + count])
+    if len(keys) < count:
+        raise CommandError(errors.SYNTAX)
+    return keys

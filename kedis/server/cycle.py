@@ -1,0 +1,58 @@
+"""Once per turn of the event loop: write the journal, then send every waiting reply.
+
+libev calls a *prepare* watcher when all events of a turn have been handled, just before it would sleep.  By then
+every client that had something to say has been served, so one journal write and at most one send per client
+cover the turn, and nothing is sent before the journal has it.
+
+The watcher has a lower priority than gevent's own prepare watcher, which runs the callbacks that greenlets have
+scheduled; replies they produce are therefore sent in the same turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from kedis.server.connection import Connection
+
+
+class TurnJournal(Protocol):
+    """What the cycle asks of the append-only file."""
+
+    def flush(self) -> bool:
+        """Write what was recorded in this turn.  True when the replies of this turn may go out now."""
+
+
+class Cycle:
+    """Collects the connections that have replies waiting, and serves them at the end of each turn."""
+
+    def __init__(self, hub: Any) -> None:
+        self.journal: TurnJournal | None = None
+        self.waiting: list[Connection] = []
+        self.turns = 0
+        self.before_send: list[Callable[[], None]] = []
+        self._watcher = hub.loop.prepare(ref=False, priority=-2)
+
+    def start(self) -> None:
+        """Begin to run at the end of every turn."""
+        self._watcher.start(self._end_of_turn)
+
+    def stop(self) -> None:
+        """Run no more."""
+        self._watcher.stop()
+        self._watcher.close()
+
+    def _end_of_turn(self) -> None:
+        self.turns += 1
+        if self.journal is not None and not self.journal.flush():
+            return  # held back until what they saw is durable; the journal calls release()
+        if self.waiting:
+            self.release()
+
+    def release(self) -> None:
+        """Send the replies of every waiting connection."""
+        waiting, self.waiting = self.waiting, []
+        for connection in waiting:
+            connection.queued = False
+            connection.send()

@@ -1,0 +1,244 @@
+"""The network server: listeners, clients, periodic work, start and orderly end.
+
+All of it runs in one thread, on one gevent hub.  :meth:`NetworkServer.start` binds and begins to accept;
+:meth:`NetworkServer.stop` ends it.  Signals and process exit belong to the command line
+(:mod:`kedis.cli.server`), so that a server can live in any thread of any program.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import os
+import resource
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+
+from kedis import errors
+from kedis.engine import Engine
+from kedis.server.connection import Connection
+from kedis.server.cycle import Cycle
+from kedis.server.listener import Listener
+from kedis.store.expiry import ActiveExpiry
+
+log = logging.getLogger("kedis.server")
+
+#: Descriptors that the server needs for itself: files, listeners, pipes.
+RESERVED_DESCRIPTORS = 32
+
+
+class StartError(Exception):
+    """The server cannot start; the message is one clear line for the user."""
+
+
+class NetworkServer:
+    """Serves one engine to the network."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.hub = gevent.get_hub()
+        self.cycle = Cycle(self.hub)
+        self.connections: set[Connection] = set()
+        self.paused: dict[Connection, Callable[[], Any]] = {}
+        self.listeners: list[Listener] = []
+        self.port = 0
+        self.bytes_received = 0
+        self.bytes_sent = 0
+        self.connections_received = 0
+        self.rejected_connections = 0
+        self.query_buffer_disconnections = 0
+        self.output_buffer_disconnections = 0
+        self.expiry = ActiveExpiry(engine.keyspace)
+        self._next_turn: list[Callable[[], Any]] = []
+        self._turn_timer = self.hub.loop.timer(0.0)
+        self._periodic: gevent.Greenlet | None = None
+        engine.on_unpause = self._wake_paused
+        engine.server = self
+
+    # -- start and end ------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Bind and begin to serve.  Raises :class:`StartError`."""
+        config = self.engine.config
+        self._fit_descriptors()
+        for host in config.bind_addresses:
+            self._listen(host, config.port)
+        if config.unixsocket:
+            self._listen_unix(config.unixsocket)
+        self.cycle.start()
+        self._periodic = gevent.spawn(self._run_periodically)
+
+    def stop(self) -> None:
+        """Stop accepting, close every client, stop the periodic work."""
+        for listener in self.listeners:
+            listener.stop()
+        self.listeners.clear()
+        if self._periodic is not None:
+            self._periodic.kill()
+        self.cycle.release()
+        for connection in list(self.connections):
+            connection.close()
+        gevent.sleep(0)
+        self.cycle.stop()
+        self._turn_timer.stop()
+        self._turn_timer.close()
+
+    def stop_accepting(self) -> None:
+        """Take no new clients; those that are connected stay."""
+        for listener in self.listeners:
+            listener.stop()
+
+    def _listen(self, host: str, port: int) -> None:
+        optional = host.startswith("-")
+        host = host.removeprefix("-")
+        wildcard = {"*": "0.0.0.0", "::*": "::"}.get(host, host)
+        family = socket.AF_INET6 if ":" in wildcard else socket.AF_INET
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        try:
+            listening.bind((wildcard, self.port or port))
+        except OSError as error:
+            listening.close()
+            if optional:
+                return
+            raise StartError(f"cannot listen on {host} port {port}: {error.strerror or error}") from None
+        self._accept_from(listening)
+        self.port = listening.getsockname()[1]
+
+    def _listen_unix(self, path: str) -> None:
+        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            if os.path.exists(path):
+                os.unlink(path)
+            listening.bind(path)
+            if self.engine.config.unixsocketperm:
+                os.chmod(path, self.engine.config.unixsocketperm)
+        except OSError as error:
+            listening.close()
+            raise StartError(f"cannot listen on unix socket {path}: {error.strerror or error}") from None
+        self._accept_from(listening)
+
+    def _accept_from(self, listening: socket.socket) -> None:
+        listening.listen(self.engine.config.tcp_backlog)
+        listening.setblocking(False)
+        listener = Listener(listening, self._handle, self._refuse)
+        listener.start()
+        self.listeners.append(listener)
+
+    def _fit_descriptors(self) -> None:
+        """Raise the limit of open files to what maxclients needs, or lower maxclients to what there is."""
+        config = self.engine.config
+        needed = config.maxclients + RESERVED_DESCRIPTORS
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft >= needed:
+            return
+        limit = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+        if limit < needed:
+            config.maxclients = limit - RESERVED_DESCRIPTORS
+            log.warning("maxclients lowered to %d: the limit of open files is %d", config.maxclients, limit)
+
+    # -- clients ------------------------------------------------------------------------------------------
+
+    def _handle(self, sock: socket.socket, address: Any) -> None:
+        """Serve one client; runs in a greenlet of its own until the client has gone."""
+        with sock:
+            self.connections_received += 1
+            if len(self.connections) >= self.engine.config.maxclients:
+                self._refuse(sock)
+                return
+            if self._is_unprotected_stranger(sock, address):
+                self._answer_and_forget(sock, errors.PROTECTED_MODE)
+                self.rejected_connections += 1
+                return
+            self._set_options(sock)
+            connection = Connection(self, sock, _text(address, sock), _text(sock.getsockname(), sock))
+            self.connections.add(connection)
+            connection.serve()
+
+    def _refuse(self, sock: socket.socket) -> None:
+        self.rejected_connections += 1
+        self._answer_and_forget(sock, errors.TOO_MANY_CLIENTS)
+
+    @staticmethod
+    def _answer_and_forget(sock: socket.socket, text: str) -> None:
+        try:
+            sock.send(f"-{text}\r\n".encode())
+        except OSError:
+            pass  # the client is refused either way
+
+    def _is_unprotected_stranger(self, sock: socket.socket, address: Any) -> bool:
+        config = self.engine.config
+        if not config.protected_mode or config.requirepass or sock.family == socket.AF_UNIX:
+            return False
+        return not ipaddress.ip_address(address[0].partition("%")[0]).is_loopback
+
+    def _set_options(self, sock: socket.socket) -> None:
+        if sock.family == socket.AF_UNIX:
+            return
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        interval = self.engine.config.tcp_keepalive
+        if interval:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, interval)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, max(interval // 3, 1))
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
+
+    # -- turns --------------------------------------------------------------------------------------------
+
+    def next_turn(self, callback: Callable[[], Any]) -> None:
+        """Call ``callback`` in the next turn of the loop, after waiting input of others has been looked at.
+
+        (``loop.run_callback`` may run it within the same turn, for as long as callbacks keep coming.)
+        """
+        if not self._next_turn:
+            self._turn_timer.start(self._run_next_turn)
+        self._next_turn.append(callback)
+
+    def _run_next_turn(self) -> None:
+        callbacks, self._next_turn = self._next_turn, []
+        for callback in callbacks:
+            callback()
+
+    def _wake_paused(self) -> None:
+        for callback in list(self.paused.values()):
+            self.next_turn(callback)
+
+    # -- periodic work ------------------------------------------------------------------------------------
+
+    def _run_periodically(self) -> None:
+        """``hz`` times a second: expiry, idle clients, the end of a pause."""
+        engine = self.engine
+        while True:
+            interval = 1.0 / engine.config.hz
+            gevent.sleep(interval)
+            engine.keyspace.now_ns = engine.clock()
+            if engine.paused_until_ns and engine.clock() >= engine.paused_until_ns:
+                engine.unpause()
+            if not engine.loading and not engine.paused_until_ns:
+                self.expiry.run(interval, engine.clock)
+                engine.flush_pending()
+            self._close_idle_clients()
+
+    def _close_idle_clients(self) -> None:
+        timeout = self.engine.config.timeout
+        if not timeout:
+            return
+        deadline = self.engine.clock() - timeout * 1_000_000_000
+        for connection in list(self.connections):
+            session = connection.session
+            if session.last_interaction_ns < deadline and not session.subscriptions:
+                connection.close()
+
+
+def _text(address: Any, sock: socket.socket) -> str:
+    """An address as CLIENT LIST prints it."""
+    if sock.family == socket.AF_UNIX:
+        return f"{address or sock.getsockname()}:0"
+    host, port = address[0], address[1]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

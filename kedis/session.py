@@ -1,0 +1,151 @@
+"""What the server knows of one client.
+
+A session is the context (``ctx``) that every command handler receives: the selected database, the protocol,
+the transaction under way.  There is no socket in it; a network connection, the in-process client and the
+replay of a journal each drive one.  Replies are appended to ``out`` through ``append``, encoded by ``encode``
+for the protocol that the client has chosen.
+
+``guarded`` is the one bit that the engine tests on every call: it is set whenever anything about this client
+needs a closer look (not authenticated, inside MULTI, subscribed in RESP2, …), so that the common case pays for
+a single test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from kedis.resp.replies import encode2, encode3
+
+if TYPE_CHECKING:
+    from kedis.commands.table import Command
+    from kedis.engine import Engine
+    from kedis.store.database import Database
+
+
+class Transport(Protocol):
+    """The carrier of a session as far as commands may look at it; a socket stands behind it, or nothing."""
+
+    kind: str  # "tcp", "unix", "in-process", "journal"
+    fd: int
+
+    def close(self) -> None:
+        """End the connection without waiting; replies not yet sent are dropped."""
+
+    def output_bytes(self) -> int:
+        """Bytes of replies that the client has not taken yet."""
+
+    def input_bytes(self) -> int:
+        """Bytes received that do not make a whole command yet."""
+
+
+def _discard(_chunk: bytes) -> None:
+    """Stand in for ``append`` while the client wants no replies (CLIENT REPLY OFF)."""
+
+
+class Session:
+    """One client: identity, selected database, protocol, transaction and reply state."""
+
+    __slots__ = (
+        "address",
+        "append",
+        "authenticated",
+        "close_after_reply",
+        "created_ns",
+        "database",
+        "db",
+        "encode",
+        "engine",
+        "guarded",
+        "id",
+        "last_command",
+        "last_interaction_ns",
+        "lib_name",
+        "lib_version",
+        "local_address",
+        "multi_failed",
+        "name",
+        "no_evict",
+        "no_touch",
+        "out",
+        "queue",
+        "reply_mode",
+        "resp",
+        "subscriptions",
+        "transport",
+        "user",
+        "watch_broken",
+        "watched",
+    )
+
+    def __init__(self, engine: Engine, transport: Transport, *, address: str = "", local_address: str = ""):
+        self.engine = engine
+        self.transport = transport
+        self.address = address
+        self.local_address = local_address
+        self.id = engine.next_session_id()
+        self.created_ns = self.last_interaction_ns = engine.clock()
+        self.last_command: Command | None = None
+        self.out: list[bytes] = []
+        self.append: Callable[[bytes], None] = self.out.append
+        self.lib_name = b""
+        self.lib_version = b""
+        self.no_evict = False
+        self.no_touch = False
+        self.close_after_reply = False
+        self.name = b""
+        self.guarded = False
+        self.reset()
+
+    def reset(self) -> None:
+        """Put the state that RESET restores back to that of a new connection."""
+        engine = self.engine
+        self.database = 0
+        self.db: Database = engine.keyspace.databases[0]
+        self.speak(2)
+        self.user = b"default"
+        self.authenticated = not engine.config.requirepass
+        self.queue: list[Any] | None = None
+        self.multi_failed = False
+        self.watched: dict[tuple[int, bytes], bool] = {}
+        self.watch_broken = False
+        self.reply_mode = "on"
+        self.append = self.out.append
+        self.subscriptions: set[bytes] = set()
+        self.update_guard()
+
+    def speak(self, protocol: int) -> None:
+        """Switch to RESP ``protocol`` (2 or 3)."""
+        self.resp = protocol
+        self.encode = encode3 if protocol == 3 else encode2
+
+    def select(self, index: int) -> None:
+        """Make database ``index`` the one that commands work on."""
+        self.database = index
+        self.db = self.engine.keyspace.databases[index]
+
+    def set_reply_mode(self, mode: str) -> None:
+        """CLIENT REPLY: ``on``, ``off``, or ``skip``: the command after this one stays unanswered.
+
+        SKIP takes effect in two steps, because the CLIENT REPLY SKIP itself is unanswered too.
+        """
+        self.reply_mode = mode
+        self.append = self.out.append if mode == "on" else _discard
+        self.update_guard()
+
+    def update_guard(self) -> None:
+        """Recompute ``guarded`` after a change of what it stands for."""
+        self.guarded = (
+            not self.authenticated
+            or self.queue is not None
+            or self.reply_mode in ("skip", "skipping")
+            or (self.resp == 2 and bool(self.subscriptions))
+        )
+
+    def propagate(self, *argv: bytes) -> None:
+        """Journal ``argv`` instead of the running command's own words; may be called several times."""
+        self.engine.propagate(self.database, argv)
+
+    def propagate_nothing(self) -> None:
+        """Journal nothing for the running command, although it changed something."""
+        self.engine.replaced = True

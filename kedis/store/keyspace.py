@@ -1,0 +1,91 @@
+"""All databases, and what is common to them: the clock of the running command, the counters, the observers.
+
+``dirty`` counts changes; the engine compares it before and after a command to know whether to journal it.
+``observed`` is false as long as nobody wants to know of single changes (no WATCH, no notifications, …), so that
+the common write pays for one test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from kedis.store.database import Database
+
+
+class Keyspace:
+    """The databases of one server.
+
+    ``journal_delete(database_number, key)`` is called for every key that expires, so that the deletion
+    reaches the journal before whatever the running command writes.
+    """
+
+    def __init__(self, count: int = 16) -> None:
+        self.databases = [Database(self, number) for number in range(count)]
+        self.now_ns = 0
+        self.dirty = 0
+        self.hits = 0
+        self.misses = 0
+        self.expired_keys = 0
+        self.expired_on_access = 0
+        self.loading = False
+        self.observed = False
+        self.watch_count = 0
+        self.journal_delete: Callable[[int, bytes], None] = lambda number, key: None
+
+    @property
+    def now_ms(self) -> int:
+        """Milliseconds since 1970 at the start of the running command; it stands still while it runs."""
+        return self.now_ns // 1_000_000
+
+    def observe(self, database: Database, key: bytes, event: str) -> None:
+        """A change passed the door while somebody is watching."""
+        if database.watchers and key in database.watchers:
+            self.break_watches(database, key)
+
+    def expired(self, database: Database, key: bytes) -> None:
+        """A key was removed because its time had come."""
+        self.expired_keys += 1
+        self.journal_delete(database.number, key)
+        if self.observed:
+            self.observe(database, key, "expired")
+
+    # -- WATCH --------------------------------------------------------------------------------------------
+
+    def watch(self, session: Any, database: Database, key: bytes) -> None:
+        """Have ``session.watch_broken`` set when ``key`` changes."""
+        database.watchers.setdefault(key, []).append(session)
+        self.watch_count += 1
+        self.observed = True
+
+    def unwatch(self, session: Any, database: Database, key: bytes) -> None:
+        """Take one watch back."""
+        watchers = database.watchers[key]
+        watchers.remove(session)
+        if not watchers:
+            del database.watchers[key]
+        self.watch_count -= 1
+        self.observed = self.watch_count > 0
+
+    def break_watches(self, database: Database, key: bytes) -> None:
+        """Mark every session that watches ``key``."""
+        for session in database.watchers.get(key, ()):
+            session.watch_broken = True
+
+    def swap(self, first: int, second: int) -> None:
+        """Exchange the contents of two databases; sessions stay with their number, watchers are told.
+
+        O(watched keys of the two).
+        """
+        one, two = self.databases[first], self.databases[second]
+        if one is two:
+            return
+        for database in (one, two):
+            for key in list(database.watchers):
+                if key in one.data or key in two.data:
+                    self.break_watches(database, key)
+        for name in ("data", "expires", "index", "volatile"):
+            mine, other = getattr(one, name), getattr(two, name)
+            setattr(one, name, other)
+            setattr(two, name, mine)
+        self.dirty += 1
