@@ -383,5 +383,5 @@ def _unknown_command(argv: Sequence[bytes]) -> str:
     for argument in argv[1:]:
         if len(shown) >= _ECHO_LIMIT:
             break
-        shown += "'" + argument[: _ECHO_LIMIT - len(shown)].decode("latin-1") + "' "
+        shown += "'" + argument[: _ECHO_LIMIT - len(shown)].decode("utf-8", "surrogateescape") + "' "
     return errors.unknown_command(argv[0][:_ECHO_LIMIT], shown)
