@@ -1,0 +1,38 @@
+"""Kedis: a Redis-compatible in-memory data store in Python.
+
+    import kedis
+
+    with kedis.Server(port=0) as server:          # a real server, in a thread of this process
+        server.client().set("greeting", "hello")  # or any Redis client, at server.host and server.port
+
+    store = kedis.connect()                        # no socket at all: a redis.Redis on an engine in this process
+    store.incr("visits")
+
+Nothing is imported until it is used, so ``import kedis`` costs a program nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kedis.in_process import connect as connect
+    from kedis.server.thread import Server as Server
+
+__version__ = "0.1.0"
+#: The Redis version whose commands Kedis has, and which INFO gives to applications that choose by it.
+REDIS_VERSION = "7.0.15"
+
+__all__ = ["REDIS_VERSION", "Server", "__version__", "connect"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Server":
+        from kedis.server.thread import Server
+
+        return Server
+    if name == "connect":
+        from kedis.in_process import connect
+
+        return connect
+    raise AttributeError(f"module 'kedis' has no attribute {name!r}")

@@ -1,0 +1,122 @@
+"""``kedis-server``: from the command line to a running server, and from a signal to an orderly end."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+import gevent
+
+import kedis
+from kedis.config import Config, ConfigError
+from kedis.server.instance import Instance
+from kedis.server.server import StartError
+
+log = logging.getLogger("kedis")
+
+HELP = """\
+kedis-server {version}: a Redis-compatible in-memory data store (speaks Redis {redis}).
+
+usage: kedis-server [FILE | -] [--SETTING VALUE ...] ...
+       kedis-server --help | --version | --help-settings
+
+  FILE         a configuration file in redis.conf syntax; - reads it from standard input
+  --SETTING    any setting, as in the file; flags win over the file
+
+examples:
+  kedis-server                                  127.0.0.1:6379, data kept in ./kedis-data
+  kedis-server --port 7000 --appendonly no      another port, nothing written to disk
+  kedis-server kedis.conf --loglevel verbose    a file, and one setting changed
+  kedis-server --maxmemory 100mb --maxmemory-policy allkeys-lru
+
+the settings most often changed:
+  --port 6379                 TCP port; 0 takes a free one
+  --bind 127.0.0.1            addresses to listen on
+  --requirepass SECRET        clients must AUTH first
+  --dir kedis-data            folder for the append-only file
+  --appendonly yes            keep the data on disk
+  --appendfsync everysec      always | everysec | no: when written data is synced
+  --maxmemory 0               limit such as 100mb; 0 is none
+  --maxmemory-policy noeviction
+
+--help-settings prints every setting with its default. Stop with Ctrl-C or SIGTERM; a second signal stops at once.
+talk to it:  redis-cli -p 6379 ping      printf 'SET user me\\r\\nGET user\\r\\n' | nc 127.0.0.1 6379
+"""
+
+_LEVELS = {
+    "debug": logging.DEBUG,
+    "verbose": logging.DEBUG,
+    "notice": logging.INFO,
+    "warning": logging.WARNING,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the server; returns the exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words and words[0] in ("-h", "--help"):
+        sys.stdout.write(HELP.format(version=kedis.__version__, redis=kedis.REDIS_VERSION))
+        return 0
+    if words and words[0] in ("-v", "--version"):
+        print(f"kedis-server {kedis.__version__} (Redis {kedis.REDIS_VERSION})")
+        return 0
+    try:
+        if words and words[0] == "--help-settings":
+            from kedis.config import describe_settings
+
+            sys.stdout.write(describe_settings())
+            return 0
+        config = Config.from_command_line(words)
+        _set_up_logging(config)
+        return _serve(config)
+    except (ConfigError, StartError) as error:
+        print(f"kedis-server: {error}", file=sys.stderr)
+        return 1
+
+
+def _set_up_logging(config: Config) -> None:
+    try:
+        handler = logging.FileHandler(config.logfile) if config.logfile else logging.StreamHandler(sys.stdout)
+    except OSError as error:
+        raise StartError(f"cannot write the log file {config.logfile}: {error.strerror}") from None
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
+    logging.basicConfig(level=_LEVELS[config.loglevel], handlers=[handler], force=True)
+
+
+def _serve(config: Config) -> int:
+    log.info("kedis %s, compatible with Redis %s, pid %d", kedis.__version__, kedis.REDIS_VERSION, os.getpid())
+    if config.ignored:
+        log.info("accepted without effect in Kedis: %s", ", ".join(config.ignored))
+    instance = Instance(config)
+    instance.start()
+    watchers = _handle_signals(instance)
+    try:
+        return instance.run_until_stopped()
+    finally:
+        for watcher in watchers:
+            watcher.stop()
+        log.info("bye")
+
+
+def _handle_signals(instance: Instance) -> list[object]:
+    """The first SIGTERM or SIGINT ends the server in order, the second at once."""
+    loop = gevent.get_hub().loop
+    received = []
+
+    def on_signal(number: int) -> None:
+        if received:
+            os._exit(1)
+        received.append(number)
+        log.info("%s received, shutting down", signal.Signals(number).name)
+        instance.request_stop(0)
+
+    watchers = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        watcher = loop.signal(number)
+        watcher.start(on_signal, number)
+        watchers.append(watcher)
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    return watchers

@@ -1,0 +1,49 @@
+"""A whole server: the engine, what it remembers on disk, and its network side, started and ended in order."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+from gevent.event import Event
+
+from kedis.config import Config
+from kedis.engine import Engine
+from kedis.server.server import NetworkServer
+
+log = logging.getLogger("kedis.server")
+
+
+class Instance:
+    """Put together from a configuration; :meth:`start` it, wait for :attr:`ended`, :meth:`stop` it.
+
+    Belongs to the thread that made it.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.engine = Engine(config)
+        self.network = NetworkServer(self.engine)
+        self.ended = Event()
+        self.exit_code = 0
+        self.engine.on_shutdown = self.request_stop
+
+    def start(self) -> None:
+        """Load what there is, then serve.  Raises StartError."""
+        self.network.start()
+        log.info("ready to accept connections on port %d (pid %d)", self.network.port, os.getpid())
+
+    def request_stop(self, exit_code: int = 0) -> None:
+        """Have :meth:`run_until_stopped` return soon; may be called from a command."""
+        self.exit_code = exit_code
+        self.network.next_turn(self.ended.set)
+
+    def run_until_stopped(self) -> int:
+        """Serve until :meth:`request_stop`; returns the exit code."""
+        self.ended.wait()
+        self.stop()
+        return self.exit_code
+
+    def stop(self) -> None:
+        """End in order: no new clients, replies out, clients closed."""
+        self.network.stop()
