@@ -35,12 +35,12 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from random import Random
 
-# Mean keys per bucket while growing. A bucket costs some 100 bytes beside its slots, and removal compares
+# Mean keys per bucket while growing. A bucket costs some 80 bytes beside its slots, and removal compares
 # with half a bucket on average.
-LOAD = 28
+LOAD = 20
 # Buckets are merged when the mean falls below this; far enough from LOAD that no sequence of single adds
 # and discards splits and merges in turn.
-MERGE_LOAD = 10
+MERGE_LOAD = 8
 # Rejected draws per bucket before the bound is measured again, which costs less than a rejection per bucket.
 REJECTIONS_PER_BUCKET = 4
 

@@ -1,0 +1,248 @@
+"""The values behind the hash and set types: dict and set that can also be scanned and sampled.
+
+Reading and overwriting are those of the built-in type, at its speed. Up to `INDEX_ABOVE` entries that is all:
+a scan returns everything at once (as Redis does with its compact encodings) and a random pick lists the
+entries. The entry beyond builds a `ScanIndex`, which every method here that adds or removes keeps in step,
+and which stays until the container is empty, because an iteration may be under way with one of its cursors.
+
+Adding and removing must go through the methods named in each class; the inherited mutators (`add`, `pop`,
+`update`, `del x[y]`, ...) do not know of the index. Overwriting a field of a `Hash` with `x[field] = value` is
+safe when the field is there.
+
+Simplified: no compact encoding; OBJECT ENCODING is answered from sizes, not from the representation.
+"""
+
+from collections.abc import Collection, Iterable
+from random import Random
+
+from kedis.structures.scan_index import ScanIndex
+
+INDEX_ABOVE = 128
+
+# From this share of the entries on, distinct sampling lists them all instead of drawing until distinct.
+_DENSE = 3
+
+
+def _pick(entries: Collection[bytes], index: ScanIndex | None, rng: Random) -> bytes:
+    if index is not None:
+        return index.random(rng)
+    return list(entries)[int(rng.random() * len(entries))]
+
+
+def _sample_distinct(
+    entries: Collection[bytes], index: ScanIndex | None, rng: Random, count: int
+) -> list[bytes]:
+    size = len(entries)
+    if count >= size:
+        return list(entries)
+    if index is None or count * _DENSE > size:
+        return rng.sample(list(entries), count)
+    # A dict keeps the order of the draws, so the result is as random in its order as in its choice.
+    drawn: dict[bytes, None] = {}
+    while len(drawn) < count:
+        drawn[index.random(rng)] = None
+    return list(drawn)
+
+
+def _sample_with_repeats(
+    entries: Collection[bytes], index: ScanIndex | None, rng: Random, count: int
+) -> list[bytes]:
+    if not entries:
+        return []
+    if index is None:
+        return rng.choices(list(entries), k=count)
+    draw = index.random
+    return [draw(rng) for _ in range(count)]
+
+
+def _scan(
+    entries: Collection[bytes], index: ScanIndex | None, cursor: int, count: int
+) -> tuple[int, list[bytes]]:
+    if index is None:
+        return 0, list(entries)
+    return index.scan(cursor, count)
+
+
+def _check(entries: Collection[bytes], index: ScanIndex | None) -> None:
+    if index is None:
+        assert len(entries) <= INDEX_ABOVE
+        return
+    assert entries
+    index._check()
+    assert len(index) == len(entries)
+    assert set(index) == set(entries)
+
+
+class Hash(dict[bytes, bytes]):
+    """Field to value. Change it with `put`, `put_many`, `remove`, `remove_many` and `clear` only."""
+
+    __slots__ = ("index",)
+
+    index: ScanIndex | None
+
+    def __init__(self, items: Iterable[tuple[bytes, bytes]] | dict[bytes, bytes] = ()) -> None:
+        """Build from pairs or from a mapping; the later of two equal fields wins. O(N)."""
+        super().__init__(items)
+        self.index = ScanIndex(self) if len(self) > INDEX_ABOVE else None
+
+    def put(self, field: bytes, value: bytes) -> bool:
+        """Set `field`; return whether it is new. Amortised O(1)."""
+        before = len(self)
+        self[field] = value
+        if len(self) == before:
+            return False
+        if self.index is not None:
+            self.index.add(field)
+        elif before >= INDEX_ABOVE:
+            self.index = ScanIndex(self)
+        return True
+
+    def put_many(self, items: Iterable[tuple[bytes, bytes]]) -> int:
+        """Set every pair in turn; return how many fields are new. O(pairs)."""
+        before = len(self)
+        if self.index is None:
+            self.update(items)
+            if len(self) > INDEX_ABOVE:
+                self.index = ScanIndex(self)
+        else:
+            for field, value in items:
+                self.put(field, value)
+        return len(self) - before
+
+    def remove(self, field: bytes) -> bool:
+        """Delete `field`; return whether it was there. Amortised O(1)."""
+        if self.pop(field, None) is None:
+            return False
+        if self.index is not None:
+            if self:
+                self.index.discard(field)
+            else:
+                self.index = None
+        return True
+
+    def remove_many(self, fields: Iterable[bytes]) -> int:
+        """Delete each of `fields` that is there; return how many were. O(fields)."""
+        before = len(self)
+        for field in fields:
+            self.remove(field)
+        return before - len(self)
+
+    def clear(self) -> None:
+        """Delete everything."""
+        super().clear()
+        self.index = None
+
+    def copy(self) -> "Hash":
+        """An independent copy: O(N)."""
+        return Hash(self)
+
+    def random_one(self, rng: Random) -> bytes:
+        """One field, each equally likely; IndexError when empty. O(1) expected."""
+        return _pick(self, self.index, rng)
+
+    def sample_distinct(self, rng: Random, count: int) -> list[bytes]:
+        """`count` different fields (all of them if there are fewer). O(count) expected."""
+        return _sample_distinct(self, self.index, rng, count)
+
+    def sample_with_repeats(self, rng: Random, count: int) -> list[bytes]:
+        """`count` independent picks; none when empty. O(count) expected."""
+        return _sample_with_repeats(self, self.index, rng, count)
+
+    def scan(self, cursor: int, count: int) -> tuple[int, list[bytes]]:
+        """Next cursor and the fields from `cursor` on, as `ScanIndex.scan`; all at once while small."""
+        return _scan(self, self.index, cursor, count)
+
+    def _check(self) -> None:
+        _check(self, self.index)
+
+
+class Set(set[bytes]):
+    """Distinct members. Change it with `insert`, `insert_many`, `remove_member`, `remove_many`, `pop_random` and
+    `clear` only."""
+
+    __slots__ = ("index",)
+
+    index: ScanIndex | None
+
+    def __init__(self, members: Iterable[bytes] = ()) -> None:
+        """Build from members, repeats allowed. O(N)."""
+        super().__init__(members)
+        self.index = ScanIndex(self) if len(self) > INDEX_ABOVE else None
+
+    def insert(self, member: bytes) -> bool:
+        """Add `member`; return whether it is new. Amortised O(1)."""
+        before = len(self)
+        self.add(member)
+        if len(self) == before:
+            return False
+        if self.index is not None:
+            self.index.add(member)
+        elif before >= INDEX_ABOVE:
+            self.index = ScanIndex(self)
+        return True
+
+    def insert_many(self, members: Iterable[bytes]) -> int:
+        """Add every member; return how many are new. O(members)."""
+        before = len(self)
+        if self.index is None:
+            self.update(members)
+            if len(self) > INDEX_ABOVE:
+                self.index = ScanIndex(self)
+        else:
+            for member in members:
+                self.insert(member)
+        return len(self) - before
+
+    def remove_member(self, member: bytes) -> bool:
+        """Remove `member`; return whether it was there. Amortised O(1)."""
+        before = len(self)
+        self.discard(member)
+        if len(self) == before:
+            return False
+        if self.index is not None:
+            if self:
+                self.index.discard(member)
+            else:
+                self.index = None
+        return True
+
+    def remove_many(self, members: Iterable[bytes]) -> int:
+        """Remove each of `members` that is there; return how many were. O(members)."""
+        before = len(self)
+        for member in members:
+            self.remove_member(member)
+        return before - len(self)
+
+    def clear(self) -> None:
+        """Remove everything."""
+        super().clear()
+        self.index = None
+
+    def copy(self) -> "Set":
+        """An independent copy: O(N)."""
+        return Set(self)
+
+    def pop_random(self, rng: Random) -> bytes:
+        """Remove and return one member, each equally likely; IndexError when empty. O(1) expected."""
+        member = _pick(self, self.index, rng)
+        self.remove_member(member)
+        return member
+
+    def random_one(self, rng: Random) -> bytes:
+        """One member, each equally likely; IndexError when empty. O(1) expected."""
+        return _pick(self, self.index, rng)
+
+    def sample_distinct(self, rng: Random, count: int) -> list[bytes]:
+        """`count` different members (all of them if there are fewer). O(count) expected."""
+        return _sample_distinct(self, self.index, rng, count)
+
+    def sample_with_repeats(self, rng: Random, count: int) -> list[bytes]:
+        """`count` independent picks; none when empty. O(count) expected."""
+        return _sample_with_repeats(self, self.index, rng, count)
+
+    def scan(self, cursor: int, count: int) -> tuple[int, list[bytes]]:
+        """Next cursor and the members from `cursor` on, as `ScanIndex.scan`; all at once while small."""
+        return _scan(self, self.index, cursor, count)
+
+    def _check(self) -> None:
+        _check(self, self.index)

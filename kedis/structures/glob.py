@@ -1,0 +1,176 @@
+"""Glob patterns as Redis matches them, in bounded time.
+
+`*` any run of bytes, `?` one byte, `[abc]`, `[^abc]`, `[a-z]` one byte of a set (a range may be written backwards),
+`\\x` the byte x itself, inside brackets too. The odd corners are Redis's:
+
+- a bracket that is never closed ends with the pattern; `[]` matches nothing and `[^]` any one byte;
+- in `[a-]` the dash makes a range up to the bracket, which so does not close;
+- a backslash at the very end stands for itself;
+- an empty string is matched by the empty pattern only, not by `**`. A lone `*` matches it, which is how KEYS and
+  SCAN treat that pattern.
+
+The stars cut a pattern into segments of fixed length. The first is anchored at the start, the last at the end,
+and taking the leftmost place for each in between is always right, so every segment is searched for once: no
+backtracking, at worst len(pattern) * len(string) steps. A literal segment is found by `bytes.find`, another by
+a regular expression that consists of one class per byte and nothing that repeats.
+"""
+
+import re
+from collections.abc import Callable
+from itertools import groupby
+
+Matcher = Callable[[bytes], bool]
+# Where the segment begins at or after `start`, ending at or before `end`; -1 if nowhere.
+Finder = Callable[[bytes, int, int], int]
+
+_ANY = frozenset(range(256))
+_META = re.compile(rb"[*?\[\\]")
+
+
+def compile_glob(pattern: bytes, nocase: bool = False) -> Matcher:
+    """Return the predicate "this string matches `pattern`"; `nocase` ignores the case of ASCII letters.
+
+    Compiling is O(len(pattern)); a match at worst O(len(pattern) * len(string)). Every pattern is valid.
+    """
+    if pattern == b"*":
+        return lambda string: True
+    if not nocase:
+        if not _META.search(pattern):
+            return pattern.__eq__
+        prefix = pattern[:-1]
+        if pattern.endswith(b"*") and prefix and not _META.search(prefix):
+            return lambda string: string.startswith(prefix)
+    segments = _segments(pattern, nocase)
+    if len(segments) == 1:
+        return _fixed(segments[0])
+    return _starred(segments)
+
+
+def _fixed(segment: list[frozenset[int]]) -> Matcher:
+    """A pattern without a star: as long as the string."""
+    length = len(segment)
+    find = _finder(segment)
+    return lambda string: len(string) == length and find(string, 0, length) == 0
+
+
+def _starred(segments: list[list[frozenset[int]]]) -> Matcher:
+    """Segments with a star between each two; empty at an end where the pattern begins or ends with a star."""
+    head, *middle, tail = segments
+    head_length, tail_length = len(head), len(tail)
+    shortest = max(1, sum(map(len, segments)))
+    find_head, find_tail = _finder(head), _finder(tail)
+    inner = [(_finder(segment), len(segment)) for segment in middle if segment]
+
+    def matches(string: bytes) -> bool:
+        if len(string) < shortest:
+            return False
+        tail_at = len(string) - tail_length
+        if find_head(string, 0, head_length) != 0 or find_tail(string, tail_at, len(string)) != tail_at:
+            return False
+        position = head_length
+        for find, length in inner:
+            position = find(string, position, tail_at)
+            if position < 0:
+                return False
+            position += length
+        return True
+
+    return matches
+
+
+def _finder(segment: list[frozenset[int]]) -> Finder:
+    """The search for a segment, given as the set of bytes allowed at each place."""
+    if all(len(allowed) == 1 for allowed in segment):
+        literal = bytes(next(iter(allowed)) for allowed in segment)
+        return lambda string, start, end: string.find(literal, start, end)
+    search = _expression(segment).search
+
+    def find(string: bytes, start: int, end: int) -> int:
+        found = search(string, start, end)
+        return -1 if found is None else found.start()
+
+    return find
+
+
+def _expression(segment: list[frozenset[int]]) -> re.Pattern[bytes]:
+    """One class per place, `{n}` for n equal places: nothing that could match in two ways."""
+    parts = []
+    for allowed, run in groupby(segment):
+        repeats = sum(1 for _ in run)
+        times = b"{%d}" % repeats if repeats > 1 else b""
+        parts.append(_class(allowed) + times)
+    return re.compile(b"".join(parts), re.DOTALL)
+
+
+def _class(allowed: frozenset[int]) -> bytes:
+    if allowed == _ANY:
+        return b"."
+    if not allowed:
+        return rb"[^\x00-\xff]"
+    return b"[" + b"".join(b"\\x%02x" % byte for byte in sorted(allowed)) + b"]"
+
+
+def _segments(pattern: bytes, nocase: bool) -> list[list[frozenset[int]]]:
+    """Cut at the stars; each segment is a list of the sets of bytes allowed at its places."""
+    segments: list[list[frozenset[int]]] = [[]]
+    position = 0
+    while position < len(pattern):
+        byte = pattern[position]
+        position += 1
+        if byte == 0x2A:  # *
+            segments.append([])
+            continue
+        if byte == 0x3F:  # ?
+            allowed = _ANY
+        elif byte == 0x5B:  # [
+            allowed, position = _bracket(pattern, position, nocase)
+        else:
+            if byte == 0x5C and position < len(pattern):  # backslash
+                byte = pattern[position]
+                position += 1
+            allowed = _folded({byte}) if nocase else frozenset((byte,))
+        segments[-1].append(allowed)
+    return segments
+
+
+def _bracket(pattern: bytes, position: int, nocase: bool) -> tuple[frozenset[int], int]:
+    """The set of a bracket whose content begins at `position`, and the position after it."""
+    negated = pattern[position : position + 1] == b"^"
+    position += negated
+    allowed: set[int] = set()
+    exact: set[int] = set()  # escaped bytes: Redis compares them with regard to case, always
+    while position < len(pattern):
+        byte = pattern[position]
+        left = len(pattern) - position
+        if byte == 0x5C and left >= 2:
+            exact.add(pattern[position + 1])
+            position += 2
+        elif byte == 0x5D:  # ]
+            position += 1
+            break
+        elif left >= 3 and pattern[position + 1] == 0x2D:  # -
+            allowed |= _range(byte, pattern[position + 2], nocase)
+            position += 3
+        else:
+            allowed.add(byte)
+            position += 1
+    accepted = (_folded(allowed) if nocase else frozenset(allowed)) | exact
+    return (_ANY - accepted if negated else accepted), position
+
+
+def _range(first: int, last: int, nocase: bool) -> range:
+    first, last = min(first, last), max(first, last)
+    if nocase:
+        # As in Redis, the ends are put in order first and in lower case after.
+        first, last = _lower(first), _lower(last)
+    return range(first, last + 1)
+
+
+def _lower(byte: int) -> int:
+    return byte + 32 if 65 <= byte <= 90 else byte
+
+
+def _folded(allowed: set[int]) -> frozenset[int]:
+    """Every byte whose lower case is the lower case of an allowed one."""
+    lowered = set(map(_lower, allowed))
+    return frozenset(byte for byte in range(256) if _lower(byte) in lowered)
