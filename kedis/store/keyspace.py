@@ -29,6 +29,7 @@ class Keyspace:
         self.expired_keys = 0
         self.expired_on_access = 0
         self.loading = False
+        self.active_expiry = True
         self.observed = False
         self.watch_count = 0
         self.journal_delete: Callable[[int, bytes], None] = lambda number, key: None
