@@ -6,8 +6,8 @@ entries. The entry beyond builds a `ScanIndex`, which every method here that add
 and which stays until the container is empty, because an iteration may be under way with one of its cursors.
 
 Adding and removing must go through the methods named in each class; the inherited mutators (`add`, `pop`,
-`update`, `del x[y]`, ...) do not know of the index. Overwriting a field of a `Hash` with `x[field] = value` is
-safe when the field is there.
+`update`, `del x[y]`, ...) do not know of the index. Overwriting a field of a `Hash` with `x[field] = value`
+is safe when the field is there.
 
 Simplified: no compact encoding; OBJECT ENCODING is answered from sizes, not from the representation.
 """
@@ -157,8 +157,10 @@ class Hash(dict[bytes, bytes]):
 
 
 class Set(set[bytes]):
-    """Distinct members. Change it with `insert`, `insert_many`, `remove_member`, `remove_many`, `pop_random` and
-    `clear` only."""
+    """Distinct members.
+
+    Change it with `insert`, `insert_many`, `remove_member`, `remove_many`, `pop_random` and `clear` only.
+    """
 
     __slots__ = ("index",)
 

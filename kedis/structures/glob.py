@@ -1,18 +1,18 @@
 """Glob patterns as Redis matches them, in bounded time.
 
-`*` any run of bytes, `?` one byte, `[abc]`, `[^abc]`, `[a-z]` one byte of a set (a range may be written backwards),
-`\\x` the byte x itself, inside brackets too. The odd corners are Redis's:
+`*` any run of bytes, `?` one byte, `[abc]`, `[^abc]`, `[a-z]` one byte of a set (a range may be written
+backwards), `\\x` the byte x itself, inside brackets too. The odd corners are Redis's:
 
 - a bracket that is never closed ends with the pattern; `[]` matches nothing and `[^]` any one byte;
 - in `[a-]` the dash makes a range up to the bracket, which so does not close;
 - a backslash at the very end stands for itself;
-- an empty string is matched by the empty pattern only, not by `**`. A lone `*` matches it, which is how KEYS and
-  SCAN treat that pattern.
+- an empty string is matched by the empty pattern only, not by `**`. A lone `*` matches it, which is how KEYS
+  and SCAN treat that pattern.
 
-The stars cut a pattern into segments of fixed length. The first is anchored at the start, the last at the end,
-and taking the leftmost place for each in between is always right, so every segment is searched for once: no
-backtracking, at worst len(pattern) * len(string) steps. A literal segment is found by `bytes.find`, another by
-a regular expression that consists of one class per byte and nothing that repeats.
+The stars cut a pattern into segments of fixed length. The first is anchored at the start, the last at the
+end, and taking the leftmost place for each in between is always right, so every segment is searched for
+once: no backtracking, at worst len(pattern) * len(string) steps. A literal segment is found by
+`bytes.find`, another by a regular expression that consists of one class per byte and nothing that repeats.
 """
 
 import re
@@ -149,7 +149,7 @@ def _bracket(pattern: bytes, position: int, nocase: bool) -> tuple[frozenset[int
             position += 1
             break
         elif left >= 3 and pattern[position + 1] == 0x2D:  # -
-            allowed |= _range(byte, pattern[position + 2], nocase)
+            allowed.update(_range(byte, pattern[position + 2], nocase))
             position += 3
         else:
             allowed.add(byte)
