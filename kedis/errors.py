@@ -93,4 +93,59 @@ NOT_A_FLOAT = "ERR value is not a valid float"
 NOT_POSITIVE = "ERR value is out of range, must be positive"
 NO_SUCH_KEY = "ERR no such key"
 INDEX_OUT_OF_RANGE = "ERR index out of range"
+INVALID_CURSOR = "ERR invalid cursor"
 OVERFLOW = "ERR increment or decrement would overflow"
+
+
+# Connections and clients.
+
+DB_OUT_OF_RANGE = "ERR DB index is out of range"
+WRONG_PASSWORD = "WRONGPASS invalid username-password pair or user is disabled."
+AUTH_WITHOUT_PASSWORD = (
+    "ERR AUTH <password> called without any password configured for the default user. "
+    "Are you sure your configuration is correct?"
+)
+PROTOCOL_NOT_A_NUMBER = "ERR Protocol version is not an integer or out of range"
+UNSUPPORTED_PROTOCOL = "NOPROTO unsupported protocol version"
+HELLO_NEEDS_AUTH = (
+    "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> "
+    "<pass> option can be used to authenticate the client and select the RESP protocol version at the same time"
+)
+BAD_CLIENT_NAME = "ERR Client names cannot contain spaces, newlines or special characters."
+INVALID_CLIENT_ID = "ERR Invalid client ID"
+CLIENT_ID_NOT_POSITIVE = "ERR client-id should be greater than 0"
+NO_SUCH_CLIENT = "ERR No such client"
+BAD_PAUSE_MODE = "ERR CLIENT PAUSE mode must be WRITE or ALL"
+BAD_UNBLOCK_REASON = "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR"
+TIMEOUT_NOT_AN_INTEGER = "ERR timeout is not an integer or out of range"
+TIMEOUT_NEGATIVE = "ERR timeout is negative"
+
+
+def hello_option(option: bytes) -> str:
+    """The error for an option that HELLO does not have, or that lacks its values."""
+    return f"ERR Syntax error in HELLO option '{_shown(option)}'"
+
+
+def unknown_client_type(kind: bytes) -> str:
+    """The error for CLIENT LIST TYPE and CLIENT KILL TYPE."""
+    return f"ERR Unknown client type '{_shown(kind)}'"
+
+
+def no_such_user(user: bytes) -> str:
+    """The error for CLIENT KILL USER."""
+    return f"ERR No such user '{_shown(user)}'"
+
+
+def unrecognized_option(option: bytes) -> str:
+    """The error for CLIENT SETINFO."""
+    return f"ERR Unrecognized option '{_shown(option)}'"
+
+
+def bad_library_info(option: bytes) -> str:
+    """The error for a library name or version that would break the lines of CLIENT LIST."""
+    return f"ERR {_shown(option)} cannot contain spaces, newlines or special characters."
+
+
+def _shown(word: bytes) -> str:
+    """A word of the client's as an error repeats it."""
+    return word[:128].decode("utf-8", "surrogateescape")
