@@ -9,9 +9,8 @@ occur:
   to zero. Printed with 17 significant digits. Range bounds are read by a laxer rule of their own, see
   `parse_score_bound`.
 - Long doubles (INCRBYFLOAT, HINCRBYFLOAT): Redis computes in the 80-bit format of x87, 64 bits of mantissa,
-  which Python has not. `LongDouble` keeps mantissa and exponent as integers and rounds half to even at exactly
-  the points where the processor would: after parsing and after adding. Printed with 17 decimals, zeros
-  trimmed.
+  which Python has not. `LongDouble` keeps mantissa and exponent as integers and rounds half to even exactly
+  where the processor would: after parsing and after adding. Printed with 17 decimals, zeros trimmed.
 
 Every parser raises `NumberError`; the caller knows which words the client is owed.
 """
@@ -47,13 +46,14 @@ _SPACE = b" \t\n\v\f\r"
 
 
 def parse_int(text: bytes) -> int:
-    """The signed 64-bit integer that `text` spells in canonical form. O(1): longer texts are refused unread."""
-    value = _SMALL.get(text)
-    if value is not None:
-        return value
-    # The common case without the regular expression, which would double the cost.
-    if len(text) < 19 and text.isdigit() and text[0] != 48:
-        return int(text)
+    """The signed 64-bit integer that `text` spells in canonical form. O(1): a long text is refused unread."""
+    if len(text) < 19:
+        value = _SMALL.get(text)
+        if value is not None:
+            return value
+        # Without the regular expression, which would double the cost.
+        if text.isdigit() and text[0] != 48:
+            return int(text)
     if len(text) <= 20 and _INTEGER.fullmatch(text):
         value = int(text)
         if INT64_MIN <= value <= INT64_MAX:
@@ -73,8 +73,8 @@ def parse_uint(text: bytes) -> int:
 def parse_cursor(text: bytes) -> int:
     """The cursor of a SCAN call, by the rules of C's `strtoul`. O(len(text)).
 
-    Empty is 0, a sign and leading zeros are taken, a negative number counts back from 2**64, and the text ends
-    at a NUL.
+    Empty is 0, a sign and leading zeros are taken, a negative number counts back from 2**64, and the text
+    ends at a NUL.
     """
     text = text.partition(b"\0")[0]
     if not text:
@@ -174,6 +174,7 @@ _LEAST_EXPONENT = -16445  # of the last bit of a subnormal number
 _GREATEST_BIT = 16384  # values are below 2**16384
 _LONG_DOUBLE_CHARS = 5 * 1024  # Redis reads into a buffer of this size, with a closing NUL
 _DECIMALS = 17
+_DECIMAL_UNIT = 10**_DECIMALS
 _INFINITE = 1 << 30
 
 
@@ -192,7 +193,7 @@ _ZERO = LongDouble(0, 0)
 
 
 def parse_long_double(text: bytes) -> LongDouble:
-    """The 80-bit long double nearest to `text`, infinities included. Bounded: at most 5,119 bytes are taken."""
+    """The 80-bit long double nearest to `text`, infinities included. O(1): 5,119 bytes at most."""
     if len(text) >= _LONG_DOUBLE_CHARS:
         raise NumberError("too long for a float")
     if match := _DECIMAL.fullmatch(text):
@@ -226,7 +227,7 @@ def format_long_double(value: LongDouble) -> bytes:
     if exponent >= 0:
         text = _print_integer(mantissa << exponent)
     else:
-        whole, fraction = divmod(_shift_half_even(mantissa * 10**_DECIMALS, -exponent), 10**_DECIMALS)
+        whole, fraction = divmod(_shift_half_even(mantissa * _DECIMAL_UNIT, -exponent), _DECIMAL_UNIT)
         text = _print_integer(whole)
         if fraction:
             text += (b".%017d" % fraction).rstrip(b"0")
