@@ -1,0 +1,249 @@
+"""The sorted set behind the Z* commands: a dict from member to score beside a skip list in order of score.
+
+The dict answers what is asked by member (score, presence), the skip list what is asked by order (ranks,
+ranges). Both hold the same member object; scores are floats in the dict and raw doubles in the skip list's
+blocks. A set of up to `skiplist.BLOCK_MAX` members is one block without towers, which keeps small sets
+cheap without a second representation to convert from.
+
+Scans resume by position in a hash order that survives changes; that needs a third part, a ScanIndex, which
+sets of at most `UNINDEXED_MAX` members do without: a scan returns them whole. It is built when the set
+grows past that size and kept until the set is empty; a change of score does not touch it.
+
+Ranks count from 0 at the lowest (score, member); ranges are half-open. Scores are never NaN: the caller
+sees to it.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator
+from random import Random
+
+from kedis.structures.scan_index import ScanIndex
+from kedis.structures.skiplist import SkipList
+
+UNINDEXED_MAX = 128
+"""Above this many members a set has a scan index."""
+
+
+class SortedSet:
+    """Members with scores, in order of score and then of bytes."""
+
+    __slots__ = ("_list", "index", "scores")
+
+    def __init__(self) -> None:
+        self.scores: dict[bytes, float] = {}
+        """Score by member, to read only."""
+        self.index: ScanIndex | None = None
+        self._list = SkipList()
+
+    @classmethod
+    def from_scores(cls, scores: dict[bytes, float]) -> SortedSet:
+        """Build from a dict, which becomes the set's own. O(N log N), or O(N) when it is already in order."""
+        built = cls()
+        built.scores = scores
+        # Two sorts by one key each, the second stable, cost half of one sort by tuples.
+        members = sorted(scores)
+        members.sort(key=scores.__getitem__)
+        built._list = SkipList.from_sorted(array("d", map(scores.__getitem__, members)), members)
+        built._index_if_large()
+        return built
+
+    def copy(self) -> SortedSet:
+        """An independent copy. O(N)."""
+        twin = SortedSet()
+        twin.scores = self.scores.copy()
+        twin._list = self._list.copy()
+        twin._index_if_large()
+        return twin
+
+    def _index_if_large(self) -> None:
+        if self.index is None and len(self.scores) > UNINDEXED_MAX:
+            self.index = ScanIndex(self.scores)
+
+    def __len__(self) -> int:
+        """Number of members. O(1)."""
+        return len(self.scores)
+
+    def __contains__(self, member: object) -> bool:
+        """Whether `member` is present. O(1)."""
+        return member in self.scores
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Members in order; the set must not change meanwhile."""
+        return (member for member, _ in self._list)
+
+    def items(self) -> Iterator[tuple[bytes, float]]:
+        """(member, score) in order; the set must not change meanwhile."""
+        return iter(self._list)
+
+    def add(self, member: bytes, score: float) -> bool:
+        """Give `member` this score; True if it is new. An equal score changes nothing. O(log N) expected."""
+        scores = self.scores
+        old = scores.get(member)
+        if old is None:
+            scores[member] = score
+            self._list.insert(score, member)
+            if self.index is not None:
+                self.index.add(member)
+            elif len(scores) > UNINDEXED_MAX:
+                self.index = ScanIndex(scores)
+            return True
+        if old != score:
+            scores[member] = score
+            ordered = self._list
+            # What delete returns is the object the dict holds as its key: the caller's equal copy can go.
+            ordered.insert(score, ordered.delete(old, member))
+        return False
+
+    def score(self, member: bytes) -> float | None:
+        """The score of `member`, None if absent. O(1)."""
+        return self.scores.get(member)
+
+    def remove(self, member: bytes) -> bool:
+        """Take `member` out; False if it was absent. O(log N) expected."""
+        score = self.scores.pop(member, None)
+        if score is None:
+            return False
+        self._list.delete(score, member)
+        if self.index is not None:
+            self._unindex((member,))
+        return True
+
+    def _unindex(self, members: Iterable[bytes]) -> None:
+        """Take members that have just left `scores` out of the index, which goes with the last of them."""
+        if not self.scores:
+            self.index = None
+        elif self.index is not None:
+            for member in members:
+                self.index.discard(member)
+
+    def rank(self, member: bytes, reverse: bool = False) -> int | None:
+        """Position of `member`, from the highest when `reverse`; None if absent. O(log N) expected."""
+        score = self.scores.get(member)
+        if score is None:
+            return None
+        rank = self._list.rank(score, member)
+        return len(self.scores) - 1 - rank if reverse else rank
+
+    def at(self, rank: int) -> tuple[bytes, float]:
+        """(member, score) at `rank`, 0 <= rank < N (IndexError otherwise). O(log N) expected."""
+        if not 0 <= rank < len(self.scores):
+            raise IndexError("rank out of range")
+        return self._list.at(rank)
+
+    def slice(self, start: int, stop: int, reverse: bool = False) -> list[tuple[bytes, float]]:
+        """(member, score) of ranks start..stop-1, cut to 0..N. O(log N + M).
+
+        With `reverse`, ranks count from the highest and the result runs downwards.
+        """
+        start, stop = self._forward(start, stop, reverse)
+        if start >= stop:
+            return []
+        found = self._list.pairs(start, stop)
+        if reverse:
+            found.reverse()
+        return found
+
+    def members(self, start: int, stop: int, reverse: bool = False) -> list[bytes]:
+        """As `slice`, without the scores and several times as fast. O(log N + M)."""
+        start, stop = self._forward(start, stop, reverse)
+        if start >= stop:
+            return []
+        found = self._list.members(start, stop)
+        if reverse:
+            found.reverse()
+        return found
+
+    def _forward(self, start: int, stop: int, reverse: bool) -> tuple[int, int]:
+        """Cut a range to the set's size and count it from the lowest."""
+        size = len(self.scores)
+        start = max(start, 0)
+        stop = min(stop, size)
+        return (size - stop, size - start) if reverse else (start, stop)
+
+    def rank_range_by_score(
+        self, low: float, low_exclusive: bool, high: float, high_exclusive: bool
+    ) -> tuple[int, int]:
+        """Ranks (start, stop) of the scores between two bounds, equal if none. O(log N) expected."""
+        start = self._list.rank_of_score(low, after=low_exclusive)
+        stop = self._list.rank_of_score(high, after=not high_exclusive)
+        return start, max(start, stop)
+
+    def rank_range_by_lex(
+        self, low: bytes | None, low_exclusive: bool, high: bytes | None, high_exclusive: bool
+    ) -> tuple[int, int]:
+        """Ranks (start, stop) of the members between two bounds, None being no bound. O(log N) expected.
+
+        All scores must be equal; otherwise the answer is some valid range without meaning.
+        """
+        start = 0 if low is None else self._list.rank_of_member(low, after=low_exclusive)
+        size = len(self.scores)
+        stop = size if high is None else self._list.rank_of_member(high, after=not high_exclusive)
+        return start, max(start, stop)
+
+    def remove_range(self, start: int, stop: int) -> list[tuple[bytes, float]]:
+        """Take out ranks start..stop-1, cut to 0..N, and return them in order. O(log N + M)."""
+        start, stop = self._forward(start, stop, reverse=False)
+        if start >= stop:
+            return []
+        if stop - start == 1:
+            pair = self._list.at(start)
+            self.remove(pair[0])
+            return [pair]
+        taken = self._list.delete_ranks(start, stop)
+        scores = self.scores
+        for member, _ in taken:
+            del scores[member]
+        self._unindex(member for member, _ in taken)
+        return taken
+
+    def pop_min(self, count: int = 1) -> list[tuple[bytes, float]]:
+        """Take out up to `count` of the lowest, lowest first. O(log N + count)."""
+        return self.remove_range(0, count)
+
+    def pop_max(self, count: int = 1) -> list[tuple[bytes, float]]:
+        """Take out up to `count` of the highest, highest first. O(log N + count)."""
+        size = len(self.scores)
+        taken = self.remove_range(size - count, size)
+        taken.reverse()
+        return taken
+
+    def random_member(self, rng: Random) -> tuple[bytes, float]:
+        """A (member, score), each equally likely; the set must not be empty. O(log N) expected."""
+        return self._list.at(int(rng.random() * len(self.scores)))
+
+    def sample(self, count: int, rng: Random) -> list[tuple[bytes, float]]:
+        """Up to `count` different (member, score) in random order, all samples equally likely.
+
+        O(count log N) expected.
+        """
+        size = len(self.scores)
+        return [self._list.at(rank) for rank in rng.sample(range(size), min(count, size))]
+
+    def scan(self, cursor: int, count: int) -> tuple[int, list[tuple[bytes, float]]]:
+        """The next cursor (0 when complete) and some (member, score); see ScanIndex.scan. O(count) expected.
+
+        A set without an index returns everything at once, whatever the cursor.
+        """
+        if self.index is None:
+            return 0, list(self._list)
+        cursor, found = self.index.scan(cursor, count)
+        scores = self.scores
+        return cursor, [(member, scores[member]) for member in found]
+
+    def _check(self) -> None:
+        """Assert every invariant of the set and its parts. O(N log N)."""
+        self._list._check()
+        scores = self.scores
+        ordered = list(self._list)
+        assert len(ordered) == len(scores)
+        keys = {member: member for member in scores}
+        for member, score in ordered:
+            assert scores[member] == score
+            assert keys[member] is member, "the dict and the skip list hold copies"
+        if self.index is None:
+            assert len(scores) <= UNINDEXED_MAX
+        else:
+            self.index._check()
+            assert scores and set(self.index) == set(scores)
