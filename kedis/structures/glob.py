@@ -5,6 +5,7 @@ backwards), `\\x` the byte x itself, inside brackets too. The odd corners are Re
 
 - a bracket that is never closed ends with the pattern; `[]` matches nothing and `[^]` any one byte;
 - in `[a-]` the dash makes a range up to the bracket, which so does not close;
+- bytes from 128 on come before 0 in a range, since Redis compares signed characters;
 - a backslash at the very end stands for itself;
 - an empty string is matched by the empty pattern only, not by `**`. A lone `*` matches it, which is how KEYS
   and SCAN treat that pattern.
@@ -158,12 +159,17 @@ def _bracket(pattern: bytes, position: int, nocase: bool) -> tuple[frozenset[int
     return (_ANY - accepted if negated else accepted), position
 
 
-def _range(first: int, last: int, nocase: bool) -> range:
-    first, last = min(first, last), max(first, last)
+def _range(first: int, last: int, nocase: bool) -> set[int]:
+    ends = sorted((_signed(first), _signed(last)))
     if nocase:
         # As in Redis, the ends are put in order first and in lower case after.
-        first, last = _lower(first), _lower(last)
-    return range(first, last + 1)
+        ends = [_lower(end) for end in ends]
+    return {byte & 0xFF for byte in range(ends[0], ends[1] + 1)}
+
+
+def _signed(byte: int) -> int:
+    """The byte as Redis's `char` has it, where 128 to 255 come before 0."""
+    return byte - 256 if byte > 127 else byte
 
 
 def _lower(byte: int) -> int:
