@@ -24,26 +24,36 @@ class CommandError(Exception):
         return str(self).partition(" ")[0]
 
 
-class ProtocolError(CommandError):
-    """Bytes that are not RESP: the client is answered and closed, for nothing after them can be trusted."""
+class ProtocolError(Exception):
+    """Bytes that are not RESP: the client is answered and closed, for nothing after them can be trusted.
+
+    The text lacks the code: it goes out behind ``ERR``.
+
+    Attributes:
+        commands: those that were complete before the fault; they are still to be run.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.commands: list[list[bytes]] = []
 
 
 WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"
 
 # Protocol errors, in Redis's words.
-INVALID_MULTIBULK_LENGTH = "ERR Protocol error: invalid multibulk length"
-INVALID_BULK_LENGTH = "ERR Protocol error: invalid bulk length"
-UNAUTHENTICATED_MULTIBULK_LENGTH = "ERR Protocol error: unauthenticated multibulk length"
-UNAUTHENTICATED_BULK_LENGTH = "ERR Protocol error: unauthenticated bulk length"
-TOO_BIG_MULTIBULK_COUNT = "ERR Protocol error: too big mbulk count string"
-TOO_BIG_BULK_COUNT = "ERR Protocol error: too big bulk count string"
-TOO_BIG_INLINE_REQUEST = "ERR Protocol error: too big inline request"
-UNBALANCED_QUOTES = "ERR Protocol error: unbalanced quotes in request"
+INVALID_MULTIBULK_LENGTH = "Protocol error: invalid multibulk length"
+INVALID_BULK_LENGTH = "Protocol error: invalid bulk length"
+UNAUTHENTICATED_MULTIBULK_LENGTH = "Protocol error: unauthenticated multibulk length"
+UNAUTHENTICATED_BULK_LENGTH = "Protocol error: unauthenticated bulk length"
+TOO_BIG_MULTIBULK_COUNT = "Protocol error: too big mbulk count string"
+TOO_BIG_BULK_COUNT = "Protocol error: too big bulk count string"
+TOO_BIG_INLINE_REQUEST = "Protocol error: too big inline request"
+UNBALANCED_QUOTES = "Protocol error: unbalanced quotes in request"
 
 
 def expected_dollar(got: int) -> str:
     """The error for an argument that begins with the byte ``got`` instead of ``$``."""
-    return f"ERR Protocol error: expected '$', got '{bytes((got,)).decode('utf-8', 'surrogateescape')}'"
+    return f"Protocol error: expected '$', got '{bytes((got,)).decode('utf-8', 'surrogateescape')}'"
 
 
 # Refusals by the gatekeeper, in the order in which it checks.
@@ -144,6 +154,44 @@ def unrecognized_option(option: bytes) -> str:
 def bad_library_info(option: bytes) -> str:
     """The error for a library name or version that would break the lines of CLIENT LIST."""
     return f"ERR {_shown(option)} cannot contain spaces, newlines or special characters."
+
+
+# Keys, their time to live, databases.
+
+NOT_AN_INT32 = "ERR value is out of range, value must between -2147483648 and 2147483647"
+SAME_OBJECT = "ERR source and destination objects are the same"
+INVALID_FIRST_DB = "ERR invalid first DB index"
+INVALID_SECOND_DB = "ERR invalid second DB index"
+NX_AND_OTHERS = "ERR NX and XX, GT or LT options at the same time are not compatible"
+GT_AND_LT = "ERR GT and LT options at the same time are not compatible"
+LFU_NOT_SELECTED = (
+    "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching "
+    "between policies at runtime LRU and LFU data will take some time to adjust."
+)
+LFU_SELECTED = (
+    "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between "
+    "policies at runtime LRU and LFU data will take some time to adjust."
+)
+DEBUG_NOT_ALLOWED = (
+    "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a "
+    "local connection, otherwise you need to set this option in the configuration file, and then restart the "
+    "server."
+)
+
+
+def invalid_expire_time(command: str) -> str:
+    """The error for a time to live that does not fit 64 bits of milliseconds."""
+    return f"ERR invalid expire time in '{command}' command"
+
+
+def unsupported_option(option: bytes) -> str:
+    """The error for an option that EXPIRE and its like do not have."""
+    return f"ERR Unsupported option {_shown(option)}"
+
+
+def unknown_debug(subcommand: bytes) -> str:
+    """The error for a DEBUG that does not exist in this form."""
+    return f"ERR unknown subcommand or wrong number of arguments for '{_shown(subcommand)}'. Try DEBUG HELP."
 
 
 def _shown(word: bytes) -> str:

@@ -56,3 +56,13 @@ def key_count(argv: Sequence[bytes], position: int, message: str) -> list[bytes]
     if len(keys) < count:
         raise CommandError(errors.SYNTAX)
     return keys
+
+
+def database_number(raw: bytes, count: int) -> int:
+    """The number of one of ``count`` databases."""
+    number = integer(raw)
+    if not -(2**31) <= number < 2**31:
+        raise CommandError(errors.NOT_AN_INT32)
+    if not 0 <= number < count:
+        raise CommandError(errors.DB_OUT_OF_RANGE)
+    return number

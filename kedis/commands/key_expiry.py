@@ -1,0 +1,228 @@
+"""Time to live: EXPIRE and its like set it, TTL and its like tell it, PERSIST takes it away.
+
+Whatever form a client used, the journal holds the moment in milliseconds since 1970 (PEXPIREAT), so that a
+replay a day later ends at the same moment.  A moment that has passed deletes the key at once, journalled as DEL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from kedis import errors
+from kedis.commands.args import integer
+from kedis.commands.numbers import INT64_MAX
+from kedis.commands.table import FAST, READONLY, WRITE, command, span
+from kedis.errors import CommandError
+
+if TYPE_CHECKING:
+    from kedis.session import Session
+
+#: The largest number of seconds that fits 64 bits of milliseconds; the smallest is its negative.
+_MOST_SECONDS = INT64_MAX // 1000
+_OPTIONS = frozenset([b"NX", b"XX", b"GT", b"LT"])
+_NO_OPTIONS: frozenset[bytes] = frozenset()
+
+
+@command(
+    "EXPIRE",
+    arity=-3,
+    flags=WRITE | FAST,
+    group="generic",
+    since="1.0.0",
+    summary="Lets a key expire after a number of seconds.",
+    keys=[span("RW update", 1)],
+    complexity="O(1)",
+)
+def expire(ctx: Session, argv: Sequence[bytes]) -> int:
+    return _expire(ctx, argv, "expire", seconds=True, relative=True)
+
+
+@command(
+    "PEXPIRE",
+    arity=-3,
+    flags=WRITE | FAST,
+    group="generic",
+    since="2.6.0",
+    summary="Lets a key expire after a number of milliseconds.",
+    keys=[span("RW update", 1)],
+    complexity="O(1)",
+)
+def pexpire(ctx: Session, argv: Sequence[bytes]) -> int:
+    return _expire(ctx, argv, "pexpire", seconds=False, relative=True)
+
+
+@command(
+    "EXPIREAT",
+    arity=-3,
+    flags=WRITE | FAST,
+    group="generic",
+    since="1.2.0",
+    summary="Lets a key expire at a moment given in seconds since 1970.",
+    keys=[span("RW update", 1)],
+    complexity="O(1)",
+)
+def expireat(ctx: Session, argv: Sequence[bytes]) -> int:
+    return _expire(ctx, argv, "expireat", seconds=True, relative=False)
+
+
+@command(
+    "PEXPIREAT",
+    arity=-3,
+    flags=WRITE | FAST,
+    group="generic",
+    since="2.6.0",
+    summary="Lets a key expire at a moment given in milliseconds since 1970.",
+    keys=[span("RW update", 1)],
+    complexity="O(1)",
+)
+def pexpireat(ctx: Session, argv: Sequence[bytes]) -> int:
+    return _expire(ctx, argv, "pexpireat", seconds=False, relative=False)
+
+
+def _expire(ctx: Session, argv: Sequence[bytes], name: str, seconds: bool, relative: bool) -> int:
+    options = _parse_options(argv) if len(argv) > 3 else _NO_OPTIONS
+    keyspace = ctx.engine.keyspace
+    now_ms = keyspace.now_ms
+    at_ms = integer(argv[2])
+    if seconds:
+        if not -_MOST_SECONDS <= at_ms <= _MOST_SECONDS:
+            raise CommandError(errors.invalid_expire_time(name))
+        at_ms *= 1000
+    if relative:
+        if at_ms > INT64_MAX - now_ms:
+            raise CommandError(errors.invalid_expire_time(name))
+        at_ms += now_ms
+    db = ctx.db
+    key = argv[1]
+    if db.peek(key) is None:
+        return 0
+    if options and not _permitted(options, db.expire_at_ms(key), at_ms):
+        return 0
+    if at_ms <= now_ms and not keyspace.loading:
+        db.delete(key)
+        ctx.propagate(b"DEL", key)
+        return 1
+    db.set_expiry(key, at_ms)
+    db.touched(key, "expire")
+    if seconds or relative:
+        ctx.propagate(b"PEXPIREAT", key, b"%d" % at_ms, *argv[3:])
+    return 1
+
+
+def _parse_options(argv: Sequence[bytes]) -> frozenset[bytes]:
+    options = frozenset(word.upper() for word in argv[3:])
+    if not options <= _OPTIONS:
+        raise CommandError(
+            errors.unsupported_option(next(word for word in argv[3:] if word.upper() not in _OPTIONS))
+        )
+    if b"NX" in options and len(options) > 1:
+        raise CommandError(errors.NX_AND_OTHERS)
+    if b"GT" in options and b"LT" in options:
+        raise CommandError(errors.GT_AND_LT)
+    return options
+
+
+def _permitted(options: frozenset[bytes], current_ms: int | None, at_ms: int) -> bool:
+    """Whether the options allow the change; a key without a time to live lives for ever, so nothing is GT it."""
+    if b"NX" in options and current_ms is not None:
+        return False
+    if b"XX" in options and current_ms is None:
+        return False
+    if b"GT" in options and (current_ms is None or at_ms <= current_ms):
+        return False
+    return not (b"LT" in options and current_ms is not None and at_ms >= current_ms)
+
+
+@command(
+    "PERSIST",
+    arity=2,
+    flags=WRITE | FAST,
+    group="generic",
+    since="2.2.0",
+    summary="Takes the time to live of a key away.",
+    keys=[span("RW update", 1)],
+    complexity="O(1)",
+)
+def persist(ctx: Session, argv: Sequence[bytes]) -> int:
+    db = ctx.db
+    key = argv[1]
+    if db.peek(key) is None or not db.clear_expiry(key):
+        return 0
+    db.touched(key, "persist")
+    return 1
+
+
+# -- telling ----------------------------------------------------------------------------------------------
+
+_NO_KEY = -2
+_NO_EXPIRY = -1
+
+
+def _expire_at_ms(ctx: Session, key: bytes) -> int:
+    """The moment at which ``key`` expires; ``_NO_EXPIRY`` and ``_NO_KEY`` when there is none."""
+    if ctx.db.find(key) is None:
+        return _NO_KEY
+    at_ms = ctx.db.expire_at_ms(key)
+    return _NO_EXPIRY if at_ms is None else at_ms
+
+
+@command(
+    "TTL",
+    arity=2,
+    flags=READONLY | FAST,
+    group="generic",
+    since="1.0.0",
+    summary="Tells in how many seconds a key expires.",
+    keys=[span("RO access", 1)],
+    tips=["nondeterministic_output"],
+    complexity="O(1)",
+)
+def ttl(ctx: Session, argv: Sequence[bytes]) -> int:
+    at_ms = _expire_at_ms(ctx, argv[1])
+    return at_ms if at_ms < 0 else (at_ms - ctx.engine.keyspace.now_ms + 500) // 1000
+
+
+@command(
+    "PTTL",
+    arity=2,
+    flags=READONLY | FAST,
+    group="generic",
+    since="2.6.0",
+    summary="Tells in how many milliseconds a key expires.",
+    keys=[span("RO access", 1)],
+    tips=["nondeterministic_output"],
+    complexity="O(1)",
+)
+def pttl(ctx: Session, argv: Sequence[bytes]) -> int:
+    at_ms = _expire_at_ms(ctx, argv[1])
+    return at_ms if at_ms < 0 else at_ms - ctx.engine.keyspace.now_ms
+
+
+@command(
+    "EXPIRETIME",
+    arity=2,
+    flags=READONLY | FAST,
+    group="generic",
+    since="7.0.0",
+    summary="Tells when a key expires, in seconds since 1970.",
+    keys=[span("RO access", 1)],
+    complexity="O(1)",
+)
+def expiretime(ctx: Session, argv: Sequence[bytes]) -> int:
+    at_ms = _expire_at_ms(ctx, argv[1])
+    return at_ms if at_ms < 0 else (at_ms + 500) // 1000
+
+
+@command(
+    "PEXPIRETIME",
+    arity=2,
+    flags=READONLY | FAST,
+    group="generic",
+    since="7.0.0",
+    summary="Tells when a key expires, in milliseconds since 1970.",
+    keys=[span("RO access", 1)],
+    complexity="O(1)",
+)
+def pexpiretime(ctx: Session, argv: Sequence[bytes]) -> int:
+    return _expire_at_ms(ctx, argv[1])

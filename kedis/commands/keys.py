@@ -1,0 +1,311 @@
+"""Keys whatever their type: DEL UNLINK EXISTS TYPE TOUCH, finding them (KEYS SCAN RANDOMKEY), moving and copying.
+
+A key that is due is treated as absent, and every command that meets one removes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from kedis import errors
+from kedis.commands.args import database_number
+from kedis.commands.scan import parse_cursor, parse_scan
+from kedis.commands.table import DENYOOM, FAST, READONLY, WRITE, command, span
+from kedis.errors import CommandError
+from kedis.resp.values import OK, SimpleString
+from kedis.store.database import TYPE_NAMES
+from kedis.structures.glob import compile_glob
+
+if TYPE_CHECKING:
+    from kedis.session import Session
+    from kedis.store.database import Database
+
+_random = Random()
+
+_TYPE_REPLIES = {kind: SimpleString(name) for kind, name in TYPE_NAMES.items()}
+_NO_TYPE = SimpleString(b"none")
+
+
+@command(
+    "DEL",
+    arity=-2,
+    flags=WRITE,
+    group="generic",
+    since="1.0.0",
+    summary="Removes keys and frees their values at once.",
+    keys=[span("RM delete", 1, -1)],
+    tips=["request_policy:multi_shard", "response_policy:agg_sum"],
+    complexity="O(N) in the number of keys, and in the number of elements of a container.",
+)
+def del_(ctx: Session, argv: Sequence[bytes]) -> int:
+    delete = ctx.db.delete
+    removed = 0
+    for key in argv[1:]:
+        removed += delete(key)
+    return removed
+
+
+@command(
+    "UNLINK",
+    arity=-2,
+    flags=WRITE | FAST,
+    group="generic",
+    since="4.0.0",
+    summary="Removes keys; the memory of large values is freed a little at a time.",
+    keys=[span("RM delete", 1, -1)],
+    tips=["request_policy:multi_shard", "response_policy:agg_sum"],
+    complexity="O(1) for each key.",
+)
+def unlink(ctx: Session, argv: Sequence[bytes]) -> int:
+    db = ctx.db
+    bury = ctx.engine.keyspace.graveyard.bury
+    removed = 0
+    for key in argv[1:]:
+        value = db.peek(key)
+        if value is not None:
+            bury(value)
+            db.delete(key)
+            removed += 1
+    return removed
+
+
+@command(
+    "EXISTS",
+    arity=-2,
+    flags=READONLY | FAST,
+    group="generic",
+    since="1.0.0",
+    summary="Counts those of the given keys that exist; a key given twice counts twice.",
+    keys=[span("RO", 1, -1)],
+    tips=["request_policy:multi_shard", "response_policy:agg_sum"],
+    complexity="O(N) in the number of keys.",
+)
+def exists(ctx: Session, argv: Sequence[bytes]) -> int:
+    find = ctx.db.find
+    return sum(find(key) is not None for key in argv[1:])
+
+
+@command(
+    "TOUCH",
+    arity=-2,
+    flags=READONLY | FAST,
+    group="generic",
+    since="3.2.1",
+    summary="Counts those of the given keys that exist and marks them as just used.",
+    keys=[span("RO", 1, -1)],
+    tips=["request_policy:multi_shard", "response_policy:agg_sum"],
+    complexity="O(N) in the number of keys.",
+)
+def touch(ctx: Session, argv: Sequence[bytes]) -> int:
+    return exists(ctx, argv)
+
+
+@command(
+    "TYPE",
+    arity=2,
+    flags=READONLY | FAST,
+    group="generic",
+    since="1.0.0",
+    summary="Tells the type of the value at a key.",
+    keys=[span("RO", 1)],
+    complexity="O(1)",
+)
+def type_(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
+    value = ctx.db.find(argv[1])
+    return _NO_TYPE if value is None else _TYPE_REPLIES[type(value)]
+
+
+# -- finding keys -----------------------------------------------------------------------------------------
+
+
+@command(
+    "KEYS",
+    arity=2,
+    flags=READONLY,
+    group="generic",
+    since="1.0.0",
+    summary="Returns every key that matches a glob pattern.",
+    categories="dangerous",
+    tips=["request_policy:all_shards", "nondeterministic_output_order"],
+    complexity="O(N) in the number of keys of the database, each match at worst pattern times key length.",
+)
+def keys(ctx: Session, argv: Sequence[bytes]) -> list[bytes]:
+    db = ctx.db
+    pattern = argv[1]
+    found: Any = db.data if pattern == b"*" else filter(compile_glob(pattern), db.data)
+    if not db.expires:
+        return list(found)
+    is_due = db.is_due
+    return [key for key in found if not is_due(key)]
+
+
+@command(
+    "SCAN",
+    arity=-2,
+    flags=READONLY,
+    group="generic",
+    since="2.8.0",
+    summary="Returns the next part of the keys of the database, and where to go on.",
+    tips=["nondeterministic_output", "request_policy:special"],
+    complexity="O(COUNT) a call.",
+)
+def scan(ctx: Session, argv: Sequence[bytes]) -> list[Any]:
+    db = ctx.db
+    cursor = parse_cursor(argv[1])
+    options = parse_scan(argv, 2, allow_type=True)
+    cursor, found = db.index.scan(cursor, options.count)
+    if options.match is not None:
+        found = list(filter(options.match, found))
+    if options.type is not None:
+        wanted = options.type
+        found = [key for key in found if _is_of_type(db.find(key), wanted)]
+    elif db.expires:
+        found = [key for key in found if db.exists(key)]
+    return [b"%d" % cursor, found]
+
+
+def _is_of_type(value: Any, wanted: bytes) -> bool:
+    return value is not None and TYPE_NAMES[type(value)] == wanted
+
+
+@command(
+    "RANDOMKEY",
+    arity=1,
+    flags=READONLY,
+    group="generic",
+    since="1.0.0",
+    summary="Returns a key, each equally likely.",
+    tips=["request_policy:all_shards", "nondeterministic_output"],
+    complexity="O(1) expected, and O(1) for every key that is met and found due.",
+)
+def randomkey(ctx: Session, argv: Sequence[bytes]) -> bytes | None:
+    db = ctx.db
+    while db.data:
+        key = db.index.random(_random)
+        if db.exists(key):
+            return key
+    return None
+
+
+# -- moving and copying -----------------------------------------------------------------------------------
+
+
+@command(
+    "RENAME",
+    arity=3,
+    flags=WRITE,
+    group="generic",
+    since="1.0.0",
+    summary="Gives a key another name, replacing whatever bore that name.",
+    keys=[span("RW access delete", 1), span("OW update", 2)],
+    complexity="O(1), and O(N) to free the elements of a container that is replaced.",
+)
+def rename(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
+    _, source, target = argv
+    db = ctx.db
+    value = db.peek(source)
+    if value is None:
+        raise CommandError(errors.NO_SUCH_KEY)
+    if source != target:
+        _transfer(db, source, "rename_from", db, target, "rename_to")
+    return OK
+
+
+@command(
+    "RENAMENX",
+    arity=3,
+    flags=WRITE | FAST,
+    group="generic",
+    since="1.0.0",
+    summary="Gives a key another name unless that name is taken.",
+    keys=[span("RW access delete", 1), span("OW insert", 2)],
+    complexity="O(1)",
+)
+def renamenx(ctx: Session, argv: Sequence[bytes]) -> int:
+    _, source, target = argv
+    db = ctx.db
+    if db.peek(source) is None:
+        raise CommandError(errors.NO_SUCH_KEY)
+    if db.exists(target):
+        return 0
+    _transfer(db, source, "rename_from", db, target, "rename_to")
+    return 1
+
+
+@command(
+    "MOVE",
+    arity=3,
+    flags=WRITE | FAST,
+    group="generic",
+    since="1.0.0",
+    summary="Moves a key to another database unless the key is taken there.",
+    keys=[span("RW access update", 1)],
+    complexity="O(1)",
+)
+def move(ctx: Session, argv: Sequence[bytes]) -> int:
+    key = argv[1]
+    databases = ctx.engine.keyspace.databases
+    source, target = ctx.db, databases[database_number(argv[2], len(databases))]
+    if source is target:
+        raise CommandError(errors.SAME_OBJECT)
+    if source.peek(key) is None or target.exists(key):
+        return 0
+    _transfer(source, key, "move_from", target, key, "move_to")
+    return 1
+
+
+def _transfer(
+    source: Database, old: bytes, old_event: str, target: Database, new: bytes, new_event: str
+) -> None:
+    """Take the value and the time to live of the existing key ``old`` over to ``new``."""
+    value = source.data[old]
+    expire_at_ms = source.expire_at_ms(old)
+    source.delete(old, old_event)
+    target.set_value(new, value, new_event)
+    if expire_at_ms is not None:
+        target.set_expiry(new, expire_at_ms)
+
+
+@command(
+    "COPY",
+    arity=-3,
+    flags=WRITE | DENYOOM,
+    group="generic",
+    since="6.2.0",
+    summary="Copies a value and its time to live to another key, here or in another database.",
+    keys=[span("RO access", 1), span("OW update", 2)],
+    complexity="O(N) in the number of elements of a container.",
+)
+def copy(ctx: Session, argv: Sequence[bytes]) -> int:
+    old, new = argv[1], argv[2]
+    target, replace = _parse_copy(ctx, argv)
+    source = ctx.db
+    if source is target and old == new:
+        raise CommandError(errors.SAME_OBJECT)
+    value = source.find(old)
+    if value is None or (target.exists(new) and not replace):
+        return 0
+    expire_at_ms = source.expire_at_ms(old)
+    target.set_value(new, value if type(value) is bytes else value.copy(), "copy_to")
+    if expire_at_ms is not None:
+        target.set_expiry(new, expire_at_ms)
+    return 1
+
+
+def _parse_copy(ctx: Session, argv: Sequence[bytes]) -> tuple[Database, bool]:
+    """The target database, and whether to replace."""
+    databases = ctx.engine.keyspace.databases
+    target, replace = ctx.db, False
+    options = iter(argv[3:])
+    for option in options:
+        word = option.upper()
+        if word == b"REPLACE":
+            replace = True
+            continue
+        number = next(options, None)
+        if word != b"DB" or number is None:
+            raise CommandError(errors.SYNTAX)
+        target = databases[database_number(number, len(databases))]
+    return target, replace
