@@ -129,7 +129,7 @@ def _segments(pattern: bytes, nocase: bool) -> list[list[frozenset[int]]]:
             if byte == 0x5C and position < len(pattern):  # backslash
                 byte = pattern[position]
                 position += 1
-            allowed = _folded({byte}) if nocase else frozenset((byte,))
+            allowed = frozenset(_cases(byte) if nocase else (byte,))
         segments[-1].append(allowed)
     return segments
 
@@ -139,12 +139,11 @@ def _bracket(pattern: bytes, position: int, nocase: bool) -> tuple[frozenset[int
     negated = pattern[position : position + 1] == b"^"
     position += negated
     allowed: set[int] = set()
-    exact: set[int] = set()  # escaped bytes: Redis compares them with regard to case, always
     while position < len(pattern):
         byte = pattern[position]
         left = len(pattern) - position
         if byte == 0x5C and left >= 2:
-            exact.add(pattern[position + 1])
+            allowed.add(pattern[position + 1])  # with regard to case, always
             position += 2
         elif byte == 0x5D:  # ]
             position += 1
@@ -153,18 +152,18 @@ def _bracket(pattern: bytes, position: int, nocase: bool) -> tuple[frozenset[int
             allowed.update(_range(byte, pattern[position + 2], nocase))
             position += 3
         else:
-            allowed.add(byte)
+            allowed.update(_cases(byte) if nocase else (byte,))
             position += 1
-    accepted = (_folded(allowed) if nocase else frozenset(allowed)) | exact
-    return (_ANY - accepted if negated else accepted), position
+    return (_ANY - allowed if negated else frozenset(allowed)), position
 
 
 def _range(first: int, last: int, nocase: bool) -> set[int]:
-    ends = sorted((_signed(first), _signed(last)))
+    low, high = sorted((_signed(first), _signed(last)))
     if nocase:
         # As in Redis, the ends are put in order first and in lower case after.
-        ends = [_lower(end) for end in ends]
-    return {byte & 0xFF for byte in range(ends[0], ends[1] + 1)}
+        low, high = _lower(low), _lower(high)
+        return {byte for byte in range(256) if low <= _signed(_lower(byte)) <= high}
+    return {byte & 0xFF for byte in range(low, high + 1)}
 
 
 def _signed(byte: int) -> int:
@@ -176,7 +175,5 @@ def _lower(byte: int) -> int:
     return byte + 32 if 65 <= byte <= 90 else byte
 
 
-def _folded(allowed: set[int]) -> frozenset[int]:
-    """Every byte whose lower case is the lower case of an allowed one."""
-    lowered = set(map(_lower, allowed))
-    return frozenset(byte for byte in range(256) if _lower(byte) in lowered)
+def _cases(byte: int) -> set[int]:
+    return {byte, _lower(byte), byte - 32 if 97 <= byte <= 122 else byte}
