@@ -16,7 +16,7 @@ sees to it.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from random import Random
 
 from kedis.structures.scan_index import ScanIndex
@@ -110,13 +110,17 @@ class SortedSet:
             self._unindex((member,))
         return True
 
-    def _unindex(self, members: Iterable[bytes]) -> None:
+    def _unindex(self, members: Sequence[bytes]) -> None:
         """Take members that have just left `scores` out of the index, which goes with the last of them."""
-        if not self.scores:
+        index = self.index
+        scores = self.scores
+        if index is None or not scores:
             self.index = None
-        elif self.index is not None:
+        elif len(members) > len(scores):
+            self.index = ScanIndex(scores)  # cursors stay valid: they are positions in the order of hashes
+        else:
             for member in members:
-                self.index.discard(member)
+                index.discard(member)
 
     def rank(self, member: bytes, reverse: bool = False) -> int | None:
         """Position of `member`, from the highest when `reverse`; None if absent. O(log N) expected."""
@@ -195,7 +199,7 @@ class SortedSet:
         scores = self.scores
         for member, _ in taken:
             del scores[member]
-        self._unindex(member for member, _ in taken)
+        self._unindex([member for member, _ in taken])
         return taken
 
     def pop_min(self, count: int = 1) -> list[tuple[bytes, float]]:

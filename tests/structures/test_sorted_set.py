@@ -281,6 +281,20 @@ def test_scan_returns_what_stays_whatever_else_changes() -> None:
     assert seen >= stays.keys()
 
 
+def test_scan_goes_on_after_most_members_were_removed_at_once() -> None:
+    subject = SortedSet.from_scores(numbered(4000))
+    stays = {b"%06d" % number for number in range(300)}
+    cursor, found = subject.scan(0, 1500)
+    assert cursor
+    seen = {member for member, _ in found}
+    subject.remove_range(300, 4000)
+    subject._check()
+    while cursor:
+        cursor, found = subject.scan(cursor, 10)
+        seen.update(member for member, _ in found)
+    assert seen >= stays
+
+
 def test_scan_of_an_unchanged_set_returns_each_member_once() -> None:
     subject = SortedSet.from_scores(numbered(1000))
     assert sorted(scan_all(subject, 7)) == sorted(subject.items())
