@@ -1,0 +1,319 @@
+"""From bytes on the wire to commands, without sockets.
+
+A client sends each command in one of two forms::
+
+    *2\\r\\n$3\\r\\nGET\\r\\n$4\\r\\nuser\\r\\n        an array of bulk strings
+    GET user\\r\\n                            inline: a line for people, with quotes
+
+The idea: bytes gather in one buffer, and a small state machine takes from its front whatever is whole: a
+count line, a length line, an argument.  What has been taken is remembered, never read again, so a
+command costs time linear in its size however finely it was cut.  Nothing is allocated for what is only
+announced.
+
+Where Redis is lenient so is this parser: ``\\r`` and any one byte end a header line, any two bytes end a
+bulk, commands of no or negative count and blank lines are skipped, and a line with a NUL in it never ends.
+Numbers are strict: an optional minus and decimal digits without leading zeros, in 64 bits.
+
+``kedis.resp.clean_requests`` takes the common case out of the hands of this parser, with equal results.
+"""
+
+from __future__ import annotations
+
+import re
+
+from kedis import errors
+from kedis.errors import ProtocolError
+from kedis.resp.clean_requests import take_clean
+
+#: The longest inline request, and the longest count or length line, in bytes.
+LINE_LIMIT = 64 * 1024
+#: What a client that has not authenticated may send: arguments, and bytes in each.
+UNAUTHENTICATED_ARGUMENTS = 10
+UNAUTHENTICATED_BULK_LENGTH = 16 * 1024
+#: The default of proto-max-bulk-len.
+MAX_BULK_LENGTH = 512 * 1024 * 1024
+
+_MAX_ARGUMENTS = 2**31 - 1
+_MAX_INTEGER = 2**63 - 1
+_STAR = 0x2A
+_DOLLAR = 0x24
+
+_BLANK = rb" \t\n\r\v\f"
+_match_blanks = re.compile(rb"[%b]*" % _BLANK).match
+_WORD = rb"[^ \t\n\r\"']*"
+_DOUBLE_QUOTED = rb'"((?:\\.|[^"\\])*+)"'
+_SINGLE_QUOTED = rb"'((?:\\'|[^'])*+)'"
+# A quoted part ends its argument: a blank or the end of the line must follow.
+_match_argument = re.compile(
+    rb"(%b)(?:(?:%b|%b)(?=[%b]|\Z))?" % (_WORD, _DOUBLE_QUOTED, _SINGLE_QUOTED, _BLANK), re.DOTALL
+).match
+_escapes = re.compile(rb"\\(?:x([0-9a-fA-F]{2})|(.))", re.DOTALL)
+_CONTROLS = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"a": b"\a"}
+
+
+class RequestParser:
+    """The parser of one client.
+
+    Args:
+        max_bulk_length: proto-max-bulk-len in bytes; may be changed at any time.
+
+    Attributes:
+        authenticated: while it is False, few and short arguments only are accepted.
+        held: the last ``feed`` stopped behind an AUTH or HELLO, because whether the next command is within
+            the limits depends on its outcome.  Run the commands, set ``authenticated``, then feed again
+            (``b""`` will do).
+    """
+
+    __slots__ = (
+        "_argv",
+        "_buffer",
+        "_bulk_length",
+        "_command_start",
+        "_failed",
+        "_missing",
+        "_position",
+        "_searched",
+        "authenticated",
+        "held",
+        "max_bulk_length",
+    )
+
+    def __init__(self, max_bulk_length: int = MAX_BULK_LENGTH) -> None:
+        self.max_bulk_length = max_bulk_length
+        self.authenticated = True
+        self.held = False
+        self._buffer = bytearray()
+        self._position = 0  # in the buffer: what is before it has been taken
+        self._searched = 0  # in the buffer: no line end before it
+        self._command_start = 0  # in the buffer, where the command at hand began; negative once that is gone
+        self._argv: list[bytes] = []
+        self._missing = 0  # arguments of the command at hand still to come
+        self._bulk_length: int | None = None  # of the argument at hand, once its length line has come
+        self._failed = False
+
+    @property
+    def pending_bytes(self) -> int:
+        """Bytes received that do not make a whole command yet."""
+        return len(self._buffer) - self._command_start
+
+    def feed(self, data: bytes) -> list[list[bytes]]:
+        """Take in ``data`` and return the commands that it completes, each a non-empty list of arguments.
+
+        Args:
+            data: the next bytes from the client, of any length.
+
+        Raises:
+            ProtocolError: the client must be told and closed.  ``commands`` holds those completed before.
+                Whatever is fed later is ignored.
+
+        O(len(data)), amortised over the life of the client.
+        """
+        commands: list[list[bytes]] = []
+        if self._failed:
+            return commands
+        if self._buffer or self._missing:
+            self._buffer += data
+            if not self._take(commands, at_most=1 if self.authenticated else None) or not self.authenticated:
+                return commands
+            data = bytes(self._buffer)
+            self._clear()
+        if self.authenticated and len(data) <= self.max_bulk_length:
+            clean, taken = take_clean(data)
+            if taken == len(data):
+                return commands + clean if commands else clean
+            commands += clean
+            data = data[taken:] if taken else data
+        self._buffer += data
+        self._take(commands)
+        return commands
+
+    def _clear(self) -> None:
+        """Forget the buffer, which holds nothing but what is given to the fast path."""
+        self._buffer.clear()
+        self._position = self._searched = self._command_start = 0
+
+    def _take(self, commands: list[list[bytes]], at_most: int | None = None) -> bool:
+        """Append the commands that are whole, ``at_most`` so many; tell whether it stopped at that number.
+
+        Bytes taken are dropped from the buffer once at the end, not command by command, which would move the
+        rest of the buffer every time.
+        """
+        self.held = False
+        try:
+            while self._position < len(self._buffer):
+                argv = self._next_command(commands)
+                if argv is None:
+                    return False
+                self._command_start = self._position
+                if argv:
+                    commands.append(argv)
+                    if len(commands) == at_most:
+                        return True
+            return False
+        except ProtocolError as error:
+            self._failed = True
+            self._position = self._command_start = len(self._buffer)
+            error.commands = commands
+            raise
+        finally:
+            self._drop_taken()
+
+    def _drop_taken(self) -> None:
+        taken = self._position
+        if not taken:
+            return
+        del self._buffer[:taken]
+        self._position = 0
+        self._searched = max(self._searched - taken, 0)
+        self._command_start -= taken
+
+    def _next_command(self, before: list[list[bytes]]) -> list[bytes] | None:
+        """The next command, perhaps empty; None if it is not whole or must wait for those ``before`` it."""
+        if not self._missing:
+            if self._buffer[self._position] != _STAR:
+                return self._inline()
+            start = self._position
+            count = self._count()
+            if count is None:
+                return None
+            if count > UNAUTHENTICATED_ARGUMENTS and not self.authenticated:
+                self._refuse(errors.UNAUTHENTICATED_MULTIBULK_LENGTH, start, before)
+                return None
+            self._missing = max(count, 0)
+        while self._missing:
+            if not self._argument(before):
+                return None
+        argv, self._argv = self._argv, []
+        return argv
+
+    def _refuse(self, text: str, start: int, before: list[list[bytes]]) -> None:
+        """Raise the error ``text`` over the line at ``start``, or go back there if ``before`` may lift it."""
+        if not any(argv[0].upper() in (b"AUTH", b"HELLO") for argv in before):
+            raise ProtocolError(text)
+        self._position = start
+        self.held = True
+
+    def _count(self) -> int | None:
+        """Take the line ``*COUNT``; None if it is not whole."""
+        line = self._header_line(errors.TOO_BIG_MULTIBULK_COUNT)
+        if line is None:
+            return None
+        count = parse_length(line[1:])
+        if count is None or count > _MAX_ARGUMENTS:
+            raise ProtocolError(errors.INVALID_MULTIBULK_LENGTH)
+        return count
+
+    def _argument(self, before: list[list[bytes]]) -> bool:
+        """Take the next argument; False if it is not whole."""
+        if self._bulk_length is None:
+            start = self._position
+            length = self._length()
+            if length is None:
+                return False
+            if length > UNAUTHENTICATED_BULK_LENGTH and not self.authenticated:
+                self._refuse(errors.UNAUTHENTICATED_BULK_LENGTH, start, before)
+                return False
+            self._bulk_length = length
+        end = self._position + self._bulk_length
+        if len(self._buffer) < end + 2:
+            return False
+        with memoryview(self._buffer) as view:  # a slice of the bytearray would be a second copy
+            self._argv.append(bytes(view[self._position : end]))
+        self._position = end + 2
+        self._bulk_length = None
+        self._missing -= 1
+        return True
+
+    def _length(self) -> int | None:
+        """Take the line ``$LENGTH``; None if it is not whole."""
+        line = self._header_line(errors.TOO_BIG_BULK_COUNT)
+        if line is None:
+            return None
+        if line[:1] != b"$":
+            raise ProtocolError(errors.expected_dollar(line[0] if line else 0x0D))
+        length = parse_length(line[1:])
+        if length is None or not 0 <= length <= self.max_bulk_length:
+            raise ProtocolError(errors.INVALID_BULK_LENGTH)
+        return length
+
+    def _header_line(self, too_big: str) -> bytes | None:
+        """Take a line that ends with ``\\r`` and one more byte; None if it is not whole."""
+        end = self._find_line_end(b"\r", too_big)
+        if end is None or end + 2 > len(self._buffer):
+            return None
+        line = bytes(self._buffer[self._position : end])
+        self._position = end + 2
+        return line
+
+    def _inline(self) -> list[bytes] | None:
+        """Take an inline command; None if its line is not whole."""
+        end = self._find_line_end(b"\n", errors.TOO_BIG_INLINE_REQUEST)
+        if end is None:
+            return None
+        line = bytes(self._buffer[self._position : end])
+        self._position = end + 1
+        return split_inline(line.removesuffix(b"\r"))
+
+    def _find_line_end(self, mark: bytes, too_big: str) -> int | None:
+        """Where ``mark`` is in the buffer; None if it has not come yet.
+
+        A NUL hides what is behind it, so that its line grows until it is too big.
+        """
+        buffer = self._buffer
+        start = max(self._position, self._searched)
+        found = buffer.find(mark, start)
+        stop = len(buffer) if found < 0 else found
+        nul = buffer.find(b"\0", start, stop)
+        if nul >= 0:
+            self._searched, stop, found = nul, len(buffer), -1
+        elif found < 0:
+            self._searched = stop
+        if stop - self._position > LINE_LIMIT:
+            raise ProtocolError(too_big)
+        return None if found < 0 else found
+
+
+def parse_length(digits: bytes) -> int | None:
+    """The number of a header line, or None if it is not canonical, such as ``+1``, ``01`` or ``1_0``.
+
+    O(1): at most twenty characters are looked at.
+    """
+    magnitude = digits[1:] if digits[:1] == b"-" else digits
+    if len(magnitude) > 19 or not magnitude.isdigit() or (magnitude[0] == 0x30 and digits != b"0"):
+        return None
+    number = int(digits)
+    return number if -_MAX_INTEGER - 1 <= number <= _MAX_INTEGER else None
+
+
+def split_inline(line: bytes) -> list[bytes]:
+    """The arguments of an inline command.
+
+    Blanks separate.  Double quotes understand ``\\n \\r \\t \\b \\a \\xHH``, and any other byte after a
+    backslash as itself; single quotes understand ``\\'``.  A closing quote must be followed by a blank or the
+    end.
+
+    Raises:
+        ProtocolError: unbalanced quotes.
+
+    O(len(line)).
+    """
+    argv = []
+    position = _end_of_blanks(line, 0)
+    while position < len(line):
+        match = _match_argument(line, position)
+        if match is None or line[match.end() : match.end() + 1] in (b'"', b"'"):
+            raise ProtocolError(errors.UNBALANCED_QUOTES)
+        word, double, single = match.groups(b"")
+        argv.append(word + _escapes.sub(_unescape, double) + single.replace(b"\\'", b"'"))
+        position = _end_of_blanks(line, match.end())
+    return argv
+
+
+def _end_of_blanks(line: bytes, position: int) -> int:
+    match = _match_blanks(line, position)
+    return match.end() if match else position
+
+
+def _unescape(match: re.Match[bytes]) -> bytes:
+    digits, other = match.groups()
+    return bytes((int(digits, 16),)) if digits else _CONTROLS.get(other, other)
