@@ -1,0 +1,194 @@
+"""Commands about the connection itself: PING, ECHO, SELECT, AUTH, HELLO, RESET, QUIT."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import kedis
+from kedis import errors
+from kedis.commands.args import integer
+from kedis.commands.numbers import NumberError, parse_int
+from kedis.commands.table import ALLOW_BUSY, FAST, LOADING, NO_AUTH, NOSCRIPT, STALE, command
+from kedis.errors import CommandError
+from kedis.resp.values import OK, PONG, SimpleString
+
+if TYPE_CHECKING:
+    from kedis.session import Session
+
+
+@command(
+    "PING",
+    arity=-1,
+    flags=FAST,
+    group="connection",
+    since="1.0.0",
+    summary="Answers PONG, or the message given.",
+    complexity="O(1)",
+    tips=["request_policy:all_shards", "response_policy:all_succeeded"],
+)
+def ping(ctx: Session, argv: Sequence[bytes]) -> Any:
+    if len(argv) > 2:
+        raise CommandError(errors.wrong_arity("ping"))
+    if ctx.resp == 2 and ctx.subscriptions:
+        return [b"pong", argv[1] if len(argv) == 2 else b""]
+    return PONG if len(argv) == 1 else argv[1]
+
+
+@command(
+    "ECHO",
+    arity=2,
+    flags=LOADING | STALE | FAST,
+    group="connection",
+    since="1.0.0",
+    summary="Answers with the string given.",
+    complexity="O(1)",
+)
+def echo(_ctx: Session, argv: Sequence[bytes]) -> bytes:
+    return argv[1]
+
+
+@command(
+    "SELECT",
+    arity=2,
+    flags=LOADING | STALE | FAST,
+    group="connection",
+    since="1.0.0",
+    summary="Changes the database that this connection works on.",
+    complexity="O(1)",
+)
+def select(ctx: Session, argv: Sequence[bytes]) -> Any:
+    number = integer(argv[1])
+    if not 0 <= number < len(ctx.engine.keyspace.databases):
+        raise CommandError(errors.DB_OUT_OF_RANGE)
+    ctx.select(number)
+    return OK
+
+
+def authenticate(ctx: Session, user: bytes, password: bytes) -> None:
+    """Log ``ctx`` in as ``user``.  Raises WRONGPASS.
+
+    The comparison takes the same time wherever the two passwords differ.
+    """
+    expected = ctx.engine.config.requirepass.encode("utf-8", "surrogateescape")
+    right = hmac.compare_digest(password, expected) or not expected
+    if user != b"default" or not right:
+        raise CommandError(errors.WRONG_PASSWORD)
+    ctx.user = user
+    ctx.authenticated = True
+    ctx.update_guard()
+
+
+@command(
+    "AUTH",
+    arity=-2,
+    flags=NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY,
+    group="connection",
+    since="1.0.0",
+    summary="Authenticates the connection with a password, or a user and a password.",
+    complexity="O(1)",
+)
+def auth(ctx: Session, argv: Sequence[bytes]) -> Any:
+    if len(argv) > 3:
+        raise CommandError(errors.SYNTAX)
+    if len(argv) == 2:
+        if not ctx.engine.config.requirepass:
+            raise CommandError(errors.AUTH_WITHOUT_PASSWORD)
+        authenticate(ctx, b"default", argv[1])
+    else:
+        authenticate(ctx, argv[1], argv[2])
+    return OK
+
+
+def check_client_name(name: bytes, error: str) -> None:
+    """Refuse names that would break the lines of CLIENT LIST."""
+    if any(not 0x21 <= byte <= 0x7E for byte in name):
+        raise CommandError(error)
+
+
+@command(
+    "HELLO",
+    arity=-1,
+    flags=NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY,
+    group="connection",
+    since="6.0.0",
+    summary="Chooses the protocol, authenticates and names the connection in one step.",
+    complexity="O(1)",
+)
+def hello(ctx: Session, argv: Sequence[bytes]) -> Any:
+    protocol = 0
+    if len(argv) > 1:
+        try:
+            protocol = parse_int(argv[1])
+        except NumberError:
+            raise CommandError(errors.PROTOCOL_NOT_A_NUMBER) from None
+        if protocol not in (2, 3):
+            raise CommandError(errors.UNSUPPORTED_PROTOCOL)
+    credentials, name = _hello_options(argv)
+    if credentials is not None:
+        authenticate(ctx, *credentials)
+    if not ctx.authenticated:
+        raise CommandError(errors.HELLO_NEEDS_AUTH)
+    if name is not None:
+        ctx.name = name
+    if protocol:
+        ctx.speak(protocol)
+        ctx.update_guard()
+    return {
+        b"server": b"redis",
+        b"version": kedis.REDIS_VERSION.encode(),
+        b"proto": ctx.resp,
+        b"id": ctx.id,
+        b"mode": b"standalone",
+        b"role": b"master",
+        b"modules": [],
+    }
+
+
+def _hello_options(argv: Sequence[bytes]) -> tuple[tuple[bytes, bytes] | None, bytes | None]:
+    credentials = name = None
+    position = 2
+    while position < len(argv):
+        option = argv[position].upper()
+        if option == b"AUTH" and position + 2 < len(argv):
+            credentials = (argv[position + 1], argv[position + 2])
+            position += 3
+        elif option == b"SETNAME" and position + 1 < len(argv):
+            name = argv[position + 1]
+            check_client_name(name, errors.BAD_CLIENT_NAME)
+            position += 2
+        else:
+            raise CommandError(errors.hello_option(argv[position]))
+    return credentials, name
+
+
+@command(
+    "RESET",
+    arity=1,
+    flags=NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY,
+    group="connection",
+    since="6.2.0",
+    summary="Puts the connection back into the state of a new one.",
+    complexity="O(1)",
+)
+def reset(ctx: Session, _argv: Sequence[bytes]) -> Any:
+    ctx.engine.unwatch_all(ctx)
+    ctx.name = b""
+    ctx.no_evict = False
+    ctx.reset()
+    return SimpleString(b"RESET")
+
+
+@command(
+    "QUIT",
+    arity=-1,
+    flags=NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY,
+    group="connection",
+    since="1.0.0",
+    summary="Answers OK and closes the connection.",
+    complexity="O(1)",
+)
+def quit_(ctx: Session, _argv: Sequence[bytes]) -> Any:
+    ctx.close_after_reply = True
+    return OK
