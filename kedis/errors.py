@@ -104,6 +104,7 @@ NOT_POSITIVE = "ERR value is out of range, must be positive"
 NO_SUCH_KEY = "ERR no such key"
 INDEX_OUT_OF_RANGE = "ERR index out of range"
 INVALID_CURSOR = "ERR invalid cursor"
+OUT_OF_RANGE = "ERR value is out of range"
 OVERFLOW = "ERR increment or decrement would overflow"
 
 
@@ -197,3 +198,17 @@ def unknown_debug(subcommand: bytes) -> str:
 def _shown(word: bytes) -> str:
     """A word of the client's as an error repeats it."""
     return word[:128].decode("utf-8", "surrogateescape")
+
+
+# Sets and hashes.
+
+SAMPLE_COUNT_OUT_OF_RANGE = (
+    "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807"
+)
+KEY_COUNT_NOT_POSITIVE = "ERR numkeys should be greater than 0"
+KEY_COUNT_TOO_LARGE = "ERR Number of keys can't be greater than number of args"
+LIMIT_NEGATIVE = "ERR LIMIT can't be negative"
+HASH_VALUE_NOT_AN_INTEGER = "ERR hash value is not an integer"
+HASH_VALUE_NOT_A_FLOAT = "ERR hash value is not a float"
+NAN_OR_INFINITY = "ERR value is NaN or Infinity"
+INCREMENT_TO_INFINITY = "ERR increment would produce NaN or Infinity"

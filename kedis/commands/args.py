@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kedis import errors
-from kedis.commands.numbers import NumberError, parse_float, parse_int
+from kedis.commands.numbers import LongDouble, NumberError, parse_float, parse_int, parse_long_double
 from kedis.errors import CommandError
 
 
@@ -40,6 +40,14 @@ def double(raw: bytes, message: str = errors.NOT_A_FLOAT) -> float:
     """A float as Redis reads one (inf allowed, nan not)."""
     try:
         return parse_float(raw)
+    except NumberError:
+        raise CommandError(message) from None
+
+
+def long_double(raw: bytes, message: str = errors.NOT_A_FLOAT) -> LongDouble:
+    """A float in the precision of INCRBYFLOAT (inf allowed, nan not)."""
+    try:
+        return parse_long_double(raw)
     except NumberError:
         raise CommandError(message) from None
 
