@@ -1,0 +1,135 @@
+"""A client for tests of commands: the real engine and the real encoder, without a socket and without waiting."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import hiredis
+
+from kedis.config import Config
+from kedis.engine import Engine
+from kedis.session import Session
+
+START_NS = 1_700_000_000_000_000_000
+
+
+class ErrorReply(Exception):
+    """An error as a value: equal when the text is equal."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ErrorReply) and str(self) == str(other)
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
+
+def reply_reader() -> hiredis.Reader:
+    """A parser of replies that gives errors as :class:`ErrorReply`."""
+    return hiredis.Reader(replyError=ErrorReply)
+
+
+def to_bytes(word: Any) -> bytes:
+    """An argument as it travels."""
+    return word if isinstance(word, bytes) else str(word).encode("utf-8", "surrogateescape")
+
+
+class Transport:
+    """A carrier that carries nothing."""
+
+    fd = -1
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self.closed = False
+
+    def close(self) -> None:
+        self.closed = True
+
+    def output_bytes(self) -> int:
+        return 0
+
+    def input_bytes(self) -> int:
+        return 0
+
+
+class Clock:
+    """Stands still unless it is moved."""
+
+    def __init__(self) -> None:
+        self.now_ns = START_NS
+
+    def __call__(self) -> int:
+        return self.now_ns
+
+
+class Recorder:
+    """A journal that remembers what was written to it."""
+
+    def __init__(self) -> None:
+        self.entries: list[tuple[int, list[bytes]]] = []
+
+    def append(self, database: int, argv: Sequence[bytes]) -> None:
+        self.entries.append((database, [bytes(word) for word in argv]))
+
+
+class Client:
+    """One client of an engine; the engine is made when none is given.
+
+    ``call(*words)`` returns the decoded reply, errors as :class:`ErrorReply`.  Time stands still; move it by
+    assigning ``now_ms``.  ``journal()`` gives what was journalled since the last look, as lines of words.
+    """
+
+    def __init__(self, engine: Engine | None = None, *, resp: int = 2, kind: str = "tcp") -> None:
+        if engine is None:
+            engine = Engine(Config(), clock=Clock())
+            engine.journal = Recorder()
+        self.engine = engine
+        self.session = Session(
+            engine, Transport(kind), address="127.0.0.1:50000", local_address="127.0.0.1:6379"
+        )
+        engine.connect(self.session)
+        self.session.speak(resp)
+        self._reader = reply_reader()
+
+    def call(self, *words: Any) -> Any:
+        """Run one command and return its reply."""
+        replies = self.replies(*words)
+        assert len(replies) == 1, replies
+        return replies[0]
+
+    def replies(self, *words: Any) -> list[Any]:
+        """Run one command and return all its replies (there may be none, or several)."""
+        self.engine.run(self.session, [[to_bytes(word) for word in words]])
+        self._reader.feed(b"".join(self.session.out))
+        self.session.out.clear()
+        found = []
+        while (reply := self._reader.gets()) is not False:
+            found.append(reply)
+        return found
+
+    def another(self, resp: int = 2) -> Client:
+        """A second client of the same engine."""
+        return Client(self.engine, resp=resp)
+
+    @property
+    def now_ms(self) -> int:
+        """The time that commands see, in milliseconds since 1970."""
+        return self.engine.clock() // 1_000_000
+
+    @now_ms.setter
+    def now_ms(self, value: int) -> None:
+        clock = self.engine.clock
+        assert isinstance(clock, Clock)
+        clock.now_ns = value * 1_000_000
+
+    def journal(self) -> list[str]:
+        """What was journalled since the last call, a line a command, each with its database in front."""
+        recorder = self.engine.journal
+        assert isinstance(recorder, Recorder)
+        lines = [
+            f"{number} " + b" ".join(argv).decode("utf-8", "surrogateescape")
+            for number, argv in recorder.entries
+        ]
+        recorder.entries.clear()
+        return lines

@@ -1,0 +1,92 @@
+"""Real Redis 7.0, started for a test: the oracle for every question of behaviour.
+
+Tests that need it are skipped, saying so, where ``redis-server`` is not installed.
+"""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.commands.driver import reply_reader, to_bytes
+
+_START_SECONDS = 10
+
+
+class Oracle:
+    """A Redis server of its own, and one connection to it.  End it with :meth:`close`."""
+
+    def __init__(self, *settings: str, resp: int = 2) -> None:
+        program = shutil.which("redis-server")
+        if program is None:
+            pytest.skip("redis-server is not installed: nothing to compare with")
+        self.directory = tempfile.TemporaryDirectory(prefix="oracle-")
+        self.port = _free_port()
+        fixed = ["--port", str(self.port), "--dir", self.directory.name, "--enable-debug-command", "yes"]
+        self.process = subprocess.Popen(
+            [program, *fixed, "--save", "", *settings], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        self._reader = reply_reader()
+        self._socket = self._connect()
+        if resp == 3:
+            self.call("HELLO", 3)
+
+    def _connect(self) -> socket.socket:
+        deadline = time.monotonic() + _START_SECONDS
+        while True:
+            try:
+                return socket.create_connection(("127.0.0.1", self.port), timeout=_START_SECONDS)
+            except ConnectionRefusedError:
+                if time.monotonic() > deadline or self.process.poll() is not None:
+                    raise
+                time.sleep(0.02)
+
+    def call(self, *words: Any) -> Any:
+        """Send one command and return the decoded reply, errors as ``ErrorReply``."""
+        arguments = [to_bytes(word) for word in words]
+        parts = [b"*%d\r\n" % len(arguments)]
+        parts += [b"$%d\r\n%s\r\n" % (len(argument), argument) for argument in arguments]
+        self._socket.sendall(b"".join(parts))
+        while (reply := self._reader.gets()) is False:
+            received = self._socket.recv(65536)
+            if not received:
+                raise ConnectionError("the oracle closed the connection")
+            self._reader.feed(received)
+        return reply
+
+    def close(self) -> None:
+        """Stop the server and remove its files."""
+        self._socket.close()
+        self.process.kill()
+        self.process.wait()
+        self.directory.cleanup()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture(scope="module")
+def oracle() -> Iterator[Oracle]:
+    """A Redis speaking RESP2."""
+    server = Oracle()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def oracle3() -> Iterator[Oracle]:
+    """A Redis speaking RESP3."""
+    server = Oracle(resp=3)
+    yield server
+    server.close()
