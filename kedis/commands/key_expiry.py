@@ -1,7 +1,8 @@
 """Time to live: EXPIRE and its like set it, TTL and its like tell it, PERSIST takes it away.
 
 Whatever form a client used, the journal holds the moment in milliseconds since 1970 (PEXPIREAT), so that a
-replay a day later ends at the same moment.  A moment that has passed deletes the key at once, journalled as DEL.
+replay a day later ends at the same moment.  A moment that has passed deletes the key at once, journalled as
+DEL.
 """
 
 from __future__ import annotations
@@ -124,7 +125,7 @@ def _parse_options(argv: Sequence[bytes]) -> frozenset[bytes]:
 
 
 def _permitted(options: frozenset[bytes], current_ms: int | None, at_ms: int) -> bool:
-    """Whether the options allow the change; a key without a time to live lives for ever, so nothing is GT it."""
+    """Whether the options allow the change.  Without a time to live a key lives for ever: nothing is GT it."""
     if b"NX" in options and current_ms is not None:
         return False
     if b"XX" in options and current_ms is None:

@@ -1,4 +1,4 @@
-"""Keys whatever their type: DEL UNLINK EXISTS TYPE TOUCH, finding them (KEYS SCAN RANDOMKEY), moving and copying.
+"""Keys of any type: removing, testing, finding (KEYS SCAN RANDOMKEY), renaming, moving and copying.
 
 A key that is due is treated as absent, and every command that meets one removes it.
 """
@@ -83,8 +83,7 @@ def unlink(ctx: Session, argv: Sequence[bytes]) -> int:
     complexity="O(N) in the number of keys.",
 )
 def exists(ctx: Session, argv: Sequence[bytes]) -> int:
-    find = ctx.db.find
-    return sum(find(key) is not None for key in argv[1:])
+    return _count_existing(ctx, argv)
 
 
 @command(
@@ -99,7 +98,12 @@ def exists(ctx: Session, argv: Sequence[bytes]) -> int:
     complexity="O(N) in the number of keys.",
 )
 def touch(ctx: Session, argv: Sequence[bytes]) -> int:
-    return exists(ctx, argv)
+    return _count_existing(ctx, argv)
+
+
+def _count_existing(ctx: Session, argv: Sequence[bytes]) -> int:
+    find = ctx.db.find
+    return sum(find(key) is not None for key in argv[1:])
 
 
 @command(

@@ -255,7 +255,7 @@ class Command:
         if self.flags & BLOCKING:
             found.add("blocking")
         found.add("fast" if self.flags & FAST else "slow")
-        if self.group in _GROUP_CATEGORY:
+        if self.group in _GROUP_CATEGORY and self.function is not None:
             found.add(_GROUP_CATEGORY[self.group])
         return [name for name in CATEGORIES if name in found]
 

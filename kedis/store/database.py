@@ -187,11 +187,17 @@ class Database:
             keyspace.observe(self, key, event)
         return True
 
-    def clear(self) -> int:
-        """Remove everything; returns how many keys went.  O(N) to free them.  Watchers are told."""
+    def clear(self, later: bool = False) -> int:
+        """Remove everything; returns how many keys went.  Watchers are told.
+
+        O(N) to free the keys, unless ``later`` leaves that to the graveyard.
+        """
         removed = len(self.data)
         for key in [key for key in self.watchers if key in self.data]:
             self.keyspace.break_watches(self, key)
+        if later:
+            for part in (self.data, self.expires, self.index, self.volatile):
+                self.keyspace.graveyard.bury(part)
         self.data = {}
         self.expires = {}
         self.index = ScanIndex()
@@ -232,6 +238,9 @@ class Database:
 
     def expire_now(self, key: bytes) -> None:
         """Remove a key that is due: journalled as DEL, counted, told to whoever observes."""
+        value = self.data[key]
+        if type(value) is not bytes:
+            self.keyspace.graveyard.bury(value)
         self._drop(key)
         self.keyspace.expired(self, key)
 

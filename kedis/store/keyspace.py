@@ -8,16 +8,19 @@ the common write pays for one test.
 from __future__ import annotations
 
 from collections.abc import Callable
+from random import Random
 from typing import Any
 
 from kedis.store.database import Database
+from kedis.store.graveyard import Graveyard
 
 
 class Keyspace:
     """The databases of one server.
 
     ``journal_delete(database_number, key)`` is called for every key that expires, so that the deletion
-    reaches the journal before whatever the running command writes.
+    reaches the journal before whatever the running command writes.  ``random`` is what every random choice
+    draws from; seed it to repeat them.
     """
 
     def __init__(self, count: int = 16) -> None:
@@ -30,6 +33,8 @@ class Keyspace:
         self.expired_on_access = 0
         self.loading = False
         self.active_expiry = True
+        self.graveyard = Graveyard()
+        self.random = Random()
         self.observed = False
         self.watch_count = 0
         self.journal_delete: Callable[[int, bytes], None] = lambda number, key: None

@@ -117,6 +117,12 @@ class ScanIndex:
         """Remove every key."""
         self._fill([])
 
+    def take_apart(self) -> list[list[bytes]]:
+        """Empty the index and hand over its buckets, for whoever frees them a few at a time. O(1)."""
+        buckets = self._buckets
+        self._fill([])
+        return buckets
+
     def _split(self) -> None:
         """Divide the bucket at the split pointer by one more bit of the hash."""
         buckets = self._buckets

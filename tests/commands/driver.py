@@ -1,4 +1,4 @@
-"""A client for tests of commands: the real engine and the real encoder, without a socket and without waiting."""
+"""A client for tests of commands: the real engine and the real encoder, without a socket and without sleep."""
 
 from __future__ import annotations
 

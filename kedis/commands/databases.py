@@ -1,0 +1,119 @@
+"""Whole databases: DBSIZE SWAPDB FLUSHDB FLUSHALL; and TIME, which belongs to none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from kedis import errors
+from kedis.commands.args import integer_between
+from kedis.commands.table import FAST, LOADING, READONLY, STALE, WRITE, command
+from kedis.errors import CommandError
+from kedis.resp.values import OK, SimpleString
+
+if TYPE_CHECKING:
+    from kedis.session import Session
+
+_INT32 = -(2**31), 2**31 - 1
+
+
+@command(
+    "DBSIZE",
+    arity=1,
+    flags=READONLY | FAST,
+    group="server",
+    since="1.0.0",
+    summary="Counts the keys of the database, those included that are due and not removed yet.",
+    categories="keyspace",
+    tips=["request_policy:all_shards", "response_policy:agg_sum"],
+    complexity="O(1)",
+)
+def dbsize(ctx: Session, argv: Sequence[bytes]) -> int:
+    return len(ctx.db)
+
+
+@command(
+    "SWAPDB",
+    arity=3,
+    flags=WRITE | FAST,
+    group="server",
+    since="4.0.0",
+    summary="Exchanges two databases; clients stay with the number they selected.",
+    categories="keyspace dangerous",
+    complexity="O(N) in the number of watched keys of the two.",
+)
+def swapdb(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
+    keyspace = ctx.engine.keyspace
+    first = integer_between(argv[1], *_INT32, errors.INVALID_FIRST_DB)
+    second = integer_between(argv[2], *_INT32, errors.INVALID_SECOND_DB)
+    count = len(keyspace.databases)
+    if not (0 <= first < count and 0 <= second < count):
+        raise CommandError(errors.DB_OUT_OF_RANGE)
+    if first == second:
+        keyspace.dirty += 1  # journalled all the same
+    else:
+        keyspace.swap(first, second)
+    return OK
+
+
+@command(
+    "FLUSHDB",
+    arity=-1,
+    flags=WRITE,
+    group="server",
+    since="1.0.0",
+    summary="Removes every key of the database.",
+    categories="keyspace dangerous",
+    tips=["request_policy:all_shards", "response_policy:all_succeeded"],
+    complexity="O(N) in the number of keys; ASYNC: O(1), the memory is freed a little at a time.",
+)
+def flushdb(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
+    later = _parse_later(argv)
+    ctx.db.clear(later)
+    ctx.engine.keyspace.dirty += 1  # journalled even when there was nothing to remove
+    return OK
+
+
+@command(
+    "FLUSHALL",
+    arity=-1,
+    flags=WRITE,
+    group="server",
+    since="1.0.0",
+    summary="Removes every key of every database.",
+    categories="keyspace dangerous",
+    tips=["request_policy:all_shards", "response_policy:all_succeeded"],
+    complexity="O(N) in the number of keys; ASYNC: O(1), the memory is freed a little at a time.",
+)
+def flushall(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
+    later = _parse_later(argv)
+    keyspace = ctx.engine.keyspace
+    for database in keyspace.databases:
+        database.clear(later)
+    keyspace.dirty += 1
+    return OK
+
+
+def _parse_later(argv: Sequence[bytes]) -> bool:
+    """Whether ASYNC is asked for."""
+    if len(argv) == 1:
+        return False
+    option = argv[1].upper()
+    if len(argv) > 2 or option not in (b"ASYNC", b"SYNC"):
+        raise CommandError(errors.SYNTAX)
+    return option == b"ASYNC"
+
+
+@command(
+    "TIME",
+    arity=1,
+    flags=LOADING | STALE | FAST,
+    group="server",
+    since="2.6.0",
+    summary="Tells the server's time: seconds since 1970, and microseconds.",
+    tips=["nondeterministic_output"],
+    complexity="O(1)",
+)
+def time(ctx: Session, argv: Sequence[bytes]) -> list[bytes]:
+    seconds, microseconds = divmod(ctx.engine.clock() // 1000, 1_000_000)
+    return [b"%d" % seconds, b"%d" % microseconds]

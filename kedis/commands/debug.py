@@ -1,0 +1,128 @@
+"""DEBUG: for tests and for looking inside; refused unless ``enable-debug-command`` allows it.
+
+DIGEST and DIGEST-VALUE print what Redis prints for the same data (see :mod:`kedis.store.digest`).
+
+DEBUG SLEEP is the one command that sleeps: it stops the whole server, which is what it is for.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from kedis import errors
+from kedis.commands.table import ADMIN, LOADING, NOSCRIPT, STALE, command
+from kedis.errors import CommandError
+from kedis.resp.values import OK, SimpleString
+from kedis.store.digest import keyspace_digest, value_digest
+from kedis.store.encoding import encoding, reference_count, serialized_length
+
+if TYPE_CHECKING:
+    from kedis.session import Session
+
+#: The longest DEBUG SLEEP, in seconds.
+_LONGEST_SLEEP = 86_400.0
+_LEADING_NUMBER = re.compile(rb"\s*+([+-]?(?:[0-9]++\.?[0-9]*+|\.[0-9]++)(?:[eE][+-]?[0-9]++)?)")
+
+_HELP = (
+    "DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+    "DIGEST",
+    "    Prints a fingerprint of everything in all databases.",
+    "DIGEST-VALUE <key> [<key> ...]",
+    "    Prints a fingerprint of each of the values.",
+    "OBJECT <key>",
+    "    Tells how Redis would represent the value.",
+    "SET-ACTIVE-EXPIRE <0|1>",
+    "    With 0, keys that are due are removed only when somebody asks for them.",
+    "SLEEP <seconds>",
+    "    Stops the whole server; decimals are allowed.",
+    "HELP",
+    "    Prints this help.",
+)
+
+
+@command(
+    "DEBUG",
+    arity=-2,
+    flags=ADMIN | NOSCRIPT | LOADING | STALE,
+    group="server",
+    since="1.0.0",
+    summary="Commands for testing and for looking inside.",
+    complexity="Depends on the subcommand.",
+)
+def debug(ctx: Session, argv: Sequence[bytes]) -> Any:
+    if not _is_allowed(ctx):
+        raise CommandError(errors.DEBUG_NOT_ALLOWED)
+    least, most, handler = _SUBCOMMANDS.get(argv[1].lower(), _UNKNOWN)
+    if not least <= len(argv) <= most:
+        raise CommandError(errors.unknown_debug(argv[1]))
+    return handler(ctx, argv)
+
+
+def _is_allowed(ctx: Session) -> bool:
+    setting = ctx.engine.config.enable_debug_command
+    if setting == "local":
+        return ctx.transport.kind != "tcp" or ctx.address.startswith(("127.0.0.1:", "[::1]:"))
+    return setting == "yes"
+
+
+def _digest(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
+    return SimpleString(keyspace_digest(ctx.engine.keyspace).hex().encode())
+
+
+def _digest_value(ctx: Session, argv: Sequence[bytes]) -> list[SimpleString]:
+    return [SimpleString(value_digest(ctx.db, key).hex().encode()) for key in argv[2:]]
+
+
+def _object(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
+    key = argv[2]
+    value = ctx.db.peek(key)
+    if value is None:
+        raise CommandError(errors.NO_SUCH_KEY)
+    name = encoding(value, ctx.engine.config)
+    length = serialized_length(value)
+    line = (
+        f"Value at:{id(value):#x} refcount:{reference_count(value)} encoding:{name.decode()} "
+        f"serializedlength:{length} lru:{(ctx.engine.clock() // 1_000_000_000) & 0xFFFFFF} lru_seconds_idle:0"
+    )
+    if name == b"quicklist":
+        line += (
+            f" ql_nodes:1 ql_avg_node:{len(value):.2f} ql_listpack_max:-2 ql_compressed:0 "
+            f"ql_uncompressed_size:{length}"
+        )
+    return SimpleString(line.encode())
+
+
+def _set_active_expire(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
+    ctx.engine.keyspace.active_expiry = _leading_number(argv[2]) != 0
+    return OK
+
+
+def _sleep(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
+    time.sleep(max(0.0, min(_leading_number(argv[2]), _LONGEST_SLEEP)))
+    return OK
+
+
+def _leading_number(text: bytes) -> float:
+    """The number that ``text`` begins with, 0 when there is none: DEBUG takes any text."""
+    match = _LEADING_NUMBER.match(text[:64])
+    return float(match[1]) if match else 0.0
+
+
+def _help(ctx: Session, argv: Sequence[bytes]) -> list[SimpleString]:
+    return [SimpleString(line.encode()) for line in _HELP]
+
+
+_ANY_NUMBER = 2**31
+#: Name -> fewest and most arguments (DEBUG and the name included), and the function.
+_SUBCOMMANDS: dict[bytes, tuple[int, int, Callable[[Session, Sequence[bytes]], Any]]] = {
+    b"digest": (2, 2, _digest),
+    b"digest-value": (2, _ANY_NUMBER, _digest_value),
+    b"help": (2, 2, _help),
+    b"object": (3, 3, _object),
+    b"set-active-expire": (3, 3, _set_active_expire),
+    b"sleep": (3, 3, _sleep),
+}
+_UNKNOWN = (1, 0, _help)

@@ -1,0 +1,115 @@
+"""OBJECT: what Redis would tell of the representation of a value.
+
+Simplified: Kedis does not record when or how often a key was used, so IDLETIME and FREQ answer 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from kedis import errors
+from kedis.commands.help import help_lines
+from kedis.commands.table import LOADING, READONLY, STALE, command, container, span
+from kedis.errors import CommandError
+from kedis.resp.values import SimpleString
+from kedis.store.encoding import encoding, reference_count
+
+if TYPE_CHECKING:
+    from kedis.session import Session
+
+container(
+    "OBJECT",
+    arity=-2,
+    group="generic",
+    since="2.2.3",
+    summary="Commands about the representation of a value.",
+    complexity="Depends on the subcommand.",
+)
+
+
+@command(
+    "OBJECT|ENCODING",
+    arity=3,
+    flags=READONLY,
+    group="generic",
+    since="2.2.3",
+    summary="Names the representation that Redis would choose for the value at <key>.",
+    keys=[span("RO", 2)],
+    tips=["nondeterministic_output"],
+    complexity="O(1); for a small container O(N) in its elements.",
+)
+def object_encoding(ctx: Session, argv: Sequence[bytes]) -> bytes | None:
+    value = ctx.db.find(argv[2])
+    return None if value is None else encoding(value, ctx.engine.config)
+
+
+@command(
+    "OBJECT|FREQ",
+    arity=3,
+    flags=READONLY,
+    group="generic",
+    since="4.0.0",
+    summary="Tells how often the value at <key> is used, when an LFU policy is selected.",
+    keys=[span("RO", 2)],
+    tips=["nondeterministic_output"],
+    complexity="O(1)",
+)
+def object_freq(ctx: Session, argv: Sequence[bytes]) -> int | None:
+    if ctx.db.find(argv[2]) is None:
+        return None
+    if not _is_lfu(ctx):
+        raise CommandError(errors.LFU_NOT_SELECTED)
+    return 0
+
+
+@command(
+    "OBJECT|IDLETIME",
+    arity=3,
+    flags=READONLY,
+    group="generic",
+    since="2.2.3",
+    summary="Tells for how many seconds the value at <key> was not used, unless an LFU policy is selected.",
+    keys=[span("RO", 2)],
+    tips=["nondeterministic_output"],
+    complexity="O(1)",
+)
+def object_idletime(ctx: Session, argv: Sequence[bytes]) -> int | None:
+    if ctx.db.find(argv[2]) is None:
+        return None
+    if _is_lfu(ctx):
+        raise CommandError(errors.LFU_SELECTED)
+    return 0
+
+
+@command(
+    "OBJECT|REFCOUNT",
+    arity=3,
+    flags=READONLY,
+    group="generic",
+    since="2.2.3",
+    summary="Counts the references to the value at <key>; a small integer is shared without limit.",
+    keys=[span("RO", 2)],
+    tips=["nondeterministic_output"],
+    complexity="O(1)",
+)
+def object_refcount(ctx: Session, argv: Sequence[bytes]) -> int | None:
+    value: Any = ctx.db.find(argv[2])
+    return None if value is None else reference_count(value)
+
+
+@command(
+    "OBJECT|HELP",
+    arity=2,
+    flags=LOADING | STALE,
+    group="generic",
+    since="6.2.0",
+    summary="Prints this help.",
+    complexity="O(1)",
+)
+def object_help(ctx: Session, argv: Sequence[bytes]) -> list[SimpleString]:
+    return help_lines(ctx, "OBJECT")
+
+
+def _is_lfu(ctx: Session) -> bool:
+    return ctx.engine.config.maxmemory_policy.endswith("-lfu")
