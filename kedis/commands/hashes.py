@@ -1,0 +1,354 @@
+"""Hashes: fields with values, under one key.
+
+HINCRBYFLOAT computes in 80-bit long doubles, as Redis does, and is journalled as the HSET of its result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from kedis import errors
+from kedis.commands.args import integer, long_double
+from kedis.commands.numbers import (
+    INT64_MAX,
+    INT64_MIN,
+    NumberError,
+    add_long_double,
+    format_long_double,
+)
+from kedis.commands.sampling import parse_sample_count, sample
+from kedis.commands.scan import parse_cursor, parse_scan
+from kedis.commands.table import DENYOOM, FAST, READONLY, WRITE, command, span
+from kedis.errors import CommandError
+from kedis.resp.values import OK, Pairs, SimpleString
+from kedis.structures.containers import Hash
+
+if TYPE_CHECKING:
+    from kedis.session import Session
+
+# -- setting ----------------------------------------------------------------------------------------------
+
+
+@command(
+    "HSET",
+    arity=-4,
+    flags=WRITE | DENYOOM | FAST,
+    group="hash",
+    since="2.0.0",
+    summary="Sets fields of a hash, which is created if need be; returns how many are new.",
+    keys=[span("RW update", 1)],
+    complexity="O(1) for each field.",
+)
+def hset(ctx: Session, argv: Sequence[bytes]) -> int:
+    count = len(argv)
+    if count & 1:
+        raise CommandError(errors.wrong_arity("hset"))
+    db = ctx.db
+    key = argv[1]
+    fields = db.edit_or_create(key, Hash)
+    if count == 4:
+        added = 1 if fields.put(argv[2], argv[3]) else 0
+        db.modified(key, fields, "hset")
+        return added
+    added = fields.put_many(zip(argv[2::2], argv[3::2], strict=True))
+    db.modified(key, fields, "hset", count // 2 - 1)
+    return added
+
+
+@command(
+    "HMSET",
+    arity=-4,
+    flags=WRITE | DENYOOM | FAST,
+    group="hash",
+    since="2.0.0",
+    summary="Sets fields of a hash; the older form of HSET.",
+    keys=[span("RW update", 1)],
+    complexity="O(1) for each field.",
+)
+def hmset(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
+    if len(argv) & 1:
+        raise CommandError(errors.wrong_arity("hmset"))
+    hset(ctx, argv)
+    return OK
+
+
+@command(
+    "HSETNX",
+    arity=4,
+    flags=WRITE | DENYOOM | FAST,
+    group="hash",
+    since="2.0.0",
+    summary="Sets a field of a hash unless it is there already.",
+    keys=[span("RW insert", 1)],
+    complexity="O(1)",
+)
+def hsetnx(ctx: Session, argv: Sequence[bytes]) -> int:
+    _, key, field, value = argv
+    fields = ctx.db.edit_or_create(key, Hash)
+    if field in fields:
+        return 0
+    fields.put(field, value)
+    ctx.db.modified(key, fields, "hset")
+    return 1
+
+
+@command(
+    "HDEL",
+    arity=-3,
+    flags=WRITE | FAST,
+    group="hash",
+    since="2.0.0",
+    summary="Removes fields of a hash; returns how many were there.",
+    keys=[span("RW delete", 1)],
+    complexity="O(1) for each field.",
+)
+def hdel(ctx: Session, argv: Sequence[bytes]) -> int:
+    key = argv[1]
+    fields = ctx.db.edit(key, Hash)
+    if fields is None:
+        return 0
+    removed = fields.remove_many(argv[2:])
+    if removed:
+        ctx.db.modified(key, fields, "hdel", removed)
+    return removed
+
+
+@command(
+    "HINCRBY",
+    arity=4,
+    flags=WRITE | DENYOOM | FAST,
+    group="hash",
+    since="2.0.0",
+    summary="Adds to the integer in a field of a hash; a missing field counts as 0.",
+    keys=[span("RW access update", 1)],
+    complexity="O(1)",
+)
+def hincrby(ctx: Session, argv: Sequence[bytes]) -> int:
+    _, key, field, increment = argv
+    delta = integer(increment)
+    fields = ctx.db.edit(key, Hash)
+    old = None if fields is None else fields.get(field)
+    total = delta if old is None else delta + integer(old, errors.HASH_VALUE_NOT_AN_INTEGER)
+    if not INT64_MIN <= total <= INT64_MAX:
+        raise CommandError(errors.OVERFLOW)
+    _put(ctx, key, field, b"%d" % total, "hincrby")
+    return total
+
+
+@command(
+    "HINCRBYFLOAT",
+    arity=4,
+    flags=WRITE | DENYOOM | FAST,
+    group="hash",
+    since="2.6.0",
+    summary="Adds to the floating point number in a field of a hash; a missing field counts as 0.",
+    keys=[span("RW access update", 1)],
+    complexity="O(1)",
+)
+def hincrbyfloat(ctx: Session, argv: Sequence[bytes]) -> bytes:
+    _, key, field, increment = argv
+    total = long_double(increment)
+    if total.is_infinite():
+        raise CommandError(errors.NAN_OR_INFINITY)
+    fields = ctx.db.edit(key, Hash)
+    old = None if fields is None else fields.get(field)
+    if old is not None:
+        try:
+            total = add_long_double(long_double(old, errors.HASH_VALUE_NOT_A_FLOAT), total)
+        except NumberError:
+            raise CommandError(errors.INCREMENT_TO_INFINITY) from None
+    text = format_long_double(total)
+    _put(ctx, key, field, text, "hincrbyfloat")
+    ctx.propagate(b"HSET", key, field, text)
+    return text
+
+
+def _put(ctx: Session, key: bytes, field: bytes, value: bytes, event: str) -> None:
+    fields = ctx.db.edit_or_create(key, Hash)
+    fields.put(field, value)
+    ctx.db.modified(key, fields, event)
+
+
+# -- reading fields ---------------------------------------------------------------------------------------
+
+
+@command(
+    "HGET",
+    arity=3,
+    flags=READONLY | FAST,
+    group="hash",
+    since="2.0.0",
+    summary="Returns the value of a field of a hash.",
+    keys=[span("RO access", 1)],
+    complexity="O(1)",
+)
+def hget(ctx: Session, argv: Sequence[bytes]) -> bytes | None:
+    fields = ctx.db.read(argv[1], Hash)
+    return None if fields is None else fields.get(argv[2])
+
+
+@command(
+    "HMGET",
+    arity=-3,
+    flags=READONLY | FAST,
+    group="hash",
+    since="2.0.0",
+    summary="Returns the values of several fields of a hash.",
+    keys=[span("RO access", 1)],
+    complexity="O(1) for each field.",
+)
+def hmget(ctx: Session, argv: Sequence[bytes]) -> list[bytes | None]:
+    fields = ctx.db.read(argv[1], Hash)
+    if fields is None:
+        return [None] * (len(argv) - 2)
+    return [fields.get(field) for field in argv[2:]]
+
+
+@command(
+    "HGETALL",
+    arity=2,
+    flags=READONLY,
+    group="hash",
+    since="2.0.0",
+    summary="Returns all fields of a hash with their values.",
+    keys=[span("RO access", 1)],
+    tips=["nondeterministic_output_order"],
+    complexity="O(N) in the size of the hash.",
+)
+def hgetall(ctx: Session, argv: Sequence[bytes]) -> dict[bytes, bytes]:
+    return ctx.db.read(argv[1], Hash) or {}
+
+
+@command(
+    "HKEYS",
+    arity=2,
+    flags=READONLY,
+    group="hash",
+    since="2.0.0",
+    summary="Returns all fields of a hash.",
+    keys=[span("RO access", 1)],
+    tips=["nondeterministic_output_order"],
+    complexity="O(N) in the size of the hash.",
+)
+def hkeys(ctx: Session, argv: Sequence[bytes]) -> list[bytes]:
+    return list(ctx.db.read(argv[1], Hash) or ())
+
+
+@command(
+    "HVALS",
+    arity=2,
+    flags=READONLY,
+    group="hash",
+    since="2.0.0",
+    summary="Returns all values of a hash.",
+    keys=[span("RO access", 1)],
+    tips=["nondeterministic_output_order"],
+    complexity="O(N) in the size of the hash.",
+)
+def hvals(ctx: Session, argv: Sequence[bytes]) -> list[bytes]:
+    fields = ctx.db.read(argv[1], Hash)
+    return [] if fields is None else list(fields.values())
+
+
+@command(
+    "HLEN",
+    arity=2,
+    flags=READONLY | FAST,
+    group="hash",
+    since="2.0.0",
+    summary="Returns how many fields a hash has.",
+    keys=[span("RO", 1)],
+    complexity="O(1)",
+)
+def hlen(ctx: Session, argv: Sequence[bytes]) -> int:
+    return len(ctx.db.read(argv[1], Hash) or ())
+
+
+@command(
+    "HSTRLEN",
+    arity=3,
+    flags=READONLY | FAST,
+    group="hash",
+    since="3.2.0",
+    summary="Returns the length of the value of a field of a hash.",
+    keys=[span("RO", 1)],
+    complexity="O(1)",
+)
+def hstrlen(ctx: Session, argv: Sequence[bytes]) -> int:
+    fields = ctx.db.read(argv[1], Hash)
+    return 0 if fields is None else len(fields.get(argv[2], b""))
+
+
+@command(
+    "HEXISTS",
+    arity=3,
+    flags=READONLY | FAST,
+    group="hash",
+    since="2.0.0",
+    summary="Tells whether a hash has a field.",
+    keys=[span("RO", 1)],
+    complexity="O(1)",
+)
+def hexists(ctx: Session, argv: Sequence[bytes]) -> int:
+    fields = ctx.db.read(argv[1], Hash)
+    return 1 if fields is not None and argv[2] in fields else 0
+
+
+# -- sampling and scanning --------------------------------------------------------------------------------
+
+
+@command(
+    "HRANDFIELD",
+    arity=-2,
+    flags=READONLY,
+    group="hash",
+    since="6.2.0",
+    summary="Returns one or more random fields of a hash.",
+    keys=[span("RO access", 1)],
+    tips=["nondeterministic_output"],
+    complexity="O(1) expected for each field asked for; O(N) while the hash is small.",
+)
+def hrandfield(ctx: Session, argv: Sequence[bytes]) -> Any:
+    rng = ctx.db.keyspace.random
+    if len(argv) == 2:
+        fields = ctx.db.read(argv[1], Hash)
+        return None if fields is None else fields.random_one(rng)
+    count = parse_sample_count(argv[2])
+    with_values = len(argv) > 3
+    if with_values:
+        if len(argv) > 4 or argv[3].upper() != b"WITHVALUES":
+            raise CommandError(errors.SYNTAX)
+        if abs(count) > INT64_MAX // 2:
+            raise CommandError(errors.OUT_OF_RANGE)
+    fields = ctx.db.read(argv[1], Hash)
+    if fields is None:
+        return []
+    chosen = sample(fields, rng, count)
+    return Pairs((field, fields[field]) for field in chosen) if with_values else chosen
+
+
+@command(
+    "HSCAN",
+    arity=-3,
+    flags=READONLY,
+    group="hash",
+    since="2.8.0",
+    summary="Returns some of the fields of a hash with their values, and where to go on.",
+    keys=[span("RO access", 1)],
+    tips=["nondeterministic_output"],
+    complexity="O(COUNT) for each call; O(N) while the hash is small.",
+)
+def hscan(ctx: Session, argv: Sequence[bytes]) -> list[Any]:
+    cursor = parse_cursor(argv[2])
+    fields = ctx.db.read(argv[1], Hash)
+    if fields is None:
+        return [b"0", []]
+    options = parse_scan(argv, 3)
+    cursor, found = fields.scan(cursor, options.count)
+    match = options.match
+    pairs: list[bytes] = []
+    for field in found:
+        if match is None or match(field):
+            pairs += (field, fields[field])
+    return [b"%d" % cursor, pairs]

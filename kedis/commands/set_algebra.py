@@ -1,0 +1,171 @@
+"""Intersection, union and difference of sets: returned, stored, or counted.
+
+A key that is missing is an empty set, and every key is looked at, so that one of another type is always an
+error.  Python's own set operations do the work.  What they return may be a :class:`Set` without the parts
+that its constructor makes: good for a reply, built anew when it is stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from kedis import errors
+from kedis.commands.args import integer_between, natural
+from kedis.commands.numbers import INT64_MAX
+from kedis.commands.table import DENYOOM, READONLY, WRITE, command, counted, span
+from kedis.errors import CommandError
+from kedis.structures.containers import Set
+
+if TYPE_CHECKING:
+    from kedis.session import Session
+
+Members = set[bytes]
+Operation = Callable[[list[Members]], Members]
+
+_EMPTY: Members = set()
+
+
+def _sets(ctx: Session, keys: Sequence[bytes]) -> list[Members]:
+    read = ctx.db.read
+    return [read(key, Set) or _EMPTY for key in keys]
+
+
+def _intersection(sets: list[Members]) -> Members:
+    first, *rest = sorted(sets, key=len)
+    return first.intersection(*rest) if rest else first
+
+
+def _union(sets: list[Members]) -> Members:
+    first, *rest = sets
+    return _EMPTY.union(first, *rest) if rest else first
+
+
+def _difference(sets: list[Members]) -> Members:
+    first, *rest = sets
+    return first.difference(*rest) if rest else first
+
+
+def _store(ctx: Session, argv: Sequence[bytes], operation: Operation, event: str) -> int:
+    result = operation(_sets(ctx, argv[2:]))
+    if not result:
+        ctx.db.delete(argv[1])
+        return 0
+    ctx.db.set_value(argv[1], Set(result), event)
+    return len(result)
+
+
+@command(
+    "SINTER",
+    arity=-2,
+    flags=READONLY,
+    group="set",
+    since="1.0.0",
+    summary="Returns the members that all of the sets have.",
+    keys=[span("RO access", 1, -1)],
+    tips=["nondeterministic_output_order"],
+    complexity="O(N*M) with N the size of the smallest set and M the number of sets.",
+)
+def sinter(ctx: Session, argv: Sequence[bytes]) -> Members:
+    return _intersection(_sets(ctx, argv[1:]))
+
+
+@command(
+    "SINTERSTORE",
+    arity=-3,
+    flags=WRITE | DENYOOM,
+    group="set",
+    since="1.0.0",
+    summary="Stores the members that all of the sets have; returns how many they are.",
+    keys=[span("RW update", 1), span("RO access", 2, -1)],
+    complexity="O(N*M) with N the size of the smallest set and M the number of sets.",
+)
+def sinterstore(ctx: Session, argv: Sequence[bytes]) -> int:
+    return _store(ctx, argv, _intersection, "sinterstore")
+
+
+@command(
+    "SINTERCARD",
+    arity=-3,
+    flags=READONLY,
+    group="set",
+    since="7.0.0",
+    summary="Returns how many members all of the sets have, counting up to a limit.",
+    keys=[counted("RO access", 1)],
+    complexity="O(N*M) with N the size of the smallest set and M the number of sets.",
+)
+def sintercard(ctx: Session, argv: Sequence[bytes]) -> int:
+    count = integer_between(argv[1], 1, INT64_MAX, errors.KEY_COUNT_NOT_POSITIVE)
+    end = 2 + count
+    if end > len(argv):
+        raise CommandError(errors.KEY_COUNT_TOO_LARGE)
+    limit = 0
+    for position in range(end, len(argv), 2):
+        if argv[position].upper() != b"LIMIT" or position + 1 == len(argv):
+            raise CommandError(errors.SYNTAX)
+        limit = natural(argv[position + 1], errors.LIMIT_NEGATIVE)
+    sets = _sets(ctx, argv[2:end])
+    if not limit:
+        return len(_intersection(sets))
+    first, *rest = sorted(sets, key=len)
+    shared = (member for member in first if all(member in other for other in rest))
+    return sum(1 for _ in islice(shared, limit))
+
+
+@command(
+    "SUNION",
+    arity=-2,
+    flags=READONLY,
+    group="set",
+    since="1.0.0",
+    summary="Returns the members that any of the sets has.",
+    keys=[span("RO access", 1, -1)],
+    tips=["nondeterministic_output_order"],
+    complexity="O(N) in the size of all sets together.",
+)
+def sunion(ctx: Session, argv: Sequence[bytes]) -> Members:
+    return _union(_sets(ctx, argv[1:]))
+
+
+@command(
+    "SUNIONSTORE",
+    arity=-3,
+    flags=WRITE | DENYOOM,
+    group="set",
+    since="1.0.0",
+    summary="Stores the members that any of the sets has; returns how many they are.",
+    keys=[span("OW update", 1), span("RO access", 2, -1)],
+    complexity="O(N) in the size of all sets together.",
+)
+def sunionstore(ctx: Session, argv: Sequence[bytes]) -> int:
+    return _store(ctx, argv, _union, "sunionstore")
+
+
+@command(
+    "SDIFF",
+    arity=-2,
+    flags=READONLY,
+    group="set",
+    since="1.0.0",
+    summary="Returns the members of the first set that no other has.",
+    keys=[span("RO access", 1, -1)],
+    tips=["nondeterministic_output_order"],
+    complexity="O(N) in the size of all sets together; less when the first is small.",
+)
+def sdiff(ctx: Session, argv: Sequence[bytes]) -> Members:
+    return _difference(_sets(ctx, argv[1:]))
+
+
+@command(
+    "SDIFFSTORE",
+    arity=-3,
+    flags=WRITE | DENYOOM,
+    group="set",
+    since="1.0.0",
+    summary="Stores the members of the first set that no other has; returns how many they are.",
+    keys=[span("OW update", 1), span("RO access", 2, -1)],
+    complexity="O(N) in the size of all sets together; less when the first is small.",
+)
+def sdiffstore(ctx: Session, argv: Sequence[bytes]) -> int:
+    return _store(ctx, argv, _difference, "sdiffstore")

@@ -1,0 +1,257 @@
+"""Sets: distinct members under one key, their algebra, and random members.
+
+SPOP is journalled as the removal of what it happened to choose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from kedis import errors
+from kedis.commands.args import natural
+from kedis.commands.sampling import parse_sample_count, sample
+from kedis.commands.scan import parse_cursor, parse_scan
+from kedis.commands.table import DENYOOM, FAST, READONLY, WRITE, command, span
+from kedis.errors import CommandError
+from kedis.structures.containers import Set
+
+if TYPE_CHECKING:
+    from kedis.session import Session
+
+#: The most members that one SREM in the journal names.
+JOURNAL_CHUNK = 1024
+
+
+# -- members ----------------------------------------------------------------------------------------------
+
+
+@command(
+    "SADD",
+    arity=-3,
+    flags=WRITE | DENYOOM | FAST,
+    group="set",
+    since="1.0.0",
+    summary="Adds members to a set, which is created if need be; returns how many are new.",
+    keys=[span("RW insert", 1)],
+    complexity="O(1) for each member.",
+)
+def sadd(ctx: Session, argv: Sequence[bytes]) -> int:
+    db = ctx.db
+    key = argv[1]
+    members = db.edit_or_create(key, Set)
+    if len(argv) == 3:
+        added = 1 if members.insert(argv[2]) else 0
+    else:
+        added = members.insert_many(argv[2:])
+    if added:
+        db.modified(key, members, "sadd", added)
+    return added
+
+
+@command(
+    "SREM",
+    arity=-3,
+    flags=WRITE | FAST,
+    group="set",
+    since="1.0.0",
+    summary="Removes members of a set; returns how many were there.",
+    keys=[span("RW delete", 1)],
+    complexity="O(1) for each member.",
+)
+def srem(ctx: Session, argv: Sequence[bytes]) -> int:
+    key = argv[1]
+    members = ctx.db.edit(key, Set)
+    if members is None:
+        return 0
+    removed = members.remove_many(argv[2:])
+    if removed:
+        ctx.db.modified(key, members, "srem", removed)
+    return removed
+
+
+@command(
+    "SMOVE",
+    arity=4,
+    flags=WRITE | FAST,
+    group="set",
+    since="1.0.0",
+    summary="Moves a member from one set to another; tells whether it was there.",
+    keys=[span("RW access delete", 1), span("RW insert", 2)],
+    complexity="O(1)",
+)
+def smove(ctx: Session, argv: Sequence[bytes]) -> int:
+    _, source_key, target_key, member = argv
+    db = ctx.db
+    source = db.edit(source_key, Set)
+    if source is None:
+        return 0
+    target = db.edit(target_key, Set)
+    if member not in source:
+        return 0
+    if source is target:
+        return 1
+    source.remove_member(member)
+    db.modified(source_key, source, "srem")
+    target = db.edit_or_create(target_key, Set)
+    if target.insert(member):
+        db.modified(target_key, target, "sadd")
+    return 1
+
+
+@command(
+    "SISMEMBER",
+    arity=3,
+    flags=READONLY | FAST,
+    group="set",
+    since="1.0.0",
+    summary="Tells whether a set has a member.",
+    keys=[span("RO", 1)],
+    complexity="O(1)",
+)
+def sismember(ctx: Session, argv: Sequence[bytes]) -> int:
+    members = ctx.db.read(argv[1], Set)
+    return 1 if members is not None and argv[2] in members else 0
+
+
+@command(
+    "SMISMEMBER",
+    arity=-3,
+    flags=READONLY | FAST,
+    group="set",
+    since="6.2.0",
+    summary="Tells for each of several members whether a set has it.",
+    keys=[span("RO access", 1)],
+    complexity="O(1) for each member.",
+)
+def smismember(ctx: Session, argv: Sequence[bytes]) -> list[int]:
+    members = ctx.db.read(argv[1], Set)
+    if members is None:
+        return [0] * (len(argv) - 2)
+    return [1 if member in members else 0 for member in argv[2:]]
+
+
+@command(
+    "SCARD",
+    arity=2,
+    flags=READONLY | FAST,
+    group="set",
+    since="1.0.0",
+    summary="Returns how many members a set has.",
+    keys=[span("RO", 1)],
+    complexity="O(1)",
+)
+def scard(ctx: Session, argv: Sequence[bytes]) -> int:
+    return len(ctx.db.read(argv[1], Set) or ())
+
+
+@command(
+    "SMEMBERS",
+    arity=2,
+    flags=READONLY,
+    group="set",
+    since="1.0.0",
+    summary="Returns all members of a set.",
+    keys=[span("RO access", 1)],
+    tips=["nondeterministic_output_order"],
+    complexity="O(N) in the size of the set.",
+)
+def smembers(ctx: Session, argv: Sequence[bytes]) -> set[bytes]:
+    return ctx.db.read(argv[1], Set) or set()
+
+
+# -- random members and scanning --------------------------------------------------------------------------
+
+
+@command(
+    "SPOP",
+    arity=-2,
+    flags=WRITE | FAST,
+    group="set",
+    since="1.0.0",
+    summary="Removes and returns one or more random members of a set.",
+    keys=[span("RW access delete", 1)],
+    tips=["nondeterministic_output"],
+    complexity="O(1) expected for each member popped; O(N) while the set is small.",
+)
+def spop(ctx: Session, argv: Sequence[bytes]) -> bytes | set[bytes] | None:
+    if len(argv) > 2:
+        return _spop_count(ctx, argv)
+    key = argv[1]
+    db = ctx.db
+    members = db.edit(key, Set)
+    if members is None:
+        return None
+    member = members.pop_random(db.keyspace.random)
+    db.modified(key, members, "spop")
+    ctx.propagate(b"SREM", key, member)
+    return member
+
+
+def _spop_count(ctx: Session, argv: Sequence[bytes]) -> set[bytes]:
+    if len(argv) > 3:
+        raise CommandError(errors.SYNTAX)
+    count = natural(argv[2])
+    key = argv[1]
+    db = ctx.db
+    members = db.edit(key, Set)
+    if members is None or count == 0:
+        return set()
+    if count >= len(members):
+        # The set itself is the reply: it leaves the keyspace as it is.
+        db.touched(key, "spop")
+        db.delete(key)
+        ctx.propagate(b"DEL", key)
+        return members
+    popped = members.sample_distinct(db.keyspace.random, count)
+    members.remove_many(popped)
+    db.modified(key, members, "spop", count)
+    for start in range(0, count, JOURNAL_CHUNK):
+        ctx.propagate(b"SREM", key, *popped[start : start + JOURNAL_CHUNK])
+    return set(popped)
+
+
+@command(
+    "SRANDMEMBER",
+    arity=-2,
+    flags=READONLY,
+    group="set",
+    since="1.0.0",
+    summary="Returns one or more random members of a set.",
+    keys=[span("RO access", 1)],
+    tips=["nondeterministic_output"],
+    complexity="O(1) expected for each member asked for; O(N) while the set is small.",
+)
+def srandmember(ctx: Session, argv: Sequence[bytes]) -> bytes | list[bytes] | None:
+    rng = ctx.db.keyspace.random
+    if len(argv) == 2:
+        members = ctx.db.read(argv[1], Set)
+        return None if members is None else members.random_one(rng)
+    if len(argv) > 3:
+        raise CommandError(errors.SYNTAX)
+    count = parse_sample_count(argv[2])
+    members = ctx.db.read(argv[1], Set)
+    return [] if members is None else sample(members, rng, count)
+
+
+@command(
+    "SSCAN",
+    arity=-3,
+    flags=READONLY,
+    group="set",
+    since="2.8.0",
+    summary="Returns some of the members of a set, and where to go on.",
+    keys=[span("RO access", 1)],
+    tips=["nondeterministic_output"],
+    complexity="O(COUNT) for each call; O(N) while the set is small.",
+)
+def sscan(ctx: Session, argv: Sequence[bytes]) -> list[Any]:
+    cursor = parse_cursor(argv[2])
+    members = ctx.db.read(argv[1], Set)
+    if members is None:
+        return [b"0", []]
+    options = parse_scan(argv, 3)
+    cursor, found = members.scan(cursor, options.count)
+    if options.match is not None:
+        found = list(filter(options.match, found))
+    return [b"%d" % cursor, found]
