@@ -26,7 +26,7 @@ from kedis.commands import load_all
 from kedis.commands.table import COMMANDS, Command, Counters, Flag
 from kedis.config import Config
 from kedis.errors import CommandError
-from kedis.resp.values import NO_REPLY, QUEUED
+from kedis.resp.values import QUEUED
 from kedis.session import Session
 from kedis.store.keyspace import Keyspace
 
@@ -40,6 +40,8 @@ _PUBSUB_ALLOWED = frozenset(
 )
 #: How much of an unknown command's arguments an error message repeats, in bytes.
 _ECHO_LIMIT = 128
+#: A duration that nothing reaches.
+FOREVER_NS = 1 << 62
 
 
 class Journal(Protocol):
@@ -86,7 +88,7 @@ class Engine:
         self.unknown = Counters()
         self.error_counts: Counter[str] = Counter()
         self.faults = 0
-        self.slow_ns: int | float = float("inf")
+        self.slow_ns = FOREVER_NS
         self.on_slow: Callable[[Session, Command, Sequence[bytes], int], None] = lambda *call: None
         self.on_fault: Callable[[bool], None] = lambda changed: None
         self.on_unpause: Callable[[], None] = lambda: None
@@ -118,7 +120,7 @@ class Engine:
     # -- running commands ---------------------------------------------------------------------------------
 
     def run(
-        self, session: Session, commands: Sequence[list[bytes]], start: int = 0, budget_ns: float = float("inf")
+        self, session: Session, commands: Sequence[list[bytes]], start: int = 0, budget_ns: int = FOREVER_NS
     ) -> int:
         """Run ``commands[start:]`` for ``session`` in order; replies are appended to the session.
 
@@ -152,14 +154,13 @@ class Engine:
             dirty = keyspace.dirty
             try:
                 value = command.function(session, argv)  # type: ignore[misc]
+                session.encoders[type(value)](value, session.append)
             except CommandError as error:
-                value = error
                 command.counters.failed += 1
                 self.error_counts[error.code] += 1
+                session.encode(error)
             except Exception:
-                value = self._fault(session, command, argv, dirty)
-            if value is not NO_REPLY:
-                session.encode(value, session.append)
+                session.encode(self._fault(command, argv, dirty))
             if pending or (dirty != keyspace.dirty and command.writes):
                 self._record(session, command, argv, dirty != keyspace.dirty)
             then = clock()
@@ -207,11 +208,11 @@ class Engine:
             self.error_counts[error.code] += 1
             if session.queue is not None:
                 session.multi_failed = True
-            session.encode(error, session.append)
+            session.encode(error)
             return None
         if session.queue is not None and command.name not in _NOT_QUEUED:
             session.queue.append(argv)
-            session.encode(QUEUED, session.append)
+            session.encode(QUEUED)
             return None
         if self.paused_until_ns:
             self._check_pause(session, command)
@@ -337,7 +338,7 @@ class Engine:
 
     # -- faults and figures -------------------------------------------------------------------------------
 
-    def _fault(self, session: Session, command: Command, argv: Sequence[bytes], dirty: int) -> CommandError:
+    def _fault(self, command: Command, argv: Sequence[bytes], dirty: int) -> CommandError:
         changed = self.keyspace.dirty != dirty
         log.exception("internal error in %s (%d arguments)", command.name, len(argv))
         self.faults += 1

@@ -17,7 +17,7 @@ from redis.connection import AbstractConnection
 
 from kedis.config import Config
 from kedis.engine import Engine
-from kedis.errors import CommandError, ProtocolError
+from kedis.errors import ProtocolError
 from kedis.resp.requests import RequestParser
 from kedis.session import Session
 from kedis.store.expiry import ActiveExpiry
@@ -67,17 +67,22 @@ class EngineSocket:
         """Run the requests in ``data``; their replies can be read afterwards."""
         if self._closed:
             raise BrokenPipeError("the connection was closed")
-        self._parser.authenticated = self.session.authenticated
-        error: ProtocolError | None = None
-        try:
-            commands = self._parser.feed(bytes(data))
-        except ProtocolError as problem:
-            commands, error = problem.commands, problem
-        if commands:
-            self._embedded.run(self.session, commands)
-        if error is not None:
-            self.session.encode(CommandError(str(error)), self.session.append)
-            self.session.close_after_reply = True
+        data = bytes(data)
+        while True:
+            self._parser.authenticated = self.session.authenticated
+            error: ProtocolError | None = None
+            try:
+                commands = self._parser.feed(data)
+            except ProtocolError as problem:
+                commands, error = problem.commands, problem
+            if commands:
+                self._embedded.run(self.session, commands)
+            if error is not None:
+                self.session.encode(error)
+                self.session.close_after_reply = True
+            if not self._parser.held or self.session.close_after_reply:
+                break
+            data = b""
         self._replies += b"".join(self.session.out)
         self.session.out.clear()
         if self.session.close_after_reply:

@@ -2,8 +2,8 @@
 
 A session is the context (``ctx``) that every command handler receives: the selected database, the protocol,
 the transaction under way.  There is no socket in it; a network connection, the in-process client and the
-replay of a journal each drive one.  Replies are appended to ``out`` through ``append``, encoded by ``encode``
-for the protocol that the client has chosen.
+replay of a journal each drive one.  Replies are appended to ``out`` through ``append``, encoded by ``encoders``
+of the protocol that the client has chosen.
 
 ``guarded`` is the one bit that the engine tests on every call: it is set whenever anything about this client
 needs a closer look (not authenticated, inside MULTI, subscribed in RESP2, …), so that the common case pays for
@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
-from kedis.resp.replies import encode2, encode3
+from kedis.resp.replies import RESP2, RESP3
 
 if TYPE_CHECKING:
     from kedis.commands.table import Command
@@ -54,7 +54,7 @@ class Session:
         "created_ns",
         "database",
         "db",
-        "encode",
+        "encoders",
         "engine",
         "guarded",
         "id",
@@ -117,7 +117,11 @@ class Session:
     def speak(self, protocol: int) -> None:
         """Switch to RESP ``protocol`` (2 or 3)."""
         self.resp = protocol
-        self.encode = encode3 if protocol == 3 else encode2
+        self.encoders = RESP3 if protocol == 3 else RESP2
+
+    def encode(self, value: Any) -> None:
+        """Append ``value`` to the replies, in the client's protocol."""
+        self.encoders[type(value)](value, self.append)
 
     def select(self, index: int) -> None:
         """Make database ``index`` the one that commands work on."""

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from gevent import getcurrent
 
-from kedis.errors import CommandError, ProtocolError
+from kedis.errors import ProtocolError
 from kedis.resp.requests import RequestParser
 from kedis.session import Session
 
@@ -107,27 +107,37 @@ class Connection:
             self._release()
 
     def _take(self, data: bytes) -> None:
-        """Parse what came and run it."""
+        """Parse what came and run it.
+
+        Before authentication the parser stops behind each AUTH, since its limits depend on the outcome.
+        """
         parser = self.parser
-        parser.authenticated = self.session.authenticated
-        error: ProtocolError | None = None
-        try:
-            commands = parser.feed(data)
-        except ProtocolError as problem:
-            commands, error = problem.commands, problem
-        if commands:
-            self.backlog = commands
-            self.position = 0
-            self._run_backlog()
-        elif parser.pending_bytes > self.server.engine.config.client_query_buffer_limit:
+        session = self.session
+        parser.authenticated = session.authenticated
+        while True:
+            error: ProtocolError | None = None
+            try:
+                commands = parser.feed(data)
+            except ProtocolError as problem:
+                commands, error = problem.commands, problem
+            if commands:
+                self.backlog = commands
+                self._run_backlog()
+            if error is not None and not session.close_after_reply:
+                session.encode(error)
+                session.close_after_reply = True
+            if not parser.held or self.closed or session.close_after_reply:
+                break
+            parser.authenticated = session.authenticated
+            data = b""
+        if parser.pending_bytes > self.server.engine.config.client_query_buffer_limit:
             self.server.query_buffer_disconnections += 1
-            log.warning("closing client %s: query buffer limit reached", self.session.address)
+            log.warning("closing client %s: query buffer limit reached", session.address)
             self.close()
             return
-        if error is not None and not self.closed and not self.session.close_after_reply:
-            self.session.encode(CommandError(f"ERR {error}"), self.session.append)
-            self.session.close_after_reply = True
-        self.wants_send()
+        if not self.queued and (session.out or session.close_after_reply):
+            self.queued = True
+            self.server.cycle.waiting.append(self)
 
     def _run_backlog(self) -> None:
         """Run the commands at hand, giving way to the other clients when the budget is used up."""
