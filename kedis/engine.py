@@ -252,8 +252,7 @@ class Engine:
             return
         if session.transport.kind == "journal":
             return
-        waits = not self.pause_writes_only or self._may_write(session, command)
-        if waits and command.name not in ("client|unpause", "client|pause"):
+        if not self.pause_writes_only or self._may_write(session, command):
             raise Postponed
 
     def _may_write(self, session: Session, command: Command) -> bool:

@@ -119,8 +119,8 @@ AUTH_WITHOUT_PASSWORD = (
 PROTOCOL_NOT_A_NUMBER = "ERR Protocol version is not an integer or out of range"
 UNSUPPORTED_PROTOCOL = "NOPROTO unsupported protocol version"
 HELLO_NEEDS_AUTH = (
-    "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> "
-    "<pass> option can be used to authenticate the client and select the RESP protocol version at the same time"
+    "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> "
+    "option can be used to authenticate the client and select the RESP protocol version at the same time"
 )
 BAD_CLIENT_NAME = "ERR Client names cannot contain spaces, newlines or special characters."
 INVALID_CLIENT_ID = "ERR Invalid client ID"
