@@ -11,36 +11,36 @@ Several: hiredis reads replies, a larger language than requests, so its answer n
 
 1. Before it sees a byte: no aggregate of 100,000 elements or more is announced anywhere, because hiredis
    allocates a list for every element announced.
-2. Every result is a list, and every element of it ``bytes``: ``list.__iter__`` and ``join`` refuse all else.
-   hiredis makes bytes of ``$``, ``+``, ``(`` and ``=`` items, and lists of ``*``, ``~``, ``>`` and ``|``.  If
-   the foreign bytes occur nowhere outside the arguments, what it read were arrays of bulk strings.  It
-   takes the same decimal forms as Redis does for lengths, and like Redis ignores which two bytes follow a
-   bulk.
+2. ``join`` accepts every result, and none is empty.  So each is a list or dict of ``bytes`` only, which
+   hiredis makes of ``$ + ( =`` items in ``* ~ > | %`` aggregates.  If the foreign ones of these type bytes
+   occur nowhere outside the arguments, what it read were arrays of bulk strings.  It takes the same decimal
+   forms as Redis does for lengths, and like Redis ignores which two bytes follow a bulk.
 3. Nothing is left over: hiredis has no unread bytes, and ``*`` occurs outside the arguments once a command,
    so no array has begun that did not end.  A lone type byte at the end, which hiredis swallows, is ruled out
    by the CRLF there.
 
-Figures (three arguments, 32 bytes of value): 0.7 us for one command, 0.3 us each for sixteen, against 2.5 us
-in the general parser.
+Figures (SET with a key of 16 bytes): 0.8 us for one command, 0.3 us each for sixteen in a chunk, of which
+hiredis takes half; 4 us in the general parser.
 """
 
 from __future__ import annotations
 
 import re
-from itertools import chain
 
 import hiredis
 
+# From here on hiredis is faster than ``split``, whose search for two bytes takes 1 ns a byte.
+_SHORT = 512
 # A chunk of at least this size was probably cut off by the end of a read, within its last command.
 _LIKELY_CUT = 16 * 1024
 
-_BULK_HEADERS = tuple(b"$%d" % length for length in range(1024))
+_BULK_HEADERS = tuple(b"$%d" % length for length in range(_SHORT))
+_COUNT_LINES = tuple(b"*%d" % count for count in range(_SHORT))
 
-_FOREIGN = tuple(b"+(=~>|")
 _huge_array = re.compile(rb"\*\d{5}").search
-_huge_aggregate = re.compile(rb"[~>|]\d{5}").search
+_huge_aggregate = re.compile(rb"[~>|%]\d{5}").search
 
-# hiredis returns it when no whole reply is left.
+# hiredis returns it when no whole reply is left, and as soon as it reads an empty array, which equals it.
 _NO_MORE: list[bytes] = []
 # Readers at rest.  Parsers borrow them, because one for each client would keep its buffer while idle.
 _readers: list[hiredis.Reader] = []
@@ -57,53 +57,54 @@ def take_clean(data: bytes) -> tuple[list[list[bytes]], int]:
 
     O(len(data)).  The memory is that of the result.
     """
-    if data.count(b"*") == 1:
+    stars = data.count(b"*")
+    if stars == 1 and len(data) < _SHORT:
         command = _single(data)
-        return ([], 0) if command is None else ([command], len(data))
+        return ([command], len(data)) if command else ([], 0)
     if data[:1] != b"*":
         return [], 0
-    if len(data) < _LIKELY_CUT:
-        commands = _pipeline(data)
+    if len(data) < _LIKELY_CUT or stars == 1:
+        commands = _pipeline(data, stars)
         if commands:
             return commands, len(data)
     end = data.rfind(b"\r\n*") + 2
     if end > 2:
-        commands = _pipeline(data[:end])
+        commands = _pipeline(data[:end], data.count(b"*", 0, end))
         if commands:
             return commands, end
     return [], 0
 
 
 def _single(data: bytes) -> list[bytes] | None:
-    """The one command that ``data`` is, or None."""
+    """The one command that ``data`` of less than ``_SHORT`` bytes is, or None."""
     parts = data.split(b"\r\n")
     argv = parts[2::2]
-    if len(parts) != 2 * len(argv) + 2 or parts[-1] or parts[0] != b"*%d" % len(argv):
-        return None
-    try:
-        headers = [_BULK_HEADERS[len(argument)] for argument in argv]
-    except IndexError:  # an argument longer than the table
-        headers = [b"$%d" % len(argument) for argument in argv]
-    return argv if argv and headers == parts[1:-1:2] else None
+    headers = [_BULK_HEADERS[len(argument)] for argument in argv]
+    clean = parts[1:-1:2] == headers and parts[0] == _COUNT_LINES[len(argv)]
+    return argv if clean and not parts[-1] and len(parts) % 2 == 0 else None
 
 
-def _pipeline(data: bytes) -> list[list[bytes]]:
-    """The commands that make up the whole of ``data``; none if it is anything else."""
+def _pipeline(data: bytes, stars: int) -> list[list[bytes]]:
+    """The commands that make up the whole of ``data``, which holds ``stars`` stars; none if it is unclean."""
     if data[-2:] != b"\r\n" or _huge_array(data):
         return []
-    foreign = [byte for byte in _FOREIGN if byte in data]
+    # A number is found five times faster than a string of one byte: 20 ns each in a chunk of 700 bytes.
+    foreign = 43 in data or 40 in data or 61 in data or 126 in data or 62 in data or 124 in data or 37 in data
     if foreign and _huge_aggregate(data):
         return []
     reader = _readers.pop() if _readers else hiredis.Reader(notEnoughData=_NO_MORE)
     reader.feed(data)
     try:
         commands: list[list[bytes]] = list(iter(reader.gets, _NO_MORE))
-        arguments = b"".join(chain.from_iterable(map(list.__iter__, commands)))
-    except (hiredis.ProtocolError, TypeError):  # TypeError: not a list, not of bytes
+        arguments = b"".join(map(b"".join, commands))
+    except (hiredis.ProtocolError, TypeError):  # TypeError: something that is not bytes
         return []
-    if reader.has_data() or data.count(b"*") - arguments.count(b"*") != len(commands):
+    if reader.has_data() or not all(commands):
+        return []
+    # Every command has its own star, so that arguments need a count only where there are more.
+    if stars != len(commands) and stars - arguments.count(b"*") != len(commands):
         return []
     _readers.append(reader)
-    if any(data.count(byte) != arguments.count(byte) for byte in foreign):
+    if foreign and any(data.count(byte) != arguments.count(byte) for byte in b"+(=~>|%"):
         return []
     return commands

@@ -56,11 +56,20 @@ _INTEGERS = tuple(b":%d\r\n" % number for number in range(1024))
 # A bigger string goes out as chunks of its own, so that it is not copied into a bulk first.
 _COPY_LIMIT = 16 * 1024
 
+_BULKS = frozenset((bytes, type(None)))
 _ONE_LINE = str.maketrans("\r\n\0", "   ")
 
 
 class Encoders(dict[type, Encoder]):
-    """The encoders of one protocol by type; an unknown type takes the encoder of its nearest base."""
+    """The encoders of one protocol by type; an unknown type takes the encoder of its nearest base.
+
+    Args:
+        null: how ``None`` looks, without CRLF.
+    """
+
+    def __init__(self, null: bytes) -> None:
+        super().__init__()
+        self.null = null
 
     def __missing__(self, cls: type) -> Encoder:
         for base in cls.__mro__[1:]:
@@ -70,8 +79,8 @@ class Encoders(dict[type, Encoder]):
         raise TypeError(f"no reply can be made of {cls.__name__}")
 
 
-RESP2 = Encoders()
-RESP3 = Encoders()
+RESP2 = Encoders(b"$-1")
+RESP3 = Encoders(b"_")
 
 
 def encode2(value: Any, append: Append) -> None:
@@ -214,6 +223,16 @@ def _array_of_bulks(header: bytes, elements: Iterable[bytes]) -> bytes:
     return header + b"\r\n".join(body)
 
 
+def _array_of_nullable_bulks(header: bytes, elements: Iterable[bytes | None], null: bytes) -> bytes:
+    """Like ``_array_of_bulks``, with ``None`` among the elements; 110 ns an element."""
+    try:
+        body = [null if element is None else _BULK_HEADERS[len(element)] + element for element in elements]
+    except IndexError:
+        body = [null if element is None else b"$%d\r\n%b" % (len(element), element) for element in elements]
+    body.append(b"")
+    return header + b"\r\n".join(body)
+
+
 def _encode_elements(header: bytes, elements: Iterable[Any], append: Append, encoders: Encoders) -> None:
     """Append ``header`` and the elements, each of which may be any value."""
     append(header)
@@ -223,11 +242,16 @@ def _encode_elements(header: bytes, elements: Iterable[Any], append: Append, enc
 
 def _encode_array(header: bytes, elements: Sequence[Any], append: Append, encoders: Encoders) -> None:
     """Append an aggregate, trying first whether its elements are all bytes, which most are."""
-    if elements and type(elements[0]) is bytes:
+    if elements and type(elements[0]) in _BULKS:
         try:
             append(_array_of_bulks(header, elements))
             return
         except TypeError:  # nothing has been appended yet
+            pass
+        try:
+            append(_array_of_nullable_bulks(header, elements, encoders.null))
+            return
+        except TypeError:
             pass
     _encode_elements(header, elements, append, encoders)
 
@@ -265,6 +289,14 @@ def _encode_set3(value: Iterable[Any], append: Append) -> None:
 
 def _encode_pairs2(value: Pairs, append: Append) -> None:
     _encode_array(b"*%d\r\n" % (2 * len(value)), flat_pairs(value), append, RESP2)
+
+
+def _encode_pairs3(value: Pairs, append: Append) -> None:
+    append(b"*%d\r\n" % len(value))
+    for first, second in value:
+        append(b"*2\r\n")
+        RESP3[type(first)](first, append)
+        RESP3[type(second)](second, append)
 
 
 def _encode_push3(value: Push, append: Append) -> None:
@@ -322,6 +354,7 @@ RESP3.update(
         dict: _encode_dict3,
         set: _encode_set3,
         frozenset: _encode_set3,
+        Pairs: _encode_pairs3,
         Push: _encode_push3,
         Attribute: _encode_attribute3,
     }

@@ -90,6 +90,11 @@ DIFFERENT: list[tuple[Any, bytes, bytes]] = [
     (Verbatim(b"hi"), b"$2\r\nhi\r\n", b"=6\r\ntxt:hi\r\n"),
     (Verbatim(b"hi", b"mkd"), b"$2\r\nhi\r\n", b"=6\r\nmkd:hi\r\n"),
     ([b"a", None], b"*2\r\n$1\r\na\r\n$-1\r\n", b"*2\r\n$1\r\na\r\n_\r\n"),
+    (
+        [None, b"x" * 1024],
+        b"*2\r\n$-1\r\n$1024\r\n" + b"x" * 1024 + b"\r\n",
+        b"*2\r\n_\r\n$1024\r\n" + b"x" * 1024 + b"\r\n",
+    ),
     ([None, True], b"*2\r\n$-1\r\n:1\r\n", b"*2\r\n_\r\n#t\r\n"),
     ({b"a": b"b"}, b"*2\r\n$1\r\na\r\n$1\r\nb\r\n", b"%1\r\n$1\r\na\r\n$1\r\nb\r\n"),
     (
