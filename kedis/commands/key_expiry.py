@@ -125,7 +125,7 @@ def _parse_options(argv: Sequence[bytes]) -> frozenset[bytes]:
 
 
 def _permitted(options: frozenset[bytes], current_ms: int | None, at_ms: int) -> bool:
-    """Whether the options allow the change.  Without a time to live a key lives for ever: nothing is GT it."""
+    """Whether the options allow the change.  Without a time to live a key lives for ever: none is GT it."""
     if b"NX" in options and current_ms is not None:
         return False
     if b"XX" in options and current_ms is None:
