@@ -24,10 +24,8 @@ class CommandError(Exception):
         return str(self).partition(" ")[0]
 
 
-class ProtocolError(Exception):
+class ProtocolError(CommandError):
     """Bytes that are not RESP: the client is answered and closed, for nothing after them can be trusted.
-
-    The text lacks the code: it goes out behind ``ERR``.
 
     Attributes:
         commands: those that were complete before the fault; they are still to be run.
@@ -41,19 +39,19 @@ class ProtocolError(Exception):
 WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"
 
 # Protocol errors, in Redis's words.
-INVALID_MULTIBULK_LENGTH = "Protocol error: invalid multibulk length"
-INVALID_BULK_LENGTH = "Protocol error: invalid bulk length"
-UNAUTHENTICATED_MULTIBULK_LENGTH = "Protocol error: unauthenticated multibulk length"
-UNAUTHENTICATED_BULK_LENGTH = "Protocol error: unauthenticated bulk length"
-TOO_BIG_MULTIBULK_COUNT = "Protocol error: too big mbulk count string"
-TOO_BIG_BULK_COUNT = "Protocol error: too big bulk count string"
-TOO_BIG_INLINE_REQUEST = "Protocol error: too big inline request"
-UNBALANCED_QUOTES = "Protocol error: unbalanced quotes in request"
+INVALID_MULTIBULK_LENGTH = "ERR Protocol error: invalid multibulk length"
+INVALID_BULK_LENGTH = "ERR Protocol error: invalid bulk length"
+UNAUTHENTICATED_MULTIBULK_LENGTH = "ERR Protocol error: unauthenticated multibulk length"
+UNAUTHENTICATED_BULK_LENGTH = "ERR Protocol error: unauthenticated bulk length"
+TOO_BIG_MULTIBULK_COUNT = "ERR Protocol error: too big mbulk count string"
+TOO_BIG_BULK_COUNT = "ERR Protocol error: too big bulk count string"
+TOO_BIG_INLINE_REQUEST = "ERR Protocol error: too big inline request"
+UNBALANCED_QUOTES = "ERR Protocol error: unbalanced quotes in request"
 
 
 def expected_dollar(got: int) -> str:
     """The error for an argument that begins with the byte ``got`` instead of ``$``."""
-    return f"Protocol error: expected '$', got '{bytes((got,)).decode('utf-8', 'surrogateescape')}'"
+    return f"ERR Protocol error: expected '$', got '{bytes((got,)).decode('utf-8', 'surrogateescape')}'"
 
 
 # Refusals by the gatekeeper, in the order in which it checks.

@@ -82,7 +82,7 @@ def cut(data: bytes, source: random.Random) -> list[bytes]:
 def test_each_case_whole_bytewise_and_split(
     data: bytes, commands: list[list[bytes]], error: str | None
 ) -> None:
-    expected = (commands, error and f"Protocol error: {error}")
+    expected = (commands, error and f"ERR Protocol error: {error}")
     assert outcome(RequestParser(), [data]) == expected
     assert outcome(RequestParser(), [data[i : i + 1] for i in range(len(data))]) == expected
     for seed in range(20):
@@ -133,7 +133,7 @@ def unauthenticated() -> RequestParser:
     ],
 )
 def test_limits_before_authentication(data: bytes, commands: list[list[bytes]], error: str | None) -> None:
-    expected = (commands, error and f"Protocol error: {error}")
+    expected = (commands, error and f"ERR Protocol error: {error}")
     assert outcome(unauthenticated(), [data]) == expected
     assert outcome(unauthenticated(), [data[i : i + 1] for i in range(len(data))]) == expected
 
