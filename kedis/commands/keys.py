@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from kedis.store.database import Database
 
 _random = Random()
+#: How many due keys RANDOMKEY meets (and removes) before it looks for a live one in another way.
+_RANDOM_TRIES = 100
 
 _TYPE_REPLIES = {kind: SimpleString(name) for kind, name in TYPE_NAMES.items()}
 _NO_TYPE = SimpleString(b"none")
@@ -182,14 +184,30 @@ def _is_of_type(value: Any, wanted: bytes) -> bool:
     since="1.0.0",
     summary="Returns a key, each equally likely.",
     tips=["request_policy:all_shards", "nondeterministic_output"],
-    complexity="O(1) expected, and O(1) for every key that is met and found due.",
+    complexity="O(1) expected; O(N) when nearly all keys are due and not removed yet.",
 )
 def randomkey(ctx: Session, argv: Sequence[bytes]) -> bytes | None:
     db = ctx.db
-    while db.data:
+    for _ in range(_RANDOM_TRIES):
+        if not db.data:
+            return None
         key = db.index.random(_random)
         if db.exists(key):
             return key
+    return _walk_to_alive(db)
+
+
+def _walk_to_alive(db: Database) -> bytes | None:
+    """The next key that is not due from a random place on; the due ones, however many, are left."""
+    start = _random.getrandbits(64)
+    for cursor in (start, 0):
+        while True:
+            cursor, found = db.index.scan(cursor, 1000)
+            for key in found:
+                if not db.is_due(key):
+                    return key
+            if not cursor:
+                break
     return None
 
 

@@ -146,6 +146,14 @@ def test_randomkey_is_fair(client: Client) -> None:
     assert len(drawn) == 4 and min(drawn.values()) > 850
 
 
+def test_randomkey_among_dead_keys(client: Client) -> None:
+    store(client, *(f"dead{number}" for number in range(5000)), ttl_ms=-1)
+    assert client.call("RANDOMKEY") is None
+    assert client.call("DBSIZE") == 4900
+    store(client, "alive")
+    assert {client.call("RANDOMKEY") for _ in range(20)} == {b"alive"}
+
+
 def test_rename(client: Client) -> None:
     store(client, "a", ttl_ms=5000)
     store(client, "b")
