@@ -1,9 +1,9 @@
 """Frees the memory of large values a little at a time.
 
 Dropping the last reference to a container of a million elements stops everything for 40 to 60 ms (10 for a
-list), because Python frees the elements one by one.  UNLINK, the expiry cycle and FLUSHALL ASYNC therefore bury
-what they have taken out of the keyspace, and the server calls :meth:`Graveyard.free` between its turns until
-nothing is left.  Taking apart costs 250 to 500 ms in all, but no more than a slice at a time.
+list), because Python frees the elements one by one.  UNLINK, the expiry cycle and FLUSHALL ASYNC therefore
+bury what they have taken out of the keyspace, and the server calls :meth:`Graveyard.free` between its turns
+until nothing is left.  Taking apart costs 250 to 500 ms in all, but no more than a slice at a time.
 
 What is buried must be out of everybody's reach: it is taken apart in place.
 """
