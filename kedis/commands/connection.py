@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import kedis
 from kedis import errors
-from kedis.commands.args import integer
+from kedis.commands.args import database_number
 from kedis.commands.numbers import NumberError, parse_int
 from kedis.commands.table import ALLOW_BUSY, FAST, LOADING, NO_AUTH, NOSCRIPT, STALE, command
 from kedis.errors import CommandError
@@ -59,10 +59,7 @@ def echo(_ctx: Session, argv: Sequence[bytes]) -> bytes:
     complexity="O(1)",
 )
 def select(ctx: Session, argv: Sequence[bytes]) -> Any:
-    number = integer(argv[1])
-    if not 0 <= number < len(ctx.engine.keyspace.databases):
-        raise CommandError(errors.DB_OUT_OF_RANGE)
-    ctx.select(number)
+    ctx.select(database_number(argv[1], len(ctx.engine.keyspace.databases)))
     return OK
 
 

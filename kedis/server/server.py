@@ -22,6 +22,7 @@ from kedis.engine import Engine
 from kedis.server.connection import Connection
 from kedis.server.cycle import Cycle
 from kedis.server.listener import Listener
+from kedis.session import Session
 from kedis.store.expiry import ActiveExpiry
 
 log = logging.getLogger("kedis.server")
@@ -52,6 +53,7 @@ class NetworkServer:
         self.query_buffer_disconnections = 0
         self.output_buffer_disconnections = 0
         self.expiry = ActiveExpiry(engine.keyspace)
+        self._browser_logged_ns = 0
         self._next_turn: list[Callable[[], Any]] = []
         self._turn_timer = self.hub.loop.timer(0.0)
         self._periodic: gevent.Greenlet | None = None
@@ -64,6 +66,7 @@ class NetworkServer:
         """Bind and begin to serve.  Raises :class:`StartError`."""
         config = self.engine.config
         self._fit_descriptors()
+        self.engine.keyspace.graveyard.tended = True
         for host in config.bind_addresses:
             self._listen(host, config.port)
         if config.unixsocket:
@@ -165,6 +168,13 @@ class NetworkServer:
         self.rejected_connections += 1
         self._answer_and_forget(sock, errors.TOO_MANY_CLIENTS)
 
+    def refuse_browser(self, session: Session) -> None:
+        """Log, at most once a minute, that somebody speaks HTTP to the port."""
+        now = self.engine.clock()
+        if now - self._browser_logged_ns > 60_000_000_000:
+            self._browser_logged_ns = now
+            log.warning("closing %s: it speaks HTTP; possibly a web page attacks the server", session.address)
+
     @staticmethod
     def _answer_and_forget(sock: socket.socket, text: str) -> None:
         try:
@@ -212,7 +222,7 @@ class NetworkServer:
     # -- periodic work ------------------------------------------------------------------------------------
 
     def _run_periodically(self) -> None:
-        """``hz`` times a second: expiry, idle clients, the end of a pause."""
+        """``hz`` times a second: expiry, freeing, idle clients, the end of a pause."""
         engine = self.engine
         while True:
             interval = 1.0 / engine.config.hz
@@ -221,9 +231,25 @@ class NetworkServer:
             if engine.paused_until_ns and engine.clock() >= engine.paused_until_ns:
                 engine.unpause()
             if not engine.loading and not engine.paused_until_ns:
-                self.expiry.run(interval, engine.clock)
-                engine.flush_pending()
+                self.expiry.effort = engine.config.active_expire_effort
+                self._after_expiry(self.expiry.run(interval, engine.clock))
+            if engine.keyspace.graveyard:
+                self.next_turn(self._free)
             self._close_idle_clients()
+
+    def _after_expiry(self, more: bool) -> None:
+        """Journal what a slice of the expiry cycle removed; the next slice, if any, follows in the next turn."""
+        self.engine.flush_pending()
+        if more:
+            self.next_turn(self._expire_more)
+
+    def _expire_more(self) -> None:
+        self._after_expiry(self.expiry.resume(self.engine.clock))
+
+    def _free(self) -> None:
+        """Free a slice of the large values that were taken out of the keyspace."""
+        if self.engine.keyspace.graveyard.free(self.engine.clock):
+            self.next_turn(self._free)
 
     def _close_idle_clients(self) -> None:
         timeout = self.engine.config.timeout
