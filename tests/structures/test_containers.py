@@ -142,6 +142,24 @@ def test_scan_returns_everything(size: int) -> None:
     assert sorted(found) == sorted(names(size))
 
 
+@pytest.mark.parametrize("kind", [Set, Hash])
+def test_a_scan_goes_on_when_most_entries_are_removed_at_once(kind: type[Set] | type[Hash]) -> None:
+    everything = names(3000)
+    stays = everything[::10]
+    for calls_before in range(0, 60, 5):
+        value = Set(everything) if kind is Set else Hash((name, b"v") for name in everything)
+        cursor, found = value.scan(0, 20)
+        for _ in range(calls_before):
+            cursor, part = value.scan(cursor, 20)
+            found += part
+        value.remove_many([name for name in everything if name not in stays])
+        value._check()
+        while cursor:
+            cursor, part = value.scan(cursor, 20)
+            found += part
+        assert set(found) >= set(stays)
+
+
 @pytest.mark.parametrize("size", [1, 50, 1000])
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.33, 0.5, 0.99, 1.0, 2.0])
 def test_distinct_samples_are_distinct_members(size: int, share: float) -> None:
