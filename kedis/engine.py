@@ -38,6 +38,8 @@ _NOT_QUEUED = frozenset(["exec", "discard", "multi", "watch", "quit", "reset"])
 _PUBSUB_ALLOWED = frozenset(
     ["ping", "quit", "reset", "subscribe", "psubscribe", "ssubscribe", "unsubscribe", "punsubscribe", "sunsubscribe"]
 )
+#: How an HTTP request begins, or goes on: a web page must not be able to make a browser talk to the server.
+_BROWSER_WORDS = frozenset([b"post", b"host:"])
 #: How much of an unknown command's arguments an error message repeats, in bytes.
 _ECHO_LIMIT = 128
 #: A duration that nothing reaches.
@@ -92,6 +94,7 @@ class Engine:
         self.on_slow: Callable[[Session, Command, Sequence[bytes], int], None] = lambda *call: None
         self.on_fault: Callable[[bool], None] = lambda changed: None
         self.on_unpause: Callable[[], None] = lambda: None
+        self.on_browser: Callable[[Session], None] = lambda session: None
 
     # -- clients ------------------------------------------------------------------------------------------
 
@@ -149,6 +152,8 @@ class Engine:
                     return position
                 if command is None:
                     now = clock()
+                    if now - began > budget_ns or session.close_after_reply:
+                        return position + 1
                     continue
             keyspace.now_ns = now
             dirty = keyspace.dirty
@@ -200,6 +205,11 @@ class Engine:
         elif session.reply_mode == "skip":
             session.set_reply_mode("skipping")
         command: Command | None = None
+        if argv[0].lower() in _BROWSER_WORDS:
+            self.on_browser(session)
+            session.close_after_reply = True
+            session.transport.close()
+            return None
         try:
             command = self.resolve(argv)
             self._check(session, command)
@@ -214,7 +224,7 @@ class Engine:
             session.queue.append(argv)
             session.encode(QUEUED)
             return None
-        if self.paused_until_ns:
+        if self.paused_until_ns and self.unit is None:  # what EXEC runs has been let through with it
             self._check_pause(session, command)
         return command
 

@@ -33,9 +33,6 @@ BUDGET_NS = 2_000_000
 #: Replies that a client which has not authenticated may leave unread, in bytes.
 UNAUTHENTICATED_OUTPUT_LIMIT = 64 * 1024
 
-#: How an HTTP request begins, or goes on: a web page must not be able to make a browser talk to the server.
-_BROWSER_WORDS = frozenset([b"POST", b"HOST:"])
-
 _READ, _WRITE = 1, 2
 
 
@@ -124,10 +121,6 @@ class Connection:
             except ProtocolError as problem:
                 commands, error = problem.commands, problem
             if commands:
-                if commands[0][0].upper() in _BROWSER_WORDS:
-                    self.server.refuse_browser(session)
-                    self.close()
-                    return
                 self.backlog = commands
                 self._run_backlog()
             if error is not None and not session.close_after_reply:

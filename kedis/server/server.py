@@ -58,6 +58,7 @@ class NetworkServer:
         self._turn_timer = self.hub.loop.timer(0.0)
         self._periodic: gevent.Greenlet | None = None
         engine.on_unpause = self._wake_paused
+        engine.on_browser = self._refuse_browser
         engine.server = self
 
     # -- start and end ------------------------------------------------------------------------------------
@@ -168,7 +169,7 @@ class NetworkServer:
         self.rejected_connections += 1
         self._answer_and_forget(sock, errors.TOO_MANY_CLIENTS)
 
-    def refuse_browser(self, session: Session) -> None:
+    def _refuse_browser(self, session: Session) -> None:
         """Log, at most once a minute, that somebody speaks HTTP to the port."""
         now = self.engine.clock()
         if now - self._browser_logged_ns > 60_000_000_000:
