@@ -1,0 +1,24 @@
+"""Configuration: every setting once, and all that reads or writes it.
+
+Bottom-up: syntax (words and quotes), kinds and word_lists (types of values), declare (how a setting is
+declared), table and accepted (the settings), load (files and flags), settings (``Config``, the current
+values), rewrite (CONFIG REWRITE), describe (help and docs).
+"""
+
+from kedis.config.describe import describe_settings, settings_markdown
+from kedis.config.problems import ConfigError, SettingRefused
+from kedis.config.rewrite import NO_FILE, render_rewrite, rewrite_file
+from kedis.config.settings import SETTINGS, SETTINGS_BY_NAME, Config
+
+__all__ = [
+    "NO_FILE",
+    "SETTINGS",
+    "SETTINGS_BY_NAME",
+    "Config",
+    "ConfigError",
+    "SettingRefused",
+    "describe_settings",
+    "render_rewrite",
+    "rewrite_file",
+    "settings_markdown",
+]

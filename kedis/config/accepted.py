@@ -1,0 +1,226 @@
+"""Redis 7.0's settings that do nothing in Kedis.
+
+They are read, checked, kept and printed as Redis does, so that its configuration files and tools work; those
+that a user sets are named once in the log.  A setting that gains an effect moves to table.py.
+"""
+
+from __future__ import annotations
+
+from kedis.config.declare import Group, choice, flag, integer, memory, special, text
+from kedis.config.kinds import (
+    INT_MAX,
+    LLONG_MAX,
+    UINT_MAX,
+    ULLONG_MAX,
+    Choice,
+    Text,
+    file_name,
+    host_name,
+    title_template,
+)
+from kedis.config.table import WHO
+from kedis.config.word_lists import OomScores, Percentiles, ReplicaOf, SavePoints
+
+FACILITIES = ("user", *(f"local{number}" for number in range(8)))
+
+
+class Snapshots(Group, title="snapshots (RDB)"):
+    save: tuple[tuple[int, int], ...] = special(SavePoints(), (), "seconds and changes after which to save")
+    dbfilename: str = special(
+        Text(file_name("dbfilename", "filename", may_be_empty=True), "a name without a path"),
+        "dump.rdb",
+        "file of the snapshot",
+        protected=True,
+    )
+    rdbcompression = flag(True, "compress strings in the snapshot")
+    rdbchecksum = flag(True, "end the snapshot with a checksum", fixed=True)
+    rdb_del_sync_files = flag(False, "remove snapshots that were made for replicas only")
+    rdb_save_incremental_fsync = flag(True, "sync in steps while saving")
+    rdb_key_save_delay = integer(
+        0, -INT_MAX - 1, INT_MAX, "microseconds of pause a key, for tests", hidden=True
+    )
+    key_load_delay = integer(
+        0, -INT_MAX - 1, INT_MAX, "microseconds of pause a key loaded, for tests", hidden=True
+    )
+    sanitize_dump_payload = choice("no", ("no", "yes", "clients"), "check RESTORE payloads deeply")
+    stop_writes_on_bgsave_error = flag(True, "refuse writes after a failed snapshot")
+    aof_use_rdb_preamble = flag(False, "begin a rewritten append-only file with a snapshot")
+    aof_disable_auto_gc = flag(False, "keep append-only files that are no longer needed")
+
+
+class Replication(Group, title="replication"):
+    replicaof: str = special(ReplicaOf(), "", "host and port to copy from", alias="slaveof", fixed=True)
+    masterauth = text("", "password for the master")
+    masteruser = text("", "user for the master")
+    replica_serve_stale_data = flag(
+        True, "answer while cut off from the master", alias="slave-serve-stale-data"
+    )
+    replica_read_only = flag(True, "refuse writes on a replica", alias="slave-read-only")
+    replica_ignore_maxmemory = flag(True, "leave eviction to the master", alias="slave-ignore-maxmemory")
+    replica_ignore_disk_write_errors = flag(False, "go on when a replica cannot write to its disk")
+    replica_lazy_flush = flag(False, "flush in the background before a full copy", alias="slave-lazy-flush")
+    replica_priority = integer(100, 0, INT_MAX, "rank for a failover; 0 is never", alias="slave-priority")
+    replica_announced = flag(True, "let Sentinel report this replica")
+    replica_announce_ip = text("", "address to report to the master", alias="slave-announce-ip")
+    replica_announce_port = integer(0, 0, 65535, "port to report to the master", alias="slave-announce-port")
+    repl_diskless_sync = flag(True, "send copies without a file in between")
+    repl_diskless_sync_delay = integer(5, 0, INT_MAX, "seconds to wait for more replicas")
+    repl_diskless_sync_max_replicas = integer(0, 0, INT_MAX, "replicas that end the wait; 0 is off")
+    repl_diskless_load = choice(
+        "disabled", ("disabled", "on-empty-db", "swapdb"), "load copies without a file"
+    )
+    repl_ping_replica_period = integer(
+        10, 1, INT_MAX, "seconds between pings of the replicas", alias="repl-ping-slave-period"
+    )
+    repl_timeout = integer(60, 1, INT_MAX, "seconds of silence that end a link")
+    repl_disable_tcp_nodelay = flag(False, "save packets rather than time")
+    repl_backlog_size = memory(
+        1 << 20, "bytes kept for replicas that come back", 1, clamp=(16 << 10, LLONG_MAX)
+    )
+    repl_backlog_ttl = integer(3600, 0, LLONG_MAX, "seconds to keep them without a replica")
+    min_replicas_to_write = integer(
+        0, 0, INT_MAX, "replicas without which writes are refused", alias="min-slaves-to-write"
+    )
+    min_replicas_max_lag = integer(
+        10, 0, INT_MAX, "seconds of silence that make a replica not count", alias="min-slaves-max-lag"
+    )
+    propagation_error_behavior = choice(
+        "ignore", ("ignore", "panic", "panic-on-replicas"), "what to do when a replicated command fails"
+    )
+
+
+class Cluster(Group, title="cluster"):
+    cluster_enabled = flag(False, "be a node of a cluster", fixed=True)
+    cluster_config_file = text("nodes.conf", "file that a node keeps", fixed=True)
+    cluster_node_timeout = integer(15000, 0, LLONG_MAX, "milliseconds until a node counts as failing")
+    cluster_port = integer(0, 0, 65535, "port of the cluster bus; 0 is port + 10000", fixed=True)
+    cluster_announce_ip = text("", "address to tell the other nodes")
+    cluster_announce_hostname: str = special(
+        Text(host_name, "a host name"), "", "host name to tell the others"
+    )
+    cluster_announce_port = integer(0, 0, 65535, "port to tell the others")
+    cluster_announce_tls_port = integer(0, 0, 65535, "TLS port to tell the others")
+    cluster_announce_bus_port = integer(0, 0, 65535, "bus port to tell the others")
+    cluster_preferred_endpoint_type = choice(
+        "ip", ("ip", "hostname", "unknown-endpoint"), "what clients are redirected to"
+    )
+    cluster_require_full_coverage = flag(True, "stop when a slot has no node")
+    cluster_allow_reads_when_down = flag(False, "read while the cluster is down")
+    cluster_allow_pubsubshard_when_down = flag(True, "publish while the cluster is down")
+    cluster_allow_replica_migration = flag(True, "move spare replicas to masters without one")
+    cluster_migration_barrier = integer(1, 0, INT_MAX, "replicas that stay when one moves")
+    cluster_replica_no_failover = flag(
+        False, "never replace the master by itself", alias="cluster-slave-no-failover"
+    )
+    cluster_replica_validity_factor = integer(
+        10, 0, INT_MAX, "how old a replica's data may be", alias="cluster-slave-validity-factor"
+    )
+    cluster_link_sendbuf_limit = memory(0, "most bytes waiting for a node; 0 is no limit", 0, ULLONG_MAX)
+
+
+class Tls(Group, title="TLS"):
+    tls_port = integer(0, 0, 65535, "TLS port")
+    tls_cert_file = text("", "certificate")
+    tls_key_file = text("", "its key")
+    tls_key_file_pass = text("", "the key's password")
+    tls_client_cert_file = text("", "certificate as a client")
+    tls_client_key_file = text("", "its key")
+    tls_client_key_file_pass = text("", "the key's password")
+    tls_dh_params_file = text("", "Diffie-Hellman parameters")
+    tls_ca_cert_file = text("", "trusted certificates")
+    tls_ca_cert_dir = text("", "folder of trusted certificates")
+    tls_auth_clients = choice("yes", ("no", "yes", "optional"), "ask clients for certificates")
+    tls_replication = flag(False, "TLS towards the master")
+    tls_cluster = flag(False, "TLS on the cluster bus")
+    tls_protocols = text("", "protocol versions")
+    tls_ciphers = text("", "ciphers up to TLS 1.2")
+    tls_ciphersuites = text("", "ciphers of TLS 1.3")
+    tls_prefer_server_ciphers = flag(False, "the server's order of ciphers wins")
+    tls_session_caching = flag(True, "resume sessions")
+    tls_session_cache_size = integer(20480, 0, INT_MAX, "sessions to keep")
+    tls_session_cache_timeout = integer(300, 0, INT_MAX, "seconds to keep them")
+
+
+class Access(Group, title="users and modules"):
+    aclfile = text("", "file of users", fixed=True)
+    acllog_max_len = integer(128, 0, LLONG_MAX, "refusals that are remembered")
+    acl_pubsub_default = choice(
+        "resetchannels", ("allchannels", "resetchannels"), "channels that a new user may use"
+    )
+    enable_module_command = choice("no", WHO, "whether MODULE may be called", fixed=True)
+
+
+class Structures(Group, title="inner structure of values"):
+    activerehashing = flag(True, "rehash in the background")
+    list_compress_depth = integer(0, 0, INT_MAX, "nodes at both ends of a list that stay uncompressed")
+    hll_sparse_max_bytes = memory(3000, "longest sparse HyperLogLog")
+    stream_node_max_bytes = memory(4096, "most bytes of a stream node")
+    stream_node_max_entries = integer(100, 0, LLONG_MAX, "most entries of a stream node")
+    maxmemory_eviction_tenacity = integer(10, 0, 100, "how long a command may wait for evictions")
+    tracking_table_max_keys = integer(1000000, 0, LLONG_MAX, "keys tracked for caching clients")
+    activedefrag = flag(False, "defragment while serving")
+    active_defrag_cycle_min = integer(1, 1, 99, "least share of the processor, in percent")
+    active_defrag_cycle_max = integer(25, 1, 99, "most share of the processor, in percent")
+    active_defrag_ignore_bytes = memory(100 << 20, "fragmentation not worth starting for", 1)
+    active_defrag_threshold_lower = integer(10, 0, 1000, "percent of fragmentation to start at")
+    active_defrag_threshold_upper = integer(100, 0, 1000, "percent of fragmentation for most effort")
+    active_defrag_max_scan_fields = integer(1000, 1, LLONG_MAX, "elements handled in one step")
+    jemalloc_bg_thread = flag(True, "let the allocator purge in a thread")
+
+
+class Machine(Group, title="machine and process"):
+    busy_reply_threshold = integer(
+        5000, 0, LLONG_MAX, "milliseconds before a script counts as slow", alias="lua-time-limit"
+    )
+    latency_tracking = flag(True, "histograms per command (Kedis always keeps them)")
+    latency_tracking_info_percentiles: tuple[float, ...] = special(
+        Percentiles(), (50.0, 99.0, 99.9), "percentiles that INFO prints"
+    )
+    dynamic_hz = flag(True, "more turns of background work with more clients")
+    io_threads = integer(1, 1, 128, "threads that write to clients", fixed=True)
+    io_threads_do_reads = flag(False, "let them read as well", fixed=True)
+    server_cpulist = text("", "processors of the main thread", fixed=True, name="server_cpulist")
+    bio_cpulist = text("", "processors of the background threads", fixed=True, name="bio_cpulist")
+    aof_rewrite_cpulist = text("", "processors of rewrites", fixed=True, name="aof_rewrite_cpulist")
+    bgsave_cpulist = text("", "processors of snapshots", fixed=True, name="bgsave_cpulist")
+    bind_source_addr = text("", "address of outgoing connections")
+    socket_mark_id = integer(0, 0, UINT_MAX, "mark of the sockets, for routing", fixed=True)
+    disable_thp = flag(True, "switch huge pages off", fixed=True)
+    oom_score_adj: str = special(
+        Choice(("no", "yes", "relative", "absolute"), {"relative": "yes"}),
+        "no",
+        "adjust the kernel's OOM score",
+    )
+    oom_score_adj_values: tuple[int, ...] = special(OomScores(), (0, 200, 800), "master, replica, child")
+    supervised = choice(
+        "no", ("upstart", "systemd", "auto", "no"), "tell a supervisor when ready", fixed=True
+    )
+    syslog_enabled = flag(False, "log to syslog", fixed=True)
+    syslog_ident = text("redis", "name in the syslog", fixed=True)
+    syslog_facility = choice("local0", FACILITIES, "facility of the syslog", fixed=True)
+    set_proc_title = flag(True, "show a title in the process list", fixed=True)
+    proc_title_template: str = special(
+        Text(title_template, "a template of {title} {listen-addr} {server-mode} {port} and others"),
+        "{title} {listen-addr} {server-mode}",
+        "the title",
+    )
+    crash_log_enabled = flag(True, "report crashes in the log")
+    crash_memcheck_enabled = flag(True, "test the memory after a crash")
+    use_exit_on_panic = flag(False, "exit rather than abort on a fault", hidden=True)
+    watchdog_period = integer(0, 0, INT_MAX, "milliseconds of a stall that is logged", hidden=True)
+    ignore_warnings = text("", "warnings of the start that are left out")
+
+
+class AcceptedSettings(Snapshots, Replication, Cluster, Tls, Access, Structures, Machine):
+    """All of them as attributes of one class."""
+
+
+#: Names that stand only in a file or among the flags: CONFIG does not know them.
+DIRECTIVES = {
+    "include": "read another file here; * ? and [ ] match several",
+    "rename-command": "call a command by another name; an empty name removes it",
+    "user": "define a user of the access control lists",
+    "loadmodule": "load a module",
+    "list-max-ziplist-entries": "gone since Redis 3.2",
+    "list-max-ziplist-value": "gone since Redis 3.2",
+}

@@ -1,0 +1,132 @@
+"""How a setting is declared: once, as an attribute of a group.
+
+    class Network(Group, title="network", effective=True):
+        tcp_backlog = integer(511, 0, INT_MAX, "waiting connections that the kernel keeps", fixed=True)
+
+The attribute's name with dashes is the setting's name.  On the classes the attribute is the :class:`Setting`;
+on a ``Config`` it is the current value, a plain instance attribute.  The functions below therefore claim to
+return the value's type, which is what readers of a configuration see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypedDict, TypeVar, Unpack, cast
+
+from kedis.config import kinds
+
+T = TypeVar("T")
+
+
+class Traits(TypedDict, total=False):
+    """What else can be said of a setting."""
+
+    name: str  # where it is not the attribute's name with dashes
+    alias: str  # the older name of the same setting
+    fixed: bool  # cannot be changed while the server runs
+    protected: bool  # cannot be changed unless enable-protected-configs allows it
+    hidden: bool  # CONFIG GET gives it only when asked by its very name
+
+
+class Setting:
+    """One setting: its name, kind and default, and what may be done with it."""
+
+    def __init__(self, kind: kinds.Kind, default: Any, help: str, traits: Traits) -> None:
+        self.kind = kind
+        self.default = default
+        self.help = help
+        self.name = traits.get("name", "")
+        self.alias = traits.get("alias")
+        self.fixed = traits.get("fixed", False)
+        self.protected = traits.get("protected", False)
+        self.hidden = traits.get("hidden", False)
+        self.attribute = ""
+        self.group = ""
+        self.effective = False
+
+    def __set_name__(self, owner: type, attribute: str) -> None:
+        self.attribute = attribute
+        self.name = self.name or attribute.replace("_", "-")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its name, and its older one if there is one."""
+        return (self.name, self.alias) if self.alias else (self.name,)
+
+    def initial(self) -> Any:
+        """The default as a configuration begins with it; a folder is taken from where the process is now."""
+        return self.kind.parse([self.default], None) if isinstance(self.kind, kinds.Folder) else self.default
+
+    def parse(self, words: Sequence[str], old: Any) -> Any:
+        """The value of ``words``; see :meth:`kinds.Kind.parse`."""
+        if self.kind.many and len(words) == 1:
+            words = words[0].split(" ") if words[0] else []
+        return self.kind.parse(words, old)
+
+
+class Group:
+    """Settings that belong together; the title is their heading in the help."""
+
+    def __init_subclass__(cls, title: str = "", effective: bool = False, **rest: Any) -> None:
+        super().__init_subclass__(**rest)
+        for setting in vars(cls).values():
+            if isinstance(setting, Setting):
+                setting.group = title
+                setting.effective = effective
+
+
+def declared(owner: type) -> list[Setting]:
+    """The settings of a class and its bases, in the order of their declaration."""
+    return [
+        setting
+        for base in owner.__mro__
+        if issubclass(base, Group)
+        for setting in vars(base).values()
+        if isinstance(setting, Setting)
+    ]
+
+
+def special(kind: kinds.Kind, default: T, help: str, **traits: Unpack[Traits]) -> T:
+    """A setting of any kind."""
+    return cast(T, Setting(kind, default, help, traits))
+
+
+def flag(default: bool, help: str, **traits: Unpack[Traits]) -> bool:
+    """A setting that is yes or no."""
+    return special(kinds.Flag(), default, help, **traits)
+
+
+def integer(
+    default: int,
+    low: int,
+    high: int,
+    help: str,
+    *,
+    clamp: tuple[int, int] | None = None,
+    **traits: Unpack[Traits],
+) -> int:
+    """A setting that is a whole number."""
+    return special(kinds.Integer(low, high, clamp), default, help, **traits)
+
+
+def memory(
+    default: int,
+    help: str,
+    low: int = 0,
+    high: int = kinds.LLONG_MAX,
+    *,
+    clamp: tuple[int, int] | None = None,
+    **traits: Unpack[Traits],
+) -> int:
+    """A setting in bytes."""
+    return special(kinds.Memory(low, high, clamp), default, help, **traits)
+
+
+def text(default: str, help: str, **traits: Unpack[Traits]) -> str:
+    """A setting of any text."""
+    return special(kinds.Text(), default, help, **traits)
+
+
+def choice(default: str, options: Sequence[str], help: str, **traits: Unpack[Traits]) -> str:
+    """A setting that is one of a few words."""
+    return special(kinds.Choice(options), default, help, **traits)

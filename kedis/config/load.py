@@ -1,0 +1,141 @@
+"""From files and command lines to lines of words.
+
+Files: one setting a line, see syntax.py; ``include`` reads another file at its place, relative to the folder
+in which the server was started, and takes patterns, which may match nothing.
+
+Flags, as redis-server takes them: ``--name value ...``, with ``--name=value`` and ``"--name value"`` as other
+spellings.  The words up to the next flag are the value, so one that begins with ``--`` needs the form with
+``=``.  ``--save`` alone is ``--save ""``.
+"""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TextIO
+
+from kedis.config.problems import ConfigError
+from kedis.config.syntax import quote_word, split_words
+
+COMMAND_LINE = "command line"
+STANDARD_INPUT = "standard input"
+
+
+@dataclass(frozen=True)
+class Line:
+    """A setting as it was given: where, the text, and its words without the name."""
+
+    source: str
+    number: int | None
+    text: str
+    name: str
+    words: list[str]
+    included: bool = False
+
+    def fault(self, problem: str, suggestion: str = "") -> ConfigError:
+        """The error that points at this line."""
+        return ConfigError(self.source, self.number, self.text, problem, suggestion)
+
+
+def file_lines(path: str) -> Iterator[Line]:
+    """The lines of a file and of those that it includes.  Raises ConfigError."""
+    return _read_file(path, COMMAND_LINE, ())
+
+
+def stream_lines(stream: TextIO) -> Iterator[Line]:
+    """The lines of an open stream, such as standard input.  Raises ConfigError."""
+    return _lines(stream.read(), STANDARD_INPUT, ())
+
+
+def flag_lines(words: Sequence[str], known: Collection[str]) -> Iterator[Line]:
+    """The settings among the command line's words.
+
+    Args:
+        known: all names of settings; only these end the value of the flag before.
+
+    Raises ConfigError for a word that belongs to no flag.
+    """
+    at = 0
+    while at < len(words):
+        first = words[at]
+        if not first.startswith("--") or first == "--":
+            raise _not_a_flag(first, known)
+        end = at + 1
+        while end < len(words) and not _begins_flag(words[end], known):
+            end += 1
+        name, values = _split_flag(first, known)
+        values += words[at + 1 : end]
+        if name == "save" and not values:
+            values = [""]
+        text = " ".join([f"--{name}", *map(quote_word, values)])
+        yield Line(COMMAND_LINE, None, text, name, values)
+        at = end
+
+
+def _split_flag(word: str, known: Collection[str]) -> tuple[str, list[str]]:
+    """The name of a flag, and the value that is glued to it."""
+    name, separator, value = word[2:].partition("=")
+    if separator and " " not in name:
+        return name.lower(), [value]
+    name, separator, _ = word[2:].partition(" ")
+    if separator and name.lower() in known:
+        return name.lower(), split_words(word[2:])[1:]
+    return word[2:].lower(), []
+
+
+def _begins_flag(word: str, known: Collection[str]) -> bool:
+    if not word.startswith("--") or word == "--":
+        return False
+    name = word[2:].partition("=")[0].partition(" ")[0].lower()
+    return name in known or not any(char.isspace() for char in word)
+
+
+def _not_a_flag(word: str, known: Collection[str]) -> ConfigError:
+    name = word.lstrip("-").lower()
+    suggestion = (
+        f"flags begin with two dashes: --{name}" if name in known else "flags are written --name value"
+    )
+    return ConfigError(COMMAND_LINE, None, word, "a flag was expected here", suggestion)
+
+
+def _read_file(path: str, named_by: str, trail: tuple[str, ...]) -> Iterator[Line]:
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+            text = file.read()
+    except OSError as error:
+        problem = f"cannot read the file {path}: {error.strerror}"
+        raise ConfigError(named_by, None, path, problem, "give the path of a readable file") from None
+    return _lines(text, path, trail)
+
+
+def _lines(text: str, source: str, trail: tuple[str, ...]) -> Iterator[Line]:
+    for number, raw in enumerate(text.split("\n"), 1):
+        stripped = raw.strip(" \t\r")
+        if not stripped or stripped.startswith("#"):
+            continue
+        try:
+            name, *words = split_words(stripped)
+        except ValueError as error:
+            remedy = "close every quote, and leave a space after it"
+            raise ConfigError(source, number, stripped, str(error), remedy) from None
+        line = Line(source, number, stripped, name.lower(), words, bool(trail))
+        if line.name == "include":
+            yield from _include(line, trail)
+        else:
+            yield line
+
+
+def _include(line: Line, trail: tuple[str, ...]) -> Iterator[Line]:
+    if len(line.words) != 1:
+        raise line.fault("wrong number of arguments", "include takes one path, in quotes if it holds spaces")
+    (pattern,) = line.words
+    for path in sorted(glob.glob(pattern)) if glob.has_magic(pattern) else [pattern]:
+        if path in (*trail, line.source):
+            raise line.fault(f"{path} includes itself", "remove one of the include lines")
+        try:
+            yield from _read_file(path, line.source, (*trail, line.source))
+        except ConfigError as error:
+            if error.line_number is not None:
+                raise
+            raise line.fault(error.problem, error.suggestion) from None

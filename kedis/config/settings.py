@@ -1,0 +1,276 @@
+"""``Config``: the current value of every setting, as plain attributes.
+
+    config = Config({"maxmemory": "100mb"})
+    config.maxmemory                      # 104857600
+
+Commands read attributes; CONFIG SET goes through :meth:`Config.set_many`, which changes all of its settings
+or none, and asks the listeners of those that changed.  A listener that refuses undoes everything.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TextIO
+
+from kedis.config.accepted import DIRECTIVES, AcceptedSettings
+from kedis.config.declare import Setting, declared
+from kedis.config.load import Line, file_lines, flag_lines, stream_lines
+from kedis.config.problems import SettingRefused, suggest_name
+from kedis.config.table import EffectiveSettings
+from kedis.config.word_lists import OutputLimit
+from kedis.errors import CommandError
+
+Listener = Callable[["Config"], None]
+CompileGlob = Callable[[bytes, bool], Callable[[bytes], bool]]
+
+
+class Config(EffectiveSettings, AcceptedSettings):
+    """All settings; the attribute of ``some-name`` is ``some_name``.
+
+    Args:
+        settings: names and values as CONFIG SET takes them; the rest has its default.
+
+    Raises ConfigError.
+
+    Attributes:
+        file: absolute path of the configuration file, None without one.
+        ignored: names that were given but do nothing in Kedis, in the order given.
+        renamed_commands: (name, new name) of each ``rename-command``; a new name of "" removes the command.
+        included: values that included files had a part in, as they were before the flags.
+    """
+
+    def __init__(self, settings: Mapping[str, str] | None = None) -> None:
+        self._initial = {setting.attribute: setting.initial() for setting in SETTINGS}
+        self.__dict__.update(self._initial)
+        self._listeners: dict[str, list[Listener]] = {}
+        self.file: str | None = None
+        self.ignored: list[str] = []
+        self.renamed_commands: list[tuple[str, str]] = []
+        self.included: dict[str, Any] = {}
+        given = settings or {}
+        self._load(Line("settings", None, f"{name} = {text!r}", name, [text]) for name, text in given.items())
+
+    @classmethod
+    def from_command_line(cls, words: Sequence[str], stdin: TextIO | None = None) -> Config:
+        """The configuration that ``kedis-server WORDS...`` asks for.
+
+        Args:
+            words: ``[FILE | -] [--name value ...] ...``; flags win over the file.
+            stdin: what ``-`` reads; the process's own by default.
+
+        Raises ConfigError.
+        """
+        config = cls()
+        flags = list(words)
+        if flags and flags[0] == "-":
+            config._load(stream_lines(stdin or sys.stdin))
+            del flags[0]
+        elif flags and not flags[0].startswith("-"):
+            config._load(file_lines(flags[0]))
+            config.included = {name: config.value(SETTINGS_BY_NAME[name]) for name in config.included}
+            config.file = os.path.abspath(flags.pop(0))
+        config._load(flag_lines(flags, NAMES))
+        return config
+
+    # -- reading ------------------------------------------------------------------------------------------
+
+    @property
+    def bind_addresses(self) -> list[str]:
+        """The addresses to listen on."""
+        return list(self.bind)
+
+    def output_limit(self, kind: str) -> OutputLimit:
+        """Hard limit, soft limit (bytes, 0 is none) and soft seconds of normal, replica or pubsub."""
+        return self.client_output_buffer_limit[kind]
+
+    def client_memory_limit(self) -> int:
+        """Most bytes for all clients together: maxmemory-clients with its share worked out; 0 is no limit."""
+        limit = self.maxmemory_clients
+        return limit if limit >= 0 else -limit * self.maxmemory // 100
+
+    def text(self, name: str) -> str:
+        """A setting as CONFIG GET prints it.  Raises KeyError for an unknown name."""
+        setting = SETTINGS_BY_NAME[name]
+        return setting.kind.text(self.__dict__[setting.attribute])
+
+    def value(self, setting: Setting) -> Any:
+        """The current value."""
+        return self.__dict__[setting.attribute]
+
+    def initial(self, setting: Setting) -> Any:
+        """The value with which this configuration began."""
+        return self._initial[setting.attribute]
+
+    def get(self, patterns: Iterable[str], compile_glob: CompileGlob) -> dict[str, str]:
+        """CONFIG GET: names and printed values.
+
+        A name without pattern characters is answered as it was written, in any case, hidden or not; what two
+        patterns match is given once.
+
+        Args:
+            compile_glob: makes the predicate of a pattern; its second argument asks to ignore case.
+        """
+        found: dict[str, str] = {}
+        seen = set()
+        for pattern in patterns:
+            for name in _matching(pattern, compile_glob):
+                if name.lower() not in seen:
+                    seen.add(name.lower())
+                    found[name] = self.text(name.lower())
+        return found
+
+    # -- changing -----------------------------------------------------------------------------------------
+
+    def subscribe(self, name: str, listener: Listener) -> None:
+        """Have ``listener(config)`` called after CONFIG SET changed ``name``.
+
+        It sees the new values.  One that raises SettingRefused must have changed nothing: all settings go
+        back, and the listeners called before it are called again.  A listener of several settings is called
+        once for all that change together.  Raises KeyError for an unknown name.
+        """
+        self._listeners.setdefault(SETTINGS_BY_NAME[name].attribute, []).append(listener)
+
+    def set_many(self, pairs: Iterable[tuple[str, str]], local: bool = False) -> None:
+        """CONFIG SET: all of ``pairs`` or none.
+
+        Args:
+            pairs: names and new values.
+            local: whether the client is on this machine, for ``enable-protected-configs local``.
+
+        Raises CommandError in Redis's words.
+        """
+        values: dict[str, Any] = {}
+        culprits: dict[str, str] = {}
+        for name, (setting, word) in self._chosen(pairs, local).items():
+            old = () if setting.kind.accumulates else self.value(setting)
+            try:
+                values[setting.attribute] = setting.parse([word], old)
+            except ValueError as error:
+                raise set_failed(name, str(error)) from None
+            culprits[setting.attribute] = name
+        self._change(values, culprits)
+
+    def _chosen(self, pairs: Iterable[tuple[str, str]], local: bool) -> dict[str, tuple[Setting, str]]:
+        """The settings that may be set, under the names given.  Raises CommandError."""
+        chosen: dict[str, tuple[Setting, str]] = {}
+        for given, word in pairs:
+            name = given.lower()
+            setting = SETTINGS_BY_NAME.get(name)
+            if setting is None:
+                raise unknown_option(given)
+            if setting.fixed:
+                raise set_failed(name, "can't set immutable config")
+            if setting.protected and not self._protected_allowed(local):
+                raise set_failed(name, "can't set protected config")
+            if name in chosen:
+                raise set_failed(name, "duplicate parameter")
+            chosen[name] = setting, word
+        return chosen
+
+    def _protected_allowed(self, local: bool) -> bool:
+        return self.enable_protected_configs == "yes" or (local and self.enable_protected_configs == "local")
+
+    def _change(self, values: dict[str, Any], culprits: dict[str, str]) -> None:
+        old = {attribute: self.__dict__[attribute] for attribute in values}
+        self.__dict__.update(values)
+        called: list[Listener] = []
+        for attribute in values:
+            if values[attribute] == old[attribute]:
+                continue
+            for listener in self._listeners.get(attribute, ()):
+                if listener in called:
+                    continue
+                try:
+                    listener(self)
+                except Exception as error:
+                    self.__dict__.update(old)
+                    for earlier in called:
+                        earlier(self)
+                    if isinstance(error, SettingRefused):
+                        raise set_failed(culprits[attribute], str(error)) from None
+                    raise
+                called.append(listener)
+
+    # -- loading ------------------------------------------------------------------------------------------
+
+    def _load(self, lines: Iterable[Line]) -> None:
+        """Take over the lines of one source; snapshot points begin anew with each source."""
+        seen: set[str] = set()
+        for line in lines:
+            if line.name in DIRECTIVES:
+                self._take_directive(line)
+                continue
+            setting = SETTINGS_BY_NAME.get(line.name)
+            if setting is None:
+                raise line.fault(f"there is no setting named {line.name}", suggest_name(line.name, NAMES))
+            self._take(setting, line, setting.attribute in seen)
+            seen.add(setting.attribute)
+
+    def _take(self, setting: Setting, line: Line, again: bool) -> None:
+        old = () if setting.kind.accumulates and not again else self.value(setting)
+        try:
+            self.__dict__[setting.attribute] = setting.parse(line.words, old)
+        except ValueError as error:
+            raise line.fault(f"{line.name}: {error}", _remedy(setting, line)) from None
+        if line.included:
+            self.included[setting.name] = None
+        if not setting.effective:
+            self._ignore(line.name)
+
+    def _take_directive(self, line: Line) -> None:
+        if line.name == "include":
+            raise line.fault(
+                "include stands in files only", "give the file as the first word, or include it there"
+            )
+        if line.name == "rename-command":
+            if len(line.words) != 2:
+                raise line.fault(
+                    "wrong number of arguments", 'rename-command takes a command and its new name or ""'
+                )
+            self.renamed_commands.append((line.words[0], line.words[1]))
+        self._ignore(line.name)
+
+    def _ignore(self, name: str) -> None:
+        if name not in self.ignored:
+            self.ignored.append(name)
+
+
+def unknown_option(name: str) -> CommandError:
+    """The error for a setting that does not exist."""
+    return CommandError(f"ERR Unknown option or number of arguments for CONFIG SET - '{name}'")
+
+
+def set_failed(name: str, reason: str) -> CommandError:
+    """The error for a value that cannot be."""
+    return CommandError(f"ERR CONFIG SET failed (possibly related to argument '{name}') - {reason}")
+
+
+def _matching(pattern: str, compile_glob: CompileGlob) -> list[str]:
+    if not any(char in pattern for char in "[*?"):
+        return [pattern] if pattern.lower() in SETTINGS_BY_NAME else []
+    matches = compile_glob(pattern.encode("utf-8", "surrogateescape"), True)
+    return [
+        name for name, setting in SETTINGS_BY_NAME.items() if not setting.hidden and matches(name.encode())
+    ]
+
+
+def _remedy(setting: Setting, line: Line) -> str:
+    expected = f"{line.name} takes {setting.kind.expected()}; the default is {_shown_default(setting)}"
+    if any(word.startswith("#") for word in line.words[1:]):
+        return f"{expected}. A comment needs a line of its own"
+    return expected
+
+
+def _shown_default(setting: Setting) -> str:
+    default = setting.default
+    return default if isinstance(default, str) and default else ", ".join(setting.kind.lines(default))
+
+
+#: Every setting, in the order of the table.
+SETTINGS = declared(Config)
+#: The same by name; older names lead to the same setting.
+SETTINGS_BY_NAME = {name: setting for setting in SETTINGS for name in setting.names}
+#: Whatever may begin a line or follow ``--``.
+NAMES = frozenset(SETTINGS_BY_NAME) | frozenset(DIRECTIVES)

@@ -1,0 +1,183 @@
+"""The settings that do something in Kedis, by group.  Those of Redis that do nothing here: accepted.py.
+
+Each is declared once: default, bounds, a line of help and, unless it may change while the server runs,
+``fixed``.  Flags, the file, CONFIG and the docs all read this.  Names and defaults are Redis 7.0's, but for
+``appendonly`` (yes), ``dir`` and Kedis's own ``metrics-*`` and ``aof-checksum``.
+"""
+
+from __future__ import annotations
+
+from kedis.config.declare import Group, choice, flag, integer, memory, special, text
+from kedis.config.kinds import (
+    INT_MAX,
+    LLONG_MAX,
+    UINT_MAX,
+    ULLONG_MAX,
+    Folder,
+    MemoryOrPercent,
+    Octal,
+    PortOrNo,
+    Text,
+    file_name,
+)
+from kedis.config.word_lists import Addresses, Choices, EventClasses, OutputLimit, OutputLimits
+
+LEVELS = ("debug", "verbose", "notice", "warning")
+POLICIES = (
+    "volatile-lru",
+    "volatile-lfu",
+    "volatile-random",
+    "volatile-ttl",
+    "allkeys-lru",
+    "allkeys-lfu",
+    "allkeys-random",
+    "noeviction",
+)
+WHO = ("no", "yes", "local")
+SHUTDOWN_OPTIONS = ("save", "nosave", "now", "force")
+OUTPUT_LIMITS: dict[str, OutputLimit] = {
+    "normal": (0, 0, 0),
+    "replica": (256 << 20, 64 << 20, 60),
+    "pubsub": (32 << 20, 8 << 20, 60),
+}
+
+
+class Network(Group, title="network", effective=True):
+    port = integer(6379, 0, 65535, "TCP port; 0 takes a free one")
+    bind: tuple[str, ...] = special(
+        Addresses(), ("*", "-::*"), "addresses to listen on; - before one: only if the machine has it"
+    )
+    unixsocket = text("", "path of a Unix socket to listen on as well", fixed=True)
+    unixsocketperm: int = special(
+        Octal(0, 0o777), 0, "permissions of the Unix socket; 0 leaves them", fixed=True
+    )
+    tcp_backlog = integer(511, 0, INT_MAX, "connections that the kernel keeps waiting", fixed=True)
+    tcp_keepalive = integer(300, 0, INT_MAX, "seconds of silence before TCP probes the peer; 0 is never")
+    timeout = integer(0, 0, INT_MAX, "seconds of idleness before a client is closed; 0 is never")
+
+
+class Clients(Group, title="clients", effective=True):
+    maxclients = integer(10000, 1, UINT_MAX, "connections served at a time")
+    client_query_buffer_limit = memory(1 << 30, "most bytes of an unfinished request", 1 << 20)
+    proto_max_bulk_len = memory(512 << 20, "longest argument, and longest string value", 1 << 20)
+    client_output_buffer_limit: dict[str, OutputLimit] = special(
+        OutputLimits(),
+        OUTPUT_LIMITS,
+        "class, hard limit, soft limit, seconds: unread replies that cut a client off",
+    )
+    maxmemory_clients: int = special(
+        MemoryOrPercent(), 0, "memory for all clients together, or a share of maxmemory; 0 is no limit"
+    )
+
+
+class Security(Group, title="security", effective=True):
+    requirepass = text("", "password that clients give with AUTH; empty is none")
+    protected_mode = flag(True, "without a password, refuse clients from other machines")
+    enable_debug_command = choice(
+        "no", WHO, "whether DEBUG may be called: no, yes, local clients", fixed=True
+    )
+    enable_protected_configs = choice(
+        "no", WHO, "whether CONFIG SET may change protected settings: no, yes, local clients", fixed=True
+    )
+
+
+class Process(Group, title="process and log", effective=True):
+    daemonize = flag(False, "run in the background", fixed=True)
+    pidfile = text("", "file that holds the process id", fixed=True)
+    logfile = text("", "file to log to; empty is standard output", fixed=True)
+    loglevel = choice("notice", LEVELS, "how much to log")
+    always_show_logo = flag(False, "show the banner at every start", fixed=True)
+    databases = integer(16, 1, INT_MAX, "number of databases", fixed=True)
+    hz = integer(10, 0, INT_MAX, "turns of background work a second", clamp=(1, 500))
+    active_expire_effort = integer(1, 1, 10, "how hard to look for expired keys")
+    shutdown_timeout = integer(10, 0, INT_MAX, "seconds that a shutdown waits for replicas")
+    shutdown_on_sigint: tuple[str, ...] = special(
+        Choices(SHUTDOWN_OPTIONS), (), "options of the shutdown that SIGINT asks for"
+    )
+    shutdown_on_sigterm: tuple[str, ...] = special(
+        Choices(SHUTDOWN_OPTIONS), (), "options of the shutdown that SIGTERM asks for"
+    )
+
+
+class MemoryUse(Group, title="memory", effective=True):
+    maxmemory = memory(0, "most bytes of data; 0 is no limit", 0, ULLONG_MAX)
+    maxmemory_policy = choice("noeviction", POLICIES, "which keys go when memory is full")
+    maxmemory_samples = integer(5, 1, INT_MAX, "keys compared for each eviction")
+    lfu_log_factor = integer(10, 0, INT_MAX, "how slowly the LFU counter rises")
+    lfu_decay_time = integer(1, 0, INT_MAX, "minutes after which the LFU counter falls by one")
+    lazyfree_lazy_eviction = flag(False, "free evicted values in the background")
+    lazyfree_lazy_expire = flag(False, "free expired values in the background")
+    lazyfree_lazy_server_del = flag(False, "free overwritten values in the background")
+    lazyfree_lazy_user_del = flag(False, "DEL frees in the background, as UNLINK does")
+    lazyfree_lazy_user_flush = flag(False, "FLUSHALL and FLUSHDB free in the background")
+
+
+class AppendOnlyFile(Group, title="append-only file", effective=True):
+    appendonly = flag(True, "keep the data on disk in an append-only file")
+    dir: str = special(Folder(), "kedis-data", "folder of everything that is kept on disk", protected=True)
+    appenddirname: str = special(
+        Text(file_name("appenddirname", "dirname"), "a name without a path"),
+        "appendonlydir",
+        "folder of the append-only files, inside dir",
+        fixed=True,
+    )
+    appendfilename: str = special(
+        Text(file_name("appendfilename", "filename"), "a name without a path"),
+        "appendonly.aof",
+        "what the names of the append-only files begin with",
+        fixed=True,
+    )
+    appendfsync = choice("everysec", ("everysec", "always", "no"), "when written data is synced to the disk")
+    no_appendfsync_on_rewrite = flag(False, "do not sync while the file is being rewritten")
+    auto_aof_rewrite_percentage = integer(
+        100, 0, INT_MAX, "growth in percent that starts a rewrite; 0 is never"
+    )
+    auto_aof_rewrite_min_size = memory(64 << 20, "size below which no rewrite starts by itself")
+    aof_load_truncated = flag(True, "start even if the last command of the file is cut off")
+    aof_timestamp_enabled = flag(False, "write the time between the commands")
+    aof_rewrite_incremental_fsync = flag(True, "sync in steps while rewriting")
+    aof_checksum = flag(True, "write and check checksums between the commands (Kedis's own)")
+
+
+class Observation(Group, title="observation", effective=True):
+    slowlog_log_slower_than = integer(
+        10000, -1, LLONG_MAX, "microseconds that make a command slow; -1 is never"
+    )
+    slowlog_max_len = integer(128, 0, LLONG_MAX, "slow commands that are remembered")
+    latency_monitor_threshold = integer(0, 0, LLONG_MAX, "milliseconds that make a latency event; 0 is never")
+    notify_keyspace_events: str = special(
+        EventClasses(), "", "which changes of keys are published; KEA is all"
+    )
+    metrics_bind: str = special(
+        Text(None, "an address"), "127.0.0.1", "address of the Prometheus metrics (Kedis's own)", fixed=True
+    )
+    metrics_port: int | None = special(
+        PortOrNo(), 9121, "port of the Prometheus metrics, or no (Kedis's own)", fixed=True
+    )
+
+
+class Encodings(Group, title="encodings that OBJECT ENCODING reports", effective=True):
+    hash_max_listpack_entries = integer(
+        512, 0, LLONG_MAX, "most fields of a listpack hash", alias="hash-max-ziplist-entries"
+    )
+    hash_max_listpack_value = memory(64, "longest value of a listpack hash", alias="hash-max-ziplist-value")
+    list_max_listpack_size = integer(
+        -2,
+        -INT_MAX - 1,
+        INT_MAX,
+        "most elements of a list node, or its size class",
+        alias="list-max-ziplist-size",
+    )
+    set_max_intset_entries = integer(512, 0, LLONG_MAX, "most members of a set of integers")
+    zset_max_listpack_entries = integer(
+        128, 0, LLONG_MAX, "most members of a listpack sorted set", alias="zset-max-ziplist-entries"
+    )
+    zset_max_listpack_value = memory(
+        64, "longest member of a listpack sorted set", alias="zset-max-ziplist-value"
+    )
+
+
+class EffectiveSettings(
+    Network, Clients, Security, Process, MemoryUse, AppendOnlyFile, Observation, Encodings
+):
+    """All of them as attributes of one class."""
