@@ -106,6 +106,36 @@ OUT_OF_RANGE = "ERR value is out of range"
 OVERFLOW = "ERR increment or decrement would overflow"
 
 
+# Strings.
+
+DECREMENT_OVERFLOW = "ERR decrement would overflow"
+OFFSET_OUT_OF_RANGE = "ERR offset is out of range"
+STRING_TOO_LONG = "ERR string exceeds maximum allowed size (proto-max-bulk-len)"
+LCS_NOT_STRINGS = "ERR The specified keys must contain string values"
+LCS_LEN_AND_IDX = "ERR If you want both the length and indexes, please just use IDX."
+LCS_TOO_LARGE = "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len"
+
+
+# Lists.
+
+LIST_RANK_ZERO = (
+    "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to "
+    "start from the end of the list"
+)
+COUNT_NEGATIVE = "ERR COUNT can't be negative"
+MAXLEN_NEGATIVE = "ERR MAXLEN can't be negative"
+POP_COUNT_NOT_POSITIVE = "ERR count should be greater than 0"
+
+
+# Transactions.
+
+NESTED_MULTI = "ERR MULTI calls can not be nested"
+WATCH_INSIDE_MULTI = "ERR WATCH inside MULTI is not allowed"
+EXEC_WITHOUT_MULTI = "ERR EXEC without MULTI"
+DISCARD_WITHOUT_MULTI = "ERR DISCARD without MULTI"
+EXEC_ABORTED = "EXECABORT Transaction discarded because of previous errors."
+
+
 # Connections and clients.
 
 DB_OUT_OF_RANGE = "ERR DB index is out of range"
@@ -172,7 +202,7 @@ LFU_SELECTED = (
     "policies at runtime LRU and LFU data will take some time to adjust."
 )
 DEBUG_NOT_ALLOWED = (
-    "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a "
+    'ERR DEBUG command not allowed. If the enable-debug-command option is set to "local", you can run it from a '
     "local connection, otherwise you need to set this option in the configuration file, and then restart the "
     "server."
 )

@@ -1,0 +1,140 @@
+"""Parts of strings: reading a range, writing over one, appending.
+
+A string that is changed in place becomes a ``bytearray``, which grows in amortised O(added); ``bytes`` would
+be copied whole at each change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from kedis import errors
+from kedis.commands.args import integer
+from kedis.commands.table import DENYOOM, FAST, READONLY, WRITE, command, span
+from kedis.errors import CommandError
+
+if TYPE_CHECKING:
+    from kedis.session import Session
+
+
+@command(
+    "STRLEN",
+    arity=2,
+    flags=READONLY | FAST,
+    group="string",
+    since="2.2.0",
+    summary="Returns the length of the string at a key, in bytes.",
+    keys=[span("RO", 1)],
+    complexity="O(1)",
+)
+def strlen(ctx: Session, argv: Sequence[bytes]) -> int:
+    return len(read_stored(ctx, argv[1]))
+
+
+@command(
+    "APPEND",
+    arity=3,
+    flags=WRITE | DENYOOM | FAST,
+    group="string",
+    since="2.0.0",
+    summary="Appends to the string at a key, which is created if need be; returns the new length.",
+    keys=[span("RW insert", 1)],
+    complexity="O(1) amortised for each byte appended.",
+)
+def append(ctx: Session, argv: Sequence[bytes]) -> int:
+    _, key, added = argv
+    db = ctx.db
+    old = db.edit_string(key)
+    if old is None:
+        db.set_keeping_ttl(key, added, "append")
+        return len(added)
+    _check_length(ctx, len(old) + len(added))
+    buffer = old if type(old) is bytearray else bytearray(old)
+    buffer += added
+    db.set_keeping_ttl(key, buffer, "append")
+    return len(buffer)
+
+
+@command(
+    "SETRANGE",
+    arity=4,
+    flags=WRITE | DENYOOM,
+    group="string",
+    since="2.2.0",
+    summary="Writes over part of the string at a key, padding it with zero bytes; returns the new length.",
+    keys=[span("RW update", 1)],
+    complexity="O(1) amortised for each byte written, and O(N) for the first change of a string.",
+)
+def setrange(ctx: Session, argv: Sequence[bytes]) -> int:
+    _, key, raw_offset, written = argv
+    offset = integer(raw_offset)
+    if offset < 0:
+        raise CommandError(errors.OFFSET_OUT_OF_RANGE)
+    db = ctx.db
+    old = db.edit_string(key)
+    if not written:
+        return 0 if old is None else len(old)
+    end = offset + len(written)
+    _check_length(ctx, end)
+    buffer = old if type(old) is bytearray else bytearray(old or b"")
+    if offset > len(buffer):
+        buffer += bytes(offset - len(buffer))
+    buffer[offset:end] = written
+    db.set_keeping_ttl(key, buffer, "setrange")
+    return len(buffer)
+
+
+@command(
+    "GETRANGE",
+    arity=4,
+    flags=READONLY,
+    group="string",
+    since="2.4.0",
+    summary="Returns part of the string at a key; negative positions count from its end.",
+    keys=[span("RO access", 1)],
+    complexity="O(N) in the bytes returned.",
+)
+def getrange(ctx: Session, argv: Sequence[bytes]) -> bytes:
+    first, last = integer(argv[2]), integer(argv[3])
+    value = read_stored(ctx, argv[1])
+    if last < 0:
+        if first > last and first < 0:
+            return b""
+        last = max(last + len(value), 0)
+    if first < 0:
+        first = max(first + len(value), 0)
+    return bytes(value[first : last + 1])
+
+
+@command(
+    "SUBSTR",
+    arity=4,
+    flags=READONLY,
+    group="string",
+    since="1.0.0",
+    summary="Returns part of the string at a key: an old name of GETRANGE.",
+    keys=[span("RO access", 1)],
+    complexity="O(N) in the bytes returned.",
+)
+def substr(ctx: Session, argv: Sequence[bytes]) -> bytes:
+    return getrange(ctx, argv)
+
+
+def read_stored(ctx: Session, key: bytes) -> bytes | bytearray:
+    """The string at ``key`` as it is stored, not copied; empty when there is none.  Raises WRONGTYPE.
+
+    Counts a keyspace hit or miss.  O(1).
+    """
+    value = ctx.db.find(key)
+    if value is None:
+        return b""
+    if type(value) is bytes or type(value) is bytearray:
+        return value
+    raise CommandError(errors.WRONG_TYPE)
+
+
+def _check_length(ctx: Session, length: int) -> None:
+    """Refuse to let a string grow past ``length`` bytes; what was journalled has passed once already."""
+    if length > ctx.engine.config.proto_max_bulk_len and ctx.transport.kind != "journal":
+        raise CommandError(errors.STRING_TOO_LONG)

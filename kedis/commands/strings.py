@@ -1,0 +1,429 @@
+"""Strings: values of bytes, and the integers and floats that bytes can spell.
+
+A string that was set as a whole is stored as the ``bytes`` that came; one that was changed in place (APPEND,
+SETRANGE, see :mod:`kedis.commands.string_ranges`) is a ``bytearray``.
+
+The journal never holds a relative time or the outcome of a calculation with floats: SET with any expiry is
+journalled with PXAT, INCRBYFLOAT as the SET of its result, GETEX as what it did to the time to live.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from kedis import errors
+from kedis.commands.args import integer, long_double
+from kedis.commands.numbers import (
+    INT64_MAX,
+    INT64_MIN,
+    NumberError,
+    add_long_double,
+    format_long_double,
+    parse_int,
+)
+from kedis.commands.table import DENYOOM, FAST, READONLY, WRITE, command, span
+from kedis.errors import CommandError
+from kedis.resp.values import OK, SimpleString
+
+if TYPE_CHECKING:
+    from kedis.session import Session
+    from kedis.store.database import Database
+
+_SET_WORDS = frozenset([b"NX", b"XX", b"GET", b"KEEPTTL"])
+_GETEX_WORDS = frozenset([b"PERSIST"])
+_EXPIRIES = frozenset([b"EX", b"PX", b"EXAT", b"PXAT"])
+#: What says how long the value lives: at most one of them may be given.
+_LIFETIMES = _EXPIRIES | {b"KEEPTTL", b"PERSIST"}
+_CONDITIONS = frozenset([b"NX", b"XX"])
+
+
+# -- one value --------------------------------------------------------------------------------------------
+
+
+@command(
+    "GET",
+    arity=2,
+    flags=READONLY | FAST,
+    group="string",
+    since="1.0.0",
+    summary="Returns the string at a key.",
+    keys=[span("RO access", 1)],
+    complexity="O(1)",
+)
+def get(ctx: Session, argv: Sequence[bytes]) -> bytes | None:
+    return ctx.db.read_string(argv[1])
+
+
+@command(
+    "SET",
+    arity=-3,
+    flags=WRITE | DENYOOM,
+    group="string",
+    since="1.0.0",
+    summary="Stores a string at a key, whatever was there; conditions and a time to live are options.",
+    keys=[span("RW access update variable_flags", 1)],
+    complexity="O(1)",
+)
+def set_(ctx: Session, argv: Sequence[bytes]) -> SimpleString | bytes | None:
+    if len(argv) == 3:
+        ctx.db.set_value(argv[1], argv[2])
+        return OK
+    return _set_with_options(ctx, argv)
+
+
+def _set_with_options(ctx: Session, argv: Sequence[bytes]) -> SimpleString | bytes | None:
+    _, key, value = argv[:3]
+    options = _parse_options(argv, 3, _SET_WORDS)
+    at_ms = _expire_at_ms(ctx, options, "set")
+    db = ctx.db
+    old = db.read_string(key) if b"GET" in options else None
+    if options.keys() & _CONDITIONS and db.exists(key) != (b"XX" in options):
+        return old
+    if b"KEEPTTL" in options:
+        db.peek(key)  # or a time to live that has run out would be kept as well
+        db.set_keeping_ttl(key, value)
+    else:
+        db.set_value(key, value)
+    if at_ms is not None:
+        _expire(db, key, at_ms)
+        ctx.propagate(b"SET", key, value, b"PXAT", b"%d" % at_ms)
+    elif b"GET" in options:
+        ctx.propagate(*argv[:3], *(word for word in argv[3:] if word.upper() != b"GET"))
+    return old if b"GET" in options else OK
+
+
+@command(
+    "SETNX",
+    arity=3,
+    flags=WRITE | DENYOOM | FAST,
+    group="string",
+    since="1.0.0",
+    summary="Stores a string at a key unless the key exists; tells whether it did.",
+    keys=[span("OW insert", 1)],
+    complexity="O(1)",
+)
+def setnx(ctx: Session, argv: Sequence[bytes]) -> int:
+    db = ctx.db
+    if db.exists(argv[1]):
+        return 0
+    db.set_value(argv[1], argv[2])
+    return 1
+
+
+@command(
+    "SETEX",
+    arity=4,
+    flags=WRITE | DENYOOM,
+    group="string",
+    since="2.0.0",
+    summary="Stores a string at a key, to expire after a number of seconds.",
+    keys=[span("OW update", 1)],
+    complexity="O(1)",
+)
+def setex(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
+    return _set_expiring(ctx, argv, b"EX", "setex")
+
+
+@command(
+    "PSETEX",
+    arity=4,
+    flags=WRITE | DENYOOM,
+    group="string",
+    since="2.6.0",
+    summary="Stores a string at a key, to expire after a number of milliseconds.",
+    keys=[span("OW update", 1)],
+    complexity="O(1)",
+)
+def psetex(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
+    return _set_expiring(ctx, argv, b"PX", "psetex")
+
+
+def _set_expiring(ctx: Session, argv: Sequence[bytes], unit: bytes, name: str) -> SimpleString:
+    _, key, lifetime, value = argv
+    at_ms = _moment(ctx, unit, lifetime, name)
+    ctx.db.set_value(key, value)
+    _expire(ctx.db, key, at_ms)
+    ctx.propagate(b"SET", key, value, b"PXAT", b"%d" % at_ms)
+    return OK
+
+
+@command(
+    "GETSET",
+    arity=3,
+    flags=WRITE | DENYOOM | FAST,
+    group="string",
+    since="1.0.0",
+    summary="Stores a string at a key and returns the one that was there.",
+    keys=[span("RW access update", 1)],
+    complexity="O(1)",
+)
+def getset(ctx: Session, argv: Sequence[bytes]) -> bytes | None:
+    _, key, value = argv
+    old = ctx.db.read_string(key)
+    ctx.db.set_value(key, value)
+    ctx.propagate(b"SET", key, value)
+    return old
+
+
+@command(
+    "GETDEL",
+    arity=2,
+    flags=WRITE | FAST,
+    group="string",
+    since="6.2.0",
+    summary="Returns the string at a key and removes the key.",
+    keys=[span("RW access delete", 1)],
+    complexity="O(1)",
+)
+def getdel(ctx: Session, argv: Sequence[bytes]) -> bytes | None:
+    key = argv[1]
+    value = ctx.db.read_string(key)
+    if value is not None:
+        ctx.db.delete(key)
+        ctx.propagate(b"DEL", key)
+    return value
+
+
+@command(
+    "GETEX",
+    arity=-2,
+    flags=WRITE | FAST,
+    group="string",
+    since="6.2.0",
+    summary="Returns the string at a key and sets or takes away its time to live.",
+    keys=[span("RW access update", 1)],
+    complexity="O(1)",
+)
+def getex(ctx: Session, argv: Sequence[bytes]) -> bytes | None:
+    key = argv[1]
+    db = ctx.db
+    options = _parse_options(argv, 2, _GETEX_WORDS)
+    value = db.read_string(key)
+    if value is None:
+        return None
+    at_ms = _expire_at_ms(ctx, options, "getex")
+    if at_ms is not None and at_ms <= db.keyspace.now_ms and not db.keyspace.loading:
+        db.delete(key)
+        ctx.propagate(b"DEL", key)
+    elif at_ms is not None:
+        _expire(db, key, at_ms)
+        ctx.propagate(b"PEXPIREAT", key, b"%d" % at_ms)
+    elif b"PERSIST" in options and db.clear_expiry(key):
+        db.touched(key, "persist")
+        ctx.propagate(b"PERSIST", key)
+    return value
+
+
+def _parse_options(argv: Sequence[bytes], start: int, words: frozenset[bytes]) -> dict[bytes, bytes]:
+    """The options from ``argv[start]`` on, in upper case, each with its argument (empty when it takes none).
+
+    ``words`` are those without argument; the expiries are always allowed.
+    """
+    options: dict[bytes, bytes] = {}
+    rest = iter(argv[start:])
+    for word in rest:
+        option = word.upper()
+        if option in words:
+            options[option] = b""
+            continue
+        argument = next(rest, None)
+        if option not in _EXPIRIES or argument is None:
+            raise CommandError(errors.SYNTAX)
+        options[option] = argument
+    given = options.keys()
+    if len(given & _LIFETIMES) > 1 or len(given & _CONDITIONS) > 1:
+        raise CommandError(errors.SYNTAX)
+    return options
+
+
+def _expire_at_ms(ctx: Session, options: dict[bytes, bytes], name: str) -> int | None:
+    """The moment that one of the expiries in ``options`` gives, in ms since 1970; None without one."""
+    for unit in options.keys() & _EXPIRIES:
+        return _moment(ctx, unit, options[unit], name)
+    return None
+
+
+def _moment(ctx: Session, unit: bytes, raw: bytes, name: str) -> int:
+    """The moment of ``EX``, ``PX``, ``EXAT`` or ``PXAT`` in ms since 1970; ``name`` is named in errors."""
+    at_ms = integer(raw)
+    if at_ms <= 0:
+        raise CommandError(errors.invalid_expire_time(name))
+    if unit in (b"EX", b"EXAT"):
+        at_ms *= 1000
+    if unit in (b"EX", b"PX"):
+        at_ms += ctx.engine.keyspace.now_ms
+    if at_ms > INT64_MAX:
+        raise CommandError(errors.invalid_expire_time(name))
+    return at_ms
+
+
+def _expire(db: Database, key: bytes, at_ms: int) -> None:
+    db.set_expiry(key, at_ms)
+    db.touched(key, "expire")
+
+
+# -- several values ---------------------------------------------------------------------------------------
+
+
+@command(
+    "MGET",
+    arity=-2,
+    flags=READONLY | FAST,
+    group="string",
+    since="1.0.0",
+    summary="Returns the strings at several keys; nothing for a key that has none.",
+    keys=[span("RO access", 1, last=-1)],
+    tips=["request_policy:multi_shard"],
+    complexity="O(N) in the number of keys.",
+)
+def mget(ctx: Session, argv: Sequence[bytes]) -> list[bytes | None]:
+    return [
+        value if type(value) is bytes else bytes(value) if type(value) is bytearray else None
+        for value in map(ctx.db.find, argv[1:])
+    ]
+
+
+@command(
+    "MSET",
+    arity=-3,
+    flags=WRITE | DENYOOM,
+    group="string",
+    since="1.0.1",
+    summary="Stores strings at several keys at once.",
+    keys=[span("OW update", 1, last=-1, step=2)],
+    tips=["request_policy:multi_shard", "response_policy:all_succeeded"],
+    complexity="O(N) in the number of keys.",
+)
+def mset(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
+    if len(argv) % 2 == 0:
+        raise CommandError(errors.wrong_arity("mset"))
+    set_value = ctx.db.set_value
+    words = iter(argv)
+    next(words)
+    for key, value in zip(words, words, strict=True):
+        set_value(key, value)
+    return OK
+
+
+@command(
+    "MSETNX",
+    arity=-3,
+    flags=WRITE | DENYOOM,
+    group="string",
+    since="1.0.1",
+    summary="Stores strings at several keys at once, unless one of the keys exists; tells whether it did.",
+    keys=[span("OW insert", 1, last=-1, step=2)],
+    tips=["request_policy:multi_shard", "response_policy:agg_min"],
+    complexity="O(N) in the number of keys.",
+)
+def msetnx(ctx: Session, argv: Sequence[bytes]) -> int:
+    if len(argv) % 2 == 0:
+        raise CommandError(errors.wrong_arity("msetnx"))
+    if any(map(ctx.db.exists, argv[1::2])):
+        return 0
+    mset(ctx, argv)
+    return 1
+
+
+# -- numbers ----------------------------------------------------------------------------------------------
+
+
+@command(
+    "INCR",
+    arity=2,
+    flags=WRITE | DENYOOM | FAST,
+    group="string",
+    since="1.0.0",
+    summary="Adds 1 to the integer at a key; a missing one counts as 0.",
+    keys=[span("RW access update", 1)],
+    complexity="O(1)",
+)
+def incr(ctx: Session, argv: Sequence[bytes]) -> int:
+    return _increase(ctx.db, argv[1], 1)
+
+
+@command(
+    "DECR",
+    arity=2,
+    flags=WRITE | DENYOOM | FAST,
+    group="string",
+    since="1.0.0",
+    summary="Subtracts 1 from the integer at a key; a missing one counts as 0.",
+    keys=[span("RW access update", 1)],
+    complexity="O(1)",
+)
+def decr(ctx: Session, argv: Sequence[bytes]) -> int:
+    return _increase(ctx.db, argv[1], -1)
+
+
+@command(
+    "INCRBY",
+    arity=3,
+    flags=WRITE | DENYOOM | FAST,
+    group="string",
+    since="1.0.0",
+    summary="Adds to the integer at a key; a missing one counts as 0.",
+    keys=[span("RW access update", 1)],
+    complexity="O(1)",
+)
+def incrby(ctx: Session, argv: Sequence[bytes]) -> int:
+    return _increase(ctx.db, argv[1], integer(argv[2]))
+
+
+@command(
+    "DECRBY",
+    arity=3,
+    flags=WRITE | DENYOOM | FAST,
+    group="string",
+    since="1.0.0",
+    summary="Subtracts from the integer at a key; a missing one counts as 0.",
+    keys=[span("RW access update", 1)],
+    complexity="O(1)",
+)
+def decrby(ctx: Session, argv: Sequence[bytes]) -> int:
+    delta = integer(argv[2])
+    if delta == INT64_MIN:
+        raise CommandError(errors.DECREMENT_OVERFLOW)
+    return _increase(ctx.db, argv[1], -delta)
+
+
+def _increase(db: Database, key: bytes, delta: int) -> int:
+    old = db.peek(key)
+    if old is None:
+        total = delta
+    else:
+        if type(old) is not bytes:
+            old = db.edit_string(key)
+        try:
+            total = parse_int(bytes(old)) + delta
+        except NumberError:
+            raise CommandError(errors.NOT_AN_INTEGER) from None
+        if not INT64_MIN <= total <= INT64_MAX:
+            raise CommandError(errors.OVERFLOW)
+    db.set_keeping_ttl(key, b"%d" % total, "incrby")
+    return total
+
+
+@command(
+    "INCRBYFLOAT",
+    arity=3,
+    flags=WRITE | DENYOOM | FAST,
+    group="string",
+    since="2.6.0",
+    summary="Adds to the floating-point number at a key; a missing one counts as 0.",
+    keys=[span("RW access update", 1)],
+    complexity="O(1)",
+)
+def incrbyfloat(ctx: Session, argv: Sequence[bytes]) -> bytes:
+    key = argv[1]
+    db = ctx.db
+    old = db.edit_string(key)
+    start = long_double(b"0" if old is None else bytes(old))
+    try:
+        total = format_long_double(add_long_double(start, long_double(argv[2])))
+    except NumberError:
+        raise CommandError(errors.INCREMENT_TO_INFINITY) from None
+    db.set_keeping_ttl(key, total, "incrbyfloat")
+    ctx.propagate(b"SET", key, total, b"KEEPTTL")
+    return total
