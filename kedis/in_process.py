@@ -102,6 +102,10 @@ class EngineSocket:
         buffer[: len(data)] = data
         return len(data)
 
+    def readable(self) -> bool:
+        """Whether :meth:`recv` would return at once."""
+        return bool(self._replies) or self._closed
+
     def settimeout(self, timeout: float | None) -> None:
         """Replies are there as soon as the request is sent; there is nothing to wait for."""
 
@@ -136,6 +140,12 @@ class InProcessConnection(AbstractConnection):
 
     def _connect(self) -> Any:
         return EngineSocket(self._embedded)
+
+    def can_read(self, timeout: float = 0) -> bool:
+        """Whether replies are left over, or the end was reached; redis-py would poll a file descriptor."""
+        if self._sock is None:
+            self.connect()
+        return bool(self._sock.readable())
 
     def _host_error(self) -> str:
         return "in-process"
