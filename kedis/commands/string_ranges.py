@@ -129,7 +129,7 @@ def read_stored(ctx: Session, key: bytes) -> bytes | bytearray:
     value = ctx.db.find(key)
     if value is None:
         return b""
-    if type(value) is bytes or type(value) is bytearray:
+    if isinstance(value, (bytes, bytearray)):
         return value
     raise CommandError(errors.WRONG_TYPE)
 

@@ -1,0 +1,302 @@
+"""Lists: pushing and popping at the ends, and moving from list to list.
+
+What works inside a list is in :mod:`kedis.commands.list_positions`.  LMPOP is journalled as the LPOP or RPOP
+that it came to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from kedis import errors
+from kedis.commands.args import integer_between, key_count, natural
+from kedis.commands.numbers import INT64_MAX
+from kedis.commands.table import DENYOOM, FAST, READONLY, WRITE, command, counted, span
+from kedis.errors import CommandError
+from kedis.resp.values import NULL_ARRAY, NullArray
+from kedis.store.database import List
+
+if TYPE_CHECKING:
+    from kedis.session import Session
+    from kedis.store.database import Database
+
+
+# -- pushing ----------------------------------------------------------------------------------------------
+
+
+@command(
+    "LPUSH",
+    arity=-3,
+    flags=WRITE | DENYOOM | FAST,
+    group="list",
+    since="1.0.0",
+    summary="Puts elements at the head of a list, which is created if need be; returns its length.",
+    keys=[span("RW insert", 1)],
+    complexity="O(1) for each element.",
+)
+def lpush(ctx: Session, argv: Sequence[bytes]) -> int:
+    db = ctx.db
+    key = argv[1]
+    values = db.edit_or_create(key, List)
+    if len(argv) == 3:
+        values.appendleft(argv[2])
+        db.modified(key, values, "lpush")
+    else:
+        values.extendleft(argv[2:])
+        db.modified(key, values, "lpush", len(argv) - 2)
+    return len(values)
+
+
+@command(
+    "RPUSH",
+    arity=-3,
+    flags=WRITE | DENYOOM | FAST,
+    group="list",
+    since="1.0.0",
+    summary="Puts elements at the tail of a list, which is created if need be; returns its length.",
+    keys=[span("RW insert", 1)],
+    complexity="O(1) for each element.",
+)
+def rpush(ctx: Session, argv: Sequence[bytes]) -> int:
+    db = ctx.db
+    key = argv[1]
+    values = db.edit_or_create(key, List)
+    if len(argv) == 3:
+        values.append(argv[2])
+        db.modified(key, values, "rpush")
+    else:
+        values.extend(argv[2:])
+        db.modified(key, values, "rpush", len(argv) - 2)
+    return len(values)
+
+
+@command(
+    "LPUSHX",
+    arity=-3,
+    flags=WRITE | DENYOOM | FAST,
+    group="list",
+    since="2.2.0",
+    summary="Puts elements at the head of a list that exists; returns its length, or 0.",
+    keys=[span("RW insert", 1)],
+    complexity="O(1) for each element.",
+)
+def lpushx(ctx: Session, argv: Sequence[bytes]) -> int:
+    return lpush(ctx, argv) if ctx.db.edit(argv[1], List) is not None else 0
+
+
+@command(
+    "RPUSHX",
+    arity=-3,
+    flags=WRITE | DENYOOM | FAST,
+    group="list",
+    since="2.2.0",
+    summary="Puts elements at the tail of a list that exists; returns its length, or 0.",
+    keys=[span("RW insert", 1)],
+    complexity="O(1) for each element.",
+)
+def rpushx(ctx: Session, argv: Sequence[bytes]) -> int:
+    return rpush(ctx, argv) if ctx.db.edit(argv[1], List) is not None else 0
+
+
+# -- popping ----------------------------------------------------------------------------------------------
+
+
+@command(
+    "LPOP",
+    arity=-2,
+    flags=WRITE | FAST,
+    group="list",
+    since="1.0.0",
+    summary="Removes and returns one or more elements at the head of a list.",
+    keys=[span("RW access delete", 1)],
+    complexity="O(1) for each element.",
+)
+def lpop(ctx: Session, argv: Sequence[bytes]) -> bytes | list[bytes] | NullArray | None:
+    if len(argv) > 2:
+        return _pop_count(ctx, argv, "lpop")
+    key = argv[1]
+    db = ctx.db
+    values = db.edit(key, List)
+    if values is None:
+        return None
+    value = values.popleft()
+    db.modified(key, values, "lpop")
+    return value
+
+
+@command(
+    "RPOP",
+    arity=-2,
+    flags=WRITE | FAST,
+    group="list",
+    since="1.0.0",
+    summary="Removes and returns one or more elements at the tail of a list.",
+    keys=[span("RW access delete", 1)],
+    complexity="O(1) for each element.",
+)
+def rpop(ctx: Session, argv: Sequence[bytes]) -> bytes | list[bytes] | NullArray | None:
+    if len(argv) > 2:
+        return _pop_count(ctx, argv, "rpop")
+    key = argv[1]
+    db = ctx.db
+    values = db.edit(key, List)
+    if values is None:
+        return None
+    value = values.pop()
+    db.modified(key, values, "rpop")
+    return value
+
+
+def _pop_count(ctx: Session, argv: Sequence[bytes], name: str) -> list[bytes] | NullArray:
+    if len(argv) > 3:
+        raise CommandError(errors.wrong_arity(name))
+    count = natural(argv[2])
+    key = argv[1]
+    values = ctx.db.edit(key, List)
+    if values is None:
+        return NULL_ARRAY
+    return pop_many(ctx.db, key, values, name == "lpop", count) if count else []
+
+
+def pop_many(db: Database, key: bytes, values: List, left: bool, count: int) -> list[bytes]:
+    """Remove and return up to ``count`` (at least 1) elements of the list ``values`` at ``key``.
+
+    They come from the head if ``left``, else from the tail, the outermost first.  O(count).
+    """
+    if count >= len(values):
+        popped = list(values)
+        if not left:
+            popped.reverse()
+        values.clear()
+    else:
+        take = values.popleft if left else values.pop
+        popped = [take() for _ in range(count)]
+    db.modified(key, values, "lpop" if left else "rpop", len(popped))
+    return popped
+
+
+@command(
+    "LMPOP",
+    arity=-4,
+    flags=WRITE,
+    group="list",
+    since="7.0.0",
+    summary="Removes and returns elements at one end of the first of several lists that is not empty.",
+    keys=[counted("RW access delete", 1)],
+    complexity="O(N + M) in the number of keys and of elements removed.",
+)
+def lmpop(ctx: Session, argv: Sequence[bytes]) -> list[bytes | list[bytes]] | NullArray:
+    keys = key_count(argv, 1, errors.KEY_COUNT_NOT_POSITIVE)
+    left, count = parse_pop_options(argv, 2 + len(keys))
+    return pop_first(ctx, keys, left, count) or NULL_ARRAY
+
+
+def parse_pop_options(argv: Sequence[bytes], start: int) -> tuple[bool, int]:
+    """``LEFT|RIGHT [COUNT count]`` from ``argv[start]`` on: whether from the left, and the count (1).
+
+    Raises CommandError.
+    """
+    if start >= len(argv):
+        raise CommandError(errors.SYNTAX)
+    left = is_left(argv[start])
+    count = 0
+    rest = iter(argv[start + 1 :])
+    for word in rest:
+        argument = next(rest, None)
+        if word.upper() != b"COUNT" or argument is None or count:
+            raise CommandError(errors.SYNTAX)
+        count = integer_between(argument, 1, INT64_MAX, errors.POP_COUNT_NOT_POSITIVE)
+    return left, count or 1
+
+
+def pop_first(
+    ctx: Session, keys: Sequence[bytes], left: bool, count: int
+) -> list[bytes | list[bytes]] | None:
+    """Pop from the first of ``keys`` that is there; returns [key, elements], or None when none is.
+
+    Raises WRONGTYPE.  O(len(keys) + count).
+    """
+    for key in keys:
+        values = ctx.db.edit(key, List)
+        if values is not None:
+            popped = pop_many(ctx.db, key, values, left, count)
+            ctx.propagate(b"LPOP" if left else b"RPOP", key, b"%d" % len(popped))
+            return [key, popped]
+    return None
+
+
+# -- moving -----------------------------------------------------------------------------------------------
+
+
+@command(
+    "LMOVE",
+    arity=5,
+    flags=WRITE | DENYOOM,
+    group="list",
+    since="6.2.0",
+    summary="Moves an element from an end of one list to an end of another, or of the same; returns it.",
+    keys=[span("RW access delete", 1), span("RW insert", 2)],
+    complexity="O(1)",
+)
+def lmove(ctx: Session, argv: Sequence[bytes]) -> bytes | None:
+    from_left, to_left = is_left(argv[3]), is_left(argv[4])
+    return move(ctx.db, argv[1], argv[2], from_left, to_left)
+
+
+@command(
+    "RPOPLPUSH",
+    arity=3,
+    flags=WRITE | DENYOOM,
+    group="list",
+    since="1.2.0",
+    summary="Moves an element from the tail of one list to the head of another, or of the same; returns it.",
+    keys=[span("RW access delete", 1), span("RW insert", 2)],
+    complexity="O(1)",
+)
+def rpoplpush(ctx: Session, argv: Sequence[bytes]) -> bytes | None:
+    return move(ctx.db, argv[1], argv[2], False, True)
+
+
+def is_left(word: bytes) -> bool:
+    """Whether ``word`` is LEFT; False for RIGHT, CommandError for anything else."""
+    side = word.upper()
+    if side == b"LEFT":
+        return True
+    if side == b"RIGHT":
+        return False
+    raise CommandError(errors.SYNTAX)
+
+
+def move(db: Database, source_key: bytes, target_key: bytes, from_left: bool, to_left: bool) -> bytes | None:
+    """Move one element between the ends of two lists (or of one); None when the source is not there.
+
+    The element arrives before it leaves, so that a list of one that is its own target never is empty.  O(1).
+    """
+    source = db.edit(source_key, List)
+    if source is None:
+        return None
+    target = db.edit_or_create(target_key, List)
+    value = source[0 if from_left else -1]
+    if source is target:
+        source.rotate((-1 if from_left else 1) if from_left != to_left else 0)
+    else:
+        (target.appendleft if to_left else target.append)(value)
+        (source.popleft if from_left else source.pop)()
+    db.modified(target_key, target, "lpush" if to_left else "rpush")
+    db.modified(source_key, source, "lpop" if from_left else "rpop", 0)
+    return value
+
+
+@command(
+    "LLEN",
+    arity=2,
+    flags=READONLY | FAST,
+    group="list",
+    since="1.0.0",
+    summary="Returns how many elements a list has.",
+    keys=[span("RO", 1)],
+    complexity="O(1)",
+)
+def llen(ctx: Session, argv: Sequence[bytes]) -> int:
+    return len(ctx.db.read(argv[1], List) or ())
