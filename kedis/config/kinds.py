@@ -277,7 +277,8 @@ def host_name(word: str) -> None:
 
 
 def title_template(word: str) -> None:
-    """Refuse a process title with variables that do not exist."""
+    """Refuse a process title with variables that do not exist, or with nothing beside ``{title}``."""
     variables = "title|listen-addr|server-mode|port|tls-port|unixsocket|config-file"
-    if not word.strip() or not re.fullmatch(rf"(?:[^{{]|\{{(?:{variables})\}})+", word):
+    rest = word.replace("{title}", "")
+    if not rest.strip() or not re.fullmatch(rf"(?:[^{{]|\{{(?:{variables})\}})+", word):
         raise ValueError("template format is invalid or contains unknown variables")

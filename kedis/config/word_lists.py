@@ -15,7 +15,7 @@ from kedis.config.syntax import quote_word
 OutputLimit = tuple[int, int, int]
 
 _NUMBER = re.compile("-?[0-9]{1,18}")
-_FLOAT = re.compile(r"-?(?:[0-9]{1,20}\.?[0-9]{0,20}|\.[0-9]{1,20})(?:[eE][+-]?[0-9]{1,3})?")
+_FLOAT = re.compile(r"[+-]?(?:[0-9]{1,20}\.?[0-9]{0,20}|\.[0-9]{1,20})(?:[eE][+-]?[0-9]{1,3})?")
 _MOST_ADDRESSES = 16
 
 
