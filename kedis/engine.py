@@ -389,9 +389,9 @@ def _bind(table: dict[bytes, Command]) -> dict[bytes, Command]:
 
 
 def _unknown_command(argv: Sequence[bytes]) -> str:
-    shown = ""
+    shown = b""
     for argument in argv[1:]:
         if len(shown) >= _ECHO_LIMIT:
             break
-        shown += "'" + argument[: _ECHO_LIMIT - len(shown)].decode("utf-8", "surrogateescape") + "' "
-    return errors.unknown_command(argv[0][:_ECHO_LIMIT], shown)
+        shown += b"'%b' " % argument[: _ECHO_LIMIT - len(shown)].partition(b"\0")[0]
+    return errors.unknown_command(argv[0], shown.decode("utf-8", "surrogateescape"))

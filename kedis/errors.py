@@ -69,15 +69,13 @@ PROTECTED_MODE = (
 
 
 def unknown_command(name: bytes, shown_arguments: str) -> str:
-    """The error for a command that is not in the table; both parts are already cut to a sane length."""
-    shown = name.decode("utf-8", "surrogateescape")
-    return f"ERR unknown command '{shown}', with args beginning with: {shown_arguments}"
+    """The error for a command that is not in the table; the arguments are already cut to a sane length."""
+    return f"ERR unknown command '{_shown(name)}', with args beginning with: {shown_arguments}"
 
 
 def unknown_subcommand(name: bytes, container: str) -> str:
     """The error for a subcommand that ``container`` does not have."""
-    shown = name[:128].decode("utf-8", "surrogateescape")
-    return f"ERR unknown subcommand '{shown}'. Try {container.upper()} HELP."
+    return f"ERR unknown subcommand '{_shown(name)}'. Try {container.upper()} HELP."
 
 
 def wrong_arity(command: str) -> str:
@@ -224,8 +222,8 @@ def unknown_debug(subcommand: bytes) -> str:
 
 
 def _shown(word: bytes) -> str:
-    """A word of the client's as an error repeats it."""
-    return word[:128].decode("utf-8", "surrogateescape")
+    """A client's word as an error repeats it: its first 128 bytes, up to a NUL."""
+    return word[:128].partition(b"\0")[0].decode("utf-8", "surrogateescape")
 
 
 # Sets and hashes.
