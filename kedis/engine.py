@@ -24,7 +24,7 @@ from typing import Protocol
 from kedis import errors
 from kedis.commands import load_all
 from kedis.commands.table import COMMANDS, Command, Counters, Flag
-from kedis.config import Config
+from kedis.config import Config, ConfigError
 from kedis.errors import CommandError
 from kedis.resp.values import QUEUED
 from kedis.session import Session
@@ -85,7 +85,7 @@ class Engine:
         self.paused_until_ns = 0
         self.pause_writes_only = False
         # Figures
-        self.commands = _bind(COMMANDS)
+        self.commands = _renamed(_bind(COMMANDS), self.config.renamed_commands)
         self.lookup = self._build_lookup().get
         self.unknown = Counters()
         self.error_counts: Counter[str] = Counter()
@@ -183,12 +183,12 @@ class Engine:
         return len(commands)
 
     def run_transaction(self, session: Session, queue: Sequence[list[bytes]]) -> None:
-        """Run what MULTI queued, as one unit in the journal."""
-        if not queue:
-            return
+        """Run what MULTI queued, as one unit in the journal and at one moment."""
         self.unit = unit = []
+        done = 0
         try:
-            self.run(session, queue)
+            while done < len(queue):  # a command that closes the client ends `run`, but no transaction
+                done = self.run(session, queue, done)
         finally:
             self.unit = None
         self._journal_unit(unit)
@@ -200,6 +200,8 @@ class Engine:
 
         Returns the command to run, or None when the client has been answered.  Raises :class:`Postponed`.
         """
+        if self.unit is not None:  # what EXEC runs has been admitted with it
+            return self.resolve(argv)
         if session.reply_mode == "skipping":
             session.set_reply_mode("on")
         elif session.reply_mode == "skip":
@@ -224,9 +226,18 @@ class Engine:
             session.queue.append(argv)
             session.encode(QUEUED)
             return None
-        if self.paused_until_ns and self.unit is None:  # what EXEC runs has been let through with it
+        if self.paused_until_ns:
             self._check_pause(session, command)
         return command
+
+    def refusal(self, session: Session, queue: Sequence[Sequence[bytes]]) -> CommandError | None:
+        """Why the commands of ``queue`` must not run now; None when they may."""
+        for argv in queue:
+            try:
+                self._check(session, self.resolve(argv))
+            except CommandError as error:
+                return error
+        return None
 
     def resolve(self, argv: Sequence[bytes]) -> Command:
         """The command, or subcommand, that ``argv`` names, arity checked.  Raises CommandError."""
@@ -386,6 +397,22 @@ def _bind(table: dict[bytes, Command]) -> dict[bytes, Command]:
         }
         bound[name] = top
     return bound
+
+
+def _renamed(table: dict[bytes, Command], renames: Sequence[tuple[str, str]]) -> dict[bytes, Command]:
+    """``table`` after every ``rename-command``; a new name of "" takes the command away.
+
+    Raises ConfigError for a command that is not there and for a name that is taken.
+    """
+    for old, new in renames:
+        row = table.pop(old.lower().encode(), None)
+        if row is None:
+            raise ConfigError("rename-command", None, f"{old} {new}", f"there is no command named {old}", "")
+        if new.lower().encode() in table:
+            raise ConfigError("rename-command", None, f"{old} {new}", f"{new} is a command already", "")
+        if new:
+            table[new.lower().encode()] = row
+    return table
 
 
 def _unknown_command(argv: Sequence[bytes]) -> str:

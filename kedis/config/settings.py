@@ -230,6 +230,7 @@ class Config(EffectiveSettings, AcceptedSettings):
                     "wrong number of arguments", 'rename-command takes a command and its new name or ""'
                 )
             self.renamed_commands.append((line.words[0], line.words[1]))
+            return
         self._ignore(line.name)
 
     def _ignore(self, name: str) -> None:

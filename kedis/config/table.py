@@ -2,7 +2,7 @@
 
 Each is declared once: default, bounds, a line of help and, unless it may change while the server runs,
 ``fixed``.  Flags, the file, CONFIG and the docs all read this.  Names and defaults are Redis 7.0's, but for
-``appendonly`` (yes), ``dir`` and Kedis's own ``metrics-*`` and ``aof-checksum``.
+``appendonly`` (yes), ``bind`` (loopback only), ``dir`` and Kedis's own ``metrics-*`` and ``aof-checksum``.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ OUTPUT_LIMITS: dict[str, OutputLimit] = {
 class Network(Group, title="network", effective=True):
     port = integer(6379, 0, 65535, "TCP port; 0 takes a free one")
     bind: tuple[str, ...] = special(
-        Addresses(), ("*", "-::*"), "addresses to listen on; - before one: only if the machine has it"
+        Addresses(), ("127.0.0.1", "-::1"), "addresses to listen on; - before one: only if the machine has it"
     )
     unixsocket = text("", "path of a Unix socket to listen on as well", fixed=True)
     unixsocketperm: int = special(

@@ -18,6 +18,7 @@ from typing import Any
 import gevent
 
 from kedis import errors
+from kedis.config import Config, SettingRefused
 from kedis.engine import Engine
 from kedis.server.connection import Connection
 from kedis.server.cycle import Cycle
@@ -45,6 +46,7 @@ class NetworkServer:
         self.connections: set[Connection] = set()
         self.paused: dict[Connection, Callable[[], Any]] = {}
         self.listeners: list[Listener] = []
+        self._addresses: list[tuple[str, int]] = []
         self.port = 0
         self.bytes_received = 0
         self.bytes_sent = 0
@@ -67,9 +69,9 @@ class NetworkServer:
         """Bind and begin to serve.  Raises :class:`StartError`."""
         config = self.engine.config
         self._fit_descriptors()
+        self._follow_settings()
         self.engine.keyspace.graveyard.tended = True
-        for host in config.bind_addresses:
-            self._listen(host, config.port)
+        self._listen_on([(host, config.port) for host in config.bind_addresses])
         if config.unixsocket:
             self._listen_unix(config.unixsocket)
         self.cycle.start()
@@ -95,6 +97,53 @@ class NetworkServer:
         for listener in self.listeners:
             listener.stop()
 
+    def _follow_settings(self) -> None:
+        """Act when CONFIG SET changes a setting that is more than a number looked up each time."""
+        config = self.engine.config
+        config.subscribe("port", self._listen_anew)
+        config.subscribe("bind", self._listen_anew)
+        config.subscribe("maxclients", self._check_maxclients)
+        config.subscribe("proto-max-bulk-len", self._limit_bulks)
+
+    def _listen_anew(self, config: Config) -> None:
+        """Listen on the new addresses instead of the old ones; clients stay connected."""
+        old = self._addresses
+        self._stop_listening()
+        try:
+            self._listen_on([(host, config.port) for host in config.bind_addresses])
+        except StartError as error:
+            log.warning("%s", error)
+            self._stop_listening()
+            self._listen_on(old)
+            raise SettingRefused("Unable to listen on this port. Check server logs.") from None
+
+    def _listen_on(self, addresses: list[tuple[str, int]]) -> None:
+        """Listen on ``addresses``; where the first port is 0, all take the free one that it gets."""
+        self.port = 0
+        self._addresses = []
+        for host, port in addresses:
+            self._listen(host, self.port or port)
+            self._addresses.append((host, self.port))
+
+    def _stop_listening(self) -> None:
+        """Leave the TCP addresses."""
+        for listener in [each for each in self.listeners if each.socket.family != socket.AF_UNIX]:
+            listener.stop()
+            self.listeners.remove(listener)
+
+    def _check_maxclients(self, config: Config) -> None:
+        wanted = config.maxclients
+        self._fit_descriptors()
+        if config.maxclients < wanted:
+            raise SettingRefused(
+                "The operating system is not able to handle the specified number of clients, "
+                f"try with {config.maxclients}"
+            )
+
+    def _limit_bulks(self, config: Config) -> None:
+        for connection in self.connections:
+            connection.parser.max_bulk_length = config.proto_max_bulk_len
+
     def _listen(self, host: str, port: int) -> None:
         optional = host.startswith("-")
         host = host.removeprefix("-")
@@ -105,7 +154,7 @@ class NetworkServer:
         if family == socket.AF_INET6:
             listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         try:
-            listening.bind((wildcard, self.port or port))
+            listening.bind((wildcard, port))
         except OSError as error:
             listening.close()
             if optional:

@@ -119,7 +119,7 @@ def test_what_means_nothing_to_kedis_is_collected_once() -> None:
         "--io-threads",
         "4",
     )
-    assert config.ignored == ["save", "rename-command", "user", "io-threads"]
+    assert config.ignored == ["save", "user", "io-threads"]
     assert config.renamed_commands == [("GET", "xget"), ("SET", "")]
 
 

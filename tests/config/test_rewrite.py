@@ -89,8 +89,8 @@ def test_the_marker_is_written_once() -> None:
 
 
 def test_empty_defaults_lose_their_line() -> None:
-    text = "requirepass a\nbind 127.0.0.1\nhz 20\nsave 60 1\n"
-    changes = [("requirepass", ""), ("bind", "* -::*"), ("hz", "10"), ("save", "")]
+    text = "requirepass a\nbind 127.0.0.2\nhz 20\nsave 60 1\n"
+    changes = [("requirepass", ""), ("bind", "127.0.0.1 -::1"), ("hz", "10"), ("save", "")]
     assert rewritten(text, *changes) == "hz 10\n"
 
 

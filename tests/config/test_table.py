@@ -16,7 +16,13 @@ from tests.oracle import Oracle
 
 KEDIS_ONLY = {"metrics-bind": "127.0.0.1", "metrics-port": "9121", "aof-checksum": "yes"}
 # Kedis's own defaults; the oracle's port is the test's choice, and it is started without snapshots.
-OTHER_DEFAULTS = {"appendonly": "yes", "aof-use-rdb-preamble": "no", "save": "", "port": "6379"}
+OTHER_DEFAULTS = {
+    "appendonly": "yes",
+    "aof-use-rdb-preamble": "no",
+    "bind": "127.0.0.1 -::1",
+    "save": "",
+    "port": "6379",
+}
 # What the oracle is started with.
 OF_THE_ORACLE = ("--enable-debug-command", "no")
 
