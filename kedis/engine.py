@@ -36,7 +36,17 @@ log = logging.getLogger("kedis.engine")
 _NOT_QUEUED = frozenset(["exec", "discard", "multi", "watch", "quit", "reset"])
 #: What a subscribed RESP2 client may still send.
 _PUBSUB_ALLOWED = frozenset(
-    ["ping", "quit", "reset", "subscribe", "psubscribe", "ssubscribe", "unsubscribe", "punsubscribe", "sunsubscribe"]
+    [
+        "ping",
+        "quit",
+        "reset",
+        "subscribe",
+        "psubscribe",
+        "ssubscribe",
+        "unsubscribe",
+        "punsubscribe",
+        "sunsubscribe",
+    ]
 )
 #: How an HTTP request begins, or goes on: a web page must not be able to make a browser talk to the server.
 _BROWSER_WORDS = frozenset([b"post", b"host:"])
@@ -135,8 +145,11 @@ class Engine:
         keyspace = self.keyspace
         pending = self.pending
         clock = self.clock
+        in_transaction = self.unit is not None  # for which time stands still
         began = now = clock()
         for position in range(start, len(commands)):
+            if not in_transaction:
+                keyspace.now_ns = now
             argv = commands[position]
             command = lookup(argv[0])
             if (
@@ -145,7 +158,6 @@ class Engine:
                 or session.guarded
                 or self.guarded
             ):
-                keyspace.now_ns = now
                 try:
                     command = self.admit(session, argv)
                 except Postponed:
@@ -155,7 +167,6 @@ class Engine:
                     if now - began > budget_ns or session.close_after_reply:
                         return position + 1
                     continue
-            keyspace.now_ns = now
             dirty = keyspace.dirty
             try:
                 value = command.function(session, argv)  # type: ignore[misc]
@@ -279,7 +290,14 @@ class Engine:
     def _may_write(self, session: Session, command: Command) -> bool:
         if command.name == "exec" and session.queue:
             return any(self.resolve(argv).writes for argv in session.queue)
-        return command.writes or command.name in ("eval", "evalsha", "fcall", "publish", "spublish", "pfcount")
+        return command.writes or command.name in (
+            "eval",
+            "evalsha",
+            "fcall",
+            "publish",
+            "spublish",
+            "pfcount",
+        )
 
     # -- state of the server ------------------------------------------------------------------------------
 

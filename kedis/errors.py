@@ -134,6 +134,11 @@ DISCARD_WITHOUT_MULTI = "ERR DISCARD without MULTI"
 EXEC_ABORTED = "EXECABORT Transaction discarded because of previous errors."
 
 
+def exec_refused(reason: CommandError) -> str:
+    """The error for EXEC when one of the queued commands would be refused now."""
+    return f"EXECABORT Transaction discarded because of: {reason}"
+
+
 # Connections and clients.
 
 DB_OUT_OF_RANGE = "ERR DB index is out of range"

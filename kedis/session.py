@@ -107,7 +107,7 @@ class Session:
         self.authenticated = not engine.config.requirepass
         self.queue: list[Any] | None = None
         self.multi_failed = False
-        self.watched: dict[tuple[int, bytes], bool] = {}
+        self.watched: set[tuple[int, bytes]] = set()
         self.watch_broken = False
         self.reply_mode = "on"
         self.append = self.out.append

@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from copy import copy
 from typing import Any
 
 import pytest
@@ -60,6 +61,13 @@ class Oracle:
                 raise ConnectionError("the oracle closed the connection")
             self._reader.feed(received)
         return reply
+
+    def another(self) -> Oracle:
+        """A second connection to the same server, which lives as long as the first."""
+        twin = copy(self)
+        twin._reader = reply_reader()
+        twin._socket = self._connect()
+        return twin
 
     def close(self) -> None:
         """Stop the server and remove its files."""

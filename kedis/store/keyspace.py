@@ -88,7 +88,7 @@ class Keyspace:
             return
         for database in (one, two):
             for key in list(database.watchers):
-                if key in one.data or key in two.data:
+                if one.exists(key) or two.exists(key):
                     self.break_watches(database, key)
         for name in ("data", "expires", "index", "volatile"):
             mine, other = getattr(one, name), getattr(two, name)
