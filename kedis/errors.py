@@ -114,6 +114,19 @@ LCS_LEN_AND_IDX = "ERR If you want both the length and indexes, please just use 
 LCS_TOO_LARGE = "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len"
 
 
+# Bits of strings.
+
+BIT_OFFSET_OUT_OF_RANGE = "ERR bit offset is not an integer or out of range"
+BIT_OUT_OF_RANGE = "ERR bit is not an integer or out of range"
+BIT_NOT_0_OR_1 = "ERR The bit argument must be 1 or 0."
+BITOP_NOT_SINGLE = "ERR BITOP NOT must be called with a single source key."
+BITFIELD_TYPE = (
+    "ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is."
+)
+BITFIELD_OVERFLOW = "ERR Invalid OVERFLOW type specified"
+BITFIELD_READ_ONLY = "ERR BITFIELD_RO only supports the GET subcommand"
+
+
 # Lists.
 
 LIST_RANK_ZERO = (
@@ -218,12 +231,14 @@ def invalid_expire_time(command: str) -> str:
 
 def unsupported_option(option: bytes) -> str:
     """The error for an option that EXPIRE and its like do not have."""
-    return f"ERR Unsupported option {_shown(option)}"
+    shown = option.partition(b"\0")[0].decode("utf-8", "surrogateescape")
+    return f"ERR Unsupported option {shown}"
 
 
-def unknown_debug(subcommand: bytes) -> str:
-    """The error for a DEBUG that does not exist in this form."""
-    return f"ERR unknown subcommand or wrong number of arguments for '{_shown(subcommand)}'. Try DEBUG HELP."
+def wrong_subcommand(subcommand: bytes, container: str) -> str:
+    """The error for a subcommand that does not exist in this form."""
+    shown = _shown(subcommand)
+    return f"ERR unknown subcommand or wrong number of arguments for '{shown}'. Try {container.upper()} HELP."
 
 
 def _shown(word: bytes) -> str:

@@ -266,9 +266,9 @@ def _kill(ctx: Session, session: Session) -> None:
 def _kill_filters(argv: Sequence[bytes]) -> tuple[list[Callable[[Session], bool]], bool]:
     matches: list[Callable[[Session], bool]] = []
     skip_me = True
-    if len(argv) % 2:
-        raise CommandError(errors.SYNTAX)
     for position in range(2, len(argv), 2):
+        if position + 1 == len(argv):
+            raise CommandError(errors.SYNTAX)
         option, value = argv[position].lower(), argv[position + 1]
         if option == b"id":
             matches.append(_id_filter(value))
@@ -318,7 +318,7 @@ def _text_filter(attribute: str, value: bytes) -> Callable[[Session], bool]:
 )
 def client_pause(ctx: Session, argv: Sequence[bytes]) -> Any:
     if len(argv) > 4:
-        raise CommandError(errors.SYNTAX)
+        raise CommandError(errors.wrong_subcommand(argv[1], "client"))
     mode = argv[3].lower() if len(argv) == 4 else b"all"
     if mode not in (b"all", b"write"):
         raise CommandError(errors.BAD_PAUSE_MODE)
@@ -354,7 +354,7 @@ def client_unpause(ctx: Session, _argv: Sequence[bytes]) -> Any:
 )
 def client_unblock(ctx: Session, argv: Sequence[bytes]) -> int:
     if len(argv) > 4:
-        raise CommandError(errors.wrong_arity("client|unblock"))
+        raise CommandError(errors.wrong_subcommand(argv[1], "client"))
     reason = argv[3].lower() if len(argv) == 4 else b"timeout"
     if reason not in (b"timeout", b"error"):
         raise CommandError(errors.BAD_UNBLOCK_REASON)

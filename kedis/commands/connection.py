@@ -122,13 +122,9 @@ def hello(ctx: Session, argv: Sequence[bytes]) -> Any:
             raise CommandError(errors.PROTOCOL_NOT_A_NUMBER) from None
         if protocol not in (2, 3):
             raise CommandError(errors.UNSUPPORTED_PROTOCOL)
-    credentials, name = _hello_options(argv)
-    if credentials is not None:
-        authenticate(ctx, *credentials)
+    _apply_hello_options(ctx, argv)
     if not ctx.authenticated:
         raise CommandError(errors.HELLO_NEEDS_AUTH)
-    if name is not None:
-        ctx.name = name
     if protocol:
         ctx.speak(protocol)
         ctx.update_guard()
@@ -143,21 +139,20 @@ def hello(ctx: Session, argv: Sequence[bytes]) -> Any:
     }
 
 
-def _hello_options(argv: Sequence[bytes]) -> tuple[tuple[bytes, bytes] | None, bytes | None]:
-    credentials = name = None
+def _apply_hello_options(ctx: Session, argv: Sequence[bytes]) -> None:
+    """One after the other, as in Redis: those before a wrong one have taken effect."""
     position = 2
     while position < len(argv):
         option = argv[position].upper()
         if option == b"AUTH" and position + 2 < len(argv):
-            credentials = (argv[position + 1], argv[position + 2])
+            authenticate(ctx, argv[position + 1], argv[position + 2])
             position += 3
         elif option == b"SETNAME" and position + 1 < len(argv):
-            name = argv[position + 1]
-            check_client_name(name, errors.BAD_CLIENT_NAME)
+            check_client_name(argv[position + 1], errors.BAD_CLIENT_NAME)
+            ctx.name = argv[position + 1]
             position += 2
         else:
             raise CommandError(errors.hello_option(argv[position]))
-    return credentials, name
 
 
 @command(
@@ -172,7 +167,6 @@ def _hello_options(argv: Sequence[bytes]) -> tuple[tuple[bytes, bytes] | None, b
 def reset(ctx: Session, _argv: Sequence[bytes]) -> Any:
     ctx.engine.unwatch_all(ctx)
     ctx.name = b""
-    ctx.no_evict = False
     ctx.reset()
     return SimpleString(b"RESET")
 

@@ -57,7 +57,7 @@ def debug(ctx: Session, argv: Sequence[bytes]) -> Any:
         raise CommandError(errors.DEBUG_NOT_ALLOWED)
     least, most, handler = _SUBCOMMANDS.get(argv[1].lower(), _UNKNOWN)
     if not least <= len(argv) <= most:
-        raise CommandError(errors.unknown_debug(argv[1]))
+        raise CommandError(errors.wrong_subcommand(argv[1], "debug"))
     return handler(ctx, argv)
 
 

@@ -137,7 +137,7 @@ def _encode_wire(value: SimpleString | Raw, append: Append) -> None:
 
 
 def _encode_error(value: CommandError, append: Append) -> None:
-    line = str(value).translate(_ONE_LINE)
+    line = str(value).rstrip("\r\n").translate(_ONE_LINE)
     append(b"-%b\r\n" % line.encode("utf-8", "surrogateescape"))
 
 
