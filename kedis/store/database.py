@@ -85,14 +85,14 @@ class Database:
         """The container at ``key`` for reading; None when there is none.  Raises WRONGTYPE."""
         value = self.find(key)
         if value is None or type(value) is kind:
-            return value  # type: ignore[no-any-return]
+            return value
         raise CommandError(WRONG_TYPE)
 
     def edit(self, key: bytes, kind: type[Container]) -> Container | None:
         """The container at ``key`` for writing (no hit or miss counted).  Raises WRONGTYPE."""
         value = self.peek(key)
         if value is None or type(value) is kind:
-            return value  # type: ignore[no-any-return]
+            return value
         raise CommandError(WRONG_TYPE)
 
     def edit_or_create(self, key: bytes, kind: type[Container]) -> Container:
@@ -132,6 +132,16 @@ class Database:
         if value is None or type(value) is bytes or type(value) is bytearray:
             return value
         raise CommandError(WRONG_TYPE)
+
+    def edit_in_place(self, key: bytes) -> bytearray | None:
+        """The string at ``key`` to be changed where it is, stored so from now on.  Raises WRONGTYPE.
+
+        Not a change by itself.  O(1), and O(N) for a string that was set as a whole.
+        """
+        value = self.edit_string(key)
+        if type(value) is bytes:
+            value = self.data[key] = bytearray(value)
+        return value  # type: ignore[return-value]
 
     def exists(self, key: bytes) -> bool:
         """Whether ``key`` is there and not due.  Counts neither hit nor miss."""

@@ -1,0 +1,187 @@
+"""BITFIELD: integers of 1 to 64 bits anywhere in a string, read, set and incremented.
+
+A field begins at any bit and its highest bit comes first.  It lies in at most nine bytes, which are taken out
+as one integer, changed and put back.  All the operations are parsed before the first one runs, and the string
+grows once to where the furthest of them writes.
+
+An overflow wraps around, saturates (SAT) or makes the operation fail, as the last OVERFLOW before it says.
+
+One difference from Redis 7.0: a string that grew although every operation failed counts as changed, so that
+the journal gives the same string again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from kedis import errors
+from kedis.commands.args import integer
+from kedis.commands.bits import bit_offset
+from kedis.commands.string_ranges import read_stored
+from kedis.commands.table import DENYOOM, FAST, READONLY, WRITE, command, span
+from kedis.errors import CommandError
+
+if TYPE_CHECKING:
+    from kedis.session import Session
+
+Buffer = bytes | bytearray
+
+_ARGUMENTS = {b"GET": 2, b"SET": 3, b"INCRBY": 3, b"OVERFLOW": 1}
+_OVERFLOWS = frozenset([b"WRAP", b"SAT", b"FAIL"])
+
+
+class Field(NamedTuple):
+    """Where an integer lies in a string, and how it is read."""
+
+    offset: int
+    width: int
+    signed: bool
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        """The lowest and the highest value that fit."""
+        if self.signed:
+            return -1 << (self.width - 1), (1 << (self.width - 1)) - 1
+        return 0, (1 << self.width) - 1
+
+    def get(self, buffer: Buffer) -> int:
+        """The value in ``buffer``, whose bits beyond the end are zeros.  O(1)."""
+        start, end, shift = self._place()
+        window = int.from_bytes(buffer[start:end].ljust(end - start, b"\0"), "big")
+        value = window >> shift & ((1 << self.width) - 1)
+        return value - (1 << self.width) if self.signed and value >> (self.width - 1) else value
+
+    def put(self, buffer: bytearray, value: int) -> None:
+        """Write ``value`` modulo the width into ``buffer``, which is long enough.  O(1)."""
+        start, end, shift = self._place()
+        mask = (1 << self.width) - 1
+        window = int.from_bytes(buffer[start:end], "big") & ~(mask << shift) | (value & mask) << shift
+        buffer[start:end] = window.to_bytes(end - start, "big")
+
+    @property
+    def end(self) -> int:
+        """How many bytes a string has at least that holds the field."""
+        return (self.offset + self.width + 7) >> 3
+
+    def _place(self) -> tuple[int, int, int]:
+        """The bytes from start to end that hold the field, and how many bits come after it in the last."""
+        end = self.end
+        return self.offset >> 3, end, end * 8 - self.offset - self.width
+
+
+class Operation(NamedTuple):
+    """One GET, SET or INCRBY."""
+
+    action: bytes
+    field: Field
+    number: int
+    overflow: bytes
+
+    def outcome(self, old: int) -> int | None:
+        """The value to be written over ``old``, None when it does not fit and the operation is to fail."""
+        low, high = self.field.limits
+        if self.action == b"INCRBY":
+            value = old + self.number
+        elif self.field.signed:
+            value = self.number
+        else:
+            value = self.number % (1 << 64)  # a negative number is taken as a large one, as C would
+        if low <= value <= high:
+            return value
+        if self.overflow == b"FAIL":
+            return None
+        if self.overflow == b"SAT":
+            return low if value < low else high
+        return (value - low) % (1 << self.field.width) + low
+
+
+@command(
+    "BITFIELD",
+    arity=-2,
+    flags=WRITE | DENYOOM,
+    group="bitmap",
+    since="3.2.0",
+    summary="Reads, sets and increments integers of any width anywhere in the string at a key.",
+    keys=[span("RW access update variable_flags", 1)],
+    complexity="O(1) for each operation.",
+)
+def bitfield(ctx: Session, argv: Sequence[bytes]) -> list[int | None]:
+    operations = _parse(ctx, argv)
+    if all(operation.action == b"GET" for operation in operations):
+        return _read_all(ctx, argv[1], operations)
+    db = ctx.db
+    buffer = db.edit_in_place(argv[1])
+    missing = max(op.field.end for op in operations if op.action != b"GET") - len(buffer or b"")
+    changed = buffer is None or missing > 0
+    if buffer is None:
+        buffer = bytearray()
+    if missing > 0:
+        buffer += bytes(missing)
+    replies: list[int | None] = []
+    for operation in operations:
+        before = operation.field.get(buffer)
+        if operation.action == b"GET":
+            replies.append(before)
+            continue
+        after = operation.outcome(before)
+        if after is not None and after != before:
+            operation.field.put(buffer, after)
+            changed = True
+        replies.append(before if operation.action == b"SET" and after is not None else after)
+    if changed:
+        db.set_keeping_ttl(argv[1], buffer, "setbit")
+    return replies
+
+
+@command(
+    "BITFIELD_RO",
+    arity=-2,
+    flags=READONLY | FAST,
+    group="bitmap",
+    since="6.0.0",
+    summary="Reads integers of any width anywhere in the string at a key.",
+    keys=[span("RO access", 1)],
+    complexity="O(1) for each operation.",
+)
+def bitfield_ro(ctx: Session, argv: Sequence[bytes]) -> list[int | None]:
+    operations = _parse(ctx, argv)
+    if any(operation.action != b"GET" for operation in operations):
+        raise CommandError(errors.BITFIELD_READ_ONLY)
+    return _read_all(ctx, argv[1], operations)
+
+
+def _read_all(ctx: Session, key: bytes, operations: Sequence[Operation]) -> list[int | None]:
+    value = read_stored(ctx, key)
+    return [operation.field.get(value) for operation in operations]
+
+
+def _parse(ctx: Session, argv: Sequence[bytes]) -> list[Operation]:
+    operations: list[Operation] = []
+    overflow = b"WRAP"
+    position = 2
+    while position < len(argv):
+        action = argv[position].upper()
+        words = argv[position + 1 : position + 1 + _ARGUMENTS.get(action, 0)]
+        if action not in _ARGUMENTS or len(words) < _ARGUMENTS[action]:
+            raise CommandError(errors.SYNTAX)
+        position += 1 + len(words)
+        if action == b"OVERFLOW":
+            overflow = words[0].upper()
+            if overflow not in _OVERFLOWS:
+                raise CommandError(errors.BITFIELD_OVERFLOW)
+            continue
+        signed, width = _parse_type(words[0])
+        field = Field(bit_offset(ctx, words[1], width), width, signed)
+        number = integer(words[2]) if len(words) > 2 else 0
+        operations.append(Operation(action, field, number, overflow))
+    return operations
+
+
+def _parse_type(raw: bytes) -> tuple[bool, int]:
+    """``i16`` or ``u8`` as (signed, width)."""
+    width = integer(raw[1:], errors.BITFIELD_TYPE)
+    signed = raw[:1] == b"i"
+    if not (signed or raw[:1] == b"u") or not 1 <= width <= (64 if signed else 63):
+        raise CommandError(errors.BITFIELD_TYPE)
+    return signed, width

@@ -1,0 +1,195 @@
+"""Strings as arrays of bits.
+
+What SETBIT has changed is a ``bytearray``, so that one bit of a large string costs O(1); the first change of
+a string that was set as a whole copies it once.  The loops over whole strings are in
+:mod:`kedis.structures.bitmap`, BITFIELD is in :mod:`kedis.commands.bitfield`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from kedis import errors
+from kedis.commands.args import integer
+from kedis.commands.string_ranges import read_stored
+from kedis.commands.table import DENYOOM, READONLY, WRITE, Flag, command, span
+from kedis.errors import CommandError
+from kedis.structures import bitmap
+
+if TYPE_CHECKING:
+    from kedis.session import Session
+
+_BITS = {b"0": 0, b"1": 1}
+_UNITS = {b"BIT": 1, b"BYTE": 8}
+_OPERATIONS = frozenset([b"AND", b"OR", b"XOR", b"NOT"])
+
+
+@command(
+    "SETBIT",
+    arity=4,
+    flags=WRITE | DENYOOM,
+    group="bitmap",
+    since="2.2.0",
+    summary="Sets or clears one bit of the string at a key, which grows as need be; returns the bit it was.",
+    keys=[span("RW access update", 1)],
+    complexity="O(1), and O(N) for the first change of a string.",
+)
+def setbit(ctx: Session, argv: Sequence[bytes]) -> int:
+    _, key, raw_offset, raw_bit = argv
+    offset = bit_offset(ctx, raw_offset)
+    bit = _BITS.get(raw_bit)
+    if bit is None:
+        raise CommandError(errors.BIT_OUT_OF_RANGE)
+    db = ctx.db
+    buffer = db.edit_in_place(key)
+    byte, mask = offset >> 3, 0x80 >> (offset & 7)
+    before = 0
+    if buffer is None:
+        buffer = bytearray(byte + 1)
+    elif byte >= len(buffer):
+        buffer += bytes(byte + 1 - len(buffer))
+    else:
+        before = 1 if buffer[byte] & mask else 0
+        if before == bit:
+            return bit
+    buffer[byte] = buffer[byte] | mask if bit else buffer[byte] & ~mask
+    db.set_keeping_ttl(key, buffer, "setbit")
+    return before
+
+
+@command(
+    "GETBIT",
+    arity=3,
+    flags=READONLY | Flag.FAST,
+    group="bitmap",
+    since="2.2.0",
+    summary="Returns one bit of the string at a key, 0 beyond its end.",
+    keys=[span("RO access", 1)],
+    complexity="O(1)",
+)
+def getbit(ctx: Session, argv: Sequence[bytes]) -> int:
+    offset = bit_offset(ctx, argv[2])
+    return bitmap.get_bit(read_stored(ctx, argv[1]), offset)
+
+
+@command(
+    "BITCOUNT",
+    arity=-2,
+    flags=READONLY,
+    group="bitmap",
+    since="2.6.0",
+    summary="Counts the bits that are set in the string at a key, or in a range of its bytes or bits.",
+    keys=[span("RO access", 1)],
+    complexity="O(N) in the bytes of the range.",
+)
+def bitcount(ctx: Session, argv: Sequence[bytes]) -> int:
+    value = _read(ctx, argv[1])
+    if value is None:
+        return 0  # whatever the other arguments say
+    if len(argv) == 2:
+        return bitmap.count_bits(value, 0, len(value) * 8 - 1)
+    if len(argv) not in (4, 5):
+        raise CommandError(errors.SYNTAX)
+    start, end = integer(argv[2]), integer(argv[3])
+    if start < 0 and start > end:
+        return 0  # before the unit is looked at, as in Redis
+    unit = _unit(argv[4]) if len(argv) == 5 else 8
+    return bitmap.count_bits(value, *_bit_range(start, end, unit, len(value) * 8))
+
+
+@command(
+    "BITPOS",
+    arity=-3,
+    flags=READONLY,
+    group="bitmap",
+    since="2.8.7",
+    summary="Finds the first bit that is 1, or 0, in the string at a key or in a range of its bytes or bits.",
+    keys=[span("RO access", 1)],
+    complexity="O(N) in the bytes searched.",
+)
+def bitpos(ctx: Session, argv: Sequence[bytes]) -> int:
+    bit = integer(argv[2])
+    if bit not in (0, 1):
+        raise CommandError(errors.BIT_NOT_0_OR_1)
+    value = _read(ctx, argv[1])
+    if value is None:
+        return -bit  # a missing key is an endless row of zeros, whatever the other arguments say
+    if len(argv) > 6:
+        raise CommandError(errors.SYNTAX)
+    size = len(value) * 8
+    if len(argv) == 3:
+        first, last = 0, size - 1
+    else:
+        start = integer(argv[3])
+        unit = _unit(argv[5]) if len(argv) == 6 else 8
+        end = integer(argv[4]) if len(argv) > 4 else -1
+        first, last = _bit_range(start, end, unit, size)
+    if first > last:
+        return -1
+    found = bitmap.find_bit(value, bit, first, last)
+    # Without an end the zeros that follow the string count as well.
+    return size if found < 0 and not bit and len(argv) < 5 else found
+
+
+@command(
+    "BITOP",
+    arity=-4,
+    flags=WRITE | DENYOOM,
+    group="bitmap",
+    since="2.6.0",
+    summary="Stores AND, OR, XOR or NOT of the strings at some keys; returns the length of the result.",
+    keys=[span("OW update", 2), span("RO access", 3, -1)],
+    complexity="O(N) in the bytes of all the strings.",
+)
+def bitop(ctx: Session, argv: Sequence[bytes]) -> int:
+    operation, target = argv[1].upper(), argv[2]
+    if operation not in _OPERATIONS:
+        raise CommandError(errors.SYNTAX)
+    if operation == b"NOT" and len(argv) != 4:
+        raise CommandError(errors.BITOP_NOT_SINGLE)
+    sources = [read_stored(ctx, key) for key in argv[3:]]
+    result = bitmap.invert(sources[0]) if operation == b"NOT" else bitmap.combine(operation, sources)
+    if result:
+        ctx.db.set_value(target, result)
+    else:
+        ctx.db.delete(target)
+    return len(result)
+
+
+def bit_offset(ctx: Session, raw: bytes, width: int = 0) -> int:
+    """The position of a bit; with a ``width`` given, ``#n`` stands for the n-th field of that many bits."""
+    scale = 1
+    if width and raw.startswith(b"#"):
+        raw, scale = raw[1:], width
+    offset = integer(raw, errors.BIT_OFFSET_OUT_OF_RANGE) * scale
+    too_far = offset >> 3 >= ctx.engine.config.proto_max_bulk_len and ctx.transport.kind != "journal"
+    if offset < 0 or too_far:
+        raise CommandError(errors.BIT_OFFSET_OUT_OF_RANGE)
+    return offset
+
+
+def _read(ctx: Session, key: bytes) -> bytes | bytearray | None:
+    """The string at ``key`` as it is stored, None if there is none.  Counts a hit or miss.  O(1)."""
+    value = ctx.db.find(key)
+    if value is None or type(value) is bytes or type(value) is bytearray:
+        return value
+    raise CommandError(errors.WRONG_TYPE)
+
+
+def _unit(word: bytes) -> int:
+    """How many bits there are in what a range counts, BIT or BYTE."""
+    word = word.upper()
+    if word not in _UNITS:
+        raise CommandError(errors.SYNTAX)
+    return _UNITS[word]
+
+
+def _bit_range(start: int, end: int, unit: int, size: int) -> tuple[int, int]:
+    """The first and the last bit of a range in units of ``unit`` bits; negative ones count from the end."""
+    length = size // unit
+    if start < 0:
+        start = max(start + length, 0)
+    if end < 0:
+        end = max(end + length, 0)
+    return start * unit, min(end, length - 1) * unit + unit - 1
