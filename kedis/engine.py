@@ -19,7 +19,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from kedis import errors
 from kedis.commands import load_all
@@ -94,6 +94,8 @@ class Engine:
         self.write_error: str | None = None
         self.paused_until_ns = 0
         self.pause_writes_only = False
+        #: The network server when there is one; INFO and the metrics read its figures.
+        self.server: Any = None
         # Figures
         self.commands = _renamed(_bind(COMMANDS), self.config.renamed_commands)
         self.lookup = self._build_lookup().get
@@ -104,6 +106,7 @@ class Engine:
         self.on_slow: Callable[[Session, Command, Sequence[bytes], int], None] = lambda *call: None
         self.on_fault: Callable[[bool], None] = lambda changed: None
         self.on_unpause: Callable[[], None] = lambda: None
+        self.on_shutdown: Callable[[int], None] = lambda exit_code: None
         self.on_browser: Callable[[Session], None] = lambda session: None
 
     # -- clients ------------------------------------------------------------------------------------------
@@ -195,7 +198,8 @@ class Engine:
 
     def run_transaction(self, session: Session, queue: Sequence[list[bytes]]) -> None:
         """Run what MULTI queued, as one unit in the journal and at one moment."""
-        self.unit = unit = []
+        unit: list[tuple[int, Sequence[bytes]]] = []
+        self.unit = unit
         done = 0
         try:
             while done < len(queue):  # a command that closes the client ends `run`, but no transaction

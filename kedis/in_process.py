@@ -144,8 +144,9 @@ class InProcessConnection(AbstractConnection):
     def can_read(self, timeout: float = 0) -> bool:
         """Whether replies are left over, or the end was reached; redis-py would poll a file descriptor."""
         if self._sock is None:
-            self.connect()
-        return bool(self._sock.readable())
+            self.connect()  # type: ignore[no-untyped-call]
+        sock: Any = self._sock
+        return bool(sock.readable())
 
     def _host_error(self) -> str:
         return "in-process"

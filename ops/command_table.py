@@ -1,8 +1,8 @@
 """The README's command table, generated from the one in the code.
 
-    python ops/command_table.py            prints it
-    python ops/command_table.py --write    puts it into README.md
-    python ops/command_table.py --check    exits 1 when README.md is not current
+python ops/command_table.py            prints it
+python ops/command_table.py --write    puts it into README.md
+python ops/command_table.py --check    exits 1 when README.md is not current
 """
 
 from __future__ import annotations
@@ -55,7 +55,10 @@ def main() -> int:
     if options.write:
         README.write_text(current)
     elif current != text:
-        print("README.md: the command table is not current; run python ops/command_table.py --write", file=sys.stderr)
+        print(
+            "README.md: the command table is not current; run python ops/command_table.py --write",
+            file=sys.stderr,
+        )
         return 1
     return 0
 

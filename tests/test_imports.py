@@ -38,7 +38,9 @@ def runtime_imports(tree: ast.AST) -> list[str]:
         if isinstance(node, ast.Import):
             found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found += [node.module if node.module != "kedis" else f"kedis.{alias.name}" for alias in node.names]
+            found += [
+                node.module if node.module != "kedis" else f"kedis.{alias.name}" for alias in node.names
+            ]
         else:
             found += runtime_imports(node)
     return found

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import gevent
 
@@ -87,7 +88,9 @@ def _set_up_logging(config: Config) -> None:
 
 
 def _serve(config: Config) -> int:
-    log.info("kedis %s, compatible with Redis %s, pid %d", kedis.__version__, kedis.REDIS_VERSION, os.getpid())
+    log.info(
+        "kedis %s, compatible with Redis %s, pid %d", kedis.__version__, kedis.REDIS_VERSION, os.getpid()
+    )
     if config.ignored:
         log.info("accepted without effect in Kedis: %s", ", ".join(config.ignored))
     instance = Instance(config)
@@ -101,10 +104,10 @@ def _serve(config: Config) -> int:
         log.info("bye")
 
 
-def _handle_signals(instance: Instance) -> list[object]:
+def _handle_signals(instance: Instance) -> list[Any]:
     """The first SIGTERM or SIGINT ends the server in order, the second at once."""
     loop = gevent.get_hub().loop
-    received = []
+    received: list[int] = []
 
     def on_signal(number: int) -> None:
         if received:

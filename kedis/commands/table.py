@@ -70,10 +70,29 @@ NO_MULTI = Flag.NO_MULTI
 ALLOW_BUSY = Flag.ALLOW_BUSY
 
 #: ACL categories in the order in which COMMAND INFO lists them.
-CATEGORIES = (
-    "keyspace read write set sortedset list hash string bitmap hyperloglog geo stream pubsub admin fast slow "
-    "blocking dangerous connection transaction scripting"
-).split()
+CATEGORIES = [
+    "keyspace",
+    "read",
+    "write",
+    "set",
+    "sortedset",
+    "list",
+    "hash",
+    "string",
+    "bitmap",
+    "hyperloglog",
+    "geo",
+    "stream",
+    "pubsub",
+    "admin",
+    "fast",
+    "slow",
+    "blocking",
+    "dangerous",
+    "connection",
+    "transaction",
+    "scripting",
+]
 
 _GROUP_CATEGORY = {
     "bitmap": "bitmap",

@@ -7,6 +7,7 @@ All of it runs in one thread, on one gevent hub.  :meth:`NetworkServer.start` bi
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import logging
 import os
@@ -227,10 +228,8 @@ class NetworkServer:
 
     @staticmethod
     def _answer_and_forget(sock: socket.socket, text: str) -> None:
-        try:
+        with contextlib.suppress(OSError):  # the client is refused either way
             sock.send(f"-{text}\r\n".encode())
-        except OSError:
-            pass  # the client is refused either way
 
     def _is_unprotected_stranger(self, sock: socket.socket, address: Any) -> bool:
         config = self.engine.config

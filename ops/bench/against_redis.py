@@ -102,8 +102,22 @@ def wait_until_ready(running: Running) -> None:
 def run_load(running: Running, load: Load, clients: int = 50) -> float:
     """Requests per second, as redis-benchmark measures them."""
     done = subprocess.run(
-        ["taskset", "-c", LOAD_CORE, "redis-benchmark", "--csv", "-p", str(running.port), "-c", str(clients)]
-        + ["-n", str(load.requests), "-P", str(load.pipeline), *load.arguments],
+        [
+            "taskset",
+            "-c",
+            LOAD_CORE,
+            "redis-benchmark",
+            "--csv",
+            "-p",
+            str(running.port),
+            "-c",
+            str(clients),
+            "-n",
+            str(load.requests),
+            "-P",
+            str(load.pipeline),
+            *load.arguments,
+        ],
         capture_output=True,
         text=True,
         check=True,
@@ -139,7 +153,9 @@ def print_row(load: Load, redis: float, kedis: float) -> None:
 
 
 def print_head(title: str) -> None:
-    print(f"\n### {title}\n\n| load | Redis, requests/s | Kedis, requests/s | ratio | aim |\n|---|---|---|---|---|")
+    print(
+        f"\n### {title}\n\n| load | Redis, requests/s | Kedis, requests/s | ratio | aim |\n|---|---|---|---|---|"
+    )
 
 
 def bench_basic(repeats: int, scale: float) -> None:
@@ -166,7 +182,9 @@ def bench_sorted_sets(repeats: int, scale: float) -> None:
                 "ZRANK": ["zrank", key, "member:__rand_int__"],
             }
             for name, words in commands.items():
-                load = Load(f"{name}, {size:,} members", ["-r", str(size), *words], int(300_000 * scale), 16, 0.5)
+                load = Load(
+                    f"{name}, {size:,} members", ["-r", str(size), *words], int(300_000 * scale), 16, 0.5
+                )
                 redis_rate, kedis_rate = compare(redis, kedis, load, repeats)
                 cost[name][size] = 1e6 / kedis_rate
                 print_row(load, redis_rate, kedis_rate)
@@ -226,7 +244,9 @@ def describe_machine() -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--only", choices=("basic", "sorted-sets", "memory"), help="one part instead of all")
-    parser.add_argument("--repeats", type=int, default=3, help="runs of each server for each line (default 3)")
+    parser.add_argument(
+        "--repeats", type=int, default=3, help="runs of each server for each line (default 3)"
+    )
     parser.add_argument("--quick", action="store_true", help="a fifth of the requests")
     options = parser.parse_args()
     for tool in ("redis-server", "redis-benchmark", "redis-cli", "taskset"):

@@ -133,5 +133,7 @@ def test_pause_write_lets_reads_through(client: Client) -> None:
         ("NOSUCH",),
     ],
 )
-def test_bad_words_are_answered_as_redis_answers(client: Client, oracle: Oracle, words: tuple[str, ...]) -> None:
+def test_bad_words_are_answered_as_redis_answers(
+    client: Client, oracle: Oracle, words: tuple[str, ...]
+) -> None:
     assert client.call("CLIENT", *words) == oracle.call("CLIENT", *words)

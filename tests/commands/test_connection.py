@@ -83,7 +83,9 @@ def test_auth_by_password_alone(locked: Client) -> None:
 
 
 def test_auth_without_a_password_configured(client: Client) -> None:
-    assert str(client.call("AUTH", "x")).startswith("ERR AUTH <password> called without any password configured")
+    assert str(client.call("AUTH", "x")).startswith(
+        "ERR AUTH <password> called without any password configured"
+    )
     assert client.call("AUTH", "default", "whatever") == b"OK"
     assert client.call("AUTH", "a", "b", "c") == ErrorReply("ERR syntax error")
 

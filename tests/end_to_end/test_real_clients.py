@@ -114,7 +114,10 @@ def test_quit_answers_then_closes(server: kedis.Server) -> None:
 
 
 def test_a_browser_is_closed_at_once(server: kedis.Server, client: redis.Redis) -> None:
-    for line in (b"POST / HTTP/1.1\r\nHost: localhost\r\n\r\nFLUSHALL\r\n", b"Host: localhost\r\nFLUSHALL\r\n"):
+    for line in (
+        b"POST / HTTP/1.1\r\nHost: localhost\r\n\r\nFLUSHALL\r\n",
+        b"Host: localhost\r\nFLUSHALL\r\n",
+    ):
         client.set("precious", 1)
         with raw(server) as sock:
             sock.sendall(line)
@@ -235,7 +238,7 @@ def test_the_in_process_client() -> None:
         pipe.multi()
         pipe.incr("a").hset("h", "f", "v").hgetall("h")
         assert pipe.execute() == [3, 1, {"f": "v"}]
-    with pytest.raises(redis.ResponseError, match="WRONGTYPE|wrong kind"):
+    with pytest.raises(redis.ResponseError, match=r"WRONGTYPE|wrong kind"):
         store.lpush("a", 1)
     assert kedis.connect().dbsize() == 0, "each store is its own"
 
@@ -245,7 +248,9 @@ def test_redis_cli(server: kedis.Server, client: redis.Redis) -> None:
     if program is None:
         pytest.skip("redis-cli is not installed")
     client.set("k", "v")
-    done = subprocess.run([program, "-p", str(server.port), "GET", "k"], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [program, "-p", str(server.port), "GET", "k"], capture_output=True, text=True, check=True
+    )
     assert done.stdout == "v\n"
     script = "".join(f"SET bulk:{number} {number}\r\n" for number in range(1000))
     done = subprocess.run(

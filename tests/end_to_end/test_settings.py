@@ -41,7 +41,10 @@ def test_a_port_in_use_is_refused_and_nothing_changes() -> None:
 
 
 def test_a_server_that_cannot_listen_says_so_in_one_line() -> None:
-    with kedis.Server(port=0) as server, pytest.raises(Exception, match="cannot listen on 127.0.0.1 port"):
+    with (
+        kedis.Server(port=0) as server,
+        pytest.raises(Exception, match=r"cannot listen on 127\.0\.0\.1 port"),
+    ):
         kedis.Server(port=server.port).start()
 
 
@@ -61,7 +64,9 @@ def test_renamed_commands() -> None:
     client = Client(Engine(config, clock=Clock()))
     assert client.call("WIPE") == b"OK"
     assert str(client.call("FLUSHALL")).startswith("ERR unknown command 'FLUSHALL'")
-    assert client.call("KEYS", "*") == ErrorReply("ERR unknown command 'KEYS', with args beginning with: '*' ")
+    assert client.call("KEYS", "*") == ErrorReply(
+        "ERR unknown command 'KEYS', with args beginning with: '*' "
+    )
     config.renamed_commands = [("NOSUCH", "x")]
     with pytest.raises(ConfigError, match="no command named NOSUCH"):
         Engine(config)
