@@ -1,0 +1,115 @@
+"""When two replies to the same command count as equal.
+
+Exactly, wire types included, except where Redis promises less: the order of what has no order, random choices
+(their shape; :mod:`.scripts` checks that they are members), clocks (a second of tolerance), and what tells of
+the server itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tests.differential.replies import Reply, is_error
+
+#: Replies that are a collection without order.
+_UNORDERED = frozenset([b"SMEMBERS", b"SINTER", b"SUNION", b"SDIFF", b"KEYS", b"HKEYS", b"HVALS"])
+RANDOM = frozenset([b"SPOP", b"SRANDMEMBER", b"HRANDFIELD", b"ZRANDMEMBER", b"RANDOMKEY"])
+SCANS = frozenset([b"SCAN", b"SSCAN", b"HSCAN", b"ZSCAN"])
+_CLOCKS = {b"TTL": 2, b"EXPIRETIME": 2, b"PTTL": 1500, b"PEXPIRETIME": 1500}
+#: Own addresses, numbers and representations: only the kind of reply is compared.
+_SHAPE_ONLY = frozenset(
+    [
+        b"CLIENT ID",
+        b"OBJECT IDLETIME",
+        b"OBJECT ENCODING",
+        b"OBJECT REFCOUNT",
+        b"DEBUG OBJECT",
+        b"DEBUG DIGEST",
+    ]
+)
+_HELP = frozenset([b"OBJECT HELP"])
+#: Fields of CLIENT INFO whose values both servers know.
+_CLIENT_FIELDS = frozenset([b"name", b"db", b"sub", b"psub", b"multi", b"cmd", b"user", b"resp", b"flags"])
+_LATER_FIELDS = frozenset([b"lib-name", b"lib-ver"])  # of Redis 7.2
+_HELLO_OWN = frozenset([b"id", b"version"])
+
+
+def comparable(words: Sequence[bytes], reply: Reply) -> Any:
+    """``reply`` in a form in which two right replies to ``words`` are equal."""
+    if is_error(reply):
+        return reply
+    name = words[0].upper()
+    if name in (b"CLIENT", b"OBJECT", b"DEBUG", b"COMMAND") and len(words) > 1:
+        name += b" " + words[1].upper()
+    kind, value = reply
+    if name in _UNORDERED:
+        return _sorted(reply)
+    if name == b"HGETALL":
+        return kind, sorted(zip(value[::2], value[1::2], strict=True))
+    if name in RANDOM or name in SCANS:
+        return _shape(reply) if name in RANDOM else kind
+    if name in _CLOCKS and value >= 0:
+        return kind, "a time"
+    if name in _SHAPE_ONLY or name in _HELP:
+        return kind
+    if name == b"CLIENT INFO":
+        return kind, _client_fields(value)
+    if name == b"HELLO":
+        pairs = zip(value[::2], value[1::2], strict=True)
+        return kind, [(field, None if field[1] in _HELLO_OWN else told) for field, told in pairs]
+    if name == b"COMMAND INFO":
+        return _without_notes(reply)
+    if name.startswith(b"CONFIG") and isinstance(value, list):
+        return kind, sorted(zip(value[::2], value[1::2], strict=True))
+    return reply
+
+
+def agree(words: Sequence[bytes], mine: Reply, theirs: Reply) -> bool:
+    """Whether the two replies to ``words`` count as equal."""
+    if mine == theirs:
+        return True
+    if comparable(words, mine) != comparable(words, theirs):
+        return False
+    tolerance = _CLOCKS.get(words[0].upper())
+    return tolerance is None or is_error(mine) or mine[1] < 0 or abs(mine[1] - theirs[1]) <= tolerance
+
+
+def transaction_agrees(queue: Sequence[Sequence[bytes]], mine: Reply, theirs: Reply) -> bool:
+    """The same for the reply to an EXEC that ran ``queue``."""
+    if mine[1] is None or theirs[1] is None or is_error(mine) or is_error(theirs):
+        return mine == theirs
+    return len(mine[1]) == len(theirs[1]) == len(queue) and all(map(agree, queue, mine[1], theirs[1]))
+
+
+def _sorted(reply: Reply) -> Any:
+    return (reply[0], sorted(reply[1], key=repr)) if isinstance(reply[1], list) else reply
+
+
+def _shape(reply: Reply) -> Any:
+    if isinstance(reply[1], list):
+        return reply[0], [_shape(part) for part in reply[1]]
+    return reply[0], reply[1] is None
+
+
+def _client_fields(line: bytes) -> list[tuple[bytes, bytes | None]]:
+    fields = [field.partition(b"=") for field in line.removeprefix(b"txt:").split()]
+    return [
+        (name, value if name in _CLIENT_FIELDS else None)
+        for name, _, value in fields
+        if name not in _LATER_FIELDS
+    ]
+
+
+def _without_notes(reply: Reply) -> Any:
+    """COMMAND INFO without the prose of the key specifications, and with unordered parts sorted."""
+    kind, value = reply
+    if not isinstance(value, list):
+        return reply
+    if kind == "~":
+        return kind, sorted(map(repr, map(_without_notes, value)))
+    parts = list(value)
+    for at, part in enumerate(parts[:-1]):
+        if part[1] == b"notes":
+            return kind, [_without_notes(p) for p in parts[:at] + parts[at + 2 :]]
+    return kind, [_without_notes(part) for part in parts]

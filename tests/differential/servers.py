@@ -1,0 +1,117 @@
+"""The two servers of a comparison behind one interface: Kedis's engine in this process, and a real Redis.
+
+Each has two clients, numbered 0 and 1, so that WATCH has something to see.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Sequence
+
+from kedis.config import Config
+from kedis.engine import Engine
+from kedis.resp.replies import encode_command
+from tests.commands.driver import Client, ErrorReply, Recorder
+from tests.differential.replies import Reply, parse
+
+CLIENTS = 2
+
+
+class KedisServer:
+    """A new, empty engine with a journal that is kept in memory."""
+
+    def __init__(self) -> None:
+        self.engine = new_engine()
+        self.recorder = Recorder()
+        self.engine.journal = self.recorder
+        self.clients = [Client(self.engine) for _ in range(CLIENTS)]
+
+    def call(self, client: int, words: Sequence[bytes]) -> Reply:
+        """Run a command; a client that was closed by it is replaced by a new one."""
+        session = self.clients[client].session
+        self.engine.run(session, [list(words)])
+        data = b"".join(session.out)
+        session.out.clear()
+        if session.close_after_reply:
+            self.engine.disconnect(session)
+            self.clients[client] = Client(self.engine)
+        found = parse(data)
+        assert found is not None, f"no whole reply to {words!r}: {data!r}"
+        assert found[1] == len(data), f"more than a reply to {words!r}: {data!r}"
+        return found[0]
+
+    def follow(self, client: int, *commands: list[bytes]) -> None:
+        """Run commands, which must succeed, in the database of ``client`` by a client that nobody counts."""
+        other = Client(self.engine)
+        other.session.select(self.clients[client].session.database)
+        for words in commands:
+            reply = other.call(*words)
+            assert not isinstance(reply, ErrorReply), (words, reply)
+        self.engine.disconnect(other.session)
+
+    def check(self) -> None:
+        """Verify the invariants of all that is held."""
+        assert self.engine.faults == 0, "an internal error was answered"
+        for database in self.engine.keyspace.databases:
+            database.check()
+            for value in database.data.values():
+                check = getattr(value, "_check", None)
+                if check is not None:
+                    check()
+
+    def replayed(self) -> KedisServer:
+        """A second server, made from what this one has journalled."""
+        copy = KedisServer()
+        for database, argv in self.recorder.entries:
+            copy.call(0, [b"SELECT", b"%d" % database])
+            copy.call(0, argv)
+        return copy
+
+
+def new_engine() -> Engine:
+    """An engine on the real clock, with DEBUG allowed."""
+    config = Config()
+    config.enable_debug_command = "yes"
+    return Engine(config, clock=time.time_ns)
+
+
+class RedisServer:
+    """Connections to a Redis that nobody else uses; :meth:`clear` makes it empty and the clients new."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.sockets: list[socket.socket] = []
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget all data and clients."""
+        self.close()
+        self.sockets = [self._connect() for _ in range(CLIENTS)]
+        self.call(0, [b"FLUSHALL"])
+        # So that keys with a moment in the past go when a command meets them, on both sides.
+        self.call(0, [b"DEBUG", b"SET-ACTIVE-EXPIRE", b"0"])
+
+    def call(self, client: int, words: Sequence[bytes]) -> Reply:
+        """Send a command and wait for the reply; a connection closed after it is replaced by a new one."""
+        connection = self.sockets[client]
+        connection.sendall(encode_command(words))
+        data = b""
+        while (found := parse(data) if data else None) is None:
+            received = connection.recv(1 << 20)
+            if not received:
+                raise ConnectionError(f"Redis closed the connection at {words!r}")
+            data += received
+        if words[0].upper() == b"QUIT":
+            connection.close()
+            self.sockets[client] = self._connect()
+        return found[0]
+
+    def close(self) -> None:
+        for connection in self.sockets:
+            connection.close()
+
+    def _connect(self) -> socket.socket:
+        connection = socket.create_connection(("127.0.0.1", self.port), timeout=10)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connection

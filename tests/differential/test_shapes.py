@@ -1,0 +1,245 @@
+"""What random sequences cannot compare: a script for each such command, that compares what can be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+
+import pytest
+
+from tests.differential.grammar import SCRIPTED
+from tests.differential.replies import Reply, flatten, is_error, items
+from tests.differential.servers import KedisServer, RedisServer
+from tests.oracle import Oracle
+
+Call = Callable[..., Reply]
+
+
+@pytest.fixture
+def servers() -> Iterator[tuple[KedisServer, RedisServer]]:
+    oracle = Oracle()
+    redis = RedisServer(oracle.port)
+    yield KedisServer(), redis
+    redis.close()
+    oracle.close()
+
+
+def words_of(line: str) -> list[bytes]:
+    return [b"" if word == '""' else word.encode() for word in line.split()]
+
+
+Servers = tuple[KedisServer, RedisServer]
+
+
+def both(servers: Servers, line: str) -> tuple[Reply, Reply]:
+    kedis, redis = servers
+    return kedis.call(0, words_of(line)), redis.call(0, words_of(line))
+
+
+def same(servers: Servers, *lines: str) -> None:
+    """The replies to each line are equal."""
+    for line in lines:
+        mine, theirs = both(servers, line)
+        assert mine == theirs, line
+
+
+def kinds(reply: Reply) -> str:
+    """The kinds in a reply, those of a list's elements without repeats."""
+    return reply[0] + "".join(sorted({kinds(part) for part in items(reply)}))
+
+
+def alike(servers: Servers, *lines: str) -> None:
+    """The replies to each line are of the same kinds."""
+    for line in lines:
+        mine, theirs = both(servers, line)
+        assert kinds(mine) == kinds(theirs), line
+
+
+def help_texts(*containers: str) -> Callable[[Servers], None]:
+    def script(servers: Servers) -> None:
+        for name in containers:
+            for protocol in "23":
+                same(servers, f"HELLO {protocol} x")
+                mine, theirs = both(servers, f"{name} HELP")
+                assert kinds(mine) == kinds(theirs)
+                heads = [
+                    [flatten(line)[0].partition(b" ")[0] for line in (items(reply)[0], *items(reply)[-2:])]
+                    for reply in (mine, theirs)
+                ]
+                assert heads[0] == heads[1]
+            same(servers, f"{name} HELP x")
+
+    return script
+
+
+def time_(servers: Servers) -> None:
+    mine, theirs = both(servers, "TIME")
+    assert kinds(mine) == kinds(theirs)
+    seconds = [int(flatten(reply)[0]) for reply in (mine, theirs)]
+    assert abs(seconds[0] - seconds[1]) <= 1
+    assert 0 <= int(flatten(mine)[1]) < 1_000_000
+    same(servers, "TIME x")
+
+
+def shutdown(servers: Servers) -> None:
+    """Only what does not end the server; that it ends one is an end-to-end test."""
+    same(
+        servers,
+        "SHUTDOWN x",
+        "SHUTDOWN NOSAVE SAVE",
+        "SHUTDOWN ABORT NOW",
+        "SHUTDOWN ABORT",
+        "SHUTDOWN SAVE x",
+    )
+
+
+def client_list(servers: Servers) -> None:
+    kedis, redis = servers
+    for protocol in ("2", "3"):
+        for line in (f"HELLO {protocol}", "CLIENT SETNAME me"):
+            both(servers, line)
+        for line in ("CLIENT LIST", "CLIENT LIST TYPE normal"):
+            mine, theirs = both(servers, line)
+            assert mine[0] == theirs[0]
+            assert _named(mine[1], b"me") == _named(theirs[1], b"me")
+        same(servers, "CLIENT LIST TYPE pubsub", "CLIENT LIST ID 987654 987655", "CLIENT LIST TYPE x")
+        same(servers, "CLIENT LIST ID x", "CLIENT LIST x", "CLIENT LIST TYPE", "CLIENT LIST ID")
+
+
+def _named(lines: bytes, name: bytes) -> list[list[bytes]]:
+    """The names of the fields in the lines of the client called ``name``."""
+    return [
+        [field.partition(b"=")[0] for field in line.split() if not field.startswith(b"lib-")]
+        for line in lines.removeprefix(b"txt:").splitlines()
+        if b" name=%b " % name in line
+    ]
+
+
+def client_pause(servers: Servers) -> None:
+    same(
+        servers,
+        "CLIENT PAUSE x",
+        "CLIENT PAUSE -1",
+        "CLIENT PAUSE 1 x",
+        "CLIENT PAUSE 1 ALL x",
+        "CLIENT PAUSE",
+    )
+    same(servers, "CLIENT PAUSE 1.5", "CLIENT PAUSE 0", "CLIENT PAUSE 0 WRITE", "CLIENT UNPAUSE", "PING")
+
+
+def client_reply(servers: Servers) -> None:
+    """Those that answer; OFF and SKIP are tested with the commands on clients."""
+    same(servers, "CLIENT REPLY ON", "CLIENT REPLY on", "CLIENT REPLY x", "CLIENT REPLY", "CLIENT REPLY ON x")
+
+
+def client_setinfo(servers: Servers) -> None:
+    """Redis 7.0 refuses it, so nothing can be compared but what follows for the connection: nothing."""
+    mine, theirs = both(servers, "CLIENT SETINFO LIB-NAME redis-py")
+    assert (mine, is_error(theirs)) == (("+", b"OK"), True)
+    same(servers, "CLIENT GETNAME", "PING")
+
+
+def command_count(servers: Servers) -> None:
+    mine, theirs = both(servers, "COMMAND COUNT")
+    assert mine[0] == theirs[0] == ":"
+    assert 0 < mine[1] <= theirs[1]
+    same(servers, "COMMAND COUNT x")
+
+
+def command_list(servers: Servers) -> None:
+    for line in ("COMMAND LIST", "COMMAND LIST FILTERBY ACLCAT hash", "COMMAND LIST FILTERBY PATTERN z*"):
+        mine, theirs = both(servers, line)
+        assert kinds(mine) == kinds(theirs)
+        assert set(flatten(mine)) <= set(flatten(theirs))
+        assert flatten(mine)
+    same(servers, "COMMAND LIST FILTERBY PATTERN hin*", "COMMAND LIST FILTERBY ACLCAT nosuch")
+    same(servers, "COMMAND LIST x", "COMMAND LIST FILTERBY", "COMMAND LIST FILTERBY x y")
+    same(servers, "COMMAND LIST FILTERBY MODULE x", "COMMAND LIST FILTERBY PATTERN a b")
+
+
+def command_docs(servers: Servers) -> None:
+    for protocol in ("2", "3"):
+        both(servers, f"HELLO {protocol}")
+        same(servers, "COMMAND DOCS nosuch")
+        for name in (b"get", b"zadd", b"client"):
+            facts = [_docs(server.call(0, [b"COMMAND", b"DOCS", name])) for server in servers]
+            assert facts[0][0] == facts[1][0]
+            assert facts[0][1][b"group"] == facts[1][1][b"group"]
+            assert facts[0][1][b"since"] == facts[1][1][b"since"]
+
+
+def _docs(reply: Reply) -> tuple[list[object], dict[bytes, Reply]]:
+    """Kind and name of the only command told of, and its facts."""
+    (name, facts) = items(reply)
+    return [reply[0], name, facts[0]], {key[1]: value for key, value in list(pairwise(items(facts)))[::2]}
+
+
+def info(servers: Servers) -> None:
+    """The sections that are asked for, with the same fields in them as far as Kedis has them."""
+    for line in (
+        "INFO",
+        "INFO all",
+        "INFO everything",
+        "INFO server clients",
+        "INFO KEYSPACE",
+        "INFO nosuch",
+    ):
+        mine, theirs = both(servers, line)
+        assert mine[0] == theirs[0]
+        sections = [[part for part in _sections(reply) if part in _EVERYWHERE] for reply in (mine, theirs)]
+        assert sections[0] == sections[1], line
+
+
+_EVERYWHERE = (
+    b"# Server",
+    b"# Clients",
+    b"# Memory",
+    b"# Persistence",
+    b"# Stats",
+    b"# Replication",
+    b"# CPU",
+)
+
+
+def _sections(reply: Reply) -> list[bytes]:
+    return [line for line in reply[1].split(b"\r\n") if line.startswith(b"#")]
+
+
+def config_set(servers: Servers) -> None:
+    same(servers, "CONFIG SET", "CONFIG SET maxmemory", "CONFIG SET nosuch 1", "CONFIG SET maxmemory x")
+    same(servers, "CONFIG SET maxmemory 100mb timeout 7", "CONFIG GET maxmemory", "CONFIG GET timeout")
+    same(servers, "CONFIG SET timeout 8 timeout 9", "CONFIG SET timeout 9 hz x", "CONFIG GET timeout")
+    same(servers, "CONFIG SET port x", "CONFIG SET databases 3")
+
+
+def config_resetstat(servers: Servers) -> None:
+    same(servers, "CONFIG RESETSTAT", "CONFIG RESETSTAT x")
+
+
+def config_rewrite(servers: Servers) -> None:
+    same(servers, "CONFIG REWRITE", "CONFIG REWRITE x")
+
+
+SCRIPTS: dict[str, Callable[[Servers], None]] = {
+    "client|help": help_texts("CLIENT"),
+    "client|list": client_list,
+    "client|pause": client_pause,
+    "client|reply": client_reply,
+    "client|setinfo": client_setinfo,
+    "command|count": command_count,
+    "command|docs": command_docs,
+    "command|help": help_texts("COMMAND"),
+    "command|list": command_list,
+    "config|help": help_texts("CONFIG"),
+    "config|resetstat": config_resetstat,
+    "config|rewrite": config_rewrite,
+    "config|set": config_set,
+    "info": info,
+    "shutdown": shutdown,
+    "time": time_,
+}
+
+
+@pytest.mark.parametrize("name", SCRIPTED)
+def test_script(servers: Servers, name: str) -> None:
+    SCRIPTS[name](servers)
