@@ -118,7 +118,8 @@ def getrange(ctx: Session, argv: Sequence[bytes]) -> bytes:
     complexity="O(N) in the bytes returned.",
 )
 def substr(ctx: Session, argv: Sequence[bytes]) -> bytes:
-    return getrange(ctx, argv)
+    part: bytes = getrange(ctx, argv)
+    return part
 
 
 def read_stored(ctx: Session, key: bytes) -> bytes | bytearray:

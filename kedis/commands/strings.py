@@ -1,10 +1,10 @@
-"""Strings: values of bytes, and the integers and floats that bytes can spell.
+"""Strings: values of bytes, one at a time or several.
 
 A string that was set as a whole is stored as the ``bytes`` that came; one that was changed in place (APPEND,
 SETRANGE, see :mod:`kedis.commands.string_ranges`) is a ``bytearray``.
 
-The journal never holds a relative time or the outcome of a calculation with floats: SET with any expiry is
-journalled with PXAT, INCRBYFLOAT as the SET of its result, GETEX as what it did to the time to live.
+The journal never holds a relative time: SET with any expiry is journalled with PXAT, GETEX as what it did to
+the time to live.
 """
 
 from __future__ import annotations
@@ -13,15 +13,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from kedis import errors
-from kedis.commands.args import integer, long_double
-from kedis.commands.numbers import (
-    INT64_MAX,
-    INT64_MIN,
-    NumberError,
-    add_long_double,
-    format_long_double,
-    parse_int,
-)
+from kedis.commands.args import integer
+from kedis.commands.numbers import INT64_MAX
 from kedis.commands.table import DENYOOM, FAST, READONLY, WRITE, command, span
 from kedis.errors import CommandError
 from kedis.resp.values import OK, SimpleString
@@ -32,7 +25,9 @@ if TYPE_CHECKING:
 
 _SET_WORDS = frozenset([b"NX", b"XX", b"GET", b"KEEPTTL"])
 _GETEX_WORDS = frozenset([b"PERSIST"])
-_EXPIRIES = frozenset([b"EX", b"PX", b"EXAT", b"PXAT"])
+#: Unit of an expiry -> milliseconds in one, and whether it counts from now.
+_UNITS = {b"EX": (1000, True), b"PX": (1, True), b"EXAT": (1000, False), b"PXAT": (1, False)}
+_EXPIRIES = frozenset(_UNITS)
 #: What says how long the value lives: at most one of them may be given.
 _LIFETIMES = _EXPIRIES | {b"KEEPTTL", b"PERSIST"}
 _CONDITIONS = frozenset([b"NX", b"XX"])
@@ -69,6 +64,8 @@ def set_(ctx: Session, argv: Sequence[bytes]) -> SimpleString | bytes | None:
     if len(argv) == 3:
         ctx.db.set_value(argv[1], argv[2])
         return OK
+    if len(argv) == 5 and argv[3].upper() in _UNITS:  # what caches send
+        return _set_expiring(ctx, argv[1], argv[2], _moment(ctx, argv[3].upper(), argv[4], "set"))
     return _set_with_options(ctx, argv)
 
 
@@ -122,7 +119,7 @@ def setnx(ctx: Session, argv: Sequence[bytes]) -> int:
     complexity="O(1)",
 )
 def setex(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
-    return _set_expiring(ctx, argv, b"EX", "setex")
+    return _set_expiring(ctx, argv[1], argv[3], _moment(ctx, b"EX", argv[2], "setex"))
 
 
 @command(
@@ -136,12 +133,10 @@ def setex(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
     complexity="O(1)",
 )
 def psetex(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
-    return _set_expiring(ctx, argv, b"PX", "psetex")
+    return _set_expiring(ctx, argv[1], argv[3], _moment(ctx, b"PX", argv[2], "psetex"))
 
 
-def _set_expiring(ctx: Session, argv: Sequence[bytes], unit: bytes, name: str) -> SimpleString:
-    _, key, lifetime, value = argv
-    at_ms = _moment(ctx, unit, lifetime, name)
+def _set_expiring(ctx: Session, key: bytes, value: bytes, at_ms: int) -> SimpleString:
     ctx.db.set_value(key, value)
     _expire(ctx.db, key, at_ms)
     ctx.propagate(b"SET", key, value, b"PXAT", b"%d" % at_ms)
@@ -249,9 +244,9 @@ def _moment(ctx: Session, unit: bytes, raw: bytes, name: str) -> int:
     at_ms = integer(raw)
     if at_ms <= 0:
         raise CommandError(errors.invalid_expire_time(name))
-    if unit in (b"EX", b"EXAT"):
-        at_ms *= 1000
-    if unit in (b"EX", b"PX"):
+    milliseconds, from_now = _UNITS[unit]
+    at_ms *= milliseconds
+    if from_now:
         at_ms += ctx.engine.keyspace.now_ms
     if at_ms > INT64_MAX:
         raise CommandError(errors.invalid_expire_time(name))
@@ -324,106 +319,3 @@ def msetnx(ctx: Session, argv: Sequence[bytes]) -> int:
         return 0
     mset(ctx, argv)
     return 1
-
-
-# -- numbers ----------------------------------------------------------------------------------------------
-
-
-@command(
-    "INCR",
-    arity=2,
-    flags=WRITE | DENYOOM | FAST,
-    group="string",
-    since="1.0.0",
-    summary="Adds 1 to the integer at a key; a missing one counts as 0.",
-    keys=[span("RW access update", 1)],
-    complexity="O(1)",
-)
-def incr(ctx: Session, argv: Sequence[bytes]) -> int:
-    return _increase(ctx.db, argv[1], 1)
-
-
-@command(
-    "DECR",
-    arity=2,
-    flags=WRITE | DENYOOM | FAST,
-    group="string",
-    since="1.0.0",
-    summary="Subtracts 1 from the integer at a key; a missing one counts as 0.",
-    keys=[span("RW access update", 1)],
-    complexity="O(1)",
-)
-def decr(ctx: Session, argv: Sequence[bytes]) -> int:
-    return _increase(ctx.db, argv[1], -1)
-
-
-@command(
-    "INCRBY",
-    arity=3,
-    flags=WRITE | DENYOOM | FAST,
-    group="string",
-    since="1.0.0",
-    summary="Adds to the integer at a key; a missing one counts as 0.",
-    keys=[span("RW access update", 1)],
-    complexity="O(1)",
-)
-def incrby(ctx: Session, argv: Sequence[bytes]) -> int:
-    return _increase(ctx.db, argv[1], integer(argv[2]))
-
-
-@command(
-    "DECRBY",
-    arity=3,
-    flags=WRITE | DENYOOM | FAST,
-    group="string",
-    since="1.0.0",
-    summary="Subtracts from the integer at a key; a missing one counts as 0.",
-    keys=[span("RW access update", 1)],
-    complexity="O(1)",
-)
-def decrby(ctx: Session, argv: Sequence[bytes]) -> int:
-    delta = integer(argv[2])
-    if delta == INT64_MIN:
-        raise CommandError(errors.DECREMENT_OVERFLOW)
-    return _increase(ctx.db, argv[1], -delta)
-
-
-def _increase(db: Database, key: bytes, delta: int) -> int:
-    old = db.peek(key)
-    if old is None:
-        total = delta
-    else:
-        if type(old) is not bytes:
-            old = db.edit_string(key)
-        try:
-            total = parse_int(bytes(old)) + delta
-        except NumberError:
-            raise CommandError(errors.NOT_AN_INTEGER) from None
-        if not INT64_MIN <= total <= INT64_MAX:
-            raise CommandError(errors.OVERFLOW)
-    db.set_keeping_ttl(key, b"%d" % total, "incrby")
-    return total
-
-
-@command(
-    "INCRBYFLOAT",
-    arity=3,
-    flags=WRITE | DENYOOM | FAST,
-    group="string",
-    since="2.6.0",
-    summary="Adds to the floating-point number at a key; a missing one counts as 0.",
-    keys=[span("RW access update", 1)],
-    complexity="O(1)",
-)
-def incrbyfloat(ctx: Session, argv: Sequence[bytes]) -> bytes:
-    key = argv[1]
-    db = ctx.db
-    old = db.edit_string(key)
-    start = long_double(b"0" if old is None else bytes(old))
-    try:
-        total = format_long_double(add_long_double(start, long_double(argv[2])))
-    except NumberError:
-        raise CommandError(errors.INCREMENT_TO_INFINITY) from None
-    db.set_keeping_ttl(key, total, "incrbyfloat")
-    ctx.propagate(b"SET", key, total, b"KEEPTTL")
-    return total

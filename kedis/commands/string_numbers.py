@@ -1,0 +1,126 @@
+"""Strings that spell numbers: INCR and its like.
+
+The sum of floats is journalled as the SET of its result, so that a replay need not calculate as exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from kedis import errors
+from kedis.commands.args import integer, long_double
+from kedis.commands.numbers import (
+    INT64_MAX,
+    INT64_MIN,
+    NumberError,
+    add_long_double,
+    format_long_double,
+    parse_int,
+)
+from kedis.commands.table import DENYOOM, FAST, WRITE, command, span
+from kedis.errors import CommandError
+
+if TYPE_CHECKING:
+    from kedis.session import Session
+    from kedis.store.database import Database
+
+
+@command(
+    "INCR",
+    arity=2,
+    flags=WRITE | DENYOOM | FAST,
+    group="string",
+    since="1.0.0",
+    summary="Adds 1 to the integer at a key; a missing one counts as 0.",
+    keys=[span("RW access update", 1)],
+    complexity="O(1)",
+)
+def incr(ctx: Session, argv: Sequence[bytes]) -> int:
+    return _increase(ctx.db, argv[1], 1)
+
+
+@command(
+    "DECR",
+    arity=2,
+    flags=WRITE | DENYOOM | FAST,
+    group="string",
+    since="1.0.0",
+    summary="Subtracts 1 from the integer at a key; a missing one counts as 0.",
+    keys=[span("RW access update", 1)],
+    complexity="O(1)",
+)
+def decr(ctx: Session, argv: Sequence[bytes]) -> int:
+    return _increase(ctx.db, argv[1], -1)
+
+
+@command(
+    "INCRBY",
+    arity=3,
+    flags=WRITE | DENYOOM | FAST,
+    group="string",
+    since="1.0.0",
+    summary="Adds to the integer at a key; a missing one counts as 0.",
+    keys=[span("RW access update", 1)],
+    complexity="O(1)",
+)
+def incrby(ctx: Session, argv: Sequence[bytes]) -> int:
+    return _increase(ctx.db, argv[1], integer(argv[2]))
+
+
+@command(
+    "DECRBY",
+    arity=3,
+    flags=WRITE | DENYOOM | FAST,
+    group="string",
+    since="1.0.0",
+    summary="Subtracts from the integer at a key; a missing one counts as 0.",
+    keys=[span("RW access update", 1)],
+    complexity="O(1)",
+)
+def decrby(ctx: Session, argv: Sequence[bytes]) -> int:
+    delta = integer(argv[2])
+    if delta == INT64_MIN:
+        raise CommandError(errors.DECREMENT_OVERFLOW)
+    return _increase(ctx.db, argv[1], -delta)
+
+
+def _increase(db: Database, key: bytes, delta: int) -> int:
+    old = db.peek(key)
+    if old is None:
+        total = delta
+    else:
+        if type(old) is not bytes:
+            old = bytes(db.edit_string(key) or b"")
+        try:
+            total = parse_int(old) + delta
+        except NumberError:
+            raise CommandError(errors.NOT_AN_INTEGER) from None
+        if not INT64_MIN <= total <= INT64_MAX:
+            raise CommandError(errors.OVERFLOW)
+    db.set_keeping_ttl(key, b"%d" % total, "incrby")
+    return total
+
+
+@command(
+    "INCRBYFLOAT",
+    arity=3,
+    flags=WRITE | DENYOOM | FAST,
+    group="string",
+    since="2.6.0",
+    summary="Adds to the floating-point number at a key; a missing one counts as 0.",
+    keys=[span("RW access update", 1)],
+    complexity="O(1)",
+)
+def incrbyfloat(ctx: Session, argv: Sequence[bytes]) -> bytes:
+    key = argv[1]
+    db = ctx.db
+    old = db.edit_string(key)
+    start = long_double(b"0" if old is None else bytes(old))
+    try:
+        total = format_long_double(add_long_double(start, long_double(argv[2])))
+    except NumberError:
+        raise CommandError(errors.INCREMENT_TO_INFINITY) from None
+    db.set_keeping_ttl(key, total, "incrbyfloat")
+    ctx.propagate(b"SET", key, total, b"KEEPTTL")
+    return total
