@@ -133,6 +133,13 @@ class Engine:
         session.watched.clear()
         session.watch_broken = False
 
+    def end_transaction(self, session: Session) -> None:
+        """Forget what ``session`` has queued and watched."""
+        session.queue = None
+        session.multi_failed = False
+        self.unwatch_all(session)
+        session.update_guard()
+
     # -- running commands ---------------------------------------------------------------------------------
 
     def run(
@@ -232,10 +239,7 @@ class Engine:
             self._check(session, command)
         except CommandError as error:
             (command.counters if command else self.unknown).rejected += 1
-            self.error_counts[error.code] += 1
-            if session.queue is not None:
-                session.multi_failed = True
-            session.encode(error)
+            self._refuse(session, argv, error)
             return None
         if session.queue is not None and command.name not in _NOT_QUEUED:
             session.queue.append(argv)
@@ -244,6 +248,16 @@ class Engine:
         if self.paused_until_ns:
             self._check_pause(session, command)
         return command
+
+    def _refuse(self, session: Session, argv: Sequence[bytes], error: CommandError) -> None:
+        """Answer with ``error``: a transaction under way will not run, and a refused EXEC ends it at once."""
+        if argv[0].lower() == b"exec":
+            self.end_transaction(session)
+            error = CommandError(errors.exec_refused(error))
+        elif session.queue is not None:
+            session.multi_failed = True
+        self.error_counts[error.code] += 1
+        session.encode(error)
 
     def refusal(self, session: Session, queue: Sequence[Sequence[bytes]]) -> CommandError | None:
         """Why the commands of ``queue`` must not run now; None when they may."""

@@ -148,8 +148,8 @@ EXEC_ABORTED = "EXECABORT Transaction discarded because of previous errors."
 
 
 def exec_refused(reason: CommandError) -> str:
-    """The error for EXEC when one of the queued commands would be refused now."""
-    return f"EXECABORT Transaction discarded because of: {reason}"
+    """The error for an EXEC that is refused itself, or because of one of the queued commands."""
+    return f"EXECABORT Transaction discarded because of: {str(reason).removeprefix('ERR ')}"
 
 
 # Connections and clients.

@@ -55,7 +55,7 @@ def exec_(ctx: Session, _argv: Sequence[bytes]) -> NoReply | NullArray:
         raise CommandError(errors.EXEC_WITHOUT_MULTI)
     failed = ctx.multi_failed
     broken = ctx.watch_broken or _watched_key_is_due(ctx)
-    _end(ctx)
+    ctx.engine.end_transaction(ctx)
     engine = ctx.engine
     if engine.guarded:
         refusal = engine.refusal(ctx, queue)
@@ -82,7 +82,7 @@ def exec_(ctx: Session, _argv: Sequence[bytes]) -> NoReply | NullArray:
 def discard(ctx: Session, _argv: Sequence[bytes]) -> SimpleString:
     if ctx.queue is None:
         raise CommandError(errors.DISCARD_WITHOUT_MULTI)
-    _end(ctx)
+    ctx.engine.end_transaction(ctx)
     return OK
 
 
@@ -128,11 +128,3 @@ def unwatch(ctx: Session, _argv: Sequence[bytes]) -> SimpleString:
 def _watched_key_is_due(ctx: Session) -> bool:
     databases = ctx.engine.keyspace.databases
     return any(databases[number].is_due(key) for number, key in ctx.watched)
-
-
-def _end(ctx: Session) -> None:
-    """Forget the transaction and its watches."""
-    ctx.queue = None
-    ctx.multi_failed = False
-    ctx.engine.unwatch_all(ctx)
-    ctx.update_guard()
