@@ -7,7 +7,7 @@ the server itself.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from tests.differential.replies import Reply, is_error
@@ -35,7 +35,7 @@ _LATER_FIELDS = frozenset([b"lib-name", b"lib-ver"])  # of Redis 7.2
 _HELLO_OWN = frozenset([b"id", b"version"])
 
 
-def comparable(words: Sequence[bytes], reply: Reply) -> Any:
+def comparable(words: Sequence[bytes], reply: Reply, in_transaction: bool = False) -> Any:
     """``reply`` in a form in which two right replies to ``words`` are equal."""
     if is_error(reply):
         return reply
@@ -54,7 +54,7 @@ def comparable(words: Sequence[bytes], reply: Reply) -> Any:
     if name in _SHAPE_ONLY or name in _HELP:
         return kind
     if name == b"CLIENT INFO":
-        return kind, _client_fields(value)
+        return kind, _client_fields(value, () if in_transaction else _CLIENT_FIELDS)
     if name == b"HELLO":
         pairs = zip(value[::2], value[1::2], strict=True)
         return kind, [(field, None if field[1] in _HELLO_OWN else told) for field, told in pairs]
@@ -65,11 +65,11 @@ def comparable(words: Sequence[bytes], reply: Reply) -> Any:
     return reply
 
 
-def agree(words: Sequence[bytes], mine: Reply, theirs: Reply) -> bool:
+def agree(words: Sequence[bytes], mine: Reply, theirs: Reply, in_transaction: bool = False) -> bool:
     """Whether the two replies to ``words`` count as equal."""
     if mine == theirs:
         return True
-    if comparable(words, mine) != comparable(words, theirs):
+    if comparable(words, mine, in_transaction) != comparable(words, theirs, in_transaction):
         return False
     tolerance = _CLOCKS.get(words[0].upper())
     return tolerance is None or is_error(mine) or mine[1] < 0 or abs(mine[1] - theirs[1]) <= tolerance
@@ -79,7 +79,10 @@ def transaction_agrees(queue: Sequence[Sequence[bytes]], mine: Reply, theirs: Re
     """The same for the reply to an EXEC that ran ``queue``."""
     if mine[1] is None or theirs[1] is None or is_error(mine) or is_error(theirs):
         return mine == theirs
-    return len(mine[1]) == len(theirs[1]) == len(queue) and all(map(agree, queue, mine[1], theirs[1]))
+    return len(mine[1]) == len(theirs[1]) == len(queue) and all(
+        agree(words, ours, other, in_transaction=True)
+        for words, ours, other in zip(queue, mine[1], theirs[1], strict=True)
+    )
 
 
 def _sorted(reply: Reply) -> Any:
@@ -92,12 +95,11 @@ def _shape(reply: Reply) -> Any:
     return reply[0], reply[1] is None
 
 
-def _client_fields(line: bytes) -> list[tuple[bytes, bytes | None]]:
+def _client_fields(line: bytes, compared: Collection[bytes]) -> list[tuple[bytes, bytes | None]]:
+    """The fields of a line of CLIENT INFO.  While EXEC runs, Kedis's line is that of the command it runs."""
     fields = [field.partition(b"=") for field in line.removeprefix(b"txt:").split()]
     return [
-        (name, value if name in _CLIENT_FIELDS else None)
-        for name, _, value in fields
-        if name not in _LATER_FIELDS
+        (name, value if name in compared else None) for name, _, value in fields if name not in _LATER_FIELDS
     ]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 Reply = tuple[str, Any]
 
-_LINES = "+-:,#_("
+_LINES = "+-:,#("
 _BULKS = "$="
 _LISTS = "*~>"
 
@@ -22,6 +22,8 @@ def parse(data: bytes, at: int = 0) -> tuple[Reply, int] | None:
         return None
     kind, line = chr(data[at]), data[at + 1 : end]
     end += 2
+    if kind == "_":
+        return (kind, None), end
     if kind in _LINES:
         return (kind, int(line) if kind == ":" else line), end
     length = int(line)
@@ -69,6 +71,8 @@ def _show(reply: Reply) -> str:
     kind, value = reply
     if isinstance(value, list):
         return f"{kind}[{', '.join(map(_show, value))}]"
+    if value is None:
+        return f"{kind} nil"
     if kind == "$":
-        return "$nil" if value is None else ascii(value)[1:]
+        return ascii(value)[1:]
     return f"{kind}{value.decode('utf-8', 'backslashreplace') if isinstance(value, bytes) else value}"

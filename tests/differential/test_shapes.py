@@ -94,7 +94,6 @@ def shutdown(servers: Servers) -> None:
 
 
 def client_list(servers: Servers) -> None:
-    kedis, redis = servers
     for protocol in ("2", "3"):
         for line in (f"HELLO {protocol}", "CLIENT SETNAME me"):
             both(servers, line)

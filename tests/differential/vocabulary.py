@@ -17,7 +17,7 @@ from typing import Union
 
 Words = list[bytes]
 Draw = Callable[[Random], Words]
-Part = Union[bytes, tuple["Part", ...], Draw]
+Part = Union[bytes, tuple["Part", ...], Draw]  # noqa: UP007 - the inner name is a string
 
 
 def draw(part: Part, random: Random) -> Words:
