@@ -48,6 +48,8 @@ def lcs(ctx: Session, argv: Sequence[bytes]) -> Any:
     want_length, want_places, least, with_lengths = _parse_options(argv)
     if want_length and want_places:
         raise CommandError(errors.LCS_LEN_AND_IDX)
+    if want_length and len(one) > len(two):
+        one, two = two, one  # few long rows cost less than many short ones, and the length is the same
     cells = (len(one) + 1) * (len(two) + 1)
     if max(cells * _CELL_BYTES, len(one) * _ROW_BYTES) > ctx.engine.config.proto_max_bulk_len:
         raise CommandError(errors.LCS_TOO_LARGE)

@@ -162,13 +162,14 @@ def lrem(ctx: Session, argv: Sequence[bytes]) -> int:
 def _remove(values: List, value: bytes, count: int) -> int:
     """Remove ``value`` up to ``count`` times from the head, -``count`` from the tail, or (0) all; how many went.
 
-    O(N), at C's speed for a count of 1.
+    O(N); for a count of 1 or -1 only as far as the element is from its end.
     """
-    if count == 1:
-        try:
-            values.remove(value)
-        except ValueError:
+    if abs(count) == 1:
+        size = len(values)
+        place = next((_forward if count > 0 else _backward)(values, value, size), None)
+        if place is None:
             return 0
+        del values[place]
         return 1
     total = values.count(value)
     removed = min(abs(count), total) if count else total
