@@ -70,12 +70,12 @@ PROTECTED_MODE = (
 
 def unknown_command(name: bytes, shown_arguments: str) -> str:
     """The error for a command that is not in the table; the arguments are already cut to a sane length."""
-    return f"ERR unknown command '{_shown(name)}', with args beginning with: {shown_arguments}"
+    return f"ERR unknown command '{_shown(name[:128])}', with args beginning with: {shown_arguments}"
 
 
 def unknown_subcommand(name: bytes, container: str) -> str:
     """The error for a subcommand that ``container`` does not have."""
-    return f"ERR unknown subcommand '{_shown(name)}'. Try {container.upper()} HELP."
+    return f"ERR unknown subcommand '{_shown(name[:128])}'. Try {container.upper()} HELP."
 
 
 def wrong_arity(command: str) -> str:
@@ -125,6 +125,12 @@ BITFIELD_TYPE = (
 )
 BITFIELD_OVERFLOW = "ERR Invalid OVERFLOW type specified"
 BITFIELD_READ_ONLY = "ERR BITFIELD_RO only supports the GET subcommand"
+
+
+# HyperLogLog.
+
+NOT_A_HYPERLOGLOG = "WRONGTYPE Key is not a valid HyperLogLog string value."
+CORRUPT_HYPERLOGLOG = "INVALIDOBJ Corrupted HLL object detected"
 
 
 # Lists.
@@ -231,19 +237,18 @@ def invalid_expire_time(command: str) -> str:
 
 def unsupported_option(option: bytes) -> str:
     """The error for an option that EXPIRE and its like do not have."""
-    shown = option.partition(b"\0")[0].decode("utf-8", "surrogateescape")
-    return f"ERR Unsupported option {shown}"
+    return f"ERR Unsupported option {_shown(option)}"
 
 
 def wrong_subcommand(subcommand: bytes, container: str) -> str:
     """The error for a subcommand that does not exist in this form."""
-    shown = _shown(subcommand)
+    shown = _shown(subcommand[:128])
     return f"ERR unknown subcommand or wrong number of arguments for '{shown}'. Try {container.upper()} HELP."
 
 
 def _shown(word: bytes) -> str:
-    """A client's word as an error repeats it: its first 128 bytes, up to a NUL."""
-    return word[:128].partition(b"\0")[0].decode("utf-8", "surrogateescape")
+    """A client's word as an error repeats it: up to a NUL."""
+    return word.partition(b"\0")[0].decode("utf-8", "surrogateescape")
 
 
 # Sets and hashes.
