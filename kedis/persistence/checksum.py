@@ -1,0 +1,29 @@
+"""Checksums that ride in the append-only file as comments.
+
+Redis, ``redis-check-aof`` and Kedis skip a line that begins with ``#`` where a command could begin.  After what each
+flush writes, Kedis puts such a line::
+
+    #CRC32:0b1c2d3e 1234\\r\\n
+
+the CRC-32 of the 1,234 bytes that stand before it, back to the previous such line or to the start of the file.  So the
+lines form a chain without gaps: a byte that changed, and a piece that is missing, both break it.
+"""
+
+from __future__ import annotations
+
+import re
+
+PREFIX = b"#CRC32:"
+#: A checksum line, wherever it stands.
+pattern = re.compile(rb"#CRC32:([0-9a-f]{8}) (\d{1,19})\r\n")
+
+
+def checksum_line(crc: int, length: int) -> bytes:
+    """The line for ``length`` bytes with the CRC-32 ``crc``."""
+    return b"#CRC32:%08x %d\r\n" % (crc, length)
+
+
+def parse_checksum_line(line: bytes) -> tuple[int, int] | None:
+    """CRC-32 and length, or None when ``line`` (line end included) is another comment."""
+    match = pattern.fullmatch(line)
+    return (int(match[1], 16), int(match[2])) if match else None

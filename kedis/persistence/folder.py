@@ -1,0 +1,189 @@
+"""The folder of the append-only file: its lock, its manifest, and the order in which both change.
+
+Whatever happens in between, the manifest on disk names files that are there and complete: it is replaced by a
+temporary file, fsync, rename, fsync of the folder; a file is listed after it exists and deleted after it is listed as
+history or not at all.
+
+One process at a time may use the folder.  The lock is on the folder itself, so that it leaves no trace, and ends with
+the process however that ends.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+
+from kedis.persistence.manifest import Entry, Manifest, ManifestError, parse_manifest
+
+log = logging.getLogger("kedis.aof")
+
+#: How the old name of a temporary file begins; leftovers are removed at the start.
+TEMPORARY = "temp-"
+
+
+class AofError(Exception):
+    """The append-only file cannot be used; the message is one clear line for the user."""
+
+
+class Folder:
+    """``DIR/APPENDDIRNAME`` with its manifest.
+
+    Args:
+        directory: the setting ``dir``.
+        name: the setting ``appenddirname``.
+        prefix: the setting ``appendfilename``, with which all names begin.
+    """
+
+    def __init__(self, directory: str, name: str, prefix: str) -> None:
+        self.directory = directory
+        self.path = os.path.join(directory, name)
+        self.prefix = prefix
+        self.manifest = Manifest()
+        self.is_new = False
+        self._fd = -1
+
+    @property
+    def manifest_path(self) -> str:
+        return self.file(f"{self.prefix}.manifest")
+
+    def file(self, name: str) -> str:
+        """The path of a file of the folder."""
+        return os.path.join(self.path, name)
+
+    # -- start --------------------------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Lock the folder, creating it where needed, and read its manifest.  Raises AofError."""
+        try:
+            old_style = os.path.isfile(os.path.join(self.directory, self.prefix))
+            os.makedirs(self.path, exist_ok=True)
+            self._lock()
+            self._read_manifest()
+            if old_style and self._awaits_upgrade():
+                self._upgrade()
+            self._remove_leftovers()
+        except OSError as error:
+            self.close()
+            raise AofError(f"cannot use the folder {self.path}: {error.strerror}") from None
+        except AofError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Give the lock back.  Idempotent."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _lock(self) -> None:
+        self._fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AofError(f"another server is using the folder {self.path}") from None
+
+    def _read_manifest(self) -> None:
+        try:
+            with open(self.manifest_path, "rb") as file:
+                content = file.read()
+        except FileNotFoundError:
+            self._refuse_orphans()
+            self.is_new = True
+            return
+        try:
+            self.manifest = parse_manifest(content)
+        except ManifestError as error:
+            raise AofError(f"bad manifest {self.manifest_path}: {error}") from None
+        for entry in self.manifest.files():
+            if not os.path.isfile(self.file(entry.name)) and not self._is_upgrade_entry(entry):
+                raise AofError(f"{self.manifest_path} lists {entry.name}, which is missing")
+
+    def _refuse_orphans(self) -> None:
+        """Without a manifest nothing says how the files belong together; beginning anew would overwrite them."""
+        for name in sorted(os.listdir(self.path)):
+            ours = name.startswith(f"{self.prefix}.") and name.endswith((".aof", ".rdb"))
+            if ours and os.path.getsize(self.file(name)):
+                raise AofError(f"{self.file(name)} is there, but the manifest {self.manifest_path} is missing")
+
+    def _remove_leftovers(self) -> None:
+        for name in os.listdir(self.path):
+            if name.startswith(TEMPORARY):
+                os.unlink(self.file(name))
+
+    # -- Redis before 7: one file -------------------------------------------------------------------------
+
+    def _is_upgrade_entry(self, entry: Entry) -> bool:
+        return entry.kind == "b" and entry.name == self.prefix and not self.manifest.incrs
+
+    def _awaits_upgrade(self) -> bool:
+        base = self.manifest.base
+        if base is None:
+            return not self.manifest.incrs
+        return self._is_upgrade_entry(base) and not os.path.exists(self.file(base.name))
+
+    def _upgrade(self) -> None:
+        """Take over ``DIR/PREFIX``, the single file of older versions, as the base, under the name it has.
+
+        The manifest is written first: a crash before the rename is finished by the next start.
+        """
+        if self.manifest.base is None:
+            self.manifest.base_seq += 1
+            self.manifest.base = Entry(self.prefix, self.manifest.base_seq, "b")
+            self.persist(self.manifest)
+        os.rename(os.path.join(self.directory, self.prefix), self.file(self.prefix))
+        sync_directory(self.path)
+        sync_directory(self.directory)
+        self.is_new = False
+        log.info("took over the append-only file %s as the base of %s", self.prefix, self.path)
+
+    # -- changing the manifest ----------------------------------------------------------------------------
+
+    def persist(self, manifest: Manifest) -> None:
+        """Make ``manifest`` the one on disk, durably, in one step.  Raises OSError; may run in any thread."""
+        self.write_aside(manifest)
+        self.put_in_place(manifest)
+        sync_directory(self.path)
+
+    def write_aside(self, manifest: Manifest) -> None:
+        """Write ``manifest`` durably under a temporary name."""
+        fd = os.open(
+            self._temporary_manifest(), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644
+        )
+        try:
+            content = memoryview(manifest.format())
+            while content:
+                content = content[os.write(fd, content) :]
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def put_in_place(self, manifest: Manifest) -> None:
+        """Let what :meth:`write_aside` wrote, ``manifest``, be the manifest."""
+        os.rename(self._temporary_manifest(), self.manifest_path)
+        self.manifest = manifest
+
+    def delete_history(self) -> None:
+        """Delete the files that are history, and then forget them."""
+        if not self.manifest.history:
+            return
+        for entry in self.manifest.history:
+            try:
+                os.unlink(self.file(entry.name))
+            except FileNotFoundError:
+                pass
+        manifest = self.manifest.copy()
+        manifest.history.clear()
+        self.persist(manifest)
+
+    def _temporary_manifest(self) -> str:
+        return self.file(f"{TEMPORARY}{self.prefix}.manifest")
+
+
+def sync_directory(path: str) -> None:
+    """Make the names in a folder durable."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,160 @@
+"""The manifest: which files make up the append-only file, and in which order they are read.
+
+A line a file, in the order of loading, as Redis 7 writes it::
+
+    file appendonly.aof.2.base.aof seq 2 type b
+    file appendonly.aof.5.incr.aof seq 5 type i
+
+``b`` is the base (the whole data at one moment), ``i`` the changes since, ``h`` a file that nobody needs any more
+and that waits for being deleted.  Lines that begin with ``#`` are comments, further pairs of words are ignored, and
+a name with unusual characters stands in double quotes.  Everything else is refused: a manifest that is not understood
+must never be written over.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from kedis.errors import ProtocolError
+from kedis.resp.requests import split_inline
+
+#: The longest line that Redis reads, in bytes, its line end not counted.
+LINE_LIMIT = 1024
+_PLAIN = frozenset(range(0x21, 0x7F)) - frozenset(b"\"'\\")
+
+
+class ManifestError(Exception):
+    """The manifest is not one; the message names the line."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One listed file: its name (no path), sequence number, and kind ``b``, ``i`` or ``h``."""
+
+    name: str
+    seq: int
+    kind: str
+
+    def line(self) -> str:
+        """The entry as it stands in the file, line end included."""
+        return f"file {_quote(self.name)} seq {self.seq} type {self.kind}\n"
+
+
+@dataclass
+class Manifest:
+    """The listed files.  ``base_seq`` and ``incr_seq`` are the highest numbers in use."""
+
+    base: Entry | None = None
+    incrs: list[Entry] = field(default_factory=list)
+    history: list[Entry] = field(default_factory=list)
+    base_seq: int = 0
+    incr_seq: int = 0
+
+    def copy(self) -> Manifest:
+        """An independent copy."""
+        return replace(self, incrs=list(self.incrs), history=list(self.history))
+
+    def files(self) -> list[Entry]:
+        """What is to be loaded, in order."""
+        return [*([self.base] if self.base else []), *self.incrs]
+
+    def add_base(self, prefix: str) -> Entry:
+        """List a new base called ``PREFIX.SEQ.base.aof``; the one before becomes history."""
+        if self.base is not None:
+            self.history.append(replace(self.base, kind="h"))
+        self.base_seq += 1
+        self.base = Entry(f"{prefix}.{self.base_seq}.base.aof", self.base_seq, "b")
+        return self.base
+
+    def add_incr(self, prefix: str) -> Entry:
+        """List a new file of changes called ``PREFIX.SEQ.incr.aof``."""
+        self.incr_seq += 1
+        entry = Entry(f"{prefix}.{self.incr_seq}.incr.aof", self.incr_seq, "i")
+        self.incrs.append(entry)
+        return entry
+
+    def retire_incrs(self, keep: int) -> None:
+        """Make history of all files of changes but the last ``keep``."""
+        count = len(self.incrs) - keep
+        self.history += [replace(entry, kind="h") for entry in self.incrs[:count]]
+        del self.incrs[:count]
+
+    def format(self) -> bytes:
+        """The bytes of the file: base, history, changes, which is Redis's order."""
+        entries = [*([self.base] if self.base else []), *self.history, *self.incrs]
+        return "".join(entry.line() for entry in entries).encode("utf-8", "surrogateescape")
+
+
+def parse_manifest(content: bytes) -> Manifest:
+    """Read a manifest.
+
+    Args:
+        content: the whole file.
+
+    Raises:
+        ManifestError: anything that Redis refuses, with the number of the line.
+
+    O(len(content)).
+    """
+    if not content:
+        raise ManifestError("it is empty")
+    manifest = Manifest()
+    lines = content.split(b"\n")
+    for number, line in enumerate(lines[:-1], 1):
+        if len(line) > LINE_LIMIT:
+            raise ManifestError(f"line {number} is longer than {LINE_LIMIT} characters")
+        if line.startswith(b"#"):
+            continue
+        try:
+            _list(manifest, _parse_line(line))
+        except ManifestError as error:
+            raise ManifestError(f"line {number} {error}") from None
+    if lines[-1]:
+        raise ManifestError(f"line {len(lines)} has no end")
+    if not manifest.files() and not manifest.history:
+        raise ManifestError("it lists no file")
+    return manifest
+
+
+def _parse_line(line: bytes) -> Entry:
+    try:
+        words = [word.decode("utf-8", "surrogateescape") for word in split_inline(line)]
+    except ProtocolError:
+        raise ManifestError("has unbalanced quotes") from None
+    if len(words) < 6 or len(words) % 2:
+        raise ManifestError("is not made of pairs that give file, seq and type")
+    pairs = {words[at].lower(): words[at + 1] for at in range(0, len(words), 2)}
+    name, seq, kind = pairs.get("file", ""), pairs.get("seq", ""), pairs.get("type", "")
+    if not name or "/" in name or name in (".", ".."):
+        raise ManifestError("gives a path or nothing where the name of a file must be")
+    if not (seq.isascii() and seq.isdigit() and len(seq) < 19) or int(seq) == 0:
+        raise ManifestError("has no sequence number above zero")
+    if kind not in ("b", "i", "h"):
+        raise ManifestError("has an unknown type")
+    return Entry(name, int(seq), kind)
+
+
+def _list(manifest: Manifest, entry: Entry) -> None:
+    if entry.kind == "h":
+        manifest.history.append(entry)
+    elif entry.kind == "b":
+        if manifest.base is not None:
+            raise ManifestError("gives a second base")
+        manifest.base = entry
+        manifest.base_seq = entry.seq
+    else:
+        if entry.seq <= manifest.incr_seq:
+            raise ManifestError("has a sequence number that does not rise")
+        manifest.incrs.append(entry)
+        manifest.incr_seq = entry.seq
+
+
+def _quote(name: str) -> str:
+    raw = name.encode("utf-8", "surrogateescape")
+    if all(byte in _PLAIN for byte in raw):
+        return name
+    shown = (
+        chr(byte) if byte == 0x20 or byte in _PLAIN else f"\\{chr(byte)}" if byte in b'"\\' else f"\\x{byte:02x}"
+        for byte in raw
+    )
+    return '"' + "".join(shown) + '"'

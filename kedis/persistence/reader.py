@@ -1,0 +1,260 @@
+"""From the bytes of an append-only file to commands, with the offset of whatever is wrong.
+
+The file is a sequence of commands, each an array of bulk strings as on the wire, and of comment lines that begin with
+``#``.  It is taken in sections of up to 64 KB, by the first of three ways that works:
+
+1. What looks like checksum lines is cut out, and the rest goes to the request parser's fast path.  This holds only if
+   every checksum fits and the fast path takes everything: text in a value that merely looks like a checksum line
+   breaks the next true one, or else the command it stands in (1.3 us a flush of one command).
+2. The piece up to the first line that begins with ``#`` goes to the fast path.
+3. The commands are walked through one by one, strictly: every header must be digits, every bulk must end with CRLF.
+
+Three ends are possible: all is well; the last command is not whole (``torn`` is its offset: what a crash leaves
+behind); or :class:`DamagedFile` is raised.  The difference between the last two matters, because a torn tail may be cut
+away: a length that grew by a flipped bit looks like a tail that is missing.  A checksum line behind the torn place
+which continues the chain proves that nothing was missing once, and so that the file is damaged.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import BinaryIO
+from zlib import crc32
+
+from kedis.persistence.checksum import PREFIX, checksum_line, parse_checksum_line, pattern
+from kedis.resp.clean_requests import take_clean
+
+CHUNK = 1 << 20
+#: The most that is handed to the fast path at a time, in bytes; bounds the work between two rests of the loader.
+SECTION = 64 * 1024
+#: Redis's limit for a comment, in bytes.
+COMMENT_LIMIT = 1024
+_HEADER_LIMIT = 24
+_LINE_OVERHEAD = len(checksum_line(0, 0)) - 1
+_HASH = 0x23
+_header_so_far = re.compile(rb"\d{0,19}\r?").fullmatch
+
+
+class DamagedFile(Exception):
+    """The file cannot be trusted from ``offset`` on; ``reason`` says what is wrong there."""
+
+    def __init__(self, offset: int, reason: str) -> None:
+        super().__init__(f"{reason} at offset {offset}")
+        self.offset = offset
+        self.reason = reason
+
+
+class Incomplete(Exception):
+    """The data end within a command; at least ``missing`` bytes more are needed."""
+
+    def __init__(self, missing: int = 1) -> None:
+        self.missing = missing
+
+
+class AofReader:
+    """Reads one file.
+
+    Args:
+        file: opened for reading, unbuffered, at its start.
+        verify: stop at a checksum that is wrong.  Where it is False the chain is followed all the same, so that a
+            writer can continue it.
+
+    Attributes:
+        offset: of the first command of the batch that :meth:`batches` gave last.
+        end: up to here the file has been understood.
+        torn: offset of a last command that is not whole, or None.
+        crc, uncovered: checksum and number of the bytes before ``end`` that no checksum line covers.
+        timestamp: the latest ``#TS:`` comment, seconds since 1970, or 0.
+    """
+
+    def __init__(self, file: BinaryIO, *, verify: bool = True) -> None:
+        self._file = file
+        self._verify = verify
+        self._covered_to = 0
+        self.offset = 0
+        self.end = 0
+        self.torn: int | None = None
+        self.crc = 0
+        self.timestamp = 0
+        self._batch = b""
+        self._unsuitable_to = 0  # up to here the first way is not tried again
+
+    @property
+    def uncovered(self) -> int:
+        return self.end - self._covered_to
+
+    def batches(self) -> Iterator[list[list[bytes]]]:
+        """Yield commands, a few hundred at a time, with :attr:`offset` set.
+
+        Raises DamagedFile, or OSError.  The memory is that of a chunk, or of the longest command.
+        """
+        data = b""
+        wanted = CHUNK
+        while True:
+            chunk = self._file.read(wanted)
+            if not chunk:
+                break
+            data = data + chunk if data else chunk
+            position = 0
+            wanted = CHUNK
+            while position < len(data):
+                if data[position] == _HASH:
+                    taken = self._comment(data, position)
+                    commands: list[list[bytes]] = []
+                else:
+                    self.offset = self.end
+                    taken = 0
+                    if self.end >= self._unsuitable_to:
+                        section = data[position : position + SECTION]
+                        commands, taken = self._checked_section(section)
+                        if not taken:
+                            self._unsuitable_to = self.end + len(section)
+                    if not taken:
+                        try:
+                            commands, taken = self._section(data, position)
+                        except Incomplete as need:
+                            wanted = max(CHUNK, need.missing, len(data) - position)  # doubling keeps it linear
+                            break
+                        self.crc = crc32(data[position : position + taken], self.crc)
+                        self.end += taken
+                if not taken:
+                    break
+                if commands:
+                    self._batch = data[position : position + taken]
+                    yield commands
+                position += taken
+            data = data[position:]
+        if data:
+            self._find_damage(data)
+            self.torn = self.end
+
+    def offset_of(self, index: int) -> int:
+        """Where the command ``index`` of the batch at hand begins.  O(bytes before it)."""
+        position = 0
+        while True:
+            if self._batch[position] == _HASH:
+                position = self._batch.index(b"\n", position) + 1
+                continue
+            if index == 0:
+                return self.offset + position
+            position = read_command(self._batch, position)[1]
+            index -= 1
+
+    def _checked_section(self, section: bytes) -> tuple[list[list[bytes]], int]:
+        """Commands and the checksum lines among them, up to the last of these; nothing if in doubt."""
+        parts = pattern.split(section)
+        if len(parts) == 1:
+            return [], 0
+        crc, uncovered = self.crc, self.uncovered
+        position = 0
+        for at in range(0, len(parts) - 1, 3):
+            part = parts[at]
+            if crc32(part, crc) != int(parts[at + 1], 16) or uncovered + len(part) != int(parts[at + 2]):
+                return [], 0
+            crc = uncovered = 0
+            position += len(part) + len(parts[at + 2]) + _LINE_OVERHEAD
+        whole = b"".join(parts[:-1:3])
+        commands, taken = take_clean(whole)
+        if taken < len(whole):  # of much it leaves the last command, which may be cut off, to a second look
+            last, more = take_clean(whole[taken:])
+            if not taken or taken + more < len(whole):
+                return [], 0
+            commands += last
+        self.crc = 0
+        self.end = self._covered_to = self.end + position
+        return commands, position
+
+    def _section(self, data: bytes, position: int) -> tuple[list[list[bytes]], int]:
+        """Commands from ``position`` on, and how many bytes they take.  Raises Incomplete, DamagedFile."""
+        limit = min(position + SECTION, len(data))
+        stop = data.find(b"\n#", position, limit) + 1 or limit
+        commands, taken = take_clean(data[position:stop])
+        if taken:
+            return commands, taken
+        start = position
+        while position < stop and data[position] != _HASH:
+            try:
+                argv, position = read_command(data, position, self.end - start)
+            except Incomplete:
+                if position == start:
+                    raise
+                break
+            if argv:
+                commands.append(argv)
+        return commands, position - start
+
+    def _comment(self, data: bytes, position: int) -> int:
+        """Take the comment line at ``position``; returns its length, 0 when its end has not come."""
+        end = data.find(b"\n", position, position + COMMENT_LIMIT) + 1
+        if not end:
+            if len(data) - position >= COMMENT_LIMIT:
+                raise DamagedFile(self.end, f"a comment of more than {COMMENT_LIMIT} characters")
+            return 0
+        line = data[position:end]
+        found = parse_checksum_line(line)
+        if found is None:
+            self.crc = crc32(line, self.crc)
+            self.end += len(line)
+            if line.startswith(b"#TS:") and line[4:].strip().isdigit():
+                self.timestamp = int(line[4:24])
+            return len(line)
+        if self._verify and found != (self.crc, self.uncovered):
+            raise DamagedFile(
+                self._covered_to, f"checksum mismatch in the {self.uncovered} bytes before offset {self.end}, found"
+            )
+        self.crc = 0
+        self.end += len(line)
+        self._covered_to = self.end
+        return len(line)
+
+    def _find_damage(self, rest: bytes) -> None:
+        """Raise DamagedFile if a checksum line in ``rest``, which begins at ``end``, continues the chain."""
+        if not self._verify:
+            return
+        at = rest.find(PREFIX)
+        while at >= 0:
+            match = pattern.match(rest, at)
+            if match and self.end + at - int(match[2]) == self._covered_to:
+                raise DamagedFile(
+                    self.end, f"a command that runs past the checksum at offset {self.end + at}: a damaged length"
+                )
+            at = rest.find(PREFIX, at + 1)
+
+
+def read_command(data: bytes, position: int, base: int = 0) -> tuple[list[bytes], int]:
+    """The command at ``position`` and where it ends.
+
+    ``base`` is added to positions to make offsets of them.  Raises Incomplete when the data end first, DamagedFile when
+    it is not a command.  O(size of the command).
+    """
+    count, position = _header(data, position, b"*", base)
+    if count == 0:
+        raise DamagedFile(base + position, "a command without a name")
+    argv = []
+    for _ in range(count):
+        length, position = _header(data, position, b"$", base)
+        end = position + length
+        if data[end : end + 2] != b"\r\n":
+            if end + 2 > len(data) and b"\r\n".startswith(data[end : end + 2]):
+                raise Incomplete(end + 2 - len(data))
+            raise DamagedFile(base + position, "an argument that does not end where it should")
+        argv.append(data[position:end])
+        position = end + 2
+    return argv, position
+
+
+def _header(data: bytes, position: int, mark: bytes, base: int) -> tuple[int, int]:
+    """The number after ``mark`` and the position behind its line."""
+    found = data[position : position + 1]
+    if not found:
+        raise Incomplete
+    if found != mark:
+        raise DamagedFile(base + position, f"{found!r} where {mark.decode()!r} must be")
+    end = data.find(b"\r\n", position, position + _HEADER_LIMIT)
+    digits = data[position + 1 : end]
+    if end >= 0 and digits.isdigit() and len(digits) < 19:
+        return int(digits), end + 2
+    if end < 0 and len(data) - position < _HEADER_LIMIT and _header_so_far(data, position + 1):
+        raise Incomplete
+    raise DamagedFile(base + position, f"no number after {mark.decode()!r}")
