@@ -1,7 +1,7 @@
 """Malformed and odd requests over a real socket: what real Redis answers, and our parser's agreement with it.
 
-The table is the expectation, word for word.  It is run against a real Redis started
-here and, when ``KEDIS_WIRE_ADDRESS`` is set to ``host:port``, against that server.
+The table is the expectation, word for word.  It is run against a real Redis and a Kedis, both started here,
+and, when ``KEDIS_WIRE_ADDRESS`` is set to ``host:port``, against that server.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import pytest
 from kedis.errors import ProtocolError
 from kedis.resp.replies import encode2
 from kedis.resp.requests import RequestParser
+from tests.wire.kedis_process import KedisProcess
 
 PONG = b"+PONG\r\n"
 PING = b"*1\r\n$4\r\nPING\r\n"
@@ -103,16 +104,22 @@ UNAUTHENTICATED: list[tuple[bytes, bytes]] = [
 ]
 
 
-def named_server() -> list[str]:
-    return ["redis", "named"] if os.environ.get("KEDIS_WIRE_ADDRESS") else ["redis"]
+def servers() -> list[str]:
+    started = ["redis", "kedis"]
+    return [*started, "named"] if os.environ.get("KEDIS_WIRE_ADDRESS") else started
 
 
-@pytest.fixture(scope="module", params=named_server())
+@pytest.fixture(scope="module", params=servers())
 def address(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
     """Where the server under test listens; its database is not changed, its password is set and taken off."""
     if request.param == "named":
         host, _, port = os.environ["KEDIS_WIRE_ADDRESS"].rpartition(":")
         yield host, int(port)
+        return
+    if request.param == "kedis":
+        kedis = KedisProcess()
+        yield kedis.address
+        kedis.close()
         return
     if shutil.which("redis-server") is None:
         pytest.skip("redis-server is not installed")

@@ -1,0 +1,81 @@
+"""A Kedis server as a process of its own, for tests that send it bytes."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+_START_SECONDS = 20
+PING = b"*1\r\n$4\r\nPING\r\n"
+
+
+class KedisProcess:
+    """``python -m kedis`` on a free port without persistence.  End it with :meth:`close`."""
+
+    def __init__(self, *flags: str) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.address = ("127.0.0.1", port)
+        self.directory = tempfile.TemporaryDirectory(prefix="kedis-wire-")
+        self.log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
+        words = [sys.executable, "-m", "kedis", "--port", str(port), "--appendonly", "no"]
+        self.process = subprocess.Popen(
+            [*words, "--dir", self.directory.name, *flags], stdout=self.log, stderr=subprocess.STDOUT
+        )
+        deadline = time.monotonic() + _START_SECONDS
+        while True:
+            try:
+                self.ping()
+                return
+            except OSError:
+                if self.process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError(f"kedis does not start:\n{self.output()}") from None
+                time.sleep(0.05)
+
+    def connect(self, timeout: float = 10) -> socket.socket:
+        return socket.create_connection(self.address, timeout=timeout)
+
+    def ping(self, timeout: float = 10) -> float:
+        """How many seconds a new client waits for its PONG; OSError when it does not come."""
+        begun = time.monotonic()
+        with self.connect(timeout) as client:
+            client.sendall(PING)
+            reply = client.recv(100)
+        if reply != b"+PONG\r\n":
+            raise OSError(f"PING was answered {reply!r}")
+        return time.monotonic() - begun
+
+    def run(self, line: bytes) -> bytes:
+        """The reply (its first piece) to an inline command on a connection of its own."""
+        with self.connect() as client:
+            client.sendall(line + b"\r\n")
+            return client.recv(65536)
+
+    def resident_bytes(self) -> int:
+        """Memory of the process that is in RAM."""
+        with open(f"/proc/{self.process.pid}/statm") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    def open_files(self) -> int:
+        """How many descriptors the process holds."""
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def output(self) -> str:
+        """What the process has printed so far."""
+        self.log.seek(0)
+        return self.log.read().decode("utf-8", "replace")
+
+    def close(self) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.log.close()
+        self.directory.cleanup()
