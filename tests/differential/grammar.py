@@ -10,219 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from random import Random
 
+from tests.differential import families
 from tests.differential import vocabulary as v
-from tests.differential.vocabulary import Part, Words, counted, draw, form, maybe, options, some
+from tests.differential.vocabulary import Part, Words, draw, form, maybe, options, some
 
 _NOTHING = form()
-
-STRINGS: dict[str, Part] = {
-    "get": v.STRING,
-    "set": form(
-        v.STRING,
-        v.VALUE,
-        options(
-            *(b"NX", b"XX", b"GET", b"KEEPTTL", b"xx", b"keepttl"),
-            *(form(b"EX", v.IN_S), form(b"PX", v.IN_MS), form(b"EXAT", v.AT_S), form(b"PXAT", v.AT_MS)),
-        ),
-    ),
-    "setnx": form(v.STRING, v.VALUE),
-    "setex": form(v.STRING, v.IN_S, v.VALUE),
-    "psetex": form(v.STRING, v.IN_MS, v.VALUE),
-    "getset": form(v.STRING, v.VALUE),
-    "getdel": v.STRING,
-    "getex": form(
-        v.STRING,
-        options(
-            *(
-                b"PERSIST",
-                form(b"EX", v.IN_S),
-                form(b"PX", v.IN_MS),
-                form(b"EXAT", v.AT_S),
-                form(b"PXAT", v.AT_MS),
-            ),
-        ),
-    ),
-    "mget": some(v.STRING),
-    "mset": some(v.STRING, v.VALUE),
-    "msetnx": some((v.STRING, v.ODD_KEYS), v.VALUE),
-    "incr": v.STRING,
-    "decr": v.STRING,
-    "incrby": form(v.STRING, v.DELTA),
-    "decrby": form(v.STRING, v.DELTA),
-    "incrbyfloat": form(v.STRING, v.FLOAT),
-    "append": form(v.STRING, v.VALUE),
-    "strlen": v.STRING,
-    "setrange": form(
-        v.STRING, (b"0", b"1", b"5", b"20", b"-1", b"536870912", v.MAX, v.MIN, b"x", b""), v.VALUE
-    ),
-    "getrange": form(v.STRING, v.INDEX, v.INDEX),
-    "substr": form(v.STRING, v.INDEX, v.INDEX),
-    "lcs": form(
-        v.STRING,
-        v.STRING,
-        options(b"LEN", b"IDX", b"IDX", b"WITHMATCHLEN", form(b"MINMATCHLEN", v.COUNT)),
-    ),
-}
-
-_SIDE: Part = (b"LEFT", b"RIGHT", b"left", b"RIGHT", b"LEFT", b"right", b"UP", b"")
-LISTS: dict[str, Part] = {
-    "lpush": form(v.LIST, some(v.MEMBER, most=5)),
-    "rpush": form(v.LIST, some(v.MEMBER, most=5)),
-    "lpushx": form(v.LIST, some(v.MEMBER)),
-    "rpushx": form(v.LIST, some(v.MEMBER)),
-    "lpop": form(v.LIST, maybe(v.COUNT)),
-    "rpop": form(v.LIST, maybe(v.COUNT)),
-    "llen": v.LIST,
-    "lrange": form(v.LIST, v.INDEX, v.INDEX),
-    "lindex": form(v.LIST, v.INDEX),
-    "lset": form(v.LIST, v.INDEX, v.MEMBER),
-    "linsert": form(v.LIST, (b"BEFORE", b"AFTER", b"before", b"MIDDLE"), v.MEMBER, v.MEMBER),
-    "lrem": form(v.LIST, v.COUNT, v.MEMBER),
-    "ltrim": form(v.LIST, v.INDEX, v.INDEX),
-    "rpoplpush": form(v.LIST, v.LIST),
-    "lmove": form(v.LIST, v.LIST, _SIDE, _SIDE),
-    "lmpop": form(counted(v.LIST), _SIDE, maybe(b"COUNT", v.COUNT)),
-    "lpos": form(
-        v.LIST,
-        v.MEMBER,
-        options(form(b"RANK", v.COUNT), form(b"COUNT", v.COUNT), form(b"MAXLEN", v.COUNT)),
-    ),
-}
-
-_SCAN = options(form(b"MATCH", v.PATTERN), form(b"COUNT", v.COUNT))
-SETS: dict[str, Part] = {
-    "sadd": form(v.SET, some(v.MEMBER, most=6)),
-    "srem": form(v.SET, some(v.MEMBER)),
-    "smove": form(v.SET, v.SET, v.MEMBER),
-    "sismember": form(v.SET, v.MEMBER),
-    "smismember": form(v.SET, some(v.MEMBER)),
-    "scard": v.SET,
-    "smembers": v.SET,
-    "spop": form(v.SET, maybe(v.COUNT)),
-    "srandmember": form(v.SET, maybe(v.COUNT)),
-    "sscan": form(v.SET, v.CURSOR, _SCAN),
-    "sinter": some(v.SET),
-    "sunion": some(v.SET),
-    "sdiff": some(v.SET),
-    "sinterstore": form(v.SET, some(v.SET)),
-    "sunionstore": form(v.SET, some(v.SET)),
-    "sdiffstore": form(v.SET, some(v.SET)),
-    "sintercard": form(counted(v.SET), maybe(b"LIMIT", v.COUNT)),
-}
-
-HASHES: dict[str, Part] = {
-    "hset": form(v.HASH, some(v.FIELD, v.VALUE, most=4)),
-    "hmset": form(v.HASH, some(v.FIELD, v.VALUE)),
-    "hsetnx": form(v.HASH, v.FIELD, v.VALUE),
-    "hget": form(v.HASH, v.FIELD),
-    "hmget": form(v.HASH, some(v.FIELD)),
-    "hgetall": v.HASH,
-    "hkeys": v.HASH,
-    "hvals": v.HASH,
-    "hlen": v.HASH,
-    "hstrlen": form(v.HASH, v.FIELD),
-    "hexists": form(v.HASH, v.FIELD),
-    "hdel": form(v.HASH, some(v.FIELD)),
-    "hincrby": form(v.HASH, v.FIELD, v.DELTA),
-    "hincrbyfloat": form(v.HASH, v.FIELD, v.FLOAT),
-    "hrandfield": form(v.HASH, maybe(v.COUNT, maybe((b"WITHVALUES", b"withvalues", b"WITHSCORES")))),
-    "hscan": form(v.HASH, v.CURSOR, _SCAN),
-}
-
-_WITHSCORES = maybe((b"WITHSCORES", b"withscores", b"WITHVALUES"))
-_AGGREGATE: Part = (
-    form(b"WEIGHTS", some(v.FLOAT)),
-    form(b"WEIGHTS", b"2"),
-    form(b"WEIGHTS", b"2", b"-1"),
-    form(b"WEIGHTS", b"1", b"inf", b"0"),
-    form(b"AGGREGATE", (b"SUM", b"MIN", b"MAX", b"min", b"AVG")),
-)
-_BY_RANK = form(v.INDEX, v.INDEX, options(b"REV", v.LIMIT))
-_BY_SCORE = form(v.SCORE_BOUND, v.SCORE_BOUND, b"BYSCORE", options(b"REV", v.LIMIT))
-_BY_LEX = form(v.LEX_BOUND, v.LEX_BOUND, b"BYLEX", options(b"REV", v.LIMIT))
-_ANY_RANGE: Part = (
-    _BY_RANK,
-    _BY_SCORE,
-    _BY_LEX,
-    form(v.INDEX, v.INDEX, options(b"BYSCORE", b"BYLEX", b"REV")),
-)
-_SOME_SORTED = counted(v.SORTED_OR_SET)
-_ENDS: Part = (b"MIN", b"MAX", b"min", b"max", b"MIN", b"MAX", b"MID")
-SORTED_SETS: dict[str, Part] = {
-    "zadd": form(
-        v.SORTED,
-        (form(), form(), options(b"NX", b"XX", b"GT", b"LT", b"CH", b"INCR", b"xx", b"ch")),
-        some(v.SCORE, v.MEMBER, most=5),
-    ),
-    "zincrby": form(v.SORTED, v.SCORE, v.MEMBER),
-    "zrem": form(v.SORTED, some(v.MEMBER)),
-    "zcard": v.SORTED,
-    "zscore": form(v.SORTED, v.MEMBER),
-    "zmscore": form(v.SORTED, some(v.MEMBER)),
-    "zrank": form(v.SORTED, v.MEMBER),
-    "zrevrank": form(v.SORTED, v.MEMBER),
-    "zcount": form(v.SORTED, v.SCORE_BOUND, v.SCORE_BOUND),
-    "zlexcount": form(v.SORTED, v.LEX_BOUND, v.LEX_BOUND),
-    "zrange": form(v.SORTED, _ANY_RANGE, _WITHSCORES),
-    "zrangestore": form(v.SORTED, v.SORTED, _ANY_RANGE),
-    "zrangebyscore": form(v.SORTED, v.SCORE_BOUND, v.SCORE_BOUND, options(b"WITHSCORES", v.LIMIT)),
-    "zrevrangebyscore": form(v.SORTED, v.SCORE_BOUND, v.SCORE_BOUND, options(b"WITHSCORES", v.LIMIT)),
-    "zrangebylex": form(v.SORTED, v.LEX_BOUND, v.LEX_BOUND, options(v.LIMIT)),
-    "zrevrangebylex": form(v.SORTED, v.LEX_BOUND, v.LEX_BOUND, options(v.LIMIT)),
-    "zrevrange": form(v.SORTED, v.INDEX, v.INDEX, _WITHSCORES),
-    "zremrangebyrank": form(v.SORTED, v.INDEX, v.INDEX),
-    "zremrangebyscore": form(v.SORTED, v.SCORE_BOUND, v.SCORE_BOUND),
-    "zremrangebylex": form(v.SORTED, v.LEX_BOUND, v.LEX_BOUND),
-    "zpopmin": form(v.SORTED, maybe(v.COUNT)),
-    "zpopmax": form(v.SORTED, maybe(v.COUNT)),
-    "zmpop": form(counted(v.SORTED), _ENDS, maybe(b"COUNT", v.COUNT)),
-    "zrandmember": form(v.SORTED, maybe(v.COUNT, _WITHSCORES)),
-    "zscan": form(v.SORTED, v.CURSOR, _SCAN),
-    "zunion": form(_SOME_SORTED, options(_AGGREGATE, b"WITHSCORES")),
-    "zinter": form(_SOME_SORTED, options(_AGGREGATE, b"WITHSCORES")),
-    "zdiff": form(_SOME_SORTED, _WITHSCORES),
-    "zunionstore": form(v.SORTED, _SOME_SORTED, options(_AGGREGATE)),
-    "zinterstore": form(v.SORTED, _SOME_SORTED, options(_AGGREGATE)),
-    "zdiffstore": form(v.SORTED, _SOME_SORTED),
-    "zintercard": form(_SOME_SORTED, maybe(b"LIMIT", v.COUNT)),
-}
-
-_CONDITION = options(b"NX", b"XX", b"GT", b"LT", b"gt")
-KEYS: dict[str, Part] = {
-    "del": some(v.ANY),
-    "unlink": some(v.ANY),
-    "exists": some(v.ANY),
-    "touch": some(v.ANY),
-    "type": v.ANY,
-    "keys": v.PATTERN,
-    "randomkey": _NOTHING,
-    "rename": form(v.ANY, v.ANY),
-    "renamenx": form(v.ANY, v.ANY),
-    "copy": form(v.ANY, v.ANY, options(b"REPLACE", b"replace", form(b"DB", v.DATABASE))),
-    "move": form(v.ANY, v.DATABASE),
-    "scan": form(
-        v.CURSOR,
-        options(
-            *(form(b"MATCH", v.PATTERN), form(b"COUNT", v.COUNT)),
-            form(b"TYPE", (b"string", b"zset", b"HASH", b"list", b"set", b"x")),
-        ),
-    ),
-    "expire": form(v.ANY, v.IN_S, _CONDITION),
-    "pexpire": form(v.ANY, v.IN_MS, _CONDITION),
-    "expireat": form(v.ANY, v.AT_S, _CONDITION),
-    "pexpireat": form(v.ANY, v.AT_MS, _CONDITION),
-    "ttl": v.ANY,
-    "pttl": v.ANY,
-    "expiretime": v.ANY,
-    "pexpiretime": v.ANY,
-    "persist": v.ANY,
-    "object": (b"NOSUCH", _NOTHING, form(b"ENCODING", v.ANY, v.ANY)),
-    "object|encoding": v.ANY,
-    "object|refcount": v.ANY,
-    "object|idletime": v.ANY,
-    "object|freq": v.ANY,
-    "object|help": _NOTHING,
-}
 
 
 def _any_command(random: Random) -> Words:
@@ -292,9 +84,19 @@ TRANSACTIONS: dict[str, Part] = {
     "unwatch": _NOTHING,
 }
 
-GRAMMAR: dict[str, Part] = STRINGS | LISTS | SETS | HASHES | SORTED_SETS | KEYS | SERVER | TRANSACTIONS
-KEYED = [*STRINGS, *LISTS, *SETS, *HASHES, *SORTED_SETS, *KEYS]
-FAMILIES = (STRINGS, LISTS, SETS, HASHES, SORTED_SETS, KEYS, SERVER, TRANSACTIONS)
+_ON_KEYS = (
+    families.STRINGS,
+    families.BITS,
+    families.HYPERLOGLOGS,
+    families.LISTS,
+    families.SETS,
+    families.HASHES,
+    families.SORTED_SETS,
+    families.KEYS,
+)
+FAMILIES = (*_ON_KEYS, SERVER, TRANSACTIONS)
+GRAMMAR: dict[str, Part] = {name: part for family in FAMILIES for name, part in family.items()}
+KEYED = [name for family in _ON_KEYS for name in family]
 
 #: Rows that random sequences cannot compare, and why.
 SCRIPTED: dict[str, str] = {
