@@ -1,0 +1,131 @@
+"""HyperLogLogs: strings that count different elements in 12 KB at most.
+
+The value is an ordinary string in the format of :mod:`kedis.structures.hyperloglog`.  A dense one is changed in
+place; a sparse one (3,000 bytes by default) is copied first, so that a corrupt one is left as it was.
+
+PFCOUNT of one key remembers its result in the string.  That is a change: it is journalled, as in Redis, though
+PFCOUNT counts as a reading command.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from kedis import errors
+from kedis.commands.table import DENYOOM, FAST, READONLY, WRITE, command, span
+from kedis.errors import CommandError
+from kedis.resp.values import OK, SimpleString
+from kedis.structures import hyperloglog as hll
+from kedis.structures import hyperloglog_registers as rows
+
+if TYPE_CHECKING:
+    from kedis.session import Session
+
+
+@command(
+    "PFADD",
+    arity=-2,
+    flags=WRITE | DENYOOM | FAST,
+    group="hyperloglog",
+    since="2.8.9",
+    summary="Adds elements to a HyperLogLog, which is created if need be; tells whether its estimate may change.",
+    keys=[span("RW insert", 1)],
+    complexity="O(1) for each element added.",
+)
+def pfadd(ctx: Session, argv: Sequence[bytes]) -> int:
+    key, db = argv[1], ctx.db
+    value = db.edit_in_place(key)
+    if value is None:
+        buffer, created = hll.create(), 1
+    else:
+        _check(value)
+        buffer, created = value if hll.is_dense(value) else value.copy(), 0
+    with _corruption_answered():
+        raised = hll.add(buffer, argv[2:], ctx.engine.config.hll_sparse_max_bytes)
+    if not raised and not created:
+        return 0
+    hll.invalidate_count(buffer)
+    db.set_keeping_ttl(key, buffer, "pfadd")
+    return 1
+
+
+@command(
+    "PFCOUNT",
+    arity=-2,
+    flags=READONLY,
+    group="hyperloglog",
+    since="2.8.9",
+    summary="Estimates how many different elements were added to a HyperLogLog, or to any of several.",
+    keys=[span("RW access", 1, -1)],
+    complexity="O(1) for a key that did not change since it was last asked for, O(N) registers for each otherwise.",
+)
+def pfcount(ctx: Session, argv: Sequence[bytes]) -> int:
+    db = ctx.db
+    values = [value for key in argv[1:] if (value := _read(ctx, key)) is not None]
+    if not values:
+        return 0
+    if len(argv) > 2:
+        return rows.estimate(rows.histogram(_highest(values)))
+    count = hll.cached_count(values[0])
+    if count is None:
+        with _corruption_answered():
+            count = hll.count(values[0])
+        buffer = db.edit_in_place(argv[1])
+        assert buffer is not None
+        hll.store_count(buffer, count)
+        db.touched(argv[1], "")  # without an event of its own
+        ctx.propagate(*argv)
+    return count
+
+
+@command(
+    "PFMERGE",
+    arity=-2,
+    flags=WRITE | DENYOOM,
+    group="hyperloglog",
+    since="2.8.9",
+    summary="Makes a HyperLogLog, created if need be, the union of itself and of others.",
+    keys=[span("RW access insert", 1), span("RO access", 2, -1)],
+    complexity="O(N) registers for each key.",
+)
+def pfmerge(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
+    target, db = argv[1], ctx.db
+    values = [value for key in argv[1:] if (value := _read(ctx, key)) is not None]
+    old = db.edit_string(target)
+    buffer = hll.create() if old is None else bytearray(old)
+    merged = _highest(values or [buffer])
+    hll.merge(buffer, merged, any(map(hll.is_dense, values)), ctx.engine.config.hll_sparse_max_bytes)
+    hll.invalidate_count(buffer)
+    db.set_keeping_ttl(target, buffer, "pfadd")
+    return OK
+
+
+def _read(ctx: Session, key: bytes) -> bytes | bytearray | None:
+    value = ctx.db.find(key)
+    if value is None:
+        return None
+    if type(value) is not bytes and type(value) is not bytearray:
+        raise CommandError(errors.WRONG_TYPE)
+    _check(value)
+    return value
+
+
+def _check(value: bytes | bytearray) -> None:
+    if not hll.is_valid(value):
+        raise CommandError(errors.NOT_A_HYPERLOGLOG)
+
+
+def _highest(values: Sequence[bytes | bytearray]) -> bytes:
+    """The registers of the union of ``values``."""
+    with _corruption_answered():
+        return rows.highest([hll.registers(value) for value in values])
+
+
+@contextmanager
+def _corruption_answered() -> Iterator[None]:
+    try:
+        yield
+    except hll.CorruptError:
+        raise CommandError(errors.CORRUPT_HYPERLOGLOG) from None
