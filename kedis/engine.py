@@ -89,6 +89,10 @@ class Engine:
         self.pending: list[tuple[int, Sequence[bytes]]] = []
         self.replaced = False
         self.unit: list[tuple[int, Sequence[bytes]]] | None = None
+        #: Counts the writes of the journal; a session remembers in which it last changed something.
+        self.turn = 1
+        #: What is remembered on disk, for INFO and BGREWRITEAOF; None where nothing is.
+        self.persistence: Any = None
         # State of the server that refuses commands; set through the methods below.
         self.loading = False
         self.write_error: str | None = None
@@ -277,7 +281,7 @@ class Engine:
             child = command.subcommands.get(argv[1].lower())
             if child is not None:
                 command = child
-            elif command.function is None:
+            else:
                 raise CommandError(errors.unknown_subcommand(argv[1], command.name))
         if command.function is None or not command.accepts(len(argv)):
             raise CommandError(errors.wrong_arity(command.name))
@@ -367,8 +371,10 @@ class Engine:
 
     def _record(self, session: Session, command: Command, argv: Sequence[bytes], changed: bool) -> None:
         pending = self.pending
-        if changed and command.writes and not self.replaced:
-            pending.append((session.database, argv))
+        if changed and command.writes:
+            session.wrote_in_turn = self.turn
+            if not self.replaced:
+                pending.append((session.database, argv))
         self.replaced = False
         if self.unit is not None:
             self.unit.extend(pending)

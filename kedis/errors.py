@@ -263,3 +263,26 @@ HASH_VALUE_NOT_AN_INTEGER = "ERR hash value is not an integer"
 HASH_VALUE_NOT_A_FLOAT = "ERR hash value is not a float"
 NAN_OR_INFINITY = "ERR value is NaN or Infinity"
 INCREMENT_TO_INFINITY = "ERR increment would produce NaN or Infinity"
+
+
+# The server, its configuration and its command table.
+
+NOT_A_COMMAND = "ERR Invalid command specified"
+COMMAND_WITHOUT_KEYS = "ERR The command has no key arguments"
+COMMAND_ARITY = "ERR Invalid number of arguments specified for command"
+COMMAND_ARGUMENTS = "ERR Invalid arguments specified for command"
+SLOWLOG_COUNT = "ERR count should be greater than or equal to -1"
+NO_SHUTDOWN = "ERR No shutdown in progress."
+SHUTDOWN_FAILED = "ERR Errors trying to SHUTDOWN. Check logs."
+NO_CONFIG_FILE = "ERR The server is running without a config file"
+
+
+# The append-only file.
+
+NO_PERSISTENCE = "ERR Background append only file rewriting is not possible: nothing is kept on disk here"
+REWRITE_IN_PROGRESS = "ERR Background append only file rewriting already in progress"
+
+
+def aof_write_error(reason: str) -> str:
+    """The refusal of writes while the append-only file cannot be written or synced."""
+    return f"MISCONF Errors writing to the AOF file: {reason}"

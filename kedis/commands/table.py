@@ -6,7 +6,7 @@ categories and documentation are data on :class:`Command`; COMMAND, the engine's
 metrics and the README's table all read them from here.
 
 A container such as CLIENT has no handler of its own; its subcommands are declared as ``"CLIENT|ID"`` and hang
-below it.
+below it.  (COMMAND alone is both: it answers without a subcommand, too.)
 
 Key positions are given as key specifications, the form in which Redis 7 publishes them: where the keys begin
 (an index or a keyword), how to find the rest (a range or a count), and what is done to them.
@@ -248,7 +248,7 @@ class Command:
 
     def __post_init__(self) -> None:
         self.writes = bool(self.flags & WRITE)
-        if self.function is None:
+        if self.function is None or self.subcommands:
             self.least, self.most = 1, 0  # a container: never fits, so that the engine looks below it
         elif self.arity >= 0:
             self.least = self.most = self.arity
@@ -391,6 +391,7 @@ def _add(row: Command) -> None:
     parent_name, _, child = row.name.partition("|")
     if child:
         row.parent = COMMANDS[parent_name.encode()]
+        row.parent.least, row.parent.most = 1, 0
         siblings = row.parent.subcommands
         key = child.encode()
     else:

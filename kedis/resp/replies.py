@@ -16,7 +16,7 @@ bool               ``:1`` ``:0``           ``#t`` ``#f``
 None, NULL_ARRAY   ``$-1``, ``*-1``        ``_``
 list, tuple        ``*N`` and elements     same
 dict               ``*2N``, flat           ``%N``
-set                ``*N``                  ``~N``
+set, OrderedSet    ``*N``                  ``~N``
 Pairs              ``*2N``, flat           ``*N`` of ``*2``
 Push               ``*N``                  ``>N``
 Verbatim           bulk string             ``=9 txt:hello``
@@ -39,6 +39,7 @@ from kedis.resp.values import (
     BigNumber,
     NoReply,
     NullArray,
+    OrderedSet,
     Pairs,
     Push,
     Raw,
@@ -354,6 +355,7 @@ RESP3.update(
         dict: _encode_dict3,
         set: _encode_set3,
         frozenset: _encode_set3,
+        OrderedSet: _encode_set3,
         Pairs: _encode_pairs3,
         Push: _encode_push3,
         Attribute: _encode_attribute3,

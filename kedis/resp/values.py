@@ -117,6 +117,10 @@ class Pairs(list[tuple[Any, Any]]):
     """
 
 
+class OrderedSet(list[Any]):
+    """A set that is sent in this order, and whose elements need no hash (RESP3 ``~``; RESP2 an array)."""
+
+
 class Push(list[Any]):
     """A message out of band, such as one of pub/sub (RESP3 ``>``; RESP2 an ordinary array)."""
 

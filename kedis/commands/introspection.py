@@ -1,0 +1,232 @@
+"""COMMAND: the command table, as clients read it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from kedis import errors
+from kedis.commands.help import help_lines
+from kedis.commands.table import LOADING, NO_MANDATORY_KEYS, STALE, Command, KeySpec, command
+from kedis.errors import CommandError
+from kedis.resp.values import OrderedSet, SimpleString
+from kedis.structures.glob import compile_glob
+
+if TYPE_CHECKING:
+    from kedis.session import Session
+
+_FLAGS = LOADING | STALE
+_UNORDERED = ["nondeterministic_output_order"]
+
+
+@command(
+    "COMMAND",
+    arity=-1,
+    flags=_FLAGS,
+    group="server",
+    since="2.8.13",
+    summary="Describes all commands: arity, flags, positions of the keys, categories.",
+    complexity="O(N), N being the commands",
+    categories="connection",
+    tips=_UNORDERED,
+)
+def command_(ctx: Session, _argv: Sequence[bytes]) -> Any:
+    return [describe(row) for row in ctx.engine.commands.values()]
+
+
+@command(
+    "COMMAND|COUNT",
+    arity=2,
+    flags=_FLAGS,
+    group="server",
+    since="2.8.13",
+    summary="Counts the commands.",
+    complexity="O(1)",
+    categories="connection",
+)
+def command_count(ctx: Session, _argv: Sequence[bytes]) -> int:
+    return len(ctx.engine.commands)
+
+
+@command(
+    "COMMAND|INFO",
+    arity=-2,
+    flags=_FLAGS,
+    group="server",
+    since="2.8.13",
+    summary="Describes the commands named, or all; null for one that does not exist.",
+    complexity="O(N), N being the commands named",
+    categories="connection",
+    tips=_UNORDERED,
+)
+def command_info(ctx: Session, argv: Sequence[bytes]) -> Any:
+    if len(argv) == 2:
+        return command_(ctx, argv)
+    rows = [find(ctx, name) for name in argv[2:]]
+    return [describe(row) if row is not None else None for row in rows]
+
+
+@command(
+    "COMMAND|DOCS",
+    arity=-2,
+    flags=_FLAGS,
+    group="server",
+    since="7.0.0",
+    summary="Explains the commands named, or all: summary, group, complexity.",
+    complexity="O(N), N being the commands named",
+    categories="connection",
+    tips=_UNORDERED,
+)
+def command_docs(ctx: Session, argv: Sequence[bytes]) -> Any:
+    if len(argv) == 2:
+        rows = list(ctx.engine.commands.values())
+    else:
+        rows = [row for row in (find(ctx, name) for name in argv[2:]) if row is not None]
+    return {row.name.encode(): document(row) for row in rows}
+
+
+@command(
+    "COMMAND|LIST",
+    arity=-2,
+    flags=_FLAGS,
+    group="server",
+    since="7.0.0",
+    summary="Names the commands; FILTERBY MODULE, ACLCAT or PATTERN chooses some.",
+    complexity="O(N), N being the commands",
+    categories="connection",
+    tips=_UNORDERED,
+)
+def command_list(ctx: Session, argv: Sequence[bytes]) -> list[bytes]:
+    chosen = _list_filter(argv)
+    return [row.name.encode() for row in ctx.engine.every_command() if chosen(row)]
+
+
+@command(
+    "COMMAND|GETKEYS",
+    arity=-4,
+    flags=_FLAGS,
+    group="server",
+    since="2.8.13",
+    summary="Finds the keys in the words of a command.",
+    complexity="O(N), N being the words",
+    categories="connection",
+)
+def command_getkeys(ctx: Session, argv: Sequence[bytes]) -> list[bytes]:
+    words = argv[2:]
+    row = ctx.engine.commands.get(words[0].lower())
+    if row is not None and row.subcommands:
+        row = row.subcommands.get(words[1].lower())
+    if row is None:
+        raise CommandError(errors.NOT_A_COMMAND)
+    if not row.keys and row.find_keys is None:
+        raise CommandError(errors.COMMAND_WITHOUT_KEYS)
+    if not row.accepts(len(words)):
+        raise CommandError(errors.COMMAND_ARITY)
+    try:
+        return [words[position] for position in row.key_positions(words)]
+    except ValueError:
+        if row.flags & NO_MANDATORY_KEYS:
+            return []
+        raise CommandError(errors.COMMAND_ARGUMENTS) from None
+
+
+@command(
+    "COMMAND|HELP",
+    arity=2,
+    flags=_FLAGS,
+    group="server",
+    since="5.0.0",
+    summary="Lists the subcommands.",
+    complexity="O(1)",
+    categories="connection",
+)
+def command_help(ctx: Session, _argv: Sequence[bytes]) -> Any:
+    return help_lines(ctx, "COMMAND")
+
+
+def find(ctx: Session, name: bytes) -> Command | None:
+    """The row of ``get`` or ``client|id``, in any case; None where there is none."""
+    top, _, child = name.lower().partition(b"|")
+    row = ctx.engine.commands.get(top)
+    return row.subcommands.get(child) if row is not None and child else row
+
+
+def describe(row: Command) -> list[Any]:
+    """The ten facts of COMMAND INFO."""
+    return [
+        row.name.encode(),
+        row.arity,
+        _statuses(row.flag_names),
+        *row.legacy_range,
+        _statuses(f"@{category}" for category in row.acl_categories),
+        OrderedSet(tip.encode() for tip in row.tips),
+        OrderedSet(map(_describe_keys, row.keys)),
+        OrderedSet(map(describe, row.subcommands.values())),
+    ]
+
+
+def document(row: Command) -> dict[bytes, Any]:
+    """What COMMAND DOCS says of one command."""
+    facts: dict[bytes, Any] = {
+        b"summary": row.summary.encode(),
+        b"since": row.since.encode(),
+        b"group": row.group.encode(),
+    }
+    if row.complexity:
+        facts[b"complexity"] = row.complexity.encode()
+    if row.subcommands:
+        facts[b"subcommands"] = {child.name.encode(): document(child) for child in row.subcommands.values()}
+    return facts
+
+
+def _statuses(words: Iterable[str]) -> OrderedSet:
+    return OrderedSet(SimpleString(word.encode()) for word in words)
+
+
+def _describe_keys(spec: KeySpec) -> dict[bytes, Any]:
+    return {
+        b"flags": _statuses(spec.flags.split()),
+        b"begin_search": _search(*_begin_search(spec)),
+        b"find_keys": _search(*_find_keys(spec)),
+    }
+
+
+def _search(kind: bytes, spec: dict[bytes, Any]) -> dict[bytes, Any]:
+    return {b"type": kind, b"spec": spec}
+
+
+def _begin_search(spec: KeySpec) -> tuple[bytes, dict[bytes, Any]]:
+    if spec.unknown:
+        return b"unknown", {}
+    if spec.keyword is not None:
+        return b"keyword", {b"keyword": spec.keyword.encode(), b"startfrom": spec.start_from}
+    return b"index", {b"index": spec.index}
+
+
+def _find_keys(spec: KeySpec) -> tuple[bytes, dict[bytes, Any]]:
+    if spec.unknown:
+        return b"unknown", {}
+    if spec.count_at is not None:
+        return b"keynum", {
+            b"keynumidx": spec.count_at,
+            b"firstkey": spec.first_key,
+            b"keystep": spec.step,
+        }
+    return b"range", {b"lastkey": spec.last, b"keystep": spec.step, b"limit": spec.limit}
+
+
+def _list_filter(argv: Sequence[bytes]) -> Callable[[Command], bool]:
+    if len(argv) == 2:
+        return lambda row: True
+    if len(argv) != 5 or argv[2].lower() != b"filterby":
+        raise CommandError(errors.SYNTAX)
+    kind, wanted = argv[3].lower(), argv[4]
+    if kind == b"module":
+        return lambda row: False  # there are no modules
+    if kind == b"aclcat":
+        category = wanted.decode("utf-8", "replace").lower()
+        return lambda row: category in row.acl_categories
+    if kind == b"pattern":
+        matches = compile_glob(wanted, True)
+        return lambda row: matches(row.name.encode())
+    raise CommandError(errors.SYNTAX)
