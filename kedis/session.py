@@ -76,6 +76,7 @@ class Session:
         "user",
         "watch_broken",
         "watched",
+        "wrote_in_turn",
     )
 
     def __init__(self, engine: Engine, transport: Transport, *, address: str = "", local_address: str = ""):
@@ -91,6 +92,7 @@ class Session:
         self.lib_name = b""
         self.lib_version = b""
         self.no_evict = False
+        self.wrote_in_turn = 0
         self.no_touch = False
         self.close_after_reply = False
         self.name = b""

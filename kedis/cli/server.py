@@ -98,10 +98,10 @@ def _serve(config: Config) -> int:
     if config.ignored:
         log.info("accepted without effect in Kedis: %s", ", ".join(config.ignored))
     instance = Instance(config)
-    instance.start()
-    _calm_the_collector()
     watchers = _handle_signals(instance)
     try:
+        instance.start()
+        _calm_the_collector()
         return instance.run_until_stopped()
     finally:
         for watcher in watchers:

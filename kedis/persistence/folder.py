@@ -10,6 +10,7 @@ the process however that ends.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import logging
 import os
@@ -104,7 +105,9 @@ class Folder:
         for name in sorted(os.listdir(self.path)):
             ours = name.startswith(f"{self.prefix}.") and name.endswith((".aof", ".rdb"))
             if ours and os.path.getsize(self.file(name)):
-                raise AofError(f"{self.file(name)} is there, but the manifest {self.manifest_path} is missing")
+                raise AofError(
+                    f"{self.file(name)} is there, but the manifest {self.manifest_path} is missing"
+                )
 
     def _remove_leftovers(self) -> None:
         for name in os.listdir(self.path):
@@ -147,9 +150,7 @@ class Folder:
 
     def write_aside(self, manifest: Manifest) -> None:
         """Write ``manifest`` durably under a temporary name."""
-        fd = os.open(
-            self._temporary_manifest(), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644
-        )
+        fd = os.open(self._temporary_manifest(), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
         try:
             content = memoryview(manifest.format())
             while content:
@@ -168,10 +169,8 @@ class Folder:
         if not self.manifest.history:
             return
         for entry in self.manifest.history:
-            try:
+            with contextlib.suppress(FileNotFoundError):
                 os.unlink(self.file(entry.name))
-            except FileNotFoundError:
-                pass
         manifest = self.manifest.copy()
         manifest.history.clear()
         self.persist(manifest)

@@ -144,8 +144,15 @@ class Loader:
             os.close(fd)
         self.cut_bytes = size - sound
         self.loaded_bytes -= reader.end - sound
-        self.tail = _measure(path, sound) if sound != reader.end else Tail(sound, reader.crc, reader.uncovered)
+        self.tail = (
+            _measure(path, sound) if sound != reader.end else Tail(sound, reader.crc, reader.uncovered)
+        )
         self._unit = None
+
+    @property
+    def keys(self) -> int:
+        """Keys loaded so far, in all databases."""
+        return sum(map(len, self._engine.keyspace.databases))
 
     # -- running ------------------------------------------------------------------------------------------
 

@@ -154,7 +154,11 @@ def _quote(name: str) -> str:
     if all(byte in _PLAIN for byte in raw):
         return name
     shown = (
-        chr(byte) if byte == 0x20 or byte in _PLAIN else f"\\{chr(byte)}" if byte in b'"\\' else f"\\x{byte:02x}"
+        chr(byte)
+        if byte == 0x20 or byte in _PLAIN
+        else f"\\{chr(byte)}"
+        if byte in b'"\\'
+        else f"\\x{byte:02x}"
         for byte in raw
     )
     return '"' + "".join(shown) + '"'

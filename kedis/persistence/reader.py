@@ -114,7 +114,9 @@ class AofReader:
                         try:
                             commands, taken = self._section(data, position)
                         except Incomplete as need:
-                            wanted = max(CHUNK, need.missing, len(data) - position)  # doubling keeps it linear
+                            wanted = max(
+                                CHUNK, need.missing, len(data) - position
+                            )  # doubling keeps it linear
                             break
                         self.crc = crc32(data[position : position + taken], self.crc)
                         self.end += taken
@@ -201,7 +203,8 @@ class AofReader:
             return len(line)
         if self._verify and found != (self.crc, self.uncovered):
             raise DamagedFile(
-                self._covered_to, f"checksum mismatch in the {self.uncovered} bytes before offset {self.end}, found"
+                self._covered_to,
+                f"checksum mismatch in the {self.uncovered} bytes before offset {self.end}, found",
             )
         self.crc = 0
         self.end += len(line)
@@ -217,7 +220,8 @@ class AofReader:
             match = pattern.match(rest, at)
             if match and self.end + at - int(match[2]) == self._covered_to:
                 raise DamagedFile(
-                    self.end, f"a command that runs past the checksum at offset {self.end + at}: a damaged length"
+                    self.end,
+                    f"a command that runs past the checksum at offset {self.end + at}: a damaged length",
                 )
             at = rest.find(PREFIX, at + 1)
 

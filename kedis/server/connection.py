@@ -17,6 +17,7 @@ import logging
 import socket
 from typing import TYPE_CHECKING, Any
 
+import hiredis
 from gevent import getcurrent
 
 from kedis.errors import ProtocolError
@@ -52,6 +53,7 @@ class Connection:
         "parser",
         "position",
         "queued",
+        "sealed",
         "server",
         "session",
         "sock",
@@ -69,6 +71,9 @@ class Connection:
         self.backlog: list[list[bytes]] = []
         self.position = 0  # first command of the backlog that has not run
         self.unsent: list[bytes | memoryview] = []
+        self.sealed: list[
+            bytes
+        ] = []  # replies that wait for the sync under way; later ones are in session.out
         self.queued = False
         self.closed = False
         self._limit_since_ns = 0
@@ -99,12 +104,21 @@ class Connection:
                 except OSError:
                     break
                 if not data:
+                    if self.sealed or self.session.out:
+                        self._wait_for_last_replies()
                     break
                 self.server.bytes_received += len(data)
                 session.last_interaction_ns = engine.keyspace.now_ns
                 self._take(data)
         finally:
             self._release()
+
+    def _wait_for_last_replies(self) -> None:
+        """The client has ended its side; what it asked before is being made durable, then answered."""
+        self._read_watcher.stop()
+        self.session.close_after_reply = True
+        while not self.closed:
+            self._hub.switch()
 
     def _take(self, data: bytes) -> None:
         """Parse what came and run it.
@@ -184,11 +198,37 @@ class Connection:
             self.queued = True
             self.server.cycle.waiting.append(self)
 
-    def send(self) -> None:
-        """Send what is waiting as far as the kernel takes it.  Called by the cycle."""
+    def seal(self) -> None:
+        """Set the replies of up to now apart: they may be sent earlier than what comes after them."""
+        out = self.session.out
+        self.sealed += out
+        out.clear()
+
+    def send_sealed(self) -> None:
+        """Send what was sealed."""
+        sealed, self.sealed = self.sealed, []
+        self.send(sealed)
+
+    def refuse_replies(self, error: bytes) -> None:
+        """Answer every request of this turn with ``error`` instead.  Subscribers are spared: not all that they
+        get is a reply."""
+        out = self.session.out
+        if self.session.subscriptions or not out:
+            return
+        reader = hiredis.Reader(notEnoughData=self)
+        reader.feed(b"".join(out))
+        count = sum(1 for _ in iter(reader.gets, self))
+        out[:] = [error] * count
+
+    def stop_reading(self) -> None:
+        """Take no further requests."""
+        self._read_watcher.stop()
+
+    def send(self, chunks: list[bytes] | None = None) -> None:
+        """Send what is waiting, or ``chunks``, as far as the kernel takes it.  Called by the cycle."""
         if self.closed:
             return
-        out = self.session.out
+        out = self.session.out if chunks is None else chunks
         if out:
             data = out[0] if len(out) == 1 else b"".join(out)
             out.clear()
@@ -209,6 +249,10 @@ class Connection:
             if self.unsent:
                 self._check_output_limit()
         if self.session.close_after_reply and not self.unsent:
+            self._close_if_all_is_sent()
+
+    def _close_if_all_is_sent(self) -> None:
+        if not self.session.out and not self.sealed:
             self.close()
 
     def _start_writing(self) -> None:
@@ -244,7 +288,7 @@ class Connection:
             self._limit_since_ns = 0
             self._stop_writing()
             if self.session.close_after_reply:
-                self.close()
+                self._close_if_all_is_sent()
 
     def _check_output_limit(self) -> None:
         """Cut a client off whose unread replies pass its limit (client-output-buffer-limit)."""
@@ -274,7 +318,7 @@ class Connection:
 
     def output_bytes(self) -> int:
         """Bytes of replies that the client has not taken yet."""
-        return sum(map(len, self.unsent)) + sum(map(len, self.session.out))
+        return sum(map(len, self.unsent)) + sum(map(len, self.sealed)) + sum(map(len, self.session.out))
 
     def input_bytes(self) -> int:
         """Bytes received that do not make a whole command yet."""
@@ -297,6 +341,7 @@ class Connection:
         self._read_watcher.close()
         self._stop_writing()
         self.unsent.clear()
+        self.sealed.clear()
         self.session.out.clear()
         self.server.engine.disconnect(self.session)
         self.server.connections.discard(self)

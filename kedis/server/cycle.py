@@ -21,7 +21,11 @@ class TurnJournal(Protocol):
     """What the cycle asks of the append-only file."""
 
     def flush(self) -> bool:
-        """Write what was recorded in this turn.  True when the replies of this turn may go out now."""
+        """Write what was recorded in this turn.  True when the replies of this turn may go out now.
+
+        Otherwise they wait in :attr:`Cycle.waiting` until a later turn, or until the journal takes and
+        seals them (:meth:`Cycle.seal`).
+        """
 
 
 class Cycle:
@@ -31,6 +35,7 @@ class Cycle:
         self.journal: TurnJournal | None = None
         self.waiting: list[Connection] = []
         self.turns = 0
+        self.halted = False
         self.before_send: list[Callable[[], None]] = []
         self._watcher = hub.loop.prepare(ref=False, priority=-2)
 
@@ -46,12 +51,28 @@ class Cycle:
     def _end_of_turn(self) -> None:
         self.turns += 1
         if self.journal is not None and not self.journal.flush():
-            return  # held back until what they saw is durable; the journal calls release()
+            return  # held back until what they saw is durable
         if self.waiting:
             self.release()
 
+    def halt(self) -> None:
+        """Send nothing any more, ever: what was answered would not be true."""
+        self._watcher.stop()
+        self.waiting.clear()
+        self.halted = True
+
+    def seal(self, batch: list[Connection]) -> None:
+        """Move all waiting connections to ``batch``, their replies of up to now apart from later ones."""
+        waiting, self.waiting = self.waiting, []
+        for connection in waiting:
+            connection.queued = False
+            connection.seal()
+        batch += waiting
+
     def release(self) -> None:
         """Send the replies of every waiting connection."""
+        if self.halted:
+            return
         waiting, self.waiting = self.waiting, []
         for connection in waiting:
             connection.queued = False

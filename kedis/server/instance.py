@@ -9,6 +9,7 @@ from gevent.event import Event
 
 from kedis.config import Config
 from kedis.engine import Engine
+from kedis.server.aof import AofService
 from kedis.server.server import NetworkServer
 
 log = logging.getLogger("kedis.server")
@@ -24,19 +25,40 @@ class Instance:
         self.config = config
         self.engine = Engine(config)
         self.network = NetworkServer(self.engine)
+        self.aof = AofService(self.network, self._fail)
         self.ended = Event()
         self.exit_code = 0
         self.engine.on_shutdown = self.request_stop
 
     def start(self) -> None:
-        """Load what there is, then serve.  Raises StartError."""
-        self.network.start()
+        """Load what there is, then serve; clients that come early are told that data are being loaded.
+
+        Raises StartError.
+        """
+        if self.config.appendonly:
+            self.aof.open()
+            log.info("data are kept in %s", self.aof.aof.folder.path)
+        try:
+            self.network.start()
+            if self.config.appendonly:
+                self.aof.load(self.ended.is_set)
+        except BaseException:
+            self.network.stop()
+            self.aof.aof.close()
+            raise
+        self.aof.start()
         log.info("ready to accept connections on port %d (pid %d)", self.network.port, os.getpid())
 
     def request_stop(self, exit_code: int = 0) -> None:
         """Have :meth:`run_until_stopped` return soon; may be called from a command."""
         self.exit_code = exit_code
         self.network.next_turn(self.ended.set)
+
+    def _fail(self) -> None:
+        """Stop with exit code 1: the disk has failed, and nothing may be answered any more."""
+        for connection in list(self.network.connections):
+            connection.close()
+        self.request_stop(1)
 
     def run_until_stopped(self) -> int:
         """Serve until :meth:`request_stop`; returns the exit code."""
@@ -45,5 +67,10 @@ class Instance:
         return self.exit_code
 
     def stop(self) -> None:
-        """End in order: no new clients, replies out, clients closed."""
+        """End in order: no new clients, no new requests, data to the disk, replies out, clients closed."""
+        self.network.stop_accepting()
+        for connection in self.network.connections:
+            connection.stop_reading()
+        if not self.aof.stop():
+            self.exit_code = 1
         self.network.stop()

@@ -1,0 +1,208 @@
+"""The append-only file of a running server: what is open, what has been written, and the figures about it.
+
+This is the part without policy: when to write, when to sync and whom to tell is decided by the owner of the event
+loop (:mod:`kedis.server.aof`) or by the in-process engine.
+
+``off``      nothing is recorded
+``waiting``  turned on at run time: changes go to a file that counts once the first base is complete
+``on``       every change goes to the last file of the manifest
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable
+
+from kedis.engine import Engine
+from kedis.persistence.append_file import AppendFile
+from kedis.persistence.folder import AofError, Folder, sync_directory
+from kedis.persistence.journal import Journal
+from kedis.persistence.loader import Loader, Tail
+
+
+class Aof:
+    """The append-only file of ``engine``, which finds this object as ``engine.persistence``.
+
+    The attributes that INFO shows bear its names.  Durations are in seconds, sizes in bytes; -1 is "never".
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        config = engine.config
+        self.engine = engine
+        self.folder = Folder(config.dir, config.appenddirname, config.appendfilename)
+        self.journal = Journal(lambda: engine.clock() / 1e9)
+        self.file: AppendFile | None = None
+        self.state = "off"
+        self.loader: Loader | None = None
+        self._unwritten = b""
+        self._earlier_bytes = 0  # of the files before the one being written
+        self._rewrite_base_bytes = 0
+        self.request_rewrite: Callable[[], None] = lambda: None
+        self.aof_rewrite_in_progress = False
+        self.aof_rewrite_scheduled = False
+        self.aof_last_rewrite_time_sec = -1
+        self.aof_current_rewrite_time_sec = -1
+        self.aof_last_bgrewrite_status = "ok"
+        self.aof_last_write_status = "ok"
+        self.aof_last_cow_size = 0
+        self.aof_rewrites = 0
+        self.aof_rewrites_consecutive_failures = 0
+        self.aof_pending_bio_fsync = 0
+        self.aof_delayed_fsync = 0
+        #: Bytes and calls of writing; syncs as a histogram: ``[i]`` took 2^(i-1) to 2^i - 1 nanoseconds.
+        self.written_bytes = 0
+        self.fsync_histogram = [0] * 65
+        self.fsync_nanoseconds = 0
+        self.loading_start_time = 0
+
+    # -- figures ------------------------------------------------------------------------------------------
+
+    @property
+    def aof_enabled(self) -> bool:
+        return self.state != "off"
+
+    @property
+    def aof_current_size(self) -> int:
+        return self._earlier_bytes + (self.file.size if self.file else 0)
+
+    @property
+    def aof_base_size(self) -> int:
+        """Size after the last rewrite, with which the automatic rule compares."""
+        return self._rewrite_base_bytes
+
+    @property
+    def aof_buffer_length(self) -> int:
+        return len(self._unwritten) + sum(map(len, self.journal.pieces))
+
+    def count_sync(self, nanoseconds: int) -> None:
+        """Count one sync in the histogram."""
+        self.fsync_histogram[min(nanoseconds.bit_length(), 64)] += 1
+        self.fsync_nanoseconds += nanoseconds
+
+    # -- start and end ------------------------------------------------------------------------------------
+
+    def open(self) -> Loader:
+        """Lock the folder and return what loads it.  Raises AofError."""
+        self.folder.open()
+        try:
+            self.loader = Loader(self.engine, self.folder)
+        except OSError as error:
+            raise AofError(f"cannot read {self.folder.path}: {error.strerror}") from None
+        return self.loader
+
+    def begin(self) -> None:
+        """Record from now on: after loading, or in a new folder.  Raises AofError."""
+        folder = self.folder
+        tail = self.loader.tail if self.loader else Tail()
+        try:
+            if not folder.manifest.incrs:
+                self._create_files()
+                tail = Tail()
+            entry = folder.manifest.incrs[-1]
+            self.file = AppendFile(
+                folder.file(entry.name),
+                checksums=self.engine.config.aof_checksum,
+                size=tail.size,
+                crc=tail.crc,
+                uncovered=tail.uncovered,
+            )
+            folder.delete_history()
+        except OSError as error:
+            raise AofError(f"cannot write to {folder.path}: {error.strerror}") from None
+        base = self.loader.base_bytes if self.loader else 0
+        total = self.loader.loaded_bytes if self.loader else 0
+        self._earlier_bytes = total - tail.size
+        self._rewrite_base_bytes = base
+        self.record("on")
+
+    def record(self, state: str) -> None:
+        """Have the engine's changes recorded; ``state`` is ``on`` or ``waiting``."""
+        self.state = state
+        self.journal.begin_file()
+        self.journal.timestamps = self.engine.config.aof_timestamp_enabled
+        self.engine.journal = self.journal
+
+    def _create_files(self) -> None:
+        """The first files of a folder: an empty base where there is none, and a file of changes."""
+        folder = self.folder
+        manifest = folder.manifest.copy()
+        if manifest.base is None:
+            AppendFile(folder.file(manifest.add_base(folder.prefix).name)).close()
+        AppendFile(folder.file(manifest.add_incr(folder.prefix).name)).close()
+        sync_directory(folder.path)
+        folder.persist(manifest)
+        sync_directory(folder.directory)
+
+    def switch_to(self, file: AppendFile) -> AppendFile | None:
+        """Write to ``file`` from now on; returns the one before, still open."""
+        before = self.file
+        if before is not None:
+            self._earlier_bytes += before.size
+        self.file = file
+        self.journal.begin_file()
+        return before
+
+    def rewritten(self, base_bytes: int) -> None:
+        """A new base of this size and the open file are all there is."""
+        self._earlier_bytes = base_bytes
+        self._rewrite_base_bytes = self.aof_current_size
+
+    def discard(self) -> None:
+        """Forget what was not written, because a new base will hold it."""
+        self.journal.take()
+        self.journal.begin_file()
+        self._unwritten = b""
+
+    def stop(self) -> None:
+        """Record nothing any more; the caller has written and synced what it wanted to keep."""
+        self.state = "off"
+        self.engine.journal = None
+        self.discard()
+        if self.file is not None:
+            self.file.close()
+            self.file = None
+        self._earlier_bytes = 0
+
+    def close(self) -> None:
+        """Stop, and give the folder back."""
+        self.stop()
+        self.folder.close()
+
+    # -- writing ------------------------------------------------------------------------------------------
+
+    def write(self) -> None:
+        """Write what was recorded.  On OSError it is kept for the next call, and the file is as before."""
+        data = self.journal.take()
+        if self._unwritten:
+            data = self._unwritten + data
+        if not data:
+            return
+        assert self.file is not None  # something is recorded only while a file is open
+        try:
+            self.file.write(data)
+        except OSError:
+            self._unwritten = data
+            raise
+        self._unwritten = b""
+        self.written_bytes += len(data)
+
+    @property
+    def has_unwritten(self) -> bool:
+        return bool(self._unwritten) or bool(self.journal.pieces)
+
+    def wants_rewrite(self) -> bool:
+        """The automatic rule: large enough, and grown enough since the last rewrite."""
+        config = self.engine.config
+        size = self.aof_current_size
+        percentage = config.auto_aof_rewrite_percentage
+        if not percentage or size <= config.auto_aof_rewrite_min_size:
+            return False
+        base = self._rewrite_base_bytes or 1
+        return size * 100 // base - 100 >= percentage
+
+
+def remove_if_there(path: str) -> None:
+    """Delete a file that may not be there."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)

@@ -1,0 +1,339 @@
+"""Compaction: a child process writes the data as a new base while the parent goes on in a new file of changes.
+
+The steps, and what a crash between them leaves:
+
+1. in the worker: sync the file of changes, create the next one, write a manifest that lists it under a temporary
+   name: the manifest on disk is the old one, the new file is empty and unlisted;
+2. in the loop, at once: write what is recorded, sync that little, rename the manifest, go on in the new file, fork.
+   (Without that sync a power cut could tear a file which is not the last any more.)
+3. in the child: write the base under a temporary name, sync it, exit;
+4. in the worker: rename the base, write a manifest of the new base and the new file, all older ones as history;
+   delete these, and list them no more.
+
+Where nothing valid is on disk yet (turned on at run time), or where what is there cannot be relied on (a sync failed,
+after which the kernel may have dropped what was written), the new file of changes is listed only together with the new
+base: until then it has a temporary name.
+
+The child shares the parent's memory, copied page by page as either writes to it; in Python that includes the reference
+counts of everything the child looks at.  It must not run the event loop: it closes all descriptors it has inherited,
+the lock of the folder among them, writes, and ends with ``os._exit``.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from kedis.persistence.aof import Aof, remove_if_there
+from kedis.persistence.append_file import AppendFile
+from kedis.persistence.folder import TEMPORARY, sync_directory
+from kedis.persistence.manifest import Manifest
+from kedis.persistence.snapshot import write_base
+from kedis.persistence.worker import InlineWorker, Worker
+
+log = logging.getLogger("kedis.aof")
+
+_NICENESS = 10
+#: After this many failures in a row, automatic rewrites wait 1, 2, 4 … 60 minutes.
+_PATIENCE = 3
+_LONGEST_DELAY_MINUTES = 60
+
+
+class Rewriter:
+    """Runs one rewrite at a time.
+
+    Args:
+        worker: does the slow steps.
+        fork: write the base in a child process; otherwise here and now.
+        on_end: called with None when a rewrite has succeeded, else with the reason of its failure.
+
+    Attributes:
+        afresh: of the rewrite under way, or of the last; see :meth:`start`.
+        fork_seconds: how long the last fork held the loop up.
+    """
+
+    def __init__(
+        self,
+        aof: Aof,
+        worker: Worker | InlineWorker,
+        *,
+        fork: bool = True,
+        on_end: Callable[[str | None], None] = lambda failure: None,
+    ) -> None:
+        self._aof = aof
+        self._worker = worker
+        self._fork = fork
+        self._on_end = on_end
+        self.afresh = False
+        self._cancelled = False
+        self._pid = 0
+        self._pipe = -1
+        self._began = 0.0
+        self._not_before = 0.0
+        self.fork_seconds = 0.0
+
+    # -- starting -----------------------------------------------------------------------------------------
+
+    @property
+    def may_start_by_itself(self) -> bool:
+        """Whether an automatic rewrite may start now."""
+        return not self._aof.aof_rewrite_in_progress and time.monotonic() >= self._not_before
+
+    def start(self, *, afresh: bool = False) -> None:
+        """Begin; nothing may be under way.
+
+        ``afresh``: the files that are listed do not count; they are replaced as a whole, or stay.
+        """
+        aof = self._aof
+        aof.aof_rewrite_in_progress = True
+        aof.aof_rewrite_scheduled = False
+        self.afresh = afresh
+        self._cancelled = False
+        self._began = time.monotonic()
+        if afresh:
+            self._worker.submit(self._open_aside, self._begin_afresh)
+        elif aof.state == "off":
+            self._write_base()
+        else:
+            assert aof.file is not None  # it is on
+            old = aof.file
+            manifest = aof.folder.manifest.copy()
+            path = aof.folder.file(manifest.add_incr(aof.folder.prefix).name)
+            self._worker.submit(
+                lambda: self._prepare(old, path, manifest),
+                lambda file, error: self._switch(file, error, manifest),
+            )
+
+    def _open_aside(self) -> AppendFile:
+        path = self._aof.folder.file(f"{TEMPORARY}incr.aof")
+        remove_if_there(path)
+        return AppendFile(path, checksums=self._aof.engine.config.aof_checksum, size=0)
+
+    def _begin_afresh(self, file: AppendFile | None, error: OSError | None) -> None:
+        if file is None or self._cancelled:
+            self._end(_reason(error))
+            return
+        aof = self._aof
+        aof.discard()
+        old = aof.switch_to(file)
+        if old is not None:
+            self._worker.submit(old.close)
+        if aof.engine.journal is None:
+            aof.record("waiting")
+        self._write_base()
+
+    def _prepare(self, old: AppendFile, path: str, manifest: Manifest) -> AppendFile:
+        old.sync()
+        file = AppendFile(path, checksums=self._aof.engine.config.aof_checksum, size=0)
+        os.ftruncate(file.fd, 0)
+        os.fsync(file.fd)
+        self._aof.folder.write_aside(manifest)
+        sync_directory(self._aof.folder.path)
+        return file
+
+    def _switch(self, file: AppendFile | None, error: OSError | None, manifest: Manifest) -> None:
+        aof = self._aof
+        if file is None or self._cancelled:
+            self._end(_reason(error))
+            return
+        assert aof.file is not None  # it was on when this began, and has not been cancelled
+        try:
+            aof.write()
+            aof.file.sync()
+            aof.folder.put_in_place(manifest)
+        except OSError as problem:
+            file.close()
+            self._end(_reason(problem))
+            return
+        old = aof.switch_to(file)
+        path = aof.folder.path
+        self._worker.submit(lambda: sync_directory(path))
+        if old is not None:
+            self._worker.submit(old.close)
+        self._write_base()
+
+    # -- the base -----------------------------------------------------------------------------------------
+
+    def _base_path(self) -> str:
+        return self._aof.folder.file(f"{TEMPORARY}rewriteaof-bg-{os.getpid()}.aof")
+
+    def _write_base(self) -> None:
+        if not self._fork:
+            try:
+                self._dump(self._base_path())
+            except OSError as error:
+                self._end(_reason(error))
+            else:
+                self._finish()
+            return
+        path = self._base_path()
+        self._pipe, out = os.pipe()
+        gc.freeze()  # or a collection in the child would touch, and so copy, every object
+        began = time.monotonic()
+        try:
+            self._pid = os.fork()
+        except OSError as error:
+            os.close(self._pipe)
+            os.close(out)
+            self._end(_reason(error))
+            return
+        if self._pid == 0:
+            self._live_as_child(path, out)
+        self.fork_seconds = time.monotonic() - began
+        os.close(out)
+        log.info(
+            "rewriting the append-only file in process %d (fork took %.1f ms)",
+            self._pid,
+            self.fork_seconds * 1e3,
+        )
+
+    def _dump(self, path: str) -> None:
+        config = self._aof.engine.config
+        write_base(
+            self._aof.engine.keyspace,
+            path,
+            checksums=config.aof_checksum,
+            timestamps=config.aof_timestamp_enabled,
+            sync_in_steps=config.aof_rewrite_incremental_fsync,
+        )
+
+    def _live_as_child(self, path: str, out: int) -> None:
+        """Never returns."""
+        report: dict[str, Any] = {"error": "", "copied_bytes": 0}
+        try:
+            for number in (signal.SIGTERM, signal.SIGUSR1):
+                signal.signal(number, signal.SIG_DFL)
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent decides
+            os.closerange(3, out)
+            os.closerange(out + 1, os.sysconf("SC_OPEN_MAX"))
+            os.nice(_NICENESS)
+            gc.disable()
+            self._dump(path)
+            report["copied_bytes"] = _private_bytes()
+        except OSError as error:
+            report["error"] = _reason(error)
+        except BaseException as error:
+            report["error"] = repr(error)
+        try:
+            os.write(out, json.dumps(report).encode())
+        finally:
+            os._exit(1 if report["error"] else 0)
+
+    def poll(self) -> None:
+        """Look whether the child has ended; to be called a few times a second."""
+        aof = self._aof
+        if not self._pid:
+            return
+        aof.aof_current_rewrite_time_sec = int(time.monotonic() - self._began)
+        try:
+            pid, status = os.waitpid(self._pid, os.WNOHANG)
+        except ChildProcessError:  # somebody else has taken its status; its report decides
+            pid, status = self._pid, 0
+        if not pid:
+            return
+        self._pid = 0
+        with os.fdopen(self._pipe, "rb") as pipe:
+            content = pipe.read()
+        report = (
+            json.loads(content) if content else {"error": f"the child process ended with status {status}"}
+        )
+        aof.aof_last_cow_size = report.get("copied_bytes", 0)
+        if report["error"] or self._cancelled:
+            self._end(report["error"] or "cancelled")
+        else:
+            self._finish()
+
+    def cancel(self) -> None:
+        """Kill what is under way; the folder stays as it is."""
+        if not self._aof.aof_rewrite_in_progress:
+            return
+        self._cancelled = True
+        if self._pid:
+            os.kill(self._pid, signal.SIGKILL)
+            os.waitpid(self._pid, 0)
+            os.close(self._pipe)
+            self._pid = 0
+            self._end("cancelled")
+
+    # -- ending -------------------------------------------------------------------------------------------
+
+    def _finish(self) -> None:
+        self._worker.submit(self._list_base, self._listed)
+
+    def _list_base(self) -> int:
+        """Make the new base, and a file of changes with a temporary name, part of the manifest."""
+        folder = self._aof.folder
+        file = self._aof.file
+        manifest = folder.manifest.copy()
+        if self.afresh and file is not None:
+            file.sync()
+            manifest.retire_incrs(keep=0)
+            path = folder.file(manifest.add_incr(folder.prefix).name)
+            os.rename(file.path, path)
+            file.path = path
+        else:
+            manifest.retire_incrs(keep=1 if file is not None else 0)
+        base = folder.file(manifest.add_base(folder.prefix).name)
+        os.rename(self._base_path(), base)
+        size = os.path.getsize(base)
+        sync_directory(folder.path)
+        folder.persist(manifest)
+        folder.delete_history()
+        return size
+
+    def _listed(self, base_bytes: int | None, error: OSError | None) -> None:
+        if base_bytes is None:
+            self._end(_reason(error))
+            return
+        aof = self._aof
+        if aof.state == "waiting":
+            aof.state = "on"
+        aof.rewritten(base_bytes)
+        self._end(None)
+
+    def _end(self, failure: str | None) -> None:
+        aof = self._aof
+        seconds = time.monotonic() - self._began
+        aof.aof_rewrite_in_progress = False
+        aof.aof_current_rewrite_time_sec = -1
+        aof.aof_last_rewrite_time_sec = int(seconds)
+        remove_if_there(self._base_path())
+        if failure is None:
+            aof.aof_rewrites += 1
+            aof.aof_last_bgrewrite_status = "ok"
+            aof.aof_rewrites_consecutive_failures = 0
+            self._not_before = 0.0
+            log.info("append-only file rewritten in %.1f s, %d bytes", seconds, aof.aof_base_size)
+        elif not self._cancelled:
+            aof.aof_last_bgrewrite_status = "err"
+            aof.aof_rewrites_consecutive_failures += 1
+            self._delay(aof.aof_rewrites_consecutive_failures)
+            log.warning("rewriting the append-only file failed: %s", failure)
+        self._on_end(failure)
+
+    def _delay(self, failures: int) -> None:
+        if failures >= _PATIENCE:
+            minutes = min(2 ** (failures - _PATIENCE), _LONGEST_DELAY_MINUTES)
+            self._not_before = time.monotonic() + 60 * minutes
+
+
+def _reason(error: OSError | None) -> str:
+    return "cancelled" if error is None else f"{error.strerror} ({error.filename or 'append-only file'})"
+
+
+def _private_bytes() -> int:
+    """Memory of this process that is no longer shared with the parent; 0 where that cannot be known."""
+    if not sys.platform.startswith("linux"):
+        return 0
+    try:
+        with open("/proc/self/smaps_rollup") as file:
+            return sum(int(line.split()[1]) * 1024 for line in file if line.startswith("Private_Dirty:"))
+    except OSError:
+        return 0

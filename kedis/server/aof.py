@@ -1,0 +1,438 @@
+"""When the append-only file is written and synced, and who waits for it: persistence meets the event loop.
+
+Every turn of the loop ends with :meth:`AofService.flush`: what the turn has changed goes out in one write, and then its
+replies may go out.  Under ``appendfsync always`` they wait for a sync too, in a thread, while the loop goes on:
+
+* at the end of a turn that changed something, the replies that wait are *sealed* in a batch and a sync begins;
+* replies of later turns belong to the batch under way if nothing has been changed since, for then they show nothing
+  that it does not make durable; else they wait for the next;
+* when the sync has ended the batch is sent, and the same turn writes and seals the next.
+
+So one sync serves all clients of the turns before it, and nobody, reader or writer, is answered with anything that is
+not durable yet.  ``everysec`` hands a sync to the same thread once a second and nobody waits for it.
+
+Faults, by policy:
+
+===============  ===================================  =======================================================
+                 always                               everysec, no
+===============  ===================================  =======================================================
+write fails      stop with exit code 1; what was not  the turn's writes are answered -MISCONF, and all later
+                 written was not acknowledged         ones; the entries are kept and tried again ten times a
+                                                      second, until all is well
+sync fails       the same                             -MISCONF until a whole new base and file of changes are
+                                                      written and synced: the kernel may have dropped pages
+sync takes long  replies wait                         counted as aof_delayed_fsync from 2 seconds on
+===============  ===================================  =======================================================
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import gevent
+from gevent.event import Event
+
+from kedis import errors
+from kedis.config import Config, SettingRefused
+from kedis.persistence.aof import Aof
+from kedis.persistence.append_file import AppendFile
+from kedis.persistence.folder import AofError, Folder
+from kedis.persistence.rewrite import Rewriter
+from kedis.persistence.worker import Worker
+from kedis.server.progress import Progress
+from kedis.server.server import StartError
+
+if TYPE_CHECKING:
+    from kedis.server.connection import Connection
+    from kedis.server.server import NetworkServer
+
+log = logging.getLogger("kedis.aof")
+
+_TICK_SECONDS = 0.1
+_SYNC_INTERVAL = 1.0
+#: A sync that takes longer is counted as delayed.
+_PATIENCE_SECONDS = 2.0
+_RETRY_SECONDS = (1.0, 60.0)
+_LOG_INTERVAL = 30.0
+#: How long loading may keep the loop from serving those who ask meanwhile.
+_LOADING_SLICE = 0.02
+#: How long a shutdown waits for the disk where shutdown-timeout sets no limit, and how often it looks.
+_SHUTDOWN_SECONDS = 10.0
+_SHUTDOWN_STEP = 0.005
+
+
+class AofService:
+    """The append-only file of a network server.
+
+    Args:
+        network: whose engine is recorded and whose cycle is held back.
+        on_fatal: called when the server must stop at once, with nothing more answered.
+    """
+
+    def __init__(self, network: NetworkServer, on_fatal: Callable[[], None]) -> None:
+        self._network = network
+        self._engine = network.engine
+        self._cycle = network.cycle
+        self._on_fatal = on_fatal
+        self.aof = Aof(network.engine)
+        self.aof.request_rewrite = self.request_rewrite
+        loop = network.hub.loop
+        self._notice = loop.async_()
+        self._notice.start(self._collect)
+        self._tick_timer = loop.timer(_TICK_SECONDS, _TICK_SECONDS, ref=False)
+        self._worker = Worker(self._notice.send)
+        self._rewriter = Rewriter(self.aof, self._worker, on_end=self._rewrite_ended)
+        self._always = False
+        self._syncing = False
+        self._batch: list[Connection] = []
+        self._unsynced = False
+        self._sync_began = 0.0
+        self._sync_counted = False
+        self._write_failed = False
+        self._must_replace = False
+        self._retry_at = 0.0
+        self._retry_seconds = _RETRY_SECONDS[0]
+        self._logged_at = -_LOG_INTERVAL
+        self._stopped = False
+        self._engine.persistence = self.aof
+        self._engine.on_fault = self._distrust
+
+    # -- start --------------------------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Lock the folder and read its manifest.  Raises StartError."""
+        try:
+            self.aof.open()
+        except AofError as error:
+            raise StartError(str(error)) from None
+
+    def load(self, interrupted: Callable[[], bool]) -> None:
+        """Load what is there, giving way to the loop, and record from then on.
+
+        ``interrupted`` is asked between slices; where it says so, loading ends early.  Raises StartError.
+        """
+        loader = self.aof.loader
+        assert loader is not None  # open() made it
+        engine = self._engine
+        engine.set_loading(True)
+        self.aof.loading_start_time = int(time.time())
+        try:
+            for _ in _sliced(loader.steps(), Progress(loader), self._network):
+                if interrupted():
+                    return
+            self.aof.begin()
+        except AofError as error:
+            raise StartError(str(error)) from None
+        finally:
+            self.aof.loading_start_time = 0
+            engine.set_loading(False)
+        if loader.commands:
+            log.info("loaded %d commands, %d bytes", loader.commands, loader.loaded_bytes)
+
+    def start(self) -> None:
+        """Take part in the turns of the loop."""
+        config = self._engine.config
+        self._cycle.journal = self
+        self._tick_timer.start(self._tick)
+        self._follow(config)
+        config.subscribe("appendfsync", self._follow)
+        config.subscribe("aof-checksum", self._follow)
+        config.subscribe("aof-timestamp-enabled", self._follow)
+        config.subscribe("appendonly", self._turn_on_or_off)
+
+    def _follow(self, config: Config) -> None:
+        self._always = config.appendfsync == "always"
+        self.aof.journal.timestamps = config.aof_timestamp_enabled
+        if self.aof.file is not None:
+            self.aof.file.checksums = config.aof_checksum
+
+    # -- end ----------------------------------------------------------------------------------------------
+
+    def stop(self) -> bool:
+        """Write and sync what there is, send the replies that waited for it; False when that failed.
+
+        Waits at most ``shutdown-timeout`` seconds.  The network no longer reads.
+        """
+        self._rewriter.cancel()
+        deadline = time.monotonic() + (self._engine.config.shutdown_timeout or _SHUTDOWN_SECONDS)
+        while self._is_busy() and time.monotonic() < deadline:
+            gevent.sleep(_SHUTDOWN_STEP)
+        self._tick_timer.stop()
+        good = not self._cycle.halted and self._sync_at_last(deadline)
+        self._stopped = True
+        self._cycle.journal = None
+        if not good:
+            self._cycle.halt()
+        self.aof.close()
+        self._notice.stop()
+        self._notice.close()
+        self._tick_timer.close()
+        return good
+
+    def _is_busy(self) -> bool:
+        """Whether replies still wait to be made durable by the turns that come."""
+        if self._cycle.halted or self._write_failed:
+            return False
+        return self._syncing or bool(self.aof.journal.pieces) or bool(self._cycle.waiting)
+
+    def _sync_at_last(self, deadline: float) -> bool:
+        file = self.aof.file
+        if file is None:
+            self._worker.close()
+            return True
+        try:
+            self.aof.write()
+        except OSError as error:
+            log.critical("cannot write the append-only file at shutdown: %s", error.strerror)
+            return False
+        outcome: list[OSError | None] = []
+        ended = Event()
+
+        def done(result: Any, error: OSError | None) -> None:
+            outcome.append(error)
+            ended.set()
+
+        self._worker.submit(file.sync, done)
+        ended.wait(max(deadline - time.monotonic(), _SHUTDOWN_STEP))
+        if not outcome:
+            log.critical("the disk has not taken the data within the shutdown timeout")
+            return False
+        self._worker.close()
+        if outcome[0] is not None:
+            log.critical("cannot sync the append-only file at shutdown: %s", outcome[0].strerror)
+        return outcome[0] is None and not self._must_replace
+
+    # -- turns --------------------------------------------------------------------------------------------
+
+    def flush(self) -> bool:
+        """Write what this turn has recorded; see :meth:`kedis.server.cycle.TurnJournal.flush`."""
+        changed = self.aof.journal.pieces
+        if not self._always and not self._batch:
+            if changed and not self._write_failed:
+                self._write()
+            return True
+        if self._syncing:
+            if not changed:
+                self._cycle.seal(self._batch)
+            return False
+        if not changed:
+            return True
+        if self._write():
+            self._cycle.seal(self._batch)
+            self._begin_sync()
+        return False
+
+    def _write(self) -> bool:
+        try:
+            self.aof.write()
+        except OSError as error:
+            self._on_write_error(error)
+            return False
+        self._engine.turn += 1
+        self._unsynced = True
+        return True
+
+    def _begin_sync(self) -> None:
+        file = self.aof.file
+        assert file is not None  # something has just been written to it
+        self._syncing = True
+        self._unsynced = False
+        self._sync_counted = False
+        self._sync_began = time.monotonic()
+        self.aof.aof_pending_bio_fsync = 1
+        self._worker.submit(lambda: _timed_sync(file), self._sync_ended)
+
+    def _sync_ended(self, nanoseconds: int | None, error: OSError | None) -> None:
+        self._syncing = False
+        self.aof.aof_pending_bio_fsync = 0
+        if error is not None:
+            self._on_sync_error(error)
+        elif nanoseconds is not None:
+            self.aof.count_sync(nanoseconds)
+        if not self._cycle.halted:
+            self._send_batch()
+
+    def _send_batch(self) -> None:
+        batch, self._batch = self._batch, []
+        for connection in batch:
+            connection.send_sealed()
+
+    def _collect(self) -> None:
+        if not self._stopped:
+            self._worker.collect()
+
+    # -- periodic work ------------------------------------------------------------------------------------
+
+    def _tick(self) -> None:
+        """Ten times a second: what does not belong to any client's turn."""
+        now = time.monotonic()
+        self._rewriter.poll()
+        if self._cycle.halted:
+            return
+        if self._write_failed and self._write():
+            self._write_failed = False
+            self._recover()
+        self._care_for_syncs(now)
+        self._care_for_rewrites(now)
+
+    def _care_for_syncs(self, now: float) -> None:
+        config = self._engine.config
+        if self._syncing:
+            if now - self._sync_began > _PATIENCE_SECONDS and not self._sync_counted:
+                self._sync_counted = True
+                self.aof.aof_delayed_fsync += 1
+                log.warning("the disk is slow: syncing the append-only file takes more than 2 seconds")
+            return
+        if not self._unsynced or config.appendfsync == "no" or self.aof.file is None:
+            return
+        if config.no_appendfsync_on_rewrite and self.aof.aof_rewrite_in_progress:
+            return
+        if now - self._sync_began >= _SYNC_INTERVAL:
+            self._begin_sync()
+
+    def _care_for_rewrites(self, now: float) -> None:
+        aof = self.aof
+        if aof.aof_rewrite_in_progress:
+            return
+        if self._must_replace or aof.state == "waiting":
+            if now >= self._retry_at:
+                self._rewriter.start(afresh=True)
+        elif aof.aof_rewrite_scheduled:
+            self._rewriter.start()
+        elif aof.state == "on" and aof.wants_rewrite() and self._rewriter.may_start_by_itself:
+            log.info("the append-only file has grown to %d bytes", aof.aof_current_size)
+            self._rewriter.start()
+
+    # -- faults -------------------------------------------------------------------------------------------
+
+    def _on_write_error(self, error: OSError) -> None:
+        reason = error.strerror or str(error)
+        if self._always:
+            self._stop_at_once(f"cannot write the append-only file: {reason}")
+            return
+        self._refuse_writes(reason)
+        if not self._write_failed:
+            self._write_failed = True
+            refusal = f"-{errors.aof_write_error(reason)}\r\n".encode()
+            for connection in self._cycle.waiting:
+                if connection.session.wrote_in_turn == self._engine.turn:
+                    connection.refuse_replies(refusal)
+
+    def _on_sync_error(self, error: OSError) -> None:
+        reason = error.strerror or str(error)
+        if self._always:
+            self._stop_at_once(f"cannot sync the append-only file: {reason}")
+            return
+        self._must_replace = True
+        self._refuse_writes(reason)
+
+    def _refuse_writes(self, reason: str) -> None:
+        self.aof.aof_last_write_status = "err"
+        self._engine.set_write_error(errors.aof_write_error(reason))
+        now = time.monotonic()
+        if now - self._logged_at >= _LOG_INTERVAL:
+            self._logged_at = now
+            log.error("writing the append-only file failed: %s; writes are refused until it succeeds", reason)
+
+    def _recover(self) -> None:
+        """Accept writes again, if nothing stands against it any more."""
+        if self._write_failed or self._must_replace:
+            return
+        self.aof.aof_last_write_status = "ok"
+        self._engine.set_write_error(None)
+        self._logged_at = -_LOG_INTERVAL
+        log.warning("the append-only file can be written again; writes are accepted")
+
+    def _stop_at_once(self, text: str) -> None:
+        log.critical("%s: stopping, so that nothing is acknowledged that could be lost", text)
+        self._cycle.halt()
+        self._on_fatal()
+
+    def _distrust(self, changed: bool) -> None:
+        """An internal error struck after a change: file and memory may differ, so write it anew from memory."""
+        if changed and self.aof.state == "on":
+            log.critical(
+                "an internal error may have left a change unrecorded: rewriting the append-only file"
+            )
+            self.aof.aof_rewrite_scheduled = True
+
+    # -- rewriting, and turning on and off ----------------------------------------------------------------
+
+    def request_rewrite(self) -> None:
+        """BGREWRITEAOF, when none is in progress."""
+        if self.aof.state == "off" and not self._open_folder():
+            return
+        self._rewriter.start()
+
+    def _rewrite_ended(self, failure: str | None) -> None:
+        if failure is None:
+            self._retry_seconds = _RETRY_SECONDS[0]
+            if self._must_replace and self._rewriter.afresh:
+                self._must_replace = self._write_failed = False
+                self._recover()
+        else:
+            self._retry_at = time.monotonic() + self._retry_seconds
+            self._retry_seconds = min(self._retry_seconds * 2, _RETRY_SECONDS[1])
+        if self.aof.state == "off":
+            self.aof.folder.close()
+
+    def _open_folder(self) -> bool:
+        config = self._engine.config
+        self.aof.folder = Folder(config.dir, config.appenddirname, config.appendfilename)
+        try:
+            self.aof.folder.open()
+        except AofError as error:
+            log.error("%s", error)
+            return False
+        return True
+
+    def _turn_on_or_off(self, config: Config) -> None:
+        if config.appendonly == self.aof.aof_enabled:
+            return
+        if config.appendonly:
+            self._turn_on()
+        else:
+            self._turn_off()
+
+    def _turn_on(self) -> None:
+        self._rewriter.cancel()
+        if self.aof.aof_rewrite_in_progress or not self._open_folder():
+            raise SettingRefused("Unable to turn on AOF. Check server logs.")
+        self.aof.state = "waiting"
+        self._rewriter.start(afresh=True)
+
+    def _turn_off(self) -> None:
+        self._rewriter.cancel()
+        file = self.aof.file
+        try:
+            self.aof.write()
+            if file is not None:
+                file.sync()
+        except OSError as error:
+            log.error("cannot write the append-only file before it is turned off: %s", error.strerror)
+        self.aof.close()
+        self._unsynced = self._write_failed = self._must_replace = False
+        self._recover()
+
+
+def _timed_sync(file: AppendFile) -> int:
+    began = time.perf_counter_ns()
+    file.sync()
+    return time.perf_counter_ns() - began
+
+
+def _sliced(steps: Iterator[None], progress: Progress, network: NetworkServer) -> Iterator[None]:
+    """Run ``steps``; after each slice of time let a turn of the loop pass, and yield."""
+    greenlet = gevent.getcurrent()
+    until = time.monotonic() + _LOADING_SLICE
+    for _ in steps:
+        if time.monotonic() < until:
+            continue
+        progress.report()
+        network.next_turn(greenlet.switch)
+        network.hub.switch()
+        yield
+        until = time.monotonic() + _LOADING_SLICE
