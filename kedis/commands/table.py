@@ -152,7 +152,7 @@ class KeySpec:
             end = begin + self.last if self.last >= 0 else len(argv) + self.last
             if self.last == -1 and self.limit > 1:
                 end = begin + (len(argv) - begin) // self.limit - 1
-            if end >= len(argv):
+            if not first <= end < len(argv):
                 raise ValueError("missing keys")
         yield from range(first, end + 1, self.step)
 
