@@ -58,8 +58,11 @@ def comparable(words: Sequence[bytes], reply: Reply, in_transaction: bool = Fals
     if name == b"HELLO":
         pairs = zip(value[::2], value[1::2], strict=True)
         return kind, [(field, None if field[1] in _HELLO_OWN else told) for field, told in pairs]
+    if name in (b"COMMAND", b"COMMAND INFO") and len(words) < 3:
+        return kind  # all rows: Redis has more
     if name == b"COMMAND INFO":
-        return _without_notes(reply)
+        # Subcommands, which stand last in a row, are compared by their own names: Redis has more.
+        return kind, [_without_notes((row[0], row[1] and row[1][:-1])) for row in value]
     if name.startswith(b"CONFIG") and isinstance(value, list):
         return kind, sorted(zip(value[::2], value[1::2], strict=True))
     return reply

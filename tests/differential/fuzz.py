@@ -11,7 +11,8 @@ import sys
 import time
 from random import Random
 
-from tests.differential.scripts import Comparison, Divergence, Script, draw_script, known_names, minimise
+from tests.differential import grammar
+from tests.differential.scripts import Comparison, Divergence, Script, draw_script, minimise
 from tests.differential.servers import RedisServer
 from tests.oracle import Oracle
 
@@ -39,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def fuzz(redis: RedisServer, first_seed: int, minutes: float | None, keep_going: bool) -> int:
     """Seeds from ``first_seed`` on; 1 when a script failed, else 0."""
-    names = known_names()
+    names = grammar.known_names()
     begun = told = time.monotonic()
     seed, commands, failures = first_seed, 0, 0
     while minutes is None or time.monotonic() - begun < minutes * 60:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from random import Random
 
-from kedis.commands import load_all
-from kedis.commands.table import every_command
 from tests.differential import grammar
 from tests.differential import vocabulary as v
 from tests.differential.comparison import RANDOM, SCANS, agree, transaction_agrees
@@ -31,12 +29,6 @@ _FILLS = (
     [b"MSET", b"str:1", b"10", b"str:2", b"ohmytext", b"str:3", b"mynewtext"],
     [b"SET", b"gone", b"volatile", b"PXAT", b"4000000000000"],
 )
-
-
-def known_names() -> list[str]:
-    """The rows of Kedis's table that the grammar can call."""
-    load_all()
-    return [row.name for row in every_command() if row.name in grammar.GRAMMAR]
 
 
 def draw_script(random: Random, names: Sequence[str], least: int = 20, most: int = 60) -> list[Step]:

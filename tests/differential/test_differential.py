@@ -18,13 +18,13 @@ from kedis.commands import load_all
 from kedis.commands.table import every_command
 from tests.differential import grammar, test_shapes
 from tests.differential.fuzz import problem, reduced
-from tests.differential.scripts import Comparison, draw_script, known_names
+from tests.differential.scripts import Comparison, draw_script
 from tests.differential.servers import RedisServer
 from tests.oracle import Oracle
 
 EXAMPLES = int(os.environ.get("KEDIS_EXAMPLES", "150"))
 SEEDED = 4 * EXAMPLES
-NAMES = known_names()
+NAMES = grammar.known_names()
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,6 @@ from random import Random
 
 from kedis.resp.replies import encode_command
 from tests.differential import grammar
-from tests.differential.scripts import known_names
 from tests.wire.kedis_process import KedisProcess
 
 #: How many connections are open at once, and how many inputs each gets.
@@ -187,7 +186,7 @@ class Fault(AssertionError):
 
 def run(server: KedisProcess, count: int, seed: int, tell: Callable[[str], None]) -> None:
     """Send ``count`` inputs.  Raises Fault."""
-    names = [name for name in known_names() if name != "config|set"]
+    names = [name for name in grammar.known_names() if name != "config|set"]
     random = Random(seed)
     sender = Sender(server, random)
     recent: deque[bytes] = deque(maxlen=3 * CONNECTIONS)
