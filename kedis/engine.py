@@ -100,6 +100,8 @@ class Engine:
         self.pause_writes_only = False
         #: The network server when there is one; INFO and the metrics read its figures.
         self.server: Any = None
+        #: What INFO, SLOWLOG and LATENCY ask (:class:`kedis.observability.observer.Observer`).
+        self.observer: Any = None
         # Figures
         self.commands = _renamed(_bind(COMMANDS), self.config.renamed_commands)
         self.lookup = self._build_lookup().get
@@ -112,6 +114,8 @@ class Engine:
         self.on_unpause: Callable[[], None] = lambda: None
         self.on_shutdown: Callable[[int], None] = lambda exit_code: None
         self.on_browser: Callable[[Session], None] = lambda session: None
+        #: Writes the configuration file for CONFIG REWRITE; raises CommandError when it cannot.
+        self.on_rewrite_config: Callable[[], None] = lambda: None
 
     # -- clients ------------------------------------------------------------------------------------------
 

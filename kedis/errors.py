@@ -133,6 +133,34 @@ NOT_A_HYPERLOGLOG = "WRONGTYPE Key is not a valid HyperLogLog string value."
 CORRUPT_HYPERLOGLOG = "INVALIDOBJ Corrupted HLL object detected"
 
 
+# Positions.
+
+UNSUPPORTED_UNIT = "ERR unsupported unit provided. please use M, KM, FT, MI"
+COUNT_NOT_POSITIVE = "ERR COUNT must be > 0"
+NO_SUCH_MEMBER = "ERR could not decode requested zset member"
+RADIUS_NOT_A_NUMBER = "ERR need numeric radius"
+RADIUS_NEGATIVE = "ERR radius cannot be negative"
+WIDTH_NOT_A_NUMBER = "ERR need numeric width"
+HEIGHT_NOT_A_NUMBER = "ERR need numeric height"
+BOX_NEGATIVE = "ERR height or width cannot be negative"
+ANY_WITHOUT_COUNT = "ERR the ANY argument requires COUNT argument"
+
+
+def invalid_position(longitude: float, latitude: float) -> str:
+    """The error for a longitude or latitude that the map does not have."""
+    return f"ERR invalid longitude,latitude pair {longitude:f},{latitude:f}"
+
+
+def store_with_decorations(name: str) -> str:
+    """The error for a search that is to be stored and answered in full at once."""
+    return f"ERR {name} is not compatible with WITHDIST, WITHHASH and WITHCOORD options"
+
+
+def exactly_one(options: str, command: bytes) -> str:
+    """The error for a search without a centre or without a shape, naming ``command`` as it was written."""
+    return f"ERR exactly one of {options} can be specified for {_shown(command)}"
+
+
 # Lists.
 
 LIST_RANK_ZERO = (
@@ -273,8 +301,6 @@ COMMAND_ARITY = "ERR Invalid number of arguments specified for command"
 COMMAND_ARGUMENTS = "ERR Invalid arguments specified for command"
 SLOWLOG_COUNT = "ERR count should be greater than or equal to -1"
 NO_SHUTDOWN = "ERR No shutdown in progress."
-SHUTDOWN_FAILED = "ERR Errors trying to SHUTDOWN. Check logs."
-NO_CONFIG_FILE = "ERR The server is running without a config file"
 
 
 # The append-only file.

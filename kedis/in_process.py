@@ -18,6 +18,7 @@ from redis.connection import AbstractConnection
 from kedis.config import Config
 from kedis.engine import Engine
 from kedis.errors import ProtocolError
+from kedis.observability.observer import Observer
 from kedis.resp.requests import RequestParser
 from kedis.session import Session
 from kedis.store.expiry import ActiveExpiry
@@ -34,6 +35,7 @@ class EmbeddedEngine:
         self.lock = threading.RLock()
         self._expiry = ActiveExpiry(self.engine.keyspace)
         self._expired_ns = self.engine.clock()
+        self._observer = Observer(self.engine, self._expiry)
 
     def run(self, session: Session, commands: list[list[bytes]]) -> None:
         """Run ``commands`` to the end, whatever their number."""
@@ -47,6 +49,7 @@ class EmbeddedEngine:
                 self.engine.keyspace.now_ns = now
                 self._expiry.run(_EXPIRY_INTERVAL_NS / 1e9, self.engine.clock)
                 self.engine.flush_pending()
+                self._observer.sample()
 
 
 class EngineSocket:

@@ -148,6 +148,11 @@ class Session:
             or (self.resp == 2 and bool(self.subscriptions))
         )
 
+    @property
+    def is_local(self) -> bool:
+        """Whether the client is on this machine, for settings of the value ``local``."""
+        return self.transport.kind != "tcp" or self.address.startswith(("127.0.0.1:", "[::1]:"))
+
     def propagate(self, *argv: bytes) -> None:
         """Journal ``argv`` instead of the running command's own words; may be called several times."""
         self.engine.propagate(self.database, argv)

@@ -64,7 +64,7 @@ def debug(ctx: Session, argv: Sequence[bytes]) -> Any:
 def _is_allowed(ctx: Session) -> bool:
     setting = ctx.engine.config.enable_debug_command
     if setting == "local":
-        return ctx.transport.kind != "tcp" or ctx.address.startswith(("127.0.0.1:", "[::1]:"))
+        return ctx.is_local
     return setting == "yes"
 
 

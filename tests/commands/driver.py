@@ -9,6 +9,7 @@ import hiredis
 
 from kedis.config import Config
 from kedis.engine import Engine
+from kedis.observability.observer import Observer
 from kedis.session import Session
 
 START_NS = 1_700_000_000_000_000_000
@@ -84,6 +85,8 @@ class Client:
         if engine is None:
             engine = Engine(Config(), clock=Clock())
             engine.journal = Recorder()
+        if engine.observer is None:
+            Observer(engine)
         self.engine = engine
         self.session = Session(
             engine, Transport(kind), address="127.0.0.1:50000", local_address="127.0.0.1:6379"

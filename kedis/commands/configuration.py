@@ -1,0 +1,111 @@
+"""CONFIG: the settings of the running server."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from kedis import errors
+from kedis.commands.help import help_lines
+from kedis.commands.table import ADMIN, LOADING, NOSCRIPT, STALE, command, container
+from kedis.config import NO_FILE
+from kedis.errors import CommandError
+from kedis.resp.values import OK
+from kedis.structures.glob import compile_glob
+
+if TYPE_CHECKING:
+    from kedis.session import Session
+
+_FLAGS = ADMIN | NOSCRIPT | LOADING | STALE
+
+container(
+    "CONFIG",
+    arity=-2,
+    group="server",
+    since="2.0.0",
+    summary="Commands about the settings.",
+    complexity="Depends on the subcommand.",
+)
+
+
+@command(
+    "CONFIG|GET",
+    arity=-3,
+    flags=_FLAGS,
+    group="server",
+    since="2.0.0",
+    summary="Gives the settings whose names match any of the patterns.",
+    complexity="O(N), N being the settings",
+)
+def config_get(ctx: Session, argv: Sequence[bytes]) -> dict[bytes, bytes]:
+    found = ctx.engine.config.get(map(_text, argv[2:]), compile_glob)
+    return {_bytes(name): _bytes(text) for name, text in found.items()}
+
+
+@command(
+    "CONFIG|SET",
+    arity=-4,
+    flags=_FLAGS,
+    group="server",
+    since="2.0.0",
+    summary="Changes settings: all that are named, or none.",
+    complexity="O(N), N being the settings named",
+    tips=["request_policy:all_nodes", "response_policy:all_succeeded"],
+)
+def config_set(ctx: Session, argv: Sequence[bytes]) -> Any:
+    if len(argv) % 2:
+        raise CommandError(errors.SYNTAX)
+    words = list(map(_text, argv[2:]))
+    ctx.engine.config.set_many(zip(words[::2], words[1::2], strict=True), local=ctx.is_local)
+    return OK
+
+
+@command(
+    "CONFIG|RESETSTAT",
+    arity=2,
+    flags=_FLAGS,
+    group="server",
+    since="2.0.0",
+    summary="Zeroes the figures that INFO shows and that only grow.",
+    complexity="O(N), N being the commands",
+)
+def config_resetstat(ctx: Session, _argv: Sequence[bytes]) -> Any:
+    ctx.engine.observer.reset()
+    return OK
+
+
+@command(
+    "CONFIG|REWRITE",
+    arity=2,
+    flags=_FLAGS,
+    group="server",
+    since="2.8.0",
+    summary="Writes the settings as they are now into the configuration file.",
+    complexity="O(N), N being the lines of the file",
+)
+def config_rewrite(ctx: Session, _argv: Sequence[bytes]) -> Any:
+    if ctx.engine.config.file is None:
+        raise CommandError(NO_FILE)
+    ctx.engine.on_rewrite_config()
+    return OK
+
+
+@command(
+    "CONFIG|HELP",
+    arity=2,
+    flags=LOADING | STALE,
+    group="server",
+    since="5.0.0",
+    summary="Lists the subcommands.",
+    complexity="O(1)",
+)
+def config_help(ctx: Session, _argv: Sequence[bytes]) -> Any:
+    return help_lines(ctx, "CONFIG")
+
+
+def _text(word: bytes) -> str:
+    return word.decode("utf-8", "surrogateescape")
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")

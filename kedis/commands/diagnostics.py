@@ -1,0 +1,204 @@
+"""SLOWLOG and LATENCY: what took long."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from kedis import errors
+from kedis.commands.args import integer
+from kedis.commands.help import help_lines
+from kedis.commands.introspection import find
+from kedis.commands.table import ADMIN, LOADING, NOSCRIPT, STALE, Command, command, container
+from kedis.errors import CommandError
+from kedis.resp.values import OK, Verbatim
+
+if TYPE_CHECKING:
+    from kedis.session import Session
+
+_SLOWLOG_FLAGS = ADMIN | LOADING | STALE
+_LATENCY_FLAGS = ADMIN | NOSCRIPT | LOADING | STALE
+_LATENCY_TIPS = ["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"]
+_USUAL_COUNT = 10
+
+container(
+    "SLOWLOG",
+    arity=-2,
+    group="server",
+    since="2.2.12",
+    summary="Commands about the log of slow commands.",
+    complexity="Depends on the subcommand.",
+)
+
+
+@command(
+    "SLOWLOG|GET",
+    arity=-2,
+    flags=_SLOWLOG_FLAGS,
+    group="server",
+    since="2.2.12",
+    summary="Gives the newest slow commands, 10 unless told otherwise; -1 is all.",
+    complexity="O(N), N being the entries given",
+    tips=["request_policy:all_nodes", "nondeterministic_output"],
+)
+def slowlog_get(ctx: Session, argv: Sequence[bytes]) -> list[Any]:
+    if len(argv) > 3:
+        raise CommandError(errors.wrong_subcommand(argv[1], "slowlog"))
+    count = integer(argv[2], errors.SLOWLOG_COUNT) if len(argv) == 3 else _USUAL_COUNT
+    if count < -1:
+        raise CommandError(errors.SLOWLOG_COUNT)
+    return [
+        [call.id, call.at_seconds, call.microseconds, call.words, call.address.encode(), call.client_name]
+        for call in ctx.engine.observer.slowlog.newest(count)
+    ]
+
+
+@command(
+    "SLOWLOG|LEN",
+    arity=2,
+    flags=_SLOWLOG_FLAGS,
+    group="server",
+    since="2.2.12",
+    summary="Counts the entries.",
+    complexity="O(1)",
+    tips=["request_policy:all_nodes", "response_policy:agg_sum", "nondeterministic_output"],
+)
+def slowlog_len(ctx: Session, _argv: Sequence[bytes]) -> int:
+    return len(ctx.engine.observer.slowlog)
+
+
+@command(
+    "SLOWLOG|RESET",
+    arity=2,
+    flags=_SLOWLOG_FLAGS,
+    group="server",
+    since="2.2.12",
+    summary="Forgets all entries.",
+    complexity="O(N), N being the entries",
+    tips=["request_policy:all_nodes", "response_policy:all_succeeded"],
+)
+def slowlog_reset(ctx: Session, _argv: Sequence[bytes]) -> Any:
+    ctx.engine.observer.slowlog.reset()
+    return OK
+
+
+@command(
+    "SLOWLOG|HELP",
+    arity=2,
+    flags=LOADING | STALE,
+    group="server",
+    since="6.2.0",
+    summary="Lists the subcommands.",
+    complexity="O(1)",
+)
+def slowlog_help(ctx: Session, _argv: Sequence[bytes]) -> Any:
+    return help_lines(ctx, "SLOWLOG")
+
+
+container(
+    "LATENCY",
+    arity=-2,
+    group="server",
+    since="2.8.13",
+    summary="Commands about what took long, and how long commands take.",
+    complexity="Depends on the subcommand.",
+)
+
+
+@command(
+    "LATENCY|LATEST",
+    arity=2,
+    flags=_LATENCY_FLAGS,
+    group="server",
+    since="2.8.13",
+    summary="Gives the last and the longest of each class of slow events.",
+    complexity="O(N), N being the classes",
+    tips=_LATENCY_TIPS,
+)
+def latency_latest(ctx: Session, _argv: Sequence[bytes]) -> list[Any]:
+    return ctx.engine.observer.latency.latest()  # type: ignore[no-any-return]
+
+
+@command(
+    "LATENCY|HISTORY",
+    arity=3,
+    flags=_LATENCY_FLAGS,
+    group="server",
+    since="2.8.13",
+    summary="Gives the last slow events of one class, with their times.",
+    complexity="O(N), N being the events",
+    tips=_LATENCY_TIPS,
+)
+def latency_history(ctx: Session, argv: Sequence[bytes]) -> list[Any]:
+    return ctx.engine.observer.latency.history(argv[2])  # type: ignore[no-any-return]
+
+
+@command(
+    "LATENCY|RESET",
+    arity=-2,
+    flags=_LATENCY_FLAGS,
+    group="server",
+    since="2.8.13",
+    summary="Forgets the slow events of the classes named, or all.",
+    complexity="O(N), N being the classes",
+    tips=["request_policy:all_nodes", "response_policy:all_succeeded"],
+)
+def latency_reset(ctx: Session, argv: Sequence[bytes]) -> int:
+    return ctx.engine.observer.latency.reset(argv[2:])  # type: ignore[no-any-return]
+
+
+@command(
+    "LATENCY|DOCTOR",
+    arity=2,
+    flags=_LATENCY_FLAGS,
+    group="server",
+    since="2.8.13",
+    summary="Reports on the slow events, for people.",
+    complexity="O(N), N being the events",
+    tips=_LATENCY_TIPS,
+)
+def latency_doctor(ctx: Session, _argv: Sequence[bytes]) -> Verbatim:
+    return Verbatim(ctx.engine.observer.latency.report().encode())
+
+
+@command(
+    "LATENCY|HISTOGRAM",
+    arity=-2,
+    flags=_LATENCY_FLAGS,
+    group="server",
+    since="7.0.0",
+    summary="Gives how many calls of the commands named, or of all, took how many microseconds at most.",
+    complexity="O(N), N being the commands",
+    tips=_LATENCY_TIPS,
+)
+def latency_histogram(ctx: Session, argv: Sequence[bytes]) -> dict[bytes, Any]:
+    observer = ctx.engine.observer
+    return {
+        row.name.encode(): {
+            b"calls": row.counters.calls,
+            b"histogram_usec": observer.distribution(row),
+        }
+        for row in _rows(ctx, argv[2:])
+        if any(row.counters.histogram)
+    }
+
+
+def _rows(ctx: Session, names: Sequence[bytes]) -> list[Command]:
+    """The commands named, each followed by its subcommands; all when none is named."""
+    if not names:
+        return ctx.engine.every_command()
+    tops = [row for row in (find(ctx, name) for name in names) if row is not None]
+    return [row for top in tops for row in (top, *top.subcommands.values())]
+
+
+@command(
+    "LATENCY|HELP",
+    arity=2,
+    flags=LOADING | STALE,
+    group="server",
+    since="2.8.13",
+    summary="Lists the subcommands.",
+    complexity="O(1)",
+)
+def latency_help(ctx: Session, _argv: Sequence[bytes]) -> Any:
+    return help_lines(ctx, "LATENCY")

@@ -1,0 +1,138 @@
+"""The server as a whole: INFO, SHUTDOWN, and what clients ask about saving and replicas."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import kedis
+from kedis import errors
+from kedis.commands.args import integer
+from kedis.commands.table import (
+    ADMIN,
+    ALLOW_BUSY,
+    FAST,
+    LOADING,
+    NO_MULTI,
+    NOSCRIPT,
+    READONLY,
+    STALE,
+    command,
+)
+from kedis.errors import CommandError
+from kedis.resp.values import NO_REPLY, Verbatim
+
+if TYPE_CHECKING:
+    from kedis.session import Session
+
+_SHUTDOWN_OPTIONS = frozenset([b"save", b"nosave", b"now", b"force", b"abort"])
+
+
+@command(
+    "INFO",
+    arity=-1,
+    flags=LOADING | STALE,
+    group="server",
+    since="1.0.0",
+    summary="Gives the figures of the server, by section.",
+    complexity="O(N), N being the commands, databases and clients",
+    categories="dangerous",
+    tips=["nondeterministic_output", "request_policy:all_shards", "response_policy:special"],
+)
+def info(ctx: Session, argv: Sequence[bytes]) -> Verbatim:
+    return Verbatim(ctx.engine.observer.info(argv[1:]))
+
+
+@command(
+    "SHUTDOWN",
+    arity=-1,
+    flags=ADMIN | NOSCRIPT | LOADING | STALE | NO_MULTI | ALLOW_BUSY,
+    group="server",
+    since="1.0.0",
+    summary="Ends the server once everything is on the disk; it never waits, so there is nothing to ABORT.",
+    complexity="O(1), and what is left to write",
+)
+def shutdown(ctx: Session, argv: Sequence[bytes]) -> Any:
+    options = {word.lower() for word in argv[1:]}
+    if (
+        not options <= _SHUTDOWN_OPTIONS
+        or {b"save", b"nosave"} <= options
+        or (b"abort" in options and len(options) > 1)
+    ):
+        raise CommandError(errors.SYNTAX)
+    if b"abort" in options:
+        raise CommandError(errors.NO_SHUTDOWN)
+    ctx.engine.on_shutdown(0)
+    ctx.close_after_reply = True
+    return NO_REPLY
+
+
+@command(
+    "LASTSAVE",
+    arity=1,
+    flags=LOADING | STALE | FAST,
+    group="server",
+    since="1.0.0",
+    summary="Gives the time of the last snapshot; none is ever made, so it is the time of the start.",
+    complexity="O(1)",
+    categories="admin dangerous",
+    tips=["nondeterministic_output"],
+)
+def lastsave(ctx: Session, _argv: Sequence[bytes]) -> int:
+    return ctx.engine.started_ns // 1_000_000_000
+
+
+@command(
+    "ROLE",
+    arity=1,
+    flags=NOSCRIPT | LOADING | STALE | FAST,
+    group="server",
+    since="2.8.12",
+    summary="Tells that this server is a master, without replicas.",
+    complexity="O(1)",
+    categories="admin dangerous",
+)
+def role(_ctx: Session, _argv: Sequence[bytes]) -> list[Any]:
+    return [b"master", 0, []]
+
+
+@command(
+    "WAIT",
+    arity=3,
+    flags=NOSCRIPT,
+    group="connection",
+    since="3.0.0",
+    summary="Counts the replicas that have the writes of this connection: 0, at once, for there are none.",
+    complexity="O(1)",
+    tips=["request_policy:all_shards", "response_policy:agg_min"],
+)
+def wait(_ctx: Session, argv: Sequence[bytes]) -> int:
+    integer(argv[1])
+    if integer(argv[2], errors.TIMEOUT_NOT_AN_INTEGER) < 0:
+        raise CommandError(errors.TIMEOUT_NEGATIVE)
+    return 0
+
+
+_PICTURE = b"""\
+        .--------.
+       /  k e d  /|
+      .---------. |
+      |  i s  > | |
+      | SET me  | /
+      '---------'
+"""
+
+
+@command(
+    "LOLWUT",
+    arity=-1,
+    flags=READONLY | FAST,
+    group="server",
+    since="5.0.0",
+    summary="Draws a picture, and tells the version.",
+    complexity="O(1)",
+)
+def lolwut(_ctx: Session, argv: Sequence[bytes]) -> Verbatim:
+    if len(argv) >= 3 and argv[1].lower() == b"version":
+        integer(argv[2])
+    return Verbatim(_PICTURE + f"\nRedis ver. {kedis.REDIS_VERSION}\n".encode())

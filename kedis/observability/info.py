@@ -1,0 +1,342 @@
+"""INFO: the figures of the server as text, ``name:value`` lines under ``# Section`` headings.
+
+Sections, names and order are Redis 7.0.15's.  What Kedis does not have (replicas, scripts, modules, a fork, an
+allocator of its own) is given as the nothing that it is; of the counters of system calls, which cost time on
+every request, none is kept, and their lines are missing.  ``used_memory`` is an estimate, see memory.py.
+
+Lines of single commands, errors and databases are in info_tables.py.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import kedis
+from kedis.observability.info_tables import (
+    command_lines,
+    database_lines,
+    error_lines,
+    percentile_lines,
+)
+
+if TYPE_CHECKING:
+    from kedis.observability.observer import Observer
+
+Fields = Iterable[tuple[str, Any]]
+_UNITS = ((1 << 40, "T"), (1 << 30, "G"), (1 << 20, "M"), (1 << 10, "K"))
+_NS = 1_000_000_000
+
+
+def render(observer: Observer, sections: Sequence[bytes]) -> bytes:
+    """The text of the sections named, in the fixed order; ``default``, ``all`` and ``everything`` name several.
+
+    O(commands + databases + clients).
+    """
+    names = {section.decode("utf-8", "replace").lower() for section in sections} or {"default"}
+    everything = bool(names & {"all", "everything"})
+    default = "default" in names
+    texts = []
+    for title, usual, fields in _SECTIONS:
+        if everything or (default and usual) or title.lower() in names:
+            lines = [f"# {title}", *(f"{name}:{value}" for name, value in fields(observer))]
+            texts.append("".join(f"{line}\r\n" for line in lines))
+    return "\r\n".join(texts).encode("utf-8", "surrogateescape")
+
+
+def human_bytes(count: int) -> str:
+    """A size for people: ``37.36M``."""
+    for unit, letter in _UNITS:
+        if count >= unit:
+            return f"{count / unit:.2f}{letter}"
+    return f"{count}B"
+
+
+def _with_human(name: str, count: int) -> Fields:
+    return (name, count), (f"{name}_human", human_bytes(count))
+
+
+def _server(observer: Observer) -> Fields:
+    engine = observer.engine
+    config = engine.config
+    now = engine.clock()
+    uptime = max(0, now - engine.started_ns) // _NS
+    system = platform.uname()
+    network = engine.server
+    return (
+        ("redis_version", kedis.REDIS_VERSION),
+        ("redis_git_sha1", "00000000"),
+        ("redis_git_dirty", 0),
+        ("redis_build_id", f"kedis-{kedis.__version__}"),
+        ("redis_mode", "standalone"),
+        ("os", f"{system.system} {system.release} {system.machine}"),
+        ("arch_bits", sys.maxsize.bit_length() + 1),
+        ("monotonic_clock", "POSIX clock_gettime"),
+        ("multiplexing_api", network.hub.loop.backend if network is not None else "none"),
+        ("process_id", os.getpid()),
+        ("process_supervised", "no"),
+        ("run_id", observer.run_id),
+        ("tcp_port", network.port if network is not None else 0),
+        ("server_time_usec", now // 1000),
+        ("uptime_in_seconds", uptime),
+        ("uptime_in_days", uptime // 86400),
+        ("hz", config.hz),
+        ("configured_hz", config.hz),
+        ("lru_clock", now // _NS & 0xFFFFFF),
+        ("executable", sys.executable),
+        ("config_file", config.file or ""),
+        ("io_threads_active", 0),
+        ("kedis_version", kedis.__version__),
+        ("python_version", platform.python_version()),
+    )
+
+
+def _clients(observer: Observer) -> Fields:
+    engine = observer.engine
+    transports = [session.transport for session in engine.sessions.values()]
+    return (
+        ("connected_clients", len(transports)),
+        ("cluster_connections", 0),
+        ("maxclients", engine.config.maxclients),
+        ("client_recent_max_input_buffer", max((each.input_bytes() for each in transports), default=0)),
+        ("client_recent_max_output_buffer", max((each.output_bytes() for each in transports), default=0)),
+        ("blocked_clients", 0),
+        ("tracking_clients", 0),
+        ("clients_in_timeout_table", 0),
+    )
+
+
+def _memory(observer: Observer) -> Fields:
+    figures, engine = observer.memory, observer.engine
+    used, resident = figures.used, figures.resident
+    peak = max(figures.used_peak, used)
+    clients = sum(
+        session.transport.input_bytes() + session.transport.output_bytes()
+        for session in engine.sessions.values()
+    )
+    data = max(used - clients, 0)
+    known = used + figures.startup
+    return (
+        *_with_human("used_memory", used),
+        *_with_human("used_memory_rss", resident),
+        *_with_human("used_memory_peak", peak),
+        ("used_memory_peak_perc", f"{_percent(used, peak):.2f}%"),
+        ("used_memory_overhead", min(clients, used)),
+        ("used_memory_startup", figures.startup),
+        ("used_memory_dataset", data),
+        ("used_memory_dataset_perc", f"{_percent(data, used):.2f}%"),
+        *_with_human("total_system_memory", figures.machine),
+        *_with_human("used_memory_lua", 0),
+        *_with_human("used_memory_scripts", 0),
+        ("number_of_cached_scripts", 0),
+        ("number_of_functions", 0),
+        ("number_of_libraries", 0),
+        *_with_human("maxmemory", engine.config.maxmemory),
+        ("maxmemory_policy", engine.config.maxmemory_policy),
+        ("mem_fragmentation_ratio", f"{resident / known if known else 1.0:.2f}"),
+        ("mem_fragmentation_bytes", max(resident - known, 0)),
+        ("mem_not_counted_for_evict", 0),
+        ("mem_replication_backlog", 0),
+        ("mem_total_replication_buffers", 0),
+        ("mem_clients_slaves", 0),
+        ("mem_clients_normal", clients),
+        ("mem_cluster_links", 0),
+        ("mem_aof_buffer", _fact(engine.persistence, "aof_buffer_length")),
+        ("mem_allocator", "pymalloc"),
+        ("active_defrag_running", 0),
+        ("lazyfree_pending_objects", len(engine.keyspace.graveyard)),
+        ("lazyfreed_objects", 0),
+    )
+
+
+def _percent(part: int, whole: int) -> float:
+    return 100 * part / whole if whole else 0.0
+
+
+def _fact(source: Any, name: str, default: Any = 0) -> Any:
+    """A figure of a part of the server that may not be there."""
+    value = getattr(source, name, default)
+    return int(value) if isinstance(value, bool) else value
+
+
+_AOF_FIELDS = (
+    ("aof_enabled", 0),
+    ("aof_rewrite_in_progress", 0),
+    ("aof_rewrite_scheduled", 0),
+    ("aof_last_rewrite_time_sec", -1),
+    ("aof_current_rewrite_time_sec", -1),
+    ("aof_last_bgrewrite_status", "ok"),
+    ("aof_rewrites", 0),
+    ("aof_rewrites_consecutive_failures", 0),
+    ("aof_last_write_status", "ok"),
+    ("aof_last_cow_size", 0),
+)
+_OPEN_AOF_FIELDS = (
+    "aof_current_size",
+    "aof_base_size",
+    "aof_pending_rewrite",
+    "aof_buffer_length",
+    "aof_pending_bio_fsync",
+    "aof_delayed_fsync",
+)
+
+
+def _persistence(observer: Observer) -> Fields:
+    engine = observer.engine
+    aof = engine.persistence
+    fields: list[tuple[str, Any]] = [
+        ("loading", int(engine.loading)),
+        ("async_loading", 0),
+        ("current_cow_peak", 0),
+        ("current_cow_size", 0),
+        ("current_cow_size_age", 0),
+        ("current_fork_perc", "0.00"),
+        ("current_save_keys_processed", 0),
+        ("current_save_keys_total", 0),
+        ("rdb_changes_since_last_save", engine.keyspace.dirty),
+        ("rdb_bgsave_in_progress", 0),
+        ("rdb_last_save_time", engine.started_ns // _NS),
+        ("rdb_last_bgsave_status", "ok"),
+        ("rdb_last_bgsave_time_sec", -1),
+        ("rdb_current_bgsave_time_sec", -1),
+        ("rdb_saves", 0),
+        ("rdb_last_cow_size", 0),
+        ("rdb_last_load_keys_expired", 0),
+        ("rdb_last_load_keys_loaded", 0),
+        *((name, _fact(aof, name, default)) for name, default in _AOF_FIELDS),
+        ("module_fork_in_progress", 0),
+        ("module_fork_last_cow_size", 0),
+    ]
+    if _fact(aof, "aof_enabled"):
+        fields += [(name, _fact(aof, name)) for name in _OPEN_AOF_FIELDS]
+    if engine.loading:
+        fields += _loading_fields(aof, engine.clock() // _NS)
+    return fields
+
+
+def _loading_fields(aof: Any, now: int) -> Fields:
+    loader = _fact(aof, "loader", None)
+    total, loaded = _fact(loader, "total_bytes"), _fact(loader, "loaded_bytes")
+    began = _fact(aof, "loading_start_time") or now
+    remaining = (now - began) * (total - loaded) // loaded if loaded else 1
+    return (
+        ("loading_start_time", began),
+        ("loading_total_bytes", total),
+        ("loading_loaded_bytes", loaded),
+        ("loading_loaded_perc", f"{_percent(loaded, total):.2f}"),
+        ("loading_eta_seconds", remaining),
+    )
+
+
+def _stats(observer: Observer) -> Fields:
+    engine, expiry, network = observer.engine, observer.expiry, observer.engine.server
+    keyspace = engine.keyspace
+    return (
+        ("total_connections_received", _fact(network, "connections_received")),
+        ("total_commands_processed", observer.total_calls()),
+        ("instantaneous_ops_per_sec", round(observer.operations.per_second)),
+        ("total_net_input_bytes", _fact(network, "bytes_received")),
+        ("total_net_output_bytes", _fact(network, "bytes_sent")),
+        ("total_net_repl_input_bytes", 0),
+        ("total_net_repl_output_bytes", 0),
+        ("instantaneous_input_kbps", f"{observer.input_bytes.per_second / 1024:.2f}"),
+        ("instantaneous_output_kbps", f"{observer.output_bytes.per_second / 1024:.2f}"),
+        ("instantaneous_input_repl_kbps", "0.00"),
+        ("instantaneous_output_repl_kbps", "0.00"),
+        ("rejected_connections", _fact(network, "rejected_connections")),
+        ("sync_full", 0),
+        ("sync_partial_ok", 0),
+        ("sync_partial_err", 0),
+        ("expired_keys", keyspace.expired_keys),
+        ("expired_stale_perc", f"{_fact(expiry, 'stale_percentage', 0.0):.2f}"),
+        ("expired_time_cap_reached_count", _fact(expiry, "time_cap_reached")),
+        ("expire_cycle_cpu_milliseconds", _fact(expiry, "spent_ns") // 1_000_000),
+        ("evicted_keys", 0),
+        ("evicted_clients", 0),
+        ("total_eviction_exceeded_time", 0),
+        ("current_eviction_exceeded_time", 0),
+        ("keyspace_hits", keyspace.hits),
+        ("keyspace_misses", keyspace.misses),
+        ("pubsub_channels", 0),
+        ("pubsub_patterns", 0),
+        ("pubsubshard_channels", 0),
+        ("latest_fork_usec", 0),
+        ("total_forks", 0),
+        ("migrate_cached_sockets", 0),
+        ("slave_expires_tracked_keys", 0),
+        ("active_defrag_hits", 0),
+        ("active_defrag_misses", 0),
+        ("active_defrag_key_hits", 0),
+        ("active_defrag_key_misses", 0),
+        ("total_active_defrag_time", 0),
+        ("current_active_defrag_time", 0),
+        ("tracking_total_keys", 0),
+        ("tracking_total_items", 0),
+        ("tracking_total_prefixes", 0),
+        ("unexpected_error_replies", engine.faults),
+        ("total_error_replies", sum(engine.error_counts.values())),
+        ("dump_payload_sanitizations", 0),
+        ("client_query_buffer_limit_disconnections", _fact(network, "query_buffer_disconnections")),
+        ("client_output_buffer_limit_disconnections", _fact(network, "output_buffer_disconnections")),
+    )
+
+
+def _replication(observer: Observer) -> Fields:
+    return (
+        ("role", "master"),
+        ("connected_slaves", 0),
+        ("master_failover_state", "no-failover"),
+        ("master_replid", observer.replication_id),
+        ("master_replid2", "0" * 40),
+        ("master_repl_offset", 0),
+        ("second_repl_offset", -1),
+        ("repl_backlog_active", 0),
+        ("repl_backlog_size", observer.engine.config.repl_backlog_size),
+        ("repl_backlog_first_byte_offset", 0),
+        ("repl_backlog_histlen", 0),
+    )
+
+
+def _cpu(_observer: Observer) -> Fields:
+    fields = []
+    for suffix, who in (
+        ("", resource.RUSAGE_SELF),
+        ("_children", resource.RUSAGE_CHILDREN),
+        ("_main_thread", resource.RUSAGE_THREAD),
+    ):
+        usage = resource.getrusage(who)
+        fields += [
+            (f"used_cpu_sys{suffix}", f"{usage.ru_stime:.6f}"),
+            (f"used_cpu_user{suffix}", f"{usage.ru_utime:.6f}"),
+        ]
+    return fields
+
+
+def _modules(_observer: Observer) -> Fields:
+    return ()
+
+
+def _cluster(_observer: Observer) -> Fields:
+    return (("cluster_enabled", 0),)
+
+
+#: Title, whether it belongs to the usual ones, and where its lines come from.
+_SECTIONS: tuple[tuple[str, bool, Callable[[Observer], Fields]], ...] = (
+    ("Server", True, _server),
+    ("Clients", True, _clients),
+    ("Memory", True, _memory),
+    ("Persistence", True, _persistence),
+    ("Stats", True, _stats),
+    ("Replication", True, _replication),
+    ("CPU", True, _cpu),
+    ("Modules", True, _modules),
+    ("Commandstats", False, command_lines),
+    ("Errorstats", True, error_lines),
+    ("Latencystats", False, percentile_lines),
+    ("Cluster", True, _cluster),
+    ("Keyspace", True, database_lines),
+)

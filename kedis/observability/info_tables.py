@@ -1,0 +1,56 @@
+"""The sections of INFO with a line for each command, error or database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from kedis.observability.latency import percentile_us
+
+if TYPE_CHECKING:
+    from kedis.observability.observer import Observer
+
+Lines = Iterator[tuple[str, str]]
+
+
+def command_lines(observer: Observer) -> Lines:
+    """Calls, time, refusals and failures of each command that anybody has tried.  O(commands)."""
+    for row in observer.engine.every_command():
+        counters = row.counters
+        calls = counters.calls
+        if calls or counters.rejected or counters.failed:
+            microseconds = counters.nanoseconds // 1000
+            each = counters.nanoseconds / 1000 / calls if calls else 0.0
+            yield (
+                f"cmdstat_{row.name}",
+                f"calls={calls},usec={microseconds},usec_per_call={each:.2f},"
+                f"rejected_calls={counters.rejected},failed_calls={counters.failed}",
+            )
+
+
+def error_lines(observer: Observer) -> Lines:
+    """How often each kind of error was answered.  O(kinds)."""
+    for code, count in sorted(observer.engine.error_counts.items()):
+        yield f"errorstat_{code}", f"count={count}"
+
+
+def percentile_lines(observer: Observer) -> Lines:
+    """The percentiles that ``latency-tracking-info-percentiles`` names, of each command.  O(commands)."""
+    config = observer.engine.config
+    if not config.latency_tracking:
+        return
+    wanted = [(f"p{percent:g}", percent) for percent in config.latency_tracking_info_percentiles]
+    for row in observer.engine.every_command():
+        histogram = row.counters.histogram
+        if any(histogram):
+            values = (f"{name}={percentile_us(histogram, percent):.3f}" for name, percent in wanted)
+            yield f"latency_percentiles_usec_{row.name}", ",".join(values)
+
+
+def database_lines(observer: Observer) -> Lines:
+    """Keys of each database that has any.  O(databases)."""
+    for database in observer.engine.keyspace.databases:
+        if len(database):
+            average = observer.expiry.average_ttl_ms[database.number] if observer.expiry else 0.0
+            expires = len(database.expires)
+            yield f"db{database.number}", f"keys={len(database)},expires={expires},avg_ttl={average:.0f}"

@@ -1,0 +1,105 @@
+"""Latency: events that took long, and what the histograms of the commands say.
+
+A histogram (:class:`kedis.commands.table.Counters`) has a bucket for each power of two of nanoseconds; a
+percentile read from it lies in the right bucket and is placed inside by linear interpolation, so it is off by
+less than a factor of two at worst.
+
+The monitor keeps, for each class of event, the last 160 seconds in which one reached
+``latency-monitor-threshold``, as Redis does.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+SAMPLES = 160
+
+
+class Event:
+    """Samples of one class of event: (seconds since 1970, milliseconds), at most one a second."""
+
+    __slots__ = ("highest", "samples")
+
+    def __init__(self) -> None:
+        self.samples: deque[tuple[int, int]] = deque(maxlen=SAMPLES)
+        self.highest = 0
+
+    def add(self, at_seconds: int, milliseconds: int) -> None:
+        """Take a sample; of several in a second the longest counts."""
+        self.highest = max(self.highest, milliseconds)
+        if self.samples and self.samples[-1][0] == at_seconds:
+            milliseconds = max(milliseconds, self.samples.pop()[1])
+        self.samples.append((at_seconds, milliseconds))
+
+
+class LatencyMonitor:
+    """Events by class, such as ``command``, ``fast-command``, ``aof-fsync-always``."""
+
+    def __init__(self) -> None:
+        self.threshold_ms = 0
+        self.events: dict[bytes, Event] = {}
+
+    def add(self, name: bytes, at_seconds: int, milliseconds: int) -> None:
+        """Take a sample if it reaches the threshold; 0 switches the monitor off.  O(1)."""
+        if self.threshold_ms and milliseconds >= self.threshold_ms:
+            self.events.setdefault(name, Event()).add(at_seconds, milliseconds)
+
+    def latest(self) -> list[tuple[bytes, int, int, int]]:
+        """Class, second and length of the last sample, and the longest ever, of each class."""
+        return [(name, *event.samples[-1], event.highest) for name, event in self.events.items()]
+
+    def history(self, name: bytes) -> list[tuple[int, int]]:
+        """The samples of one class, the oldest first."""
+        return list(self.events[name].samples) if name in self.events else []
+
+    def reset(self, names: Sequence[bytes]) -> int:
+        """Forget the classes named, or all; returns how many there were."""
+        chosen = [name for name in names or list(self.events) if self.events.pop(name, None) is not None]
+        return len(chosen)
+
+    def report(self) -> str:
+        """What has happened, for people to read."""
+        if not self.threshold_ms:
+            return (
+                "Nothing is being watched: latency-monitor-threshold is 0. "
+                "CONFIG SET latency-monitor-threshold <milliseconds> starts it.\n"
+            )
+        if not self.events:
+            return f"No event has taken {self.threshold_ms} ms or more.\n"
+        lines = [f"Events of {self.threshold_ms} ms or more:"]
+        for name, event in self.events.items():
+            lengths = [length for _, length in event.samples]
+            average = sum(lengths) / len(lengths)
+            lines.append(
+                f"{name.decode('utf-8', 'replace')}: {len(lengths)} seconds with such events, on average "
+                f"{average:.0f} ms, at most {event.highest} ms. LATENCY HISTORY lists them; SLOWLOG GET shows commands."
+            )
+        return "\n".join(lines) + "\n"
+
+
+def percentile_us(histogram: Sequence[int], percent: float) -> float:
+    """The duration in microseconds that ``percent`` of the calls do not exceed; 0 without calls.  O(64)."""
+    wanted = sum(histogram) * percent / 100
+    below = 0
+    for bits, count in enumerate(histogram):
+        if count and below + count >= wanted:
+            low = (1 << bits) >> 1
+            return (low + ((1 << bits) - low) * max(wanted - below, 0) / count) / 1000
+        below += count
+    return 0.0
+
+
+def cumulative_us(histogram: Sequence[int]) -> dict[int, int]:
+    """Microseconds -> number of calls that took no longer, for each bucket that holds any.
+
+    The bounds are the powers of two of nanoseconds, rounded to microseconds; what is below 1 us counts there.
+    O(64).
+    """
+    found: dict[int, int] = {}
+    total = 0
+    for bits, count in enumerate(histogram):
+        if count:
+            total += count
+            found[max(1, ((1 << bits) + 500) // 1000)] = total
+    return found

@@ -1,0 +1,87 @@
+"""The slow log: the last commands that took long, kept in memory for SLOWLOG GET.
+
+Entries are cut when they are made, so that a huge command does not stay alive in the log: 32 words, of 128
+bytes each.  Passwords are blanked.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+MOST_WORDS = 32
+MOST_BYTES = 128
+REDACTED = b"(redacted)"
+_SECRET_SETTINGS = frozenset(
+    [b"requirepass", b"masterauth", b"masteruser", b"tls-key-file-pass", b"tls-client-key-file-pass"]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SlowCall:
+    """One entry.  ``at_seconds`` since 1970; ``microseconds`` that the command ran."""
+
+    id: int
+    at_seconds: int
+    microseconds: int
+    words: list[bytes]
+    address: str
+    client_name: bytes
+
+
+class SlowLog:
+    """The newest ``limit`` slow calls; ids go on rising when it is emptied."""
+
+    def __init__(self, limit: int) -> None:
+        self._calls: deque[SlowCall] = deque(maxlen=limit)
+        self.next_id = 0
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    def add(self, at_seconds: int, microseconds: int, words: list[bytes], address: str, name: bytes) -> None:
+        """Remember a call whose words are cut already (:func:`shown_words`).  O(1)."""
+        self._calls.appendleft(SlowCall(self.next_id, at_seconds, microseconds, words, address, name))
+        self.next_id += 1
+
+    def newest(self, count: int) -> list[SlowCall]:
+        """Up to ``count`` entries, the newest first; all when it is -1.  O(entries)."""
+        return list(self._calls)[: None if count == -1 else count]
+
+    def reset(self) -> None:
+        """Forget all entries."""
+        self._calls.clear()
+
+    def resize(self, limit: int) -> None:
+        """Keep at most ``limit`` entries from now on; the oldest go."""
+        self._calls = deque(self.newest(limit), maxlen=limit)
+
+
+def shown_words(command: str, argv: Sequence[bytes]) -> list[bytes]:
+    """The words of a call as the log keeps them: secrets blanked, the rest cut to size.
+
+    O(1): looks at 32 words at most.
+    """
+    shown = [bytes(word[: MOST_BYTES + 1]) for word in argv[:MOST_WORDS]]
+    for position in _secret_positions(command, shown):
+        if position < len(shown):
+            shown[position] = REDACTED
+    for position, word in enumerate(shown):
+        surplus = len(argv[position]) - MOST_BYTES
+        if surplus > 0 and word is not REDACTED:
+            shown[position] = word[:MOST_BYTES] + b"... (%d more bytes)" % surplus
+    if len(argv) > MOST_WORDS:
+        shown[-1] = b"... (%d more arguments)" % (len(argv) - MOST_WORDS + 1)
+    return shown
+
+
+def _secret_positions(command: str, argv: Sequence[bytes]) -> Sequence[int]:
+    if command == "auth":
+        return range(1, len(argv))
+    if command == "config|set":
+        return [at + 1 for at in range(2, len(argv), 2) if argv[at].lower() in _SECRET_SETTINGS]
+    if command == "hello":
+        at = next((at for at, word in enumerate(argv) if at > 1 and word.upper() == b"AUTH"), len(argv))
+        return at + 1, at + 2
+    return ()
