@@ -283,3 +283,41 @@ HYPERLOGLOGS: dict[str, Part] = {
     "pfcount": some(_SKETCH),
     "pfmerge": form(_SKETCH, some(_SKETCH, least=0)),
 }
+
+_PLACE: Part = ((b"geo:1", b"geo:2"), (b"geo:1", b"geo:2"), (b"geo:1", b"geo:2"), v.SORTED_KEYS, v.KEYS)
+_POINT: Part = (
+    form(b"13.361389", b"38.115556"),
+    form(b"15.087269", b"37.502669"),
+    form(b"13.5", b"38"),
+    form(b"-122.4", b"37.8"),
+    form(b"179.99", b"0"),
+    form(b"-179.99", b"0"),
+    form(b"0", b"85"),
+    form(b"0", b"-85.05112878"),
+    form(b"181", b"0"),
+    form(b"0", b"86"),
+    form(b"x", b"1"),
+    form(v.FLOAT, v.FLOAT),
+)
+_LENGTH = (b"100", b"200", b"1000", b"20000", b"0", b"0.5", b"5", b"-1", b"x", b"nan", b"inf", b"1e30")
+_UNIT = (b"km", b"m", b"ft", b"mi", b"KM", b"x")
+_ORDER = (b"ASC", b"DESC", b"asc")
+_TOLD = options(b"WITHCOORD", b"WITHDIST", b"WITHHASH", form(b"COUNT", v.COUNT), _ORDER)
+_STORED = options(form(b"COUNT", v.COUNT), _ORDER)
+_KEPT = options(form(b"STORE", _PLACE), form(b"STOREDIST", _PLACE), form(b"COUNT", v.COUNT), _ORDER)
+_AREA = form(
+    (form(b"FROMLONLAT", _POINT), form(b"FROMMEMBER", v.MEMBER), form()),
+    (form(b"BYRADIUS", _LENGTH, _UNIT), form(b"BYBOX", _LENGTH, _LENGTH, _UNIT), form()),
+)
+GEO: dict[str, Part] = {
+    "geoadd": form(_PLACE, options(b"NX", b"XX", b"CH", b"xx"), some(_POINT, v.MEMBER, most=4)),
+    "geodist": form(_PLACE, v.MEMBER, v.MEMBER, maybe(_UNIT)),
+    "geohash": form(_PLACE, some(v.MEMBER, least=0)),
+    "geopos": form(_PLACE, some(v.MEMBER, least=0)),
+    "georadius": form(_PLACE, _POINT, _LENGTH, _UNIT, (_TOLD, _KEPT)),
+    "georadius_ro": form(_PLACE, _POINT, _LENGTH, _UNIT, (_TOLD, _TOLD, _KEPT)),
+    "georadiusbymember": form(_PLACE, v.MEMBER, _LENGTH, _UNIT, (_TOLD, _KEPT)),
+    "georadiusbymember_ro": form(_PLACE, v.MEMBER, _LENGTH, _UNIT, (_TOLD, _TOLD, _KEPT)),
+    "geosearch": form(_PLACE, _AREA, _TOLD),
+    "geosearchstore": form(_PLACE, _PLACE, _AREA, _STORED, maybe(b"STOREDIST")),
+}

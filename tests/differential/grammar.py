@@ -82,8 +82,16 @@ SERVER: dict[str, Part] = {
     "command": (form(b"NOSUCH"), form(b"INFO", b"nosuch")),
     "command|info": some((_any_name, _any_name, b"GET", b"nosuch", b"client|nosuch", b"")),
     "command|getkeys": _any_command,
-    "command|getkeysandflags": _any_command,
     "config": (b"NOSUCH", _NOTHING),
+    "latency": (b"NOSUCH", _NOTHING),
+    "latency|history": (b"command", b"x"),
+    "latency|latest": _NOTHING,
+    "latency|reset": some(b"command", least=0),
+    "role": _NOTHING,
+    "slowlog": (b"NOSUCH", _NOTHING),
+    "slowlog|get": maybe(v.COUNT),
+    "slowlog|len": _NOTHING,
+    "slowlog|reset": _NOTHING,
     "config|get": some(
         (b"maxmemory*", b"hash-max-listpack-entries", b"timeout", b"no[t-z]such", b"TIMEOUT", b"")
     ),
@@ -105,6 +113,7 @@ FAMILIES = (
     families.SETS,
     families.HASHES,
     families.SORTED_SETS,
+    families.GEO,
     families.KEYS,
     SERVER,
     TRANSACTIONS,
@@ -113,6 +122,7 @@ GRAMMAR: dict[str, Part] = {name: part for family in FAMILIES for name, part in 
 
 #: Rows that random sequences cannot compare, and why.
 SCRIPTED: dict[str, str] = {
+    "bgrewriteaof": "there is no file beside an engine without a server",
     "client|help": "the texts are our own",
     "client|list": "the lines tell of addresses, ages, buffers and of how many clients each server happens to have",
     "client|pause": "the other client of the sequence would wait",
@@ -127,7 +137,14 @@ SCRIPTED: dict[str, str] = {
     "config|rewrite": "writes a file",
     "config|set": "outlives the example in Redis",
     "info": "the values are the server's own",
+    "lastsave": "the moment of the server's start",
+    "latency|doctor": "the texts are our own",
+    "latency|help": "the texts are our own",
+    "latency|histogram": "counts the calls of the server's whole life",
+    "lolwut": "a picture of our own",
     "shutdown": "ends the server",
+    "slowlog|help": "the texts are our own",
+    "wait": "waits; for ever if asked to",
     "time": "the clocks are two",
 }
 
