@@ -1,0 +1,349 @@
+"""GEOSEARCH, GEOSEARCHSTORE and their older forms, GEORADIUS and GEORADIUSBYMEMBER.
+
+All six are one search.  What differs is where the centre and the shape come from and which options there are;
+:class:`_Form` says that for each.  Arguments are looked at from left to right, so that of several faults
+the first is answered.
+
+Without an order, members come in the order in which the cells are searched.  COUNT without ANY sorts by
+distance first, since the nearest are wanted; with ANY the search ends as soon as there are enough.
+
+One difference from Redis: among members at the very same distance, COUNT may choose others, for the sort of
+Redis is not stable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from kedis import errors
+from kedis.commands.args import double, integer
+from kedis.commands.geo import coordinates, format_distance, position, unit
+from kedis.commands.table import DENYOOM, READONLY, WRITE, after_keyword, command, span
+from kedis.errors import CommandError
+from kedis.structures import geohash
+from kedis.structures.geo_area import Box, Circle, Shape
+from kedis.structures.sorted_set import SortedSet
+
+if TYPE_CHECKING:
+    from kedis.session import Session
+
+_PAGE = 1000  # members taken from the set at a time
+_FLAGS = frozenset([b"WITHDIST", b"WITHHASH", b"WITHCOORD", b"ANY", b"ASC", b"DESC"])
+_DECORATIONS = frozenset([b"WITHDIST", b"WITHHASH", b"WITHCOORD"])
+
+
+class _Form(NamedTuple):
+    """One of the commands, as far as it is different."""
+
+    source_at: int = 1  # the argument that is the key
+    options_at: int = 2
+    is_search: bool = True  # GEOSEARCH and GEOSEARCHSTORE: centre and shape are options
+    stores: bool = False
+    event: str = "georadiusstore"
+
+
+class _Found(NamedTuple):
+    """A member inside the shape."""
+
+    member: bytes
+    score: float
+    place: tuple[float, float]
+    metres: float
+
+
+class _Query:
+    """The arguments of a search."""
+
+    def __init__(self) -> None:
+        self.words: set[bytes] = set()
+        self.order: bytes = b""
+        self.count = 0
+        self.target: bytes | None = None
+        self.by_distance = False
+        self.centre: tuple[float, float] | None = None
+        self.centre_from = b""  # the option; a member of a set that is not there gives no centre
+        self.radius: float | None = None
+        self.box: tuple[float, float] | None = None
+        self.metres = 1.0  # in the unit of the shape
+
+    def shape(self) -> Shape:
+        assert self.centre is not None
+        if self.radius is not None:
+            return Circle(*self.centre, self.radius * self.metres)
+        assert self.box is not None
+        return Box(*self.centre, self.box[0] * self.metres, self.box[1] * self.metres)
+
+
+_SEARCH = _Form()
+_SEARCH_STORE = _Form(source_at=2, options_at=3, stores=True, event="geosearchstore")
+_RADIUS = _Form(options_at=6, is_search=False, stores=True)
+_RADIUS_RO = _Form(options_at=6, is_search=False)
+_RADIUS_BY_MEMBER = _Form(options_at=5, is_search=False, stores=True)
+_RADIUS_BY_MEMBER_RO = _Form(options_at=5, is_search=False)
+
+
+@command(
+    "GEOSEARCH",
+    arity=-7,
+    flags=READONLY,
+    group="geo",
+    since="6.2.0",
+    summary="Finds the members inside a circle or a box.",
+    keys=[span("RO access", 1)],
+    complexity="O(log N + M) for M members in the cells around the shape.",
+)
+def geosearch(ctx: Session, argv: Sequence[bytes]) -> list[Any] | int:
+    return _search(ctx, argv, _SEARCH)
+
+
+@command(
+    "GEOSEARCHSTORE",
+    arity=-8,
+    flags=WRITE | DENYOOM,
+    group="geo",
+    since="6.2.0",
+    summary="Stores the members inside a circle or a box as a sorted set; returns how many they are.",
+    keys=[span("OW update", 1), span("RO access", 2)],
+    complexity="O(log N + M log M) for M members in the cells around the shape.",
+)
+def geosearchstore(ctx: Session, argv: Sequence[bytes]) -> list[Any] | int:
+    return _search(ctx, argv, _SEARCH_STORE)
+
+
+@command(
+    "GEORADIUS",
+    arity=-6,
+    flags=WRITE | DENYOOM,
+    group="geo",
+    since="3.2.0",
+    summary="Finds, or stores, the members around a position: an old form of GEOSEARCH.",
+    keys=[
+        span("RO access", 1),
+        after_keyword("OW update", "STORE", 6),
+        after_keyword("OW update", "STOREDIST", 6),
+    ],
+    complexity="O(log N + M) for M members in the cells around the circle.",
+)
+def georadius(ctx: Session, argv: Sequence[bytes]) -> list[Any] | int:
+    return _search(ctx, argv, _RADIUS)
+
+
+@command(
+    "GEORADIUS_RO",
+    arity=-6,
+    flags=READONLY,
+    group="geo",
+    since="3.2.10",
+    summary="Finds the members around a position: an old form of GEOSEARCH.",
+    keys=[span("RO access", 1)],
+    complexity="O(log N + M) for M members in the cells around the circle.",
+)
+def georadius_ro(ctx: Session, argv: Sequence[bytes]) -> list[Any] | int:
+    return _search(ctx, argv, _RADIUS_RO)
+
+
+@command(
+    "GEORADIUSBYMEMBER",
+    arity=-5,
+    flags=WRITE | DENYOOM,
+    group="geo",
+    since="3.2.0",
+    summary="Finds, or stores, the members around one of them: an old form of GEOSEARCH.",
+    keys=[
+        span("RO access", 1),
+        after_keyword("OW update", "STORE", 5),
+        after_keyword("OW update", "STOREDIST", 5),
+    ],
+    complexity="O(log N + M) for M members in the cells around the circle.",
+)
+def georadiusbymember(ctx: Session, argv: Sequence[bytes]) -> list[Any] | int:
+    return _search(ctx, argv, _RADIUS_BY_MEMBER)
+
+
+@command(
+    "GEORADIUSBYMEMBER_RO",
+    arity=-5,
+    flags=READONLY,
+    group="geo",
+    since="3.2.10",
+    summary="Finds the members around one of them: an old form of GEOSEARCH.",
+    keys=[span("RO access", 1)],
+    complexity="O(log N + M) for M members in the cells around the circle.",
+)
+def georadiusbymember_ro(ctx: Session, argv: Sequence[bytes]) -> list[Any] | int:
+    return _search(ctx, argv, _RADIUS_BY_MEMBER_RO)
+
+
+def _search(ctx: Session, argv: Sequence[bytes], form: _Form) -> list[Any] | int:
+    members = ctx.db.read(argv[form.source_at], SortedSet)
+    query = _parse(argv, form, members)
+    found = [] if members is None else _find(members, query)
+    if query.target is not None:
+        return _store(ctx, query, form, found)
+    return _reply(ctx, query, found)
+
+
+# -- arguments --------------------------------------------------------------------------------------------
+
+
+def _parse(argv: Sequence[bytes], form: _Form, members: SortedSet | None) -> _Query:
+    query = _Query()
+    if form.is_search:
+        query.target = argv[1] if form.stores else None
+    else:
+        if form.options_at == 6:
+            query.centre = position(argv, 2)
+            _parse_radius(query, argv, 4)
+        elif members is not None:  # of a set that is not there not even the radius is looked at
+            _centre_on_member(query, members, argv[2])
+            _parse_radius(query, argv, 3)
+    at = form.options_at
+    while at < len(argv):
+        at += _parse_option(query, argv, at, form, members)
+    _check(query, argv, form)
+    if query.count and not query.order and b"ANY" not in query.words:
+        query.order = b"ASC"
+    return query
+
+
+def _parse_option(
+    query: _Query, argv: Sequence[bytes], at: int, form: _Form, members: SortedSet | None
+) -> int:
+    """Parse the option at ``at``; returns how many arguments it took."""
+    word, following = argv[at].upper(), len(argv) - at - 1
+    if word in _FLAGS:
+        query.words.add(word)
+        if word in (b"ASC", b"DESC"):
+            query.order = word
+        return 1
+    if word == b"COUNT" and following:
+        query.count = integer(argv[at + 1])
+        if query.count <= 0:
+            raise CommandError(errors.COUNT_NOT_POSITIVE)
+        return 2
+    if form.is_search:
+        return _parse_search_option(query, argv, at, form, members)
+    if form.stores and following and word in (b"STORE", b"STOREDIST"):
+        query.target = argv[at + 1]
+        query.by_distance = word == b"STOREDIST"
+        return 2
+    raise CommandError(errors.SYNTAX)
+
+
+def _parse_search_option(
+    query: _Query, argv: Sequence[bytes], at: int, form: _Form, members: SortedSet | None
+) -> int:
+    # An option may be repeated, and the last one counts; its alternative may not come after it.
+    word, following = argv[at].upper(), len(argv) - at - 1
+    if word == b"FROMMEMBER" and following and query.centre_from != b"FROMLONLAT":
+        _centre_on_member(query, members, argv[at + 1])
+        query.centre_from = word
+        return 2
+    if word == b"FROMLONLAT" and following > 1 and query.centre_from != b"FROMMEMBER":
+        query.centre = position(argv, at + 1)
+        query.centre_from = word
+        return 3
+    if word == b"BYRADIUS" and following > 1 and query.box is None:
+        _parse_radius(query, argv, at + 1)
+        return 3
+    if word == b"BYBOX" and following > 2 and query.radius is None:
+        _parse_box(query, argv, at + 1)
+        return 4
+    if word == b"STOREDIST" and form.stores:
+        query.by_distance = True
+        return 1
+    raise CommandError(errors.SYNTAX)
+
+
+def _centre_on_member(query: _Query, members: SortedSet | None, member: bytes) -> None:
+    if members is None:
+        return
+    score = members.score(member)
+    if score is None:
+        raise CommandError(errors.NO_SUCH_MEMBER)
+    query.centre = geohash.decode(score)
+
+
+def _parse_radius(query: _Query, argv: Sequence[bytes], at: int) -> None:
+    query.radius = double(argv[at], errors.RADIUS_NOT_A_NUMBER)
+    if query.radius < 0:
+        raise CommandError(errors.RADIUS_NEGATIVE)
+    query.metres = unit(argv[at + 1])
+
+
+def _parse_box(query: _Query, argv: Sequence[bytes], at: int) -> None:
+    width = double(argv[at], errors.WIDTH_NOT_A_NUMBER)
+    height = double(argv[at + 1], errors.HEIGHT_NOT_A_NUMBER)
+    if width < 0 or height < 0:
+        raise CommandError(errors.BOX_NEGATIVE)
+    query.box = width, height
+    query.metres = unit(argv[at + 2])
+
+
+def _check(query: _Query, argv: Sequence[bytes], form: _Form) -> None:
+    if query.target is not None and query.words & _DECORATIONS:
+        name = "GEOSEARCHSTORE" if form.is_search else "STORE option in GEORADIUS"
+        raise CommandError(errors.store_with_decorations(name))
+    if form.is_search and not query.centre_from:
+        raise CommandError(errors.exactly_one("FROMMEMBER or FROMLONLAT", argv[0]))
+    if form.is_search and query.radius is None and query.box is None:
+        raise CommandError(errors.exactly_one("BYRADIUS and BYBOX", argv[0]))
+    if b"ANY" in query.words and not query.count:
+        raise CommandError(errors.ANY_WITHOUT_COUNT)
+
+
+# -- searching --------------------------------------------------------------------------------------------
+
+
+def _find(members: SortedSet, query: _Query) -> list[_Found]:
+    inside = _inside(members, query.shape())
+    found = list(islice(inside, query.count)) if b"ANY" in query.words else list(inside)
+    if query.order:
+        found.sort(key=attrgetter("metres"), reverse=query.order == b"DESC")
+    return found[: query.count] if query.count else found
+
+
+def _inside(members: SortedSet, shape: Shape) -> Iterator[_Found]:
+    decode, distance_inside = geohash.decode, shape.distance_inside
+    for cell in shape.cells():
+        low, high = cell.scores
+        start, stop = members.rank_range_by_score(low, False, high, True)
+        for page in range(start, stop, _PAGE):
+            for member, score in members.slice(page, min(page + _PAGE, stop)):
+                place = decode(score)
+                metres = distance_inside(*place)
+                if metres is not None:
+                    yield _Found(member, score, place, metres)
+
+
+def _store(ctx: Session, query: _Query, form: _Form, found: Sequence[_Found]) -> int:
+    assert query.target is not None
+    if not found:
+        ctx.db.delete(query.target)
+        return 0
+    if query.by_distance:
+        scores = {each.member: each.metres / query.metres for each in found}
+    else:
+        scores = {each.member: each.score for each in found}
+    ctx.db.set_value(query.target, SortedSet.from_scores(scores), form.event)
+    return len(found)
+
+
+def _reply(ctx: Session, query: _Query, found: Sequence[_Found]) -> list[Any]:
+    words = query.words
+    if not words & _DECORATIONS:
+        return [each.member for each in found]
+    replies = []
+    for each in found:
+        reply: list[Any] = [each.member]
+        if b"WITHDIST" in words:
+            reply.append(format_distance(each.metres / query.metres))
+        if b"WITHHASH" in words:
+            reply.append(int(each.score))
+        if b"WITHCOORD" in words:
+            reply.append(coordinates(ctx, each.place))
+        replies.append(reply)
+    return replies
