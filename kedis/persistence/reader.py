@@ -59,16 +59,17 @@ class AofReader:
         file: opened for reading, unbuffered, at its start.
         verify: stop at a checksum that is wrong.  Where it is False the chain is followed all the same, so that a
             writer can continue it.
+        until: read no further than to this time, in seconds since 1970.
 
     Attributes:
         offset: of the first command of the batch that :meth:`batches` gave last.
         end: up to here the file has been understood.
         torn: offset of a last command that is not whole, or None.
         crc, uncovered: checksum and number of the bytes before ``end`` that no checksum line covers.
-        timestamp: the latest ``#TS:`` comment, seconds since 1970, or 0.
+        later: offset of the first ``#TS:`` comment of a time after ``until``, where reading ends; else None.
     """
 
-    def __init__(self, file: BinaryIO, *, verify: bool = True) -> None:
+    def __init__(self, file: BinaryIO, *, verify: bool = True, until: int | None = None) -> None:
         self._file = file
         self._verify = verify
         self._covered_to = 0
@@ -76,7 +77,8 @@ class AofReader:
         self.end = 0
         self.torn: int | None = None
         self.crc = 0
-        self.timestamp = 0
+        self.later: int | None = None
+        self._until = until
         self._batch = b""
         self._unsuitable_to = 0  # up to here the first way is not tried again
 
@@ -120,6 +122,8 @@ class AofReader:
                             break
                         self.crc = crc32(data[position : position + taken], self.crc)
                         self.end += taken
+                if self.later is not None:
+                    return
                 if not taken:
                     break
                 if commands:
@@ -196,10 +200,11 @@ class AofReader:
         line = data[position:end]
         found = parse_checksum_line(line)
         if found is None:
+            if self._until is not None and _timestamp(line) > self._until:
+                self.later = self.end
+                return 0
             self.crc = crc32(line, self.crc)
             self.end += len(line)
-            if line.startswith(b"#TS:") and line[4:].strip().isdigit():
-                self.timestamp = int(line[4:24])
             return len(line)
         if self._verify and found != (self.crc, self.uncovered):
             raise DamagedFile(
@@ -224,6 +229,12 @@ class AofReader:
                     f"a command that runs past the checksum at offset {self.end + at}: a damaged length",
                 )
             at = rest.find(PREFIX, at + 1)
+
+
+def _timestamp(comment: bytes) -> int:
+    """The time that a ``#TS:`` comment gives, 0 for another."""
+    digits = comment[4:].strip()
+    return int(digits) if comment.startswith(b"#TS:") and digits.isdigit() and len(digits) < 19 else 0
 
 
 def read_command(data: bytes, position: int, base: int = 0) -> tuple[list[bytes], int]:

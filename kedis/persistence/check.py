@@ -1,0 +1,160 @@
+"""Checking an append-only file without a server: what is sound, what is not, and cutting off what is not.
+
+The format alone is checked, as ``redis-check-aof`` does it, plus Kedis's checksums: whether a command exists and fits its
+arguments only a server can tell.  Only the last file is ever shortened; damage in an earlier one is reported.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from kedis.persistence.manifest import ManifestError, parse_manifest
+from kedis.persistence.reader import AofReader, DamagedFile
+
+_RDB_MAGIC = b"REDIS"
+
+
+class CheckFailed(Exception):
+    """The check came to a bad end; the message is for the user."""
+
+
+@dataclass
+class FileReport:
+    """One file: its sizes, and what is wrong, if anything is.
+
+    ``sound`` is the offset up to which everything is whole; ``later`` that of the first entry after the wanted time.
+    """
+
+    path: str
+    size: int
+    commands: int = 0
+    sound: int = 0
+    problem: str = ""
+    later: int | None = None
+
+
+def check_file(path: str, *, until: int | None = None) -> FileReport:
+    """Read one file.
+
+    Args:
+        until: look for where entries later than this time begin (seconds since 1970).
+
+    Raises CheckFailed when it cannot be read.
+    """
+    try:
+        with open(path, "rb", buffering=0) as file:
+            report = FileReport(path, os.fstat(file.fileno()).st_size)
+            if file.read(len(_RDB_MAGIC)) == _RDB_MAGIC:
+                report.problem = "it is in RDB form, which is not checked"
+                return report
+            file.seek(0)
+            _read(AofReader(file, until=until), report)
+            return report
+    except OSError as error:
+        raise CheckFailed(f"cannot read {path}: {error.strerror}") from None
+
+
+def _read(reader: AofReader, report: FileReport) -> None:
+    unit: int | None = None  # where the transaction under way begins
+    try:
+        for commands in reader.batches():
+            for index, argv in enumerate(commands):
+                if len(argv) == 1 and len(argv[0]) < 6:
+                    unit = _follow(argv[0].upper(), unit, reader, index)
+            report.commands += len(commands)
+    except DamagedFile as damage:
+        report.problem = str(damage)
+        report.sound = damage.offset if unit is None else unit
+        return
+    report.sound = reader.end if unit is None else unit
+    report.later = None if reader.later is None else report.sound
+    if reader.torn is not None:
+        report.problem = f"it ends with a command that is not whole, at offset {reader.end}"
+    elif unit is not None and reader.later is None:
+        report.problem = f"it ends with a transaction without its EXEC, at offset {unit}"
+
+
+def _follow(name: bytes, unit: int | None, reader: AofReader, index: int) -> int | None:
+    """Where the transaction begins, after the command ``name``."""
+    if name == b"MULTI":
+        if unit is not None:
+            raise DamagedFile(reader.offset_of(index), "MULTI inside a transaction")
+        return reader.offset_of(index)
+    if name == b"EXEC":
+        if unit is None:
+            raise DamagedFile(reader.offset_of(index), "EXEC without MULTI")
+        return None
+    return unit
+
+
+def listed_files(path: str) -> list[str]:
+    """The files to check: those of a manifest, or ``path`` itself.  Raises CheckFailed."""
+    if not path.endswith(".manifest"):
+        return [path]
+    try:
+        with open(path, "rb") as file:
+            manifest = parse_manifest(file.read())
+    except OSError as error:
+        raise CheckFailed(f"cannot read {path}: {error.strerror}") from None
+    except ManifestError as error:
+        raise CheckFailed(f"bad manifest {path}: {error}") from None
+    folder = os.path.dirname(path)
+    return [os.path.join(folder, entry.name) for entry in manifest.files()]
+
+
+def check(
+    path: str,
+    *,
+    fix: bool = False,
+    until: int | None = None,
+    ask: Callable[[str], bool] = lambda question: False,
+) -> Iterator[str]:
+    """Check a manifest with its files, or one file; yields what to tell.
+
+    Args:
+        fix: cut the last file off where it stops being sound, if ``ask`` agrees.
+        until: cut the last file off where entries of a later time begin.
+
+    Raises CheckFailed at the first file that is not sound.
+    """
+    paths = listed_files(path)
+    for each in paths:
+        report = check_file(each, until=until)
+        is_last = each == paths[-1]
+        yield f"{each}: {report.commands} commands, sound up to offset {report.sound} of {report.size}"
+        if report.problem:
+            if not fix:
+                raise CheckFailed(
+                    f"{each} is not valid: {report.problem}; --fix can cut the last file off there"
+                )
+            yield f"{each}: {report.problem}"
+            yield from _cut(report, is_last, ask)
+        elif report.later is not None:
+            if not is_last:
+                raise CheckFailed(f"{each} has entries after {until}, but is not the last file")
+            if report.later == 0:
+                raise CheckFailed(f"{each} has nothing before {until}")
+            _truncate(each, report.later)
+            yield f"{each}: cut off at offset {report.later}, where entries after {until} begin"
+    yield f"{path} is valid"
+
+
+def _cut(report: FileReport, is_last: bool, ask: Callable[[str], bool]) -> Iterator[str]:
+    if not is_last:
+        raise CheckFailed(f"{report.path} cannot be cut off: it is not the last file")
+    lost = report.size - report.sound
+    if not ask(f"This cuts {lost} bytes off {report.path}, to {report.sound} bytes. Continue? [y/N]: "):
+        raise CheckFailed("nothing was changed")
+    _truncate(report.path, report.sound)
+    yield f"{report.path}: cut off at offset {report.sound}"
+
+
+def _truncate(path: str, size: int) -> None:
+    try:
+        with open(path, "r+b") as file:
+            file.truncate(size)
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise CheckFailed(f"cannot cut {path} off: {error.strerror}") from None
