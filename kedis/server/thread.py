@@ -36,6 +36,7 @@ class Server:
         self._ready = threading.Event()
         self._failure: BaseException | None = None
         self._stop: Any = None
+        self._stop_lock = threading.Lock()
 
     @property
     def url(self) -> str:
@@ -61,7 +62,9 @@ class Server:
         thread, self._thread = self._thread, None
         if thread is None:
             return
-        self._stop.send()
+        with self._stop_lock:
+            if self._stop is not None:  # SHUTDOWN may have been quicker
+                self._stop.send()
         thread.join()
 
     def __enter__(self) -> Server:
@@ -85,8 +88,10 @@ class Server:
         self._stop.start(instance.request_stop)
         self._ready.set()
         instance.run_until_stopped()
-        self._stop.stop()
-        self._stop.close()
+        with self._stop_lock:
+            stop, self._stop = self._stop, None
+        stop.stop()
+        stop.close()
         hub.destroy(destroy_loop=True)
 
 
