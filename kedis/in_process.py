@@ -9,7 +9,10 @@ Several connections, and threads, may share an engine; a lock lets one request t
 
 from __future__ import annotations
 
+import atexit
+import os
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 import redis
@@ -19,6 +22,7 @@ from kedis.config import Config
 from kedis.engine import Engine
 from kedis.errors import ProtocolError
 from kedis.observability.observer import Observer
+from kedis.persistence.embedded import EmbeddedAof
 from kedis.resp.requests import RequestParser
 from kedis.session import Session
 from kedis.store.expiry import ActiveExpiry
@@ -35,11 +39,27 @@ class EmbeddedEngine:
         self.lock = threading.RLock()
         self._expiry = ActiveExpiry(self.engine.keyspace)
         self._expired_ns = self.engine.clock()
+        self._closed = False
+        self._aof = EmbeddedAof(self.engine, self.lock) if self.engine.config.appendonly else None
+        atexit.register(self.close)
         self._observer = Observer(self.engine, self._expiry)
 
-    def run(self, session: Session, commands: list[list[bytes]]) -> None:
-        """Run ``commands`` to the end, whatever their number."""
+    def close(self) -> None:
+        """Write and sync what there is and give the folder back; a closed engine runs nothing.  Idempotent."""
         with self.lock:
+            self._closed = True
+            atexit.unregister(self.close)
+            if self._aof is not None:
+                self._aof.close()
+
+    def run(self, session: Session, commands: list[list[bytes]]) -> None:
+        """Run ``commands`` to the end, whatever their number.
+
+        Raises OSError when the engine is closed, or its folder has failed under ``appendfsync always``.
+        """
+        with self.lock:
+            if self._closed:
+                raise OSError("the store is closed")
             position = 0
             while position < len(commands) and not session.close_after_reply:
                 position = self.engine.run(session, commands, position)
@@ -79,7 +99,12 @@ class EngineSocket:
             except ProtocolError as problem:
                 commands, error = problem.commands, problem
             if commands:
-                self._embedded.run(self.session, commands)
+                try:
+                    self._embedded.run(self.session, commands)
+                except OSError:
+                    self.session.out.clear()
+                    self.close()
+                    raise
             if error is not None:
                 self.session.encode(error)
                 self.session.close_after_reply = True
@@ -155,12 +180,35 @@ class InProcessConnection(AbstractConnection):
         return "in-process"
 
 
-def connect(**options: Any) -> redis.Redis:
-    """A new, empty store in this process, as a ``redis.Redis``.
+class InProcessClient(redis.Redis):
+    """A client that owns its store: closing it closes the store, folder and all."""
+
+    def __init__(self, embedded: EmbeddedEngine, **options: Any) -> None:
+        self._embedded = embedded
+        pool = redis.ConnectionPool(connection_class=InProcessConnection, embedded=embedded, **options)
+        super().__init__(connection_pool=pool)
+        self.auto_close_connection_pool = True
+
+    def close(self) -> None:
+        """Close the connections, then the store: everything is on the disk afterwards."""
+        super().close()
+        self._embedded.close()
+
+
+def connect(
+    folder: str | os.PathLike[str] | None = None, *, settings: Mapping[str, str] | None = None, **options: Any
+) -> redis.Redis:
+    """A store in this process, as a ``redis.Redis``.
 
     Args:
+        folder: where its data are kept, as a server keeps them in its ``dir``; created where it does not exist, and
+            used by one process at a time.  None: an empty store that is forgotten.
+        settings: as in a configuration file, such as ``{"appendfsync": "always"}``.
         options: keyword arguments of ``redis.Redis`` that concern the client (``decode_responses``, ``db``, …).
+
+    Close it with ``close()`` or as a context manager; at the end of the program that happens by itself.
+
+    Raises AofError when the folder is in use or its files are damaged, ConfigError for a bad setting.
     """
-    embedded = EmbeddedEngine(Config({"appendonly": "no"}))
-    pool = redis.ConnectionPool(connection_class=InProcessConnection, embedded=embedded, **options)
-    return redis.Redis(connection_pool=pool)
+    chosen = {"appendonly": "no"} if folder is None else {"appendonly": "yes", "dir": os.fspath(folder)}
+    return InProcessClient(EmbeddedEngine(Config({**chosen, **(settings or {})})), **options)

@@ -15,6 +15,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
+import hiredis
+
+from kedis.errors import CommandError
 from kedis.resp.replies import RESP2, RESP3
 
 if TYPE_CHECKING:
@@ -124,6 +127,20 @@ class Session:
     def encode(self, value: Any) -> None:
         """Append ``value`` to the replies, in the client's protocol."""
         self.encoders[type(value)](value, self.append)
+
+    def refuse_replies(self, error: CommandError) -> None:
+        """Put ``error`` in the place of every reply that has not been sent.
+
+        Subscribers are spared: not all that they get is a reply.
+        """
+        if self.subscriptions or not self.out:
+            return
+        reader = hiredis.Reader(notEnoughData=self)
+        reader.feed(b"".join(self.out))
+        count = sum(1 for _ in iter(reader.gets, self))
+        self.out.clear()
+        for _ in range(count):
+            self.encoders[CommandError](error, self.out.append)
 
     def select(self, index: int) -> None:
         """Make database ``index`` the one that commands work on."""

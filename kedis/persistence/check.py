@@ -1,7 +1,7 @@
 """Checking an append-only file without a server: what is sound, what is not, and cutting off what is not.
 
-The format alone is checked, as ``redis-check-aof`` does it, plus Kedis's checksums: whether a command exists and fits its
-arguments only a server can tell.  Only the last file is ever shortened; damage in an earlier one is reported.
+The format alone is checked, as ``redis-check-aof`` does it, plus Kedis's checksums: whether a command exists and
+fits its arguments only a server can tell.  Only the last file is ever shortened; damage in an earlier one is reported.
 """
 
 from __future__ import annotations

@@ -37,6 +37,7 @@ from gevent.event import Event
 
 from kedis import errors
 from kedis.config import Config, SettingRefused
+from kedis.errors import CommandError
 from kedis.persistence.aof import Aof
 from kedis.persistence.append_file import AppendFile
 from kedis.persistence.folder import AofError, Folder
@@ -341,10 +342,10 @@ class AofService:
         self._refuse_writes(reason)
         if not self._write_failed:
             self._write_failed = True
-            refusal = f"-{errors.aof_write_error(reason)}\r\n".encode()
+            refusal = CommandError(errors.aof_write_error(reason))
             for connection in self._cycle.waiting:
                 if connection.session.wrote_in_turn == self._engine.turn:
-                    connection.refuse_replies(refusal)
+                    connection.session.refuse_replies(refusal)
 
     def _on_sync_error(self, error: OSError) -> None:
         reason = error.strerror or str(error)

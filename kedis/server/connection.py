@@ -17,7 +17,6 @@ import logging
 import socket
 from typing import TYPE_CHECKING, Any
 
-import hiredis
 from gevent import getcurrent
 
 from kedis.errors import ProtocolError
@@ -208,17 +207,6 @@ class Connection:
         """Send what was sealed."""
         sealed, self.sealed = self.sealed, []
         self.send(sealed)
-
-    def refuse_replies(self, error: bytes) -> None:
-        """Answer every request of this turn with ``error`` instead.  Subscribers are spared: not all that they
-        get is a reply."""
-        out = self.session.out
-        if self.session.subscriptions or not out:
-            return
-        reader = hiredis.Reader(notEnoughData=self)
-        reader.feed(b"".join(out))
-        count = sum(1 for _ in iter(reader.gets, self))
-        out[:] = [error] * count
 
     def stop_reading(self) -> None:
         """Take no further requests."""

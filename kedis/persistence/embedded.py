@@ -1,0 +1,148 @@
+"""The append-only file of an engine that lives in a program without an event loop.
+
+Each request ends with :meth:`EmbeddedAof.settle`, before its replies can be read: what it changed is written, and under
+``always`` synced.  Under ``everysec`` a thread syncs once a second.  There is no child process, because a program may
+have threads that a fork would break: a rewrite is done on the spot, and only when asked for or when the automatic rule
+wants it.
+
+Faults: a write that fails is answered with -MISCONF and tried again by the next request; after a failed sync the whole
+file is written anew first.  Under ``always`` either ends the store: every later request raises, and what was not synced
+was never answered.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from kedis import errors
+from kedis.engine import Engine
+from kedis.errors import CommandError
+from kedis.persistence.aof import Aof
+from kedis.persistence.folder import AofError
+from kedis.persistence.rewrite import Rewriter
+from kedis.persistence.worker import InlineWorker
+from kedis.session import Session
+
+_SYNC_INTERVAL = 1.0
+
+
+class EmbeddedAof:
+    """Loads the folder that the engine's settings name, and records from then on.
+
+    All methods are called with ``lock`` held.  Raises AofError when the folder cannot be used.
+    """
+
+    def __init__(self, engine: Engine, lock: threading.RLock) -> None:
+        self._engine = engine
+        self._lock = lock
+        self.aof = Aof(engine)
+        self._rewriter = Rewriter(self.aof, InlineWorker(), fork=False, on_end=self._rewrite_ended)
+        self._unsynced = False
+        self._sync_failure: OSError | None = None
+        self._closing = threading.Event()
+        self.failure: str | None = None
+        self._load()
+        engine.persistence = self.aof
+        self.aof.request_rewrite = self._schedule_rewrite
+        self._thread = threading.Thread(target=self._sync_regularly, name="kedis-sync", daemon=True)
+        self._thread.start()
+
+    def _load(self) -> None:
+        loader = self.aof.open()
+        self._engine.set_loading(True)
+        try:
+            for _ in loader.steps():
+                pass
+            self.aof.begin()
+        except AofError:
+            self.aof.close()
+            raise
+        finally:
+            self._engine.set_loading(False)
+
+    def settle(self, session: Session) -> None:
+        """Make durable what was recorded, as far as the policy wants it, before ``session`` is answered.
+
+        Raises OSError when the store has come to its end.
+        """
+        if self.failure is not None:
+            raise OSError(self.failure)
+        if self._sync_failure is not None:
+            self._write_anew(self._sync_failure)
+        if self.aof.has_unwritten:
+            self._write(session)
+        if self.aof.aof_rewrite_scheduled or (
+            self.aof.wants_rewrite() and self._rewriter.may_start_by_itself
+        ):
+            self._rewriter.start()
+
+    def _write(self, session: Session) -> None:
+        always = self._engine.config.appendfsync == "always"
+        try:
+            self.aof.write()
+            self._unsynced = True
+            if always and self.aof.file is not None:
+                self.aof.file.sync()
+                self._unsynced = False
+        except OSError as error:
+            reason = error.strerror or str(error)
+            if always:
+                self.failure = f"the append-only file has failed: {reason}"
+                raise
+            self.aof.aof_last_write_status = "err"
+            refusal = errors.aof_write_error(reason)
+            self._engine.set_write_error(refusal)
+            if session.wrote_in_turn == self._engine.turn:
+                session.refuse_replies(CommandError(refusal))
+        else:
+            self._engine.turn += 1
+            if self._engine.write_error is not None and self._sync_failure is None:
+                self._recover()
+
+    def _recover(self) -> None:
+        self.aof.aof_last_write_status = "ok"
+        self._engine.set_write_error(None)
+
+    def _write_anew(self, error: OSError) -> None:
+        self.aof.aof_last_write_status = "err"
+        self._engine.set_write_error(errors.aof_write_error(error.strerror or str(error)))
+        self._rewriter.start(afresh=True)
+
+    def _rewrite_ended(self, failure: str | None) -> None:
+        if failure is None and self._sync_failure is not None and self._rewriter.afresh:
+            self._sync_failure = None
+            self._recover()
+
+    def _schedule_rewrite(self) -> None:
+        self.aof.aof_rewrite_scheduled = True
+
+    def _sync_regularly(self) -> None:
+        while not self._closing.wait(_SYNC_INTERVAL):
+            with self._lock:
+                file = self.aof.file
+                wanted = self._unsynced and self._engine.config.appendfsync == "everysec"
+                self._unsynced = self._unsynced and not wanted
+            if not wanted or file is None:
+                continue
+            began = time.perf_counter_ns()
+            try:
+                file.sync()
+            except OSError as error:
+                with self._lock:
+                    if file is self.aof.file:  # else it was replaced, and closed, by a rewrite
+                        self._sync_failure = error
+            else:
+                self.aof.count_sync(time.perf_counter_ns() - began)
+
+    def close(self) -> None:
+        """Write and sync what there is, and give the folder back.  Raises OSError; idempotent."""
+        if self._closing.is_set():
+            return
+        self._closing.set()
+        try:
+            if self.failure is None and self.aof.file is not None:
+                self.aof.write()
+                self.aof.file.sync()
+        finally:
+            self.aof.close()
