@@ -312,3 +312,22 @@ REWRITE_IN_PROGRESS = "ERR Background append only file rewriting already in prog
 def aof_write_error(reason: str) -> str:
     """The refusal of writes while the append-only file cannot be written or synced."""
     return f"MISCONF Errors writing to the AOF file: {reason}"
+
+
+# Sorted sets.
+
+NX_AND_XX = "ERR XX and NX options at the same time are not compatible"
+GT_LT_AND_NX = "ERR GT, LT, and/or NX options at the same time are not compatible"
+INCR_OF_SEVERAL = "ERR INCR option supports a single increment-element pair"
+SCORE_NOT_A_NUMBER = "ERR resulting score is not a number (NaN)"
+RANGE_NOT_A_FLOAT = "ERR min or max is not a float"
+RANGE_NOT_A_STRING = "ERR min or max not valid string range item"
+LIMIT_OF_RANKS = "ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX"
+SCORES_OF_NAMES = "ERR syntax error, WITHSCORES not supported in combination with BYLEX"
+WEIGHT_NOT_A_FLOAT = "ERR weight value is not a float"
+NEGATIVE_LIMIT = "ERR LIMIT can't be negative"
+
+
+def no_input_keys(command: str) -> str:
+    """The error for a count of keys below 1."""
+    return f"ERR at least 1 input key is needed for '{command}' command"

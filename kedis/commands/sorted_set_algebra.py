@@ -1,0 +1,278 @@
+"""Union, intersection and difference of sorted sets, with weights; plain sets count as having scores of 1.
+
+Scores are added in the order of the sizes of the sets, smallest first, because that is the order in which Redis
+adds them, and the last bit of a sum depends on it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from kedis import errors
+from kedis.commands.args import double, integer, natural
+from kedis.commands.table import DENYOOM, READONLY, WRITE, command, counted, span
+from kedis.errors import WRONG_TYPE, CommandError
+from kedis.resp.values import Pairs
+from kedis.structures.containers import Set
+from kedis.structures.sorted_set import SortedSet
+
+if TYPE_CHECKING:
+    from kedis.session import Session
+
+Scores = Mapping[bytes, float]
+Weighted = tuple[Scores, float]
+Aggregate = Callable[[float, float], float]
+
+_READ = [counted("RO access", 1)]
+_STORE = [span("OW update", 1), counted("RO access", 2)]
+
+# -- arguments --------------------------------------------------------------------------------------------
+
+
+def _inputs(
+    ctx: Session, argv: Sequence[bytes], at: int, name: str, storing: bool
+) -> tuple[list[Scores], int]:
+    """The sets of ``numkeys key [key ...]`` from ``at`` on, and where the options begin."""
+    number = integer(argv[at])
+    if number < 1:
+        raise CommandError(errors.no_input_keys(name))
+    end = at + 1 + number
+    if end > len(argv):
+        raise CommandError(errors.SYNTAX)
+    look_up = ctx.db.peek if storing else ctx.db.find
+    return [_scores(look_up(key)) for key in argv[at + 1 : end]], end
+
+
+def _scores(value: Any) -> Scores:
+    if value is None:
+        return {}
+    if type(value) is SortedSet:
+        return value.scores
+    if type(value) is Set:
+        return dict.fromkeys(value, 1.0)
+    raise CommandError(WRONG_TYPE)
+
+
+def _add(old: float, new: float) -> float:
+    total = old + new
+    return 0.0 if total != total else total  # inf and -inf
+
+
+_AGGREGATES: dict[bytes, Aggregate] = {b"SUM": _add, b"MIN": min, b"MAX": max}
+
+
+class _Options:
+    """WEIGHTS, AGGREGATE and WITHSCORES."""
+
+    def __init__(self, argv: Sequence[bytes], at: int, sets: int, *, weighted: bool, scored: bool) -> None:
+        self.weights = [1.0] * sets
+        self.aggregate: Aggregate = _add
+        self.scores = False
+        position = at
+        while position < len(argv):
+            word = argv[position].upper()
+            left = len(argv) - position
+            if weighted and word == b"WEIGHTS" and left >= sets + 1:
+                raw = argv[position + 1 : position + 1 + sets]
+                self.weights = [double(weight, errors.WEIGHT_NOT_A_FLOAT) for weight in raw]
+                position += sets + 1
+            elif weighted and word == b"AGGREGATE" and left >= 2:
+                self.aggregate = self._named(argv[position + 1])
+                position += 2
+            elif scored and word == b"WITHSCORES":
+                self.scores = True
+                position += 1
+            else:
+                raise CommandError(errors.SYNTAX)
+
+    @staticmethod
+    def _named(word: bytes) -> Aggregate:
+        found = _AGGREGATES.get(word.upper())
+        if found is None:
+            raise CommandError(errors.SYNTAX)
+        return found
+
+
+# -- the operations: O(N) in the members looked at ---------------------------------------------------------
+
+
+def _weigh(weight: float, score: float) -> float:
+    product = weight * score
+    return 0.0 if product != product else product  # 0 times infinity
+
+
+def _by_size(sets: list[Scores], weights: list[float]) -> list[Weighted]:
+    return sorted(zip(sets, weights, strict=True), key=lambda pair: len(pair[0]))
+
+
+def _union(sets: list[Scores], options: _Options) -> dict[bytes, float]:
+    result: dict[bytes, float] = {}
+    aggregate = options.aggregate
+    for scores, weight in _by_size(sets, options.weights):
+        for name, score in scores.items():
+            value = _weigh(weight, score)
+            old = result.get(name)
+            result[name] = value if old is None else aggregate(old, value)
+    return result
+
+
+def _intersection(sets: list[Scores], options: _Options) -> dict[bytes, float]:
+    (first, first_weight), *rest = _by_size(sets, options.weights)
+    result: dict[bytes, float] = {}
+    for name, score in first.items():
+        total = _weigh(first_weight, score)
+        for scores, weight in rest:
+            other = scores.get(name)
+            if other is None:
+                break
+            total = options.aggregate(total, _weigh(weight, other))
+        else:
+            result[name] = total
+    return result
+
+
+def _difference(sets: list[Scores], _options: _Options) -> dict[bytes, float]:
+    first, *rest = sets
+    return {name: score for name, score in first.items() if not any(name in other for other in rest)}
+
+
+Operation = Callable[[list[Scores], _Options], dict[bytes, float]]
+
+
+def _read(ctx: Session, argv: Sequence[bytes], name: str, operation: Operation) -> Any:
+    sets, at = _inputs(ctx, argv, 1, name, storing=False)
+    options = _Options(argv, at, len(sets), weighted=operation is not _difference, scored=True)
+    result = operation(sets, options)
+    pairs = sorted(result.items(), key=lambda pair: (pair[1], pair[0]))
+    return Pairs(pairs) if options.scores else [member for member, _ in pairs]
+
+
+def _store(ctx: Session, argv: Sequence[bytes], name: str, operation: Operation) -> int:
+    sets, at = _inputs(ctx, argv, 2, name, storing=True)
+    options = _Options(argv, at, len(sets), weighted=operation is not _difference, scored=False)
+    result = operation(sets, options)
+    if not result:
+        ctx.db.delete(argv[1])
+        return 0
+    ctx.db.set_value(
+        argv[1], SortedSet.from_scores({key: score + 0.0 for key, score in result.items()}), name
+    )
+    return len(result)
+
+
+# -- the commands -----------------------------------------------------------------------------------------
+
+
+@command(
+    "ZUNION",
+    arity=-3,
+    flags=READONLY,
+    group="sorted-set",
+    since="6.2.0",
+    summary="Returns the union of sorted sets.",
+    keys=_READ,
+    complexity="O(N)+O(M*log(M)), N being all members and M those of the result.",
+)
+def zunion(ctx: Session, argv: Sequence[bytes]) -> Any:
+    return _read(ctx, argv, "zunion", _union)
+
+
+@command(
+    "ZINTER",
+    arity=-3,
+    flags=READONLY,
+    group="sorted-set",
+    since="6.2.0",
+    summary="Returns the intersection of sorted sets.",
+    keys=_READ,
+    complexity="O(N*K)+O(M*log(M)), N being the smallest of K sets and M the result.",
+)
+def zinter(ctx: Session, argv: Sequence[bytes]) -> Any:
+    return _read(ctx, argv, "zinter", _intersection)
+
+
+@command(
+    "ZDIFF",
+    arity=-3,
+    flags=READONLY,
+    group="sorted-set",
+    since="6.2.0",
+    summary="Returns the members of the first sorted set that are in none of the others.",
+    keys=_READ,
+    complexity="O(N*K)+O(M*log(M)), N being the first of K sets and M the result.",
+)
+def zdiff(ctx: Session, argv: Sequence[bytes]) -> Any:
+    return _read(ctx, argv, "zdiff", _difference)
+
+
+@command(
+    "ZUNIONSTORE",
+    arity=-4,
+    flags=WRITE | DENYOOM,
+    group="sorted-set",
+    since="2.0.0",
+    summary="Stores the union of sorted sets in a key.",
+    keys=_STORE,
+    complexity="O(N)+O(M*log(M)), N being all members and M those of the result.",
+)
+def zunionstore(ctx: Session, argv: Sequence[bytes]) -> int:
+    return _store(ctx, argv, "zunionstore", _union)
+
+
+@command(
+    "ZINTERSTORE",
+    arity=-4,
+    flags=WRITE | DENYOOM,
+    group="sorted-set",
+    since="2.0.0",
+    summary="Stores the intersection of sorted sets in a key.",
+    keys=_STORE,
+    complexity="O(N*K)+O(M*log(M)), N being the smallest of K sets and M the result.",
+)
+def zinterstore(ctx: Session, argv: Sequence[bytes]) -> int:
+    return _store(ctx, argv, "zinterstore", _intersection)
+
+
+@command(
+    "ZDIFFSTORE",
+    arity=-4,
+    flags=WRITE | DENYOOM,
+    group="sorted-set",
+    since="6.2.0",
+    summary="Stores the members of the first sorted set that are in none of the others.",
+    keys=_STORE,
+    complexity="O(N*K)+O(M*log(M)), N being the first of K sets and M the result.",
+)
+def zdiffstore(ctx: Session, argv: Sequence[bytes]) -> int:
+    return _store(ctx, argv, "zdiffstore", _difference)
+
+
+@command(
+    "ZINTERCARD",
+    arity=-3,
+    flags=READONLY,
+    group="sorted-set",
+    since="7.0.0",
+    summary="Counts the intersection of sorted sets, up to a LIMIT.",
+    keys=_READ,
+    complexity="O(N*K), N being the smallest of K sets.",
+)
+def zintercard(ctx: Session, argv: Sequence[bytes]) -> int:
+    sets, at = _inputs(ctx, argv, 1, "zintercard", storing=False)
+    limit: float = math.inf
+    position = at
+    while position < len(argv):
+        if argv[position].upper() != b"LIMIT" or position + 1 >= len(argv):
+            raise CommandError(errors.SYNTAX)
+        limit = natural(argv[position + 1], errors.NEGATIVE_LIMIT) or math.inf
+        position += 2
+    first, *rest = sorted(sets, key=len)
+    counted_so_far = 0
+    for name in first:
+        if all(name in other for other in rest):
+            counted_so_far += 1
+            if counted_so_far >= limit:
+                break
+    return counted_so_far

@@ -1,0 +1,335 @@
+"""Ranges of sorted sets: by rank, by score, by name; read, stored, counted, removed.
+
+Every kind of range is first turned into ranks, first and one past the last, in O(log N).  Counting is then a
+subtraction, LIMIT is arithmetic, and reading or removing is one operation of the structure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kedis import errors
+from kedis.commands.args import integer
+from kedis.commands.numbers import NumberError, parse_lex_bound, parse_score_bound
+from kedis.commands.table import DENYOOM, FAST, READONLY, WRITE, command, span
+from kedis.errors import CommandError
+from kedis.resp.values import Pairs
+from kedis.structures.sorted_set import SortedSet
+
+if TYPE_CHECKING:
+    from kedis.session import Session
+
+Ranks = tuple[int, int]
+Resolve = Callable[[SortedSet], Ranks]
+
+_READ = [span("RO access", 1)]
+_DELETE = [span("RW delete", 1)]
+
+# -- the three kinds of range -----------------------------------------------------------------------------
+
+
+def by_rank(first: bytes, last: bytes) -> Resolve:
+    """Ranks, both inclusive, negative ones counted from the end."""
+    start, stop = integer(first), integer(last)
+
+    def resolve(members: SortedSet) -> Ranks:
+        size = len(members)
+        low = max(start + size if start < 0 else start, 0)
+        high = stop + size if stop < 0 else stop
+        return low, max(low, min(high + 1, size))
+
+    return resolve
+
+
+def by_score(low: bytes, high: bytes) -> Resolve:
+    """Scores, inclusive unless marked by ``(``."""
+    try:
+        bounds = (*parse_score_bound(low), *parse_score_bound(high))
+    except NumberError:
+        raise CommandError(errors.RANGE_NOT_A_FLOAT) from None
+    return lambda members: members.rank_range_by_score(*bounds)
+
+
+def by_name(low: bytes, high: bytes) -> Resolve:
+    """Members between two names, where all scores are the same."""
+    try:
+        first, last = parse_lex_bound(low), parse_lex_bound(high)
+    except NumberError:
+        raise CommandError(errors.RANGE_NOT_A_STRING) from None
+    if first.infinite > 0 or last.infinite < 0:
+        return lambda members: (0, 0)
+    from_name = None if first.infinite else first.member
+    to_name = None if last.infinite else last.member
+    return lambda members: members.rank_range_by_lex(from_name, first.exclusive, to_name, last.exclusive)
+
+
+_KINDS = {"rank": by_rank, "score": by_score, "name": by_name}
+
+# -- reading ----------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Options:
+    """What stands behind the bounds of a ZRANGE."""
+
+    kind: str = ""
+    reverse: bool | None = None
+    scores: bool = False
+    offset: int = 0
+    count: int = -1
+
+
+def _parse_options(argv: Sequence[bytes], at: int, options: Options, storing: bool) -> None:
+    """Read the options from ``at`` on into ``options``; what is fixed there already cannot be given."""
+    kind_is_open, direction_is_open = not options.kind, options.reverse is None
+    position = at
+    while position < len(argv):
+        word = argv[position].upper()
+        if word == b"WITHSCORES" and not storing:
+            options.scores = True
+        elif word == b"LIMIT" and position + 2 < len(argv):
+            options.offset, options.count = integer(argv[position + 1]), integer(argv[position + 2])
+            position += 2
+        elif word == b"REV" and direction_is_open:
+            options.reverse = True
+        elif word == b"BYSCORE" and kind_is_open:
+            options.kind = "score"
+        elif word == b"BYLEX" and kind_is_open:
+            options.kind = "name"
+        else:
+            raise CommandError(errors.SYNTAX)
+        position += 1
+    options.kind = options.kind or "rank"
+    options.reverse = bool(options.reverse)
+    if options.count != -1 and options.kind == "rank":
+        raise CommandError(errors.LIMIT_OF_RANKS)
+    if options.scores and options.kind == "name":
+        raise CommandError(errors.SCORES_OF_NAMES)
+
+
+def _range(ctx: Session, argv: Sequence[bytes], at: int, options: Options, storing: bool = False) -> Any:
+    """``key first last options`` from ``at`` on: members, or pairs when scores are asked for or stored."""
+    _parse_options(argv, at + 3, options, storing)
+    first, last = argv[at + 1], argv[at + 2]
+    if options.reverse and options.kind != "rank":
+        first, last = last, first
+    resolve = _KINDS[options.kind](first, last)
+    members = ctx.db.edit(argv[at], SortedSet) if storing else ctx.db.read(argv[at], SortedSet)
+    if members is None:
+        return Pairs() if options.scores else []
+    start, stop = resolve(members)
+    if options.reverse and options.kind != "rank":
+        start, stop = len(members) - stop, len(members) - start
+    if options.kind != "rank":
+        start, stop = _limited(start, stop, options)
+    reverse = bool(options.reverse)
+    if options.scores or storing:
+        return Pairs(members.slice(start, stop, reverse))
+    return members.members(start, stop, reverse)
+
+
+def _limited(start: int, stop: int, options: Options) -> Ranks:
+    """LIMIT: a negative offset finds nothing, a negative count all."""
+    if options.offset < 0:
+        return start, start
+    start = min(start + options.offset, stop)
+    return (start, stop) if options.count < 0 else (start, min(start + options.count, stop))
+
+
+@command(
+    "ZRANGE",
+    arity=-4,
+    flags=READONLY,
+    group="sorted-set",
+    since="1.2.0",
+    summary="Returns a range of members by rank, or BYSCORE or BYLEX, forwards or REV.",
+    keys=_READ,
+    complexity="O(log(N)+M), M being the members returned.",
+)
+def zrange(ctx: Session, argv: Sequence[bytes]) -> Any:
+    return _range(ctx, argv, 1, Options())
+
+
+@command(
+    "ZRANGESTORE",
+    arity=-5,
+    flags=WRITE | DENYOOM,
+    group="sorted-set",
+    since="6.2.0",
+    summary="Stores a range of members in another key.",
+    keys=[span("OW update", 1), span("RO access", 2)],
+    complexity="O(log(N)+M), M being the members stored.",
+)
+def zrangestore(ctx: Session, argv: Sequence[bytes]) -> int:
+    found = _range(ctx, argv, 2, Options(), storing=True)
+    if not found:
+        ctx.db.delete(argv[1])
+        return 0
+    ctx.db.set_value(argv[1], SortedSet.from_scores(dict(found)), "zrangestore")
+    return len(found)
+
+
+@command(
+    "ZREVRANGE",
+    arity=-4,
+    flags=READONLY,
+    group="sorted-set",
+    since="1.2.0",
+    summary="Returns a range of members by rank, from the highest score down.",
+    keys=_READ,
+    complexity="O(log(N)+M), M being the members returned.",
+)
+def zrevrange(ctx: Session, argv: Sequence[bytes]) -> Any:
+    return _range(ctx, argv, 1, Options(kind="rank", reverse=True))
+
+
+@command(
+    "ZRANGEBYSCORE",
+    arity=-4,
+    flags=READONLY,
+    group="sorted-set",
+    since="1.0.5",
+    summary="Returns the members within a range of scores.",
+    keys=_READ,
+    complexity="O(log(N)+M), M being the members returned.",
+)
+def zrangebyscore(ctx: Session, argv: Sequence[bytes]) -> Any:
+    return _range(ctx, argv, 1, Options(kind="score", reverse=False))
+
+
+@command(
+    "ZREVRANGEBYSCORE",
+    arity=-4,
+    flags=READONLY,
+    group="sorted-set",
+    since="2.2.0",
+    summary="Returns the members within a range of scores, from the highest down.",
+    keys=_READ,
+    complexity="O(log(N)+M), M being the members returned.",
+)
+def zrevrangebyscore(ctx: Session, argv: Sequence[bytes]) -> Any:
+    return _range(ctx, argv, 1, Options(kind="score", reverse=True))
+
+
+@command(
+    "ZRANGEBYLEX",
+    arity=-4,
+    flags=READONLY,
+    group="sorted-set",
+    since="2.8.9",
+    summary="Returns the members within a range of names, where all scores are the same.",
+    keys=_READ,
+    complexity="O(log(N)+M), M being the members returned.",
+)
+def zrangebylex(ctx: Session, argv: Sequence[bytes]) -> Any:
+    return _range(ctx, argv, 1, Options(kind="name", reverse=False))
+
+
+@command(
+    "ZREVRANGEBYLEX",
+    arity=-4,
+    flags=READONLY,
+    group="sorted-set",
+    since="2.8.9",
+    summary="Returns the members within a range of names, from the last back.",
+    keys=_READ,
+    complexity="O(log(N)+M), M being the members returned.",
+)
+def zrevrangebylex(ctx: Session, argv: Sequence[bytes]) -> Any:
+    return _range(ctx, argv, 1, Options(kind="name", reverse=True))
+
+
+# -- counting ---------------------------------------------------------------------------------------------
+
+
+def _count(ctx: Session, key: bytes, resolve: Resolve) -> int:
+    members = ctx.db.read(key, SortedSet)
+    if members is None:
+        return 0
+    start, stop = resolve(members)
+    return stop - start
+
+
+@command(
+    "ZCOUNT",
+    arity=4,
+    flags=READONLY | FAST,
+    group="sorted-set",
+    since="2.0.0",
+    summary="Counts the members within a range of scores.",
+    keys=_READ,
+    complexity="O(log(N))",
+)
+def zcount(ctx: Session, argv: Sequence[bytes]) -> int:
+    return _count(ctx, argv[1], by_score(argv[2], argv[3]))
+
+
+@command(
+    "ZLEXCOUNT",
+    arity=4,
+    flags=READONLY | FAST,
+    group="sorted-set",
+    since="2.8.9",
+    summary="Counts the members within a range of names, where all scores are the same.",
+    keys=_READ,
+    complexity="O(log(N))",
+)
+def zlexcount(ctx: Session, argv: Sequence[bytes]) -> int:
+    return _count(ctx, argv[1], by_name(argv[2], argv[3]))
+
+
+# -- removing ---------------------------------------------------------------------------------------------
+
+
+def _remove(ctx: Session, key: bytes, resolve: Resolve, event: str) -> int:
+    members = ctx.db.edit(key, SortedSet)
+    if members is None:
+        return 0
+    removed = len(members.remove_range(*resolve(members)))
+    if removed:
+        ctx.db.modified(key, members, event, removed)
+    return removed
+
+
+@command(
+    "ZREMRANGEBYRANK",
+    arity=4,
+    flags=WRITE,
+    group="sorted-set",
+    since="2.0.0",
+    summary="Removes a range of members by rank.",
+    keys=_DELETE,
+    complexity="O(log(N)+M), M being the members removed.",
+)
+def zremrangebyrank(ctx: Session, argv: Sequence[bytes]) -> int:
+    return _remove(ctx, argv[1], by_rank(argv[2], argv[3]), "zremrangebyrank")
+
+
+@command(
+    "ZREMRANGEBYSCORE",
+    arity=4,
+    flags=WRITE,
+    group="sorted-set",
+    since="1.2.0",
+    summary="Removes the members within a range of scores.",
+    keys=_DELETE,
+    complexity="O(log(N)+M), M being the members removed.",
+)
+def zremrangebyscore(ctx: Session, argv: Sequence[bytes]) -> int:
+    return _remove(ctx, argv[1], by_score(argv[2], argv[3]), "zremrangebyscore")
+
+
+@command(
+    "ZREMRANGEBYLEX",
+    arity=4,
+    flags=WRITE,
+    group="sorted-set",
+    since="2.8.9",
+    summary="Removes the members within a range of names, where all scores are the same.",
+    keys=_DELETE,
+    complexity="O(log(N)+M), M being the members removed.",
+)
+def zremrangebylex(ctx: Session, argv: Sequence[bytes]) -> int:
+    return _remove(ctx, argv[1], by_name(argv[2], argv[3]), "zremrangebylex")

@@ -1,0 +1,389 @@
+"""Sorted sets, member by member: adding, scoring, ranking, popping, choosing at random.
+
+A score of -0.0 is stored as 0.0: Redis, too, loses the sign in its compact encoding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from kedis import errors
+from kedis.commands.args import double, integer_between, natural
+from kedis.commands.numbers import INT64_MAX, format_double
+from kedis.commands.sampling import MOST_REPEATS, parse_sample_count
+from kedis.commands.scan import parse_cursor, parse_scan
+from kedis.commands.table import DENYOOM, FAST, READONLY, WRITE, command, counted, span
+from kedis.errors import CommandError
+from kedis.resp.values import NULL_ARRAY, Pairs
+from kedis.structures.sorted_set import SortedSet
+
+if TYPE_CHECKING:
+    from kedis.session import Session
+
+Scored = list[tuple[bytes, float]]
+
+_READ = [span("RO access", 1)]
+
+# -- adding -----------------------------------------------------------------------------------------------
+
+
+@command(
+    "ZADD",
+    arity=-4,
+    flags=WRITE | DENYOOM | FAST,
+    group="sorted-set",
+    since="1.2.0",
+    summary="Adds members with their scores, or changes the scores of those that are there.",
+    keys=[span("RW update", 1)],
+    complexity="O(log(N)) for each member.",
+)
+def zadd(ctx: Session, argv: Sequence[bytes]) -> Any:
+    if len(argv) == 4:
+        score = double(argv[2]) + 0.0
+        key = argv[1]
+        db = ctx.db
+        members = db.edit_or_create(key, SortedSet)
+        old = members.scores.get(argv[3])
+        if old is None:
+            members.add(argv[3], score)
+            db.modified(key, members, "zadd")
+            return 1
+        if old != score:
+            members.add(argv[3], score)
+            db.modified(key, members, "zadd")
+        return 0
+    options, position = _zadd_options(argv)
+    rest = argv[position:]
+    if not rest or len(rest) % 2:
+        raise CommandError(errors.SYNTAX)
+    _check_zadd_options(options, len(rest) // 2)
+    return _add_all(ctx, argv[1], [double(raw) + 0.0 for raw in rest[::2]], rest[1::2], options)
+
+
+_ZADD_OPTIONS = frozenset([b"NX", b"XX", b"GT", b"LT", b"CH", b"INCR"])
+
+
+def _zadd_options(argv: Sequence[bytes]) -> tuple[set[bytes], int]:
+    """The options in front of the scores, and where the scores begin."""
+    options = set()
+    position = 2
+    while position < len(argv) and (word := argv[position].upper()) in _ZADD_OPTIONS:
+        options.add(word)
+        position += 1
+    return options, position
+
+
+def _check_zadd_options(options: set[bytes], pairs: int) -> None:
+    if b"NX" in options and b"XX" in options:
+        raise CommandError(errors.NX_AND_XX)
+    if len(options & {b"NX", b"GT", b"LT"}) > 1:
+        raise CommandError(errors.GT_LT_AND_NX)
+    if b"INCR" in options and pairs > 1:
+        raise CommandError(errors.INCR_OF_SEVERAL)
+
+
+def _add_all(
+    ctx: Session, key: bytes, scores: list[float], names: Sequence[bytes], options: set[bytes]
+) -> Any:
+    """ZADD with options, and ZINCRBY: the number of members added (or changed), or the new score."""
+    db = ctx.db
+    members = db.edit(key, SortedSet)
+    increment = b"INCR" in options
+    if members is None:
+        if b"XX" in options:
+            return None if increment else 0
+        members = db.edit_or_create(key, SortedSet)
+    elif increment and names[0] in members.scores:
+        old = members.scores[names[0]]
+        if (old + scores[0]) != (old + scores[0]):
+            raise CommandError(errors.SCORE_NOT_A_NUMBER)
+    added = updated = 0
+    result: float | None = None
+    for score, name in zip(scores, names, strict=True):
+        before = members.scores.get(name)
+        after = score if before is None or not increment else before + score
+        if not _wanted(before, after, options):
+            continue
+        result = after
+        if before is None:
+            added += 1
+        elif before != after:
+            updated += 1
+        else:
+            continue
+        members.add(name, after)
+    if added or updated:
+        db.modified(key, members, "zincr" if increment else "zadd", added + updated)
+    if increment:
+        return result
+    return added + updated if b"CH" in options else added
+
+
+def _wanted(before: float | None, after: float, options: set[bytes]) -> bool:
+    """Whether NX, XX, GT and LT let the score of one member change."""
+    if before is None:
+        return b"XX" not in options
+    if b"NX" in options:
+        return False
+    return not ((b"GT" in options and after <= before) or (b"LT" in options and after >= before))
+
+
+@command(
+    "ZINCRBY",
+    arity=4,
+    flags=WRITE | DENYOOM | FAST,
+    group="sorted-set",
+    since="1.2.0",
+    summary="Adds to the score of a member, which begins at 0.",
+    keys=[span("RW access update", 1)],
+    complexity="O(log(N))",
+)
+def zincrby(ctx: Session, argv: Sequence[bytes]) -> Any:
+    return _add_all(ctx, argv[1], [double(argv[2])], [argv[3]], {b"INCR"})
+
+
+# -- taking out -------------------------------------------------------------------------------------------
+
+
+@command(
+    "ZREM",
+    arity=-3,
+    flags=WRITE | FAST,
+    group="sorted-set",
+    since="1.2.0",
+    summary="Removes members; returns how many were there.",
+    keys=[span("RW delete", 1)],
+    complexity="O(log(N)) for each member.",
+)
+def zrem(ctx: Session, argv: Sequence[bytes]) -> int:
+    members = ctx.db.edit(argv[1], SortedSet)
+    if members is None:
+        return 0
+    removed = sum(map(members.remove, argv[2:]))
+    if removed:
+        ctx.db.modified(argv[1], members, "zrem", removed)
+    return removed
+
+
+def pop(ctx: Session, key: bytes, members: SortedSet, highest: bool, count: int) -> Scored:
+    """Take up to ``count`` members off one end."""
+    taken = members.pop_max(count) if highest else members.pop_min(count)
+    if taken:
+        ctx.db.modified(key, members, "zpopmax" if highest else "zpopmin", len(taken))
+    return taken
+
+
+def _zpop(ctx: Session, argv: Sequence[bytes], highest: bool) -> Any:
+    if len(argv) > 3:
+        raise CommandError(errors.SYNTAX)
+    count = natural(argv[2]) if len(argv) == 3 else 1
+    members = ctx.db.edit(argv[1], SortedSet)
+    if members is None:
+        return []
+    taken = pop(ctx, argv[1], members, highest, count)
+    return Pairs(taken) if len(argv) == 3 else list(taken[0])
+
+
+@command(
+    "ZPOPMIN",
+    arity=-2,
+    flags=WRITE | FAST,
+    group="sorted-set",
+    since="5.0.0",
+    summary="Removes and returns the members with the lowest scores.",
+    keys=[span("RW access delete", 1)],
+    complexity="O(log(N)) for each member.",
+)
+def zpopmin(ctx: Session, argv: Sequence[bytes]) -> Any:
+    return _zpop(ctx, argv, highest=False)
+
+
+@command(
+    "ZPOPMAX",
+    arity=-2,
+    flags=WRITE | FAST,
+    group="sorted-set",
+    since="5.0.0",
+    summary="Removes and returns the members with the highest scores.",
+    keys=[span("RW access delete", 1)],
+    complexity="O(log(N)) for each member.",
+)
+def zpopmax(ctx: Session, argv: Sequence[bytes]) -> Any:
+    return _zpop(ctx, argv, highest=True)
+
+
+def parse_zmpop(argv: Sequence[bytes], at: int) -> tuple[Sequence[bytes], bool, int]:
+    """``numkeys key [key ...] MIN|MAX [COUNT count]`` from ``at`` on: keys, whether highest, count."""
+    number = integer_between(argv[at], 1, INT64_MAX, errors.KEY_COUNT_NOT_POSITIVE)
+    where = at + 1 + number
+    if where >= len(argv) or (side := argv[where].upper()) not in (b"MIN", b"MAX"):
+        raise CommandError(errors.SYNTAX)
+    options = argv[where + 1 :]
+    count = 1
+    if options:
+        if len(options) != 2 or options[0].upper() != b"COUNT":
+            raise CommandError(errors.SYNTAX)
+        count = integer_between(options[1], 1, INT64_MAX, errors.POP_COUNT_NOT_POSITIVE)
+    return argv[at + 1 : where], side == b"MAX", count
+
+
+@command(
+    "ZMPOP",
+    arity=-4,
+    flags=WRITE,
+    group="sorted-set",
+    since="7.0.0",
+    summary="Removes and returns members of the first sorted set that is not empty.",
+    keys=[counted("RW access delete", 1)],
+    complexity="O(K) + O(log(N)) for each member, K being the keys.",
+)
+def zmpop(ctx: Session, argv: Sequence[bytes]) -> Any:
+    keys, highest, count = parse_zmpop(argv, 1)
+    for key in keys:
+        members = ctx.db.edit(key, SortedSet)
+        if members is not None:
+            taken = pop(ctx, key, members, highest, count)
+            ctx.propagate(b"ZPOPMAX" if highest else b"ZPOPMIN", key, b"%d" % len(taken))
+            return [key, [list(pair) for pair in taken]]
+    return NULL_ARRAY
+
+
+# -- looking ----------------------------------------------------------------------------------------------
+
+
+@command(
+    "ZCARD",
+    arity=2,
+    flags=READONLY | FAST,
+    group="sorted-set",
+    since="1.2.0",
+    summary="Counts the members.",
+    keys=[span("RO", 1)],
+    complexity="O(1)",
+)
+def zcard(ctx: Session, argv: Sequence[bytes]) -> int:
+    members = ctx.db.read(argv[1], SortedSet)
+    return 0 if members is None else len(members)
+
+
+@command(
+    "ZSCORE",
+    arity=3,
+    flags=READONLY | FAST,
+    group="sorted-set",
+    since="1.2.0",
+    summary="Returns the score of a member.",
+    keys=_READ,
+    complexity="O(1)",
+)
+def zscore(ctx: Session, argv: Sequence[bytes]) -> float | None:
+    members = ctx.db.read(argv[1], SortedSet)
+    return None if members is None else members.scores.get(argv[2])
+
+
+@command(
+    "ZMSCORE",
+    arity=-3,
+    flags=READONLY | FAST,
+    group="sorted-set",
+    since="6.2.0",
+    summary="Returns the scores of several members.",
+    keys=_READ,
+    complexity="O(1) for each member.",
+)
+def zmscore(ctx: Session, argv: Sequence[bytes]) -> list[float | None]:
+    members = ctx.db.read(argv[1], SortedSet)
+    if members is None:
+        return [None] * (len(argv) - 2)
+    return [members.scores.get(name) for name in argv[2:]]
+
+
+@command(
+    "ZRANK",
+    arity=3,
+    flags=READONLY | FAST,
+    group="sorted-set",
+    since="2.0.0",
+    summary="Returns how many members are before this one.",
+    keys=_READ,
+    complexity="O(log(N))",
+)
+def zrank(ctx: Session, argv: Sequence[bytes]) -> int | None:
+    members = ctx.db.read(argv[1], SortedSet)
+    return None if members is None else members.rank(argv[2])
+
+
+@command(
+    "ZREVRANK",
+    arity=3,
+    flags=READONLY | FAST,
+    group="sorted-set",
+    since="2.0.0",
+    summary="Returns how many members are behind this one.",
+    keys=_READ,
+    complexity="O(log(N))",
+)
+def zrevrank(ctx: Session, argv: Sequence[bytes]) -> int | None:
+    members = ctx.db.read(argv[1], SortedSet)
+    return None if members is None else members.rank(argv[2], reverse=True)
+
+
+@command(
+    "ZRANDMEMBER",
+    arity=-2,
+    flags=READONLY,
+    group="sorted-set",
+    since="6.2.0",
+    summary="Returns members chosen at random.",
+    keys=_READ,
+    tips=["nondeterministic_output"],
+    complexity="O(log(N)) for each member returned.",
+)
+def zrandmember(ctx: Session, argv: Sequence[bytes]) -> Any:
+    rng = ctx.engine.keyspace.random
+    if len(argv) == 2:
+        members = ctx.db.read(argv[1], SortedSet)
+        return None if members is None else members.random_member(rng)[0]
+    count = parse_sample_count(argv[2])
+    with_scores = len(argv) > 3
+    if with_scores:
+        if len(argv) > 4 or argv[3].upper() != b"WITHSCORES":
+            raise CommandError(errors.SYNTAX)
+        if abs(count) > INT64_MAX // 2:
+            raise CommandError(errors.OUT_OF_RANGE)
+    members = ctx.db.read(argv[1], SortedSet)
+    if members is None:
+        return []
+    if -count > MOST_REPEATS:
+        raise CommandError(errors.OUT_OF_RANGE)
+    if count >= 0:
+        chosen = members.sample(count, rng)
+    else:
+        chosen = [members.random_member(rng) for _ in range(-count)]
+    return Pairs(chosen) if with_scores else [name for name, _ in chosen]
+
+
+@command(
+    "ZSCAN",
+    arity=-3,
+    flags=READONLY,
+    group="sorted-set",
+    since="2.8.0",
+    summary="Walks over the members a few at a time.",
+    keys=_READ,
+    tips=["nondeterministic_output"],
+    complexity="O(1) a call, O(N) for a whole walk.",
+)
+def zscan(ctx: Session, argv: Sequence[bytes]) -> list[Any]:
+    cursor = parse_cursor(argv[2])
+    members = ctx.db.read(argv[1], SortedSet)
+    if members is None:
+        return [b"0", []]
+    options = parse_scan(argv, 3)
+    following, found = members.scan(cursor, options.count)
+    flat: list[bytes] = []
+    for name, score in found:
+        if options.match is None or options.match(name):
+            flat += (name, format_double(score))
+    return [b"%d" % following, flat]
