@@ -63,15 +63,16 @@ def pfadd(ctx: Session, argv: Sequence[bytes]) -> int:
 )
 def pfcount(ctx: Session, argv: Sequence[bytes]) -> int:
     db = ctx.db
-    values = [value for key in argv[1:] if (value := _read(ctx, key)) is not None]
-    if not values:
-        return 0
     if len(argv) > 2:
-        return rows.estimate(rows.histogram(_highest(values)))
-    count = hll.cached_count(values[0])
+        values, registers = _read_all(ctx, argv[1:])
+        return rows.estimate(rows.histogram(rows.highest(registers))) if values else 0
+    value = _read(ctx, argv[1])
+    if value is None:
+        return 0
+    count = hll.cached_count(value)
     if count is None:
         with _corruption_answered():
-            count = hll.count(values[0])
+            count = hll.count(value)
         buffer = db.edit_in_place(argv[1])
         assert buffer is not None
         hll.store_count(buffer, count)
@@ -92,10 +93,10 @@ def pfcount(ctx: Session, argv: Sequence[bytes]) -> int:
 )
 def pfmerge(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
     target, db = argv[1], ctx.db
-    values = [value for key in argv[1:] if (value := _read(ctx, key)) is not None]
+    values, registers = _read_all(ctx, argv[1:])
     old = db.edit_string(target)
     buffer = hll.create() if old is None else bytearray(old)
-    merged = _highest(values or [buffer])
+    merged = rows.highest(registers or [hll.registers(buffer)])
     hll.merge(buffer, merged, any(map(hll.is_dense, values)), ctx.engine.config.hll_sparse_max_bytes)
     hll.invalidate_count(buffer)
     db.set_keeping_ttl(target, buffer, "pfadd")
@@ -117,10 +118,17 @@ def _check(value: bytes | bytearray) -> None:
         raise CommandError(errors.NOT_A_HYPERLOGLOG)
 
 
-def _highest(values: Sequence[bytes | bytearray]) -> bytes:
-    """The registers of the union of ``values``."""
-    with _corruption_answered():
-        return rows.highest([hll.registers(value) for value in values])
+def _read_all(ctx: Session, keys: Sequence[bytes]) -> tuple[list[bytes | bytearray], list[bytes]]:
+    """The values at those of ``keys`` that exist, and their registers; the first key that is wrong is told of."""
+    values: list[bytes | bytearray] = []
+    registers: list[bytes] = []
+    for key in keys:
+        value = _read(ctx, key)
+        if value is not None:
+            values.append(value)
+            with _corruption_answered():
+                registers.append(hll.registers(value))
+    return values, registers
 
 
 @contextmanager
