@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from operator import attrgetter
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kedis import errors
@@ -30,6 +30,9 @@ from kedis.structures.sorted_set import SortedSet
 if TYPE_CHECKING:
     from kedis.session import Session
 
+#: A member inside the shape: metres from the centre, member, score.
+_Found = tuple[float, bytes, float]
+
 _PAGE = 1000  # members taken from the set at a time
 _FLAGS = frozenset([b"WITHDIST", b"WITHHASH", b"WITHCOORD", b"ANY", b"ASC", b"DESC"])
 _DECORATIONS = frozenset([b"WITHDIST", b"WITHHASH", b"WITHCOORD"])
@@ -43,15 +46,6 @@ class _Form(NamedTuple):
     is_search: bool = True  # GEOSEARCH and GEOSEARCHSTORE: centre and shape are options
     stores: bool = False
     event: str = "georadiusstore"
-
-
-class _Found(NamedTuple):
-    """A member inside the shape."""
-
-    member: bytes
-    score: float
-    place: tuple[float, float]
-    metres: float
 
 
 class _Query:
@@ -299,24 +293,20 @@ def _check(query: _Query, argv: Sequence[bytes], form: _Form) -> None:
 
 
 def _find(members: SortedSet, query: _Query) -> list[_Found]:
-    inside = _inside(members, query.shape())
+    shape = query.shape()
+    inside = shape.inside(_in_cells(members, shape))
     found = list(islice(inside, query.count)) if b"ANY" in query.words else list(inside)
     if query.order:
-        found.sort(key=attrgetter("metres"), reverse=query.order == b"DESC")
+        found.sort(key=itemgetter(0), reverse=query.order == b"DESC")
     return found[: query.count] if query.count else found
 
 
-def _inside(members: SortedSet, shape: Shape) -> Iterator[_Found]:
-    decode, distance_inside = geohash.decode, shape.distance_inside
+def _in_cells(members: SortedSet, shape: Shape) -> Iterator[tuple[bytes, float]]:
     for cell in shape.cells():
         low, high = cell.scores
         start, stop = members.rank_range_by_score(low, False, high, True)
         for page in range(start, stop, _PAGE):
-            for member, score in members.slice(page, min(page + _PAGE, stop)):
-                place = decode(score)
-                metres = distance_inside(*place)
-                if metres is not None:
-                    yield _Found(member, score, place, metres)
+            yield from members.slice(page, min(page + _PAGE, stop))
 
 
 def _store(ctx: Session, query: _Query, form: _Form, found: Sequence[_Found]) -> int:
@@ -325,9 +315,9 @@ def _store(ctx: Session, query: _Query, form: _Form, found: Sequence[_Found]) ->
         ctx.db.delete(query.target)
         return 0
     if query.by_distance:
-        scores = {each.member: each.metres / query.metres for each in found}
+        scores = {member: metres / query.metres for metres, member, _ in found}
     else:
-        scores = {each.member: each.score for each in found}
+        scores = {member: score for _, member, score in found}
     ctx.db.set_value(query.target, SortedSet.from_scores(scores), form.event)
     return len(found)
 
@@ -335,15 +325,15 @@ def _store(ctx: Session, query: _Query, form: _Form, found: Sequence[_Found]) ->
 def _reply(ctx: Session, query: _Query, found: Sequence[_Found]) -> list[Any]:
     words = query.words
     if not words & _DECORATIONS:
-        return [each.member for each in found]
+        return [member for _, member, _ in found]
     replies = []
-    for each in found:
-        reply: list[Any] = [each.member]
+    for metres, member, score in found:
+        reply: list[Any] = [member]
         if b"WITHDIST" in words:
-            reply.append(format_distance(each.metres / query.metres))
+            reply.append(format_distance(metres / query.metres))
         if b"WITHHASH" in words:
-            reply.append(int(each.score))
+            reply.append(int(score))
         if b"WITHCOORD" in words:
-            reply.append(coordinates(ctx, each.place))
+            reply.append(coordinates(ctx, geohash.decode(score)))
         replies.append(reply)
     return replies

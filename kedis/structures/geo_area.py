@@ -11,9 +11,19 @@ along a meridian, and at most half the width along its own circle of latitude.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from math import cos, isfinite, nan, pi, sqrt
 
-from kedis.structures.geohash import EARTH_RADIUS, STEPS, Cell, cell, distance, latitude_distance
+from kedis.structures.geohash import (
+    EARTH_RADIUS,
+    STEPS,
+    Cell,
+    cell,
+    distance,
+    latitude_distance,
+    latitude_of,
+    longitude_of,
+)
 
 #: Half the length of the equator on the web Mercator map, in metres.
 _MAP_HALF = 20037726.37
@@ -42,6 +52,24 @@ class Shape:
     def distance_inside(self, longitude: float, latitude: float) -> float | None:
         """Metres from the centre to a position inside, None outside.  O(1)."""
         raise NotImplementedError
+
+    def inside(self, entries: Iterable[tuple[bytes, float]]) -> Iterator[tuple[float, bytes, float]]:
+        """The (member, score) of which the position is inside, as (metres, member, score).  O(N).
+
+        The scores are those of cells, so they are not negative.  What is too far north or south is left
+        out before the rest of its position is worked out, which is the case of about half of what the cells hold.
+        """
+        latitude = self.latitude
+        # A bit more than it takes, for rounding.
+        farthest = self.half_height / EARTH_RADIUS / _DEGREES * (1 + 1e-9) + 1e-9
+        distance_inside = self.distance_inside
+        for member, score in entries:
+            bits = int(score)
+            north = latitude_of(bits)
+            if -farthest <= north - latitude <= farthest:
+                metres = distance_inside(longitude_of(bits), north)
+                if metres is not None:
+                    yield metres, member, score
 
     def cells(self) -> list[Cell]:
         """Cells that cover the shape, at most nine, in the order of the search.  O(1)."""

@@ -30,6 +30,7 @@ _TEXT_LATITUDE_MAX = 90.0
 _ALPHABET = b"0123456789bcdefghjkmnpqrstuvwxyz"
 _RADIANS = pi / 180.0
 _WHOLE = 1 << STEPS
+_LATITUDES = LATITUDE_MAX + LATITUDE_MAX
 
 
 def _spread_table() -> list[int]:
@@ -132,40 +133,43 @@ def encode(longitude: float, latitude: float) -> int:
 
 
 def decode(score: float) -> tuple[float, float]:
-    """Longitude and latitude of the middle of the cell whose number is ``score``.  O(1), 1 microsecond."""
-    if 0 <= score < 4503599627370496.0:
-        bits = int(score)
-    else:
-        bits = _to_unsigned(score)
-    gather = _GATHER
+    """Longitude and latitude of the middle of the cell whose number is ``score``.  O(1), 1.5 microseconds."""
+    bits = _to_unsigned(score)
+    return longitude_of(bits), latitude_of(bits)
+
+
+def longitude_of(bits: int) -> float:
+    """The longitude of the middle of the cell whose number is ``bits``, an unsigned integer of 64 bits.  O(1)."""
     odd = bits >> 1
-    row = (
-        gather[bits & 0xFFFF]
-        | gather[bits >> 16 & 0xFFFF] << 8
-        | gather[bits >> 32 & 0xFFFF] << 16
-        | gather[bits >> 48] << 24
-    )
     column = (
-        gather[odd & 0xFFFF]
-        | gather[odd >> 16 & 0xFFFF] << 8
-        | gather[odd >> 32 & 0xFFFF] << 16
-        | gather[odd >> 48] << 24
+        _GATHER[odd & 0xFFFF]
+        | _GATHER[odd >> 16 & 0xFFFF] << 8
+        | _GATHER[odd >> 32 & 0xFFFF] << 16
+        | _GATHER[odd >> 48] << 24
     )
-    # Middle of the two edges, computed as such: any shorter formula rounds differently.
-    west = -LONGITUDE_MAX + column / _WHOLE * 360.0
-    east = -LONGITUDE_MAX + (column + 1) / _WHOLE * 360.0
-    south = -LATITUDE_MAX + row / _WHOLE * 170.10225756
-    north = -LATITUDE_MAX + (row + 1) / _WHOLE * 170.10225756
-    longitude = (west + east) / 2
-    latitude = (south + north) / 2
-    if bits >> 52:
-        longitude = max(-LONGITUDE_MAX, min(longitude, LONGITUDE_MAX))
-        latitude = max(-LATITUDE_MAX, min(latitude, LATITUDE_MAX))
-    return longitude, latitude
+    # The mean of both edges, computed as such: a shorter formula rounds differently.
+    middle = (-LONGITUDE_MAX + column / _WHOLE * 360.0 + (-LONGITUDE_MAX + (column + 1) / _WHOLE * 360.0)) / 2
+    return middle if column < _WHOLE else LONGITUDE_MAX
+
+
+def latitude_of(bits: int) -> float:
+    """The latitude of the middle of the cell whose number is ``bits``, an unsigned integer of 64 bits.  O(1)."""
+    row = (
+        _GATHER[bits & 0xFFFF]
+        | _GATHER[bits >> 16 & 0xFFFF] << 8
+        | _GATHER[bits >> 32 & 0xFFFF] << 16
+        | _GATHER[bits >> 48] << 24
+    )
+    middle = (
+        -LATITUDE_MAX + row / _WHOLE * _LATITUDES + (-LATITUDE_MAX + (row + 1) / _WHOLE * _LATITUDES)
+    ) / 2
+    return middle if row < _WHOLE else LATITUDE_MAX
 
 
 def _to_unsigned(score: float) -> int:
     """A double as an unsigned integer of 64 bits, out of range as the instructions of x86-64 give it."""
+    if 0 <= score < 2.0**63:
+        return int(score)
     if score >= 2.0**63:
         return int(score) if score < 2.0**64 else 0
     return int(score) & ((1 << 64) - 1) if score >= -(2.0**63) else 1 << 63
