@@ -82,8 +82,7 @@ class Options:
 
 
 def _parse_options(argv: Sequence[bytes], at: int, options: Options, storing: bool) -> None:
-    """Read the options from ``at`` on into ``options``; what is fixed there already cannot be given."""
-    kind_is_open, direction_is_open = not options.kind, options.reverse is None
+    """Read the options from ``at`` on into ``options``; what is chosen already cannot be given again."""
     position = at
     while position < len(argv):
         word = argv[position].upper()
@@ -92,11 +91,11 @@ def _parse_options(argv: Sequence[bytes], at: int, options: Options, storing: bo
         elif word == b"LIMIT" and position + 2 < len(argv):
             options.offset, options.count = integer(argv[position + 1]), integer(argv[position + 2])
             position += 2
-        elif word == b"REV" and direction_is_open:
+        elif word == b"REV" and options.reverse is None:
             options.reverse = True
-        elif word == b"BYSCORE" and kind_is_open:
+        elif word == b"BYSCORE" and not options.kind:
             options.kind = "score"
-        elif word == b"BYLEX" and kind_is_open:
+        elif word == b"BYLEX" and not options.kind:
             options.kind = "name"
         else:
             raise CommandError(errors.SYNTAX)
