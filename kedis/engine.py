@@ -243,7 +243,8 @@ class Engine:
             session.transport.close()
             return None
         try:
-            command = self.resolve(argv)
+            command = self._named(argv)
+            self._check_arity(command, argv)
             self._check(session, command)
         except CommandError as error:
             (command.counters if command else self.unknown).rejected += 1
@@ -278,6 +279,11 @@ class Engine:
 
     def resolve(self, argv: Sequence[bytes]) -> Command:
         """The command, or subcommand, that ``argv`` names, arity checked.  Raises CommandError."""
+        command = self._named(argv)
+        self._check_arity(command, argv)
+        return command
+
+    def _named(self, argv: Sequence[bytes]) -> Command:
         command = self.commands.get(argv[0].lower())
         if command is None:
             raise CommandError(_unknown_command(argv))
@@ -287,9 +293,12 @@ class Engine:
                 command = child
             else:
                 raise CommandError(errors.unknown_subcommand(argv[1], command.name))
+        return command
+
+    @staticmethod
+    def _check_arity(command: Command, argv: Sequence[bytes]) -> None:
         if command.function is None or not command.accepts(len(argv)):
             raise CommandError(errors.wrong_arity(command.name))
-        return command
 
     def _check(self, session: Session, command: Command) -> None:
         flags = command.flags

@@ -8,7 +8,6 @@ bound for one that has deleted much, since Python's allocator keeps pages that a
 from __future__ import annotations
 
 import os
-import resource
 
 PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
 
@@ -20,11 +19,6 @@ def resident_bytes() -> int:
             return int(file.read().split()[1]) * PAGE_SIZE
     except OSError:
         return 0
-
-
-def peak_resident_bytes() -> int:
-    """The most that the process ever had in main memory."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def machine_bytes() -> int:

@@ -51,6 +51,7 @@ class Observer:
         config.subscribe("latency-monitor-threshold", self._follow_thresholds)
         config.subscribe("slowlog-max-len", self._follow_length)
         self._follow_thresholds(config)
+        self.sample()
 
     def info(self, sections: Sequence[bytes]) -> bytes:
         """The text of INFO; no section named means the usual ones.  O(commands + databases + clients)."""
