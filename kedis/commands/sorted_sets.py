@@ -112,7 +112,7 @@ def _add_all(
             updated += 1
         else:
             continue
-        members.add(name, after)
+        members.add(name, after + 0.0)
     if added or updated:
         db.modified(key, members, "zincr" if increment else "zadd", added + updated)
     if increment:
