@@ -19,7 +19,7 @@ from kedis.config.kinds import (
     title_template,
 )
 from kedis.config.table import WHO
-from kedis.config.word_lists import OomScores, Percentiles, ReplicaOf, SavePoints
+from kedis.config.word_lists import OomScores, ReplicaOf, SavePoints
 
 FACILITIES = ("user", *(f"local{number}" for number in range(8)))
 
@@ -171,10 +171,6 @@ class Structures(Group, title="inner structure of values"):
 class Machine(Group, title="machine and process"):
     busy_reply_threshold = integer(
         5000, 0, LLONG_MAX, "milliseconds before a script counts as slow", alias="lua-time-limit"
-    )
-    latency_tracking = flag(True, "histograms per command (Kedis always keeps them)")
-    latency_tracking_info_percentiles: tuple[float, ...] = special(
-        Percentiles(), (50.0, 99.0, 99.9), "percentiles that INFO prints"
     )
     dynamic_hz = flag(True, "more turns of background work with more clients")
     io_threads = integer(1, 1, 128, "threads that write to clients", fixed=True)

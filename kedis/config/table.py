@@ -20,7 +20,7 @@ from kedis.config.kinds import (
     Text,
     file_name,
 )
-from kedis.config.word_lists import Addresses, Choices, EventClasses, OutputLimit, OutputLimits
+from kedis.config.word_lists import Addresses, Choices, EventClasses, OutputLimit, OutputLimits, Percentiles
 
 LEVELS = ("debug", "verbose", "notice", "warning")
 POLICIES = (
@@ -145,6 +145,12 @@ class Observation(Group, title="observation", effective=True):
     )
     slowlog_max_len = integer(128, 0, LLONG_MAX, "slow commands that are remembered")
     latency_monitor_threshold = integer(0, 0, LLONG_MAX, "milliseconds that make a latency event; 0 is never")
+    latency_tracking = flag(
+        True, "print percentiles of each command in INFO (the histograms are always kept)"
+    )
+    latency_tracking_info_percentiles: tuple[float, ...] = special(
+        Percentiles(), (50.0, 99.0, 99.9), "percentiles that INFO prints"
+    )
     notify_keyspace_events: str = special(
         EventClasses(), "", "which changes of keys are published; KEA is all"
     )

@@ -45,6 +45,7 @@ class Observer:
         self.input_bytes = Rate()
         self.output_bytes = Rate()
         self._sampled_ns = 0
+        self._counters = [row.counters for row in engine.every_command()]
         engine.observer = self
         engine.on_slow = self._take_slow_call
         config.subscribe("slowlog-log-slower-than", self._follow_thresholds)
@@ -75,7 +76,7 @@ class Observer:
 
     def total_calls(self) -> int:
         """Commands that have run since the start or CONFIG RESETSTAT.  O(commands)."""
-        return sum(row.counters.calls for row in self.engine.every_command())
+        return sum([sum(counters.histogram) for counters in self._counters])
 
     def distribution(self, command: Command) -> dict[int, int]:
         """Microseconds -> how many calls of ``command`` took no longer (LATENCY HISTOGRAM)."""
