@@ -331,3 +331,8 @@ NEGATIVE_LIMIT = "ERR LIMIT can't be negative"
 def no_input_keys(command: str) -> str:
     """The error for a count of keys below 1."""
     return f"ERR at least 1 input key is needed for '{command}' command"
+
+
+def unknown_category(category: bytes) -> str:
+    """The error for ACL CAT."""
+    return f"ERR Unknown category '{_shown(category)}'"

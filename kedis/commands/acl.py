@@ -1,0 +1,69 @@
+"""ACL, as far as a server with one user has it: who am I, and which commands a category holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from kedis import errors
+from kedis.commands.help import help_lines
+from kedis.commands.table import CATEGORIES, LOADING, NOSCRIPT, STALE, command, container
+from kedis.errors import CommandError
+
+if TYPE_CHECKING:
+    from kedis.session import Session
+
+container(
+    "ACL",
+    arity=-2,
+    group="server",
+    since="6.0.0",
+    summary="Commands about users and categories of commands.",
+    complexity="Depends on the subcommand.",
+)
+
+
+@command(
+    "ACL|WHOAMI",
+    arity=2,
+    flags=NOSCRIPT | LOADING | STALE,
+    group="server",
+    since="6.0.0",
+    summary="Gives the user of this connection.",
+    complexity="O(1)",
+)
+def acl_whoami(ctx: Session, _argv: Sequence[bytes]) -> bytes:
+    return ctx.user
+
+
+@command(
+    "ACL|CAT",
+    arity=-2,
+    flags=NOSCRIPT | LOADING | STALE,
+    group="server",
+    since="6.0.0",
+    summary="Lists the categories, or the commands of one.",
+    complexity="O(N), N being the commands",
+)
+def acl_cat(ctx: Session, argv: Sequence[bytes]) -> list[bytes]:
+    if len(argv) == 2:
+        return [name.encode() for name in CATEGORIES]
+    if len(argv) > 3:
+        raise CommandError(errors.wrong_subcommand(argv[1], "acl"))
+    category = argv[2].decode("utf-8", "surrogateescape").lower()
+    if category not in CATEGORIES:
+        raise CommandError(errors.unknown_category(argv[2]))
+    return [row.name.encode() for row in ctx.engine.every_command() if category in row.acl_categories]
+
+
+@command(
+    "ACL|HELP",
+    arity=2,
+    flags=LOADING | STALE,
+    group="server",
+    since="6.0.0",
+    summary="Lists the subcommands.",
+    complexity="O(1)",
+)
+def acl_help(ctx: Session, _argv: Sequence[bytes]) -> Any:
+    return help_lines(ctx, "ACL")
