@@ -222,9 +222,11 @@ def parse_zmpop(argv: Sequence[bytes], at: int) -> tuple[Sequence[bytes], bool, 
     options = argv[where + 1 :]
     count = 1
     if options:
-        if len(options) != 2 or options[0].upper() != b"COUNT":
+        if len(options) < 2 or options[0].upper() != b"COUNT":
             raise CommandError(errors.SYNTAX)
         count = integer_between(options[1], 1, INT64_MAX, errors.POP_COUNT_NOT_POSITIVE)
+        if len(options) > 2:
+            raise CommandError(errors.SYNTAX)
     return argv[at + 1 : where], side == b"MAX", count
 
 
