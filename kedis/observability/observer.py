@@ -89,6 +89,8 @@ class Observer:
             self.expiry.reset_counters()
         if self.engine.server is not None:
             self.engine.server.reset_counters()
+        if self.engine.persistence is not None:
+            self.engine.persistence.aof_delayed_fsync = 0
         self.memory.used_peak = self.memory.used
 
     def _take_slow_call(

@@ -168,6 +168,7 @@ class FakeAof:
     aof_current_size = 1234
     aof_base_size = 1000
     aof_last_write_status = "err"
+    aof_delayed_fsync = 3
 
 
 def test_the_append_only_file_shows_its_figures(client: Client, oracle: Oracle) -> None:
@@ -179,8 +180,10 @@ def test_the_append_only_file_shows_its_figures(client: Client, oracle: Oracle) 
     assert list(found) == list(sections(oracle.call("INFO", "persistence"))["# Persistence"])
     oracle.call("CONFIG", "SET", "appendonly", "no")
     assert found["aof_enabled"] == "1"
-    assert found["aof_current_size"] == "1234"
+    assert (found["aof_current_size"], found["aof_delayed_fsync"]) == ("1234", "3")
     assert found["aof_last_write_status"] == "err"
+    client.call("CONFIG", "RESETSTAT")
+    assert fields(client, "persistence")["aof_delayed_fsync"] == "0"
 
 
 def test_memory_is_that_of_the_process(client: Client) -> None:
