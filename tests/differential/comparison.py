@@ -24,12 +24,8 @@ _CLOCKS = {b"TTL": 2, b"EXPIRETIME": 2, b"PTTL": 1500, b"PEXPIRETIME": 1500}
 #: Own addresses, numbers and representations: only the kind of reply is compared.
 _SHAPE_ONLY = frozenset(
     [
-        b"CLIENT ID",
-        b"OBJECT IDLETIME",
-        b"OBJECT ENCODING",
-        b"OBJECT REFCOUNT",
-        b"DEBUG OBJECT",
-        b"DEBUG DIGEST",
+        *(b"CLIENT ID", b"OBJECT IDLETIME", b"OBJECT ENCODING", b"OBJECT REFCOUNT", b"DEBUG OBJECT"),
+        *(b"DEBUG DIGEST", b"DEBUG DIGEST-VALUE", b"SLOWLOG GET", b"SLOWLOG LEN"),
     ]
 )
 _HELP = frozenset([b"OBJECT HELP"])
@@ -44,13 +40,15 @@ def comparable(words: Sequence[bytes], reply: Reply, in_transaction: bool = Fals
     if is_error(reply):
         return reply
     name = words[0].upper()
-    if name in (b"CLIENT", b"OBJECT", b"DEBUG", b"COMMAND") and len(words) > 1:
+    if name in (b"CLIENT", b"OBJECT", b"DEBUG", b"COMMAND", b"SLOWLOG") and len(words) > 1:
         name += b" " + words[1].upper()
+    if name.startswith(b"Z"):
+        reply = _without_sign_of_zero(reply)
     kind, value = reply
     if name in _UNORDERED:
         return _sorted(reply)
-    if name in _PLACES and not _is_ordered(words):
-        return _sorted(reply)
+    if name in _PLACES and isinstance(value, list):
+        return _places(words, reply)
     if name == b"HGETALL":
         return kind, sorted(zip(value[::2], value[1::2], strict=True))
     if name in RANDOM or name in SCANS:
@@ -94,8 +92,20 @@ def transaction_agrees(queue: Sequence[Sequence[bytes]], mine: Reply, theirs: Re
     )
 
 
-def _is_ordered(words: Sequence[bytes]) -> bool:
-    return any(word.upper() in (b"ASC", b"DESC", b"COUNT") for word in words)
+def _places(words: Sequence[bytes], reply: Reply) -> Any:
+    """Where a COUNT cuts through places that are equally far, either may be told of."""
+    options = {word.upper() for word in words}
+    if b"COUNT" in options:
+        return reply[0], len(reply[1])
+    return reply if options & {b"ASC", b"DESC"} else _sorted(reply)
+
+
+def _without_sign_of_zero(reply: Reply) -> Reply:
+    """A score of -0 in Redis keeps its sign or not, depending on how the sorted set is represented."""
+    kind, value = reply
+    if isinstance(value, list):
+        return kind, [_without_sign_of_zero(part) for part in value]
+    return kind, b"0" if value == b"-0" else value
 
 
 def _sorted(reply: Reply) -> Any:

@@ -130,20 +130,16 @@ _AGGREGATE: Part = (
 _BY_RANK = form(v.INDEX, v.INDEX, options(b"REV", v.LIMIT))
 _BY_SCORE = form(v.SCORE_BOUND, v.SCORE_BOUND, b"BYSCORE", options(b"REV", v.LIMIT))
 _BY_LEX = form(v.LEX_BOUND, v.LEX_BOUND, b"BYLEX", options(b"REV", v.LIMIT))
-_ANY_RANGE: Part = (
-    _BY_RANK,
-    _BY_SCORE,
-    _BY_LEX,
-    form(v.INDEX, v.INDEX, options(b"BYSCORE", b"BYLEX", b"REV")),
-)
+_ANY_RANGE: Part = (_BY_RANK, _BY_SCORE, form(v.INDEX, v.INDEX, options(b"BYSCORE", b"REV", b"LIMIT")))
 _SOME_SORTED = counted(v.SORTED_OR_SET)
 _ENDS: Part = (b"MIN", b"MAX", b"min", b"max", b"MIN", b"MAX", b"MID")
+_ADD = form(
+    v.SORTED,
+    (form(), form(), options(b"NX", b"XX", b"GT", b"LT", b"CH", b"INCR", b"xx", b"ch")),
+    some(v.SCORE, v.MEMBER, most=5),
+)
 SORTED_SETS: dict[str, Part] = {
-    "zadd": form(
-        v.SORTED,
-        (form(), form(), options(b"NX", b"XX", b"GT", b"LT", b"CH", b"INCR", b"xx", b"ch")),
-        some(v.SCORE, v.MEMBER, most=5),
-    ),
+    "zadd": (_ADD, _ADD, form(v.LEX_KEYS, some(b"0", v.MEMBER, most=5))),
     "zincrby": form(v.SORTED, v.SCORE, v.MEMBER),
     "zrem": form(v.SORTED, some(v.MEMBER)),
     "zcard": v.SORTED,
@@ -152,17 +148,25 @@ SORTED_SETS: dict[str, Part] = {
     "zrank": form(v.SORTED, v.MEMBER),
     "zrevrank": form(v.SORTED, v.MEMBER),
     "zcount": form(v.SORTED, v.SCORE_BOUND, v.SCORE_BOUND),
-    "zlexcount": form(v.SORTED, v.LEX_BOUND, v.LEX_BOUND),
-    "zrange": form(v.SORTED, _ANY_RANGE, _WITHSCORES),
-    "zrangestore": form(v.SORTED, v.SORTED, _ANY_RANGE),
+    "zlexcount": form(v.LEX_KEYS, v.LEX_BOUND, v.LEX_BOUND),
+    "zrange": (
+        form(v.SORTED, _ANY_RANGE, _WITHSCORES),
+        form(v.SORTED, _ANY_RANGE, _WITHSCORES),
+        form(v.LEX_KEYS, _BY_LEX, _WITHSCORES),
+    ),
+    "zrangestore": (
+        form(v.SORTED, v.SORTED, _ANY_RANGE),
+        form(v.SORTED, v.SORTED, _ANY_RANGE),
+        form((v.LEX_KEYS[:2], v.SORTED), v.LEX_KEYS, _BY_LEX),
+    ),
     "zrangebyscore": form(v.SORTED, v.SCORE_BOUND, v.SCORE_BOUND, options(b"WITHSCORES", v.LIMIT)),
     "zrevrangebyscore": form(v.SORTED, v.SCORE_BOUND, v.SCORE_BOUND, options(b"WITHSCORES", v.LIMIT)),
-    "zrangebylex": form(v.SORTED, v.LEX_BOUND, v.LEX_BOUND, options(v.LIMIT)),
-    "zrevrangebylex": form(v.SORTED, v.LEX_BOUND, v.LEX_BOUND, options(v.LIMIT)),
+    "zrangebylex": form(v.LEX_KEYS, v.LEX_BOUND, v.LEX_BOUND, options(v.LIMIT)),
+    "zrevrangebylex": form(v.LEX_KEYS, v.LEX_BOUND, v.LEX_BOUND, options(v.LIMIT)),
     "zrevrange": form(v.SORTED, v.INDEX, v.INDEX, _WITHSCORES),
     "zremrangebyrank": form(v.SORTED, v.INDEX, v.INDEX),
     "zremrangebyscore": form(v.SORTED, v.SCORE_BOUND, v.SCORE_BOUND),
-    "zremrangebylex": form(v.SORTED, v.LEX_BOUND, v.LEX_BOUND),
+    "zremrangebylex": form(v.LEX_KEYS, v.LEX_BOUND, v.LEX_BOUND),
     "zpopmin": form(v.SORTED, maybe(v.COUNT)),
     "zpopmax": form(v.SORTED, maybe(v.COUNT)),
     "zmpop": form(counted(v.SORTED), _ENDS, maybe(b"COUNT", v.COUNT)),
@@ -303,8 +307,9 @@ _LENGTH = (b"100", b"200", b"1000", b"20000", b"0", b"0.5", b"5", b"-1", b"x", b
 _UNIT = (b"km", b"m", b"ft", b"mi", b"KM", b"x")
 _ORDER = (b"ASC", b"DESC", b"asc")
 _TOLD = options(b"WITHCOORD", b"WITHDIST", b"WITHHASH", form(b"COUNT", v.COUNT), _ORDER)
-_STORED = options(form(b"COUNT", v.COUNT), _ORDER)
-_KEPT = options(form(b"STORE", _PLACE), form(b"STOREDIST", _PLACE), form(b"COUNT", v.COUNT), _ORDER)
+# A COUNT would keep either of two places that are equally far.
+_STORED = options(_ORDER, b"COUNT")
+_KEPT = options(form(b"STORE", _PLACE), form(b"STOREDIST", _PLACE), _ORDER)
 _AREA = form(
     (form(b"FROMLONLAT", _POINT), form(b"FROMMEMBER", v.MEMBER), form()),
     (form(b"BYRADIUS", _LENGTH, _UNIT), form(b"BYBOX", _LENGTH, _LENGTH, _UNIT), form()),

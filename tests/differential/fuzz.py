@@ -49,7 +49,7 @@ def fuzz(redis: RedisServer, first_seed: int, minutes: float | None, keep_going:
         message = problem(script, redis)
         if message is not None:
             failures += 1
-            print(f"seed {seed}:\n{reduced(script, redis)}\n", flush=True)
+            print(f"seed {seed}:\n{reduced(script, redis, message)}\n", flush=True)
             if not keep_going:
                 return 1
         seed += 1
@@ -75,10 +75,10 @@ def problem(script: Script, redis: RedisServer) -> str | None:
     return None
 
 
-def reduced(script: Script, redis: RedisServer) -> str:
-    """The problem of the smallest part of ``script`` that has one."""
+def reduced(script: Script, redis: RedisServer, message: str) -> str:
+    """The problem of the smallest part of ``script`` that has one; ``message`` where it does not come again."""
     smallest = minimise(script, lambda part: problem(part, redis) is not None)
-    return problem(smallest, redis) or "not repeatable"
+    return problem(smallest, redis) or f"(not repeatable)\n{message}"
 
 
 if __name__ == "__main__":

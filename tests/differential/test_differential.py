@@ -62,14 +62,15 @@ def test_seeded_sequences_agree(redis: RedisServer) -> None:
     """More of the same, faster, by the standard library's generator: what the fuzzer runs."""
     for seed in range(SEEDED):
         script = draw_script(Random(seed), NAMES)
-        if problem(script, redis) is not None:
-            pytest.fail(f"seed {seed}:\n{reduced(script, redis)}")
+        message = problem(script, redis)
+        if message is not None:
+            pytest.fail(f"seed {seed}:\n{reduced(script, redis, message)}")
 
 
 def test_a_divergence_is_found_and_told(redis: RedisServer) -> None:
     """The comparison itself: where Kedis answers otherwise, the report is the least script that shows it."""
     script = [(0, [b"PING"]), (1, [b"TIME"]), (0, [b"ECHO", b"x"])]
-    story = reduced(script, redis)
+    story = reduced(script, redis, "")
     assert story.splitlines()[0] == "1> TIME"
     assert "kedis: *[" in story
     assert "redis: *[" in story

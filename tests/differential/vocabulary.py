@@ -88,6 +88,8 @@ LIST_KEYS = (b"list:1", b"list:2", b"list:3")
 SET_KEYS = (b"set:1", b"set:2", b"set:3")
 HASH_KEYS = (b"hash:1", b"hash:2")
 SORTED_KEYS = (b"zset:1", b"zset:2", b"zset:3")
+# Only these have the same score throughout, which lexicographic ranges ask for; the last is always a string.
+LEX_KEYS = (b"lex:1", b"lex:2", b"lex:none", b"lex:text")
 ODD_KEYS = (b"gone", b"", BINARY)
 KEYS = STRING_KEYS + LIST_KEYS + SET_KEYS + HASH_KEYS + SORTED_KEYS + ODD_KEYS
 
