@@ -45,12 +45,10 @@ class Connection:
         "_limit_since_ns",
         "_read_watcher",
         "_write_watcher",
-        "backlog",
         "closed",
         "fd",
         "kind",
         "parser",
-        "position",
         "queued",
         "sealed",
         "server",
@@ -67,8 +65,6 @@ class Connection:
         self.session = Session(server.engine, self, address=address, local_address=local_address)
         config = server.engine.config
         self.parser = RequestParser(max_bulk_length=config.proto_max_bulk_len)
-        self.backlog: list[list[bytes]] = []
-        self.position = 0  # first command of the backlog that has not run
         self.unsent: list[bytes | memoryview] = []
         self.sealed: list[
             bytes
@@ -87,8 +83,11 @@ class Connection:
         """Read and run until the client leaves or is closed.  Runs in the client's own greenlet."""
         wait = self._hub.switch
         receive = self.sock.recv
-        engine = self.server.engine
+        feed = self.parser.feed
+        server = self.server
+        engine = server.engine
         session = self.session
+        cycle = server.cycle
         engine.connect(session)
         self._read_watcher.start(self._greenlet.switch)
         try:
@@ -103,12 +102,29 @@ class Connection:
                 except OSError:
                     break
                 if not data:
-                    if self.sealed or self.session.out:
+                    if self.sealed or session.out:
                         self._wait_for_last_replies()
                     break
-                self.server.bytes_received += len(data)
+                server.bytes_received += len(data)
                 session.last_interaction_ns = engine.keyspace.now_ns
-                self._take(data)
+                if not session.authenticated:
+                    self._take_before_authentication(data)
+                    continue
+                try:
+                    commands = feed(data)
+                except ProtocolError as problem:
+                    self._run(problem.commands)
+                    self._fail(problem)
+                    continue
+                if not commands:
+                    self._check_query_buffer()
+                    continue
+                done = engine.run(session, commands, 0, BUDGET_NS)
+                if done < len(commands):
+                    self._run_rest(commands, done)
+                if not self.queued and (session.out or session.close_after_reply):
+                    self.queued = True
+                    cycle.waiting.append(self)
         finally:
             self._release()
 
@@ -119,50 +135,49 @@ class Connection:
         while not self.closed:
             self._hub.switch()
 
-    def _take(self, data: bytes) -> None:
-        """Parse what came and run it.
-
-        Before authentication the parser stops behind each AUTH, since its limits depend on the outcome.
-        """
-        parser = self.parser
-        session = self.session
-        parser.authenticated = session.authenticated
+    def _take_before_authentication(self, data: bytes) -> None:
+        """Parse and run in turns: the parser stops behind each AUTH, since its limits depend on the outcome."""
+        parser, session = self.parser, self.session
+        parser.authenticated = False
         while True:
-            error: ProtocolError | None = None
             try:
                 commands = parser.feed(data)
             except ProtocolError as problem:
-                commands, error = problem.commands, problem
-            if commands:
-                self.backlog = commands
-                self._run_backlog()
-            if error is not None and not session.close_after_reply:
-                session.encode(error)
-                session.close_after_reply = True
+                self._run(problem.commands)
+                self._fail(problem)
+                return
+            self._run(commands)
+            parser.authenticated = session.authenticated
             if not parser.held or self.closed or session.close_after_reply:
                 break
-            parser.authenticated = session.authenticated
             data = b""
-        if parser.pending_bytes > self.server.engine.config.client_query_buffer_limit:
-            self.server.query_buffer_disconnections += 1
-            log.warning("closing client %s: query buffer limit reached", session.address)
-            self.close()
-            return
-        if not self.queued and (session.out or session.close_after_reply):
-            self.queued = True
-            self.server.cycle.waiting.append(self)
+        self._check_query_buffer()
 
-    def _run_backlog(self) -> None:
-        """Run the commands at hand, giving way to the other clients when the budget is used up."""
-        engine = self.server.engine
-        session = self.session
-        commands = self.backlog
-        while True:
-            done = engine.run(session, commands, self.position, BUDGET_NS)
-            stalled = done == self.position
-            self.position = done
-            if done >= len(commands) or session.close_after_reply or self.closed:
-                break
+    def _fail(self, problem: ProtocolError) -> None:
+        """The bytes were no RESP: tell the client, then close."""
+        if not self.closed and not self.session.close_after_reply:
+            self.session.encode(problem)
+            self.session.close_after_reply = True
+            self.wants_send()
+
+    def _check_query_buffer(self) -> None:
+        if self.parser.pending_bytes > self.server.engine.config.client_query_buffer_limit:
+            self.server.query_buffer_disconnections += 1
+            log.warning("closing client %s: query buffer limit reached", self.session.address)
+            self.close()
+
+    def _run(self, commands: list[list[bytes]]) -> None:
+        """Run ``commands``, all of them in the end."""
+        if commands and not self.closed and not self.session.close_after_reply:
+            done = self.server.engine.run(self.session, commands, 0, BUDGET_NS)
+            if done < len(commands):
+                self._run_rest(commands, done)
+            self.wants_send()
+
+    def _run_rest(self, commands: list[list[bytes]], position: int) -> None:
+        """Run ``commands`` from ``position`` on: the budget was used up there, or the command has to wait."""
+        stalled = position == 0
+        while position < len(commands) and not self.session.close_after_reply:
             self.wants_send()
             if stalled:
                 self._wait_for_unpause()
@@ -170,8 +185,9 @@ class Connection:
                 self._give_way()
             if self.closed:
                 break
-        self.backlog = []
-        self.position = 0
+            done = self.server.engine.run(self.session, commands, position, BUDGET_NS)
+            stalled = done == position
+            position = done
 
     def _give_way(self) -> None:
         """Let a whole turn of the loop pass."""
