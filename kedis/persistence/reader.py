@@ -181,11 +181,13 @@ class AofReader:
         start = position
         while position < stop and data[position] != _HASH:
             try:
-                argv, position = read_command(data, position, self.end - start)
+                argv, position = read_command(data, position)
             except Incomplete:
                 if position == start:
                     raise
                 break
+            except DamagedFile as damage:  # it is the whole command that cannot be trusted
+                raise DamagedFile(self.end + position - start, damage.reason) from None
             if argv:
                 commands.append(argv)
         return commands, position - start
@@ -237,39 +239,38 @@ def _timestamp(comment: bytes) -> int:
     return int(digits) if comment.startswith(b"#TS:") and digits.isdigit() and len(digits) < 19 else 0
 
 
-def read_command(data: bytes, position: int, base: int = 0) -> tuple[list[bytes], int]:
+def read_command(data: bytes, position: int) -> tuple[list[bytes], int]:
     """The command at ``position`` and where it ends.
 
-    ``base`` is added to positions to make offsets of them.  Raises Incomplete when the data end first, DamagedFile when
-    it is not a command.  O(size of the command).
+    Raises Incomplete when the data end first, DamagedFile when it is not a command.  O(size of the command).
     """
-    count, position = _header(data, position, b"*", base)
+    count, position = _header(data, position, b"*")
     if count == 0:
-        raise DamagedFile(base + position, "a command without a name")
+        raise DamagedFile(position, "a command without a name")
     argv = []
     for _ in range(count):
-        length, position = _header(data, position, b"$", base)
+        length, position = _header(data, position, b"$")
         end = position + length
         if data[end : end + 2] != b"\r\n":
             if end + 2 > len(data) and b"\r\n".startswith(data[end : end + 2]):
                 raise Incomplete(end + 2 - len(data))
-            raise DamagedFile(base + position, "an argument that does not end where it should")
+            raise DamagedFile(position, "an argument that does not end where it should")
         argv.append(data[position:end])
         position = end + 2
     return argv, position
 
 
-def _header(data: bytes, position: int, mark: bytes, base: int) -> tuple[int, int]:
+def _header(data: bytes, position: int, mark: bytes) -> tuple[int, int]:
     """The number after ``mark`` and the position behind its line."""
     found = data[position : position + 1]
     if not found:
         raise Incomplete
     if found != mark:
-        raise DamagedFile(base + position, f"{found!r} where {mark.decode()!r} must be")
+        raise DamagedFile(position, f"{found!r} where {mark.decode()!r} must be")
     end = data.find(b"\r\n", position, position + _HEADER_LIMIT)
     digits = data[position + 1 : end]
     if end >= 0 and digits.isdigit() and len(digits) < 19:
         return int(digits), end + 2
     if end < 0 and len(data) - position < _HEADER_LIMIT and _header_so_far(data, position + 1):
         raise Incomplete
-    raise DamagedFile(base + position, f"no number after {mark.decode()!r}")
+    raise DamagedFile(position, f"no number after {mark.decode()!r}")
