@@ -237,8 +237,15 @@ def _pops_at_random(words: list[bytes]) -> bool:
 
 
 def _is_undefined(words: list[bytes]) -> bool:
-    """LPOS with a rank of -2^63: Redis negates it, which overflows, and answers what nobody asked for."""
-    return words[0].upper() == b"LPOS" and v.MIN in words
+    """What Redis answers by accident.
+
+    LPOS with a rank of -2^63, which it negates: that overflows.  COMMAND GETKEYS with a misspelt number of keys,
+    which it reads in one of two ways.
+    """
+    name = words[0].upper()
+    if name == b"COMMAND" and words[1:2] == [b"GETKEYS"]:
+        return not v.MISSPELT.isdisjoint(words[3:])
+    return name == b"LPOS" and v.MIN in words
 
 
 def _misspelt(reply: Reply) -> bool:

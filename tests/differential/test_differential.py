@@ -22,7 +22,7 @@ from tests.differential.scripts import Comparison, draw_script
 from tests.differential.servers import RedisServer
 from tests.oracle import Oracle
 
-EXAMPLES = int(os.environ.get("KEDIS_EXAMPLES", "150"))
+EXAMPLES = int(os.environ.get("KEDIS_EXAMPLES", "300"))
 SEEDED = 4 * EXAMPLES
 NAMES = grammar.known_names()
 

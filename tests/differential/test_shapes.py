@@ -219,6 +219,15 @@ def config_rewrite(servers: Servers) -> None:
     same(servers, "CONFIG REWRITE", "CONFIG REWRITE x")
 
 
+def acl_cat(servers: Servers) -> None:
+    for line in ("ACL CAT hash", "ACL CAT SortedSet", "ACL CAT"):
+        mine, theirs = both(servers, line)
+        assert kinds(mine) == kinds(theirs)
+        assert set(flatten(mine)) <= set(flatten(theirs))
+        assert flatten(mine)
+    same(servers, "ACL CAT nosuch", "ACL CAT hash x")
+
+
 def persistence(servers: Servers) -> None:
     same(servers, "BGREWRITEAOF x", "LASTSAVE x")
     alike(servers, "LASTSAVE")
@@ -251,6 +260,8 @@ def wait(servers: Servers) -> None:
 
 
 SCRIPTS: dict[str, Callable[[Servers], None]] = {
+    "acl|cat": acl_cat,
+    "acl|help": help_texts("ACL"),
     "bgrewriteaof": persistence,
     "client|help": help_texts("CLIENT"),
     "client|list": client_list,

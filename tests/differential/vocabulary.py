@@ -138,6 +138,8 @@ HOSTILE = (
     BINARY,
     LONG,
 )
+#: Those that C reads as a number although Redis's commands do not.
+MISSPELT = frozenset(word for word in HOSTILE if word[:4].strip(b" +\n")[:1].isdigit() and word != b"0")
 
 MEMBER = (b"a", b"b", b"c", b"d", b"e", b"f", b"1", b"2", b"3", b"10", b"-7", b"", BINARY, LONG)
 FIELD = (b"f1", b"f2", b"f3", b"f4", b"1", b"", BINARY)
