@@ -54,7 +54,7 @@ def test_a_listed_file_that_is_missing(tmp_path: Path) -> None:
 
 def test_files_without_a_manifest_are_not_overwritten(tmp_path: Path) -> None:
     write_folder(tmp_path, {INCR: encode("SET", "a", 1)})
-    with pytest.raises(AofError, match="manifest .* is missing"):
+    with pytest.raises(AofError, match=r"manifest .* is missing"):
         load(tmp_path)
     assert files(tmp_path) == {INCR: encode("SET", "a", 1)}
 

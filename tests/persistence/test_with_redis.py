@@ -72,6 +72,7 @@ def content(wire: Wire, databases: int = 3) -> dict[Any, Any]:
             elif kind == b"hash":
                 value = sorted(zip(value[::2], value[1::2], strict=True))
             found[number, key] = (bytes(kind), value, wire.call("PEXPIRETIME", key))
+    wire.call("SELECT", 0)
     return found
 
 
