@@ -7,7 +7,7 @@ adds them, and the last bit of a sum depends on it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kedis import errors
@@ -45,13 +45,39 @@ def _inputs(
     return [_scores(look_up(key)) for key in argv[at + 1 : end]], end
 
 
+class _Ones(Mapping[bytes, float]):
+    """A plain set as scores, without a copy of it."""
+
+    __slots__ = ("_members",)
+
+    def __init__(self, members: Set) -> None:
+        self._members = members
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._members)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._members
+
+    def __getitem__(self, name: bytes) -> float:
+        if name in self._members:
+            return 1.0
+        raise KeyError(name)
+
+    def get(self, name: bytes, default: Any = None) -> Any:
+        return 1.0 if name in self._members else default
+
+
 def _scores(value: Any) -> Scores:
     if value is None:
         return {}
     if type(value) is SortedSet:
         return value.scores
     if type(value) is Set:
-        return dict.fromkeys(value, 1.0)
+        return _Ones(value)
     raise CommandError(WRONG_TYPE)
 
 
@@ -60,6 +86,7 @@ def _add(old: float, new: float) -> float:
     return 0.0 if total != total else total  # inf and -inf
 
 
+# The builtins keep the first of two that do not compare, as Redis does with not-a-number.
 _AGGREGATES: dict[bytes, Aggregate] = {b"SUM": _add, b"MIN": min, b"MAX": max}
 
 
@@ -98,9 +125,12 @@ class _Options:
 # -- the operations: O(N) in the members looked at ---------------------------------------------------------
 
 
-def _weigh(weight: float, score: float) -> float:
-    product = weight * score
-    return 0.0 if product != product else product  # 0 times infinity
+def _weighed(weight: float, items: Iterable[tuple[bytes, float]]) -> Iterable[tuple[bytes, float]]:
+    """Members with their scores times ``weight``; 0 times infinity is 0."""
+    if weight == 1.0:
+        return items
+    products = ((name, weight * score) for name, score in items)
+    return ((name, product if product == product else 0.0) for name, product in products)
 
 
 def _by_size(sets: list[Scores], weights: list[float]) -> list[Weighted]:
@@ -108,26 +138,27 @@ def _by_size(sets: list[Scores], weights: list[float]) -> list[Weighted]:
 
 
 def _union(sets: list[Scores], options: _Options) -> dict[bytes, float]:
-    result: dict[bytes, float] = {}
+    (first, first_weight), *rest = _by_size(sets, options.weights)
+    result = dict(_weighed(first_weight, first.items()))
     aggregate = options.aggregate
-    for scores, weight in _by_size(sets, options.weights):
-        for name, score in scores.items():
-            value = _weigh(weight, score)
+    for scores, weight in rest:
+        for name, score in _weighed(weight, scores.items()):
             old = result.get(name)
-            result[name] = value if old is None else aggregate(old, value)
+            result[name] = score if old is None else aggregate(old, score)
     return result
 
 
 def _intersection(sets: list[Scores], options: _Options) -> dict[bytes, float]:
+    """As in Redis, 0 times infinity is 0 in the smallest set only; in the others it is left to AGGREGATE."""
     (first, first_weight), *rest = _by_size(sets, options.weights)
+    aggregate = options.aggregate
     result: dict[bytes, float] = {}
-    for name, score in first.items():
-        total = _weigh(first_weight, score)
+    for name, total in _weighed(first_weight, first.items()):
         for scores, weight in rest:
             other = scores.get(name)
             if other is None:
                 break
-            total = options.aggregate(total, _weigh(weight, other))
+            total = aggregate(total, weight * other)
         else:
             result[name] = total
     return result
@@ -145,8 +176,9 @@ def _read(ctx: Session, argv: Sequence[bytes], name: str, operation: Operation) 
     sets, at = _inputs(ctx, argv, 1, name, storing=False)
     options = _Options(argv, at, len(sets), weighted=operation is not _difference, scored=True)
     result = operation(sets, options)
-    pairs = sorted(result.items(), key=lambda pair: (pair[1], pair[0]))
-    return Pairs(pairs) if options.scores else [member for member, _ in pairs]
+    members = sorted(result)
+    members.sort(key=result.__getitem__)  # two sorts by one key each cost half of one by tuples
+    return Pairs([(name, result[name]) for name in members]) if options.scores else members
 
 
 def _store(ctx: Session, argv: Sequence[bytes], name: str, operation: Operation) -> int:

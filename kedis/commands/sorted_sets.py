@@ -16,6 +16,7 @@ from kedis.commands.scan import parse_cursor, parse_scan
 from kedis.commands.table import DENYOOM, FAST, READONLY, WRITE, command, counted, span
 from kedis.errors import CommandError
 from kedis.resp.values import NULL_ARRAY, Pairs
+from kedis.store.encoding import encoding
 from kedis.structures.sorted_set import SortedSet
 
 if TYPE_CHECKING:
@@ -40,28 +41,33 @@ _READ = [span("RO access", 1)]
 )
 def zadd(ctx: Session, argv: Sequence[bytes]) -> Any:
     if len(argv) == 4:
-        score = double(argv[2]) + 0.0
-        key = argv[1]
+        raw, key, name = argv[2], argv[1], argv[3]
+        # What `double` does with whole numbers, without its calls: a quarter of this function's own time.
+        score = float(raw) if raw.isdigit() and len(raw) < 16 else _only_score(raw)
         db = ctx.db
         members = db.edit_or_create(key, SortedSet)
-        old = members.scores.get(argv[3])
-        if old is None:
-            members.add(argv[3], score)
-            db.modified(key, members, "zadd")
-            return 1
-        if old != score:
-            members.add(argv[3], score)
-            db.modified(key, members, "zadd")
-        return 0
+        old = members.scores.get(name)
+        if old == score:
+            return 0
+        members.add(name, score)
+        db.modified(key, members, "zadd")
+        return 1 if old is None else 0
     options, position = _zadd_options(argv)
     rest = argv[position:]
     if not rest or len(rest) % 2:
         raise CommandError(errors.SYNTAX)
     _check_zadd_options(options, len(rest) // 2)
-    return _add_all(ctx, argv[1], [double(raw) + 0.0 for raw in rest[::2]], rest[1::2], options)
+    return _add_all(ctx, argv[1], [double(raw) for raw in rest[::2]], rest[1::2], options)
 
 
 _ZADD_OPTIONS = frozenset([b"NX", b"XX", b"GT", b"LT", b"CH", b"INCR"])
+
+
+def _only_score(raw: bytes) -> float:
+    """The score of a ZADD of four words; an option in its place leaves nothing to pair the last word with."""
+    if raw.upper() in _ZADD_OPTIONS:
+        raise CommandError(errors.SYNTAX)
+    return double(raw) + 0.0
 
 
 def _zadd_options(argv: Sequence[bytes]) -> tuple[set[bytes], int]:
@@ -94,9 +100,9 @@ def _add_all(
         if b"XX" in options:
             return None if increment else 0
         members = db.edit_or_create(key, SortedSet)
-    elif increment and names[0] in members.scores:
-        old = members.scores[names[0]]
-        if (old + scores[0]) != (old + scores[0]):
+    elif increment and b"NX" not in options:
+        total = members.scores.get(names[0], 0.0) + scores[0]
+        if total != total:
             raise CommandError(errors.SCORE_NOT_A_NUMBER)
     added = updated = 0
     result: float | None = None
@@ -366,6 +372,10 @@ def zrandmember(ctx: Session, argv: Sequence[bytes]) -> Any:
     return Pairs(chosen) if with_scores else [name for name, _ in chosen]
 
 
+#: Up to here Redis keeps a whole score of a small set as an integer, and ZSCAN shows it as one.
+_WHOLE_MAX = 2.0**62
+
+
 @command(
     "ZSCAN",
     arity=-3,
@@ -383,9 +393,11 @@ def zscan(ctx: Session, argv: Sequence[bytes]) -> list[Any]:
     if members is None:
         return [b"0", []]
     options = parse_scan(argv, 3)
+    compact = encoding(members, ctx.engine.config) == b"listpack"
     following, found = members.scan(cursor, options.count)
     flat: list[bytes] = []
     for name, score in found:
         if options.match is None or options.match(name):
-            flat += (name, format_double(score))
+            whole = compact and abs(score) <= _WHOLE_MAX and score.is_integer()
+            flat += (name, b"%d" % score if whole else format_double(score))
     return [b"%d" % following, flat]
