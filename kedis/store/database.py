@@ -81,16 +81,27 @@ class Database:
             self.keyspace.hits += 1
         return value
 
+    # The three methods below are on the path of nearly every command, so each does its own look-up: a call of
+    # `peek` or `find` in between costs 60 ns.
+
     def read(self, key: bytes, kind: type[Container]) -> Container | None:
         """The container at ``key`` for reading; None when there is none.  Raises WRONGTYPE."""
-        value = self.find(key)
-        if value is None or type(value) is kind:
+        if self.expires and key in self.expires:
+            self._remove_if_due(key)
+        value = self.data.get(key)
+        if value is None:
+            self.keyspace.misses += 1
+            return None
+        self.keyspace.hits += 1
+        if type(value) is kind:
             return value
         raise CommandError(WRONG_TYPE)
 
     def edit(self, key: bytes, kind: type[Container]) -> Container | None:
         """The container at ``key`` for writing (no hit or miss counted).  Raises WRONGTYPE."""
-        value = self.peek(key)
+        if self.expires and key in self.expires:
+            self._remove_if_due(key)
+        value = self.data.get(key)
         if value is None or type(value) is kind:
             return value
         raise CommandError(WRONG_TYPE)
@@ -101,7 +112,9 @@ class Database:
         A created container is in the keyspace at once; the caller fills it and calls :meth:`modified`
         before it returns, and nothing may raise in between.
         """
-        value = self.peek(key)
+        if self.expires and key in self.expires:
+            self._remove_if_due(key)
+        value = self.data.get(key)
         if value is None:
             value = kind()
             self.data[key] = value
