@@ -19,7 +19,7 @@ from kedis.persistence.manifest import Manifest, parse_manifest
 from kedis.persistence.rewrite import Rewriter
 from kedis.persistence.snapshot import write_base
 from kedis.persistence.worker import InlineWorker
-from tests.commands.driver import Client, ErrorReply
+from tests.commands.driver import Client
 from tests.persistence.folders import BASE, INCR, LISTING, MANIFEST, listing, load, strings
 from tests.persistence.server import Kedis, files, write_folder
 from tests.persistence.test_with_redis import content
