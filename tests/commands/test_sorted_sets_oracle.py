@@ -1,8 +1,8 @@
 """Seeded random calls of the sorted set commands, on Kedis and on real Redis: replies, data and journals agree.
 
-ZRANDMEMBER is asked for members of a set of one, so that its answer is certain.  Ranges of names are asked of
-sets whose members all have one score; for others Redis promises nothing.  No negative zero is stored: Redis keeps its sign in large sets only, Kedis
-never.
+ZRANDMEMBER is asked for members of a set of one, so that its answer is certain; ZSCAN for sets that it returns
+whole.  Ranges of names are asked of sets whose members all have one score; for others Redis promises nothing.
+No negative zero is stored: Redis keeps its sign in large sets only, Kedis never.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from tests.commands.agreement import compare, damaged, journalling_oracle
 from tests.oracle import Oracle
 
 KEYS = ["z", "z", "y", "big", "ttl", "one", "none"]
-ALL_KEYS = [*KEYS, "set", "string"]
+#: What the storing commands may replace.
+DESTINATIONS = ["new", "y", "ttl", "text"]
 NAMES = ["a", "b", "c", "d", "e", "f", "", "\0\xff", "m5", "m77"]
 SCORES = ["0", "1", "2", "2.5", "-1", "1e3", "0.1", "0.2", "3.0000000000000004", "inf", "-inf", "+inf"]
 SCORES += ["17", "9007199254740993", "1e-320", "0x10", "1e17", "123456789.123456789"]
@@ -57,6 +58,7 @@ FILL = [
     "ZADD solo 1.5 only",
     "SADD set a b c m5",
     "SET string x",
+    "SET text x PXAT 4000000000000",
 ]
 
 
@@ -182,7 +184,7 @@ class Writer:
         if self.random.random() < 0.3:
             if self.random.random() < 0.8:
                 words = [word for word in words if word != "WITHSCORES"]
-            return ["ZRANGESTORE", self.mostly(ALL_KEYS, ["new"]), *words]
+            return ["ZRANGESTORE", self.random.choice(DESTINATIONS), *words]
         return ["ZRANGE", *words]
 
     def old_ranges(self) -> list[Any]:
@@ -226,7 +228,7 @@ class Writer:
         if self.random.random() < (0.05 if storing else 0.5):
             options.append([self.spelling("WITHSCORES")])
         self.random.shuffle(options)
-        start = [name + "STORE", self.mostly(ALL_KEYS, ["new"])] if storing else [name]
+        start = [name + "STORE", self.random.choice(DESTINATIONS)] if storing else [name]
         return [*start, self.number_of(keys), *keys, *(word for option in options for word in option)]
 
     def zintercard(self) -> list[Any]:
@@ -235,7 +237,7 @@ class Writer:
         return ["ZINTERCARD", self.number_of(keys), *keys, *limit]
 
     def zscan(self) -> list[Any]:
-        key = self.mostly(["z", "y", "same", "one", "ttl", "missing"], ["string", "set"])
+        key = self.mostly(["z", "same", "one", "solo", "missing"], ["string", "set"])
         options = [
             ["MATCH", "*"],
             ["match", "[a-c]"],
@@ -250,25 +252,16 @@ class Writer:
     def keyspace(self) -> list[Any]:
         if self.random.random() < 0.2:
             return ["DEL", self.random.choice(["z", "y", "same", "one", "new"])]
-        return [self.random.choice(["TYPE", "PEXPIRETIME"]), self.random.choice([*ALL_KEYS, "new"])]
+        return [self.random.choice(["TYPE", "PEXPIRETIME"]), self.random.choice([*KEYS, *DESTINATIONS])]
 
     def call(self) -> list[Any]:
         if self.random.random() < 0.2:
             return self.zadd()
-        families = [
-            *(
-                self.zadd_same,
-                self.zincrby,
-                self.of_members,
-                self.of_a_member,
-                self.of_a_key,
-                self.zpop,
-                self.zmpop,
-                self.zrange,
-            ),
-            *(self.zrandmember, self.zrange, self.zrange, self.old_ranges, self.counts, self.removals),
-            *(self.algebra, self.algebra, self.zintercard, self.zscan, self.keyspace),
-        ]
+        members = [self.zadd_same, self.zincrby, self.of_members, self.of_a_member, self.of_a_key]
+        taking = [self.zpop, self.zmpop, self.removals]
+        looking = [self.zrange, self.zrange, self.old_ranges, self.counts, self.zrandmember, self.zscan]
+        several = [self.zrange, self.algebra, self.algebra, self.zintercard]
+        families = [*members, *taking, *looking, *several, self.keyspace]
         return self.random.choice(families)()
 
 
