@@ -138,6 +138,8 @@ class Comparison:
             for _ in range(_MOST_CURSORS):
                 cursor, page = items(reply)
                 texts = flatten(page)
+                if name == b"ZSCAN":  # which spells large scores by the representation, past and present
+                    texts[1::2] = [b"%r" % (float(score) + 0.0) for score in texts[1::2]]
                 elements.update(zip(*[iter(texts)] * step, strict=True))
                 if cursor[1] == b"0":
                     break

@@ -197,7 +197,8 @@ def test_parser_agrees_with_the_table(request_bytes: bytes, reply: bytes, authen
     try:
         commands, error = parser.feed(request_bytes), b""
     except ProtocolError as problem:
-        commands, chunks = problem.commands, []
+        chunks: list[bytes] = []
+        commands = problem.commands
         encode2(problem, chunks.append)
         error = b"".join(chunks)
     assert answer(commands) + error == reply
