@@ -70,7 +70,7 @@ _KINDS = {"rank": by_rank, "score": by_score, "name": by_name}
 # -- reading ----------------------------------------------------------------------------------------------
 
 
-@dataclass
+@dataclass(slots=True)
 class Options:
     """What stands behind the bounds of a ZRANGE."""
 

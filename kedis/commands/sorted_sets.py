@@ -92,7 +92,7 @@ def _check_zadd_options(options: set[bytes], pairs: int) -> None:
 def _add_all(
     ctx: Session, key: bytes, scores: list[float], names: Sequence[bytes], options: set[bytes]
 ) -> Any:
-    """ZADD with options, and ZINCRBY: the number of members added (or changed), or the new score."""
+    """ZADD with options: the number of members added (or changed), or the new score."""
     db = ctx.db
     members = db.edit(key, SortedSet)
     increment = b"INCR" in options
@@ -146,7 +146,22 @@ def _wanted(before: float | None, after: float, options: set[bytes]) -> bool:
     complexity="O(log(N))",
 )
 def zincrby(ctx: Session, argv: Sequence[bytes]) -> Any:
-    return _add_all(ctx, argv[1], [double(argv[2])], [argv[3]], {b"INCR"})
+    total = double(argv[2])
+    key, name = argv[1], argv[3]
+    db = ctx.db
+    members = db.edit(key, SortedSet)
+    old = None if members is None else members.scores.get(name)
+    if old is not None:
+        total += old
+        if total != total:
+            raise CommandError(errors.SCORE_NOT_A_NUMBER)
+        if total == old:
+            return total
+    if members is None:
+        members = db.edit_or_create(key, SortedSet)
+    members.add(name, total + 0.0)
+    db.modified(key, members, "zincr")
+    return total
 
 
 # -- taking out -------------------------------------------------------------------------------------------
@@ -181,14 +196,20 @@ def pop(ctx: Session, key: bytes, members: SortedSet, highest: bool, count: int)
 
 
 def _zpop(ctx: Session, argv: Sequence[bytes], highest: bool) -> Any:
+    key = argv[1]
+    if len(argv) == 2:
+        db = ctx.db
+        members = db.edit(key, SortedSet)
+        if members is None:
+            return []
+        (first,) = members.pop_max() if highest else members.pop_min()
+        db.modified(key, members, "zpopmax" if highest else "zpopmin")
+        return list(first)
     if len(argv) > 3:
         raise CommandError(errors.SYNTAX)
-    count = natural(argv[2]) if len(argv) == 3 else 1
-    members = ctx.db.edit(argv[1], SortedSet)
-    if members is None:
-        return []
-    taken = pop(ctx, argv[1], members, highest, count)
-    return Pairs(taken) if len(argv) == 3 else list(taken[0])
+    count = natural(argv[2])
+    members = ctx.db.edit(key, SortedSet)
+    return [] if members is None else Pairs(pop(ctx, key, members, highest, count))
 
 
 @command(
@@ -202,7 +223,7 @@ def _zpop(ctx: Session, argv: Sequence[bytes], highest: bool) -> Any:
     complexity="O(log(N)) for each member.",
 )
 def zpopmin(ctx: Session, argv: Sequence[bytes]) -> Any:
-    return _zpop(ctx, argv, highest=False)
+    return _zpop(ctx, argv, False)
 
 
 @command(
@@ -216,7 +237,7 @@ def zpopmin(ctx: Session, argv: Sequence[bytes]) -> Any:
     complexity="O(log(N)) for each member.",
 )
 def zpopmax(ctx: Session, argv: Sequence[bytes]) -> Any:
-    return _zpop(ctx, argv, highest=True)
+    return _zpop(ctx, argv, True)
 
 
 def parse_zmpop(argv: Sequence[bytes], at: int) -> tuple[Sequence[bytes], bool, int]:
