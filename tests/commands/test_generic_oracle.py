@@ -117,7 +117,7 @@ def random_call(random: Random) -> list[str]:
             ["EXPIRETIME", key],
             ["PEXPIRETIME", key],
             ["PERSIST", key],
-            ["OBJECT", random.choice(["ENCODING", "encoding", "IDLETIME", "FREQ", "foo"]), key],
+            ["OBJECT", random.choice(["ENCODING", "encoding", "FREQ", "foo"]), key],
             ["DBSIZE"],
             ["SWAPDB", random.choice(["0", "1", number]), random.choice(["0", "1", number])],
             ["SELECT", random.choice(["0", "1"])],
