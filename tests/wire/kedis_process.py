@@ -23,7 +23,17 @@ class KedisProcess:
         self.address = ("127.0.0.1", port)
         self.directory = tempfile.TemporaryDirectory(prefix="kedis-wire-")
         self.log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
-        words = [sys.executable, "-m", "kedis", "--port", str(port), "--appendonly", "no"]
+        words = [
+            sys.executable,
+            "-m",
+            "kedis",
+            "--port",
+            str(port),
+            "--appendonly",
+            "no",
+            "--metrics-port",
+            "no",
+        ]
         self.process = subprocess.Popen(
             [*words, "--dir", self.directory.name, *flags], stdout=self.log, stderr=subprocess.STDOUT
         )
