@@ -1,0 +1,113 @@
+"""Sorted sets, taking members off either end.
+
+ZMPOP is journalled as the ZPOPMIN or ZPOPMAX of the key that it found, with the number it took.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from kedis import errors
+from kedis.commands.args import integer_between, natural
+from kedis.commands.numbers import INT64_MAX
+from kedis.commands.table import FAST, WRITE, command, counted, span
+from kedis.errors import CommandError
+from kedis.resp.values import NULL_ARRAY, Pairs
+from kedis.structures.sorted_set import SortedSet
+
+if TYPE_CHECKING:
+    from kedis.session import Session
+
+Scored = list[tuple[bytes, float]]
+
+
+def pop(ctx: Session, key: bytes, members: SortedSet, highest: bool, count: int) -> Scored:
+    """Take up to ``count`` members off one end."""
+    taken = members.pop_max(count) if highest else members.pop_min(count)
+    if taken:
+        ctx.db.modified(key, members, "zpopmax" if highest else "zpopmin", len(taken))
+    return taken
+
+
+def _zpop(ctx: Session, argv: Sequence[bytes], highest: bool) -> Any:
+    key = argv[1]
+    if len(argv) == 2:
+        db = ctx.db
+        members = db.edit(key, SortedSet)
+        if members is None:
+            return []
+        (first,) = members.pop_max() if highest else members.pop_min()
+        db.modified(key, members, "zpopmax" if highest else "zpopmin")
+        return list(first)
+    if len(argv) > 3:
+        raise CommandError(errors.SYNTAX)
+    count = natural(argv[2])
+    members = ctx.db.edit(key, SortedSet)
+    return [] if members is None else Pairs(pop(ctx, key, members, highest, count))
+
+
+@command(
+    "ZPOPMIN",
+    arity=-2,
+    flags=WRITE | FAST,
+    group="sorted-set",
+    since="5.0.0",
+    summary="Removes and returns the members with the lowest scores.",
+    keys=[span("RW access delete", 1)],
+    complexity="O(log(N)) for each member.",
+)
+def zpopmin(ctx: Session, argv: Sequence[bytes]) -> Any:
+    return _zpop(ctx, argv, False)
+
+
+@command(
+    "ZPOPMAX",
+    arity=-2,
+    flags=WRITE | FAST,
+    group="sorted-set",
+    since="5.0.0",
+    summary="Removes and returns the members with the highest scores.",
+    keys=[span("RW access delete", 1)],
+    complexity="O(log(N)) for each member.",
+)
+def zpopmax(ctx: Session, argv: Sequence[bytes]) -> Any:
+    return _zpop(ctx, argv, True)
+
+
+def parse_zmpop(argv: Sequence[bytes], at: int) -> tuple[Sequence[bytes], bool, int]:
+    """``numkeys key [key ...] MIN|MAX [COUNT count]`` from ``at`` on: keys, whether highest, count."""
+    number = integer_between(argv[at], 1, INT64_MAX, errors.KEY_COUNT_NOT_POSITIVE)
+    where = at + 1 + number
+    if where >= len(argv) or (side := argv[where].upper()) not in (b"MIN", b"MAX"):
+        raise CommandError(errors.SYNTAX)
+    options = argv[where + 1 :]
+    count = 1
+    if options:
+        if len(options) < 2 or options[0].upper() != b"COUNT":
+            raise CommandError(errors.SYNTAX)
+        count = integer_between(options[1], 1, INT64_MAX, errors.POP_COUNT_NOT_POSITIVE)
+        if len(options) > 2:
+            raise CommandError(errors.SYNTAX)
+    return argv[at + 1 : where], side == b"MAX", count
+
+
+@command(
+    "ZMPOP",
+    arity=-4,
+    flags=WRITE,
+    group="sorted-set",
+    since="7.0.0",
+    summary="Removes and returns members of the first sorted set that is not empty.",
+    keys=[counted("RW access delete", 1)],
+    complexity="O(K) + O(log(N)) for each member, K being the keys.",
+)
+def zmpop(ctx: Session, argv: Sequence[bytes]) -> Any:
+    keys, highest, count = parse_zmpop(argv, 1)
+    for key in keys:
+        members = ctx.db.edit(key, SortedSet)
+        if members is not None:
+            taken = pop(ctx, key, members, highest, count)
+            ctx.propagate(b"ZPOPMAX" if highest else b"ZPOPMIN", key, b"%d" % len(taken))
+            return [key, [list(pair) for pair in taken]]
+    return NULL_ARRAY
