@@ -57,7 +57,7 @@ def check_file(path: str, *, until: int | None = None) -> FileReport:
 
 
 def _read(reader: AofReader, report: FileReport) -> None:
-    unit: int | None = None  # where the transaction under way begins
+    unit: Callable[[], int] | None = None  # gives where the transaction under way begins
     try:
         for commands in reader.batches():
             for index, argv in enumerate(commands):
@@ -66,22 +66,24 @@ def _read(reader: AofReader, report: FileReport) -> None:
             report.commands += len(commands)
     except DamagedFile as damage:
         report.problem = str(damage)
-        report.sound = damage.offset if unit is None else unit
+        report.sound = damage.offset if unit is None else unit()
         return
-    report.sound = reader.end if unit is None else unit
+    report.sound = reader.end if unit is None else unit()
     report.later = None if reader.later is None else report.sound
     if reader.torn is not None:
         report.problem = f"it ends with a command that is not whole, at offset {reader.end}"
     elif unit is not None and reader.later is None:
-        report.problem = f"it ends with a transaction without its EXEC, at offset {unit}"
+        report.problem = f"it ends with a transaction without its EXEC, at offset {report.sound}"
 
 
-def _follow(name: bytes, unit: int | None, reader: AofReader, index: int) -> int | None:
-    """Where the transaction begins, after the command ``name``."""
+def _follow(
+    name: bytes, unit: Callable[[], int] | None, reader: AofReader, index: int
+) -> Callable[[], int] | None:
+    """What gives the place where the transaction began, after the command ``name``; None outside of one."""
     if name == b"MULTI":
         if unit is not None:
             raise DamagedFile(reader.offset_of(index), "MULTI inside a transaction")
-        return reader.offset_of(index)
+        return reader.place_of(index)
     if name == b"EXEC":
         if unit is None:
             raise DamagedFile(reader.offset_of(index), "EXEC without MULTI")

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,7 +81,7 @@ class Loader:
         self._handlers = _handlers(engine)
         self._warnings = 0
         self._unit: list[list[bytes]] | None = None
-        self._unit_offset = 0
+        self._unit_place: Callable[[], int] = int
         self.commands = 0
         self.tail = Tail()
         self.cut_bytes = 0
@@ -126,7 +126,7 @@ class Loader:
         size = os.path.getsize(path)
         sound = reader.end
         if self._unit is not None:
-            sound = self._unit_offset
+            sound = self._unit_place()
         elif reader.torn is None:
             self.tail = Tail(sound, reader.crc, reader.uncovered)
             return
@@ -186,7 +186,7 @@ class Loader:
             problem = "wrong number of arguments for" if "number of arguments" in str(error) else "unknown"
             raise DamagedFile(reader.offset_of(index), _odd(argv, problem)) from None
         if row.name == "multi" and self._unit is None:
-            self._unit_offset = reader.offset_of(index)
+            self._unit_place = reader.place_of(index)
             self._unit = []
         elif row.name == "exec" and self._unit is not None:
             unit, self._unit = self._unit, None

@@ -18,7 +18,8 @@ which continues the chain proves that nothing was missing once, and so that the 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import BinaryIO
 from zlib import crc32
 
@@ -137,15 +138,11 @@ class AofReader:
 
     def offset_of(self, index: int) -> int:
         """Where the command ``index`` of the batch at hand begins.  O(bytes before it)."""
-        position = 0
-        while True:
-            if self._batch[position] == _HASH:
-                position = self._batch.index(b"\n", position) + 1
-                continue
-            if index == 0:
-                return self.offset + position
-            position = read_command(self._batch, position)[1]
-            index -= 1
+        return self.place_of(index)()
+
+    def place_of(self, index: int) -> Callable[[], int]:
+        """What gives the same at any later time, for those who will rarely ask.  O(1)."""
+        return partial(_offset, self._batch, self.offset, index)
 
     def _checked_section(self, section: bytes) -> tuple[list[list[bytes]], int]:
         """Commands and the checksum lines among them, up to the last of these; nothing if in doubt."""
@@ -231,6 +228,19 @@ class AofReader:
                     f"a command that runs past the checksum at offset {self.end + at}: a damaged length",
                 )
             at = rest.find(PREFIX, at + 1)
+
+
+def _offset(batch: bytes, start: int, index: int) -> int:
+    """The offset of the command ``index`` of ``batch``, which begins at ``start``."""
+    position = 0
+    while True:
+        if batch[position] == _HASH:
+            position = batch.index(b"\n", position) + 1
+        elif index == 0:
+            return start + position
+        else:
+            position = read_command(batch, position)[1]
+            index -= 1
 
 
 def _timestamp(comment: bytes) -> int:

@@ -1,7 +1,7 @@
 """Disks that fill up, fail and dawdle: what is refused, what goes on, and how it comes back.
 
-The kernel is made to fail by strace's fault injection; where tracing is not permitted these tests are skipped.  A disk that
-is full is a tmpfs, which root may mount, or again strace.
+The kernel is made to fail by strace's fault injection; where tracing is not permitted these tests are skipped.  A disk
+that is full is a tmpfs, which root may mount, or again strace.
 """
 
 from __future__ import annotations
