@@ -35,7 +35,7 @@ class EmbeddedEngine:
     """An engine that its clients drive: there is no event loop, so each request does its share of the upkeep."""
 
     def __init__(self, config: Config | None = None) -> None:
-        self.engine = Engine(config if config is not None else Config())
+        self.engine = Engine(config if config is not None else Config({"appendonly": "no"}))
         self.lock = threading.RLock()
         self._expiry = ActiveExpiry(self.engine.keyspace)
         self._expired_ns = self.engine.clock()
@@ -70,6 +70,8 @@ class EmbeddedEngine:
                 self._expiry.run(_EXPIRY_INTERVAL_NS / 1e9, self.engine.clock)
                 self.engine.flush_pending()
                 self._observer.sample()
+            if self._aof is not None:
+                self._aof.settle(session)
 
 
 class EngineSocket:

@@ -95,6 +95,7 @@ class EmbeddedAof:
             self._engine.set_write_error(refusal)
             if session.wrote_in_turn == self._engine.turn:
                 session.refuse_replies(CommandError(refusal))
+            self._engine.turn += 1
         else:
             self._engine.turn += 1
             if self._engine.write_error is not None and self._sync_failure is None:

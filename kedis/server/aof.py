@@ -346,6 +346,7 @@ class AofService:
             for connection in self._cycle.waiting:
                 if connection.session.wrote_in_turn == self._engine.turn:
                     connection.session.refuse_replies(refusal)
+            self._engine.turn += 1
 
     def _on_sync_error(self, error: OSError) -> None:
         reason = error.strerror or str(error)
