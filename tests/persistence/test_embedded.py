@@ -109,7 +109,7 @@ def test_no_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     disk = Disk(monkeypatch, "write", errno.ENOSPC)
     disk.broken = True
     for _ in range(2):
-        with pytest.raises(redis.ResponseError, match="MISCONF Errors writing.*No space left"):
+        with pytest.raises(redis.ResponseError, match=r"MISCONF Errors writing.*No space left"):
             store.set("b", 1)
     assert store.get("a") == b"1"
     disk.broken = False
@@ -125,7 +125,7 @@ def test_sync_fails_under_everysec(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     disk.broken = True
     store.set("a", 1)
     deadline = time.monotonic() + 5
-    with pytest.raises(redis.ResponseError, match="MISCONF Errors writing.*Input/output error"):
+    with pytest.raises(redis.ResponseError, match=r"MISCONF Errors writing.*Input/output error"):
         while time.monotonic() < deadline:
             store.set("b", 1)
             time.sleep(0.05)
