@@ -37,7 +37,8 @@ def _zpop(ctx: Session, argv: Sequence[bytes], highest: bool) -> Any:
         members = db.edit(key, SortedSet)
         if members is None:
             return []
-        (first,) = members.pop_max() if highest else members.pop_min()
+        first = members.at(len(members) - 1 if highest else 0)
+        members.remove(first[0])
         db.modified(key, members, "zpopmax" if highest else "zpopmin")
         return list(first)
     if len(argv) > 3:

@@ -192,7 +192,9 @@ class SortedSet:
         if start >= stop:
             return []
         if stop - start == 1:
-            return self._pop_at(start)
+            pair = self._list.at(start)
+            self.remove(pair[0])
+            return [pair]
         taken = self._list.delete_ranks(start, stop)
         scores = self.scores
         for member, _ in taken:
@@ -202,23 +204,14 @@ class SortedSet:
 
     def pop_min(self, count: int = 1) -> list[tuple[bytes, float]]:
         """Take out up to `count` of the lowest, lowest first. O(log N + count)."""
-        if count == 1 and self.scores:
-            return self._pop_at(0)
         return self.remove_range(0, count)
 
     def pop_max(self, count: int = 1) -> list[tuple[bytes, float]]:
         """Take out up to `count` of the highest, highest first. O(log N + count)."""
         size = len(self.scores)
-        if count == 1 and size:
-            return self._pop_at(size - 1)
         taken = self.remove_range(size - count, size)
         taken.reverse()
         return taken
-
-    def _pop_at(self, rank: int) -> list[tuple[bytes, float]]:
-        pair = self._list.at(rank)
-        self.remove(pair[0])
-        return [pair]
 
     def random_member(self, rng: Random) -> tuple[bytes, float]:
         """A (member, score), each equally likely; the set must not be empty. O(log N) expected."""
