@@ -45,6 +45,7 @@ fuzz: $(STAMP) tools
 
 bench: $(STAMP) tools
 	@$(BIN)/python ops/bench/against_redis.py
+	@$(BIN)/python ops/bench/aof.py
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

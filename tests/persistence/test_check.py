@@ -106,9 +106,7 @@ def test_truncate_to_timestamp(
 
 
 @pytest.mark.parametrize("words", [[], ["--bogus", "x"], ["a", "b"], ["--truncate-to-timestamp", "x", "y"]])
-def test_usage(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str]
-) -> None:
+def test_usage(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
     code, shown = run(monkeypatch, capsys, *words)
     assert code == 1 and shown.startswith("usage")
 

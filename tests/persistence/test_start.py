@@ -53,7 +53,9 @@ def test_while_loading(tmp_path: Path, large: dict[str, bytes]) -> None:
     assert wire.call("DBSIZE") == 50_000
     assert kedis.terminate() == 0
     assert re.search(rf"loaded {COMMANDS + 24} commands", kedis.log())
-    assert re.search(r"loading: \d+ of \d+ MB \(\d+%\), \d+ keys, \d+ commands/s, \d+ MB/s, \d+ s left", kedis.log())
+    assert re.search(
+        r"loading: \d+ of \d+ MB \(\d+%\), \d+ keys, \d+ commands/s, \d+ MB/s, \d+ s left", kedis.log()
+    )
 
 
 def test_stopped_while_loading(tmp_path: Path, large: dict[str, bytes]) -> None:
