@@ -14,6 +14,7 @@ The clock is the wall clock, so that one reading serves both; a step of it spoil
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections import Counter
@@ -52,6 +53,8 @@ _PUBSUB_ALLOWED = frozenset(
 _BROWSER_WORDS = frozenset([b"post", b"host:"])
 #: How much of an unknown command's arguments an error message repeats, in bytes.
 _ECHO_LIMIT = 128
+#: What an argument costs in memory beside its bytes.
+_ARGUMENT_OVERHEAD = 40
 #: A duration that nothing reaches.
 FOREVER_NS = 1 << 62
 
@@ -144,6 +147,7 @@ class Engine:
     def end_transaction(self, session: Session) -> None:
         """Forget what ``session`` has queued and watched."""
         session.queue = None
+        session.queued_bytes = 0
         session.multi_failed = False
         self.unwatch_all(session)
         session.update_guard()
@@ -186,6 +190,7 @@ class Engine:
                         return position + 1
                     continue
             dirty = keyspace.dirty
+            value = None
             try:
                 value = command.function(session, argv)  # type: ignore[misc]
                 session.encoders[type(value)](value, session.append)
@@ -194,6 +199,7 @@ class Engine:
                 self.error_counts[error.code] += 1
                 session.encode(error)
             except Exception:
+                _take_back(session, value)
                 session.encode(self._fault(command, argv, dirty))
             if pending or (dirty != keyspace.dirty and command.writes):
                 self._record(session, command, argv, dirty != keyspace.dirty)
@@ -252,6 +258,7 @@ class Engine:
             return None
         if session.queue is not None and command.name not in _NOT_QUEUED:
             session.queue.append(argv)
+            session.queued_bytes += sum(map(len, argv)) + _ARGUMENT_OVERHEAD * len(argv)
             session.encode(QUEUED)
             return None
         if self.paused_until_ns:
@@ -440,6 +447,15 @@ class Engine:
         lookup = dict(self.commands)
         lookup.update({name.upper(): row for name, row in self.commands.items()})
         return lookup
+
+
+def _take_back(session: Session, value: Any) -> None:
+    """``value``, what a command returned, could not be encoded: remove what was appended of it."""
+    chunks: list[bytes] = []
+    with contextlib.suppress(Exception):
+        session.encoders[type(value)](value, chunks.append)
+    if chunks and value is not None and session.reply_mode == "on":
+        del session.out[-len(chunks) :]
 
 
 def _bind(table: dict[bytes, Command]) -> dict[bytes, Command]:

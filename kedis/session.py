@@ -72,6 +72,7 @@ class Session:
         "no_touch",
         "out",
         "queue",
+        "queued_bytes",
         "reply_mode",
         "resp",
         "subscriptions",
@@ -111,6 +112,7 @@ class Session:
         self.user = b"default"
         self.authenticated = not engine.config.requirepass
         self.queue: list[Any] | None = None
+        self.queued_bytes = 0
         self.multi_failed = False
         self.watched: set[tuple[int, bytes]] = set()
         self.watch_broken = False

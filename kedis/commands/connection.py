@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import kedis
@@ -66,10 +67,10 @@ def select(ctx: Session, argv: Sequence[bytes]) -> Any:
 def authenticate(ctx: Session, user: bytes, password: bytes) -> None:
     """Log ``ctx`` in as ``user``.  Raises WRONGPASS.
 
-    The comparison takes the same time wherever the two passwords differ.
+    Digests are compared, in constant time: neither where two passwords differ nor their lengths can be measured.
     """
     expected = ctx.engine.config.requirepass.encode("utf-8", "surrogateescape")
-    right = hmac.compare_digest(password, expected) or not expected
+    right = hmac.compare_digest(sha256(password).digest(), sha256(expected).digest()) or not expected
     if user != b"default" or not right:
         raise CommandError(errors.WRONG_PASSWORD)
     ctx.user = user

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import logging
 import socket
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from gevent import getcurrent
@@ -32,6 +33,11 @@ READ_SIZE = 64 * 1024
 BUDGET_NS = 2_000_000
 #: Replies that a client which has not authenticated may leave unread, in bytes.
 UNAUTHENTICATED_OUTPUT_LIMIT = 64 * 1024
+
+#: Replies of a turn are joined for one send up to this size in bytes; beyond, large values would be copied in heaps.
+_JOIN_LIMIT = 256 * 1024
+#: Chunks of a smaller average size are joined in any case.
+_SMALL_CHUNK = 1024
 
 _READ, _WRITE = 1, 2
 
@@ -55,6 +61,7 @@ class Connection:
         "session",
         "sock",
         "unsent",
+        "unsent_bytes",
     )
 
     def __init__(self, server: NetworkServer, sock: socket.socket, address: str, local_address: str) -> None:
@@ -65,7 +72,8 @@ class Connection:
         self.session = Session(server.engine, self, address=address, local_address=local_address)
         config = server.engine.config
         self.parser = RequestParser(max_bulk_length=config.proto_max_bulk_len)
-        self.unsent: list[bytes | memoryview] = []
+        self.unsent: deque[bytes | memoryview] = deque()
+        self.unsent_bytes = 0
         self.sealed: list[
             bytes
         ] = []  # replies that wait for the sync under way; later ones are in session.out
@@ -119,6 +127,8 @@ class Connection:
                 if not commands:
                     self._check_query_buffer()
                     continue
+                if session.queue is not None:
+                    self._check_query_buffer()
                 done = engine.run(session, commands, 0, BUDGET_NS)
                 if done < len(commands):
                     self._run_rest(commands, done)
@@ -161,7 +171,9 @@ class Connection:
             self.wants_send()
 
     def _check_query_buffer(self) -> None:
-        if self.parser.pending_bytes > self.server.engine.config.client_query_buffer_limit:
+        """What is not a whole command yet, or waits for EXEC, has a limit (client-query-buffer-limit)."""
+        waiting = self.parser.pending_bytes + self.session.queued_bytes
+        if waiting > self.server.engine.config.client_query_buffer_limit:
             self.server.query_buffer_disconnections += 1
             log.warning("closing client %s: query buffer limit reached", self.session.address)
             self.close()
@@ -234,67 +246,99 @@ class Connection:
             return
         out = self.session.out if chunks is None else chunks
         if out:
-            data = out[0] if len(out) == 1 else b"".join(out)
-            out.clear()
             if self.unsent:
-                self.unsent.append(data)
+                self._keep(out)
+            elif len(out) == 1:
+                self._send_at_once(out[0])
+            elif len(out) <= 16 or sum(map(len, out)) <= _JOIN_LIMIT:
+                self._send_at_once(b"".join(out))
             else:
-                try:
-                    sent = self.sock.send(data)
-                except (BlockingIOError, InterruptedError):
-                    sent = 0
-                except OSError:
-                    self.close()
-                    return
-                self.server.bytes_sent += sent
-                if sent < len(data):
-                    self.unsent.append(memoryview(data)[sent:])
-                    self._start_writing()
-            if self.unsent:
-                self._check_output_limit()
+                self._keep(out)
+                self._write_more()
+            out.clear()
+            if self.unsent and not self.closed:
+                self._start_writing()
+                self.check_output_limit()
         if self.session.close_after_reply and not self.unsent:
             self._close_if_all_is_sent()
+
+    def _send_at_once(self, data: bytes) -> None:
+        try:
+            sent = self.sock.send(data)
+        except (BlockingIOError, InterruptedError):
+            sent = 0
+        except OSError:
+            self.close()
+            return
+        self.server.bytes_sent += sent
+        if sent < len(data):
+            self.unsent.append(memoryview(data)[sent:])
+            self.unsent_bytes = len(data) - sent
+
+    def _keep(self, chunks: list[bytes]) -> None:
+        """Put ``chunks`` behind what the kernel has not taken yet.  Large ones are referred to, not copied."""
+        size = sum(map(len, chunks))
+        if size < _SMALL_CHUNK * len(chunks):
+            self.unsent.append(b"".join(chunks))  # each would cost more than its bytes
+        else:
+            self.unsent += chunks
+        self.unsent_bytes += size
 
     def _close_if_all_is_sent(self) -> None:
         if not self.session.out and not self.sealed:
             self.close()
 
     def _start_writing(self) -> None:
-        if self._write_watcher is None:
+        if self._write_watcher is None and not self.closed:
             self._write_watcher = self._hub.loop.io(self.fd, _WRITE)
             self._write_watcher.start(self._write_more)
+            self.server.slow_readers.add(self)
 
     def _stop_writing(self) -> None:
         if self._write_watcher is not None:
             self._write_watcher.stop()
             self._write_watcher.close()
             self._write_watcher = None
+            self.server.slow_readers.discard(self)
 
     def _write_more(self) -> None:
         """The socket is writable again: send up to a read's worth, so that one reader cannot hold the loop."""
         budget = 16 * READ_SIZE
         while self.unsent and budget > 0:
-            chunk = self.unsent[0]
+            chunk = self._next_chunk()
             try:
                 sent = self.sock.send(chunk)
             except (BlockingIOError, InterruptedError):
-                return
+                sent = 0
             except OSError:
                 self.close()
                 return
             self.server.bytes_sent += sent
+            self.unsent_bytes -= sent
             budget -= sent
-            if sent == len(chunk):
-                del self.unsent[0]
-            else:
-                self.unsent[0] = memoryview(chunk)[sent:]
+            if sent < len(chunk):
+                self.unsent.appendleft(memoryview(chunk)[sent:])
+                return
         if not self.unsent:
             self._limit_since_ns = 0
             self._stop_writing()
             if self.session.close_after_reply:
                 self._close_if_all_is_sent()
 
-    def _check_output_limit(self) -> None:
+    def _next_chunk(self) -> bytes | memoryview:
+        """Take what one send may send: small chunks joined, a large one alone."""
+        unsent = self.unsent
+        chunk = unsent.popleft()
+        size = len(chunk)
+        if size >= READ_SIZE or not unsent:
+            return chunk
+        parts = [chunk]
+        while unsent and size + len(unsent[0]) <= READ_SIZE:
+            size += len(unsent[0])
+            parts.append(unsent.popleft())
+        return b"".join(parts)
+
+    def check_output_limit(self) -> None:
         """Cut a client off whose unread replies pass its limit (client-output-buffer-limit)."""
         waiting = self.output_bytes()
         if not self.session.authenticated and waiting > UNAUTHENTICATED_OUTPUT_LIMIT:
@@ -322,7 +366,7 @@ class Connection:
 
     def output_bytes(self) -> int:
         """Bytes of replies that the client has not taken yet."""
-        return sum(map(len, self.unsent)) + sum(map(len, self.sealed)) + sum(map(len, self.session.out))
+        return self.unsent_bytes + sum(map(len, self.sealed)) + sum(map(len, self.session.out))
 
     def input_bytes(self) -> int:
         """Bytes received that do not make a whole command yet."""
@@ -345,6 +389,7 @@ class Connection:
         self._read_watcher.close()
         self._stop_writing()
         self.unsent.clear()
+        self.unsent_bytes = 0
         self.sealed.clear()
         self.session.out.clear()
         self.server.engine.disconnect(self.session)

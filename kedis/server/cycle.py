@@ -10,11 +10,15 @@ scheduled; replies they produce are therefore sent in the same turn.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from kedis.server.connection import Connection
+
+
+log = logging.getLogger("kedis.server")
 
 
 class TurnJournal(Protocol):
@@ -76,4 +80,8 @@ class Cycle:
         waiting, self.waiting = self.waiting, []
         for connection in waiting:
             connection.queued = False
-            connection.send()
+            try:
+                connection.send()
+            except Exception:  # of memory, say; the others must not go without their replies
+                log.exception("cannot send to client %s", connection.session.address)
+                connection.close()

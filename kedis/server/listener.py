@@ -6,15 +6,18 @@ is accepted, told and closed, and the spare is taken again; the accept loop neve
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
 from collections.abc import Callable
 from typing import Any
 
+import gevent
 from gevent.server import StreamServer
 
 _NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
+_REST_SECONDS = 0.1
 
 
 class Listener(StreamServer):  # type: ignore[misc]
@@ -50,7 +53,13 @@ class Listener(StreamServer):  # type: ignore[misc]
         return client, address
 
     def _refuse_one(self) -> None:
+        if self._spare < 0:
+            self._keep_spare()
+        if self._spare < 0:
+            self._rest()
+            return
         os.close(self._spare)
+        self._spare = -1
         try:
             fd, _ = self.socket._accept()
         except OSError:
@@ -60,7 +69,21 @@ class Listener(StreamServer):  # type: ignore[misc]
             client.setblocking(False)
             self._on_exhausted(client)
             client.close()
-        self._spare = os.open(os.devnull, os.O_RDONLY)
+        self._keep_spare()
+
+    def _keep_spare(self) -> None:
+        """Take a descriptor for bad times, unless another thread has been quicker."""
+        with contextlib.suppress(OSError):
+            self._spare = os.open(os.devnull, os.O_RDONLY)
+
+    def _rest(self) -> None:
+        """Not one descriptor is left: look again in a while, for the client that waits would wake the loop for ever."""
+        self.stop_accepting()
+        gevent.spawn_later(_REST_SECONDS, self._accept_again)
+
+    def _accept_again(self) -> None:
+        if self.started:
+            self.start_accepting()
 
     def close(self) -> None:
         """Stop accepting and close the listening socket and the spare descriptor."""

@@ -45,6 +45,8 @@ class NetworkServer:
         self.hub = gevent.get_hub()
         self.cycle = Cycle(self.hub)
         self.connections: set[Connection] = set()
+        #: Those whose replies the kernel has not taken whole.
+        self.slow_readers: set[Connection] = set()
         self.paused: dict[Connection, Callable[[], Any]] = {}
         self.listeners: list[Listener] = []
         self._addresses: list[tuple[str, int]] = []
@@ -194,6 +196,11 @@ class NetworkServer:
             return
         limit = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+        if limit <= RESERVED_DESCRIPTORS:
+            raise StartError(
+                f"the limit of open files is {limit}, and Kedis needs {RESERVED_DESCRIPTORS} for itself; "
+                f"raise it to at least {needed} (ulimit -n {needed})"
+            )
         if limit < needed:
             config.maxclients = limit - RESERVED_DESCRIPTORS
             log.warning("maxclients lowered to %d: the limit of open files is %d", config.maxclients, limit)
@@ -214,7 +221,11 @@ class NetworkServer:
             self._set_options(sock)
             connection = Connection(self, sock, _text(address, sock), _text(sock.getsockname(), sock))
             self.connections.add(connection)
-            connection.serve()
+            try:
+                connection.serve()
+            except Exception:
+                self.engine.faults += 1
+                log.exception("internal error; closing client %s", connection.session.address)
 
     def _refuse(self, sock: socket.socket) -> None:
         self.rejected_connections += 1
@@ -272,22 +283,32 @@ class NetworkServer:
     # -- periodic work ------------------------------------------------------------------------------------
 
     def _run_periodically(self) -> None:
-        """``hz`` times a second: expiry, freeing, idle clients, the end of a pause."""
-        engine = self.engine
+        """``hz`` times a second; a fault in one round is no reason for the next not to come."""
         while True:
-            interval = 1.0 / engine.config.hz
+            interval = 1.0 / self.engine.config.hz
             gevent.sleep(interval)
-            engine.keyspace.now_ns = engine.clock()
-            if engine.observer is not None:
-                engine.observer.sample()
-            if engine.paused_until_ns and engine.clock() >= engine.paused_until_ns:
-                engine.unpause()
-            if not engine.loading and not engine.paused_until_ns:
-                self.expiry.effort = engine.config.active_expire_effort
-                self._after_expiry(self.expiry.run(interval, engine.clock))
-            if engine.keyspace.graveyard:
-                self.next_turn(self._free)
-            self._close_idle_clients()
+            try:
+                self._look_after(interval)
+            except Exception:
+                self.engine.faults += 1
+                log.exception("internal error in the periodic work")
+
+    def _look_after(self, interval: float) -> None:
+        """One round: expiry, freeing, idle clients and those that do not read, the end of a pause."""
+        engine = self.engine
+        engine.keyspace.now_ns = engine.clock()
+        if engine.observer is not None:
+            engine.observer.sample()
+        if engine.paused_until_ns and engine.clock() >= engine.paused_until_ns:
+            engine.unpause()
+        if not engine.loading and not engine.paused_until_ns:
+            self.expiry.effort = engine.config.active_expire_effort
+            self._after_expiry(self.expiry.run(interval, engine.clock))
+        if engine.keyspace.graveyard:
+            self.next_turn(self._free)
+        self._close_idle_clients()
+        for connection in list(self.slow_readers):
+            connection.check_output_limit()
 
     def _after_expiry(self, more: bool) -> None:
         """Journal what a slice of the expiry cycle removed; the next slice, if any, follows in the next turn."""
