@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 
 from kedis.persistence.loader import Loader
 
@@ -15,14 +16,15 @@ _INTERVAL = 2.0
 class Progress:
     """Reports on a loader every two seconds, so that a small file is loaded without a word."""
 
-    def __init__(self, loader: Loader) -> None:
+    def __init__(self, loader: Loader, clock: Callable[[], float] = time.monotonic) -> None:
         self._loader = loader
-        self._began = time.monotonic()
+        self._clock = clock
+        self._began = clock()
         self._next = self._began + _INTERVAL
 
     def report(self) -> None:
         """Write a line if it is time for one."""
-        now = time.monotonic()
+        now = self._clock()
         if now < self._next:
             return
         self._next = now + _INTERVAL
