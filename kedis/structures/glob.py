@@ -18,6 +18,7 @@ once: no backtracking, at worst len(pattern) * len(string) steps. A literal segm
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from itertools import groupby
 
 Matcher = Callable[[bytes], bool]
@@ -25,13 +26,17 @@ Matcher = Callable[[bytes], bool]
 Finder = Callable[[bytes, int, int], int]
 
 _ANY = frozenset(range(256))
+#: A pattern with special characters that is longer than this matches nothing, for compiling takes 10 us a byte at
+#: worst. Redis likewise lets patterns with more than 1,000 stars match nothing.
+LONGEST_PATTERN = 4096
 _META = re.compile(rb"[*?\[\\]")
 
 
 def compile_glob(pattern: bytes, nocase: bool = False) -> Matcher:
     """Return the predicate "this string matches `pattern`"; `nocase` ignores the case of ASCII letters.
 
-    Compiling is O(len(pattern)); a match at worst O(len(pattern) * len(string)). Every pattern is valid.
+    Compiling is O(len(pattern)); a match at worst O(len(pattern) * len(string)). Every pattern is valid, but see
+    `LONGEST_PATTERN`.
     """
     if pattern == b"*":
         return lambda string: True
@@ -41,6 +46,8 @@ def compile_glob(pattern: bytes, nocase: bool = False) -> Matcher:
         prefix = pattern[:-1]
         if pattern.endswith(b"*") and prefix and not _META.search(prefix):
             return lambda string: string.startswith(prefix)
+    if len(pattern) > LONGEST_PATTERN:
+        return lambda string: False
     segments = _segments(pattern, nocase)
     if len(segments) == 1:
         return _fixed(segments[0])
@@ -103,12 +110,17 @@ def _expression(segment: list[frozenset[int]]) -> re.Pattern[bytes]:
     return re.compile(b"".join(parts), re.DOTALL)
 
 
+@lru_cache(256)
 def _class(allowed: frozenset[int]) -> bytes:
     if allowed == _ANY:
         return b"."
     if not allowed:
         return rb"[^\x00-\xff]"
-    return b"[" + b"".join(b"\\x%02x" % byte for byte in sorted(allowed)) + b"]"
+    ranges = []
+    for first in sorted(byte for byte in allowed if byte - 1 not in allowed):
+        last = next(byte for byte in range(first, 256) if byte + 1 not in allowed)
+        ranges.append(b"\\x%02x-\\x%02x" % (first, last))
+    return b"[" + b"".join(ranges) + b"]"
 
 
 def _segments(pattern: bytes, nocase: bool) -> list[list[frozenset[int]]]:

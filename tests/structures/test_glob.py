@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kedis.structures import glob
-from kedis.structures.glob import compile_glob
+from kedis.structures.glob import LONGEST_PATTERN, compile_glob
 
 
 @pytest.mark.parametrize(
@@ -213,3 +213,12 @@ def test_expressions_cannot_backtrack(pattern: bytes) -> None:
     piece = rb"(?:\.|\[\^?(?:\\x[0-9a-f]{2}|-)+\])(?:\{[0-9]+\})?"
     for segment in glob._segments(pattern, False):
         assert re.fullmatch(rb"(?:%b)*" % piece, glob._expression(segment).pattern)
+
+
+def test_too_long_a_pattern_matches_nothing_and_is_not_compiled() -> None:
+    longest = b"[ab]" * (LONGEST_PATTERN // 4)
+    assert compile_glob(longest)(b"a" * (LONGEST_PATTERN // 4))
+    assert not compile_glob(longest + b"?")(b"a" * (LONGEST_PATTERN // 4 + 1))
+    literal = b"a" * (LONGEST_PATTERN + 1)
+    assert compile_glob(literal)(literal)
+    assert compile_glob(literal + b"*")(literal)
