@@ -18,7 +18,13 @@ if TYPE_CHECKING:
     from kedis.session import Session
 
 _ORDINARY = NOSCRIPT | LOADING | STALE
-_TYPES = {b"normal": "normal", b"pubsub": "pubsub", b"master": "master", b"replica": "replica", b"slave": "replica"}
+_TYPES = {
+    b"normal": "normal",
+    b"pubsub": "pubsub",
+    b"master": "master",
+    b"replica": "replica",
+    b"slave": "replica",
+}
 
 container(
     "CLIENT",
