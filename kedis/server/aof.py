@@ -93,7 +93,7 @@ class AofService:
         self._rewriter = Rewriter(self.aof, self._worker, on_end=self._rewrite_ended)
         self._always = False
         self._syncing = False
-        self._batch: list[Connection] = []
+        self._batch: list[Connection] = []  # whose sealed replies wait for the sync under way
         self._expected = 0
         self._gather_until_ns = 0
         self._unsynced = False
@@ -232,9 +232,8 @@ class AofService:
             return False
         if not changed:
             return True
-        if not self._is_gathering() and self._write():
-            self._cycle.seal(self._batch)
-            self._begin_sync()
+        if not self._is_gathering():
+            self._begin_batch()
         return False
 
     def _is_gathering(self) -> bool:
@@ -250,10 +249,9 @@ class AofService:
 
     def _plan_gathering(self, nanoseconds: int) -> None:
         """A sync took so long.  Putting the next one off pays while running what would come takes less than that."""
-        self._expected = len(self._batch) + len(self._cycle.waiting)
-        worthwhile = self._expected * _REQUEST_NS < nanoseconds
-        delay = min(nanoseconds, _LONGEST_GATHERING_NS) if worthwhile else 0
-        self._gather_until_ns = time.perf_counter_ns() + delay
+        expected = len(self._batch) + len(self._cycle.waiting)
+        self._expected = expected if expected * _REQUEST_NS < nanoseconds else 0
+        self._gather_until_ns = time.perf_counter_ns() + min(nanoseconds, _LONGEST_GATHERING_NS)
 
     def _write(self) -> bool:
         try:
@@ -287,9 +285,18 @@ class AofService:
             self._send_batch()
 
     def _send_batch(self) -> None:
-        batch, self._batch = self._batch, []
-        for connection in batch:
-            connection.send_sealed()
+        """Send what has become durable, after the next sync has been set going where that need not wait."""
+        durable = [(connection, connection.unseal()) for connection in self._batch]
+        self._batch.clear()
+        if self._always and self.aof.journal.pieces and not self._expected:
+            self._begin_batch()
+        for connection, replies in durable:
+            connection.send(replies)
+
+    def _begin_batch(self) -> None:
+        if self._write():
+            self._cycle.seal(self._batch)
+            self._begin_sync()
 
     def _collect(self) -> None:
         if not self._stopped:

@@ -231,10 +231,10 @@ class Connection:
         self.sealed += out
         out.clear()
 
-    def send_sealed(self) -> None:
-        """Send what was sealed."""
+    def unseal(self) -> list[bytes]:
+        """Hand over what was sealed, to be sent by :meth:`send`."""
         sealed, self.sealed = self.sealed, []
-        self.send(sealed)
+        return sealed
 
     def stop_reading(self) -> None:
         """Take no further requests."""
