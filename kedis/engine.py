@@ -30,6 +30,7 @@ from kedis.errors import CommandError
 from kedis.resp.values import QUEUED
 from kedis.session import Session
 from kedis.store.keyspace import Keyspace
+from kedis.store.pubsub import PubSub
 
 log = logging.getLogger("kedis.engine")
 
@@ -83,6 +84,7 @@ class Engine:
         self.keyspace = Keyspace(self.config.databases)
         self.keyspace.now_ns = clock()
         self.keyspace.journal_delete = self._journal_delete
+        self.pubsub = PubSub()
         self.started_ns = clock()
         self.sessions: dict[int, Session] = {}
         self.last_session_id = 0
@@ -134,8 +136,14 @@ class Engine:
     def disconnect(self, session: Session) -> None:
         """Forget ``session`` and whatever it holds in the keyspace.  Idempotent."""
         self.sessions.pop(session.id, None)
-        self.unwatch_all(session)
+        self.release(session)
         session.queue = None
+
+    def release(self, session: Session) -> None:
+        """Take back whatever ``session`` holds in the server: watches, subscriptions."""
+        self.unwatch_all(session)
+        if session.subscriptions:
+            self.pubsub.leave(session)
 
     def unwatch_all(self, session: Session) -> None:
         """Take back every WATCH of ``session``."""

@@ -157,6 +157,9 @@ class EngineSocket:
     def input_bytes(self) -> int:
         return self._parser.pending_bytes
 
+    def wants_send(self) -> None:
+        """Messages are taken from the session when the client reads."""
+
 
 class InProcessConnection(AbstractConnection):
     """A redis-py connection over an :class:`EngineSocket`."""

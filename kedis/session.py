@@ -41,6 +41,9 @@ class Transport(Protocol):
     def input_bytes(self) -> int:
         """Bytes received that do not make a whole command yet."""
 
+    def wants_send(self) -> None:
+        """Something was put into ``out`` that is no reply to a command under way: send it soon."""
+
 
 def _discard(_chunk: bytes) -> None:
     """Stand in for ``append`` while the client wants no replies (CLIENT REPLY OFF)."""
@@ -75,6 +78,7 @@ class Session:
         "queued_bytes",
         "reply_mode",
         "resp",
+        "subscribed",
         "subscriptions",
         "transport",
         "user",
@@ -96,6 +100,8 @@ class Session:
         self.lib_name = b""
         self.lib_version = b""
         self.no_evict = False
+        self.subscribed: dict[str, dict[bytes, None]] = {"channel": {}, "pattern": {}, "shard": {}}
+        self.subscriptions = 0
         self.wrote_in_turn = 0
         self.no_touch = False
         self.close_after_reply = False
@@ -118,7 +124,6 @@ class Session:
         self.watch_broken = False
         self.reply_mode = "on"
         self.append = self.out.append
-        self.subscriptions: set[bytes] = set()
         self.update_guard()
 
     def speak(self, protocol: int) -> None:
@@ -129,6 +134,11 @@ class Session:
     def encode(self, value: Any) -> None:
         """Append ``value`` to the replies, in the client's protocol."""
         self.encoders[type(value)](value, self.append)
+
+    def push(self, wire: bytes) -> None:
+        """Deliver bytes that are no reply (a message, an invalidation), whatever CLIENT REPLY says."""
+        self.out.append(wire)
+        self.transport.wants_send()
 
     def refuse_replies(self, error: CommandError) -> None:
         """Put ``error`` in the place of every reply that has not been sent.
@@ -164,7 +174,7 @@ class Session:
             not self.authenticated
             or self.queue is not None
             or self.reply_mode in ("skip", "skipping")
-            or (self.resp == 2 and bool(self.subscriptions))
+            or (self.resp == 2 and self.subscriptions > 0)
         )
 
     @property

@@ -166,7 +166,7 @@ def _apply_hello_options(ctx: Session, argv: Sequence[bytes]) -> None:
     complexity="O(1)",
 )
 def reset(ctx: Session, _argv: Sequence[bytes]) -> Any:
-    ctx.engine.unwatch_all(ctx)
+    ctx.engine.release(ctx)
     ctx.name = b""
     ctx.reset()
     return SimpleString(b"RESET")

@@ -102,7 +102,6 @@ _GROUP_CATEGORY = {
     "hash": "hash",
     "hyperloglog": "hyperloglog",
     "list": "list",
-    "pubsub": "pubsub",
     "scripting": "scripting",
     "set": "set",
     "sorted-set": "sortedset",

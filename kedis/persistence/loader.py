@@ -58,6 +58,8 @@ class _Replay:
     def input_bytes(self) -> int:
         return 0
 
+    def wants_send(self) -> None: ...
+
 
 class Loader:
     """Loads a folder into an engine; figures can be read while it does.

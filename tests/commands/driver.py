@@ -53,6 +53,9 @@ class Transport:
     def input_bytes(self) -> int:
         return 0
 
+    def wants_send(self) -> None:
+        """What is pushed stays in ``out`` until the test looks."""
+
 
 class Clock:
     """Stands still unless it is moved."""
@@ -101,9 +104,16 @@ class Client:
         assert len(replies) == 1, replies
         return replies[0]
 
+    def pushed(self) -> list[Any]:
+        """What has come that no command was asked for, since the last look."""
+        return self._read()
+
     def replies(self, *words: Any) -> list[Any]:
         """Run one command and return all its replies (there may be none, or several)."""
         self.engine.run(self.session, [[to_bytes(word) for word in words]])
+        return self._read()
+
+    def _read(self) -> list[Any]:
         self._reader.feed(b"".join(self.session.out))
         self.session.out.clear()
         found = []
