@@ -30,7 +30,6 @@ from kedis.errors import CommandError
 from kedis.resp.values import QUEUED
 from kedis.session import Session
 from kedis.store.keyspace import Keyspace
-from kedis.store.pubsub import PubSub
 
 log = logging.getLogger("kedis.engine")
 
@@ -84,7 +83,11 @@ class Engine:
         self.keyspace = Keyspace(self.config.databases)
         self.keyspace.now_ns = clock()
         self.keyspace.journal_delete = self._journal_delete
-        self.pubsub = PubSub()
+        self.pubsub = self.keyspace.pubsub
+        self.keyspace.notify(self.config.notify_keyspace_events)
+        self.config.subscribe(
+            "notify-keyspace-events", lambda config: self.keyspace.notify(config.notify_keyspace_events)
+        )
         self.started_ns = clock()
         self.sessions: dict[int, Session] = {}
         self.last_session_id = 0

@@ -55,6 +55,10 @@ class Oracle:
         parts = [b"*%d\r\n" % len(arguments)]
         parts += [b"$%d\r\n%s\r\n" % (len(argument), argument) for argument in arguments]
         self._socket.sendall(b"".join(parts))
+        return self.receive()
+
+    def receive(self) -> Any:
+        """Wait for the next reply or message."""
         while (reply := self._reader.gets()) is False:
             received = self._socket.recv(65536)
             if not received:
@@ -68,6 +72,10 @@ class Oracle:
         twin._reader = reply_reader()
         twin._socket = self._connect()
         return twin
+
+    def close_socket(self) -> None:
+        """End this connection alone."""
+        self._socket.close()
 
     def close(self) -> None:
         """Stop the server and remove its files."""

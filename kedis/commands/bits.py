@@ -153,7 +153,7 @@ def bitop(ctx: Session, argv: Sequence[bytes]) -> int:
     if result:
         ctx.db.set_value(target, result)
     else:
-        ctx.db.delete(target)
+        ctx.db.discard(target)
     return len(result)
 
 

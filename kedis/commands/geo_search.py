@@ -312,7 +312,7 @@ def _in_cells(members: SortedSet, shape: Shape) -> Iterator[tuple[bytes, float]]
 def _store(ctx: Session, query: _Query, form: _Form, found: Sequence[_Found]) -> int:
     assert query.target is not None
     if not found:
-        ctx.db.delete(query.target)
+        ctx.db.discard(query.target)
         return 0
     if query.by_distance:
         scores = {member: metres / query.metres for metres, member, _ in found}

@@ -282,12 +282,12 @@ def _transfer(
     source: Database, old: bytes, old_event: str, target: Database, new: bytes, new_event: str
 ) -> None:
     """Take the value and the time to live of the existing key ``old`` over to ``new``."""
-    value = source.data[old]
     expire_at_ms = source.expire_at_ms(old)
-    source.delete(old, old_event)
-    target.set_value(new, value, new_event)
+    target.place(new, source.data[old])
     if expire_at_ms is not None:
         target.set_expiry(new, expire_at_ms)
+    source.delete(old, old_event)
+    target.touched(new, new_event)
 
 
 @command(
@@ -310,9 +310,10 @@ def copy(ctx: Session, argv: Sequence[bytes]) -> int:
     if value is None or (target.exists(new) and not replace):
         return 0
     expire_at_ms = source.expire_at_ms(old)
-    target.set_value(new, value if type(value) is bytes else value.copy(), "copy_to")
+    target.place(new, value if type(value) is bytes else value.copy())
     if expire_at_ms is not None:
         target.set_expiry(new, expire_at_ms)
+    target.touched(new, "copy_to")
     return 1
 
 

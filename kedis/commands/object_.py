@@ -40,7 +40,7 @@ container(
     complexity="O(1); for a small container O(N) in its elements.",
 )
 def object_encoding(ctx: Session, argv: Sequence[bytes]) -> bytes | None:
-    value = ctx.db.find(argv[2])
+    value = ctx.db.find(argv[2], tell_miss=False)
     return None if value is None else encoding(value, ctx.engine.config)
 
 
@@ -56,7 +56,7 @@ def object_encoding(ctx: Session, argv: Sequence[bytes]) -> bytes | None:
     complexity="O(1)",
 )
 def object_freq(ctx: Session, argv: Sequence[bytes]) -> int | None:
-    if ctx.db.find(argv[2]) is None:
+    if ctx.db.find(argv[2], tell_miss=False) is None:
         return None
     if not _is_lfu(ctx):
         raise CommandError(errors.LFU_NOT_SELECTED)
@@ -75,7 +75,7 @@ def object_freq(ctx: Session, argv: Sequence[bytes]) -> int | None:
     complexity="O(1)",
 )
 def object_idletime(ctx: Session, argv: Sequence[bytes]) -> int | None:
-    if ctx.db.find(argv[2]) is None:
+    if ctx.db.find(argv[2], tell_miss=False) is None:
         return None
     if _is_lfu(ctx):
         raise CommandError(errors.LFU_SELECTED)
@@ -94,7 +94,7 @@ def object_idletime(ctx: Session, argv: Sequence[bytes]) -> int | None:
     complexity="O(1)",
 )
 def object_refcount(ctx: Session, argv: Sequence[bytes]) -> int | None:
-    value: Any = ctx.db.find(argv[2])
+    value: Any = ctx.db.find(argv[2], tell_miss=False)
     return None if value is None else reference_count(value)
 
 

@@ -50,7 +50,7 @@ def _difference(sets: list[Members]) -> Members:
 def _store(ctx: Session, argv: Sequence[bytes], operation: Operation, event: str) -> int:
     result = operation(_sets(ctx, argv[2:]))
     if not result:
-        ctx.db.delete(argv[1])
+        ctx.db.discard(argv[1])
         return 0
     ctx.db.set_value(argv[1], Set(result), event)
     return len(result)

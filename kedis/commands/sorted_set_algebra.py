@@ -31,9 +31,7 @@ _STORE = [span("OW update", 1), counted("RO access", 2)]
 # -- arguments --------------------------------------------------------------------------------------------
 
 
-def _inputs(
-    ctx: Session, argv: Sequence[bytes], at: int, name: str, storing: bool
-) -> tuple[list[Scores], int]:
+def _inputs(ctx: Session, argv: Sequence[bytes], at: int, name: str) -> tuple[list[Scores], int]:
     """The sets of ``numkeys key [key ...]`` from ``at`` on, and where the options begin."""
     number = integer(argv[at])
     if number < 1:
@@ -41,8 +39,7 @@ def _inputs(
     end = at + 1 + number
     if end > len(argv):
         raise CommandError(errors.SYNTAX)
-    look_up = ctx.db.peek if storing else ctx.db.find
-    return [_scores(look_up(key)) for key in argv[at + 1 : end]], end
+    return [_scores(ctx.db.find(key)) for key in argv[at + 1 : end]], end
 
 
 class _Ones(Mapping[bytes, float]):
@@ -173,7 +170,7 @@ Operation = Callable[[list[Scores], _Options], dict[bytes, float]]
 
 
 def _read(ctx: Session, argv: Sequence[bytes], name: str, operation: Operation) -> Any:
-    sets, at = _inputs(ctx, argv, 1, name, storing=False)
+    sets, at = _inputs(ctx, argv, 1, name)
     options = _Options(argv, at, len(sets), weighted=operation is not _difference, scored=True)
     result = operation(sets, options)
     members = sorted(result)
@@ -182,11 +179,11 @@ def _read(ctx: Session, argv: Sequence[bytes], name: str, operation: Operation) 
 
 
 def _store(ctx: Session, argv: Sequence[bytes], name: str, operation: Operation) -> int:
-    sets, at = _inputs(ctx, argv, 2, name, storing=True)
+    sets, at = _inputs(ctx, argv, 2, name)
     options = _Options(argv, at, len(sets), weighted=operation is not _difference, scored=False)
     result = operation(sets, options)
     if not result:
-        ctx.db.delete(argv[1])
+        ctx.db.discard(argv[1])
         return 0
     ctx.db.set_value(
         argv[1], SortedSet.from_scores({key: score + 0.0 for key, score in result.items()}), name
@@ -292,7 +289,7 @@ def zdiffstore(ctx: Session, argv: Sequence[bytes]) -> int:
     complexity="O(N*K), N being the smallest of K sets.",
 )
 def zintercard(ctx: Session, argv: Sequence[bytes]) -> int:
-    sets, at = _inputs(ctx, argv, 1, "zintercard", storing=False)
+    sets, at = _inputs(ctx, argv, 1, "zintercard")
     limit: float = math.inf
     position = at
     while position < len(argv):

@@ -115,7 +115,7 @@ def _range(ctx: Session, argv: Sequence[bytes], at: int, options: Options, stori
     if options.reverse and options.kind != "rank":
         first, last = last, first
     resolve = _KINDS[options.kind](first, last)
-    members = ctx.db.edit(argv[at], SortedSet) if storing else ctx.db.read(argv[at], SortedSet)
+    members = ctx.db.read(argv[at], SortedSet)
     if members is None:
         return Pairs() if options.scores else []
     start, stop = resolve(members)
@@ -164,7 +164,7 @@ def zrange(ctx: Session, argv: Sequence[bytes]) -> Any:
 def zrangestore(ctx: Session, argv: Sequence[bytes]) -> int:
     found = _range(ctx, argv, 2, Options(), storing=True)
     if not found:
-        ctx.db.delete(argv[1])
+        ctx.db.discard(argv[1])
         return 0
     ctx.db.set_value(argv[1], SortedSet.from_scores(dict(found)), "zrangestore")
     return len(found)

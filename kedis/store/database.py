@@ -70,13 +70,16 @@ class Database:
             return None
         return self.data.get(key)
 
-    def find(self, key: bytes) -> Any:
-        """Like :meth:`peek`, for commands that read: counts a keyspace hit or miss."""
+    def find(self, key: bytes, tell_miss: bool = True) -> Any:
+        """Like :meth:`peek`, for commands that read: counts a keyspace hit or miss (and tells of a miss)."""
         if self.expires and key in self.expires:
             self._remove_if_due(key)
         value = self.data.get(key)
         if value is None:
-            self.keyspace.misses += 1
+            keyspace = self.keyspace
+            keyspace.misses += 1
+            if keyspace.observed and tell_miss:
+                keyspace.missed(self, key)
         else:
             self.keyspace.hits += 1
         return value
@@ -90,7 +93,10 @@ class Database:
             self._remove_if_due(key)
         value = self.data.get(key)
         if value is None:
-            self.keyspace.misses += 1
+            keyspace = self.keyspace
+            keyspace.misses += 1
+            if keyspace.observed:
+                keyspace.missed(self, key)
             return None
         self.keyspace.hits += 1
         if type(value) is kind:
@@ -119,6 +125,8 @@ class Database:
             value = kind()
             self.data[key] = value
             self.index.add(key)
+            if self.keyspace.observed:
+                self.keyspace.appeared(self, key)
             return value
         if type(value) is kind:
             return value
@@ -130,7 +138,10 @@ class Database:
             self._remove_if_due(key)
         value = self.data.get(key)
         if value is None:
-            self.keyspace.misses += 1
+            keyspace = self.keyspace
+            keyspace.misses += 1
+            if keyspace.observed:
+                keyspace.missed(self, key)
             return None
         self.keyspace.hits += 1
         if type(value) is bytes:
@@ -174,7 +185,18 @@ class Database:
         keyspace = self.keyspace
         keyspace.dirty += 1
         if keyspace.observed:
+            if len(data) != before:
+                keyspace.appeared(self, key)
             keyspace.observe(self, key, event)
+
+    def place(self, key: bytes, value: Any) -> None:
+        """Put ``value`` at ``key`` as a new key, whatever was there.  Not a change by itself: call :meth:`touched`."""
+        if self.peek(key) is not None:
+            self._drop(key)
+        self.data[key] = value
+        self.index.add(key)
+        if self.keyspace.observed:
+            self.keyspace.appeared(self, key)
 
     def set_keeping_ttl(self, key: bytes, value: Any, event: str = "set") -> None:
         """Store ``value`` at ``key``; a time to live stays."""
@@ -186,6 +208,8 @@ class Database:
         keyspace = self.keyspace
         keyspace.dirty += 1
         if keyspace.observed:
+            if len(data) != before:
+                keyspace.appeared(self, key)
             keyspace.observe(self, key, event)
 
     def modified(self, key: bytes, value: Any, event: str, changes: int = 1) -> None:
@@ -201,7 +225,13 @@ class Database:
 
     def delete(self, key: bytes, event: str = "del") -> bool:
         """Remove ``key``; True when it was there (and not due)."""
-        if self.peek(key) is None:
+        if self.expires and key in self.expires and self._remove_if_due(key):
+            return False
+        return self.discard(key, event)
+
+    def discard(self, key: bytes, event: str = "del") -> bool:
+        """Like :meth:`delete`, also of a key that is due: to make room for a result that is empty."""
+        if key not in self.data:
             return False
         self._drop(key)
         keyspace = self.keyspace

@@ -13,6 +13,8 @@ from typing import Any
 
 from kedis.store.database import Database
 from kedis.store.graveyard import Graveyard
+from kedis.store.notifications import Notifications
+from kedis.store.pubsub import PubSub
 
 
 class Keyspace:
@@ -37,6 +39,8 @@ class Keyspace:
         self.random = Random()
         self.observed = False
         self.watch_count = 0
+        self.pubsub = PubSub()
+        self.notifications = Notifications(self.pubsub)
         self.journal_delete: Callable[[int, bytes], None] = lambda number, key: None
 
     @property
@@ -45,9 +49,30 @@ class Keyspace:
         return self.now_ns // 1_000_000
 
     def observe(self, database: Database, key: bytes, event: str) -> None:
-        """A change passed the door while somebody is watching."""
+        """A change passed the door while somebody is watching; without a name it is no event to publish."""
         if database.watchers and key in database.watchers:
             self.break_watches(database, key)
+        if event and self.notifications.active:
+            self.notifications.publish(database.number, key, event)
+
+    def appeared(self, database: Database, key: bytes) -> None:
+        """A key was added while somebody is watching; the change itself will be told, too."""
+        if self.notifications.active:
+            self.notifications.publish(database.number, key, "new")
+
+    def missed(self, database: Database, key: bytes) -> None:
+        """A command looked for a key that is not there, while somebody is watching."""
+        if self.notifications.active:
+            self.notifications.publish(database.number, key, "keymiss")
+
+    def update_observed(self) -> None:
+        """Recompute ``observed`` after a change of what it stands for."""
+        self.observed = self.watch_count > 0 or self.notifications.active
+
+    def notify(self, classes: str) -> None:
+        """Publish events of ``classes`` from now on, letters of ``notify-keyspace-events``."""
+        self.notifications.choose(classes)
+        self.update_observed()
 
     def expired(self, database: Database, key: bytes) -> None:
         """A key was removed because its time had come."""
@@ -62,7 +87,7 @@ class Keyspace:
         """Have ``session.watch_broken`` set when ``key`` changes."""
         database.watchers.setdefault(key, []).append(session)
         self.watch_count += 1
-        self.observed = True
+        self.update_observed()
 
     def unwatch(self, session: Any, database: Database, key: bytes) -> None:
         """Take one watch back."""
@@ -71,7 +96,7 @@ class Keyspace:
         if not watchers:
             del database.watchers[key]
         self.watch_count -= 1
-        self.observed = self.watch_count > 0
+        self.update_observed()
 
     def break_watches(self, database: Database, key: bytes) -> None:
         """Mark every session that watches ``key``."""

@@ -1,0 +1,55 @@
+"""Keyspace notifications: what happens to keys, published on channels (``notify-keyspace-events``).
+
+An event is told twice, as the setting wants it: on ``__keyspace@<db>__:<key>`` the event (K), on
+``__keyevent@<db>__:<event>`` the key (E).  Which letter of the setting an event belongs to follows from its name.
+Events are published at once, in the order in which they happen, also in the middle of a transaction.
+"""
+
+from __future__ import annotations
+
+from kedis.store.pubsub import PubSub
+
+_EVENTS = {
+    "g": "del expire persist rename_from rename_to move_from move_to copy_to restore",
+    "$": "set append setrange incrby incrbyfloat setbit pfadd",
+    "l": "lpush rpush lpop rpop lset linsert lrem ltrim sortstore",
+    "s": "sadd srem spop sinterstore sunionstore sdiffstore",
+    "h": "hset hdel hincrby hincrbyfloat",
+    "z": "zadd zincr zrem zremrangebyscore zremrangebyrank zremrangebylex zpopmin zpopmax zrangestore"
+    " zinterstore zunionstore zdiffstore geosearchstore georadiusstore",
+    "x": "expired",
+    "e": "evicted",
+    "m": "keymiss",
+    "n": "new",
+}
+#: The class of every event, as a letter of ``notify-keyspace-events``.
+CLASS_OF: dict[str, str] = {event: letter for letter, events in _EVENTS.items() for event in events.split()}
+
+
+class Notifications:
+    """Publishes the events of the classes that were chosen.
+
+    Attributes:
+        active: whether there is any event to publish.
+    """
+
+    def __init__(self, pubsub: PubSub) -> None:
+        self._pubsub = pubsub
+        self.choose("")
+
+    def choose(self, letters: str) -> None:
+        """Publish the classes ``letters``, on the channels of ``K`` and ``E`` as far as those are among them."""
+        self._of_keys = "K" in letters
+        self._of_events = "E" in letters
+        self._events = frozenset(event for event, letter in CLASS_OF.items() if letter in letters)
+        self.active = bool(self._events) and (self._of_keys or self._of_events)
+
+    def publish(self, database: int, key: bytes, event: str) -> None:
+        """Tell of ``event``, if it was chosen.  O(subscribers + patterns)."""
+        if event not in self._events:
+            return
+        name = event.encode()
+        if self._of_keys:
+            self._pubsub.publish(b"__keyspace@%d__:%b" % (database, key), name)
+        if self._of_events:
+            self._pubsub.publish(b"__keyevent@%d__:%b" % (database, name), key)
