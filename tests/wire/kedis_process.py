@@ -8,15 +8,21 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 
 _START_SECONDS = 20
 PING = b"*1\r\n$4\r\nPING\r\n"
 
 
 class KedisProcess:
-    """``python -m kedis`` on a free port without persistence.  End it with :meth:`close`."""
+    """``python -m kedis`` on a free port without persistence.  End it with :meth:`close`.
 
-    def __init__(self, *flags: str) -> None:
+    ``prefix`` are words before the command, ``program`` is what Python runs.
+    """
+
+    def __init__(
+        self, *flags: str, prefix: Sequence[str] = (), program: Sequence[str] = ("-m", "kedis")
+    ) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -24,9 +30,9 @@ class KedisProcess:
         self.directory = tempfile.TemporaryDirectory(prefix="kedis-wire-")
         self.log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
         words = [
+            *prefix,
             sys.executable,
-            "-m",
-            "kedis",
+            *program,
             "--port",
             str(port),
             "--appendonly",
