@@ -42,10 +42,10 @@ _NO_TYPE = SimpleString(b"none")
     complexity="O(N) in the number of keys, and in the number of elements of a container.",
 )
 def del_(ctx: Session, argv: Sequence[bytes]) -> int:
-    delete = ctx.db.delete
+    remove = ctx.db.unlink if ctx.engine.config.lazyfree_lazy_user_del else ctx.db.delete
     removed = 0
     for key in argv[1:]:
-        removed += delete(key)
+        removed += remove(key)
     return removed
 
 
@@ -61,15 +61,10 @@ def del_(ctx: Session, argv: Sequence[bytes]) -> int:
     complexity="O(1) for each key.",
 )
 def unlink(ctx: Session, argv: Sequence[bytes]) -> int:
-    db = ctx.db
-    bury = ctx.engine.keyspace.graveyard.bury
+    remove = ctx.db.unlink
     removed = 0
     for key in argv[1:]:
-        value = db.peek(key)
-        if value is not None:
-            bury(value)
-            db.delete(key)
-            removed += 1
+        removed += remove(key)
     return removed
 
 

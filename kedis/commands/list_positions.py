@@ -17,6 +17,7 @@ from kedis.commands.table import DENYOOM, READONLY, WRITE, command, span
 from kedis.errors import CommandError
 from kedis.resp.values import OK, SimpleString
 from kedis.store.database import List
+from kedis.structures.footprint import bytes_footprint, bytes_footprints
 
 if TYPE_CHECKING:
     from kedis.session import Session
@@ -105,6 +106,7 @@ def lset(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
     position = integer(raw_position)
     if not -len(values) <= position < len(values):
         raise CommandError(errors.INDEX_OUT_OF_RANGE)
+    values.payload += bytes_footprint(value) - bytes_footprint(values[position])
     values[position] = value
     ctx.db.modified(key, values, "lset")
     return OK
@@ -133,6 +135,7 @@ def linsert(ctx: Session, argv: Sequence[bytes]) -> int:
     except ValueError:
         return -1
     values.insert(position if side == b"BEFORE" else position + 1, value)
+    values.payload += bytes_footprint(value)
     ctx.db.modified(key, values, "linsert")
     return len(values)
 
@@ -155,6 +158,7 @@ def lrem(ctx: Session, argv: Sequence[bytes]) -> int:
         return 0
     removed = _remove(values, value, count)
     if removed:
+        values.payload -= bytes_footprint(value) * removed
         ctx.db.modified(key, values, "lrem", removed)
     return removed
 
@@ -214,11 +218,11 @@ def ltrim(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
         part = _slice(values, start, stop) if kept else []
         values.clear()
         values.extend(part)
+        values.payload = bytes_footprints(part)
     else:
-        for _ in range(start):
-            values.popleft()
-        for _ in range(size - stop):
-            values.pop()
+        cut = [values.popleft() for _ in range(start)]
+        cut += [values.pop() for _ in range(size - stop)]
+        values.payload -= bytes_footprints(cut)
     db.modified(key, values, "ltrim", size - kept)
     return OK
 

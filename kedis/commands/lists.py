@@ -16,6 +16,7 @@ from kedis.commands.table import DENYOOM, FAST, READONLY, WRITE, command, counte
 from kedis.errors import CommandError
 from kedis.resp.values import NULL_ARRAY, NullArray
 from kedis.store.database import List
+from kedis.structures.footprint import bytes_footprint, bytes_footprints
 
 if TYPE_CHECKING:
     from kedis.session import Session
@@ -41,9 +42,11 @@ def lpush(ctx: Session, argv: Sequence[bytes]) -> int:
     values = db.edit_or_create(key, List)
     if len(argv) == 3:
         values.appendleft(argv[2])
+        values.payload += len(argv[2]) + 48 & -16
         db.modified(key, values, "lpush")
     else:
         values.extendleft(argv[2:])
+        values.payload += bytes_footprints(argv[2:])
         db.modified(key, values, "lpush", len(argv) - 2)
     return len(values)
 
@@ -64,9 +67,11 @@ def rpush(ctx: Session, argv: Sequence[bytes]) -> int:
     values = db.edit_or_create(key, List)
     if len(argv) == 3:
         values.append(argv[2])
+        values.payload += len(argv[2]) + 48 & -16
         db.modified(key, values, "rpush")
     else:
         values.extend(argv[2:])
+        values.payload += bytes_footprints(argv[2:])
         db.modified(key, values, "rpush", len(argv) - 2)
     return len(values)
 
@@ -121,6 +126,7 @@ def lpop(ctx: Session, argv: Sequence[bytes]) -> bytes | list[bytes] | NullArray
     if values is None:
         return None
     value = values.popleft()
+    values.payload -= len(value) + 48 & -16
     db.modified(key, values, "lpop")
     return value
 
@@ -144,6 +150,7 @@ def rpop(ctx: Session, argv: Sequence[bytes]) -> bytes | list[bytes] | NullArray
     if values is None:
         return None
     value = values.pop()
+    values.payload -= len(value) + 48 & -16
     db.modified(key, values, "rpop")
     return value
 
@@ -172,6 +179,7 @@ def pop_many(db: Database, key: bytes, values: List, left: bool, count: int) -> 
     else:
         take = values.popleft if left else values.pop
         popped = [take() for _ in range(count)]
+    values.payload -= bytes_footprints(popped)
     db.modified(key, values, "lpop" if left else "rpop", len(popped))
     return popped
 
@@ -283,6 +291,8 @@ def move(db: Database, source_key: bytes, target_key: bytes, from_left: bool, to
     else:
         (target.appendleft if to_left else target.append)(value)
         (source.popleft if from_left else source.pop)()
+        target.payload += bytes_footprint(value)
+        source.payload -= bytes_footprint(value)
     db.modified(target_key, target, "lpush" if to_left else "rpush")
     db.modified(source_key, source, "lpop" if from_left else "rpop", 0)
     return value

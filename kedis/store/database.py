@@ -7,6 +7,10 @@ modified in place) for strings, :class:`List`, :class:`Hash`, :class:`Set`, :cla
 Keys that expire stand in ``expires`` with the moment in milliseconds since 1970.  Expiry is exact on access:
 every look-up goes through a method that removes what is due first.
 
+Every change also keeps the account of memory, ``keyspace.used``: a key and a string are counted when they come and
+go, a container tells its footprint at the door of changes (:meth:`Database.modified`), and what the account holds for
+it stands in ``settled``.  Strings that are modified in place have no place for that: ``buffers`` holds it.
+
 ``index`` and ``volatile`` are scan indexes beside the dicts ``data`` and ``expires``: they give SCAN its
 guarantee and RANDOMKEY and the expiry cycle a fair random key, which a Python dict cannot.
 """
@@ -14,10 +18,12 @@ guarantee and RANDOMKEY and the expiry cycle a fair random key, which a Python d
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from kedis.errors import WRONG_TYPE, CommandError
 from kedis.structures.containers import Hash, Set
+from kedis.structures.footprint import CONTAINER, DICT_ENTRY, INDEX_ENTRY, bytes_footprint, bytes_footprints
 from kedis.structures.scan_index import ScanIndex
 from kedis.structures.sorted_set import SortedSet
 
@@ -26,9 +32,21 @@ if TYPE_CHECKING:
 
 
 class List(deque[bytes]):
-    """A list value: O(1) at both ends, O(distance / 64) inside."""
+    """A list value: O(1) at both ends, O(distance / 64) inside.
 
-    __slots__ = ()
+    Whoever adds or removes elements keeps ``payload``, their bytes (``len(element) + 48 & -16`` each).
+    """
+
+    __slots__ = ("payload", "settled")
+
+    def __init__(self, elements: Iterable[bytes] = ()) -> None:
+        super().__init__(elements)
+        self.payload = bytes_footprints(self) if self else 0
+        self.settled = 0
+
+    def footprint(self) -> int:
+        """Bytes of main memory that the list occupies.  O(1)."""
+        return self.payload + self.__sizeof__() + CONTAINER
 
 
 Value = bytes | bytearray | List | Hash | Set | SortedSet
@@ -44,10 +62,32 @@ TYPE_NAMES: dict[type, bytes] = {
 }
 
 
+#: A key's entry in `data` and in `index`, and what rounding its own bytes up takes.
+_KEY = DICT_ENTRY + INDEX_ENTRY + 1 + 48
+#: A time to live: the entry in `expires` and in `volatile`, the number, and the key in half of the cases (EXPIRE
+#: brings a copy of it, SET EX of a new key does not).
+VOLATILE = DICT_ENTRY + INDEX_ENTRY + 32 + 32
+
+
+def key_footprint(key: bytes) -> int:
+    """Bytes that a key occupies, its places in dict and index included."""
+    return len(key) + _KEY & -16
+
+
 class Database:
     """The keys of one database.  Every method is O(1) expected unless it says otherwise."""
 
-    __slots__ = ("data", "expires", "index", "keyspace", "number", "volatile", "watchers")
+    __slots__ = (
+        "access",
+        "buffers",
+        "data",
+        "expires",
+        "index",
+        "keyspace",
+        "number",
+        "volatile",
+        "watchers",
+    )
 
     def __init__(self, keyspace: Keyspace, number: int) -> None:
         self.keyspace = keyspace
@@ -56,6 +96,8 @@ class Database:
         self.expires: dict[bytes, int] = {}
         self.index = ScanIndex()
         self.volatile = ScanIndex()
+        self.buffers: dict[bytes, int] = {}
+        self.access: dict[bytes, int] = {}
         self.watchers: dict[bytes, list[Any]] = {}
 
     def __len__(self) -> int:
@@ -125,6 +167,7 @@ class Database:
             value = kind()
             self.data[key] = value
             self.index.add(key)
+            self.keyspace.used += len(key) + _KEY & -16
             if self.keyspace.observed:
                 self.keyspace.appeared(self, key)
             return value
@@ -164,7 +207,9 @@ class Database:
         """
         value = self.edit_string(key)
         if type(value) is bytes:
-            value = self.data[key] = bytearray(value)
+            buffer = self.data[key] = bytearray(value)
+            self.keyspace.used += self._settle(key, buffer) - bytes_footprint(value)
+            return buffer
         return value  # type: ignore[return-value]
 
     def exists(self, key: bytes) -> bool:
@@ -178,14 +223,23 @@ class Database:
         if self.expires and key in self.expires and not self._remove_if_due(key):
             self._forget_expiry(key)
         data = self.data
-        before = len(data)
+        old = data.get(key)
         data[key] = value
-        if len(data) != before:
-            self.index.add(key)
         keyspace = self.keyspace
+        if old is None:
+            self.index.add(key)
+            if type(value) is bytes:
+                keyspace.used += (len(key) + _KEY & -16) + (len(value) + 48 & -16)
+            else:
+                keyspace.used += (len(key) + _KEY & -16) + self._settle(key, value)
+        elif type(old) is bytes is type(value):
+            if len(old) != len(value):
+                keyspace.used += (len(value) + 48 & -16) - (len(old) + 48 & -16)
+        else:
+            self._replaced(key, old, value)
         keyspace.dirty += 1
         if keyspace.observed:
-            if len(data) != before:
+            if old is None:
                 keyspace.appeared(self, key)
             keyspace.observe(self, key, event)
 
@@ -195,26 +249,39 @@ class Database:
             self._drop(key)
         self.data[key] = value
         self.index.add(key)
+        self.keyspace.used += (len(key) + _KEY & -16) + self._settle(key, value)
         if self.keyspace.observed:
             self.keyspace.appeared(self, key)
 
     def set_keeping_ttl(self, key: bytes, value: Any, event: str = "set") -> None:
         """Store ``value`` at ``key``; a time to live stays."""
         data = self.data
-        before = len(data)
+        old = data.get(key)
         data[key] = value
-        if len(data) != before:
-            self.index.add(key)
         keyspace = self.keyspace
+        if old is None:
+            self.index.add(key)
+            if type(value) is bytes:
+                keyspace.used += (len(key) + _KEY & -16) + (len(value) + 48 & -16)
+            else:
+                keyspace.used += (len(key) + _KEY & -16) + self._settle(key, value)
+        elif type(old) is bytes is type(value):
+            if len(old) != len(value):
+                keyspace.used += (len(value) + 48 & -16) - (len(old) + 48 & -16)
+        else:
+            self._replaced(key, old, value)
         keyspace.dirty += 1
         if keyspace.observed:
-            if len(data) != before:
+            if old is None:
                 keyspace.appeared(self, key)
             keyspace.observe(self, key, event)
 
     def modified(self, key: bytes, value: Any, event: str, changes: int = 1) -> None:
         """Tell that the container ``value`` at ``key`` was changed in place; an empty one disappears."""
         keyspace = self.keyspace
+        size = value.footprint()
+        keyspace.used += size - value.settled
+        value.settled = size
         keyspace.dirty += changes
         if keyspace.observed:
             keyspace.observe(self, key, event)
@@ -229,11 +296,17 @@ class Database:
             return False
         return self.discard(key, event)
 
-    def discard(self, key: bytes, event: str = "del") -> bool:
+    def unlink(self, key: bytes) -> bool:
+        """Like :meth:`delete`; a large value is freed in the background.  O(1)."""
+        if self.expires and key in self.expires and self._remove_if_due(key):
+            return False
+        return self.discard(key, later=True)
+
+    def discard(self, key: bytes, event: str = "del", later: bool = False) -> bool:
         """Like :meth:`delete`, also of a key that is due: to make room for a result that is empty."""
         if key not in self.data:
             return False
-        self._drop(key)
+        self._drop(key, later)
         keyspace = self.keyspace
         keyspace.dirty += 1
         if keyspace.observed:
@@ -248,15 +321,29 @@ class Database:
         removed = len(self.data)
         for key in [key for key in self.watchers if key in self.data]:
             self.keyspace.break_watches(self, key)
+        if removed:
+            self._give_up(later)
+        self.keyspace.dirty += removed
+        return removed
+
+    def _give_up(self, later: bool) -> None:
+        """Let go of everything and begin anew."""
+        keyspace = self.keyspace
         if later:
-            for part in (self.data, self.expires, self.index, self.volatile):
-                self.keyspace.graveyard.bury(part)
+            keyspace.used -= sum(self.buffers.values())
+            keyspace.graveyard.bury_keys(self.data, self.expires, (self.index, self.volatile, self.access))
+        elif not keyspace.graveyard and not any(
+            other.data for other in keyspace.databases if other is not self
+        ):
+            keyspace.used = 0
+        else:
+            keyspace.used -= self.footprint()
         self.data = {}
         self.expires = {}
         self.index = ScanIndex()
         self.volatile = ScanIndex()
-        self.keyspace.dirty += removed
-        return removed
+        self.buffers = {}
+        self.access = {}
 
     # -- time to live -------------------------------------------------------------------------------------
 
@@ -268,6 +355,7 @@ class Database:
         """Let the existing ``key`` expire at ``at_ms``.  Not a change by itself: call :meth:`touched`."""
         if key not in self.expires:
             self.volatile.add(key)
+            self.keyspace.used += VOLATILE
         self.expires[key] = at_ms
 
     def clear_expiry(self, key: bytes) -> bool:
@@ -291,10 +379,7 @@ class Database:
 
     def expire_now(self, key: bytes) -> None:
         """Remove a key that is due: journalled as DEL, counted, told to whoever observes."""
-        value = self.data[key]
-        if type(value) is not bytes:
-            self.keyspace.graveyard.bury(value)
-        self._drop(key)
+        self._drop(key, later=True)
         self.keyspace.expired(self, key)
 
     def _remove_if_due(self, key: bytes) -> bool:
@@ -307,15 +392,75 @@ class Database:
     def _forget_expiry(self, key: bytes) -> None:
         del self.expires[key]
         self.volatile.discard(key)
+        self.keyspace.used -= VOLATILE
 
-    def _drop(self, key: bytes) -> None:
-        del self.data[key]
+    def _drop(self, key: bytes, later: bool = False) -> None:
+        """Take ``key`` out; ``later`` leaves the freeing of a large value to the graveyard."""
+        value = self.data.pop(key)
+        keyspace = self.keyspace
+        if type(value) is bytes:
+            keyspace.used -= (len(key) + _KEY & -16) + (len(value) + 48 & -16)
+        else:
+            size = self._settled(key, value)
+            if later and keyspace.graveyard.bury(value, size):
+                size = 0
+            keyspace.used -= (len(key) + _KEY & -16) + size
         self.index.discard(key)
         if self.expires and key in self.expires:
             self._forget_expiry(key)
 
+    # -- the account of memory ----------------------------------------------------------------------------
+
+    def _settle(self, key: bytes, value: Any) -> int:
+        """What ``value`` occupies now; remembered, so that as much will be taken off the account."""
+        if type(value) is bytes:
+            return bytes_footprint(value)
+        if type(value) is bytearray:
+            size = self.buffers[key] = value.__sizeof__() + 16
+            return size
+        value.settled = size = value.footprint()
+        return size
+
+    def _settled(self, key: bytes, value: Any) -> int:
+        """What the account holds for ``value``, which is about to leave ``key``."""
+        if type(value) is bytes:
+            return bytes_footprint(value)
+        if type(value) is bytearray:
+            return self.buffers.pop(key)
+        size: int = value.settled
+        return size
+
+    def _replaced(self, key: bytes, old: Any, value: Any) -> None:
+        """``value`` took the place of ``old``; at least one of them is not plain bytes, and they may be the same."""
+        keyspace = self.keyspace
+        size = self._settled(key, old)
+        if old is not value and keyspace.lazy_overwrite and keyspace.graveyard.bury(old, size):
+            size = 0
+        keyspace.used += self._settle(key, value) - size
+
+    def footprint(self) -> int:
+        """Bytes that the account holds for this database.  O(N), 0.2 us a key."""
+        total = sum(self.buffers.values()) + VOLATILE * len(self.expires)
+        for key, value in self.data.items():
+            total += len(key) + _KEY & -16
+            if type(value) is bytes:
+                total += len(value) + 48 & -16
+            elif type(value) is not bytearray:
+                total += value.settled
+        return total
+
     def check(self) -> None:
-        """Verify the invariants between dicts and indexes; for tests.  O(N)."""
+        """Verify the invariants between dicts, indexes and sizes; for tests.  O(N elements)."""
+        for key, value in self.data.items():
+            if type(value) is bytearray:
+                assert self.buffers[key] == value.__sizeof__() + 16
+            elif type(value) is List:
+                assert value.payload == bytes_footprints(value)
+            elif type(value) is not bytes:
+                value._check()
+            assert type(value) in (bytes, bytearray) or value.settled == value.footprint()
+        assert all(type(self.data[key]) is bytearray for key in self.buffers)
+        assert set(self.access) <= set(self.data)
         assert set(self.index) == set(self.data)
         assert set(self.volatile) == set(self.expires)
         assert set(self.expires) <= set(self.data)

@@ -35,7 +35,11 @@ class Keyspace:
         self.expired_on_access = 0
         self.loading = False
         self.active_expiry = True
-        self.graveyard = Graveyard()
+        #: Bytes of main memory that keys and values occupy, those included that wait to be freed.
+        self.used = 0
+        #: Whether overwritten values are freed in the background (lazyfree-lazy-server-del).
+        self.lazy_overwrite = False
+        self.graveyard = Graveyard(self._freed)
         self.random = Random()
         self.observed = False
         self.watch_count = 0
@@ -80,6 +84,18 @@ class Keyspace:
         self.journal_delete(database.number, key)
         if self.observed:
             self.observe(database, key, "expired")
+            if self.tracking.clients:  # after the event, where other changes come before theirs: as in Redis
+                self.tracking.changed(key, None)
+
+    def _freed(self, size: int) -> None:
+        self.used -= size
+
+    def check(self) -> None:
+        """Verify every database and the account of memory, once nothing waits to be freed; for tests.  O(N)."""
+        assert not self.graveyard
+        for database in self.databases:
+            database.check()
+        assert self.used == sum(database.footprint() for database in self.databases)
 
     # -- WATCH --------------------------------------------------------------------------------------------
 

@@ -7,7 +7,9 @@ and which stays until the container is empty, because an iteration may be under 
 
 Adding and removing must go through the methods named in each class; the inherited mutators (`add`, `pop`,
 `update`, `del x[y]`, ...) do not know of the index. Overwriting a field of a `Hash` with `x[field] = value`
-is safe when the field is there.
+is safe when the field is there and the value is as long.
+
+Both keep ``payload``, the bytes of their entries, and answer ``footprint()``: see `kedis.structures.footprint`.
 
 Simplified: no compact encoding; OBJECT ENCODING is answered from sizes, not from the representation.
 """
@@ -15,6 +17,7 @@ Simplified: no compact encoding; OBJECT ENCODING is answered from sizes, not fro
 from collections.abc import Collection, Iterable
 from random import Random
 
+from kedis.structures.footprint import CONTAINER, DICT_ENTRY, INDEX_ENTRY, bytes_footprints
 from kedis.structures.scan_index import ScanIndex
 
 INDEX_ABOVE = 128
@@ -92,46 +95,65 @@ def _check(entries: Collection[bytes], index: ScanIndex | None) -> None:
     assert set(index) == set(entries)
 
 
+def _payload(hash_: dict[bytes, bytes]) -> int:
+    return bytes_footprints(hash_) + bytes_footprints(hash_.values())
+
+
 class Hash(dict[bytes, bytes]):
     """Field to value. Change it with `put`, `put_many`, `remove`, `remove_many` and `clear` only."""
 
-    __slots__ = ("index",)
+    __slots__ = ("index", "payload", "settled")
 
     index: ScanIndex | None
+    payload: int  # bytes of the fields and values
+    settled: int  # the footprint in the account of the keyspace
 
     def __init__(self, items: Iterable[tuple[bytes, bytes]] | dict[bytes, bytes] = ()) -> None:
         """Build from pairs or from a mapping; the later of two equal fields wins. O(N)."""
         super().__init__(items)
         self.index = ScanIndex(self) if len(self) > INDEX_ABOVE else None
+        self.payload = _payload(self) if self else 0
+        self.settled = 0
+
+    def footprint(self) -> int:
+        """Bytes of main memory that the hash occupies. O(1)."""
+        if self.index is None:
+            return self.payload + self.__sizeof__() + CONTAINER
+        return self.payload + (DICT_ENTRY + INDEX_ENTRY) * len(self) + CONTAINER
 
     def put(self, field: bytes, value: bytes) -> bool:
         """Set `field`; return whether it is new. Amortised O(1)."""
-        before = len(self)
+        old = self.get(field)
         self[field] = value
-        if len(self) == before:
+        if old is not None:
+            self.payload += (len(value) + 48 & -16) - (len(old) + 48 & -16)
             return False
+        self.payload += (len(field) + 48 & -16) + (len(value) + 48 & -16)
         if self.index is not None:
             self.index.add(field)
-        elif before >= INDEX_ABOVE:
+        elif len(self) > INDEX_ABOVE:
             self.index = ScanIndex(self)
         return True
 
     def put_many(self, items: Iterable[tuple[bytes, bytes]]) -> int:
         """Set every pair in turn; return how many fields are new. O(pairs)."""
         before = len(self)
-        if self.index is None:
-            self.update(items)
-            if len(self) > INDEX_ABOVE:
-                self.index = ScanIndex(self)
-        else:
+        if before:
             for field, value in items:
                 self.put(field, value)
+        else:
+            self.update(items)
+            self.payload = _payload(self)
+            if len(self) > INDEX_ABOVE:
+                self.index = ScanIndex(self)
         return len(self) - before
 
     def remove(self, field: bytes) -> bool:
         """Delete `field`; return whether it was there. Amortised O(1)."""
-        if self.pop(field, None) is None:
+        value = self.pop(field, None)
+        if value is None:
             return False
+        self.payload -= (len(field) + 48 & -16) + (len(value) + 48 & -16)
         if self.index is not None:
             if self:
                 self.index.discard(field)
@@ -145,6 +167,7 @@ class Hash(dict[bytes, bytes]):
         if self.index is not None and len(fields) * _DENSE > before:
             for field in fields:
                 self.pop(field, None)
+            self.payload = _payload(self)
             self.index = ScanIndex(self) if self else None
         else:
             for field in fields:
@@ -155,6 +178,7 @@ class Hash(dict[bytes, bytes]):
         """Delete everything."""
         super().clear()
         self.index = None
+        self.payload = 0
 
     def copy(self) -> "Hash":
         """An independent copy: O(N)."""
@@ -178,6 +202,7 @@ class Hash(dict[bytes, bytes]):
 
     def _check(self) -> None:
         _check(self, self.index)
+        assert self.payload == _payload(self)
 
 
 class Set(set[bytes]):
@@ -186,14 +211,23 @@ class Set(set[bytes]):
     Change it with `insert`, `insert_many`, `remove_member`, `remove_many`, `pop_random` and `clear` only.
     """
 
-    __slots__ = ("index",)
+    __slots__ = ("index", "payload", "settled")
 
     index: ScanIndex | None
+    payload: int  # bytes of the members
+    settled: int  # the footprint in the account of the keyspace
 
     def __init__(self, members: Iterable[bytes] = ()) -> None:
         """Build from members, repeats allowed. O(N)."""
         super().__init__(members)
         self.index = ScanIndex(self) if len(self) > INDEX_ABOVE else None
+        self.payload = bytes_footprints(self) if self else 0
+        self.settled = 0
+
+    def footprint(self) -> int:
+        """Bytes of main memory that the set occupies. O(1)."""
+        size = self.payload + self.__sizeof__() + CONTAINER
+        return size if self.index is None else size + INDEX_ENTRY * len(self)
 
     def insert(self, member: bytes) -> bool:
         """Add `member`; return whether it is new. Amortised O(1)."""
@@ -201,6 +235,7 @@ class Set(set[bytes]):
         self.add(member)
         if len(self) == before:
             return False
+        self.payload += len(member) + 48 & -16
         if self.index is not None:
             self.index.add(member)
         elif before >= INDEX_ABOVE:
@@ -210,13 +245,14 @@ class Set(set[bytes]):
     def insert_many(self, members: Iterable[bytes]) -> int:
         """Add every member; return how many are new. O(members)."""
         before = len(self)
-        if self.index is None:
-            self.update(members)
-            if len(self) > INDEX_ABOVE:
-                self.index = ScanIndex(self)
-        else:
+        if before:
             for member in members:
                 self.insert(member)
+        else:
+            self.update(members)
+            self.payload = bytes_footprints(self)
+            if len(self) > INDEX_ABOVE:
+                self.index = ScanIndex(self)
         return len(self) - before
 
     def remove_member(self, member: bytes) -> bool:
@@ -225,6 +261,7 @@ class Set(set[bytes]):
         self.discard(member)
         if len(self) == before:
             return False
+        self.payload -= len(member) + 48 & -16
         if self.index is not None:
             if self:
                 self.index.discard(member)
@@ -237,6 +274,7 @@ class Set(set[bytes]):
         before = len(self)
         if self.index is not None and len(members) * _DENSE > before:
             self.difference_update(members)
+            self.payload = bytes_footprints(self)
             self.index = ScanIndex(self) if self else None
         else:
             for member in members:
@@ -247,6 +285,7 @@ class Set(set[bytes]):
         """Remove everything."""
         super().clear()
         self.index = None
+        self.payload = 0
 
     def copy(self) -> "Set":
         """An independent copy: O(N)."""
@@ -276,3 +315,4 @@ class Set(set[bytes]):
 
     def _check(self) -> None:
         _check(self, self.index)
+        assert self.payload == bytes_footprints(self)

@@ -19,23 +19,42 @@ from array import array
 from collections.abc import Iterator, Sequence
 from random import Random
 
+from kedis.structures.footprint import CONTAINER, DICT_ENTRY, INDEX_ENTRY, bytes_footprints
 from kedis.structures.scan_index import ScanIndex
 from kedis.structures.skiplist import SkipList
 
 UNINDEXED_MAX = 128
 """Above this many members a set has a scan index."""
 
+_SCORE = 32
+"""Bytes of a float object."""
+_PLACE = 22
+"""Bytes of a member's place in a block and its raw score, a block being full to seven tenths."""
+_PARTS = 400
+"""Bytes of the objects of an empty set, without the dict."""
+
 
 class SortedSet:
     """Members with scores, in order of score and then of bytes."""
 
-    __slots__ = ("_list", "index", "scores")
+    __slots__ = ("_list", "index", "payload", "scores", "settled")
 
     def __init__(self) -> None:
         self.scores: dict[bytes, float] = {}
         """Score by member, to read only."""
         self.index: ScanIndex | None = None
         self._list = SkipList()
+        self.payload = 0
+        """Bytes of the members."""
+        self.settled = 0
+        """The footprint in the account of the keyspace."""
+
+    def footprint(self) -> int:
+        """Bytes of main memory that the set occupies. O(1)."""
+        size = len(self.scores)
+        if self.index is None:
+            return self.payload + self.scores.__sizeof__() + (_SCORE + _PLACE) * size + (_PARTS + CONTAINER)
+        return self.payload + (DICT_ENTRY + INDEX_ENTRY + _SCORE + _PLACE) * size + (_PARTS + CONTAINER)
 
     @classmethod
     def from_scores(cls, scores: dict[bytes, float]) -> SortedSet:
@@ -46,6 +65,7 @@ class SortedSet:
         members = sorted(scores)
         members.sort(key=scores.__getitem__)
         built._list = SkipList.from_sorted(array("d", map(scores.__getitem__, members)), members)
+        built.payload = bytes_footprints(members)
         built._index_if_large()
         return built
 
@@ -54,6 +74,7 @@ class SortedSet:
         twin = SortedSet()
         twin.scores = self.scores.copy()
         twin._list = self._list.copy()
+        twin.payload = self.payload
         twin._index_if_large()
         return twin
 
@@ -83,6 +104,7 @@ class SortedSet:
         old = scores.get(member)
         if old is None:
             scores[member] = score
+            self.payload += len(member) + 48 & -16
             self._list.insert(score, member)
             if self.index is not None:
                 self.index.add(member)
@@ -105,6 +127,7 @@ class SortedSet:
         score = self.scores.pop(member, None)
         if score is None:
             return False
+        self.payload -= len(member) + 48 & -16
         self._list.delete(score, member)
         if self.index is not None:
             self._unindex((member,))
@@ -197,9 +220,11 @@ class SortedSet:
             return [pair]
         taken = self._list.delete_ranks(start, stop)
         scores = self.scores
-        for member, _ in taken:
+        members = [member for member, _ in taken]
+        for member in members:
             del scores[member]
-        self._unindex([member for member, _ in taken])
+        self.payload -= bytes_footprints(members)
+        self._unindex(members)
         return taken
 
     def pop_min(self, count: int = 1) -> list[tuple[bytes, float]]:
@@ -240,6 +265,7 @@ class SortedSet:
         """Assert every invariant of the set and its parts. O(N log N)."""
         self._list._check()
         scores = self.scores
+        assert self.payload == bytes_footprints(scores)
         ordered = list(self._list)
         assert len(ordered) == len(scores)
         keys = {member: member for member in scores}
