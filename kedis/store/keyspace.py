@@ -131,7 +131,7 @@ class Keyspace:
             for key in list(database.watchers):
                 if one.exists(key) or two.exists(key):
                     self.break_watches(database, key)
-        for name in ("data", "expires", "index", "volatile"):
+        for name in ("access", "buffers", "data", "expires", "index", "volatile"):
             mine, other = getattr(one, name), getattr(two, name)
             setattr(one, name, other)
             setattr(two, name, mine)
