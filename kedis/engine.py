@@ -23,6 +23,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from kedis import errors
+from kedis.blocking import Attempt, Blocking
 from kedis.commands import load_all
 from kedis.commands.table import COMMANDS, Command, Counters, Flag
 from kedis.config import Config, ConfigError
@@ -67,7 +68,10 @@ class Journal(Protocol):
 
 
 class Postponed(Exception):
-    """The command must wait (CLIENT PAUSE); it stays with the connection and is tried again."""
+    """The command must wait: CLIENT PAUSE, or the client is blocked.
+
+    It stays with the connection and is tried again.
+    """
 
 
 class Engine:
@@ -88,6 +92,8 @@ class Engine:
         self.config.subscribe(
             "notify-keyspace-events", lambda config: self.keyspace.notify(config.notify_keyspace_events)
         )
+        self.blocking = Blocking(self)
+        self._ready = self.keyspace.waiting.ready
         self.started_ns = clock()
         self.sessions: dict[int, Session] = {}
         self.last_session_id = 0
@@ -145,6 +151,7 @@ class Engine:
     def release(self, session: Session) -> None:
         """Take back whatever ``session`` holds in the server: watches, subscriptions."""
         self.unwatch_all(session)
+        self.blocking.forget(session)
         if session.subscriptions:
             self.pubsub.leave(session)
 
@@ -206,9 +213,7 @@ class Engine:
                 value = command.function(session, argv)  # type: ignore[misc]
                 session.encoders[type(value)](value, session.append)
             except CommandError as error:
-                command.counters.failed += 1
-                self.error_counts[error.code] += 1
-                session.encode(error)
+                self.fail(session, command, error)
             except Exception:
                 _take_back(session, value)
                 session.encode(self._fault(command, argv, dirty))
@@ -228,6 +233,12 @@ class Engine:
         session.last_command = command
         return len(commands)
 
+    def fail(self, session: Session, command: Command, error: CommandError) -> None:
+        """Answer, and count, a command that could not do what it was asked."""
+        command.counters.failed += 1
+        self.error_counts[error.code] += 1
+        session.encode(error)
+
     def run_transaction(self, session: Session, queue: Sequence[list[bytes]]) -> None:
         """Run what MULTI queued, as one unit in the journal and at one moment."""
         unit: list[tuple[int, Sequence[bytes]]] = []
@@ -239,6 +250,28 @@ class Engine:
         finally:
             self.unit = None
         self._journal_unit(unit)
+        if self._ready:
+            self.blocking.serve()
+
+    def resume(
+        self, session: Session, command: Command, argv: Sequence[bytes], attempt: Attempt, key: bytes
+    ) -> None:
+        """Finish a command that was blocked: ``attempt`` takes what it waited for from ``key``."""
+        dirty = self.keyspace.dirty
+        value = None
+        began = self.clock()
+        try:
+            value = attempt(session, key)
+            session.encode(value)
+        except CommandError as error:
+            self.fail(session, command, error)
+        except Exception:
+            _take_back(session, value)
+            session.encode(self._fault(command, argv, dirty))
+        changed = self.keyspace.dirty != dirty
+        if self.pending or changed:
+            self._record(session, command, argv, changed)
+        command.counters.nanoseconds += self.clock() - began
 
     # -- refusing -----------------------------------------------------------------------------------------
 
@@ -249,6 +282,8 @@ class Engine:
         """
         if self.unit is not None:  # what EXEC runs has been admitted with it
             return self.resolve(argv)
+        if session.blocked is not None:
+            raise Postponed
         if session.reply_mode == "skipping":
             session.set_reply_mode("on")
         elif session.reply_mode == "skip":
@@ -415,6 +450,8 @@ class Engine:
             else:
                 self._journal_unit(pending)
         pending.clear()
+        if self._ready and self.unit is None:
+            self.blocking.serve()
 
     def _journal_unit(self, unit: Sequence[tuple[int, Sequence[bytes]]]) -> None:
         """Journal several commands so that a replay runs all or none of them."""

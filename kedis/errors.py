@@ -208,6 +208,8 @@ BAD_PAUSE_MODE = "ERR CLIENT PAUSE mode must be WRITE or ALL"
 BAD_UNBLOCK_REASON = "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR"
 TIMEOUT_NOT_AN_INTEGER = "ERR timeout is not an integer or out of range"
 TIMEOUT_NEGATIVE = "ERR timeout is negative"
+TIMEOUT_NOT_A_FLOAT = "ERR timeout is not a float or out of range"
+UNBLOCKED = "UNBLOCKED client unblocked via CLIENT UNBLOCK"
 
 
 def hello_option(option: bytes) -> str:

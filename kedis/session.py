@@ -21,6 +21,7 @@ from kedis.errors import CommandError
 from kedis.resp.replies import RESP2, RESP3
 
 if TYPE_CHECKING:
+    from kedis.blocking import Waiter
     from kedis.commands.table import Command
     from kedis.engine import Engine
     from kedis.store.database import Database
@@ -42,7 +43,10 @@ class Transport(Protocol):
         """Bytes received that do not make a whole command yet."""
 
     def wants_send(self) -> None:
-        """Something was put into ``out`` that is no reply to a command under way: send it soon."""
+        """Something was put into ``out`` that is no reply to a command under way: send it soon.
+
+        A session that was blocked may be so no longer.
+        """
 
 
 def _discard(_chunk: bytes) -> None:
@@ -56,6 +60,7 @@ class Session:
         "address",
         "append",
         "authenticated",
+        "blocked",
         "close_after_reply",
         "created_ns",
         "database",
@@ -102,6 +107,7 @@ class Session:
         self.no_evict = False
         self.subscribed: dict[str, dict[bytes, None]] = {"channel": {}, "pattern": {}, "shard": {}}
         self.subscriptions = 0
+        self.blocked: Waiter | None = None
         self.wrote_in_turn = 0
         self.no_touch = False
         self.close_after_reply = False
@@ -175,6 +181,7 @@ class Session:
             or self.queue is not None
             or self.reply_mode in ("skip", "skipping")
             or (self.resp == 2 and self.subscriptions > 0)
+            or self.blocked is not None
         )
 
     @property

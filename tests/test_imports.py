@@ -14,7 +14,7 @@ LAYERS = [
     {"config", "errors"},
     {"resp", "structures"},
     {"store"},
-    {"session"},
+    {"session", "blocking"},
     {"commands"},
     {"engine"},
     {"observability", "persistence"},

@@ -209,6 +209,17 @@ def parse_long_double(text: bytes) -> LongDouble:
     return LongDouble(-value.mantissa, value.exponent) if match[1] == b"-" else value
 
 
+def scaled_up(value: LongDouble, factor: int) -> int:
+    """``value * factor``, as a long double, rounded up to a whole number; NumberError if it is infinite."""
+    if value.is_infinite():
+        raise NumberError("infinite product")
+    product = _rounded(abs(value.mantissa) * factor, value.exponent)
+    if product.is_infinite():
+        raise NumberError("infinite product")
+    mantissa = -product.mantissa if value.mantissa < 0 else product.mantissa
+    return mantissa << product.exponent if product.exponent >= 0 else -(-mantissa >> -product.exponent)
+
+
 def add_long_double(a: LongDouble, b: LongDouble) -> LongDouble:
     """The sum, rounded to 64 bits; NumberError if it is infinite or not a number."""
     if a.is_infinite() or b.is_infinite():

@@ -47,10 +47,12 @@ class Connection:
 
     __slots__ = (
         "_greenlet",
+        "_held",
         "_hub",
         "_limit_since_ns",
         "_read_watcher",
         "_write_watcher",
+        "ahead",
         "closed",
         "fd",
         "kind",
@@ -79,6 +81,8 @@ class Connection:
         ] = []  # replies that wait for the sync under way; later ones are in session.out
         self.queued = False
         self.closed = False
+        self.ahead = 0  # bytes received while the session was blocked, which run afterwards
+        self._held = False  # whether there are such, so that somebody has to wake the greenlet
         self._limit_since_ns = 0
         self._hub = server.hub
         self._greenlet = getcurrent()
@@ -141,6 +145,7 @@ class Connection:
     def _wait_for_last_replies(self) -> None:
         """The client has ended its side; what it asked before is being made durable, then answered."""
         self._read_watcher.stop()
+        self.server.engine.blocking.forget(self.session)
         self.session.close_after_reply = True
         while not self.closed:
             self._hub.switch()
@@ -172,7 +177,7 @@ class Connection:
 
     def _check_query_buffer(self) -> None:
         """What is not a whole command yet, or waits for EXEC, has a limit (client-query-buffer-limit)."""
-        waiting = self.parser.pending_bytes + self.session.queued_bytes
+        waiting = self.parser.pending_bytes + self.session.queued_bytes + self.ahead
         if waiting > self.server.engine.config.client_query_buffer_limit:
             self.server.query_buffer_disconnections += 1
             log.warning("closing client %s: query buffer limit reached", self.session.address)
@@ -188,10 +193,13 @@ class Connection:
 
     def _run_rest(self, commands: list[list[bytes]], position: int) -> None:
         """Run ``commands`` from ``position`` on: the budget was used up there, or the command has to wait."""
-        stalled = position == 0
+        stalled = position == 0 or self.session.blocked is not None
+        problem: ProtocolError | None = None
         while position < len(commands) and not self.session.close_after_reply:
             self.wants_send()
-            if stalled:
+            if self.session.blocked is not None:
+                problem = self._wait_while_blocked(commands)
+            elif stalled:
                 self._wait_for_unpause()
             else:
                 self._give_way()
@@ -200,6 +208,8 @@ class Connection:
             done = self.server.engine.run(self.session, commands, position, BUDGET_NS)
             stalled = done == position
             position = done
+        if problem is not None:
+            self._fail(problem)
 
     def _give_way(self) -> None:
         """Let a whole turn of the loop pass."""
@@ -217,10 +227,57 @@ class Connection:
         if not self.closed:
             self._read_watcher.start(self._greenlet.switch)
 
+    def _wait_while_blocked(self, commands: list[list[bytes]]) -> ProtocolError | None:
+        """Wait until the session is blocked no longer; what the client sends meanwhile is put behind ``commands``.
+
+        The socket is read all the time, because that is how a client that leaves is noticed.  Returns what was
+        wrong with what came, if anything; whatever came after that is ignored.
+        """
+        problem = None
+        self._held = True
+        while self.session.blocked is not None and not self.closed:
+            self._hub.switch()
+            if self.session.blocked is not None and not self.closed:
+                data = self._receive_ahead()
+                try:
+                    if data and problem is None:
+                        commands += self.parser.feed(data)
+                except ProtocolError as error:
+                    commands += error.commands
+                    problem = error
+        self._held = False
+        self.ahead = 0
+        if not self.closed:
+            self._read_watcher.start(self._greenlet.switch)
+        return problem
+
+    def _receive_ahead(self) -> bytes:
+        """What the client sends while it is blocked; it is closed when it leaves, or sends too much."""
+        try:
+            data = self.sock.recv(READ_SIZE)
+        except (BlockingIOError, InterruptedError):
+            return b""
+        except OSError:
+            data = b""
+        if not data:
+            self.close()
+        self.server.bytes_received += len(data)
+        self.ahead += len(data)
+        self._check_query_buffer()
+        return data
+
+    def _go_on(self) -> None:
+        """The session is not blocked any more: run what has come meanwhile, in the next turn."""
+        self._held = False
+        self._read_watcher.stop()
+        self.server.next_turn(self._greenlet.switch)
+
     # -- sending ------------------------------------------------------------------------------------------
 
     def wants_send(self) -> None:
         """Have the replies sent at the end of this turn."""
+        if self._held and self.session.blocked is None and not self.closed:
+            self._go_on()
         if not self.queued and (self.session.out or self.session.close_after_reply):
             self.queued = True
             self.server.cycle.waiting.append(self)
@@ -370,13 +427,14 @@ class Connection:
 
     def input_bytes(self) -> int:
         """Bytes received that do not make a whole command yet."""
-        return self.parser.pending_bytes
+        return self.parser.pending_bytes + self.ahead
 
     def close(self) -> None:
         """End the connection at once; safe to call from anywhere, more than once."""
         if self.closed:
             return
         self.closed = True
+        self.server.engine.blocking.forget(self.session)
         self._read_watcher.stop()
         self._stop_writing()
         if getcurrent() is not self._greenlet:

@@ -31,6 +31,8 @@ log = logging.getLogger("kedis.server")
 
 #: Descriptors that the server needs for itself: files, listeners, pipes.
 RESERVED_DESCRIPTORS = 32
+#: Seconds after which a timer for a later moment is set anew.
+_LONGEST_TIMER = 3600.0
 
 
 class StartError(Exception):
@@ -56,9 +58,11 @@ class NetworkServer:
         self._browser_logged_ns = 0
         self._next_turn: list[Callable[[], Any]] = []
         self._turn_timer = self.hub.loop.timer(0.0)
+        self._deadline_timer: Any = None
         self._periodic: gevent.Greenlet | None = None
         engine.on_unpause = self._wake_paused
         engine.on_browser = self._refuse_browser
+        engine.blocking.on_deadline = self._await_deadline
         engine.server = self
 
     def reset_counters(self) -> None:
@@ -95,6 +99,7 @@ class NetworkServer:
         self.cycle.stop()
         self._turn_timer.stop()
         self._turn_timer.close()
+        self._stop_deadline_timer()
 
     def stop_accepting(self) -> None:
         """Take no new clients; those that are connected stay."""
@@ -280,6 +285,29 @@ class NetworkServer:
         for callback in list(self.paused.values()):
             self.next_turn(callback)
 
+    # -- deadlines of blocked clients ---------------------------------------------------------------------
+
+    def _await_deadline(self, at_ns: int) -> None:
+        """Have the blocked clients whose time is up answered at ``at_ns``; one timer serves them all."""
+        self._stop_deadline_timer()
+        seconds = (at_ns - self.engine.clock()) / 1e9
+        self._deadline_timer = self.hub.loop.timer(min(max(seconds, 0.0), _LONGEST_TIMER))
+        self._deadline_timer.start(self._deadline_reached, update=True)
+
+    def _deadline_reached(self) -> None:
+        blocking = self.engine.blocking
+        blocking.expire()
+        if blocking.next_deadline_ns is None:
+            self._stop_deadline_timer()
+        else:
+            self._await_deadline(blocking.next_deadline_ns)
+
+    def _stop_deadline_timer(self) -> None:
+        if self._deadline_timer is not None:
+            self._deadline_timer.stop()
+            self._deadline_timer.close()
+            self._deadline_timer = None
+
     # -- periodic work ------------------------------------------------------------------------------------
 
     def _run_periodically(self) -> None:
@@ -331,6 +359,8 @@ class NetworkServer:
         deadline = self.engine.clock() - timeout * 1_000_000_000
         for connection in list(self.connections):
             session = connection.session
+            if session.blocked is not None:
+                continue
             if session.last_interaction_ns < deadline and not session.subscriptions:
                 connection.close()
 

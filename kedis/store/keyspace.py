@@ -15,6 +15,7 @@ from kedis.store.database import Database
 from kedis.store.graveyard import Graveyard
 from kedis.store.notifications import Notifications
 from kedis.store.pubsub import PubSub
+from kedis.store.waiting import Waiting
 
 
 class Keyspace:
@@ -45,6 +46,7 @@ class Keyspace:
         self.watch_count = 0
         self.pubsub = PubSub()
         self.notifications = Notifications(self.pubsub)
+        self.waiting = Waiting()
         self.journal_delete: Callable[[int, bytes], None] = lambda number, key: None
 
     @property
@@ -61,6 +63,8 @@ class Keyspace:
 
     def appeared(self, database: Database, key: bytes) -> None:
         """A key was added while somebody is watching; the change itself will be told, too."""
+        if self.waiting.queues:
+            self.waiting.appeared(database.number, type(database.data[key]), key)
         if self.notifications.active:
             self.notifications.publish(database.number, key, "new")
 
@@ -71,7 +75,9 @@ class Keyspace:
 
     def update_observed(self) -> None:
         """Recompute ``observed`` after a change of what it stands for."""
-        self.observed = self.watch_count > 0 or self.notifications.active
+        self.observed = (
+            self.watch_count > 0 or self.notifications.active or bool(self.waiting.queues)
+        )
 
     def notify(self, classes: str) -> None:
         """Publish events of ``classes`` from now on, letters of ``notify-keyspace-events``."""
@@ -135,4 +141,12 @@ class Keyspace:
             mine, other = getattr(one, name), getattr(two, name)
             setattr(one, name, other)
             setattr(two, name, mine)
+        self._find_waited_for(one, two)
         self.dirty += 1
+
+    def _find_waited_for(self, *databases: Database) -> None:
+        """After an exchange of databases: what somebody waits for may have come into being.  O(keys waited for)."""
+        for number, kind, key in list(self.waiting.queues):
+            for database in databases:
+                if database.number == number and type(database.data.get(key)) is kind:
+                    self.waiting.appeared(number, kind, key)

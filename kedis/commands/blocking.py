@@ -1,0 +1,227 @@
+"""Commands that wait for a list or a sorted set to take something from.
+
+Each tries at once, and where none of its keys is there it waits for one (:mod:`kedis.blocking`).  What a client took
+is journalled without the waiting: BLPOP as the LPOP that it came to, BLMOVE as LMOVE, BZMPOP as ZPOPMIN with the
+number taken.  The timeout is the last argument of the older commands and the first of the newer ones; either way it
+is looked at after all the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from kedis import errors
+from kedis.commands.args import key_count, long_double
+from kedis.commands.lists import is_left, move, parse_pop_options, pop_first
+from kedis.commands.numbers import INT64_MAX, NumberError, scaled_up
+from kedis.commands.sorted_set_pops import parse_zmpop, pop
+from kedis.commands.table import BLOCKING, DENYOOM, FAST, NOSCRIPT, WRITE, command, counted, span
+from kedis.errors import CommandError
+from kedis.store.database import List
+from kedis.structures.sorted_set import SortedSet
+
+if TYPE_CHECKING:
+    from kedis.blocking import Attempt
+    from kedis.session import Session
+
+
+def parse_timeout(raw: bytes) -> int:
+    """A timeout in seconds as milliseconds, rounded up; 0 means for ever.  Raises CommandError."""
+    seconds = long_double(raw, errors.TIMEOUT_NOT_A_FLOAT)
+    try:
+        milliseconds = scaled_up(seconds, 1000)
+    except NumberError:
+        milliseconds = -1
+    if not 0 <= milliseconds <= INT64_MAX:  # too large a number is negative to Redis, too
+        raise CommandError(errors.TIMEOUT_NEGATIVE)
+    return milliseconds
+
+
+def _take_or_wait(
+    ctx: Session, argv: Sequence[bytes], kind: type, keys: Sequence[bytes], timeout_ms: int, attempt: Attempt
+) -> Any:
+    """What ``attempt`` takes from the first of ``keys`` that is there; else wait for one.  Raises WRONGTYPE."""
+    for key in keys:
+        if ctx.db.edit(key, kind) is not None:
+            return attempt(ctx, key)
+    return ctx.engine.blocking.wait(ctx, argv, kind, keys, timeout_ms, attempt)
+
+
+# -- lists ------------------------------------------------------------------------------------------------
+
+
+def _bpop(ctx: Session, argv: Sequence[bytes], left: bool) -> Any:
+    return _take_or_wait(ctx, argv, List, argv[1:-1], parse_timeout(argv[-1]), partial(_pop, left=left))
+
+
+def _pop(ctx: Session, key: bytes, left: bool) -> list[bytes]:
+    values = ctx.db.edit_or_create(key, List)
+    value = values.popleft() if left else values.pop()
+    ctx.db.modified(key, values, "lpop" if left else "rpop")
+    ctx.propagate(b"LPOP" if left else b"RPOP", key)
+    return [key, value]
+
+
+@command(
+    "BLPOP",
+    arity=-3,
+    flags=WRITE | NOSCRIPT | BLOCKING,
+    group="list",
+    since="2.0.0",
+    summary="Removes and returns the head of the first of several lists that has one; waits for it if need be.",
+    keys=[span("RW access delete", 1, last=-2)],
+    complexity="O(N) in the number of keys.",
+)
+def blpop(ctx: Session, argv: Sequence[bytes]) -> Any:
+    return _bpop(ctx, argv, True)
+
+
+@command(
+    "BRPOP",
+    arity=-3,
+    flags=WRITE | NOSCRIPT | BLOCKING,
+    group="list",
+    since="2.0.0",
+    summary="Removes and returns the tail of the first of several lists that has one; waits for it if need be.",
+    keys=[span("RW access delete", 1, last=-2)],
+    complexity="O(N) in the number of keys.",
+)
+def brpop(ctx: Session, argv: Sequence[bytes]) -> Any:
+    return _bpop(ctx, argv, False)
+
+
+@command(
+    "BLMPOP",
+    arity=-5,
+    flags=WRITE | BLOCKING,
+    group="list",
+    since="7.0.0",
+    summary="Removes and returns elements at one end of the first of several lists; waits for one if need be.",
+    keys=[counted("RW access delete", 2)],
+    complexity="O(N + M) in the number of keys and of elements removed.",
+)
+def blmpop(ctx: Session, argv: Sequence[bytes]) -> Any:
+    keys = key_count(argv, 2, errors.KEY_COUNT_NOT_POSITIVE)
+    left, count = parse_pop_options(argv, 3 + len(keys))
+    attempt = partial(_pop_several, left=left, count=count)
+    return _take_or_wait(ctx, argv, List, keys, parse_timeout(argv[1]), attempt)
+
+
+def _pop_several(ctx: Session, key: bytes, left: bool, count: int) -> Any:
+    return pop_first(ctx, [key], left, count)
+
+
+@command(
+    "BLMOVE",
+    arity=6,
+    flags=WRITE | DENYOOM | NOSCRIPT | BLOCKING,
+    group="list",
+    since="6.2.0",
+    summary="Moves an element from an end of one list to an end of another; waits for it if need be.",
+    keys=[span("RW access delete", 1), span("RW insert", 2)],
+    complexity="O(1)",
+)
+def blmove(ctx: Session, argv: Sequence[bytes]) -> Any:
+    from_left, to_left = is_left(argv[3]), is_left(argv[4])
+    return _bmove(ctx, argv, from_left, to_left, (b"LMOVE", argv[1], argv[2], argv[3], argv[4]))
+
+
+@command(
+    "BRPOPLPUSH",
+    arity=4,
+    flags=WRITE | DENYOOM | NOSCRIPT | BLOCKING,
+    group="list",
+    since="2.2.0",
+    summary="Moves an element from the tail of one list to the head of another; waits for it if need be.",
+    keys=[span("RW access delete", 1), span("RW insert", 2)],
+    complexity="O(1)",
+)
+def brpoplpush(ctx: Session, argv: Sequence[bytes]) -> Any:
+    return _bmove(ctx, argv, False, True, (b"RPOPLPUSH", argv[1], argv[2]))
+
+
+def _bmove(
+    ctx: Session, argv: Sequence[bytes], from_left: bool, to_left: bool, journalled: Sequence[bytes]
+) -> Any:
+    """Move from ``argv[1]`` to ``argv[2]``, at once or later; what is journalled has the words of the plain command."""
+    timeout_ms = parse_timeout(argv[-1])
+    source, target = argv[1], argv[2]
+    attempt = partial(_move, target=target, from_left=from_left, to_left=to_left)
+    if ctx.db.edit(source, List) is not None:
+        return attempt(ctx, source, journalled=journalled)
+    later = partial(attempt, journalled=(*journalled[:3], *map(bytes.lower, journalled[3:])))
+    return ctx.engine.blocking.wait(ctx, argv, List, [source], timeout_ms, later, otherwise=None)
+
+
+def _move(
+    ctx: Session, source: bytes, target: bytes, from_left: bool, to_left: bool, journalled: Sequence[bytes]
+) -> bytes | None:
+    value = move(ctx.db, source, target, from_left, to_left)
+    ctx.propagate(*journalled)
+    return value
+
+
+# -- sorted sets ------------------------------------------------------------------------------------------
+
+
+def _bzpop(ctx: Session, argv: Sequence[bytes], highest: bool) -> Any:
+    attempt = partial(_pop_member, highest=highest)
+    return _take_or_wait(ctx, argv, SortedSet, argv[1:-1], parse_timeout(argv[-1]), attempt)
+
+
+def _pop_member(ctx: Session, key: bytes, highest: bool) -> list[Any]:
+    ((member, score),) = pop(ctx, key, ctx.db.edit_or_create(key, SortedSet), highest, 1)
+    ctx.propagate(b"ZPOPMAX" if highest else b"ZPOPMIN", key)
+    return [key, member, score]
+
+
+@command(
+    "BZPOPMIN",
+    arity=-3,
+    flags=WRITE | NOSCRIPT | BLOCKING | FAST,
+    group="sorted-set",
+    since="5.0.0",
+    summary="Removes and returns the lowest member of the first of several sorted sets; waits for it if need be.",
+    keys=[span("RW access delete", 1, last=-2)],
+    complexity="O(log(N))",
+)
+def bzpopmin(ctx: Session, argv: Sequence[bytes]) -> Any:
+    return _bzpop(ctx, argv, False)
+
+
+@command(
+    "BZPOPMAX",
+    arity=-3,
+    flags=WRITE | NOSCRIPT | BLOCKING | FAST,
+    group="sorted-set",
+    since="5.0.0",
+    summary="Removes and returns the highest member of the first of several sorted sets; waits for it if need be.",
+    keys=[span("RW access delete", 1, last=-2)],
+    complexity="O(log(N))",
+)
+def bzpopmax(ctx: Session, argv: Sequence[bytes]) -> Any:
+    return _bzpop(ctx, argv, True)
+
+
+@command(
+    "BZMPOP",
+    arity=-5,
+    flags=WRITE | BLOCKING,
+    group="sorted-set",
+    since="7.0.0",
+    summary="Removes and returns members of the first of several sorted sets; waits for one if need be.",
+    keys=[counted("RW access delete", 2)],
+    complexity="O(K) + O(log(N)) for each member, K being the keys.",
+)
+def bzmpop(ctx: Session, argv: Sequence[bytes]) -> Any:
+    keys, highest, count = parse_zmpop(argv, 2)
+    attempt = partial(_pop_members, highest=highest, count=count)
+    return _take_or_wait(ctx, argv, SortedSet, keys, parse_timeout(argv[1]), attempt)
+
+
+def _pop_members(ctx: Session, key: bytes, highest: bool, count: int) -> list[Any]:
+    taken = pop(ctx, key, ctx.db.edit_or_create(key, SortedSet), highest, count)
+    ctx.propagate(b"ZPOPMAX" if highest else b"ZPOPMIN", key, b"%d" % len(taken))
+    return [key, [list(pair) for pair in taken]]
