@@ -60,6 +60,8 @@ def describe(session: Session) -> bytes:
         flags += "P"
     if queue is not None:
         flags += "x"
+    if session.blocked is not None:
+        flags += "b"
     if session.watch_broken:
         flags += "d"
     if session.close_after_reply:
@@ -364,8 +366,8 @@ def client_unblock(ctx: Session, argv: Sequence[bytes]) -> int:
     reason = argv[3].lower() if len(argv) == 4 else b"timeout"
     if reason not in (b"timeout", b"error"):
         raise CommandError(errors.BAD_UNBLOCK_REASON)
-    integer(argv[2])
-    return 0  # no command blocks
+    session = ctx.engine.sessions.get(integer(argv[2]))
+    return int(session is not None and ctx.engine.blocking.unblock(session, error=reason == b"error"))
 
 
 @command(

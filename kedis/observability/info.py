@@ -98,15 +98,16 @@ def _server(observer: Observer) -> Fields:
 def _clients(observer: Observer) -> Fields:
     engine = observer.engine
     transports = [session.transport for session in engine.sessions.values()]
+    paused = len(engine.server.paused) if engine.server is not None else 0
     return (
         ("connected_clients", len(transports)),
         ("cluster_connections", 0),
         ("maxclients", engine.config.maxclients),
         ("client_recent_max_input_buffer", max((each.input_bytes() for each in transports), default=0)),
         ("client_recent_max_output_buffer", max((each.output_bytes() for each in transports), default=0)),
-        ("blocked_clients", 0),
+        ("blocked_clients", engine.blocking.count + paused),
         ("tracking_clients", 0),
-        ("clients_in_timeout_table", 0),
+        ("clients_in_timeout_table", engine.blocking.with_deadline),
     )
 
 
