@@ -1,0 +1,11 @@
+"""The table of all metrics: Kedis's own first, then those under the names of redis_exporter.
+
+``FAMILIES`` is what is exposed, documented (docs/metrics.md) and tested; nothing else knows a metric's name.
+"""
+
+from __future__ import annotations
+
+from kedis.observability import metrics_kedis, metrics_redis
+from kedis.observability.metrics_family import Family
+
+FAMILIES: tuple[Family, ...] = (*metrics_kedis.FAMILIES, *metrics_redis.FAMILIES)

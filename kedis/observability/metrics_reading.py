@@ -1,0 +1,307 @@
+"""How the rows of the table of metrics that are more than one attribute are read.
+
+Everything here looks, and counts nothing.  What is long (every command, every bucket) is a generator, so that
+the renderer can stop in the middle and let the clients have their turn.
+"""
+
+from __future__ import annotations
+
+import platform
+import resource
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import kedis
+from kedis.observability.latency import percentile_us
+from kedis.observability.metrics_family import Read, Reading
+
+if TYPE_CHECKING:
+    from kedis.commands.table import Counters
+    from kedis.observability.observer import Observer
+    from kedis.store.database import Database
+
+Readings = Iterator[Reading]
+
+INSTANCE_LABELS = (
+    "role",
+    "redis_version",
+    "redis_mode",
+    "os",
+    "maxmemory_policy",
+    "tcp_port",
+    "run_id",
+    "process_id",
+    "redis_build_id",
+)
+_STATUS = {"ok": 1, "err": 0}
+
+
+def number(value: Any) -> float:
+    """A value of INFO as a number; ``ok`` is 1 and ``err`` is 0."""
+    if isinstance(value, str):
+        return _STATUS[value] if value in _STATUS else float(value)
+    return value  # type: ignore[no-any-return]
+
+
+def one(_observer: Observer) -> Readings:
+    yield (), 1
+
+
+# -- commands ---------------------------------------------------------------------------------------------
+
+
+def _of_commands(value: Callable[[Counters], Any]) -> Read:
+    """One reading for each command that anybody has tried."""
+
+    def values(observer: Observer) -> Readings:
+        for row in observer.engine.every_command():
+            counters = row.counters
+            if counters.rejected or counters.failed or counters.calls:
+                yield (row.name,), value(counters)
+
+    return values
+
+
+calls = _of_commands(lambda counters: counters.calls)
+command_seconds = _of_commands(lambda counters: counters.nanoseconds / 1e9)
+command_microseconds = _of_commands(lambda counters: counters.nanoseconds // 1000)
+failed_calls = _of_commands(lambda counters: counters.failed)
+rejected_calls = _of_commands(lambda counters: counters.rejected)
+
+
+def command_durations(observer: Observer) -> Readings:
+    for row in observer.engine.every_command():
+        if any(row.counters.histogram):
+            yield (row.name,), row.counters
+
+
+def command_errors(observer: Observer) -> Readings:
+    for row in observer.engine.every_command():
+        for kind, count in observer.by_kind(row.counters.errors):
+            yield (row.name, kind), count
+
+
+def command_refusals(observer: Observer) -> Readings:
+    for row in observer.engine.every_command():
+        for kind, count in observer.by_kind(row.counters.refusals):
+            yield (row.name, kind), count
+    for kind, count in observer.by_kind(observer.engine.unknown.refusals):
+        yield ("unknown", kind), count
+
+
+def error_replies(observer: Observer) -> Readings:
+    for kind, count in observer.by_kind(observer.engine.error_counts):
+        yield (kind,), count
+
+
+def errors(observer: Observer) -> Readings:
+    for kind, count in sorted(observer.engine.error_counts.items()):
+        yield (kind,), count
+
+
+def percentiles(observer: Observer) -> Readings:
+    config = observer.engine.config
+    if not config.latency_tracking:
+        return
+    for row in observer.engine.every_command():
+        histogram = row.counters.histogram
+        if any(histogram):
+            for percent in config.latency_tracking_info_percentiles:
+                yield (row.name, f"{percent:g}"), float(f"{percentile_us(histogram, percent):.3f}")
+
+
+def slowlog_length(observer: Observer) -> Readings:
+    yield (), len(observer.slowlog)
+
+
+def slowlog_last_id(observer: Observer) -> Readings:
+    yield (), max(observer.slowlog.next_id - 1, 0) if len(observer.slowlog) else 0
+
+
+def last_slow_execution(observer: Observer) -> Readings:
+    newest = observer.slowlog.newest(1)
+    yield (), newest[0].microseconds / 1e6 if newest else 0
+
+
+def spike_times(observer: Observer) -> Readings:
+    for name, at_seconds, _, _ in observer.latency.latest():
+        yield (name.decode(),), at_seconds
+
+
+def spike_durations(observer: Observer) -> Readings:
+    for name, _, milliseconds, _ in observer.latency.latest():
+        yield (name.decode(),), milliseconds / 1e3
+
+
+# -- append-only file and state ---------------------------------------------------------------------------
+
+
+def fsyncs(observer: Observer) -> Readings:
+    for policy, taken in observer.engine.persistence.fsyncs.items():
+        yield (policy,), taken
+
+
+def rewrite_written(observer: Observer) -> Readings:
+    yield (), observer.engine.persistence.rewrite_written_bytes()
+
+
+def rewrite_elapsed(observer: Observer) -> Readings:
+    yield (), observer.engine.persistence.rewrite_elapsed_seconds()
+
+
+def not_ready(observer: Observer) -> str:
+    """Why the server is not ready to take every command; empty when it is."""
+    engine = observer.engine
+    if engine.loading:
+        loader = engine.persistence.loader
+        percent = 100 * loader.loaded_bytes / max(loader.total_bytes, 1) if loader is not None else 0.0
+        return f"loading the data: {percent:.0f}%"
+    if engine.write_error is not None:
+        return f"writes are refused: {engine.write_error}"
+    return ""
+
+
+def ready(observer: Observer) -> Readings:
+    yield (), 0 if not_ready(observer) else 1
+
+
+def loaded_bytes(observer: Observer) -> Readings:
+    loader = observer.engine.persistence.loader
+    yield (), 0 if loader is None else loader.loaded_bytes
+
+
+def bytes_to_load(observer: Observer) -> Readings:
+    loader = observer.engine.persistence.loader
+    yield (), 0 if loader is None else loader.total_bytes
+
+
+def writes_refused(observer: Observer) -> Readings:
+    yield (), 0 if observer.engine.write_error is None else 1
+
+
+def build(observer: Observer) -> Readings:
+    backend = observer.engine.server.hub.loop.backend
+    yield (kedis.__version__, kedis.REDIS_VERSION, platform.python_version(), backend), 1
+
+
+def instance(observer: Observer) -> Readings:
+    info = observer.scrapes.info
+    yield tuple(str(info[name]) for name in INSTANCE_LABELS), 1
+
+
+def start_time(observer: Observer) -> Readings:
+    info = observer.scrapes.info
+    yield (), info["server_time_usec"] // 1_000_000 - info["uptime_in_seconds"]
+
+
+def fork(observer: Observer) -> Readings:
+    yield (), observer.scrapes.info["latest_fork_usec"] / 1e6
+
+
+# -- keys -------------------------------------------------------------------------------------------------
+
+
+def _of_databases(value: Callable[[Database], Any], every: bool) -> Read:
+    def values(observer: Observer) -> Readings:
+        for database in observer.engine.keyspace.databases:
+            if every or database.data:
+                yield (f"db{database.number}",), value(database)
+
+    return values
+
+
+keys = _of_databases(len, every=False)
+all_keys = _of_databases(len, every=True)
+volatile_keys = _of_databases(lambda database: len(database.expires), every=False)
+all_volatile_keys = _of_databases(lambda database: len(database.expires), every=True)
+
+
+def average_ttl(observer: Observer) -> Readings:
+    for database in observer.engine.keyspace.databases:
+        if database.data:
+            yield (f"db{database.number}",), round(observer.average_ttl_ms(database.number)) / 1e3
+
+
+def expired(observer: Observer) -> Readings:
+    keyspace = observer.engine.keyspace
+    yield ("access",), keyspace.expired_on_access
+    yield ("cycle",), keyspace.expired_keys - keyspace.expired_on_access
+
+
+def dead_share(observer: Observer) -> Readings:
+    yield (), observer.expiry.stale_percentage / 100 if observer.expiry is not None else 0
+
+
+def evicted(observer: Observer) -> Readings:
+    for policy, count in observer.eviction.evicted.items():
+        yield (policy,), count
+
+
+def eviction_seconds(observer: Observer) -> Readings:
+    yield (), observer.eviction.spent_ns / 1e9
+
+
+def eviction_sampled(observer: Observer) -> Readings:
+    yield (), observer.eviction.sampled
+
+
+# -- memory and clients -----------------------------------------------------------------------------------
+
+
+def memory(observer: Observer) -> Readings:
+    clients = observer.clients
+    buffered = observer.engine.persistence.aof_buffer_length
+    held = clients.input_bytes + clients.output_bytes + buffered
+    yield ("data",), max(observer.memory.used - held, 0)
+    yield ("client_input",), clients.input_bytes
+    yield ("client_output",), clients.output_bytes
+    yield ("aof_buffer",), buffered
+    yield ("startup",), observer.memory.startup
+
+
+def graveyard(observer: Observer) -> Readings:
+    yield (), len(observer.engine.keyspace.graveyard)
+
+
+def clients(observer: Observer) -> Readings:
+    for state, count in observer.clients.states.items():
+        yield (state,), count
+
+
+def killed(observer: Observer) -> Readings:
+    server = observer.engine.server
+    yield ("query_buffer",), server.query_buffer_disconnections
+    yield ("output_buffer",), server.output_buffer_disconnections
+    yield ("idle",), server.idle_disconnections
+    yield ("evicted",), server.evicted_clients
+
+
+def transactions(observer: Observer) -> Readings:
+    for outcome, count in observer.engine.transactions.items():
+        yield (outcome,), count
+
+
+# -- process ----------------------------------------------------------------------------------------------
+
+
+def gc_pauses(observer: Observer) -> Readings:
+    for generation, taken in enumerate(observer.collector.pauses):
+        yield (str(generation),), taken
+
+
+def gc_collected(observer: Observer) -> Readings:
+    for generation, count in enumerate(observer.collector.collected):
+        yield (str(generation),), count
+
+
+def greenlets(observer: Observer) -> Readings:
+    yield (), observer.engine.server.greenlets()
+
+
+def cpu_seconds(_observer: Observer) -> Readings:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    yield (), usage.ru_utime + usage.ru_stime
+
+
+def max_fds(_observer: Observer) -> Readings:
+    yield (), resource.getrlimit(resource.RLIMIT_NOFILE)[0]

@@ -1,0 +1,32 @@
+"""Counts by powers of two: a histogram that costs one list element per observation.
+
+``counts[i]`` holds how many whole numbers (nanoseconds, commands, …) had ``i`` binary digits, that is, lay between
+2^(i-1) and 2^i - 1.  Where a call would be too much, the owner of the numbers adds to ``counts`` and ``total``
+itself.
+"""
+
+from __future__ import annotations
+
+BUCKETS = 65
+
+
+class Histogram:
+    """How often, and how much altogether.
+
+    Attributes:
+        counts: observations by number of binary digits.
+        total: sum of all observations.
+    """
+
+    __slots__ = ("counts", "total")
+
+    def __init__(self) -> None:
+        self.counts = [0] * BUCKETS
+        self.total = 0
+
+    def add(self, amount: int) -> None:
+        """Count one observation; what is below zero, from a clock that was set back, counts as zero.  O(1)."""
+        if amount < 0:
+            amount = 0
+        self.counts[min(amount.bit_length(), BUCKETS - 1)] += 1
+        self.total += amount
