@@ -23,6 +23,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from kedis import errors
+from kedis.attendance import attended_by
 from kedis.blocking import Attempt, Blocking
 from kedis.commands import load_all
 from kedis.commands.table import COMMANDS, Command, Counters, Flag
@@ -88,6 +89,7 @@ class Engine:
         self.keyspace.now_ns = clock()
         self.keyspace.journal_delete = self._journal_delete
         self.pubsub = self.keyspace.pubsub
+        self.tracking = self.keyspace.tracking
         self.keyspace.notify(self.config.notify_keyspace_events)
         self.config.subscribe(
             "notify-keyspace-events", lambda config: self.keyspace.notify(config.notify_keyspace_events)
@@ -96,6 +98,11 @@ class Engine:
         self._ready = self.keyspace.waiting.ready
         self.started_ns = clock()
         self.sessions: dict[int, Session] = {}
+        self.tracking.sessions = self.sessions
+        self._limit_tracking(self.config)
+        self.config.subscribe("tracking-table-max-keys", self._limit_tracking)
+        self.monitors: dict[Session, None] = {}
+        self._attended: dict[Command, Command] = {}
         self.last_session_id = 0
         self.guarded = False
         # What changed and is not journalled yet; `replaced` says that a handler chose the words itself.
@@ -149,11 +156,17 @@ class Engine:
         session.queue = None
 
     def release(self, session: Session) -> None:
-        """Take back whatever ``session`` holds in the server: watches, subscriptions."""
+        """Take back whatever ``session`` holds in the server: watches, subscriptions, tracking, MONITOR."""
         self.unwatch_all(session)
         self.blocking.forget(session)
         if session.subscriptions:
             self.pubsub.leave(session)
+        if session.caching is not None:
+            self.tracking.stop(session)
+            self.keyspace.update_observed()
+        if session in self.monitors:
+            del self.monitors[session]
+            self.update_guard()
 
     def unwatch_all(self, session: Session) -> None:
         """Take back every WATCH of ``session``."""
@@ -235,8 +248,9 @@ class Engine:
 
     def fail(self, session: Session, command: Command, error: CommandError) -> None:
         """Answer, and count, a command that could not do what it was asked."""
-        command.counters.failed += 1
-        self.error_counts[error.code] += 1
+        code = error.code
+        command.counters.errors[code] += 1
+        self.error_counts[code] += 1
         session.encode(error)
 
     def run_transaction(self, session: Session, queue: Sequence[list[bytes]]) -> None:
@@ -252,6 +266,7 @@ class Engine:
         self._journal_unit(unit)
         if self._ready:
             self.blocking.serve()
+        self.tracking.settle(session)
 
     def resume(
         self, session: Session, command: Command, argv: Sequence[bytes], attempt: Attempt, key: bytes
@@ -281,7 +296,7 @@ class Engine:
         Returns the command to run, or None when the client has been answered.  Raises :class:`Postponed`.
         """
         if self.unit is not None:  # what EXEC runs has been admitted with it
-            return self.resolve(argv)
+            return self._attend(session, self.resolve(argv))
         if session.blocked is not None:
             raise Postponed
         if session.reply_mode == "skipping":
@@ -309,7 +324,7 @@ class Engine:
             return None
         if self.paused_until_ns:
             self._check_pause(session, command)
-        return command
+        return self._attend(session, command)
 
     def _refuse(self, session: Session, argv: Sequence[bytes], error: CommandError) -> None:
         """Answer with ``error``: a transaction under way will not run, and a refused EXEC ends it at once."""
@@ -365,6 +380,8 @@ class Engine:
             raise CommandError(errors.only_pubsub(command.name))
         if self.loading and not flags & Flag.LOADING:
             raise CommandError(errors.LOADING)
+        if session in self.monitors and (flags & Flag.READONLY or self._may_write(session, command)):
+            raise CommandError(errors.MONITOR_AND_KEYS)
 
     def _check_pause(self, session: Session, command: Command) -> None:
         if self.clock() >= self.paused_until_ns:
@@ -387,11 +404,28 @@ class Engine:
             "pfcount",
         )
 
+    # -- what follows a command -----------------------------------------------------------------------------
+
+    def _attend(self, session: Session, command: Command) -> Command:
+        """``command``, or for clients that track and while somebody monitors a form of it that sees to that."""
+        if session.caching is None and not self.monitors:
+            return command
+        attended = self._attended.get(command)
+        if attended is None:
+            attended = replace(command, function=attended_by(self, command))
+            self._attended[command] = attended
+        return attended
+
+    def _limit_tracking(self, config: Config) -> None:
+        self.tracking.most_keys = config.tracking_table_max_keys
+
     # -- state of the server ------------------------------------------------------------------------------
 
     def update_guard(self) -> None:
         """Recompute ``guarded`` after a change of what it stands for."""
-        self.guarded = self.loading or self.write_error is not None or self.paused_until_ns > 0
+        self.guarded = (
+            self.loading or self.write_error is not None or self.paused_until_ns > 0 or bool(self.monitors)
+        )
 
     def set_loading(self, loading: bool) -> None:
         """While loading, commands without the ``loading`` flag are refused and nothing expires."""
@@ -472,7 +506,7 @@ class Engine:
         changed = self.keyspace.dirty != dirty
         log.exception("internal error in %s (%d arguments)", command.name, len(argv))
         self.faults += 1
-        command.counters.failed += 1
+        command.counters.errors["ERR"] += 1
         self.error_counts["ERR"] += 1
         self.on_fault(changed)
         return CommandError(errors.INTERNAL)

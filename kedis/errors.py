@@ -237,6 +237,38 @@ def bad_library_info(option: bytes) -> str:
     return f"ERR {_shown(option)} cannot contain spaces, newlines or special characters."
 
 
+# Client-side caching, MONITOR.
+
+SECOND_REDIRECTION = "ERR A client can only redirect to a single other client"
+NO_SUCH_REDIRECTION = "ERR The client ID you want redirect to does not exist"
+PREFIX_NEEDS_BCAST = "ERR PREFIX option requires BCAST mode to be enabled"
+CANNOT_SWITCH_BCAST = (
+    "ERR You can't switch BCAST mode on/off before disabling tracking for this client, and then re-enabling it "
+    "with a different mode."
+)
+OPT_WITH_BCAST = "ERR OPTIN and OPTOUT are not compatible with BCAST"
+OPTIN_AND_OPTOUT = "ERR You can't specify both OPTIN mode and OPTOUT mode"
+CANNOT_SWITCH_OPT = (
+    "ERR You can't switch OPTIN/OPTOUT mode before disabling tracking for this client, and then re-enabling it "
+    "with a different mode."
+)
+CACHING_WITHOUT_TRACKING = (
+    "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled"
+)
+CACHING_YES_WITHOUT_OPTIN = "ERR CLIENT CACHING YES is only valid when tracking is enabled in OPTIN mode."
+CACHING_NO_WITHOUT_OPTOUT = "ERR CLIENT CACHING NO is only valid when tracking is enabled in OPTOUT mode."
+MONITOR_IN_TRANSACTION = "ERR MONITOR isn't allowed for DENY BLOCKING client"
+MONITOR_AND_KEYS = "ERR Replica can't interact with the keyspace"
+
+
+def overlapping_prefixes(prefix: bytes, which: str, other: bytes) -> str:
+    """The error for prefixes of CLIENT TRACKING of which one begins with the other."""
+    return (
+        f"ERR Prefix '{_shown(prefix)}' overlaps with {which} prefix '{_shown(other)}'. "
+        "Prefixes for a single client must not overlap."
+    )
+
+
 # Keys, their time to live, databases.
 
 NOT_AN_INT32 = "ERR value is out of range, value must between -2147483648 and 2147483647"

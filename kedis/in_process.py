@@ -4,7 +4,10 @@ redis-py is left to do what it does over a network: it writes requests to a sock
 Only the socket is ours: :class:`EngineSocket` hands what is written to the engine and keeps the reply until it is
 read.  All of redis-py's methods, pipelines and transactions therefore work, by the protocol's own rules.
 
-Several connections, and threads, may share an engine; a lock lets one request through at a time.
+Several connections, and threads, may share an engine; a lock lets one request through at a time.  A command that
+blocks (BLPOP) waits in its own thread, when the client reads the reply, for another thread to bring what it waits
+for, its timeout, or that of the client's socket.  Where there is no other thread, nobody could: a wait without end is
+then answered at once, as if its time were up.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ import redis
 from redis.connection import AbstractConnection
 
 from kedis.config import Config
-from kedis.engine import Engine
+from kedis.engine import FOREVER_NS, Engine
 from kedis.errors import ProtocolError
 from kedis.observability.observer import Observer
 from kedis.persistence.embedded import EmbeddedAof
@@ -37,6 +40,8 @@ class EmbeddedEngine:
     def __init__(self, config: Config | None = None) -> None:
         self.engine = Engine(config if config is not None else Config({"appendonly": "no"}))
         self.lock = threading.RLock()
+        #: Notified when a blocked client is blocked no longer.
+        self.unblocked = threading.Condition(self.lock)
         self._expiry = ActiveExpiry(self.engine.keyspace)
         self._expired_ns = self.engine.clock()
         self._closed = False
@@ -52,8 +57,8 @@ class EmbeddedEngine:
             if self._aof is not None:
                 self._aof.close()
 
-    def run(self, session: Session, commands: list[list[bytes]]) -> None:
-        """Run ``commands`` to the end, whatever their number.
+    def run(self, session: Session, commands: list[list[bytes]]) -> int:
+        """Run ``commands`` to the end, whatever their number, or up to one that blocks; returns how many were run.
 
         Raises OSError when the engine is closed, or its folder has failed under ``appendfsync always``.
         """
@@ -61,7 +66,8 @@ class EmbeddedEngine:
             if self._closed:
                 raise OSError("the store is closed")
             position = 0
-            while position < len(commands) and not session.close_after_reply:
+            self.engine.blocking.expire()
+            while position < len(commands) and not session.close_after_reply and session.blocked is None:
                 position = self.engine.run(session, commands, position)
             now = self.engine.clock()
             if now - self._expired_ns > _EXPIRY_INTERVAL_NS:
@@ -70,8 +76,28 @@ class EmbeddedEngine:
                 self._expiry.run(_EXPIRY_INTERVAL_NS / 1e9, self.engine.clock)
                 self.engine.flush_pending()
                 self._observer.sample()
+            self.engine.tracking.broadcast()
             if self._aof is not None:
                 self._aof.settle(session)
+            return position
+
+    def wait(self, session: Session, seconds: float | None) -> None:
+        """Wait until ``session`` is blocked no longer.  Raises TimeoutError after ``seconds``, if any."""
+        engine, blocking = self.engine, self.engine.blocking
+        until_ns = FOREVER_NS if seconds is None else engine.clock() + int(seconds * 1e9)
+        with self.unblocked:
+            while session.blocked is not None:
+                blocking.expire()
+                if session.blocked is None:
+                    break
+                end_ns = min(until_ns, blocking.next_deadline_ns or FOREVER_NS)
+                if end_ns == FOREVER_NS and threading.active_count() == 1:
+                    blocking.unblock(session)
+                    break
+                left = (end_ns - engine.clock()) / 1e9
+                if left <= 0 and end_ns == until_ns:
+                    raise TimeoutError("timed out")
+                self.unblocked.wait(min(left, threading.TIMEOUT_MAX))
 
 
 class EngineSocket:
@@ -84,6 +110,8 @@ class EngineSocket:
         self._embedded = embedded
         self._parser = RequestParser()
         self._replies = bytearray()
+        self._timeout: float | None = None
+        self._waiting: list[list[bytes]] = []  # commands behind one that blocks
         self._closed = False
         self.session = Session(embedded.engine, self, address="in-process:0", local_address="in-process:0")
         embedded.engine.connect(self.session)
@@ -101,25 +129,46 @@ class EngineSocket:
             except ProtocolError as problem:
                 commands, error = problem.commands, problem
             if commands:
-                try:
-                    self._embedded.run(self.session, commands)
-                except OSError:
-                    self.session.out.clear()
-                    self.close()
-                    raise
+                self._run(commands)
             if error is not None:
                 self.session.encode(error)
                 self.session.close_after_reply = True
             if not self._parser.held or self.session.close_after_reply:
                 break
             data = b""
+        self._take_replies()
+
+    def _run(self, commands: list[list[bytes]]) -> None:
+        if self._waiting or self.session.blocked is not None:
+            self._waiting += commands
+            return
+        try:
+            done = self._embedded.run(self.session, commands)
+        except OSError:
+            self.session.out.clear()
+            self.close()
+            raise
+        if not self.session.close_after_reply:
+            self._waiting = commands[done:]
+
+    def _take_replies(self) -> None:
         self._replies += b"".join(self.session.out)
         self.session.out.clear()
         if self.session.close_after_reply:
             self.close()
 
+    def _wait(self) -> None:
+        """Wait for the command that blocks, then run what stands behind it.  Raises TimeoutError."""
+        self._embedded.wait(self.session, self._timeout)
+        commands, self._waiting = self._waiting, []
+        if commands:
+            self._run(commands)
+        self._take_replies()
+
     def recv(self, size: int) -> bytes:
-        """The next bytes of the replies; empty after the end, as a socket has it."""
+        """The next bytes of the replies; empty after the end, as a socket has it.  Waits where a command blocks."""
+        while not self._replies and not self._closed and self._is_waiting():
+            self._wait()
         if not self._replies and not self._closed:
             raise TimeoutError("no reply is waiting")
         data = bytes(self._replies[:size])
@@ -134,13 +183,17 @@ class EngineSocket:
 
     def readable(self) -> bool:
         """Whether :meth:`recv` would return at once."""
-        return bool(self._replies) or self._closed
+        return bool(self._replies or self.session.out) or self._closed
+
+    def _is_waiting(self) -> bool:
+        return self.session.blocked is not None or bool(self._waiting or self.session.out)
 
     def settimeout(self, timeout: float | None) -> None:
-        """Replies are there as soon as the request is sent; there is nothing to wait for."""
+        """How many seconds :meth:`recv` waits for a command that blocks; None: as long as the command does."""
+        self._timeout = timeout
 
     def gettimeout(self) -> float | None:
-        return None
+        return self._timeout
 
     def shutdown(self, how: int) -> None:
         self.close()
@@ -158,7 +211,9 @@ class EngineSocket:
         return self._parser.pending_bytes
 
     def wants_send(self) -> None:
-        """Messages are taken from the session when the client reads."""
+        """Messages are taken from the session when the client reads; who waits in :meth:`recv` is woken."""
+        with self._embedded.unblocked:
+            self._embedded.unblocked.notify_all()
 
 
 class InProcessConnection(AbstractConnection):

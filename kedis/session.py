@@ -19,12 +19,14 @@ import hiredis
 
 from kedis.errors import CommandError
 from kedis.resp.replies import RESP2, RESP3
+from kedis.resp.values import Push
 
 if TYPE_CHECKING:
     from kedis.blocking import Waiter
     from kedis.commands.table import Command
     from kedis.engine import Engine
     from kedis.store.database import Database
+    from kedis.store.tracking import Caching
 
 
 class Transport(Protocol):
@@ -61,6 +63,7 @@ class Session:
         "append",
         "authenticated",
         "blocked",
+        "caching",
         "close_after_reply",
         "created_ns",
         "database",
@@ -107,6 +110,7 @@ class Session:
         self.no_evict = False
         self.subscribed: dict[str, dict[bytes, None]] = {"channel": {}, "pattern": {}, "shard": {}}
         self.subscriptions = 0
+        self.caching: Caching | None = None
         self.blocked: Waiter | None = None
         self.wrote_in_turn = 0
         self.no_touch = False
@@ -149,16 +153,17 @@ class Session:
     def refuse_replies(self, error: CommandError) -> None:
         """Put ``error`` in the place of every reply that has not been sent.
 
-        Subscribers are spared: not all that they get is a reply.
+        Pushes stay.  A client that gets messages otherwise is spared: they cannot be told from replies.
         """
-        if self.subscriptions or not self.out:
+        if not self.out or self in self.engine.monitors or (self.subscriptions and self.resp == 2):
             return
         reader = hiredis.Reader(notEnoughData=self)
         reader.feed(b"".join(self.out))
-        count = sum(1 for _ in iter(reader.gets, self))
+        values = list(iter(reader.gets, self))
         self.out.clear()
-        for _ in range(count):
-            self.encoders[CommandError](error, self.out.append)
+        for value in values:
+            stays = isinstance(value, hiredis.PushNotification)
+            self.encoders[Push if stays else CommandError](value if stays else error, self.out.append)
 
     def select(self, index: int) -> None:
         """Make database ``index`` the one that commands work on."""
@@ -182,6 +187,7 @@ class Session:
             or self.reply_mode in ("skip", "skipping")
             or (self.resp == 2 and self.subscriptions > 0)
             or self.blocked is not None
+            or self.caching is not None
         )
 
     @property

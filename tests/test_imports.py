@@ -16,6 +16,7 @@ LAYERS = [
     {"store"},
     {"session", "blocking"},
     {"commands"},
+    {"attendance"},
     {"engine"},
     {"observability", "persistence"},
     {"in_process", "server"},

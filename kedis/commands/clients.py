@@ -55,21 +55,7 @@ def describe(session: Session) -> bytes:
     pending = transport.input_bytes()
     queue = session.queue
     queued_bytes = sum(sum(map(len, argv)) for argv in queue) if queue else 0
-    flags = ""
-    if session.subscriptions:
-        flags += "P"
-    if queue is not None:
-        flags += "x"
-    if session.blocked is not None:
-        flags += "b"
-    if session.watch_broken:
-        flags += "d"
-    if session.close_after_reply:
-        flags += "c"
-    if session.no_evict:
-        flags += "e"
-    if transport.kind == "unix":
-        flags += "U"
+    caching = session.caching
     command = session.last_command
     fields = (
         ("id", session.id),
@@ -79,7 +65,7 @@ def describe(session: Session) -> bytes:
         ("name", session.name.decode()),
         ("age", (now - session.created_ns) // 1_000_000_000),
         ("idle", max(0, now - session.last_interaction_ns) // 1_000_000_000),
-        ("flags", flags or "N"),
+        ("flags", _flags(session)),
         ("db", session.database),
         ("sub", len(session.subscribed["channel"])),
         ("psub", len(session.subscribed["pattern"])),
@@ -98,12 +84,30 @@ def describe(session: Session) -> bytes:
         ("events", "r"),
         ("cmd", command.name if command is not None else "NULL"),
         ("user", session.user.decode()),
-        ("redir", -1),
+        ("redir", -1 if caching is None else caching.redirect),
         ("resp", session.resp),
         ("lib-name", session.lib_name.decode()),
         ("lib-ver", session.lib_version.decode()),
     )
     return " ".join(f"{name}={value}" for name, value in fields).encode() + b"\n"
+
+
+def _flags(session: Session) -> str:
+    caching = session.caching
+    flags = {
+        "O": session in session.engine.monitors,
+        "P": session.subscriptions > 0,
+        "x": session.queue is not None,
+        "b": session.blocked is not None,
+        "t": caching is not None,
+        "R": caching is not None and caching.broken,
+        "B": caching is not None and caching.broadcast,
+        "d": session.watch_broken,
+        "c": session.close_after_reply,
+        "U": session.transport.kind == "unix",
+        "e": session.no_evict,
+    }
+    return "".join(letter for letter, holds in flags.items() if holds) or "N"
 
 
 def _now_running(ctx: Session, subcommand: bytes) -> None:

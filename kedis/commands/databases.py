@@ -70,6 +70,7 @@ def swapdb(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
 def flushdb(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
     later = _parse_later(argv)
     ctx.db.clear(later)
+    ctx.engine.tracking.flushed()
     ctx.engine.keyspace.dirty += 1  # journalled even when there was nothing to remove
     return OK
 
@@ -90,6 +91,7 @@ def flushall(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
     keyspace = ctx.engine.keyspace
     for database in keyspace.databases:
         database.clear(later)
+    ctx.engine.tracking.flushed()
     keyspace.dirty += 1
     return OK
 

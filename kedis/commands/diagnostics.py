@@ -1,4 +1,4 @@
-"""SLOWLOG and LATENCY: what took long."""
+"""SLOWLOG and LATENCY: what took long.  MONITOR: what is going on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kedis.commands.help import help_lines
 from kedis.commands.introspection import find
 from kedis.commands.table import ADMIN, LOADING, NOSCRIPT, STALE, Command, command, container
 from kedis.errors import CommandError
-from kedis.resp.values import OK, Verbatim
+from kedis.resp.values import NO_REPLY, OK, NoReply, SimpleString, Verbatim
 
 if TYPE_CHECKING:
     from kedis.session import Session
@@ -202,3 +202,23 @@ def _rows(ctx: Session, names: Sequence[bytes]) -> list[Command]:
 )
 def latency_help(ctx: Session, _argv: Sequence[bytes]) -> Any:
     return help_lines(ctx, "LATENCY")
+
+
+@command(
+    "MONITOR",
+    arity=1,
+    flags=ADMIN | NOSCRIPT | LOADING | STALE,
+    group="server",
+    since="1.0.0",
+    summary="Shows every command that the server runs, from now on.",
+    complexity="O(1); every command costs more while somebody looks on.",
+)
+def monitor(ctx: Session, _argv: Sequence[bytes]) -> SimpleString | NoReply:
+    engine = ctx.engine
+    if engine.unit is not None:
+        raise CommandError(errors.MONITOR_IN_TRANSACTION)
+    if ctx in engine.monitors:
+        return NO_REPLY
+    engine.monitors[ctx] = None
+    engine.update_guard()
+    return OK

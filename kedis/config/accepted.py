@@ -157,7 +157,6 @@ class Structures(Group, title="inner structure of values"):
     stream_node_max_bytes = memory(4096, "most bytes of a stream node")
     stream_node_max_entries = integer(100, 0, LLONG_MAX, "most entries of a stream node")
     maxmemory_eviction_tenacity = integer(10, 0, 100, "how long a command may wait for evictions")
-    tracking_table_max_keys = integer(1000000, 0, LLONG_MAX, "keys tracked for caching clients")
     activedefrag = flag(False, "defragment while serving")
     active_defrag_cycle_min = integer(1, 1, 99, "least share of the processor, in percent")
     active_defrag_cycle_max = integer(25, 1, 99, "most share of the processor, in percent")

@@ -65,6 +65,9 @@ class Clients(Group, title="clients", effective=True):
         OUTPUT_LIMITS,
         "class, hard limit, soft limit, seconds: unread replies that cut a client off",
     )
+    tracking_table_max_keys = integer(
+        1000000, 0, LLONG_MAX, "keys remembered for clients that cache; 0 is no limit"
+    )
     maxmemory_clients: int = special(
         MemoryOrPercent(), 0, "memory for all clients together, or a share of maxmemory; 0 is no limit"
     )

@@ -106,7 +106,7 @@ def _clients(observer: Observer) -> Fields:
         ("client_recent_max_input_buffer", max((each.input_bytes() for each in transports), default=0)),
         ("client_recent_max_output_buffer", max((each.output_bytes() for each in transports), default=0)),
         ("blocked_clients", engine.blocking.count + paused),
-        ("tracking_clients", 0),
+        ("tracking_clients", len(engine.tracking.clients)),
         ("clients_in_timeout_table", engine.blocking.with_deadline),
     )
 
@@ -275,9 +275,9 @@ def _stats(observer: Observer) -> Fields:
         ("active_defrag_key_misses", 0),
         ("total_active_defrag_time", 0),
         ("current_active_defrag_time", 0),
-        ("tracking_total_keys", 0),
-        ("tracking_total_items", 0),
-        ("tracking_total_prefixes", 0),
+        ("tracking_total_keys", engine.tracking.keys),
+        ("tracking_total_items", engine.tracking.items),
+        ("tracking_total_prefixes", engine.tracking.prefixes),
         ("unexpected_error_replies", engine.faults),
         ("total_error_replies", sum(engine.error_counts.values())),
         ("dump_payload_sanitizations", 0),

@@ -10,12 +10,10 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from kedis.commands.secrets import REDACTED, secret_positions
+
 MOST_WORDS = 32
 MOST_BYTES = 128
-REDACTED = b"(redacted)"
-_SECRET_SETTINGS = frozenset(
-    [b"requirepass", b"masterauth", b"masteruser", b"tls-key-file-pass", b"tls-client-key-file-pass"]
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +62,7 @@ def shown_words(command: str, argv: Sequence[bytes]) -> list[bytes]:
     O(1): looks at 32 words at most.
     """
     shown = [bytes(word[: MOST_BYTES + 1]) for word in argv[:MOST_WORDS]]
-    for position in _secret_positions(command, shown):
+    for position in secret_positions(command, shown):
         if position < len(shown):
             shown[position] = REDACTED
     for position, word in enumerate(shown):
@@ -74,14 +72,3 @@ def shown_words(command: str, argv: Sequence[bytes]) -> list[bytes]:
     if len(argv) > MOST_WORDS:
         shown[-1] = b"... (%d more arguments)" % (len(argv) - MOST_WORDS + 1)
     return shown
-
-
-def _secret_positions(command: str, argv: Sequence[bytes]) -> Sequence[int]:
-    if command == "auth":
-        return range(1, len(argv))
-    if command == "config|set":
-        return [at + 1 for at in range(2, len(argv), 2) if argv[at].lower() in _SECRET_SETTINGS]
-    if command == "hello":
-        at = next((at for at, word in enumerate(argv) if at > 1 and word.upper() == b"AUTH"), len(argv))
-        return at + 1, at + 2
-    return ()

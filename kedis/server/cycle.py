@@ -14,6 +14,8 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
+from kedis.observability.turns import TurnFigures
+
 if TYPE_CHECKING:
     from kedis.server.connection import Connection
 
@@ -33,14 +35,20 @@ class TurnJournal(Protocol):
 
 
 class Cycle:
-    """Collects the connections that have replies waiting, and serves them at the end of each turn."""
+    """Collects the connections that have replies waiting, and serves them at the end of each turn.
 
-    def __init__(self, hub: Any) -> None:
+    ``clock`` gives nanoseconds, the same as that of the engine.
+    """
+
+    def __init__(self, hub: Any, clock: Callable[[], int]) -> None:
+        self._clock = clock
+        self.figures = TurnFigures()
         self.journal: TurnJournal | None = None
         self.waiting: list[Connection] = []
         self.turns = 0
         self.halted = False
-        self.before_send: list[Callable[[], None]] = []
+        #: Called once, at the end of this turn, before the journal is written and replies are sent.
+        self.at_end: list[Callable[[], None]] = []
         self._watcher = hub.loop.prepare(ref=False, priority=-2)
 
     def start(self) -> None:
@@ -54,10 +62,17 @@ class Cycle:
 
     def _end_of_turn(self) -> None:
         self.turns += 1
+        while self.at_end:
+            self.at_end.pop()()
         if self.journal is not None and not self.journal.flush():
+            if self.figures.began_ns:
+                self.figures.hold(len(self.waiting), self._clock())
             return  # held back until what they saw is durable
-        if self.waiting:
+        replied = len(self.waiting)
+        if replied:
             self.release()
+        if self.figures.began_ns:
+            self.figures.end_turn(self._clock(), replied)
 
     def halt(self) -> None:
         """Send nothing any more, ever: what was answered would not be true."""
@@ -68,6 +83,7 @@ class Cycle:
     def seal(self, batch: list[Connection]) -> None:
         """Move all waiting connections to ``batch``, their replies of up to now apart from later ones."""
         waiting, self.waiting = self.waiting, []
+        self.figures.seal(len(waiting), self._clock())
         for connection in waiting:
             connection.queued = False
             connection.seal()

@@ -13,7 +13,8 @@ import logging
 import os
 import resource
 import socket
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Collection
 from typing import Any
 
 import gevent
@@ -33,6 +34,8 @@ log = logging.getLogger("kedis.server")
 RESERVED_DESCRIPTORS = 32
 #: Seconds after which a timer for a later moment is set anew.
 _LONGEST_TIMER = 3600.0
+#: Keys that a round of the periodic work gives up, when more are tracked than may be.
+_TRACKING_EFFORT = 1000
 
 
 class StartError(Exception):
@@ -45,7 +48,7 @@ class NetworkServer:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.hub = gevent.get_hub()
-        self.cycle = Cycle(self.hub)
+        self.cycle = Cycle(self.hub, engine.clock)
         self.connections: set[Connection] = set()
         #: Those whose replies the kernel has not taken whole.
         self.slow_readers: set[Connection] = set()
@@ -53,6 +56,8 @@ class NetworkServer:
         self.listeners: list[Listener] = []
         self._addresses: list[tuple[str, int]] = []
         self.port = 0
+        #: Those that serve the metrics.
+        self.http_greenlets: Collection[Any] = ()
         self.reset_counters()
         self.expiry = ActiveExpiry(engine.keyspace)
         self._browser_logged_ns = 0
@@ -63,6 +68,7 @@ class NetworkServer:
         engine.on_unpause = self._wake_paused
         engine.on_browser = self._refuse_browser
         engine.blocking.on_deadline = self._await_deadline
+        engine.tracking.on_broadcast = lambda: self.cycle.at_end.append(engine.tracking.broadcast)
         engine.server = self
 
     def reset_counters(self) -> None:
@@ -70,6 +76,7 @@ class NetworkServer:
         self.bytes_received = self.bytes_sent = 0
         self.connections_received = self.rejected_connections = 0
         self.query_buffer_disconnections = self.output_buffer_disconnections = 0
+        self.idle_disconnections = 0
 
     # -- start and end ------------------------------------------------------------------------------------
 
@@ -265,6 +272,10 @@ class NetworkServer:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, max(interval // 3, 1))
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
 
+    def greenlets(self) -> int:
+        """Greenlets of this server: those of clients, of HTTP, of the periodic work and of whoever has started it."""
+        return len(self.connections) + len(self.http_greenlets) + 2
+
     # -- turns --------------------------------------------------------------------------------------------
 
     def next_turn(self, callback: Callable[[], Any]) -> None:
@@ -275,6 +286,11 @@ class NetworkServer:
         if not self._next_turn:
             self._turn_timer.start(self._run_next_turn)
         self._next_turn.append(callback)
+
+    def pass_turn(self) -> None:
+        """Let the others have a turn of the loop; to be called in a greenlet that waits for nothing else."""
+        self.next_turn(gevent.getcurrent().switch)
+        self.hub.switch()
 
     def _run_next_turn(self) -> None:
         callbacks, self._next_turn = self._next_turn, []
@@ -314,7 +330,9 @@ class NetworkServer:
         """``hz`` times a second; a fault in one round is no reason for the next not to come."""
         while True:
             interval = 1.0 / self.engine.config.hz
+            began = time.perf_counter()
             gevent.sleep(interval)
+            self.cycle.figures.lags.add(int((time.perf_counter() - began - interval) * 1e9))
             try:
                 self._look_after(interval)
             except Exception:
@@ -334,6 +352,7 @@ class NetworkServer:
             self._after_expiry(self.expiry.run(interval, engine.clock))
         if engine.keyspace.graveyard:
             self.next_turn(self._free)
+        engine.tracking.limit(_TRACKING_EFFORT)
         self._close_idle_clients()
         for connection in list(self.slow_readers):
             connection.check_output_limit()
@@ -361,7 +380,9 @@ class NetworkServer:
             session = connection.session
             if session.blocked is not None:
                 continue
-            if session.last_interaction_ns < deadline and not session.subscriptions:
+            listens = session.subscriptions or session in self.engine.monitors
+            if session.last_interaction_ns < deadline and not listens:
+                self.idle_disconnections += 1
                 connection.close()
 
 

@@ -15,6 +15,7 @@ from kedis.store.database import Database
 from kedis.store.graveyard import Graveyard
 from kedis.store.notifications import Notifications
 from kedis.store.pubsub import PubSub
+from kedis.store.tracking import Tracking
 from kedis.store.waiting import Waiting
 
 
@@ -47,6 +48,7 @@ class Keyspace:
         self.pubsub = PubSub()
         self.notifications = Notifications(self.pubsub)
         self.waiting = Waiting()
+        self.tracking = Tracking()
         self.journal_delete: Callable[[int, bytes], None] = lambda number, key: None
 
     @property
@@ -58,6 +60,9 @@ class Keyspace:
         """A change passed the door while somebody is watching; without a name it is no event to publish."""
         if database.watchers and key in database.watchers:
             self.break_watches(database, key)
+        tracking = self.tracking
+        if tracking.clients and event != "expired":
+            tracking.changed(key, tracking.current)
         if event and self.notifications.active:
             self.notifications.publish(database.number, key, event)
 
@@ -76,7 +81,9 @@ class Keyspace:
     def update_observed(self) -> None:
         """Recompute ``observed`` after a change of what it stands for."""
         self.observed = (
-            self.watch_count > 0 or self.notifications.active or bool(self.waiting.queues)
+            self.watch_count > 0
+            or self.notifications.active
+            or bool(self.tracking.clients)
         )
 
     def notify(self, classes: str) -> None:

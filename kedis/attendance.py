@@ -1,0 +1,115 @@
+"""What follows a command for some: MONITOR's line, and what a client that tracks has read or changed.
+
+Nothing of this costs those who do not use it.  A client that tracks, and every client while somebody monitors, is
+*guarded*; the engine then runs, in place of a command's function, one that :func:`attended_by` has put around it:
+
+1. the command runs and is answered;
+2. every monitor gets its line;
+3. what a reading command has read is remembered for the client that tracks;
+4. what the client has changed itself is told to it (inside a transaction, after the end of that).
+
+The order is that of Redis, and so are the lines: time, database and address, and the words as they came, quoted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from kedis.commands.secrets import REDACTED, secret_positions
+from kedis.commands.table import Command, Flag, Handler
+from kedis.errors import CommandError
+from kedis.resp.values import NO_REPLY, NoReply
+
+if TYPE_CHECKING:
+    from kedis.engine import Engine
+    from kedis.session import Session
+
+_ESCAPES = {
+    **{byte: b"\\x%02x" % byte for byte in range(256) if not 0x20 <= byte <= 0x7E},
+    0x07: b"\\a",
+    0x08: b"\\b",
+    0x09: b"\\t",
+    0x0A: b"\\n",
+    0x0D: b"\\r",
+    0x22: b'\\"',
+    0x5C: b"\\\\",
+}
+_QUOTED = [_ESCAPES.get(byte, bytes((byte,))) for byte in range(256)]
+_PLAIN = bytes(byte for byte in range(256) if byte not in _ESCAPES)
+
+
+def attended_by(engine: Engine, command: Command) -> Handler:
+    """A handler that runs ``command``, answers, and then does what MONITOR and tracking want of ``engine``."""
+    function = command.function
+    assert function is not None  # a container never gets here
+    shown = not command.flags & (Flag.SKIP_MONITOR | Flag.ADMIN)
+    about_clients = command.parent is not None and command.parent.name == "client"
+    tracking = engine.tracking
+
+    def run(ctx: Session, argv: Sequence[bytes]) -> NoReply:
+        outer = tracking.current
+        tracking.current = ctx if ctx.caching is not None else None
+        try:
+            _answer(engine, command, ctx, argv)
+            if shown and engine.monitors:
+                line = monitor_line(engine, ctx, command, argv)
+                for monitor in engine.monitors:
+                    monitor.push(line)
+            if ctx.caching is not None:
+                _remember(ctx, command, argv)
+                if ctx.queue is None and engine.unit is None:
+                    if not about_clients:
+                        ctx.caching.given = False
+                    tracking.settle(ctx)
+        finally:
+            tracking.current = outer
+        return NO_REPLY
+
+    return run
+
+
+def _answer(engine: Engine, command: Command, ctx: Session, argv: Sequence[bytes]) -> None:
+    """Run the command and append its reply: the whole of it, or nothing where it cannot be encoded."""
+    assert command.function is not None
+    try:
+        value = command.function(ctx, argv)
+    except CommandError as error:
+        engine.fail(ctx, command, error)
+        return
+    chunks: list[bytes] = []
+    ctx.encoders[type(value)](value, chunks.append)
+    for chunk in chunks:
+        ctx.append(chunk)
+
+
+def _remember(ctx: Session, command: Command, argv: Sequence[bytes]) -> None:
+    caching = ctx.caching
+    if caching is None or not command.flags & Flag.READONLY or not caching.wants():
+        return
+    try:
+        positions = command.key_positions(argv)
+    except ValueError:  # it was refused for that, too
+        return
+    ctx.engine.tracking.remember(ctx, [argv[position] for position in positions])
+
+
+def monitor_line(engine: Engine, ctx: Session, command: Command, argv: Sequence[bytes]) -> bytes:
+    """What MONITOR shows of a call.  O(bytes of the words)."""
+    words = list(argv)
+    for position in secret_positions(command.name, argv):
+        if position < len(words):
+            words[position] = REDACTED
+    if ctx.transport.kind == "unix":
+        place = f"unix:{engine.config.unixsocket}"
+    else:
+        place = ctx.address
+    seconds, microseconds = divmod(engine.clock() // 1000, 1_000_000)
+    shown = b" ".join(map(_quoted, words))
+    return b"+%d.%06d [%d %b] %b\r\n" % (seconds, microseconds, ctx.database, place.encode(), shown)
+
+
+def _quoted(word: bytes) -> bytes:
+    if not word.translate(None, _PLAIN):  # nothing to escape, which takes a hundredth of the time
+        return b'"%b"' % word
+    return b'"%b"' % b"".join(map(_QUOTED.__getitem__, word))

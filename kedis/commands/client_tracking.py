@@ -1,0 +1,176 @@
+"""CLIENT TRACKING and its like: a client asks to be told when what it has cached changes (see store/tracking.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from kedis import errors
+from kedis.commands import clients  # noqa: F401 - declares CLIENT, below which these commands stand
+from kedis.commands.args import integer
+from kedis.commands.table import LOADING, NOSCRIPT, STALE, command
+from kedis.errors import CommandError
+from kedis.resp.values import OK, OrderedSet, SimpleString
+from kedis.store.tracking import Caching
+
+if TYPE_CHECKING:
+    from kedis.session import Session
+
+_ORDINARY = NOSCRIPT | LOADING | STALE
+
+
+@command(
+    "CLIENT|TRACKING",
+    arity=-3,
+    flags=_ORDINARY,
+    group="connection",
+    since="6.0.0",
+    summary="Tells this connection, or another, when keys that it has read change: ON or OFF, and how.",
+    complexity="O(1), and O(P) in the prefixes given.",
+)
+def client_tracking(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
+    caching, prefixes = _parse_options(ctx, argv)
+    tracking = ctx.engine.tracking
+    mode = argv[2].lower()
+    if mode == b"on":
+        _check_options(ctx.caching, caching, prefixes)
+        caching.prefixes.update(prefixes or ([b""] if caching.broadcast else []))
+        tracking.start(ctx, caching)
+    elif mode == b"off":
+        tracking.stop(ctx)
+    else:
+        raise CommandError(errors.SYNTAX)
+    ctx.update_guard()
+    ctx.engine.keyspace.update_observed()
+    return OK
+
+
+def _parse_options(ctx: Session, argv: Sequence[bytes]) -> tuple[Caching, list[bytes]]:
+    """The options, and the prefixes in the order given."""
+    caching = Caching()
+    prefixes: list[bytes] = []
+    position = 3
+    while position < len(argv):
+        word = argv[position].lower()
+        more = position + 1 < len(argv)
+        if word == b"redirect" and more:
+            position += 1
+            _parse_redirect(ctx, caching, argv[position])
+        elif word == b"prefix" and more:
+            position += 1
+            prefixes.append(argv[position])
+        elif word == b"bcast":
+            caching.broadcast = True
+        elif word == b"optin":
+            caching.opt_in = True
+        elif word == b"optout":
+            caching.opt_out = True
+        elif word == b"noloop":
+            caching.no_loop = True
+        else:
+            raise CommandError(errors.SYNTAX)
+        position += 1
+    return caching, prefixes
+
+
+def _parse_redirect(ctx: Session, caching: Caching, word: bytes) -> None:
+    if caching.redirect:
+        raise CommandError(errors.SECOND_REDIRECTION)
+    caching.redirect = integer(word)
+    if caching.redirect not in ctx.engine.sessions:
+        raise CommandError(errors.NO_SUCH_REDIRECTION)
+
+
+def _check_options(old: Caching | None, new: Caching, prefixes: list[bytes]) -> None:
+    """Raise CommandError where options exclude each other, or the mode the client is in."""
+    if prefixes and not new.broadcast:
+        raise CommandError(errors.PREFIX_NEEDS_BCAST)
+    if old is not None and old.broadcast != new.broadcast:
+        raise CommandError(errors.CANNOT_SWITCH_BCAST)
+    if new.broadcast and (new.opt_in or new.opt_out):
+        raise CommandError(errors.OPT_WITH_BCAST)
+    if new.opt_in and new.opt_out:
+        raise CommandError(errors.OPTIN_AND_OPTOUT)
+    if old is not None and ((new.opt_in and old.opt_out) or (new.opt_out and old.opt_in)):
+        raise CommandError(errors.CANNOT_SWITCH_OPT)
+    existing = sorted(old.prefixes) if old is not None else []
+    for position, prefix in enumerate(prefixes):
+        for other in existing:
+            if _overlap(prefix, other):
+                raise CommandError(errors.overlapping_prefixes(prefix, "an existing", other))
+        for other in prefixes[position + 1 :]:
+            if _overlap(prefix, other):
+                raise CommandError(errors.overlapping_prefixes(prefix, "another provided", other))
+
+
+def _overlap(one: bytes, two: bytes) -> bool:
+    return one.startswith(two) or two.startswith(one)
+
+
+@command(
+    "CLIENT|CACHING",
+    arity=3,
+    flags=_ORDINARY,
+    group="connection",
+    since="6.0.0",
+    summary="Has the keys of the next command remembered (YES, in OPTIN mode) or not (NO, in OPTOUT mode).",
+    complexity="O(1)",
+)
+def client_caching(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
+    caching = ctx.caching
+    if caching is None:
+        raise CommandError(errors.CACHING_WITHOUT_TRACKING)
+    choice = argv[2].lower()
+    if choice == b"yes":
+        if not caching.opt_in:
+            raise CommandError(errors.CACHING_YES_WITHOUT_OPTIN)
+    elif choice == b"no":
+        if not caching.opt_out:
+            raise CommandError(errors.CACHING_NO_WITHOUT_OPTOUT)
+    else:
+        raise CommandError(errors.SYNTAX)
+    caching.given = True
+    return OK
+
+
+@command(
+    "CLIENT|GETREDIR",
+    arity=2,
+    flags=_ORDINARY,
+    group="connection",
+    since="6.0.0",
+    summary="Answers with the id of the client that is told instead of this one, 0, or -1 without tracking.",
+    complexity="O(1)",
+)
+def client_getredir(ctx: Session, _argv: Sequence[bytes]) -> int:
+    return -1 if ctx.caching is None else ctx.caching.redirect
+
+
+@command(
+    "CLIENT|TRACKINGINFO",
+    arity=2,
+    flags=_ORDINARY,
+    group="connection",
+    since="6.2.0",
+    summary="Describes how this connection is told of changed keys.",
+    complexity="O(P) in the prefixes of the connection.",
+)
+def client_trackinginfo(ctx: Session, _argv: Sequence[bytes]) -> dict[bytes, Any]:
+    caching = ctx.caching
+    if caching is None:
+        return {b"flags": OrderedSet([b"off"]), b"redirect": -1, b"prefixes": []}
+    flags = {
+        b"on": True,
+        b"bcast": caching.broadcast,
+        b"optin": caching.opt_in,
+        b"caching-yes": caching.opt_in and caching.given,
+        b"optout": caching.opt_out,
+        b"caching-no": caching.opt_out and caching.given,
+        b"noloop": caching.no_loop,
+        b"broken_redirect": caching.broken,
+    }
+    return {
+        b"flags": OrderedSet(name for name, holds in flags.items() if holds),
+        b"redirect": caching.redirect,
+        b"prefixes": sorted(caching.prefixes),
+    }
