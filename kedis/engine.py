@@ -248,9 +248,8 @@ class Engine:
 
     def fail(self, session: Session, command: Command, error: CommandError) -> None:
         """Answer, and count, a command that could not do what it was asked."""
-        code = error.code
-        command.counters.errors[code] += 1
-        self.error_counts[code] += 1
+        command.counters.failed += 1
+        self.error_counts[error.code] += 1
         session.encode(error)
 
     def run_transaction(self, session: Session, queue: Sequence[list[bytes]]) -> None:
@@ -506,7 +505,7 @@ class Engine:
         changed = self.keyspace.dirty != dirty
         log.exception("internal error in %s (%d arguments)", command.name, len(argv))
         self.faults += 1
-        command.counters.errors["ERR"] += 1
+        command.counters.failed += 1
         self.error_counts["ERR"] += 1
         self.on_fault(changed)
         return CommandError(errors.INTERNAL)

@@ -84,6 +84,7 @@ class Keyspace:
             self.watch_count > 0
             or self.notifications.active
             or bool(self.tracking.clients)
+            or bool(self.waiting.queues)
         )
 
     def notify(self, classes: str) -> None:
