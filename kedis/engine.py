@@ -129,6 +129,8 @@ class Engine:
         self.unknown = Counters()
         self.error_counts: Counter[str] = Counter()
         self.faults = 0
+        #: Transactions by how they ended.
+        self.transactions = dict.fromkeys(("committed", "aborted", "failed", "discarded"), 0)
         self.slow_ns = FOREVER_NS
         self.on_slow: Callable[[Session, Command, Sequence[bytes], int], None] = lambda *call: None
         self.on_fault: Callable[[bool], None] = lambda changed: None
@@ -248,8 +250,9 @@ class Engine:
 
     def fail(self, session: Session, command: Command, error: CommandError) -> None:
         """Answer, and count, a command that could not do what it was asked."""
-        command.counters.failed += 1
-        self.error_counts[error.code] += 1
+        code = error.code
+        command.counters.errors[code] += 1
+        self.error_counts[code] += 1
         session.encode(error)
 
     def run_transaction(self, session: Session, queue: Sequence[list[bytes]]) -> None:
@@ -313,7 +316,7 @@ class Engine:
             self._check_arity(command, argv)
             self._check(session, command)
         except CommandError as error:
-            (command.counters if command else self.unknown).rejected += 1
+            (command.counters if command else self.unknown).refusals[error.code] += 1
             self._refuse(session, argv, error)
             return None
         if session.queue is not None and command.name not in _NOT_QUEUED:
@@ -328,6 +331,8 @@ class Engine:
     def _refuse(self, session: Session, argv: Sequence[bytes], error: CommandError) -> None:
         """Answer with ``error``: a transaction under way will not run, and a refused EXEC ends it at once."""
         if argv[0].lower() == b"exec":
+            if session.queue is not None:
+                self.transactions["failed"] += 1
             self.end_transaction(session)
             error = CommandError(errors.exec_refused(error))
         elif session.queue is not None:
@@ -428,7 +433,9 @@ class Engine:
 
     def set_loading(self, loading: bool) -> None:
         """While loading, commands without the ``loading`` flag are refused and nothing expires."""
-        self.loading = self.keyspace.loading = loading
+        if loading != self.loading:
+            self.keyspace.set_loading(loading)
+        self.loading = loading
         self.update_guard()
 
     def set_write_error(self, text: str | None) -> None:
@@ -505,7 +512,7 @@ class Engine:
         changed = self.keyspace.dirty != dirty
         log.exception("internal error in %s (%d arguments)", command.name, len(argv))
         self.faults += 1
-        command.counters.failed += 1
+        command.counters.errors["ERR"] += 1
         self.error_counts["ERR"] += 1
         self.on_fault(changed)
         return CommandError(errors.INTERNAL)

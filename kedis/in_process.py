@@ -91,7 +91,7 @@ class EmbeddedEngine:
                 if session.blocked is None:
                     break
                 end_ns = min(until_ns, blocking.next_deadline_ns or FOREVER_NS)
-                if end_ns == FOREVER_NS and threading.active_count() == 1:
+                if not blocking.next_deadline_ns and threading.active_count() == 1:
                     blocking.unblock(session)
                     break
                 left = (end_ns - engine.clock()) / 1e9
@@ -227,7 +227,9 @@ class InProcessConnection(AbstractConnection):
         return [("in_process", True), ("db", self.db)]
 
     def _connect(self) -> Any:
-        return EngineSocket(self._embedded)
+        sock = EngineSocket(self._embedded)
+        sock.settimeout(self.socket_timeout)
+        return sock
 
     def can_read(self, timeout: float = 0) -> bool:
         """Whether replies are left over, or the end was reached; redis-py would poll a file descriptor."""

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import enum
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -201,10 +202,11 @@ class Counters:
     """Live figures of one command; plain integers, so that the hot path touches nothing else.
 
     ``histogram[i]`` counts the calls that took between 2^(i-1) and 2^i - 1 nanoseconds; its sum is the
-    number of calls.
+    number of calls.  ``errors`` counts the calls that ran and failed, ``refusals`` those that did not run, by the
+    first word of the reply.
     """
 
-    __slots__ = ("failed", "histogram", "nanoseconds", "rejected")
+    __slots__ = ("errors", "histogram", "nanoseconds", "refusals")
 
     def __init__(self) -> None:
         self.reset()
@@ -213,12 +215,20 @@ class Counters:
         """Zero everything (CONFIG RESETSTAT)."""
         self.nanoseconds = 0
         self.histogram = [0] * 65
-        self.rejected = 0
-        self.failed = 0
+        self.errors: Counter[str] = Counter()
+        self.refusals: Counter[str] = Counter()
 
     @property
     def calls(self) -> int:
         return sum(self.histogram)
+
+    @property
+    def failed(self) -> int:
+        return sum(self.errors.values())
+
+    @property
+    def rejected(self) -> int:
+        return sum(self.refusals.values())
 
 
 @dataclass(eq=False, slots=True)

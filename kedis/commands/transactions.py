@@ -60,11 +60,15 @@ def exec_(ctx: Session, _argv: Sequence[bytes]) -> NoReply | NullArray:
     if engine.guarded:
         refusal = engine.refusal(ctx, queue)
         if refusal is not None:
+            engine.transactions["failed"] += 1
             raise CommandError(errors.exec_refused(refusal))
     if failed:
+        engine.transactions["failed"] += 1
         raise CommandError(errors.EXEC_ABORTED)
     if broken:
+        engine.transactions["aborted"] += 1
         return NULL_ARRAY
+    engine.transactions["committed"] += 1
     ctx.append(b"*%d\r\n" % len(queue))
     engine.run_transaction(ctx, queue)
     return NO_REPLY
@@ -83,6 +87,7 @@ def discard(ctx: Session, _argv: Sequence[bytes]) -> SimpleString:
     if ctx.queue is None:
         raise CommandError(errors.DISCARD_WITHOUT_MULTI)
     ctx.engine.end_transaction(ctx)
+    ctx.engine.transactions["discarded"] += 1
     return OK
 
 

@@ -13,7 +13,7 @@ import os
 import platform
 import resource
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import kedis
@@ -37,6 +37,7 @@ def render(observer: Observer, sections: Sequence[bytes]) -> bytes:
 
     O(commands + databases + clients).
     """
+    observer.clients.update()
     names = {section.decode("utf-8", "replace").lower() for section in sections} or {"default"}
     everything = bool(names & {"all", "everything"})
     default = "default" in names
@@ -46,6 +47,17 @@ def render(observer: Observer, sections: Sequence[bytes]) -> bytes:
             lines = [f"# {title}", *(f"{name}:{value}" for name, value in fields(observer))]
             texts.append("".join(f"{line}\r\n" for line in lines))
     return "\r\n".join(texts).encode("utf-8", "surrogateescape")
+
+
+def fields(observer: Observer) -> Iterator[tuple[str, Any]]:
+    """Every field that is one value, whatever the section: what the metrics take from INFO.
+
+    Totals over clients are those of the last count.
+    """
+    for _, _, lines in _SECTIONS:
+        if lines not in (command_lines, error_lines, percentile_lines, database_lines):
+            yield from lines(observer)
+    yield "io_threads", 1
 
 
 def human_bytes(count: int) -> str:
@@ -97,14 +109,13 @@ def _server(observer: Observer) -> Fields:
 
 def _clients(observer: Observer) -> Fields:
     engine = observer.engine
-    transports = [session.transport for session in engine.sessions.values()]
     paused = len(engine.server.paused) if engine.server is not None else 0
     return (
-        ("connected_clients", len(transports)),
+        ("connected_clients", len(engine.sessions)),
         ("cluster_connections", 0),
         ("maxclients", engine.config.maxclients),
-        ("client_recent_max_input_buffer", max((each.input_bytes() for each in transports), default=0)),
-        ("client_recent_max_output_buffer", max((each.output_bytes() for each in transports), default=0)),
+        ("client_recent_max_input_buffer", observer.clients.largest_input),
+        ("client_recent_max_output_buffer", observer.clients.largest_output),
         ("blocked_clients", engine.blocking.count + paused),
         ("tracking_clients", len(engine.tracking.clients)),
         ("clients_in_timeout_table", engine.blocking.with_deadline),
@@ -115,10 +126,7 @@ def _memory(observer: Observer) -> Fields:
     figures, engine = observer.memory, observer.engine
     used, resident = figures.used, figures.resident
     peak = max(figures.used_peak, used)
-    clients = sum(
-        session.transport.input_bytes() + session.transport.output_bytes()
-        for session in engine.sessions.values()
-    )
+    clients = observer.clients.input_bytes + observer.clients.output_bytes
     data = max(used - clients, 0)
     known = used + figures.startup
     return (
@@ -265,8 +273,8 @@ def _stats(observer: Observer) -> Fields:
         ("pubsub_channels", len(engine.pubsub.channels)),
         ("pubsub_patterns", len(engine.pubsub.patterns)),
         ("pubsubshard_channels", len(engine.pubsub.shards)),
-        ("latest_fork_usec", 0),
-        ("total_forks", 0),
+        ("latest_fork_usec", int(_fact(engine.persistence, "fork_seconds") * 1_000_000)),
+        ("total_forks", _fact(engine.persistence, "forks")),
         ("migrate_cached_sockets", 0),
         ("slave_expires_tracked_keys", 0),
         ("active_defrag_hits", 0),
@@ -281,6 +289,12 @@ def _stats(observer: Observer) -> Fields:
         ("unexpected_error_replies", engine.faults),
         ("total_error_replies", sum(engine.error_counts.values())),
         ("dump_payload_sanitizations", 0),
+        ("total_reads_processed", observer.reads()),
+        ("total_writes_processed", observer.writes()),
+        ("io_threaded_reads_processed", 0),
+        ("io_threaded_writes_processed", 0),
+        ("reply_buffer_shrinks", 0),
+        ("reply_buffer_expands", 0),
         ("client_query_buffer_limit_disconnections", _fact(network, "query_buffer_disconnections")),
         ("client_output_buffer_limit_disconnections", _fact(network, "output_buffer_disconnections")),
     )

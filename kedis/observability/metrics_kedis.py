@@ -56,29 +56,30 @@ REQUESTS = (
         "kedis_request_wait_seconds",
         "Queueing: from when a turn of the event loop found bytes ready until the last command that they "
         "brought began. One observation per read.",
-        "turns.waits",
+        "engine.server.cycle.figures.waits",
     ),
     histogram(
         "kedis_request_duration_seconds",
         "From when a turn of the event loop found bytes ready until the replies to them were handed to the "
         "kernel: queueing, execution, and under appendfsync always the sync. One observation per read.",
-        "turns.responses",
+        "engine.server.cycle.figures.responses",
     ),
     histogram(
         "kedis_pipeline_depth",
         "Commands that one read brought.",
-        "turns.depths",
+        "engine.server.cycle.figures.depths",
+        read.depths,
         buckets=AMOUNTS,
     ),
     histogram(
         "kedis_event_loop_turn_seconds",
         "How long a turn of the event loop that served clients kept it busy.",
-        "turns.turns",
+        "engine.server.cycle.figures.turns",
     ),
     histogram(
         "kedis_event_loop_lag_seconds",
         "How late the periodic work of the event loop begins.",
-        "turns.lags",
+        "engine.server.cycle.figures.lags",
     ),
 )
 
@@ -91,9 +92,7 @@ AOF = (
         read.fsyncs,
         ("policy",),
     ),
-    gauge(
-        "kedis_aof_fsync_pending", "Syncs under way: 0 or 1.", "engine.persistence.aof_pending_bio_fsync"
-    ),
+    gauge("kedis_aof_fsync_pending", "Syncs under way: 0 or 1.", "engine.persistence.aof_pending_bio_fsync"),
     counter(
         "kedis_aof_fsync_delayed_total",
         "Syncs that took more than two seconds.",

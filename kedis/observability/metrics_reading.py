@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import platform
 import resource
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import kedis
+from kedis.config.table import POLICIES
 from kedis.observability.latency import percentile_us
 from kedis.observability.metrics_family import Read, Reading
+from kedis.structures.histogram import Histogram
 
 if TYPE_CHECKING:
     from kedis.commands.table import Counters
@@ -32,6 +34,40 @@ INSTANCE_LABELS = (
     "run_id",
     "process_id",
     "redis_build_id",
+)
+#: First words of error replies: those of Kedis, and others of Redis that clients know.
+ERROR_KINDS = frozenset(
+    [
+        "BUSY",
+        "BUSYGROUP",
+        "BUSYKEY",
+        "CROSSSLOT",
+        "DENIED",
+        "ERR",
+        "EXECABORT",
+        "INPROG",
+        "INVALIDOBJ",
+        "LOADING",
+        "MASTERDOWN",
+        "MISCONF",
+        "NOAUTH",
+        "NOGOODSLAVE",
+        "NOGROUP",
+        "NOMASTERLINK",
+        "NOPERM",
+        "NOPROTO",
+        "NOREPLICAS",
+        "NOSCRIPT",
+        "NOTBUSY",
+        "NOTREADY",
+        "OOM",
+        "READONLY",
+        "TRYAGAIN",
+        "UNBLOCKED",
+        "UNKILLABLE",
+        "WRONGPASS",
+        "WRONGTYPE",
+    ]
 )
 _STATUS = {"ok": 1, "err": 0}
 
@@ -72,31 +108,35 @@ rejected_calls = _of_commands(lambda counters: counters.rejected)
 def command_durations(observer: Observer) -> Readings:
     for row in observer.engine.every_command():
         if any(row.counters.histogram):
-            yield (row.name,), row.counters
+            yield (row.name,), Histogram(row.counters.histogram, row.counters.nanoseconds)
 
 
 def command_errors(observer: Observer) -> Readings:
     for row in observer.engine.every_command():
-        for kind, count in observer.by_kind(row.counters.errors):
+        for kind, count in by_kind(row.counters.errors):
             yield (row.name, kind), count
 
 
 def command_refusals(observer: Observer) -> Readings:
     for row in observer.engine.every_command():
-        for kind, count in observer.by_kind(row.counters.refusals):
+        for kind, count in by_kind(row.counters.refusals):
             yield (row.name, kind), count
-    for kind, count in observer.by_kind(observer.engine.unknown.refusals):
+    for kind, count in by_kind(observer.engine.unknown.refusals):
         yield ("unknown", kind), count
 
 
 def error_replies(observer: Observer) -> Readings:
-    for kind, count in observer.by_kind(observer.engine.error_counts):
+    for kind, count in by_kind(observer.engine.error_counts):
         yield (kind,), count
 
 
-def errors(observer: Observer) -> Readings:
-    for kind, count in sorted(observer.engine.error_counts.items()):
-        yield (kind,), count
+def by_kind(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    """``counts`` by first words of errors, those of :data:`ERROR_KINDS`; all others together are ``other``."""
+    if not counts:
+        return []
+    found = sorted((kind, count) for kind, count in counts.items() if kind in ERROR_KINDS)
+    others = sum(count for kind, count in counts.items() if kind not in ERROR_KINDS)
+    return [*found, ("other", others)] if others else found
 
 
 def percentiles(observer: Observer) -> Readings:
@@ -131,6 +171,10 @@ def spike_times(observer: Observer) -> Readings:
 def spike_durations(observer: Observer) -> Readings:
     for name, _, milliseconds, _ in observer.latency.latest():
         yield (name.decode(),), milliseconds / 1e3
+
+
+def depths(observer: Observer) -> Readings:
+    yield (), observer.engine.server.cycle.figures.depths.whole()
 
 
 # -- append-only file and state ---------------------------------------------------------------------------
@@ -232,17 +276,30 @@ def dead_share(observer: Observer) -> Readings:
     yield (), observer.expiry.stale_percentage / 100 if observer.expiry is not None else 0
 
 
+class _NothingEvicted:
+    """What is said of eviction where the keyspace does not evict."""
+
+    evicted = dict.fromkeys((policy for policy in POLICIES if policy != "noeviction"), 0)
+    spent_ns = 0
+    sampled = 0
+
+
+def eviction(observer: Observer) -> Any:
+    """What counts evictions."""
+    return getattr(observer.engine.keyspace, "eviction", _NothingEvicted)
+
+
 def evicted(observer: Observer) -> Readings:
-    for policy, count in observer.eviction.evicted.items():
+    for policy, count in eviction(observer).evicted.items():
         yield (policy,), count
 
 
 def eviction_seconds(observer: Observer) -> Readings:
-    yield (), observer.eviction.spent_ns / 1e9
+    yield (), eviction(observer).spent_ns / 1e9
 
 
 def eviction_sampled(observer: Observer) -> Readings:
-    yield (), observer.eviction.sampled
+    yield (), eviction(observer).sampled
 
 
 # -- memory and clients -----------------------------------------------------------------------------------
@@ -273,7 +330,7 @@ def killed(observer: Observer) -> Readings:
     yield ("query_buffer",), server.query_buffer_disconnections
     yield ("output_buffer",), server.output_buffer_disconnections
     yield ("idle",), server.idle_disconnections
-    yield ("evicted",), server.evicted_clients
+    yield ("evicted",), getattr(server, "evicted_clients", 0)
 
 
 def transactions(observer: Observer) -> Readings:

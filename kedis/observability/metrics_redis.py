@@ -154,7 +154,7 @@ FAMILIES: tuple[Family, ...] = (
            "INFO commandstats: failed_calls", read.failed_calls, ("cmd",)),
     Family("redis_commands_rejected_calls_total", _COUNTER, "Calls of each command that were refused.",
            "INFO commandstats: rejected_calls", read.rejected_calls, ("cmd",)),
-    Family("redis_errors_total", _COUNTER, "Error replies by their first word.", "INFO errorstats", read.errors,
+    Family("redis_errors_total", _COUNTER, "Error replies by their first word.", "INFO errorstats", read.error_replies,
            ("err",)),
     Family("redis_latency_percentiles_usec", _GAUGE,
            "Execution time of each command in microseconds that so many percent of the calls do not exceed.",

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from typing import Any
 
 from kedis.commands.table import FAST, SKIP_SLOWLOG, Command
 from kedis.config import Config
 from kedis.engine import FOREVER_NS, Engine
-from kedis.observability.info import render
+from kedis.observability.client_totals import ClientTotals
+from kedis.observability.collector_pauses import CollectorPauses
+from kedis.observability.info import fields, render
 from kedis.observability.latency import LatencyMonitor, cumulative_us
 from kedis.observability.memory import MemoryFigures
 from kedis.observability.rates import Rate
@@ -21,6 +24,19 @@ from kedis.session import Session
 from kedis.store.expiry import ActiveExpiry
 
 _SAMPLE_INTERVAL_NS = 100_000_000
+
+
+class Scrapes:
+    """What is known of the scrapes of the metrics.
+
+    Attributes:
+        info: every field of INFO, as it was when the last scrape began.
+    """
+
+    def __init__(self) -> None:
+        self.begun = 0
+        self.spent_ns = 0
+        self.info: dict[str, Any] = {}
 
 
 class Observer:
@@ -41,6 +57,9 @@ class Observer:
         self.slowlog = SlowLog(config.slowlog_max_len)
         self.latency = LatencyMonitor()
         self.memory = MemoryFigures()
+        self.clients = ClientTotals(engine)
+        self.collector = CollectorPauses()
+        self.scrapes = Scrapes()
         self.operations = Rate()
         self.input_bytes = Rate()
         self.output_bytes = Rate()
@@ -53,6 +72,25 @@ class Observer:
         config.subscribe("slowlog-max-len", self._follow_length)
         self._follow_thresholds(config)
         self.sample()
+
+    def begin_scrape(self) -> None:
+        """Look up what the metrics take from INFO; the totals of clients stay what they were."""
+        self.scrapes.begun += 1
+        self.scrapes.info = dict(fields(self))
+
+    def reads(self) -> int:
+        """Reads that brought commands; 0 where there is no network."""
+        server = self.engine.server
+        return sum(server.cycle.figures.waits.counts) if server is not None else 0
+
+    def writes(self) -> int:
+        """Times that a client was sent what a turn of the loop had for it; 0 where there is no network."""
+        server = self.engine.server
+        return sum(server.cycle.figures.responses.counts) if server is not None else 0
+
+    def average_ttl_ms(self, database: int) -> float:
+        """Running average of the time to live of the keys that have one."""
+        return self.expiry.average_ttl_ms[database] if self.expiry is not None else 0.0
 
     def info(self, sections: Sequence[bytes]) -> bytes:
         """The text of INFO; no section named means the usual ones.  O(commands + databases + clients)."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Callable
 
 from kedis.engine import Engine
@@ -19,6 +20,7 @@ from kedis.persistence.append_file import AppendFile
 from kedis.persistence.folder import AofError, Folder, sync_directory
 from kedis.persistence.journal import Journal
 from kedis.persistence.loader import Loader, Tail
+from kedis.structures.histogram import Histogram
 
 
 class Aof:
@@ -50,11 +52,23 @@ class Aof:
         self.aof_rewrites_consecutive_failures = 0
         self.aof_pending_bio_fsync = 0
         self.aof_delayed_fsync = 0
-        #: Bytes and calls of writing; syncs as a histogram: ``[i]`` took 2^(i-1) to 2^i - 1 nanoseconds.
+        #: Nanoseconds that writes took, and syncs by policy; changes that one sync made durable.
+        self.writes = Histogram()
+        self.fsyncs = {"everysec": Histogram(), "always": Histogram(), "no": Histogram()}
+        self.group_commits = Histogram()
         self.written_bytes = 0
-        self.fsync_histogram = [0] * 65
-        self.fsync_nanoseconds = 0
+        self.write_errors = 0
+        self.fsync_errors = 0
+        self.rewrite_failures = 0
+        self.rewrite_began = 0.0
+        self.rewrite_seconds = 0.0
+        self.fork_seconds = 0.0
+        self.forks = 0
+        #: Where the base is written that a rewrite makes.
+        self.rewrite_path = ""
         self.loading_start_time = 0
+        self.load_seconds = 0.0
+        self._synced_dirty = 0
 
     # -- figures ------------------------------------------------------------------------------------------
 
@@ -76,9 +90,27 @@ class Aof:
         return len(self._unwritten) + sum(map(len, self.journal.pieces))
 
     def count_sync(self, nanoseconds: int) -> None:
-        """Count one sync in the histogram."""
-        self.fsync_histogram[min(nanoseconds.bit_length(), 64)] += 1
-        self.fsync_nanoseconds += nanoseconds
+        """Count one sync that took so long."""
+        self.fsyncs[self.engine.config.appendfsync].add(nanoseconds)
+
+    def count_group(self) -> None:
+        """A sync begins: count the changes since the last began.  (Those of one under way count with the next.)"""
+        dirty = self.engine.keyspace.dirty
+        self.group_commits.add(dirty - self._synced_dirty)
+        self._synced_dirty = dirty
+
+    def rewrite_elapsed_seconds(self) -> float:
+        """How long the rewrite under way has taken; 0 when there is none."""
+        return time.monotonic() - self.rewrite_began if self.aof_rewrite_in_progress else 0.0
+
+    def rewrite_written_bytes(self) -> int:
+        """How much of the new base is written; 0 when no rewrite is under way."""
+        if not self.aof_rewrite_in_progress:
+            return 0
+        try:
+            return os.path.getsize(self.rewrite_path)
+        except OSError:  # not begun, or just put in place
+            return 0
 
     # -- start and end ------------------------------------------------------------------------------------
 
@@ -122,6 +154,7 @@ class Aof:
         self.journal.begin_file()
         self.journal.timestamps = self.engine.config.aof_timestamp_enabled
         self.engine.journal = self.journal
+        self._synced_dirty = self.engine.keyspace.dirty
 
     def _create_files(self) -> None:
         """The first files of a folder: an empty base where there is none, and a file of changes."""
@@ -179,11 +212,14 @@ class Aof:
         if not data:
             return
         assert self.file is not None  # something is recorded only while a file is open
+        began = time.perf_counter_ns()
         try:
             self.file.write(data)
         except OSError:
             self._unwritten = data
+            self.write_errors += 1
             raise
+        self.writes.add(time.perf_counter_ns() - began)
         self._unwritten = b""
         self.written_bytes += len(data)
 

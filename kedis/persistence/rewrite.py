@@ -96,7 +96,8 @@ class Rewriter:
         aof.aof_rewrite_scheduled = False
         self.afresh = afresh
         self._cancelled = False
-        self._began = time.monotonic()
+        self._began = aof.rewrite_began = time.monotonic()
+        aof.rewrite_path = self._base_path()
         if afresh:
             self._worker.submit(self._open_aside, self._begin_afresh)
         elif aof.state == "off":
@@ -186,7 +187,8 @@ class Rewriter:
             return
         if self._pid == 0:
             self._live_as_child(path, out)
-        self.fork_seconds = time.monotonic() - began
+        self.fork_seconds = self._aof.fork_seconds = time.monotonic() - began
+        self._aof.forks += 1
         os.close(out)
         log.info(
             "rewriting the append-only file in process %d (fork took %.1f ms)",
@@ -303,6 +305,7 @@ class Rewriter:
         aof.aof_rewrite_in_progress = False
         aof.aof_current_rewrite_time_sec = -1
         aof.aof_last_rewrite_time_sec = int(seconds)
+        aof.rewrite_seconds = seconds
         remove_if_there(self._base_path())
         if failure is None:
             aof.aof_rewrites += 1
@@ -313,6 +316,7 @@ class Rewriter:
         elif not self._cancelled:
             aof.aof_last_bgrewrite_status = "err"
             aof.aof_rewrites_consecutive_failures += 1
+            aof.rewrite_failures += 1
             self._delay(aof.aof_rewrites_consecutive_failures)
             log.warning("rewriting the append-only file failed: %s", failure)
         self._on_end(failure)

@@ -127,6 +127,7 @@ class AofService:
         engine = self._engine
         engine.set_loading(True)
         self.aof.loading_start_time = int(time.time())
+        began = time.monotonic()
         collecting = gc.isenabled()
         gc.disable()  # the data makes no cycles, and a third of the time would go into looking for them
         try:
@@ -138,6 +139,7 @@ class AofService:
             raise StartError(str(error)) from None
         finally:
             self.aof.loading_start_time = 0
+            self.aof.load_seconds = time.monotonic() - began
             engine.set_loading(False)
             if collecting:
                 gc.enable()
@@ -271,12 +273,14 @@ class AofService:
         self._sync_counted = False
         self._sync_began = time.monotonic()
         self.aof.aof_pending_bio_fsync = 1
+        self.aof.count_group()
         self._worker.submit(lambda: _timed_sync(file), self._sync_ended)
 
     def _sync_ended(self, nanoseconds: int | None, error: OSError | None) -> None:
         self._syncing = False
         self.aof.aof_pending_bio_fsync = 0
         if error is not None:
+            self.aof.fsync_errors += 1
             self._on_sync_error(error)
         elif nanoseconds is not None:
             self.aof.count_sync(nanoseconds)
@@ -287,11 +291,13 @@ class AofService:
     def _send_batch(self) -> None:
         """Send what has become durable, after the next sync has been set going where that need not wait."""
         durable = [(connection, connection.unseal()) for connection in self._batch]
+        observed = self._cycle.figures.unseal()
         self._batch.clear()
         if self._always and self.aof.journal.pieces and not self._expected:
             self._begin_batch()
         for connection, replies in durable:
             connection.send(replies)
+        self._cycle.figures.sent(observed, self._engine.clock())
 
     def _begin_batch(self) -> None:
         if self._write():

@@ -42,6 +42,30 @@ _SMALL_CHUNK = 1024
 _READ, _WRITE = 1, 2
 
 
+class _Gone:
+    """The transport of a session whose client has left."""
+
+    kind = "tcp"
+    fd = -1
+
+    def close(self) -> None:
+        """Nothing is left to close."""
+
+    def output_bytes(self) -> int:
+        """Nothing waits."""
+        return 0
+
+    def input_bytes(self) -> int:
+        """Nothing waits."""
+        return 0
+
+    def wants_send(self) -> None:
+        """Nobody would receive it."""
+
+
+_GONE = _Gone()
+
+
 class Connection:
     """A client's socket, parser and session.  It is the session's transport."""
 
@@ -100,6 +124,10 @@ class Connection:
         engine = server.engine
         session = self.session
         cycle = server.cycle
+        clock = engine.clock
+        keyspace = engine.keyspace
+        figures = cycle.figures
+        waits, depths = figures.waits, figures.depths
         engine.connect(session)
         self._read_watcher.start(self._greenlet.switch)
         try:
@@ -107,6 +135,9 @@ class Connection:
                 wait()
                 if self.closed:
                     break
+                began = figures.began_ns
+                if not began:
+                    began = figures.began_ns = clock()
                 try:
                     data = receive(READ_SIZE)
                 except (BlockingIOError, InterruptedError):
@@ -133,9 +164,16 @@ class Connection:
                     continue
                 if session.queue is not None:
                     self._check_query_buffer()
+                count = len(commands)
                 done = engine.run(session, commands, 0, BUDGET_NS)
-                if done < len(commands):
+                if done < count:
                     self._run_rest(commands, done)
+                waited = keyspace.now_ns - began
+                waits.counts[waited.bit_length()] += 1
+                waits.total += waited
+                if count > 1:
+                    depths.counts[count.bit_length()] += 1
+                    depths.total += count
                 if not self.queued and (session.out or session.close_after_reply):
                     self.queued = True
                     cycle.waiting.append(self)
@@ -205,6 +243,8 @@ class Connection:
                 self._give_way()
             if self.closed:
                 break
+            figures = self.server.cycle.figures
+            figures.began_ns = figures.began_ns or self.server.engine.clock()
             done = self.server.engine.run(self.session, commands, position, BUDGET_NS)
             stalled = done == position
             position = done
@@ -451,4 +491,6 @@ class Connection:
         self.sealed.clear()
         self.session.out.clear()
         self.server.engine.disconnect(self.session)
+        # Without the circle all memory is free at once; the collector would come hours later.
+        self.session.transport = _GONE
         self.server.connections.discard(self)

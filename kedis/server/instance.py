@@ -12,6 +12,7 @@ from kedis.engine import Engine
 from kedis.errors import CommandError
 from kedis.observability.observer import Observer
 from kedis.server.aof import AofService
+from kedis.server.metrics_http import MetricsServer
 from kedis.server.server import NetworkServer
 
 log = logging.getLogger("kedis.server")
@@ -31,6 +32,7 @@ class Instance:
         self.ended = Event()
         self.exit_code = 0
         self.observer = Observer(self.engine, self.network.expiry)
+        self.metrics = MetricsServer(self.network, self.observer)
         self.engine.on_shutdown = self.request_stop
         self.engine.on_rewrite_config = self._rewrite_config
 
@@ -42,12 +44,14 @@ class Instance:
         if self.config.appendonly:
             self.aof.open()
             log.info("data are kept in %s", self.aof.aof.folder.path)
+        self.observer.collector.start()
         try:
             self.network.start()
+            self.metrics.start()
             if self.config.appendonly:
                 self.aof.load(self.ended.is_set)
         except BaseException:
-            self.network.stop()
+            self._stop_serving()
             self.aof.aof.close()
             raise
         self.aof.start()
@@ -87,4 +91,9 @@ class Instance:
             connection.stop_reading()
         if not self.aof.stop():
             self.exit_code = 1
+        self._stop_serving()
+
+    def _stop_serving(self) -> None:
+        self.observer.collector.stop()
+        self.metrics.stop()
         self.network.stop()

@@ -62,8 +62,8 @@ TYPE_NAMES: dict[type, bytes] = {
 }
 
 
-#: A key's entry in `data` and in `index`, and what rounding its own bytes up takes.
-_KEY = DICT_ENTRY + INDEX_ENTRY + 1 + 48
+#: A key's entry in `data` and in `index`.
+_KEY = DICT_ENTRY + INDEX_ENTRY
 #: A time to live: the entry in `expires` and in `volatile`, the number, and the key in half of the cases (EXPIRE
 #: brings a copy of it, SET EX of a new key does not).
 VOLATILE = DICT_ENTRY + INDEX_ENTRY + 32 + 32
@@ -71,7 +71,7 @@ VOLATILE = DICT_ENTRY + INDEX_ENTRY + 32 + 32
 
 def key_footprint(key: bytes) -> int:
     """Bytes that a key occupies, its places in dict and index included."""
-    return len(key) + _KEY & -16
+    return (len(key) + 48 & -16) + _KEY
 
 
 class Database:
@@ -167,7 +167,7 @@ class Database:
             value = kind()
             self.data[key] = value
             self.index.add(key)
-            self.keyspace.used += len(key) + _KEY & -16
+            self.keyspace.used += (len(key) + 48 & -16) + _KEY
             if self.keyspace.observed:
                 self.keyspace.appeared(self, key)
             return value
@@ -229,9 +229,9 @@ class Database:
         if old is None:
             self.index.add(key)
             if type(value) is bytes:
-                keyspace.used += (len(key) + _KEY & -16) + (len(value) + 48 & -16)
+                keyspace.used += (len(key) + 48 & -16) + (len(value) + 48 & -16) + _KEY
             else:
-                keyspace.used += (len(key) + _KEY & -16) + self._settle(key, value)
+                keyspace.used += (len(key) + 48 & -16) + _KEY + self._settle(key, value)
         elif type(old) is bytes is type(value):
             if len(old) != len(value):
                 keyspace.used += (len(value) + 48 & -16) - (len(old) + 48 & -16)
@@ -249,7 +249,7 @@ class Database:
             self._drop(key)
         self.data[key] = value
         self.index.add(key)
-        self.keyspace.used += (len(key) + _KEY & -16) + self._settle(key, value)
+        self.keyspace.used += (len(key) + 48 & -16) + _KEY + self._settle(key, value)
         if self.keyspace.observed:
             self.keyspace.appeared(self, key)
 
@@ -262,9 +262,9 @@ class Database:
         if old is None:
             self.index.add(key)
             if type(value) is bytes:
-                keyspace.used += (len(key) + _KEY & -16) + (len(value) + 48 & -16)
+                keyspace.used += (len(key) + 48 & -16) + (len(value) + 48 & -16) + _KEY
             else:
-                keyspace.used += (len(key) + _KEY & -16) + self._settle(key, value)
+                keyspace.used += (len(key) + 48 & -16) + _KEY + self._settle(key, value)
         elif type(old) is bytes is type(value):
             if len(old) != len(value):
                 keyspace.used += (len(value) + 48 & -16) - (len(old) + 48 & -16)
@@ -399,12 +399,12 @@ class Database:
         value = self.data.pop(key)
         keyspace = self.keyspace
         if type(value) is bytes:
-            keyspace.used -= (len(key) + _KEY & -16) + (len(value) + 48 & -16)
+            keyspace.used -= (len(key) + 48 & -16) + (len(value) + 48 & -16) + _KEY
         else:
             size = self._settled(key, value)
             if later and keyspace.graveyard.bury(value, size):
                 size = 0
-            keyspace.used -= (len(key) + _KEY & -16) + size
+            keyspace.used -= (len(key) + 48 & -16) + _KEY + size
         self.index.discard(key)
         if self.expires and key in self.expires:
             self._forget_expiry(key)
@@ -418,8 +418,9 @@ class Database:
         if type(value) is bytearray:
             size = self.buffers[key] = value.__sizeof__() + 16
             return size
-        value.settled = size = value.footprint()
-        return size
+        footprint: int = value.footprint()
+        value.settled = footprint
+        return footprint
 
     def _settled(self, key: bytes, value: Any) -> int:
         """What the account holds for ``value``, which is about to leave ``key``."""
@@ -442,7 +443,7 @@ class Database:
         """Bytes that the account holds for this database.  O(N), 0.2 us a key."""
         total = sum(self.buffers.values()) + VOLATILE * len(self.expires)
         for key, value in self.data.items():
-            total += len(key) + _KEY & -16
+            total += (len(key) + 48 & -16) + _KEY
             if type(value) is bytes:
                 total += len(value) + 48 & -16
             elif type(value) is not bytearray:

@@ -25,6 +25,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from kedis.structures.histogram import Histogram
+
 if TYPE_CHECKING:
     from kedis.store.database import Database
     from kedis.store.keyspace import Keyspace
@@ -69,8 +71,9 @@ class ActiveExpiry:
         self.expired = 0
         #: Periods that used up their share with work left (``expired_time_cap_reached_count``).
         self.time_cap_reached = 0
-        #: Time spent (``expire_cycle_cpu_milliseconds``).
+        #: Time spent (``expire_cycle_cpu_milliseconds``), and how long each slice took.
         self.spent_ns = 0
+        self.slices = Histogram()
 
     def run(self, interval_seconds: float, clock: Clock) -> bool:
         """Begin a period of ``interval_seconds`` and do its first slice.
@@ -102,6 +105,7 @@ class ActiveExpiry:
             self._current = (self._current + 1) % len(self._cursors)
         spent = max(clock() - began, 0)
         self.spent_ns += spent
+        self.slices.add(spent)
         self._budget_ns -= spent
         if self._unvisited and self._budget_ns > 0:
             return True

@@ -16,9 +16,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-#: An entry of a large dict: 24 bytes, and 4 for each of the 1.5 to 3 slots that it has in the table.  The unused end
-#: of the table, which doubles at once, is not in main memory before it is written to.
-DICT_ENTRY = 33
+#: An entry of a large dict: a table takes 30 bytes an entry when it is full and 60 after it has doubled at once.  The
+#: mean keeps the account smooth; at worst, 16-byte keys with 32-byte values in one database, it is 8 percent off.
+DICT_ENTRY = 43
 #: A key in a scan index: its place in a bucket, and a share of the bucket.
 INDEX_ENTRY = 14
 #: Beside what ``__sizeof__`` tells of a container: the collector's header, the number ``payload``, rounding.

@@ -20,9 +20,9 @@ class Histogram:
 
     __slots__ = ("counts", "total")
 
-    def __init__(self) -> None:
-        self.counts = [0] * BUCKETS
-        self.total = 0
+    def __init__(self, counts: list[int] | None = None, total: int = 0) -> None:
+        self.counts = [0] * BUCKETS if counts is None else counts
+        self.total = total
 
     def add(self, amount: int) -> None:
         """Count one observation; what is below zero, from a clock that was set back, counts as zero.  O(1)."""

@@ -33,12 +33,6 @@ MISSING = [
     "allocator_rss_bytes",
     "rss_overhead_ratio",
     "rss_overhead_bytes",
-    "total_reads_processed",
-    "total_writes_processed",
-    "io_threaded_reads_processed",
-    "io_threaded_writes_processed",
-    "reply_buffer_shrinks",
-    "reply_buffer_expands",
 ]
 #: Lines that Redis does not have.
 EXTRA = {

@@ -1,0 +1,212 @@
+"""The metrics over HTTP: ``/metrics``, ``/healthz``, ``/readyz`` and a page that links them.
+
+Served by gevent's WSGI server from the server's own loop: a thread would see the data in the middle of a change.  A
+scrape is rendered, and compressed, in slices of :data:`_SLICE_NS`; between two of them the loop has a turn, in which
+every client is served.  One scrape is rendered at a time.
+
+It answers from the moment on at which clients are accepted, that is, while data are being loaded, too.
+"""
+
+from __future__ import annotations
+
+import html
+import logging
+import socket
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from gevent import socket as gevent_socket
+from gevent.lock import BoundedSemaphore
+from gevent.pool import Pool
+from gevent.pywsgi import WSGIServer
+
+import kedis
+from kedis.observability.exposition import OPENMETRICS, TEXT, Exposition, chosen_type
+from kedis.observability.metrics_reading import not_ready
+from kedis.server.server import StartError
+
+if TYPE_CHECKING:
+    from kedis.observability.observer import Observer
+    from kedis.server.server import NetworkServer
+
+log = logging.getLogger("kedis.metrics")
+
+#: The longest piece of a scrape: the delay that a client sees.
+_SLICE_NS = 1_000_000
+#: Characters that are compressed at a time: about 0.3 ms.
+_CHUNK = 32 * 1024
+#: A format for which little time is spent.
+_COMPRESSION = 1
+#: Connections at a time, the seconds after which a silent one is closed, and those that the last have at the end.
+_CONNECTIONS = 64
+_SILENCE_SECONDS = 300
+_STOP_SECONDS = 0.5
+
+Headers = list[tuple[str, str]]
+Answer = tuple[str, Headers, bytes]
+_PLAIN = "text/plain; charset=utf-8"
+
+
+class MetricsServer:
+    """Serves the figures of ``network`` where ``metrics-bind`` and ``metrics-port`` say.
+
+    Attributes:
+        port: where it listens; 0 while it does not.
+    """
+
+    def __init__(self, network: NetworkServer, observer: Observer) -> None:
+        self._network = network
+        self._observer = observer
+        self._turn = BoundedSemaphore(1)
+        self._expositions = {kind: Exposition(kind) for kind in (TEXT, OPENMETRICS)}
+        self._server: _Server | None = None
+        self._pool = network.http_greenlets = Pool(_CONNECTIONS)
+        self.port = 0
+
+    def start(self) -> None:
+        """Begin to serve, unless ``metrics-port`` is no.  Raises StartError."""
+        config = self._network.engine.config
+        if config.metrics_port is None:
+            return
+        listening = _listening_socket(config.metrics_bind, config.metrics_port)
+        self.port = listening.getsockname()[1]
+        self._server = _Server(listening, self._answer, spawn=self._pool, log=None, error_log=log)
+        self._server.start()
+        log.info("metrics at http://%s/metrics", _shown_address(config.metrics_bind, self.port))
+
+    def stop(self) -> None:
+        """Stop; idempotent."""
+        server, self._server = self._server, None
+        if server is not None:
+            self.port = 0
+            server.stop(timeout=_STOP_SECONDS)
+
+    # -- answering ----------------------------------------------------------------------------------------
+
+    def _answer(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        method = environ["REQUEST_METHOD"]
+        page = {
+            "/metrics": self._metrics,
+            "/healthz": self._health,
+            "/readyz": self._readiness,
+            "/": self._front_page,
+        }.get(environ["PATH_INFO"])
+        if page is None:
+            status, headers, body = "404 Not Found", [("Content-Type", _PLAIN)], b"not found; see /\n"
+        elif method not in ("GET", "HEAD"):
+            status, body = "405 Method Not Allowed", b"only GET and HEAD\n"
+            headers = [("Content-Type", _PLAIN), ("Allow", "GET, HEAD")]
+        else:
+            status, headers, body = page(environ)
+        start_response(status, [*headers, ("Content-Length", str(len(body)))])
+        return [] if method == "HEAD" else [body]
+
+    def _health(self, _environ: dict[str, Any]) -> Answer:
+        return "200 OK", [("Content-Type", _PLAIN)], b"ok\n"
+
+    def _readiness(self, _environ: dict[str, Any]) -> Answer:
+        reason = not_ready(self._observer)
+        if reason:
+            return "503 Service Unavailable", [("Content-Type", _PLAIN)], f"{reason}\n".encode()
+        return "200 OK", [("Content-Type", _PLAIN)], b"ready\n"
+
+    def _front_page(self, _environ: dict[str, Any]) -> Answer:
+        title = html.escape(f"Kedis {kedis.__version__}, port {self._network.port}")
+        body = (
+            f"<!doctype html><title>{title}</title><h1>{title}</h1><ul>"
+            '<li><a href="/metrics">/metrics</a>: for Prometheus'
+            '<li><a href="/healthz">/healthz</a>: alive'
+            '<li><a href="/readyz">/readyz</a>: loaded, and accepts writes</ul>\n'
+        )
+        return "200 OK", [("Content-Type", "text/html; charset=utf-8")], body.encode()
+
+    def _metrics(self, environ: dict[str, Any]) -> Answer:
+        kind = chosen_type(environ.get("HTTP_ACCEPT", ""))
+        zipped = _accepts_gzip(environ.get("HTTP_ACCEPT_ENCODING", ""))
+        with self._turn:
+            body = self._render(self._expositions[kind], zipped)
+        headers = [("Content-Type", kind), ("Vary", "Accept, Accept-Encoding")]
+        if zipped:
+            headers.append(("Content-Encoding", "gzip"))
+        return "200 OK", headers, body
+
+    # -- rendering in slices ------------------------------------------------------------------------------
+
+    def _render(self, exposition: Exposition, zipped: bool) -> bytes:
+        """The whole text; clients are served meanwhile."""
+        parts: list[bytes] = []
+        clock = self._network.engine.clock
+        scrapes = self._observer.scrapes
+        began = clock()
+        for _ in _pieces(self._observer, exposition, zipped, parts.append):
+            now = clock()
+            if not 0 <= now - began < _SLICE_NS:
+                scrapes.spent_ns += max(now - began, 0)
+                self._network.pass_turn()
+                began = clock()
+        scrapes.spent_ns += max(clock() - began, 0)
+        return b"".join(parts)
+
+
+def _pieces(
+    observer: Observer, exposition: Exposition, zipped: bool, take: Callable[[bytes], None]
+) -> Iterator[None]:
+    """Do a scrape, and yield after each short piece of work; ``take`` is given the body, piece by piece."""
+    for _ in observer.clients.walk():
+        yield
+    observer.begin_scrape()
+    yield
+    packer = zlib.compressobj(_COMPRESSION, wbits=zlib.MAX_WBITS | 16) if zipped else None
+    text: list[str] = []
+    length = 0
+    for piece in exposition.render(observer):
+        text.append(piece)
+        length += len(piece)
+        yield
+        if length >= _CHUNK:
+            data = "".join(text).encode()
+            take(packer.compress(data) if packer is not None else data)
+            text.clear()
+            length = 0
+            yield
+    data = "".join(text).encode()
+    take(packer.compress(data) + packer.flush() if packer is not None else data)
+
+
+class _Server(WSGIServer):  # type: ignore[misc]
+    """Closes connections on which nothing is said for long."""
+
+    def handle(self, sock: Any, address: Any) -> None:
+        sock.settimeout(_SILENCE_SECONDS)
+        super().handle(sock, address)
+
+
+def _accepts_gzip(header: str) -> bool:
+    for part in header.split(","):
+        coding, *parameters = [word.strip().lower() for word in part.split(";")]
+        if coding in ("gzip", "*"):
+            return not any(parameter.replace(" ", "") in ("q=0", "q=0.0") for parameter in parameters)
+    return False
+
+
+def _listening_socket(host: str, port: int) -> Any:
+    """A socket of gevent's that listens.  Raises StartError with what the user can do about it."""
+    wildcard = {"*": "0.0.0.0", "": "127.0.0.1"}.get(host, host)
+    family = socket.AF_INET6 if ":" in wildcard else socket.AF_INET
+    listening = gevent_socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((wildcard, port))
+        listening.listen(_CONNECTIONS)
+    except OSError as error:
+        listening.close()
+        raise StartError(
+            f"cannot serve metrics on {host} port {port}: {error.strerror or error}; "
+            "choose another port with --metrics-port PORT, or turn them off with --metrics-port no"
+        ) from None
+    return listening
+
+
+def _shown_address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
