@@ -24,12 +24,15 @@ $(STAMP): pyproject.toml
 run: $(STAMP)
 	@exec $(BIN)/kedis-server --port $(PORT) $(ARGS)
 
-# Real Redis is the oracle of the differential tests. Where it cannot be installed they are skipped and say so.
+# Real Redis is the oracle of the differential tests; Prometheus and the exporter for Redis check the metrics.
+# Where they cannot be installed the tests that need them are skipped and say so.
+TOOLS := redis-server redis-cli prometheus promtool prometheus-redis-exporter
 tools:
-	@command -v redis-server >/dev/null 2>&1 && command -v redis-cli >/dev/null 2>&1 || \
-	  { command -v apt-get >/dev/null 2>&1 && [ "$$(id -u)" = 0 ] && \
-	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq redis-server redis-tools >/dev/null; } || \
-	  echo "note: redis-server is not installed; the tests that compare with it will be skipped"
+	@for tool in $(TOOLS); do command -v $$tool >/dev/null 2>&1 || missing=1; done; [ -z "$$missing" ] || \
+	  { command -v apt-get >/dev/null 2>&1 && [ "$$(id -u)" = 0 ] && apt-get update -qq && \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq redis-server redis-tools prometheus \
+	      prometheus-redis-exporter >/dev/null; } || \
+	  echo "note: not all of $(TOOLS) are installed; the tests that need them will be skipped"
 
 test: $(STAMP) tools
 	@$(BIN)/python -m pytest
