@@ -107,6 +107,22 @@ TRANSACTIONS: dict[str, Part] = {
     "unwatch": _NOTHING,
 }
 
+_CHANNEL = (b"news", b"ne[w]s", b"", b"*")
+#: Those who subscribe to nothing; messages are what the scenarios of several clients compare.
+PUBSUB: dict[str, Part] = {
+    "publish": form(_CHANNEL, v.VALUE),
+    "spublish": form(_CHANNEL, v.VALUE),
+    "pubsub": (b"NOSUCH", _NOTHING),
+    "pubsub|channels": maybe(_CHANNEL),
+    "pubsub|numpat": _NOTHING,
+    "pubsub|numsub": some(_CHANNEL, least=0),
+    "pubsub|shardchannels": maybe(_CHANNEL),
+    "pubsub|shardnumsub": some(_CHANNEL, least=0),
+    "client|caching": (b"YES", b"no", b"x"),
+    "client|getredir": _NOTHING,
+    "client|trackinginfo": _NOTHING,
+}
+
 FAMILIES = (
     families.STRINGS,
     families.BITS,
@@ -119,6 +135,7 @@ FAMILIES = (
     families.KEYS,
     SERVER,
     TRANSACTIONS,
+    PUBSUB,
 )
 GRAMMAR: dict[str, Part] = {name: part for family in FAMILIES for name, part in family.items()}
 
@@ -127,11 +144,20 @@ SCRIPTED: dict[str, str] = {
     "acl|cat": "Redis has more commands",
     "acl|help": "the texts are our own",
     "bgrewriteaof": "there is no file beside an engine without a server",
+    "blmove": "waits; for ever if asked to",
+    "blmpop": "waits; for ever if asked to",
+    "blpop": "waits; for ever if asked to",
+    "brpop": "waits; for ever if asked to",
+    "brpoplpush": "waits; for ever if asked to",
+    "bzmpop": "waits; for ever if asked to",
+    "bzpopmax": "waits; for ever if asked to",
+    "bzpopmin": "waits; for ever if asked to",
     "client|help": "the texts are our own",
     "client|list": "the lines tell of addresses, ages, buffers and of how many clients each server happens to have",
     "client|pause": "the other client of the sequence would wait",
     "client|reply": "no reply, so nothing tells when the command is done",
     "client|setinfo": "Redis 7.0 does not have it",
+    "client|tracking": "messages come between the replies",
     "command|count": "Redis has more commands",
     "command|docs": "the texts are our own",
     "command|help": "the texts are our own",
@@ -146,8 +172,16 @@ SCRIPTED: dict[str, str] = {
     "latency|help": "the texts are our own",
     "latency|histogram": "counts the calls of the server's whole life",
     "lolwut": "a picture of our own",
+    "monitor": "what follows is not a reply",
+    "psubscribe": "several replies",
+    "pubsub|help": "the texts are our own",
+    "punsubscribe": "several replies",
     "shutdown": "ends the server",
     "slowlog|help": "the texts are our own",
+    "ssubscribe": "several replies",
+    "subscribe": "several replies",
+    "sunsubscribe": "several replies",
+    "unsubscribe": "several replies",
     "wait": "waits; for ever if asked to",
     "time": "the clocks are two",
 }

@@ -259,15 +259,86 @@ def wait(servers: Servers) -> None:
     same(servers, "WAIT 0 0", "WAIT -1 0", "WAIT 1 10", "WAIT x 0", "WAIT 0 x", "WAIT 0 -1", "WAIT 0")
 
 
+def blocking(name: str, keys: str, push: str) -> Callable[[Servers], None]:
+    """``name`` where it need not wait: something is there, a transaction runs it, or it is wrong."""
+
+    def script(servers: Servers) -> None:
+        line = f"{name} {keys}"
+        same(servers, "DEL source target", "MULTI", line, "EXEC")
+        same(servers, push, line, "EXISTS source", "DEL target", push, "MULTI", line, "EXEC")
+        same(servers, "HELLO 3 x", push, line, name, f"{name} source", f"{line} x", "SET text x")
+        same(servers, line.replace("source", "text"), line.replace(" 0.5", " -1"), line.replace(" 0.5", " x"))
+
+    return script
+
+
+def subscriptions(name: str) -> Callable[[Servers], None]:
+    """One channel at a time, so that each command has one reply."""
+
+    def script(servers: Servers) -> None:
+        same(
+            servers,
+            f"{name} news",
+            f"{name} news",
+            f"{name} other",
+            name,
+            "PING",
+            "SET a b",
+            "PUBSUB NUMSUB news",
+        )
+        same(
+            servers, f"{name.replace('SUB', 'UNSUB')} news", f"{name.replace('SUB', 'UNSUB')} other", "ECHO x"
+        )
+
+    return script
+
+
+def unsubscriptions(name: str) -> Callable[[Servers], None]:
+    def script(servers: Servers) -> None:
+        same(servers, name, f"{name} news", name, "ECHO x", "MULTI", f"{name} news", "EXEC")
+
+    return script
+
+
+def tracking(servers: Servers) -> None:
+    same(
+        servers,
+        "CLIENT TRACKING on",
+        "CLIENT TRACKING",
+        "CLIENT TRACKING x",
+        "CLIENT TRACKING on OPTIN OPTOUT",
+    )
+    same(servers, "CLIENT TRACKING on REDIRECT 987654", "CLIENT TRACKING on PREFIX a", "CLIENT TRACKING off")
+    same(
+        servers,
+        "CLIENT TRACKING on BCAST PREFIX a PREFIX ab",
+        "CLIENT TRACKING on BCAST OPTIN",
+        "CLIENT GETREDIR",
+    )
+
+
+def monitor(servers: Servers) -> None:
+    same(servers, "MONITOR x", "MULTI", "MONITOR", "EXEC", "MONITOR")
+
+
 SCRIPTS: dict[str, Callable[[Servers], None]] = {
     "acl|cat": acl_cat,
     "acl|help": help_texts("ACL"),
     "bgrewriteaof": persistence,
+    "blmove": blocking("BLMOVE", "source target LEFT RIGHT 0.5", "RPUSH source a b"),
+    "blmpop": blocking("BLMPOP", "0.5 1 source LEFT COUNT 2", "RPUSH source a b"),
+    "blpop": blocking("BLPOP", "nothing source 0.5", "RPUSH source a b"),
+    "brpop": blocking("BRPOP", "nothing source 0.5", "RPUSH source a b"),
+    "brpoplpush": blocking("BRPOPLPUSH", "source target 0.5", "RPUSH source a b"),
+    "bzmpop": blocking("BZMPOP", "0.5 1 source MIN COUNT 2", "ZADD source 1 a 2 b"),
+    "bzpopmax": blocking("BZPOPMAX", "nothing source 0.5", "ZADD source 1 a 2 b"),
+    "bzpopmin": blocking("BZPOPMIN", "nothing source 0.5", "ZADD source 1 a 2 b"),
     "client|help": help_texts("CLIENT"),
     "client|list": client_list,
     "client|pause": client_pause,
     "client|reply": client_reply,
     "client|setinfo": client_setinfo,
+    "client|tracking": tracking,
     "command|count": command_count,
     "command|docs": command_docs,
     "command|help": help_texts("COMMAND"),
@@ -282,8 +353,16 @@ SCRIPTS: dict[str, Callable[[Servers], None]] = {
     "latency|help": help_texts("LATENCY"),
     "latency|histogram": latency,
     "lolwut": lolwut,
+    "monitor": monitor,
+    "psubscribe": subscriptions("PSUBSCRIBE"),
+    "pubsub|help": help_texts("PUBSUB"),
+    "punsubscribe": unsubscriptions("PUNSUBSCRIBE"),
     "shutdown": shutdown,
     "slowlog|help": help_texts("SLOWLOG"),
+    "ssubscribe": subscriptions("SSUBSCRIBE"),
+    "subscribe": subscriptions("SUBSCRIBE"),
+    "sunsubscribe": unsubscriptions("SUNSUBSCRIBE"),
+    "unsubscribe": unsubscriptions("UNSUBSCRIBE"),
     "wait": wait,
     "time": time_,
 }
