@@ -49,6 +49,7 @@ fuzz: $(STAMP) tools
 bench: $(STAMP) tools
 	@$(BIN)/python ops/bench/against_redis.py
 	@$(BIN)/python ops/bench/aof.py
+	@$(BIN)/python ops/bench/many_clients.py
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
