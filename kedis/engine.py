@@ -37,6 +37,8 @@ log = logging.getLogger("kedis.engine")
 
 #: Commands that act on a transaction instead of being queued in it.
 _NOT_QUEUED = frozenset(["exec", "discard", "multi", "watch", "quit", "reset"])
+#: What a client may send in a transaction although memory is full.
+_NOT_GROWING = ("discard", "multi", "watch", "quit", "reset")
 #: What a subscribed RESP2 client may still send.
 _PUBSUB_ALLOWED = frozenset(
     [
@@ -119,6 +121,22 @@ class Engine:
         self.write_error: str | None = None
         self.paused_until_ns = 0
         self.pause_writes_only = False
+        #: Bytes that the data may occupy; whether they are exceeded; whether nothing more may be evicted.
+        self.memory_limit = FOREVER_NS
+        self.full = False
+        self.out_of_memory = False
+        self.clients_bytes = 0
+        #: Asks for :meth:`make_room` to be called in a later turn.
+        self.on_more_eviction: Callable[[], None] = lambda: None
+        for name in (
+            "maxmemory",
+            "maxmemory-policy",
+            "maxmemory-samples",
+            "lfu-log-factor",
+            "lfu-decay-time",
+        ):
+            self.config.subscribe(name, self._follow_memory)
+        self._follow_memory(self.config)
         #: The network server when there is one; INFO and the metrics read its figures.
         self.server: Any = None
         #: What INFO, SLOWLOG and LATENCY ask (:class:`kedis.observability.observer.Observer`).
@@ -136,6 +154,8 @@ class Engine:
         self.on_fault: Callable[[bool], None] = lambda changed: None
         self.on_unpause: Callable[[], None] = lambda: None
         self.on_shutdown: Callable[[int], None] = lambda exit_code: None
+        #: Gives memory back to the operating system (MEMORY PURGE).
+        self.on_purge: Callable[[], None] = lambda: None
         self.on_browser: Callable[[Session], None] = lambda session: None
         #: Writes the configuration file for CONFIG REWRITE; raises CommandError when it cannot.
         self.on_rewrite_config: Callable[[], None] = lambda: None
@@ -314,6 +334,8 @@ class Engine:
         try:
             command = self._named(argv)
             self._check_arity(command, argv)
+            if self.full:
+                self.make_room()
             self._check(session, command)
         except CommandError as error:
             (command.counters if command else self.unknown).refusals[error.code] += 1
@@ -378,6 +400,8 @@ class Engine:
             raise CommandError(errors.NO_AUTH)
         if session.queue is not None and flags & Flag.NO_MULTI:
             raise CommandError(errors.NOT_IN_TRANSACTION)
+        if self.out_of_memory and self._may_grow(session, command):
+            raise CommandError(errors.OUT_OF_MEMORY)
         if self.write_error is not None and (command.writes or command.name == "ping"):
             raise CommandError(self.write_error)
         if session.resp == 2 and session.subscriptions and command.name not in _PUBSUB_ALLOWED:
@@ -386,6 +410,14 @@ class Engine:
             raise CommandError(errors.LOADING)
         if session in self.monitors and (flags & Flag.READONLY or self._may_write(session, command)):
             raise CommandError(errors.MONITOR_AND_KEYS)
+
+    def _may_grow(self, session: Session, command: Command) -> bool:
+        """Whether memory must not be full for ``command``: as in Redis, whatever it is inside of a transaction."""
+        if session.queue is None or command.name in _NOT_GROWING:
+            return bool(command.flags & Flag.DENYOOM)
+        if command.name == "exec":
+            return any(self.resolve(argv).flags & Flag.DENYOOM for argv in session.queue)
+        return True
 
     def _check_pause(self, session: Session, command: Command) -> None:
         if self.clock() >= self.paused_until_ns:
@@ -428,7 +460,11 @@ class Engine:
     def update_guard(self) -> None:
         """Recompute ``guarded`` after a change of what it stands for."""
         self.guarded = (
-            self.loading or self.write_error is not None or self.paused_until_ns > 0 or bool(self.monitors)
+            self.loading
+            or self.full
+            or self.write_error is not None
+            or self.paused_until_ns > 0
+            or bool(self.monitors)
         )
 
     def set_loading(self, loading: bool) -> None:
@@ -437,6 +473,40 @@ class Engine:
             self.keyspace.set_loading(loading)
         self.loading = loading
         self.update_guard()
+
+    def _follow_memory(self, config: Config) -> None:
+        keyspace = self.keyspace
+        keyspace.lfu_log_factor = config.lfu_log_factor
+        keyspace.lfu_decay_minutes = config.lfu_decay_time
+        keyspace.now_ns = max(keyspace.now_ns, self.clock())
+        keyspace.track(config.maxmemory_policy)
+        keyspace.eviction.follow(config.maxmemory_policy, config.maxmemory_samples)
+        self.count_clients(self.clients_bytes)
+
+    def count_clients(self, size: int) -> None:
+        """The buffers of all clients occupy ``size`` bytes: they leave so much less to the data."""
+        self.clients_bytes = size
+        limit = self.config.maxmemory
+        self.memory_limit = max(limit - size, 0) if limit else FOREVER_NS
+        if self.keyspace.used > self.memory_limit or self.full:
+            self._fill_up()
+            self.on_more_eviction()
+
+    def _fill_up(self) -> None:
+        self.full = True
+        self.update_guard()
+
+    def make_room(self) -> None:
+        """Evict what the limit demands, for half a millisecond; the rest in later turns."""
+        keyspace = self.keyspace
+        if keyspace.used > self.memory_limit and not self.loading:
+            self.out_of_memory = not keyspace.eviction.run(self.memory_limit, self.clock)
+            self.flush_pending()
+        if keyspace.used <= self.memory_limit:
+            self.full = self.out_of_memory = False
+            self.update_guard()
+        elif not self.out_of_memory:
+            self.on_more_eviction()
 
     def set_write_error(self, text: str | None) -> None:
         """Refuse writes (and PING) with ``text``, or accept them again with None."""
@@ -477,6 +547,8 @@ class Engine:
 
     def _record(self, session: Session, command: Command, argv: Sequence[bytes], changed: bool) -> None:
         pending = self.pending
+        if self.keyspace.used > self.memory_limit and not self.full:
+            self._fill_up()
         if changed and command.writes:
             session.wrote_in_turn = self.turn
             if not self.replaced:
@@ -528,6 +600,7 @@ class Engine:
         self.unknown.reset()
         self.error_counts.clear()
         keyspace = self.keyspace
+        keyspace.eviction.reset()
         keyspace.hits = keyspace.misses = keyspace.expired_keys = keyspace.expired_on_access = 0
 
     def _build_lookup(self) -> dict[bytes, Command]:

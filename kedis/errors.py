@@ -252,7 +252,10 @@ CANNOT_SWITCH_OPT = (
     "ERR You can't switch OPTIN/OPTOUT mode before disabling tracking for this client, and then re-enabling it "
     "with a different mode."
 )
-CACHING_WITHOUT_TRACKING = "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled"
+CACHING_WITHOUT_TRACKING = (
+    "ERR CLIENT CACHING can be called only when the client is in tracking mode with "
+    "OPTIN or OPTOUT mode enabled"
+)
 CACHING_YES_WITHOUT_OPTIN = "ERR CLIENT CACHING YES is only valid when tracking is enabled in OPTIN mode."
 CACHING_NO_WITHOUT_OPTOUT = "ERR CLIENT CACHING NO is only valid when tracking is enabled in OPTOUT mode."
 MONITOR_IN_TRANSACTION = "ERR MONITOR isn't allowed for DENY BLOCKING client"
@@ -275,6 +278,7 @@ INVALID_FIRST_DB = "ERR invalid first DB index"
 INVALID_SECOND_DB = "ERR invalid second DB index"
 NX_AND_OTHERS = "ERR NX and XX, GT or LT options at the same time are not compatible"
 GT_AND_LT = "ERR GT and LT options at the same time are not compatible"
+OUT_OF_MEMORY = "OOM command not allowed when used memory > 'maxmemory'."
 LFU_NOT_SELECTED = (
     "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching "
     "between policies at runtime LRU and LFU data will take some time to adjust."

@@ -162,7 +162,7 @@ _NO_EXPIRY = -1
 
 def _expire_at_ms(ctx: Session, key: bytes) -> int:
     """The moment at which ``key`` expires; ``_NO_EXPIRY`` and ``_NO_KEY`` when there is none."""
-    if ctx.db.find(key) is None:
+    if ctx.db.look(key) is None:
         return _NO_KEY
     at_ms = ctx.db.expire_at_ms(key)
     return _NO_EXPIRY if at_ms is None else at_ms

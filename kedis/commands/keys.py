@@ -80,7 +80,8 @@ def unlink(ctx: Session, argv: Sequence[bytes]) -> int:
     complexity="O(N) in the number of keys.",
 )
 def exists(ctx: Session, argv: Sequence[bytes]) -> int:
-    return _count_existing(ctx, argv)
+    look = ctx.db.look
+    return sum(look(key) is not None for key in argv[1:])
 
 
 @command(
@@ -95,10 +96,6 @@ def exists(ctx: Session, argv: Sequence[bytes]) -> int:
     complexity="O(N) in the number of keys.",
 )
 def touch(ctx: Session, argv: Sequence[bytes]) -> int:
-    return _count_existing(ctx, argv)
-
-
-def _count_existing(ctx: Session, argv: Sequence[bytes]) -> int:
     find = ctx.db.find
     return sum(find(key) is not None for key in argv[1:])
 
@@ -114,7 +111,7 @@ def _count_existing(ctx: Session, argv: Sequence[bytes]) -> int:
     complexity="O(1)",
 )
 def type_(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
-    value = ctx.db.find(argv[1])
+    value = ctx.db.look(argv[1])
     return _NO_TYPE if value is None else _TYPE_REPLIES[type(value)]
 
 
@@ -161,7 +158,7 @@ def scan(ctx: Session, argv: Sequence[bytes]) -> list[Any]:
         found = list(filter(options.match, found))
     if options.type is not None:
         wanted = options.type
-        found = [key for key in found if _is_of_type(db.find(key), wanted)]
+        found = [key for key in found if _is_of_type(db.look(key), wanted)]
     elif db.expires:
         found = [key for key in found if db.exists(key)]
     return [b"%d" % cursor, found]

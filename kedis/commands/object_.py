@@ -1,6 +1,7 @@
 """OBJECT: what Redis would tell of the representation of a value.
 
-Simplified: Kedis does not record when or how often a key was used, so IDLETIME and FREQ answer 0.
+Simplified: when, or how often, a key is used is recorded only under a policy of eviction that needs to know; under
+the others IDLETIME answers 0.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from kedis.commands.table import LOADING, READONLY, STALE, command, container, s
 from kedis.errors import CommandError
 from kedis.resp.values import SimpleString
 from kedis.store.encoding import encoding, reference_count
+from kedis.store.tracked import LfuDatabase, LruDatabase
 
 if TYPE_CHECKING:
     from kedis.session import Session
@@ -40,7 +42,7 @@ container(
     complexity="O(1); for a small container O(N) in its elements.",
 )
 def object_encoding(ctx: Session, argv: Sequence[bytes]) -> bytes | None:
-    value = ctx.db.find(argv[2], tell_miss=False)
+    value = ctx.db.look(argv[2], tell_miss=False)
     return None if value is None else encoding(value, ctx.engine.config)
 
 
@@ -56,11 +58,11 @@ def object_encoding(ctx: Session, argv: Sequence[bytes]) -> bytes | None:
     complexity="O(1)",
 )
 def object_freq(ctx: Session, argv: Sequence[bytes]) -> int | None:
-    if ctx.db.find(argv[2], tell_miss=False) is None:
+    if ctx.db.look(argv[2], tell_miss=False) is None:
         return None
     if not _is_lfu(ctx):
         raise CommandError(errors.LFU_NOT_SELECTED)
-    return 0
+    return ctx.db.frequency(argv[2]) if isinstance(ctx.db, LfuDatabase) else 0
 
 
 @command(
@@ -75,11 +77,11 @@ def object_freq(ctx: Session, argv: Sequence[bytes]) -> int | None:
     complexity="O(1)",
 )
 def object_idletime(ctx: Session, argv: Sequence[bytes]) -> int | None:
-    if ctx.db.find(argv[2], tell_miss=False) is None:
+    if ctx.db.look(argv[2], tell_miss=False) is None:
         return None
     if _is_lfu(ctx):
         raise CommandError(errors.LFU_SELECTED)
-    return 0
+    return ctx.db.idle_ns(argv[2]) // 1_000_000_000 if isinstance(ctx.db, LruDatabase) else 0
 
 
 @command(
@@ -94,7 +96,7 @@ def object_idletime(ctx: Session, argv: Sequence[bytes]) -> int | None:
     complexity="O(1)",
 )
 def object_refcount(ctx: Session, argv: Sequence[bytes]) -> int | None:
-    value: Any = ctx.db.find(argv[2], tell_miss=False)
+    value: Any = ctx.db.look(argv[2], tell_miss=False)
     return None if value is None else reference_count(value)
 
 

@@ -124,7 +124,7 @@ def _clients(observer: Observer) -> Fields:
 
 def _memory(observer: Observer) -> Fields:
     figures, engine = observer.memory, observer.engine
-    used, resident = figures.used, figures.resident
+    used, resident = observer.used_memory(), figures.resident
     peak = max(figures.used_peak, used)
     clients = observer.clients.input_bytes + observer.clients.output_bytes
     data = max(used - clients, 0)
@@ -135,7 +135,7 @@ def _memory(observer: Observer) -> Fields:
         *_with_human("used_memory_peak", peak),
         ("used_memory_peak_perc", f"{_percent(used, peak):.2f}%"),
         ("used_memory_overhead", min(clients, used)),
-        ("used_memory_startup", figures.startup),
+        ("used_memory_startup", 0),
         ("used_memory_dataset", data),
         ("used_memory_dataset_perc", f"{_percent(data, used):.2f}%"),
         *_with_human("total_system_memory", figures.machine),
@@ -157,8 +157,8 @@ def _memory(observer: Observer) -> Fields:
         ("mem_aof_buffer", _fact(engine.persistence, "aof_buffer_length")),
         ("mem_allocator", "pymalloc"),
         ("active_defrag_running", 0),
-        ("lazyfree_pending_objects", len(engine.keyspace.graveyard)),
-        ("lazyfreed_objects", 0),
+        ("lazyfree_pending_objects", engine.keyspace.graveyard.pending),
+        ("lazyfreed_objects", engine.keyspace.graveyard.freed_objects),
     )
 
 
@@ -264,7 +264,7 @@ def _stats(observer: Observer) -> Fields:
         ("expired_stale_perc", f"{_fact(expiry, 'stale_percentage', 0.0):.2f}"),
         ("expired_time_cap_reached_count", _fact(expiry, "time_cap_reached")),
         ("expire_cycle_cpu_milliseconds", _fact(expiry, "spent_ns") // 1_000_000),
-        ("evicted_keys", 0),
+        ("evicted_keys", sum(engine.keyspace.eviction.evicted.values())),
         ("evicted_clients", 0),
         ("total_eviction_exceeded_time", 0),
         ("current_eviction_exceeded_time", 0),

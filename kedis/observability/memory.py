@@ -1,12 +1,14 @@
 """How much memory the process uses.
 
-Resident bytes come from ``/proc/self/statm`` (10 us); the kernel counts whole pages.  What the data takes is
-estimated as the growth of the resident size since the start: cheap and true for a server that fills, an upper
-bound for one that has deleted much, since Python's allocator keeps pages that are not wholly free.
+Resident bytes come from ``/proc/self/statm`` (10 us); the kernel counts whole pages.  What the data take is on
+the keyspace's account.  The rest, beyond what the process had at its start, is fragmentation: Python's allocator
+keeps pages that are not wholly free.
 """
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
 
 PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
@@ -26,6 +28,12 @@ def machine_bytes() -> int:
     return os.sysconf("SC_PHYS_PAGES") * PAGE_SIZE
 
 
+def trim() -> None:
+    """Have the C library give back what it can.  (Python's own allocator gives back whole arenas by itself.)"""
+    with contextlib.suppress(OSError, AttributeError):  # a library without it
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 class MemoryFigures:
     """Samples of the process's memory; INFO and the metrics read the latest."""
 
@@ -34,12 +42,7 @@ class MemoryFigures:
         self.used_peak = 0
         self.machine = machine_bytes()
 
-    @property
-    def used(self) -> int:
-        """Estimated bytes of data and of clients' buffers."""
-        return max(self.resident - self.startup, 0)
-
-    def sample(self) -> None:
-        """Look again."""
+    def sample(self, used: int) -> None:
+        """Look again; ``used`` bytes are on the account."""
         self.resident = resident_bytes()
-        self.used_peak = max(self.used_peak, self.used)
+        self.used_peak = max(self.used_peak, used)

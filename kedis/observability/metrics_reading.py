@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import kedis
-from kedis.config.table import POLICIES
 from kedis.observability.latency import percentile_us
 from kedis.observability.metrics_family import Read, Reading
 from kedis.structures.histogram import Histogram
@@ -276,30 +275,17 @@ def dead_share(observer: Observer) -> Readings:
     yield (), observer.expiry.stale_percentage / 100 if observer.expiry is not None else 0
 
 
-class _NothingEvicted:
-    """What is said of eviction where the keyspace does not evict."""
-
-    evicted = dict.fromkeys((policy for policy in POLICIES if policy != "noeviction"), 0)
-    spent_ns = 0
-    sampled = 0
-
-
-def eviction(observer: Observer) -> Any:
-    """What counts evictions."""
-    return getattr(observer.engine.keyspace, "eviction", _NothingEvicted)
-
-
 def evicted(observer: Observer) -> Readings:
-    for policy, count in eviction(observer).evicted.items():
+    for policy, count in observer.engine.keyspace.eviction.evicted.items():
         yield (policy,), count
 
 
 def eviction_seconds(observer: Observer) -> Readings:
-    yield (), eviction(observer).spent_ns / 1e9
+    yield (), observer.engine.keyspace.eviction.spent_ns / 1e9
 
 
 def eviction_sampled(observer: Observer) -> Readings:
-    yield (), eviction(observer).sampled
+    yield (), observer.engine.keyspace.eviction.sampled
 
 
 # -- memory and clients -----------------------------------------------------------------------------------
@@ -309,7 +295,7 @@ def memory(observer: Observer) -> Readings:
     clients = observer.clients
     buffered = observer.engine.persistence.aof_buffer_length
     held = clients.input_bytes + clients.output_bytes + buffered
-    yield ("data",), max(observer.memory.used - held, 0)
+    yield ("data",), max(observer.used_memory() - held, 0)
     yield ("client_input",), clients.input_bytes
     yield ("client_output",), clients.output_bytes
     yield ("aof_buffer",), buffered

@@ -17,7 +17,7 @@ from kedis.observability.client_totals import ClientTotals
 from kedis.observability.collector_pauses import CollectorPauses
 from kedis.observability.info import fields, render
 from kedis.observability.latency import LatencyMonitor, cumulative_us
-from kedis.observability.memory import MemoryFigures
+from kedis.observability.memory import MemoryFigures, trim
 from kedis.observability.rates import Rate
 from kedis.observability.slowlog import SlowLog, shown_words
 from kedis.session import Session
@@ -66,6 +66,7 @@ class Observer:
         self._sampled_ns = 0
         self._counters = [row.counters for row in engine.every_command()]
         engine.observer = self
+        engine.on_purge = trim
         engine.on_slow = self._take_slow_call
         config.subscribe("slowlog-log-slower-than", self._follow_thresholds)
         config.subscribe("latency-monitor-threshold", self._follow_thresholds)
@@ -105,12 +106,22 @@ class Observer:
         if 0 <= now - self._sampled_ns < _SAMPLE_INTERVAL_NS:
             return
         self._sampled_ns = now
-        self.memory.sample()
+        if self.engine.config.maxmemory:
+            self.clients.update()
+            self.engine.count_clients(self.clients.input_bytes + self.clients.output_bytes)
+        self.memory.sample(self.used_memory())
         self.operations.sample(now, self.total_calls())
         server = self.engine.server
         if server is not None:
             self.input_bytes.sample(now, server.bytes_received)
             self.output_bytes.sample(now, server.bytes_sent)
+
+    def used_memory(self) -> int:
+        """Bytes of keys and values, of clients' buffers as last counted, and of what is to be written."""
+        buffered = getattr(self.engine.persistence, "aof_buffer_length", 0)
+        return (
+            self.engine.keyspace.used + self.clients.input_bytes + self.clients.output_bytes + int(buffered)
+        )
 
     def total_calls(self) -> int:
         """Commands that have run since the start or CONFIG RESETSTAT.  O(commands)."""
@@ -129,7 +140,7 @@ class Observer:
             self.engine.server.reset_counters()
         if self.engine.persistence is not None:
             self.engine.persistence.aof_delayed_fsync = 0
-        self.memory.used_peak = self.memory.used
+        self.memory.used_peak = self.used_memory()
 
     def _take_slow_call(
         self, session: Session, command: Command, argv: Sequence[bytes], elapsed: int

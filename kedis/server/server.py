@@ -64,9 +64,11 @@ class NetworkServer:
         self._next_turn: list[Callable[[], Any]] = []
         self._turn_timer = self.hub.loop.timer(0.0)
         self._deadline_timer: Any = None
+        self._evicting = False
         self._periodic: gevent.Greenlet | None = None
         engine.on_unpause = self._wake_paused
         engine.on_browser = self._refuse_browser
+        engine.on_more_eviction = self._evict_later
         engine.blocking.on_deadline = self._await_deadline
         engine.tracking.on_broadcast = lambda: self.cycle.at_end.append(engine.tracking.broadcast)
         engine.server = self
@@ -365,6 +367,17 @@ class NetworkServer:
 
     def _expire_more(self) -> None:
         self._after_expiry(self.expiry.resume(self.engine.clock))
+
+    def _evict_later(self) -> None:
+        if not self._evicting:
+            self._evicting = True
+            self.next_turn(self._evict)
+
+    def _evict(self) -> None:
+        """Evict for a moment what a lower limit, or large buffers of clients, leave no room for."""
+        self._evicting = False
+        self.engine.keyspace.now_ns = self.engine.clock()
+        self.engine.make_room()
 
     def _free(self) -> None:
         """Free a slice of the large values that were taken out of the keyspace."""

@@ -67,6 +67,8 @@ _KEY = DICT_ENTRY + INDEX_ENTRY
 #: A time to live: the entry in `expires` and in `volatile`, the number, and the key in half of the cases (EXPIRE
 #: brings a copy of it, SET EX of a new key does not).
 VOLATILE = DICT_ENTRY + INDEX_ENTRY + 32 + 32
+#: A number in `access`: the entry, and the number.
+ACCESS = DICT_ENTRY + 32
 
 
 def key_footprint(key: bytes) -> int:
@@ -125,6 +127,10 @@ class Database:
         else:
             self.keyspace.hits += 1
         return value
+
+    def look(self, key: bytes, tell_miss: bool = True) -> Any:
+        """Like :meth:`find`, for commands that tell of a key and are not a use of it (TYPE, TTL, OBJECT)."""
+        return self.find(key, tell_miss)
 
     # The three methods below are on the path of nearly every command, so each does its own look-up: a call of
     # `peek` or `find` in between costs 60 ns.
@@ -313,6 +319,11 @@ class Database:
             keyspace.observe(self, key, event)
         return True
 
+    def evict(self, key: bytes) -> None:
+        """Remove ``key``, which is there, to make room; a large value is freed in the background."""
+        self._drop(key, later=True)
+        self.keyspace.removed(self, key, "evicted")
+
     def clear(self, later: bool = False) -> int:
         """Remove everything; returns how many keys went.  Watchers are told.
 
@@ -330,7 +341,7 @@ class Database:
         """Let go of everything and begin anew."""
         keyspace = self.keyspace
         if later:
-            keyspace.used -= sum(self.buffers.values())
+            keyspace.used -= sum(self.buffers.values()) + ACCESS * len(self.access)
             keyspace.graveyard.bury_keys(self.data, self.expires, (self.index, self.volatile, self.access))
         elif not keyspace.graveyard and not any(
             other.data for other in keyspace.databases if other is not self
@@ -441,7 +452,7 @@ class Database:
 
     def footprint(self) -> int:
         """Bytes that the account holds for this database.  O(N), 0.2 us a key."""
-        total = sum(self.buffers.values()) + VOLATILE * len(self.expires)
+        total = sum(self.buffers.values()) + VOLATILE * len(self.expires) + ACCESS * len(self.access)
         for key, value in self.data.items():
             total += (len(key) + 48 & -16) + _KEY
             if type(value) is bytes:

@@ -11,10 +11,12 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from kedis.store.database import Database
+from kedis.store.database import ACCESS, Database
+from kedis.store.eviction import Eviction
 from kedis.store.graveyard import Graveyard
 from kedis.store.notifications import Notifications
 from kedis.store.pubsub import PubSub
+from kedis.store.tracked import LfuDatabase, LruDatabase
 from kedis.store.tracking import Tracking
 from kedis.store.waiting import Waiting
 from kedis.structures.scan_index import DeferredIndex, ScanIndex
@@ -43,6 +45,12 @@ class Keyspace:
         #: Whether overwritten values are freed in the background (lazyfree-lazy-server-del).
         self.lazy_overwrite = False
         self.graveyard = Graveyard(self._freed)
+        self.eviction = Eviction(self)
+        #: Since when uses of keys are noted; whether the running command counts as one.
+        self.tracked_since_ns = 0
+        self.touching = True
+        self.lfu_log_factor = 10
+        self.lfu_decay_minutes = 1
         self.random = Random()
         self.observed = False
         self.watch_count = 0
@@ -62,7 +70,7 @@ class Keyspace:
         if database.watchers and key in database.watchers:
             self.break_watches(database, key)
         tracking = self.tracking
-        if tracking.clients and event != "expired":
+        if tracking.clients and event not in ("expired", "evicted"):
             tracking.changed(key, tracking.current)
         if event and self.notifications.active:
             self.notifications.publish(database.number, key, event)
@@ -96,9 +104,13 @@ class Keyspace:
     def expired(self, database: Database, key: bytes) -> None:
         """A key was removed because its time had come."""
         self.expired_keys += 1
+        self.removed(database, key, "expired")
+
+    def removed(self, database: Database, key: bytes, event: str) -> None:
+        """A key was removed that no command named."""
         self.journal_delete(database.number, key)
         if self.observed:
-            self.observe(database, key, "expired")
+            self.observe(database, key, event)
             if self.tracking.clients:  # after the event, where other changes come before theirs: as in Redis
                 self.tracking.changed(key, None)
 
@@ -111,6 +123,19 @@ class Keyspace:
         for database in self.databases:
             database.index = DeferredIndex() if loading else ScanIndex(database.data)
             database.volatile = DeferredIndex() if loading else ScanIndex(database.expires)
+
+    def track(self, policy: str) -> None:
+        """Note the uses of keys that ``policy`` needs to know, from now on and no others.  O(1) and freeing."""
+        kind = (
+            LruDatabase if policy.endswith("-lru") else LfuDatabase if policy.endswith("-lfu") else Database
+        )
+        if type(self.databases[0]) is kind:
+            return
+        self.tracked_since_ns = self.now_ns
+        for database in self.databases:
+            self.used -= ACCESS * len(database.access)
+            database.access = {}
+            database.__class__ = kind
 
     def _freed(self, size: int) -> None:
         self.used -= size

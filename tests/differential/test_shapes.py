@@ -321,6 +321,36 @@ def monitor(servers: Servers) -> None:
     same(servers, "MONITOR x", "MULTI", "MONITOR", "EXEC", "MONITOR")
 
 
+def memory(servers: Servers) -> None:
+    same(
+        servers,
+        "MEMORY",
+        "MEMORY x",
+        "MEMORY USAGE",
+        "MEMORY USAGE nothing",
+        "MEMORY PURGE",
+        "MEMORY PURGE x",
+    )
+    same(servers, "RPUSH list a b", "MEMORY USAGE list SAMPLES", "MEMORY USAGE list SAMPLES x")
+    same(
+        servers, "MEMORY USAGE list SAMPLES -1", "MEMORY USAGE list x 1", "MEMORY STATS x", "MEMORY DOCTOR x"
+    )
+    alike(servers, "MEMORY USAGE list", "MEMORY USAGE list SAMPLES 0", "MEMORY DOCTOR", "MEMORY MALLOC-STATS")
+    for protocol in "23":
+        same(servers, f"HELLO {protocol} x")
+        mine, theirs = both(servers, "MEMORY STATS")
+        assert kinds(mine) == kinds(theirs)
+        names = [
+            [
+                word
+                for word in flatten(reply)
+                if word[:1].isalpha() and not word.startswith((b"allocator", b"rss"))
+            ]
+            for reply in (mine, theirs)
+        ]
+        assert names[0] == names[1]
+
+
 SCRIPTS: dict[str, Callable[[Servers], None]] = {
     "acl|cat": acl_cat,
     "acl|help": help_texts("ACL"),
@@ -353,6 +383,13 @@ SCRIPTS: dict[str, Callable[[Servers], None]] = {
     "latency|help": help_texts("LATENCY"),
     "latency|histogram": latency,
     "lolwut": lolwut,
+    "memory": memory,
+    "memory|doctor": memory,
+    "memory|help": help_texts("MEMORY"),
+    "memory|malloc-stats": memory,
+    "memory|purge": memory,
+    "memory|stats": memory,
+    "memory|usage": memory,
     "monitor": monitor,
     "psubscribe": subscriptions("PSUBSCRIBE"),
     "pubsub|help": help_texts("PUBSUB"),

@@ -1,0 +1,196 @@
+"""MEMORY: what keys and the whole server occupy.
+
+Values keep their own account (see :mod:`kedis.structures.footprint`), so MEMORY USAGE need not sample: SAMPLES is
+checked and has no effect.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from kedis import errors
+from kedis.commands.args import integer
+from kedis.commands.help import help_lines
+from kedis.commands.table import LOADING, READONLY, STALE, command, container, span
+from kedis.errors import CommandError
+from kedis.resp.values import OK, SimpleString
+from kedis.store.database import VOLATILE, key_footprint
+from kedis.structures.footprint import bytes_footprint
+
+if TYPE_CHECKING:
+    from kedis.session import Session
+
+_LITTLE = 5 << 20
+_REMARKABLE_RATIO = 1.4
+_REMARKABLE_BYTES = 10 << 20
+_SERVER_TIPS = ["nondeterministic_output", "request_policy:all_shards", "response_policy:special"]
+
+container(
+    "MEMORY",
+    arity=-2,
+    group="server",
+    since="4.0.0",
+    summary="Commands about the use of memory.",
+    complexity="Depends on the subcommand.",
+)
+
+
+@command(
+    "MEMORY|USAGE",
+    arity=-3,
+    flags=READONLY,
+    group="server",
+    since="4.0.0",
+    summary="Estimates the bytes of main memory that <key> and its value occupy.",
+    keys=[span("RO", 2)],
+    complexity="O(1)",
+)
+def memory_usage(ctx: Session, argv: Sequence[bytes]) -> int | None:
+    options = argv[3:]
+    for name, number in zip(options[::2], [*options[1::2], None], strict=False):
+        if name.lower() != b"samples" or number is None:
+            raise CommandError(errors.SYNTAX)
+        if integer(number) < 0:
+            raise CommandError(errors.SYNTAX)
+    key = argv[2]
+    value = ctx.db.look(key, tell_miss=False)
+    if value is None:
+        return None
+    if type(value) is bytes:
+        size = bytes_footprint(value)
+    elif type(value) is bytearray:
+        size = ctx.db.buffers[key]
+    else:
+        size = value.settled
+    return key_footprint(key) + size + (VOLATILE if key in ctx.db.expires else 0)
+
+
+@command(
+    "MEMORY|STATS",
+    arity=2,
+    group="server",
+    since="4.0.0",
+    summary="Tells what the memory of the server is used for.",
+    tips=_SERVER_TIPS,
+    complexity="O(clients)",
+)
+def memory_stats(ctx: Session, argv: Sequence[bytes]) -> dict[bytes, Any]:
+    observer = ctx.engine.observer
+    observer.clients.update()
+    observer.memory.sample(observer.used_memory())
+    used, figures = observer.used_memory(), observer.memory
+    clients = observer.clients.input_bytes + observer.clients.output_bytes
+    buffered = int(getattr(ctx.engine.persistence, "aof_buffer_length", 0))
+    databases = [database for database in ctx.engine.keyspace.databases if database.data]
+    keys = sum(len(database) for database in databases)
+    main = {database: key_footprint(b"") * len(database.data) for database in databases}
+    times = {database: VOLATILE * len(database.expires) for database in databases}
+    overhead = min(clients + buffered + sum(main.values()) + sum(times.values()), used)
+    data = used - overhead
+    known = used + figures.startup
+    stats: dict[bytes, Any] = {
+        b"peak.allocated": max(figures.used_peak, used),
+        b"total.allocated": used,
+        b"startup.allocated": 0,
+        b"replication.backlog": 0,
+        b"clients.slaves": 0,
+        b"clients.normal": clients,
+        b"cluster.links": 0,
+        b"aof.buffer": buffered,
+        b"lua.caches": 0,
+        b"functions.caches": 0,
+    }
+    for database in databases:
+        stats[b"db.%d" % database.number] = {
+            b"overhead.hashtable.main": main[database],
+            b"overhead.hashtable.expires": times[database],
+            b"overhead.hashtable.slot-to-keys": 0,
+        }
+    return stats | {
+        b"overhead.total": overhead,
+        b"keys.count": keys,
+        b"keys.bytes-per-key": used // keys if keys else 0,
+        b"dataset.bytes": data,
+        b"dataset.percentage": 100 * data / used if used else 0.0,
+        b"peak.percentage": 100 * used / max(figures.used_peak, used, 1),
+        b"fragmentation": figures.resident / known if known else 1.0,
+        b"fragmentation.bytes": figures.resident - known,
+    }
+
+
+@command(
+    "MEMORY|DOCTOR",
+    arity=2,
+    group="server",
+    since="4.0.0",
+    summary="Says in words what is remarkable about the use of memory.",
+    tips=_SERVER_TIPS,
+    complexity="O(1)",
+)
+def memory_doctor(ctx: Session, argv: Sequence[bytes]) -> bytes:
+    observer = ctx.engine.observer
+    used, figures = observer.used_memory(), observer.memory
+    if used < _LITTLE:
+        return b"The server holds so little that nothing can be said of its memory."
+    advice = []
+    if figures.used_peak > used * 1.5:
+        advice.append(
+            b"At its peak the memory was more than 1.5 times what is used now. What was freed serves new data, but"
+            b" the operating system may not have got it back; MEMORY PURGE tries that."
+        )
+    known = used + figures.startup
+    if figures.resident > known * _REMARKABLE_RATIO and figures.resident - known > _REMARKABLE_BYTES:
+        advice.append(
+            b"Fragmentation is high: the process is over 1.4 times as large as what it holds. Pages that are partly"
+            b" free stay with the process; a restart packs them."
+        )
+    clients = observer.clients.output_bytes + observer.clients.input_bytes
+    if clients > max(len(ctx.engine.sessions), 1) * (200 << 10):
+        advice.append(
+            b"Clients' buffers are large, more than 200 KB each on average. Perhaps some do not read what they ask for;"
+            b" CLIENT LIST tells which (omem)."
+        )
+    return b"\n".join(advice) if advice else b"Nothing is remarkable about the memory."
+
+
+@command(
+    "MEMORY|PURGE",
+    arity=2,
+    group="server",
+    since="4.0.0",
+    summary="Gives memory back to the operating system, as far as the allocator can.",
+    tips=["request_policy:all_shards", "response_policy:all_succeeded"],
+    complexity="O(objects that the collector knows).",
+)
+def memory_purge(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
+    gc.collect()
+    ctx.engine.on_purge()
+    return OK
+
+
+@command(
+    "MEMORY|MALLOC-STATS",
+    arity=2,
+    group="server",
+    since="4.0.0",
+    summary="Prints the allocator's own figures, of which Python's has none.",
+    tips=_SERVER_TIPS,
+    complexity="O(1)",
+)
+def memory_malloc_stats(ctx: Session, argv: Sequence[bytes]) -> bytes:
+    return b"Stats not supported for the current allocator"
+
+
+@command(
+    "MEMORY|HELP",
+    arity=2,
+    flags=LOADING | STALE,
+    group="server",
+    since="4.0.0",
+    summary="Prints this help.",
+    complexity="O(1)",
+)
+def memory_help(ctx: Session, argv: Sequence[bytes]) -> list[SimpleString]:
+    return help_lines(ctx, "MEMORY")

@@ -1,0 +1,157 @@
+"""Which keys go when memory is full.
+
+To keep all keys in the order of their last use would cost every use something.  Instead a few keys are drawn by
+chance, and those that may best be given up are remembered in a pool of sixteen, so that the next draw competes with
+the best of all earlier ones.  With ten keys a draw that is almost the true order.
+
+A pool's entry holds what the key was worth when it was drawn.  When its turn comes it is looked at again: one that was
+used since is not evicted.
+
+Redis draws five keys by default and looks no second time; clocks are finer here, so the order is truer, too.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kedis.store.database import Database
+    from kedis.store.keyspace import Keyspace
+
+POLICIES = (
+    "volatile-lru",
+    "volatile-lfu",
+    "volatile-random",
+    "volatile-ttl",
+    "allkeys-lru",
+    "allkeys-lfu",
+    "allkeys-random",
+)
+_POOL = 16
+#: Keys evicted between two looks at the clock.
+_PIECE = 16
+#: The longest that a command waits for evictions, in nanoseconds; the rest follows in later turns.
+BUDGET_NS = 500_000
+
+Clock = Callable[[], int]
+
+
+class Eviction:
+    """Makes room in ``keyspace``.
+
+    Attributes:
+        policy, samples: as in ``maxmemory-policy`` and ``maxmemory-samples``.
+        evicted: keys by policy.
+        spent_ns: time spent.
+        sampled: keys drawn and compared.
+    """
+
+    def __init__(self, keyspace: Keyspace) -> None:
+        self._keyspace = keyspace
+        self.policy = "noeviction"
+        self.samples = 5
+        self.evicted = dict.fromkeys(POLICIES, 0)
+        self.spent_ns = 0
+        self.sampled = 0
+        # (worth, number of the database, key), the first to go last
+        self._pool: list[tuple[int, int, bytes]] = []
+        self._next_database = 0
+
+    def follow(self, policy: str, samples: int) -> None:
+        """Evict by ``policy`` from now on, comparing ``samples`` keys a draw."""
+        if policy != self.policy:
+            self._pool.clear()
+        self.policy, self.samples = policy, samples
+
+    def reset(self) -> None:
+        """Zero the figures (CONFIG RESETSTAT)."""
+        self.evicted = dict.fromkeys(POLICIES, 0)
+
+    def run(self, limit: int, clock: Clock, budget_ns: int = BUDGET_NS) -> bool:
+        """Evict until no more than ``limit`` bytes are used, for ``budget_ns`` at most (and one piece).
+
+        What is buried is freed first.  Returns False when nothing is left that may go.
+        """
+        keyspace = self._keyspace
+        began = now = clock()
+        found = True
+        while found and keyspace.used > limit and began <= now < began + budget_ns:
+            if keyspace.graveyard:
+                keyspace.graveyard.free(clock, budget_ns // 4)
+            else:
+                found = self._run_piece(limit)
+            now = clock()
+        self.spent_ns += max(now - began, 0)
+        return found
+
+    def _run_piece(self, limit: int) -> bool:
+        keyspace = self._keyspace
+        for _ in range(_PIECE):
+            chosen = self._choose()
+            if chosen is None:
+                return False
+            database, key = chosen
+            self.evicted[self.policy] += 1
+            database.evict(key)
+            if keyspace.used <= limit or keyspace.graveyard:
+                break
+        return True
+
+    def _choose(self) -> tuple[Database, bytes] | None:
+        """A key that is there and may go; None when there is none."""
+        if self.policy == "noeviction":
+            return None
+        if self.policy.endswith("-random"):
+            return self._choose_at_random()
+        pool = self._pool
+        while self._fill_pool():
+            while pool:
+                worth, number, key = pool.pop()
+                database = self._keyspace.databases[number]
+                if self._may_go(database, key) and self._worth(database, key) >= worth:
+                    return database, key
+        return None
+
+    def _choose_at_random(self) -> tuple[Database, bytes] | None:
+        databases = self._keyspace.databases
+        for step in range(len(databases)):
+            number = (self._next_database + step) % len(databases)
+            index = self._index(databases[number])
+            if index:
+                self._next_database = number + 1
+                self.sampled += 1
+                return databases[number], index.random(self._keyspace.random)
+        return None
+
+    def _fill_pool(self) -> bool:
+        """Draw from every database; False when none has a key that may go."""
+        pool = self._pool
+        found = False
+        for database in self._keyspace.databases:
+            index = self._index(database)
+            if not index:
+                continue
+            found = True
+            drawn = index.sample(self._keyspace.random, self.samples)
+            self.sampled += len(drawn)
+            for key in drawn:
+                entry = (self._worth(database, key), database.number, key)
+                if (len(pool) < _POOL or entry > pool[0]) and entry not in pool:
+                    insort(pool, entry)
+                    if len(pool) > _POOL:
+                        del pool[0]
+        return found
+
+    def _index(self, database: Database) -> Any:
+        return database.volatile if self.policy.startswith("volatile") else database.index
+
+    def _may_go(self, database: Database, key: bytes) -> bool:
+        return key in (database.expires if self.policy.startswith("volatile") else database.data)
+
+    def _worth(self, database: Any, key: bytes) -> int:
+        """How gladly ``key`` is given up: the higher, the sooner."""
+        if self.policy == "volatile-ttl":
+            return -int(database.expires[key])
+        return int(database.expendable(key))
