@@ -48,8 +48,8 @@ the settings most often changed:
 talk to it:  redis-cli -p 6379 ping      printf 'SET user me\\r\\nGET user\\r\\n' | nc 127.0.0.1 6379
 """
 
-#: Allocations before a young collection, young before middle, middle before full.  A middle one looks at 24,000 objects:
-#: 6 ms (with 20 young ones before each of 10,000: 44 ms).
+#: Allocations before a young collection, young before middle, middle before full.  A middle one looks at 24,000
+#: objects: 6 ms (with 20 young ones before each, of 10,000: 44 ms).
 _COLLECTOR_THRESHOLDS = (4_000, 5, 10_000)
 
 _LEVELS = {
