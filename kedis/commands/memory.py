@@ -79,8 +79,8 @@ def memory_usage(ctx: Session, argv: Sequence[bytes]) -> int | None:
 def memory_stats(ctx: Session, argv: Sequence[bytes]) -> dict[bytes, Any]:
     observer = ctx.engine.observer
     observer.clients.update()
-    observer.memory.sample(observer.used_memory())
-    used, figures = observer.used_memory(), observer.memory
+    observer.memory.sample(observer.used_memory)
+    used, figures = observer.used_memory, observer.memory
     clients = observer.clients.input_bytes + observer.clients.output_bytes
     buffered = int(getattr(ctx.engine.persistence, "aof_buffer_length", 0))
     databases = [database for database in ctx.engine.keyspace.databases if database.data]
@@ -131,7 +131,7 @@ def memory_stats(ctx: Session, argv: Sequence[bytes]) -> dict[bytes, Any]:
 )
 def memory_doctor(ctx: Session, argv: Sequence[bytes]) -> bytes:
     observer = ctx.engine.observer
-    used, figures = observer.used_memory(), observer.memory
+    used, figures = observer.used_memory, observer.memory
     if used < _LITTLE:
         return b"The server holds so little that nothing can be said of its memory."
     advice = []

@@ -124,7 +124,7 @@ def _clients(observer: Observer) -> Fields:
 
 def _memory(observer: Observer) -> Fields:
     figures, engine = observer.memory, observer.engine
-    used, resident = observer.used_memory(), figures.resident
+    used, resident = observer.used_memory, figures.resident
     peak = max(figures.used_peak, used)
     clients = observer.clients.input_bytes + observer.clients.output_bytes
     data = max(used - clients, 0)

@@ -282,7 +282,7 @@ MEMORY = (
         read.memory,
         ("kind",),
     ),
-    gauge("kedis_memory_used_bytes", "What counts against maxmemory.", "memory.used"),
+    gauge("kedis_memory_used_bytes", "What counts against maxmemory.", "used_memory"),
     gauge("kedis_memory_used_peak_bytes", "The most that was ever used.", "memory.used_peak"),
     gauge("kedis_memory_resident_bytes", "Main memory of the process.", "memory.resident"),
     gauge("kedis_memory_limit_bytes", "maxmemory; 0 is no limit.", "engine.config.maxmemory"),

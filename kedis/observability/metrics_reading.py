@@ -295,7 +295,7 @@ def memory(observer: Observer) -> Readings:
     clients = observer.clients
     buffered = observer.engine.persistence.aof_buffer_length
     held = clients.input_bytes + clients.output_bytes + buffered
-    yield ("data",), max(observer.used_memory() - held, 0)
+    yield ("data",), max(observer.used_memory - held, 0)
     yield ("client_input",), clients.input_bytes
     yield ("client_output",), clients.output_bytes
     yield ("aof_buffer",), buffered

@@ -109,13 +109,14 @@ class Observer:
         if self.engine.config.maxmemory:
             self.clients.update()
             self.engine.count_clients(self.clients.input_bytes + self.clients.output_bytes)
-        self.memory.sample(self.used_memory())
+        self.memory.sample(self.used_memory)
         self.operations.sample(now, self.total_calls())
         server = self.engine.server
         if server is not None:
             self.input_bytes.sample(now, server.bytes_received)
             self.output_bytes.sample(now, server.bytes_sent)
 
+    @property
     def used_memory(self) -> int:
         """Bytes of keys and values, of clients' buffers as last counted, and of what is to be written."""
         buffered = getattr(self.engine.persistence, "aof_buffer_length", 0)
@@ -140,7 +141,7 @@ class Observer:
             self.engine.server.reset_counters()
         if self.engine.persistence is not None:
             self.engine.persistence.aof_delayed_fsync = 0
-        self.memory.used_peak = self.used_memory()
+        self.memory.used_peak = self.used_memory
 
     def _take_slow_call(
         self, session: Session, command: Command, argv: Sequence[bytes], elapsed: int
