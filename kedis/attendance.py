@@ -8,6 +8,8 @@ Nothing of this costs those who do not use it.  A client that tracks, and every 
 3. what a reading command has read is remembered for the client that tracks;
 4. what the client has changed itself is told to it (inside a transaction, after the end of that).
 
+A client that asked for CLIENT NO-TOUCH is guarded as well: its commands do not count as a use of their keys.
+
 The order is that of Redis, and so are the lines: time, database and address, and the words as they came, quoted.
 """
 
@@ -45,11 +47,14 @@ def attended_by(engine: Engine, command: Command) -> Handler:
     assert function is not None  # a container never gets here
     shown = not command.flags & (Flag.SKIP_MONITOR | Flag.ADMIN)
     about_clients = command.parent is not None and command.parent.name == "client"
+    touches = command.name == "touch"
     tracking = engine.tracking
+    keyspace = engine.keyspace
 
     def run(ctx: Session, argv: Sequence[bytes]) -> NoReply:
         outer = tracking.current
         tracking.current = ctx if ctx.caching is not None else None
+        keyspace.touching = touches or not ctx.no_touch
         try:
             _answer(engine, command, ctx, argv)
             if shown and engine.monitors:
@@ -64,6 +69,7 @@ def attended_by(engine: Engine, command: Command) -> Handler:
                     tracking.settle(ctx)
         finally:
             tracking.current = outer
+            keyspace.touching = True
         return NO_REPLY
 
     return run

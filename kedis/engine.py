@@ -444,7 +444,7 @@ class Engine:
 
     def _attend(self, session: Session, command: Command) -> Command:
         """``command``, or for clients that track and while somebody monitors a form of it that sees to that."""
-        if session.caching is None and not self.monitors:
+        if session.caching is None and not self.monitors and not session.no_touch:
             return command
         attended = self._attended.get(command)
         if attended is None:

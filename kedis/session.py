@@ -113,7 +113,6 @@ class Session:
         self.caching: Caching | None = None
         self.blocked: Waiter | None = None
         self.wrote_in_turn = 0
-        self.no_touch = False
         self.close_after_reply = False
         self.name = b""
         self.guarded = False
@@ -133,6 +132,7 @@ class Session:
         self.watched: set[tuple[int, bytes]] = set()
         self.watch_broken = False
         self.reply_mode = "on"
+        self.no_touch = False
         self.append = self.out.append
         self.update_guard()
 
@@ -188,6 +188,7 @@ class Session:
             or (self.resp == 2 and self.subscriptions > 0)
             or self.blocked is not None
             or self.caching is not None
+            or self.no_touch
         )
 
     @property

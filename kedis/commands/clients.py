@@ -392,6 +392,24 @@ def client_no_evict(ctx: Session, argv: Sequence[bytes]) -> Any:
 
 
 @command(
+    "CLIENT|NO-TOUCH",
+    arity=3,
+    flags=_ORDINARY,
+    group="connection",
+    since="7.2.0",
+    summary="Has this connection's commands not count as a use of their keys (ON), or count again (OFF).",
+    complexity="O(1)",
+)
+def client_no_touch(ctx: Session, argv: Sequence[bytes]) -> Any:
+    choice = argv[2].lower()
+    if choice not in (b"on", b"off"):
+        raise CommandError(errors.SYNTAX)
+    ctx.no_touch = choice == b"on"
+    ctx.update_guard()
+    return OK
+
+
+@command(
     "CLIENT|HELP",
     arity=2,
     flags=LOADING | STALE,

@@ -265,7 +265,7 @@ def _stats(observer: Observer) -> Fields:
         ("expired_time_cap_reached_count", _fact(expiry, "time_cap_reached")),
         ("expire_cycle_cpu_milliseconds", _fact(expiry, "spent_ns") // 1_000_000),
         ("evicted_keys", sum(engine.keyspace.eviction.evicted.values())),
-        ("evicted_clients", 0),
+        ("evicted_clients", _fact(network, "evicted_clients")),
         ("total_eviction_exceeded_time", 0),
         ("current_eviction_exceeded_time", 0),
         ("keyspace_hits", keyspace.hits),

@@ -316,7 +316,7 @@ def killed(observer: Observer) -> Readings:
     yield ("query_buffer",), server.query_buffer_disconnections
     yield ("output_buffer",), server.output_buffer_disconnections
     yield ("idle",), server.idle_disconnections
-    yield ("evicted",), getattr(server, "evicted_clients", 0)
+    yield ("evicted",), server.evicted_clients
 
 
 def transactions(observer: Observer) -> Readings:

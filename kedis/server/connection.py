@@ -465,6 +465,10 @@ class Connection:
         """Bytes of replies that the client has not taken yet."""
         return self.unsent_bytes + sum(map(len, self.sealed)) + sum(map(len, self.session.out))
 
+    def memory(self) -> int:
+        """Bytes of all the client's buffers."""
+        return self.output_bytes() + self.input_bytes() + self.session.queued_bytes
+
     def input_bytes(self) -> int:
         """Bytes received that do not make a whole command yet."""
         return self.parser.pending_bytes + self.ahead

@@ -78,6 +78,7 @@ class NetworkServer:
         self.bytes_received = self.bytes_sent = 0
         self.connections_received = self.rejected_connections = 0
         self.query_buffer_disconnections = self.output_buffer_disconnections = 0
+        self.evicted_clients = 0
         self.idle_disconnections = 0
 
     # -- start and end ------------------------------------------------------------------------------------
@@ -356,6 +357,7 @@ class NetworkServer:
             self.next_turn(self._free)
         engine.tracking.limit(_TRACKING_EFFORT)
         self._close_idle_clients()
+        self._evict_clients()
         for connection in list(self.slow_readers):
             connection.check_output_limit()
 
@@ -383,6 +385,28 @@ class NetworkServer:
         """Free a slice of the large values that were taken out of the keyspace."""
         if self.engine.keyspace.graveyard.free(self.engine.clock):
             self.next_turn(self._free)
+
+    def _evict_clients(self) -> None:
+        """Close those with the largest buffers while all together pass ``maxmemory-clients``.  O(clients).
+
+        Looked at ten times a second or so, where Redis does so at every command.
+        """
+        limit = self.engine.config.client_memory_limit()
+        if not limit:
+            return
+        sizes = [(each.memory(), each) for each in self.connections if not each.session.no_evict]
+        excess = sum(size for size, _ in sizes) - limit
+        if excess <= 0:
+            return
+        for size, connection in sorted(sizes, key=lambda entry: entry[0], reverse=True):
+            if excess <= 0 or not size:
+                break
+            log.warning(
+                "closing client %s: clients need more than maxmemory-clients", connection.session.address
+            )
+            self.evicted_clients += 1
+            connection.close()
+            excess -= size
 
     def _close_idle_clients(self) -> None:
         timeout = self.engine.config.timeout

@@ -14,7 +14,7 @@ from tests.oracle import Oracle
 load_all()
 ROWS = {row.name: row for row in every_command()}
 #: Facts about CLIENT SETINFO are those of the first version that has it.
-NEWER_THAN_THE_ORACLE = {"client|setinfo"}
+NEWER_THAN_THE_ORACLE = {"client|setinfo", "client|no-touch"}
 
 
 @pytest.fixture

@@ -156,6 +156,7 @@ SCRIPTED: dict[str, str] = {
     "client|list": "the lines tell of addresses, ages, buffers and of how many clients each server happens to have",
     "client|pause": "the other client of the sequence would wait",
     "client|reply": "no reply, so nothing tells when the command is done",
+    "client|no-touch": "Redis 7.0 does not have it",
     "client|setinfo": "Redis 7.0 does not have it",
     "client|tracking": "messages come between the replies",
     "command|count": "Redis has more commands",

@@ -138,6 +138,13 @@ def client_setinfo(servers: Servers) -> None:
     same(servers, "CLIENT GETNAME", "PING")
 
 
+def client_no_touch(servers: Servers) -> None:
+    """Redis 7.0 refuses it, too."""
+    mine, theirs = both(servers, "CLIENT NO-TOUCH on")
+    assert (mine, is_error(theirs)) == (("+", b"OK"), True)
+    same(servers, "SET a b", "GET a", "TOUCH a", "GET a x", "CLIENT INFO x")
+
+
 def command_count(servers: Servers) -> None:
     mine, theirs = both(servers, "COMMAND COUNT")
     assert mine[0] == theirs[0] == ":"
@@ -149,7 +156,7 @@ def command_list(servers: Servers) -> None:
     for line in ("COMMAND LIST", "COMMAND LIST FILTERBY ACLCAT hash", "COMMAND LIST FILTERBY PATTERN z*"):
         mine, theirs = both(servers, line)
         assert kinds(mine) == kinds(theirs)
-        assert set(flatten(mine)) - {b"client|setinfo"} <= set(flatten(theirs))
+        assert set(flatten(mine)) - {b"client|setinfo", b"client|no-touch"} <= set(flatten(theirs))
         assert flatten(mine)
     same(servers, "COMMAND LIST FILTERBY PATTERN hincrbyf*", "COMMAND LIST FILTERBY ACLCAT nosuch")
     same(servers, "COMMAND LIST x", "COMMAND LIST FILTERBY", "COMMAND LIST FILTERBY x y")
@@ -367,6 +374,7 @@ SCRIPTS: dict[str, Callable[[Servers], None]] = {
     "client|list": client_list,
     "client|pause": client_pause,
     "client|reply": client_reply,
+    "client|no-touch": client_no_touch,
     "client|setinfo": client_setinfo,
     "client|tracking": tracking,
     "command|count": command_count,

@@ -211,6 +211,22 @@ def test_idle_time() -> None:
     assert call("OBJECT", "IDLETIME", "key:0000") == 2
 
 
+def test_a_client_that_does_not_touch() -> None:
+    store = Store("allkeys-lru", keys=1)
+    call = store.client.call
+    assert call("CLIENT", "NO-TOUCH", "on") == b"OK"
+    store.clock.advance(5000)
+    assert call("GET", "key:0000") == b"x" * 100
+    assert call("OBJECT", "IDLETIME", "key:0000") == 5
+    call("TOUCH", "key:0000")
+    assert call("OBJECT", "IDLETIME", "key:0000") == 0
+    store.clock.advance(5000)
+    assert call("CLIENT", "NO-TOUCH", "off") == b"OK"
+    call("GET", "key:0000")
+    assert call("OBJECT", "IDLETIME", "key:0000") == 0
+    assert call("CLIENT", "NO-TOUCH", "maybe") == ErrorReply("ERR syntax error")
+
+
 def test_frequency_rises_by_chance_and_falls_with_time() -> None:
     store = Store("allkeys-lfu", keys=1)
     call = store.client.call
