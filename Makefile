@@ -50,6 +50,7 @@ bench: $(STAMP) tools
 	@$(BIN)/python ops/bench/against_redis.py
 	@$(BIN)/python ops/bench/aof.py
 	@$(BIN)/python ops/bench/many_clients.py
+	@$(BIN)/python ops/bench/memory.py
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

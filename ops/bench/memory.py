@@ -21,6 +21,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import redis
 from against_redis import LOAD_CORE, Running, describe_machine, server
 
+from kedis.config import Config
+from kedis.engine import Engine
+from kedis.in_process import EmbeddedEngine, EngineSocket
+from kedis.observability.memory import resident_bytes
+from kedis.session import Session
+
 NOTHING_ON_DISK = ("--appendonly", "no")
 KEYS, REQUESTS, SHARE, SKEW = 200_000, 1_000_000, 0.2, 0.99
 BATCH = 50
@@ -269,7 +275,56 @@ def bench_stalls(scale: float) -> None:
         print(f"| {title} | " + " | ".join(f"{seconds * 1e3:.1f}" for seconds in worst) + " |", flush=True)
 
 
-PARTS = {"account": bench_account, "ratios": bench_ratios, "curve": bench_curve, "stalls": bench_stalls}
+# -- churn ------------------------------------------------------------------------------------------------
+
+
+def bench_churn(scale: float) -> None:
+    """Resident memory while keys of all kinds come and go for a day's worth of operations, in this process."""
+    operations, keys = int(20_000_000 * scale), 20_000
+    engine = Engine(Config({"appendonly": "no"}))
+    client = engine_client(engine)
+    rng = random.Random(3)
+    names = [b"key:%d" % number for number in range(keys)]
+    words: list[Callable[[bytes, bytes], list[bytes]]] = [
+        lambda key, word: [b"SET", key, word],
+        lambda key, word: [b"DEL", key],
+        lambda key, word: [b"HSET", key, word, word],
+        lambda key, word: [b"RPUSH", key, word],
+        lambda key, word: [b"ZADD", key, b"1", word],
+        lambda key, word: [b"SADD", key, word],
+        lambda key, word: [b"UNLINK", key],
+        lambda key, word: [b"PEXPIRE", key, b"50"],
+    ]
+    print("\n### Churn\n\n| operations | keys | used_memory, MB | resident, MB |\n|---|---|---|---|")
+    for step in range(10):
+        for _ in range(operations // 10 // 100):
+            batch = [
+                rng.choice(words)(rng.choice(names), b"word:%d" % rng.randrange(1000)) for _ in range(100)
+            ]
+            engine.run(client, batch)
+            client.out.clear()
+        used = engine.keyspace.used / 1e6
+        held = len(engine.keyspace.databases[0])
+        print(
+            f"| {operations // 10 * (step + 1):,} | {held:,} | {used:.1f} | {resident_bytes() / 1e6:.1f} |",
+            flush=True,
+        )
+
+
+def engine_client(engine: Engine) -> Session:
+    """A client of an engine in this process."""
+    session = Session(engine, EngineSocket(EmbeddedEngine()))
+    session.transport.close()
+    return session
+
+
+PARTS = {
+    "account": bench_account,
+    "ratios": bench_ratios,
+    "curve": bench_curve,
+    "stalls": bench_stalls,
+    "churn": bench_churn,
+}
 
 
 def main() -> None:
