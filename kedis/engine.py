@@ -37,6 +37,14 @@ log = logging.getLogger("kedis.engine")
 
 #: Commands that act on a transaction instead of being queued in it.
 _NOT_QUEUED = frozenset(["exec", "discard", "multi", "watch", "quit", "reset"])
+_MEMORY_SETTINGS = (
+    "maxmemory",
+    "maxmemory-policy",
+    "maxmemory-samples",
+    "lfu-log-factor",
+    "lfu-decay-time",
+    "lazyfree-lazy-server-del",
+)
 #: What a client may send in a transaction although memory is full.
 _NOT_GROWING = ("discard", "multi", "watch", "quit", "reset")
 #: What a subscribed RESP2 client may still send.
@@ -128,13 +136,10 @@ class Engine:
         self.clients_bytes = 0
         #: Asks for :meth:`make_room` to be called in a later turn.
         self.on_more_eviction: Callable[[], None] = lambda: None
-        for name in (
-            "maxmemory",
-            "maxmemory-policy",
-            "maxmemory-samples",
-            "lfu-log-factor",
-            "lfu-decay-time",
-        ):
+        #: Nanoseconds for which memory was over its limit, and since when it is (0: it is not).
+        self.exceeded_ns = 0
+        self.exceeded_since_ns = 0
+        for name in _MEMORY_SETTINGS:
             self.config.subscribe(name, self._follow_memory)
         self._follow_memory(self.config)
         #: The network server when there is one; INFO and the metrics read its figures.
@@ -479,6 +484,7 @@ class Engine:
         keyspace.lfu_log_factor = config.lfu_log_factor
         keyspace.lfu_decay_minutes = config.lfu_decay_time
         keyspace.now_ns = max(keyspace.now_ns, self.clock())
+        keyspace.lazy_overwrite = config.lazyfree_lazy_server_del
         keyspace.track(config.maxmemory_policy)
         keyspace.eviction.follow(config.maxmemory_policy, config.maxmemory_samples)
         self.count_clients(self.clients_bytes)
@@ -494,6 +500,7 @@ class Engine:
 
     def _fill_up(self) -> None:
         self.full = True
+        self.exceeded_since_ns = self.exceeded_since_ns or self.clock()
         self.update_guard()
 
     def make_room(self) -> None:
@@ -504,6 +511,8 @@ class Engine:
             self.flush_pending()
         if keyspace.used <= self.memory_limit:
             self.full = self.out_of_memory = False
+            self.exceeded_ns += max(self.clock() - self.exceeded_since_ns, 0)
+            self.exceeded_since_ns = 0
             self.update_guard()
         elif not self.out_of_memory:
             self.on_more_eviction()
@@ -601,6 +610,7 @@ class Engine:
         self.error_counts.clear()
         keyspace = self.keyspace
         keyspace.eviction.reset()
+        self.exceeded_ns = 0
         keyspace.hits = keyspace.misses = keyspace.expired_keys = keyspace.expired_on_access = 0
 
     def _build_lookup(self) -> dict[bytes, Command]:

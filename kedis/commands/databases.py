@@ -68,7 +68,7 @@ def swapdb(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
     complexity="O(N) in the number of keys; ASYNC: O(1), the memory is freed a little at a time.",
 )
 def flushdb(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
-    later = _parse_later(argv)
+    later = _parse_later(ctx, argv)
     ctx.db.clear(later)
     ctx.engine.tracking.flushed()
     ctx.engine.keyspace.dirty += 1  # journalled even when there was nothing to remove
@@ -87,7 +87,7 @@ def flushdb(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
     complexity="O(N) in the number of keys; ASYNC: O(1), the memory is freed a little at a time.",
 )
 def flushall(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
-    later = _parse_later(argv)
+    later = _parse_later(ctx, argv)
     keyspace = ctx.engine.keyspace
     for database in keyspace.databases:
         database.clear(later)
@@ -96,10 +96,10 @@ def flushall(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
     return OK
 
 
-def _parse_later(argv: Sequence[bytes]) -> bool:
-    """Whether ASYNC is asked for."""
+def _parse_later(ctx: Session, argv: Sequence[bytes]) -> bool:
+    """Whether ASYNC is asked for, by the command or else by ``lazyfree-lazy-user-flush``."""
     if len(argv) == 1:
-        return False
+        return bool(ctx.engine.config.lazyfree_lazy_user_flush)
     option = argv[1].upper()
     if len(argv) > 2 or option not in (b"ASYNC", b"SYNC"):
         raise CommandError(errors.SYNTAX)

@@ -183,6 +183,46 @@ def test_evictions_take_their_time_in_slices() -> None:
     assert len(store.numbers()) < 200
 
 
+def test_how_long_memory_was_over_its_limit() -> None:
+    store = Store("noeviction", keys=10)
+    store.shrink(0.5)
+    store.clock.advance(3000)
+
+    def told() -> list[bytes]:
+        lines = store.client.call("INFO", "stats").split(b"\r\n")
+        return [line.partition(b":")[2] for line in lines if b"_eviction_exceeded_time" in line]
+
+    assert told() == [b"3000", b"3000"]
+    store.set("maxmemory", 0)
+    store.client.call("PING")
+    store.clock.advance(1000)
+    assert told() == [b"3000", b"0"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("lazyfree-lazy-user-del", ("DEL", "big")),
+        ("lazyfree-lazy-user-flush", ("FLUSHALL",)),
+        ("lazyfree-lazy-user-flush", ("FLUSHDB",)),
+        ("lazyfree-lazy-server-del", ("SET", "big", "x")),
+    ],
+)
+def test_the_settings_of_lazy_freeing(setting: str, words: tuple[str, ...]) -> None:
+    for choice, waiting in (("no", False), ("yes", True)):
+        store = Store("noeviction", keys=0)
+        store.engine.keyspace.graveyard.tended = True
+        store.set(setting, choice)
+        store.client.call("SADD", "big", *range(5000))
+        store.client.call(*words)
+        graveyard = store.engine.keyspace.graveyard
+        assert bool(graveyard.pending) is waiting
+        while graveyard.free(store.clock):
+            pass
+        assert graveyard.pending == 0
+        store.engine.keyspace.check()
+
+
 def test_large_values_are_freed_before_more_is_evicted() -> None:
     store = Store("allkeys-lru", keys=10)
     store.engine.keyspace.graveyard.tended = True
