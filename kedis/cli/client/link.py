@@ -1,0 +1,240 @@
+"""The seam of the client: one command goes in, one reply comes out.
+
+What shows and asks knows only `Link`. A ServerLink answers from a socket; the standalone mode puts an engine
+of this process behind the same methods. Replies are Python values: bytes, int, float, bool, None, list,
+Status, and for RESP3 the types of `wire` (a dict or a set is taken as well, for links that have them).
+Errors of the server are values too (ErrorReply), since one may stand inside a list.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections import deque
+from collections.abc import Sequence
+from typing import Protocol
+
+from kedis.cli.client.target import Target
+from kedis.cli.client.wire import ErrorReply, ProtocolMismatch, Push, ReplyReader, Status
+
+__all__ = ["ErrorReply", "Link", "LinkLost", "Refused", "ServerLink", "Status", "pack"]
+
+CONNECT_TIMEOUT_SECONDS = 5.0
+# A peer that has vanished without a reset (cable, firewall) is noticed in about this time.
+DEAD_PEER_SECONDS = 10
+
+
+class LinkLost(Exception):
+    """Refused, reset, timed out, or not a Redis server; str() is one clear line."""
+
+
+class Refused(LinkLost):
+    """The server is there but does not let us in (password, database)."""
+
+
+class Link(Protocol):
+    """What answers commands."""
+
+    description: str
+    database: int
+
+    def send(self, words: Sequence[bytes]) -> object:
+        """Run one command and return its reply; errors are returned. Raises LinkLost."""
+        ...
+
+    def send_many(self, commands: Sequence[Sequence[bytes]]) -> list[object]:
+        """Run several commands in one write; a reply for each. Raises LinkLost."""
+        ...
+
+    def read_push(self, timeout: float | None) -> object | None:
+        """The next message of SUBSCRIBE or MONITOR; None when `timeout` seconds have passed."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the server; may be called twice."""
+        ...
+
+
+def pack(words: Sequence[bytes]) -> bytes:
+    """A command in the protocol's form."""
+    return b"*%d\r\n" % len(words) + b"".join([b"$%d\r\n%b\r\n" % (len(word), word) for word in words])
+
+
+class ServerLink:
+    """A connection to a server: opened by the constructor, closed by `close()`.
+
+    Args:
+        target: where to connect, as whom, and which database to select.
+        protocol: 2 or 3; 3 is asked for with HELLO, and a server that refuses it is spoken to in 2.
+        reply_timeout: seconds to wait for a reply before the server counts as lost; None waits for ever.
+
+    Raises LinkLost, or Refused when the password or the database is not accepted.
+    """
+
+    def __init__(self, target: Target, protocol: int = 2, reply_timeout: float | None = None) -> None:
+        self.target = target
+        self.description = target.description
+        self.database = 0
+        self.protocol = 2
+        # Called with each out-of-band message that comes while a reply is awaited.
+        self.pushes: deque[Push] = deque()
+        # What the server minded about the handshake though the connection stands (redis-cli prints it too).
+        self.warnings: list[str] = []
+        self._reader = ReplyReader()
+        self._reply_timeout = reply_timeout
+        # The bare socket: mass insertion works on it directly.
+        self.connection = self._connect()
+        self._greet(protocol)
+
+    def send(self, words: Sequence[bytes]) -> object:
+        """See Link.send. Interrupted in the middle (Ctrl-C), the link is closed: a reply is still to come."""
+        return self.send_many([words])[0]
+
+    def send_many(self, commands: Sequence[Sequence[bytes]]) -> list[object]:
+        """See Link.send_many."""
+        replies: list[object] = []
+        try:
+            self._transmit(b"".join(map(pack, commands)))
+            for words in commands:
+                reply = self._next_reply(words)
+                self._observe(words, reply)
+                replies.append(reply)
+        except BaseException:
+            self.close()
+            raise
+        return replies
+
+    def read_push(self, timeout: float | None) -> object | None:
+        """See Link.read_push."""
+        if self.pushes:
+            return self.pushes.popleft()
+        try:
+            return self._receive(timeout)
+        except TimeoutError:
+            return None
+
+    def close(self) -> None:
+        """See Link.close."""
+        with contextlib.suppress(OSError):
+            self.connection.close()
+
+    def _connect(self) -> socket.socket:
+        target = self.target
+        try:
+            if target.socket_path is not None:
+                connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+                connection.settimeout(CONNECT_TIMEOUT_SECONDS)
+                connection.connect(target.socket_path)
+            else:
+                address = (target.host, target.port)
+                connection = socket.create_connection(address, CONNECT_TIMEOUT_SECONDS)
+                _notice_dead_peers(connection)
+        except (OSError, OverflowError, UnicodeError) as error:
+            raise LinkLost(f"Could not connect to {self.description}: {_reason(error)}") from None
+        connection.settimeout(self._reply_timeout)
+        return connection
+
+    def _greet(self, protocol: int) -> None:
+        """Show the credentials, choose protocol and database. A silent peer is given up after some seconds."""
+        waiting, self._reply_timeout = self._reply_timeout, CONNECT_TIMEOUT_SECONDS
+        target = self.target
+        try:
+            if target.password is not None:
+                user = [] if target.user is None else [target.user.encode()]
+                reply = self.send([b"AUTH", *user, target.password.encode("utf-8", "surrogateescape")])
+                if isinstance(reply, ErrorReply):
+                    self.warnings.append(f"AUTH failed: {reply}")
+            if protocol == 3:
+                reply = self.send([b"HELLO", b"3"])
+                if isinstance(reply, ErrorReply) and not reply.startswith(
+                    ("NOAUTH", "NOPROTO", "ERR unknown")
+                ):
+                    self.warnings.append(f"HELLO 3 failed: {reply}")
+            if target.database:
+                reply = self.send([b"SELECT", b"%d" % target.database])
+                if isinstance(reply, ErrorReply):
+                    self.warnings.append(f"SELECT {target.database} failed: {reply}")
+        finally:
+            self._reply_timeout = waiting
+
+    def _transmit(self, data: bytes) -> None:
+        try:
+            self.connection.settimeout(self._reply_timeout)
+            self.connection.sendall(data)
+        except OSError as error:
+            raise LinkLost(f"Lost {self.description}: {_reason(error)}") from None
+
+    def _next_reply(self, words: Sequence[bytes]) -> object:
+        while True:
+            try:
+                reply = self._receive(self._reply_timeout)
+            except TimeoutError:
+                waited = f"no answer for {self._reply_timeout:g} seconds"
+                raise LinkLost(f"Lost {self.description}: {waited}") from None
+            # Under RESP3 the answer to SUBSCRIBE is itself a push: the caller of SUBSCRIBE wants it.
+            if isinstance(reply, Push) and not words[0].upper().endswith(b"SUBSCRIBE"):
+                self.pushes.append(reply)
+                continue
+            return reply
+
+    def _receive(self, timeout: float | None) -> object:
+        """The next value on the wire. Raises TimeoutError after `timeout` seconds without a byte."""
+        while True:
+            try:
+                complete, reply = self._reader.take()
+            except ProtocolMismatch as seen:
+                self.close()
+                line = f"{self.description} does not speak the Redis protocol: it sent {seen}"
+                raise LinkLost(line) from None
+            if complete:
+                return reply
+            self._reader.feed(self._read(timeout))
+
+    def _read(self, timeout: float | None) -> bytes:
+        try:
+            self.connection.settimeout(timeout)
+            data = self.connection.recv(262_144)
+        except BlockingIOError:
+            raise TimeoutError from None
+        except TimeoutError as error:
+            if error.errno is None:
+                raise
+            raise LinkLost(f"Lost {self.description}: {_reason(error)}") from None
+        except OSError as error:
+            raise LinkLost(f"Lost {self.description}: {_reason(error)}") from None
+        if not data:
+            raise LinkLost("Server closed the connection")
+        return data
+
+    def _observe(self, words: Sequence[bytes], reply: object) -> None:
+        """Keep `database` and `protocol` true to what the server has accepted."""
+        if not words or isinstance(reply, ErrorReply) or reply == "QUEUED":
+            return
+        name = words[0].upper()
+        if name == b"SELECT" and len(words) == 2 and words[1].isdigit():
+            self.database = int(words[1])
+        elif name == b"HELLO" and len(words) > 1 and words[1] in (b"2", b"3"):
+            self.protocol = int(words[1])
+        elif name == b"RESET":
+            self.database, self.protocol = 0, 2
+
+
+def _notice_dead_peers(connection: socket.socket) -> None:
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in (
+        ("TCP_KEEPIDLE", DEAD_PEER_SECONDS // 2),
+        ("TCP_KEEPINTVL", 2),
+        ("TCP_KEEPCNT", 3),
+        ("TCP_USER_TIMEOUT", DEAD_PEER_SECONDS * 1000),
+    ):
+        if hasattr(socket, option):
+            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, socket.gaierror):
+        return "Name or service not known"
+    if isinstance(error, TimeoutError) and getattr(error, "errno", None) is None:
+        return f"no connection within {CONNECT_TIMEOUT_SECONDS:g} seconds"
+    return getattr(error, "strerror", None) or str(error)
