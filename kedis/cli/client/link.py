@@ -143,6 +143,8 @@ class ServerLink:
                 user = [] if target.user is None else [target.user.encode()]
                 reply = self.send([b"AUTH", *user, target.password.encode("utf-8", "surrogateescape")])
                 if isinstance(reply, ErrorReply):
+                    if reply.startswith("WRONGPASS"):
+                        raise Refused(f"{self.description} refuses the password: {reply}")
                     self.warnings.append(f"AUTH failed: {reply}")
             if protocol == 3:
                 reply = self.send([b"HELLO", b"3"])

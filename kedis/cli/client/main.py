@@ -1,0 +1,126 @@
+"""`kedis-cli`: from the command line to a session, a command or a mode, and to the exit code.
+
+0: all went well. 1: an error reply, a server that cannot be reached or has gone, or flags that make no
+sense. 130: Ctrl-C. Whatever fails is said in one line on standard error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import getpass
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+
+import kedis
+from kedis.cli.client import arguments, oneshot
+from kedis.cli.client.link import Link, LinkLost, Refused, ServerLink
+from kedis.cli.client.output import Output
+from kedis.cli.client.render import Form
+from kedis.cli.client.target import BadTarget, Target
+from kedis.errors import ProtocolError
+from kedis.resp.requests import split_inline
+
+_WARNING = (
+    "Warning: a password given with -a or -u can be seen by other users; "
+    "KEDISCLI_AUTH or --askpass keeps it (--no-auth-warning: do not say this)"
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run kedis-cli; returns the exit code."""
+    try:
+        return _run(sys.argv[1:] if argv is None else argv)
+    except (arguments.UsageError, BadTarget, LinkLost) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader (head, less) has seen enough. Without this, Python complains once more when it exits.
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _run(argv: Sequence[str]) -> int:
+    parser = arguments.build_parser()
+    options = arguments.parse(argv, parser)
+    if options.help:
+        sys.stdout.write(parser.format_help())
+        return 0
+    if options.version:
+        sys.stdout.write(f"kedis-cli {kedis.__version__}\n")
+        return 0
+    target = arguments.target_of(options, os.environ)
+    if options.askpass:
+        target = replace(target, password=getpass.getpass("Please input password: "))
+    elif (options.password or (options.url and "@" in options.url)) and not options.no_auth_warning:
+        sys.stderr.write(f"{_WARNING}\n")
+    if options.words or not sys.stdin.isatty() or options.last_from_stdin or options.tag:
+        return _commands(options, target)
+    return 0
+
+
+def _commands(options: argparse.Namespace, target: Target) -> int:
+    output = output_of(options)
+    words = command_words(options)
+    link = connect(options, target)
+    with contextlib.closing(link):
+        if words:
+            well = oneshot.repeat(link, words, output, options.repeat, options.interval or 0.0)
+        else:
+            well = oneshot.run_lines(link, sys.stdin.buffer, output)
+    return 0 if well else 1
+
+
+def connect(options: argparse.Namespace, target: Target) -> Link:
+    """Connect for commands that are not typed: what the server minds is printed. Raises LinkLost."""
+    wants_maps = options.form in ("json", "quoted-json")
+    link = ServerLink(target, options.protocol or (3 if wants_maps else 2), options.timeout)
+    for warning in link.warnings:
+        sys.stderr.write(f"{warning}\n")
+    if link.database != target.database:
+        link.close()
+        raise Refused("no command was run")
+    return link
+
+
+def output_of(options: argparse.Namespace) -> Output:
+    """How the flags and the terminal want replies printed."""
+    form = Form(options.form) if options.form else (Form.HUMAN if sys.stdout.isatty() else Form.RAW)
+    return Output(
+        form, os.fsencode(options.delimiter), os.fsencode(options.reply_delimiter), options.stop_on_error
+    )
+
+
+def command_words(options: argparse.Namespace) -> list[bytes]:
+    """The command of the command line, with what stdin adds to it. Raises UsageError."""
+    words = [os.fsencode(word) for word in options.words]
+    if options.quoted_input:
+        words = [_unquoted(word) for word in words]
+    if options.last_from_stdin:
+        return [*words, sys.stdin.buffer.read()]
+    if options.tag is not None:
+        tag = os.fsencode(options.tag)
+        if tag not in words:
+            raise arguments.UsageError(f"kedis-cli: -X: the command has no argument {options.tag}")
+        data = sys.stdin.buffer.read()
+        return [data if word == tag else word for word in words]
+    return words
+
+
+def _unquoted(word: bytes) -> bytes:
+    try:
+        parts = split_inline(word)
+    except ProtocolError:
+        parts = []
+    if len(parts) > 1 or (not parts and word):
+        raise arguments.UsageError(f"kedis-cli: --quoted-input: invalid quotes in {os.fsdecode(word)}")
+    return parts[0] if parts else b""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
