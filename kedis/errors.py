@@ -94,6 +94,7 @@ def only_pubsub(command: str) -> str:
 # Arguments, common to all families.
 
 SYNTAX = "ERR syntax error"
+SORT_NOT_A_DOUBLE = "ERR One or more scores can't be converted into double"
 NOT_AN_INTEGER = "ERR value is not an integer or out of range"
 NOT_A_FLOAT = "ERR value is not a valid float"
 NOT_POSITIVE = "ERR value is out of range, must be positive"

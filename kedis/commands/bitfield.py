@@ -96,6 +96,17 @@ class Operation(NamedTuple):
         return (value - low) % (1 << self.field.width) + low
 
 
+def _flags(argv: Sequence[bytes]) -> str:
+    words = {b"GET": 2, b"OVERFLOW": 1}  # and how many words follow
+    position = 2
+    while position < len(argv):
+        follow = words.get(argv[position].upper())
+        if follow is None or position + follow >= len(argv):
+            return "RW access update"
+        position += follow + 1
+    return "RO access"
+
+
 @command(
     "BITFIELD",
     arity=-2,
@@ -105,6 +116,7 @@ class Operation(NamedTuple):
     summary="Reads, sets and increments integers of any width anywhere in the string at a key.",
     keys=[span("RW access update variable_flags", 1)],
     complexity="O(1) for each operation.",
+    key_flags=_flags,
 )
 def bitfield(ctx: Session, argv: Sequence[bytes]) -> list[int | None]:
     operations = _parse(ctx, argv)

@@ -112,18 +112,36 @@ def command_list(ctx: Session, argv: Sequence[bytes]) -> list[bytes]:
     categories="connection",
 )
 def command_getkeys(ctx: Session, argv: Sequence[bytes]) -> list[bytes]:
-    words = argv[2:]
+    return [key for key, _ in _keys_used(ctx, argv[2:])]
+
+
+@command(
+    "COMMAND|GETKEYSANDFLAGS",
+    arity=-4,
+    flags=_FLAGS,
+    group="server",
+    since="7.0.0",
+    summary="Finds the keys in the words of a command, and tells what happens to each.",
+    complexity="O(N), N being the words",
+    categories="connection",
+)
+def command_getkeysandflags(ctx: Session, argv: Sequence[bytes]) -> list[Any]:
+    return [[key, _statuses(flags.split())] for key, flags in _keys_used(ctx, argv[2:])]
+
+
+def _keys_used(ctx: Session, words: Sequence[bytes]) -> list[tuple[bytes, str]]:
+    """The keys among ``words``, a whole command, and what happens to each."""
     row = ctx.engine.commands.get(words[0].lower())
     if row is not None and row.subcommands:
         row = row.subcommands.get(words[1].lower())
     if row is None:
         raise CommandError(errors.NOT_A_COMMAND)
-    if not row.keys and row.find_keys is None:
+    if not row.has_keys:
         raise CommandError(errors.COMMAND_WITHOUT_KEYS)
     if not row.accepts(len(words)):
         raise CommandError(errors.COMMAND_ARITY)
     try:
-        return [words[position] for position in row.key_positions(words)]
+        return [(words[position], flags) for position, flags in row.key_uses(words)]
     except ValueError:
         if row.flags & NO_MANDATORY_KEYS:
             return []

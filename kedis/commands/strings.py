@@ -50,6 +50,10 @@ def get(ctx: Session, argv: Sequence[bytes]) -> bytes | None:
     return ctx.db.read_string(argv[1])
 
 
+def _set_flags(argv: Sequence[bytes]) -> str:
+    return "RW access update" if any(word.upper() == b"GET" for word in argv[3:]) else "OW update"
+
+
 @command(
     "SET",
     arity=-3,
@@ -59,6 +63,7 @@ def get(ctx: Session, argv: Sequence[bytes]) -> bytes | None:
     summary="Stores a string at a key, whatever was there; conditions and a time to live are options.",
     keys=[span("RW access update variable_flags", 1)],
     complexity="O(1)",
+    key_flags=_set_flags,
 )
 def set_(ctx: Session, argv: Sequence[bytes]) -> SimpleString | bytes | None:
     if len(argv) == 3:

@@ -246,7 +246,8 @@ class Command:
     tips: tuple[str, ...] = ()
     complexity: str = ""
     function: Handler | None = None
-    find_keys: Callable[[Argv], list[int]] | None = None
+    find_keys: Callable[[Argv], list[tuple[int, str]]] | None = None
+    key_flags: Callable[[Argv], str] | None = None
     parent: Command | None = None
     subcommands: dict[bytes, Command] = field(default_factory=dict)
     # Derived once, read on every call:
@@ -285,7 +286,7 @@ class Command:
         found.add("fast" if self.flags & FAST else "slow")
         if self.group in _GROUP_CATEGORY and self.function is not None:
             found.add(_GROUP_CATEGORY[self.group])
-        return [name for name in CATEGORIES if name in found]
+        return [name for name in CATEGORIES if name in found and f"-{name}" not in found]
 
     @property
     def moves_keys(self) -> bool:
@@ -293,6 +294,11 @@ class Command:
         return self.find_keys is not None or any(
             not spec.is_fixed_range or "incomplete" in spec.flags for spec in self.keys
         )
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether arguments may be keys (the channels of sharded pub/sub are only placed like keys)."""
+        return self.find_keys is not None or any("not_key" not in spec.flags for spec in self.keys)
 
     @property
     def flag_names(self) -> list[str]:
@@ -317,12 +323,17 @@ class Command:
 
     def key_positions(self, argv: Argv) -> list[int]:
         """Positions of the keys in ``argv``.  ValueError when the arguments do not fit the command."""
+        return [position for position, _ in self.key_uses(argv)]
+
+    def key_uses(self, argv: Argv) -> list[tuple[int, str]]:
+        """Positions of the keys in ``argv``, and what happens to each, in Redis's words.  ValueError as above."""
         if self.find_keys is not None:
             return self.find_keys(argv)
-        positions: list[int] = []
-        for spec in self.keys:
-            positions.extend(spec.positions(argv))
-        return positions
+        specs = [spec for spec in self.keys if "not_key" not in spec.flags]
+        found = [(position, spec.flags) for spec in specs for position in spec.positions(argv)]
+        if self.key_flags is not None:
+            return [(position, self.key_flags(argv)) for position, _ in found]
+        return found
 
 
 #: Lower-case name -> command, in order of registration.  Containers hold their subcommands.
@@ -341,11 +352,14 @@ def command(
     categories: str = "",
     tips: Sequence[str] = (),
     complexity: str = "",
-    find_keys: Callable[[Argv], list[int]] | None = None,
+    find_keys: Callable[[Argv], list[tuple[int, str]]] | None = None,
+    key_flags: Callable[[Argv], str] | None = None,
 ) -> Callable[[Handler], Handler]:
     """Register the decorated function as the handler of ``name`` (``"CLIENT|ID"`` for a subcommand).
 
-    ``categories`` names ACL categories that do not follow from flags and group.
+    ``categories`` names ACL categories that do not follow from flags and group; ``-name`` takes one away.
+    ``find_keys`` gives the positions and flags of the keys where ``keys`` cannot describe them, ``key_flags``
+    the flags where they depend on the options.
     """
 
     def register(function: Handler) -> Handler:
@@ -363,6 +377,7 @@ def command(
                 complexity=complexity,
                 function=function,
                 find_keys=find_keys,
+                key_flags=key_flags,
             )
         )
         return function

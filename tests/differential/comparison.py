@@ -47,6 +47,8 @@ def comparable(words: Sequence[bytes], reply: Reply, in_transaction: bool = Fals
     kind, value = reply
     if name in _UNORDERED:
         return _sorted(reply)
+    if name in (b"SORT", b"SORT_RO") and isinstance(value, list):
+        return _sorting(words, reply)
     if name in _PLACES and isinstance(value, list):
         return _places(words, reply)
     if name == b"HGETALL":
@@ -98,6 +100,21 @@ def _places(words: Sequence[bytes], reply: Reply) -> Any:
     if b"COUNT" in options:
         return reply[0], len(reply[1])
     return reply if options & {b"ASC", b"DESC"} else _sorted(reply)
+
+
+def _sorting(words: Sequence[bytes], reply: Reply) -> Any:
+    """A set that is not to be sorted comes in no order, and so do elements whose words are alike.
+
+    Where LIMIT cuts through a set that is not sorted, only the length is certain.
+    """
+    options = [word.upper() for word in words]
+    if b"BY" not in options:
+        return reply
+    sorts = b"*" in words[len(options) - options[::-1].index(b"BY")]
+    if not sorts and words[1].startswith(b"set") and b"LIMIT" in options:
+        return reply[0], len(reply[1])
+    unordered = b"ALPHA" in options if sorts else words[1].startswith(b"set")
+    return _sorted(reply) if unordered else reply
 
 
 def _without_sign_of_zero(reply: Reply) -> Reply:

@@ -182,7 +182,32 @@ SORTED_SETS: dict[str, Part] = {
 }
 
 _CONDITION = options(b"NX", b"XX", b"GT", b"LT", b"gt")
+_SORTED: Part = (v.LIST, v.SET, v.SORTED)
+_NAMED_AFTER: Part = (
+    b"str:*",
+    b"*",
+    b"hash:*->f1",
+    b"hash:*->f2",
+    b"hash:*->",
+    b"list:*",
+    b"#",
+    b"str:1",
+    b"->*",
+)
+_SORT_GET = form(b"GET", _NAMED_AFTER)
+_LIMIT = form(b"LIMIT", v.INDEX, v.INDEX)
+_SORT: Part = (
+    options(b"ASC", b"DESC", b"ALPHA", _LIMIT, b"alpha", form(b"BY", b"nosort")),
+    options(b"desc", _LIMIT, _SORT_GET, form(b"BY", _NAMED_AFTER), form(b"LIMIT", b"1"), b"x"),
+)
+# It is left to chance which of two alike comes first here, so nothing is stored or cut off.
+_SORT_WORDS = form(b"ALPHA", b"BY", _NAMED_AFTER, options(_SORT_GET, b"DESC"))
 KEYS: dict[str, Part] = {
+    "sort": (
+        form(_SORTED, _SORT, maybe(form(b"STORE", (v.LIST, v.LIST, v.SET)))),
+        form(_SORTED, _SORT_WORDS),
+    ),
+    "sort_ro": form(_SORTED, (_SORT, _SORT_WORDS), maybe(maybe(form(b"STORE", v.LIST)))),
     "del": some(v.ANY),
     "unlink": some(v.ANY),
     "exists": some(v.ANY),

@@ -82,6 +82,7 @@ SERVER: dict[str, Part] = {
     "command": (form(b"NOSUCH"), form(b"INFO", b"nosuch")),
     "command|info": some((_any_name, _any_name, b"GET", b"nosuch", b"client|nosuch", b"")),
     "command|getkeys": _any_command,
+    "command|getkeysandflags": _any_command,
     "acl": (b"NOSUCH", _NOTHING),
     "acl|whoami": _NOTHING,
     "config": (b"NOSUCH", _NOTHING),

@@ -1,0 +1,209 @@
+"""SORT and SORT_RO: the elements of a list, set or sorted set in order, or what keys named after them hold.
+
+``BY`` and ``GET`` take a pattern: ``weight_*`` is a string's key with the element in place of the star,
+``object_*->field`` a field of a hash; ``#`` is the element itself.  A ``BY`` without a star means not to sort at all.
+
+Elements that weigh the same stand in the order of their bytes.  With ``ALPHA`` and ``BY`` they stay as they were
+found, as with Redis, unless that is asked for a part (``LIMIT``), where Redis leaves their order to chance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from kedis import errors
+from kedis.commands.args import integer
+from kedis.commands.numbers import NumberError, parse_float
+from kedis.commands.table import DENYOOM, READONLY, WRITE, command, span, unknown_keys
+from kedis.errors import WRONG_TYPE, CommandError
+from kedis.store.database import List
+from kedis.structures.containers import Hash, Set
+from kedis.structures.footprint import bytes_footprints
+from kedis.structures.sorted_set import SortedSet
+
+if TYPE_CHECKING:
+    from kedis.session import Session
+    from kedis.store.database import Database
+
+Lookup = Callable[[bytes], bytes | None]
+
+_SOURCE = span("RO access", 1)
+_NAMED_AFTER_ELEMENTS = unknown_keys("RO access")
+#: Words that follow an option and are never an option themselves.
+_FOLLOWED_BY = {b"limit": 2, b"get": 1, b"by": 1}
+
+
+class _Request:
+    """The options of one call."""
+
+    def __init__(self, argv: Sequence[bytes], may_store: bool) -> None:
+        self.descending = self.alphabetic = False
+        self.first, self.count = 0, -1
+        self.by: bytes | None = None
+        self.get: list[bytes] = []
+        self.store: bytes | None = None
+        position = 2
+        while position < len(argv):
+            word = argv[position].upper()
+            values = argv[position + 1 : position + 3]
+            if word in (b"ASC", b"DESC"):
+                self.descending = word == b"DESC"
+            elif word == b"ALPHA":
+                self.alphabetic = True
+            elif word == b"LIMIT" and len(values) == 2:
+                self.first, self.count = integer(values[0]), integer(values[1])
+                position += 2
+            elif word == b"STORE" and values and may_store:
+                self.store = values[0]
+                position += 1
+            elif word == b"BY" and values:
+                self.by = values[0]
+                position += 1
+            elif word == b"GET" and values:
+                self.get.append(values[0])
+                position += 1
+            else:
+                raise CommandError(errors.SYNTAX)
+            position += 1
+
+    @property
+    def unsorted(self) -> bool:
+        return self.by is not None and b"*" not in self.by
+
+    def part(self, count: int) -> tuple[int, int]:
+        """Where the part that is asked for begins and ends, of ``count`` elements."""
+        first = min(max(self.first, 0), count)
+        return first, count if self.count < 0 else min(first + self.count, count)
+
+
+def _positions(argv: Sequence[bytes]) -> list[tuple[int, str]]:
+    """The keys that the words name: the source, and the destination of the last STORE."""
+    found = [(1, _SOURCE.flags)]
+    store = 0
+    position = 2
+    while position < len(argv):
+        word = argv[position].lower()
+        if word == b"store" and position + 1 < len(argv):
+            position += 1
+            store = position
+        else:
+            position += _FOLLOWED_BY.get(word, 0)
+        position += 1
+    return [*found, (store, "OW update")] if store else found
+
+
+@command(
+    "SORT",
+    arity=-2,
+    flags=WRITE | DENYOOM,
+    group="generic",
+    since="1.0.0",
+    summary="Sorts the elements of a list, set or sorted set, by themselves or by keys named after them.",
+    keys=[_SOURCE, _NAMED_AFTER_ELEMENTS, unknown_keys("OW update")],
+    categories="set sortedset list dangerous -keyspace",
+    complexity="O(N + M log M), N being the elements and M those sorted; O(N) when nothing is sorted",
+    find_keys=_positions,
+)
+def sort(ctx: Session, argv: Sequence[bytes]) -> Any:
+    request = _Request(argv, may_store=True)
+    rows = _rows(ctx.db, argv[1], request)
+    if request.store is None:
+        return rows
+    if not rows:
+        ctx.db.discard(request.store)
+        return 0
+    values = [row or b"" for row in rows]
+    result = List(values)
+    result.payload = bytes_footprints(values)
+    ctx.db.set_value(request.store, result, "sortstore")
+    return len(values)
+
+
+@command(
+    "SORT_RO",
+    arity=-2,
+    flags=READONLY,
+    group="generic",
+    since="7.0.0",
+    summary="Sorts like SORT, and cannot store the result.",
+    keys=[_SOURCE, _NAMED_AFTER_ELEMENTS],
+    categories="set sortedset list dangerous -keyspace",
+    complexity="O(N + M log M), N being the elements and M those sorted; O(N) when nothing is sorted",
+    find_keys=lambda argv: [(1, _SOURCE.flags)],
+)
+def sort_ro(ctx: Session, argv: Sequence[bytes]) -> Any:
+    return _rows(ctx.db, argv[1], _Request(argv, may_store=False))
+
+
+def _rows(db: Database, key: bytes, request: _Request) -> list[bytes | None]:
+    """The answer: the elements in order, or what the GET patterns give for each."""
+    value = db.find(key)
+    if value is not None and type(value) not in (List, Set, SortedSet):
+        raise CommandError(WRONG_TYPE)
+    elements = _in_order(db, () if value is None else value, request)
+    if not request.get:
+        return elements  # type: ignore[return-value]
+    lookups = [_lookup(db, pattern) for pattern in request.get]
+    return [look_up(element) for element in elements for look_up in lookups]
+
+
+def _in_order(db: Database, value: Any, request: _Request) -> list[bytes]:
+    first, end = request.part(len(value))
+    by = None if request.by is None else _lookup(db, request.by)
+    if request.unsorted:
+        if type(value) is not Set or request.store is None:
+            return list(islice(_as_found(value, request.descending), first, end))
+        # What is stored must not depend on the order of a hash table: the journal's reader has another.
+        request.alphabetic, by = True, None
+    elements = list(value)
+    if request.alphabetic and by is None:
+        elements.sort(reverse=request.descending)
+    elif request.alphabetic and by is not None:
+        words = {element: by(element) for element in elements}
+        elements.sort(
+            key=lambda element: (words[element] is not None, words[element]), reverse=request.descending
+        )
+    else:
+        weights = {element: _weight(by(element) if by else element) for element in elements}
+        elements.sort(key=lambda element: (weights[element], element), reverse=request.descending)
+    return elements[first:end]
+
+
+def _as_found(value: Iterable[bytes], descending: bool) -> Iterable[bytes]:
+    if descending and type(value) is not Set:
+        return list(value)[::-1]
+    return value
+
+
+def _weight(text: bytes | None) -> float:
+    """A missing weight is 0; leading space is skipped, and the number ends at a NUL."""
+    text = (text or b"").partition(b"\0")[0].lstrip(b" \t\n\v\f\r")
+    try:
+        return parse_float(text) if text else 0.0
+    except NumberError:
+        raise CommandError(errors.SORT_NOT_A_DOUBLE) from None
+
+
+def _lookup(db: Database, pattern: bytes) -> Lookup:
+    """The function from an element to what ``pattern`` finds for it."""
+    if pattern == b"#":
+        return lambda element: element
+    before, star, after = pattern.partition(b"*")
+    if not star:
+        return lambda element: None
+    behind, arrow, field = after.partition(b"->")
+    if not (arrow and field):
+        return lambda element: _string(db, before + element + after)
+    return lambda element: _field(db, before + element + behind, field)
+
+
+def _string(db: Database, key: bytes) -> bytes | None:
+    value = db.find(key)
+    return bytes(value) if type(value) in (bytes, bytearray) else None
+
+
+def _field(db: Database, key: bytes, field: bytes) -> bytes | None:
+    value = db.find(key)
+    return value.get(field) if type(value) is Hash else None
