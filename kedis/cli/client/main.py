@@ -15,8 +15,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import kedis
-from kedis.cli.client import arguments, oneshot
-from kedis.cli.client.link import Link, LinkLost, Refused, ServerLink
+from kedis.cli.client import arguments, oneshot, pipe
+from kedis.cli.client.link import LinkLost, Refused, ServerLink
+from kedis.cli.client.modes import biggest, latency, scan, stat
+from kedis.cli.client.modes.scan import ServerSays
 from kedis.cli.client.output import Output
 from kedis.cli.client.render import Form
 from kedis.cli.client.target import BadTarget, Target
@@ -33,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run kedis-cli; returns the exit code."""
     try:
         return _run(sys.argv[1:] if argv is None else argv)
-    except (arguments.UsageError, BadTarget, LinkLost) as error:
+    except (arguments.UsageError, BadTarget, LinkLost, ServerSays) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     except KeyboardInterrupt:
@@ -59,6 +61,8 @@ def _run(argv: Sequence[str]) -> int:
         target = replace(target, password=getpass.getpass("Please input password: "))
     elif (options.password or (options.url and "@" in options.url)) and not options.no_auth_warning:
         sys.stderr.write(f"{_WARNING}\n")
+    if options.mode:
+        return _mode(options, target)
     if options.words or not sys.stdin.isatty() or options.last_from_stdin or options.tag:
         return _commands(options, target)
     return 0
@@ -76,7 +80,32 @@ def _commands(options: argparse.Namespace, target: Target) -> int:
     return 0 if well else 1
 
 
-def connect(options: argparse.Namespace, target: Target) -> Link:
+def _mode(options: argparse.Namespace, target: Target) -> int:
+    """Run the mode that a flag asks for; returns the exit code. Raises LinkLost, ServerSays."""
+    mode, pattern = options.mode, _pattern(options)
+    output = output_of(options)
+    link = connect(options, target)
+    with contextlib.closing(link):
+        if mode == "pipe":
+            return pipe.main(link, options.pipe_timeout)
+        if mode == "scan":
+            return scan.run(link, output, pattern, options.count, options.key_type, options.interval or 0.0)
+        if mode in ("bigkeys", "memkeys"):
+            samples = options.memkeys_samples if options.memkeys_samples is not None else -1
+            samples_or_none = samples if mode == "memkeys" else None
+            return biggest.run(link, samples_or_none, pattern, options.count, options.interval or 0.0)
+        if mode == "stat":
+            return stat.run(link, options.interval or 1.0, None if options.repeat == 1 else options.repeat)
+        return latency.run(link, output.form, options.interval, mode == "latency-history")
+
+
+def _pattern(options: argparse.Namespace) -> bytes | None:
+    if options.quoted_pattern is not None:
+        return _unquoted(os.fsencode(options.quoted_pattern))
+    return os.fsencode(options.pattern) if options.pattern is not None else None
+
+
+def connect(options: argparse.Namespace, target: Target) -> ServerLink:
     """Connect for commands that are not typed: what the server minds is printed. Raises LinkLost."""
     wants_maps = options.form in ("json", "quoted-json")
     link = ServerLink(target, options.protocol or (3 if wants_maps else 2), options.timeout)
@@ -118,7 +147,7 @@ def _unquoted(word: bytes) -> bytes:
     except ProtocolError:
         parts = []
     if len(parts) > 1 or (not parts and word):
-        raise arguments.UsageError(f"kedis-cli: --quoted-input: invalid quotes in {os.fsdecode(word)}")
+        raise arguments.UsageError(f"kedis-cli: invalid quotes in {os.fsdecode(word)}")
     return parts[0] if parts else b""
 
 

@@ -137,7 +137,8 @@ def _numbered(reply: object, indent: bytes) -> bytes:
 def _pair(entry: tuple[object, object], inner: bytes) -> bytes:
     key, value = entry
     shown = _numbered(value, inner)
-    nested = bool(pairs_of(value) or elements_of(value))
+    # redis-cli leaves an aggregate of one element on the line of its key.
+    nested = len(pairs_of(value) or elements_of(value) or ()) > 1
     return _numbered(key, inner) + b" => " + (b"\n" + inner + shown if nested else shown)
 
 

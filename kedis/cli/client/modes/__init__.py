@@ -1,0 +1,1 @@
+"""What kedis-cli does over and over by itself: scanning, sizing, watching, timing."""
