@@ -405,6 +405,8 @@ class Engine:
             raise CommandError(errors.NO_AUTH)
         if session.queue is not None and flags & Flag.NO_MULTI:
             raise CommandError(errors.NOT_IN_TRANSACTION)
+        if command.permission is not None:
+            command.permission(session)
         if self.out_of_memory and self._may_grow(session, command):
             raise CommandError(errors.OUT_OF_MEMORY)
         if self.write_error is not None and (command.writes or command.name == "ping"):

@@ -373,3 +373,22 @@ def no_input_keys(command: str) -> str:
 def unknown_category(category: bytes) -> str:
     """The error for ACL CAT."""
     return f"ERR Unknown category '{_shown(category)}'"
+
+
+# -- a server that stands alone
+
+NO_REPLICATION = "ERR Kedis does not replicate other servers"
+INVALID_MASTER_PORT = "ERR Invalid master port"
+NO_FAILOVER = "ERR No failover in progress."
+FAILOVER_TIMEOUT = "ERR FAILOVER timeout must be greater than 0"
+FAILOVER_WITHOUT_REPLICAS = "ERR FAILOVER requires connected replicas."
+CLUSTER_DISABLED = "ERR This instance has cluster support disabled"
+MODULE_NOT_ALLOWED = (
+    'ERR MODULE command not allowed. If the enable-module-command option is set to "local", you can run it from '
+    "a local connection, otherwise you need to set this option in the configuration file, and then restart the server."
+)
+
+
+def no_latency_samples(event: bytes) -> str:
+    """The error for a class of events that LATENCY GRAPH has nothing of."""
+    return f"ERR No samples available for event '{_shown(event)}'"

@@ -43,6 +43,12 @@ _HELP = (
 )
 
 
+def _permission(ctx: Session) -> None:
+    setting = ctx.engine.config.enable_debug_command
+    if not (ctx.is_local if setting == "local" else setting == "yes"):
+        raise CommandError(errors.DEBUG_NOT_ALLOWED)
+
+
 @command(
     "DEBUG",
     arity=-2,
@@ -51,21 +57,14 @@ _HELP = (
     since="1.0.0",
     summary="Commands for testing and for looking inside.",
     complexity="Depends on the subcommand.",
+    permission=_permission,
 )
 def debug(ctx: Session, argv: Sequence[bytes]) -> Any:
-    if not _is_allowed(ctx):
-        raise CommandError(errors.DEBUG_NOT_ALLOWED)
+    _permission(ctx)
     least, most, handler = _SUBCOMMANDS.get(argv[1].lower(), _UNKNOWN)
     if not least <= len(argv) <= most:
         raise CommandError(errors.wrong_subcommand(argv[1], "debug"))
     return handler(ctx, argv)
-
-
-def _is_allowed(ctx: Session) -> bool:
-    setting = ctx.engine.config.enable_debug_command
-    if setting == "local":
-        return ctx.is_local
-    return setting == "yes"
 
 
 def _digest(ctx: Session, argv: Sequence[bytes]) -> SimpleString:

@@ -134,6 +134,23 @@ def latency_history(ctx: Session, argv: Sequence[bytes]) -> list[Any]:
 
 
 @command(
+    "LATENCY|GRAPH",
+    arity=3,
+    flags=_LATENCY_FLAGS,
+    group="server",
+    since="2.8.13",
+    summary="Draws the last slow events of one class.",
+    complexity="O(N), N being the events",
+    tips=_LATENCY_TIPS,
+)
+def latency_graph(ctx: Session, argv: Sequence[bytes]) -> Verbatim:
+    graph = ctx.engine.observer.latency.graph(argv[2], ctx.engine.clock() // 1_000_000_000)
+    if graph is None:
+        raise CommandError(errors.no_latency_samples(argv[2]))
+    return Verbatim(graph.encode())
+
+
+@command(
     "LATENCY|RESET",
     arity=-2,
     flags=_LATENCY_FLAGS,

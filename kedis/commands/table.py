@@ -248,6 +248,7 @@ class Command:
     function: Handler | None = None
     find_keys: Callable[[Argv], list[tuple[int, str]]] | None = None
     key_flags: Callable[[Argv], str] | None = None
+    permission: Callable[[Session], None] | None = None
     parent: Command | None = None
     subcommands: dict[bytes, Command] = field(default_factory=dict)
     # Derived once, read on every call:
@@ -354,12 +355,14 @@ def command(
     complexity: str = "",
     find_keys: Callable[[Argv], list[tuple[int, str]]] | None = None,
     key_flags: Callable[[Argv], str] | None = None,
+    permission: Callable[[Session], None] | None = None,
 ) -> Callable[[Handler], Handler]:
     """Register the decorated function as the handler of ``name`` (``"CLIENT|ID"`` for a subcommand).
 
     ``categories`` names ACL categories that do not follow from flags and group; ``-name`` takes one away.
     ``find_keys`` gives the positions and flags of the keys where ``keys`` cannot describe them, ``key_flags``
-    the flags where they depend on the options.
+    the flags where they depend on the options.  ``permission`` raises for a session that may not run the command,
+    before it is queued in a transaction; the handler asks it, too.
     """
 
     def register(function: Handler) -> Handler:
@@ -378,6 +381,7 @@ def command(
                 function=function,
                 find_keys=find_keys,
                 key_flags=key_flags,
+                permission=permission,
             )
         )
         return function

@@ -13,7 +13,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
+from kedis.observability.sparkline import sparkline
+
 SAMPLES = 160
+_RULE = "-" * 80
+_UNITS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 
 
 class Event:
@@ -53,6 +57,19 @@ class LatencyMonitor:
         """The samples of one class, the oldest first."""
         return list(self.events[name].samples) if name in self.events else []
 
+    def graph(self, name: bytes, now_seconds: int) -> str | None:
+        """The samples of one class, drawn; None when there are none.  O(N)."""
+        event = self.events.get(name)
+        if event is None:
+            return None
+        lengths = [length for _, length in event.samples]
+        ages = [_age(now_seconds - at_seconds) for at_seconds, _ in event.samples]
+        title = (
+            f"{name.decode('utf-8', 'replace')} - high {max(lengths)} ms, low {min(lengths)} ms "
+            f"(all time high {event.highest} ms)"
+        )
+        return f"{title}\n{_RULE}\n{sparkline(lengths, ages)}"
+
     def reset(self, names: Sequence[bytes]) -> int:
         """Forget the classes named, or all; returns how many there were."""
         chosen = [name for name in names or list(self.events) if self.events.pop(name, None) is not None]
@@ -76,6 +93,13 @@ class LatencyMonitor:
                 f"{average:.0f} ms, at most {event.highest} ms. LATENCY HISTORY lists them; SLOWLOG GET shows commands."
             )
         return "\n".join(lines) + "\n"
+
+
+def _age(seconds: int) -> str:
+    for size, unit in _UNITS:
+        if seconds >= size:
+            return f"{seconds // size}{unit}"
+    return "0s"
 
 
 def percentile_us(histogram: Sequence[int], percent: float) -> float:

@@ -177,3 +177,28 @@ def test_histogram_is_a_map_in_resp3(client: Client) -> None:
 def test_help(client: Client) -> None:
     assert b"GET" in client.call("SLOWLOG", "HELP")
     assert b"HISTOGRAM" in client.call("LATENCY", "HELP")
+
+
+def test_the_graph_of_slow_events(client: Client, clock: TickingClock) -> None:
+    latency = client.engine.observer.latency
+    latency.threshold_ms = 1
+    for ago, length in ((86400, 50), (3600, 10), (61, 200), (3, 3)):
+        latency.add(b"command", START - ago, length)
+    clock.step_ns = 0
+    # The marks are those that Redis 7.0.15 draws for these four lengths.
+    assert client.call("LATENCY", "GRAPH", "command").decode().splitlines() == [
+        "command - high 200 ms, low 3 ms (all time high 200 ms)",
+        "-" * 80,
+        *("  # ", "  | ", "  | ", "#_|_", "    ", "1113", "dhms"),
+    ]
+
+
+def test_a_graph_of_many_events_has_a_line_for_each_eighty(client: Client) -> None:
+    latency = client.engine.observer.latency
+    latency.threshold_ms = 1
+    for second in range(160):
+        latency.add(b"fork", START - 160 + second, 1 + second)
+    first, second = client.call("LATENCY", "GRAPH", "fork").decode().split("-" * 80 + "\n")[1].split("\n\n")
+    assert {len(line) for line in (first + "\n" + second).splitlines()} == {80}
+    assert set(first.splitlines()[0]) == {" "}
+    assert second.splitlines()[0].endswith("#")

@@ -12,18 +12,18 @@ from functools import cache
 from random import Random
 
 from kedis.commands import load_all
-from kedis.commands.table import every_command
+from kedis.commands.table import COMMANDS, every_command
 from tests.differential import families
 from tests.differential import vocabulary as v
 from tests.differential.vocabulary import Part, Words, draw, form, maybe, options, some
 
+load_all()
 _NOTHING = form()
 
 
 @cache
 def known_names() -> list[str]:
     """The rows of Kedis's table that the grammar can call."""
-    load_all()
     return [row.name for row in every_command() if row.name in GRAMMAR]
 
 
@@ -87,10 +87,27 @@ SERVER: dict[str, Part] = {
     "acl|whoami": _NOTHING,
     "config": (b"NOSUCH", _NOTHING),
     "latency": (b"NOSUCH", _NOTHING),
+    "latency|graph": (b"command", b"x"),
     "latency|history": (b"command", b"x"),
     "latency|latest": _NOTHING,
     "latency|reset": some(b"command", least=0),
     "role": _NOTHING,
+    "failover": some(
+        (b"ABORT", b"force", form(b"TIMEOUT", v.COUNT), form(b"TO", b"host", v.COUNT), b"TO", b"x"), least=0
+    ),
+    "readonly": _NOTHING,
+    "readwrite": _NOTHING,
+    "asking": _NOTHING,
+    "cluster": (b"NOSUCH", _NOTHING),
+    **{
+        row.name: (some(v.COUNT, least=abs(row.arity) - 2, most=abs(row.arity) - 2), some(v.COUNT, least=0))
+        for row in COMMANDS[b"cluster"].subcommands.values()
+    },
+    "module": (b"NOSUCH", _NOTHING),
+    "module|list": _NOTHING,
+    "module|load": some(b"x.so", least=0),
+    "module|loadex": some(b"x.so", least=0),
+    "module|unload": some(b"x", least=0),
     "slowlog": (b"NOSUCH", _NOTHING),
     "slowlog|get": maybe(v.COUNT),
     "slowlog|len": _NOTHING,
@@ -181,11 +198,14 @@ SCRIPTED: dict[str, str] = {
     "memory|purge": "nothing to compare but the reply",
     "memory|stats": "the values are the server's own",
     "memory|usage": "the values are the server's own",
+    "module|help": "the texts are our own",
     "monitor": "what follows is not a reply",
     "psubscribe": "several replies",
     "pubsub|help": "the texts are our own",
     "punsubscribe": "several replies",
+    "replicaof": "with a little bad luck Redis becomes a replica",
     "shutdown": "ends the server",
+    "slaveof": "with a little bad luck Redis becomes a replica",
     "slowlog|help": "the texts are our own",
     "ssubscribe": "several replies",
     "subscribe": "several replies",

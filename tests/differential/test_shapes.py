@@ -266,6 +266,21 @@ def wait(servers: Servers) -> None:
     same(servers, "WAIT 0 0", "WAIT -1 0", "WAIT 1 10", "WAIT x 0", "WAIT 0 x", "WAIT 0 -1", "WAIT 0")
 
 
+def replicaof(name: str) -> Callable[[Servers], None]:
+    def script(servers: Servers) -> None:
+        same(
+            servers,
+            f"{name} NO one",
+            f"{name} host x",
+            f"{name} host -1",
+            f"{name} host 70000",
+            name,
+            f"{name} no",
+        )
+
+    return script
+
+
 def blocking(name: str, keys: str, push: str) -> Callable[[Servers], None]:
     """``name`` where it need not wait: something is there, a transaction runs it, or it is wrong."""
 
@@ -394,6 +409,9 @@ SCRIPTS: dict[str, Callable[[Servers], None]] = {
     "memory": memory,
     "memory|doctor": memory,
     "memory|help": help_texts("MEMORY"),
+    "module|help": help_texts("MODULE"),
+    "replicaof": replicaof("REPLICAOF"),
+    "slaveof": replicaof("slaveof"),
     "memory|malloc-stats": memory,
     "memory|purge": memory,
     "memory|stats": memory,
