@@ -63,9 +63,25 @@ def _run(argv: Sequence[str]) -> int:
         sys.stderr.write(f"{_WARNING}\n")
     if options.mode:
         return _mode(options, target)
-    if options.words or not sys.stdin.isatty() or options.last_from_stdin or options.tag:
+    if (
+        options.words
+        or not (sys.stdin.isatty() and sys.stdout.isatty())
+        or options.last_from_stdin
+        or options.tag
+    ):
         return _commands(options, target)
-    return 0
+    return _interactive(options, target)
+
+
+def _interactive(options: argparse.Namespace, target: Target) -> int:
+    try:
+        from kedis.cli.client.shell import Shell
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] != "prompt_toolkit":
+            raise
+        line = "kedis-cli: an interactive session needs prompt_toolkit: pip install 'kedis[cli]'"
+        raise arguments.UsageError(line) from None
+    return Shell(target, options).run()
 
 
 def _commands(options: argparse.Namespace, target: Target) -> int:

@@ -14,6 +14,9 @@ from collections.abc import Callable, Sequence
 
 from kedis.cli.client.wire import BigNumber, Double, ErrorReply, Members, Pairs, Status, Verbatim
 
+# Writes down a bulk string so that it can be told from what stands around it.
+Quoter = Callable[[bytes | bytearray], bytes]
+
 
 class Form(enum.Enum):
     """How replies are printed."""
@@ -112,14 +115,17 @@ def _raw(reply: object, delimiter: bytes) -> bytes:
 
 
 def _human(reply: object, _delimiter: bytes) -> bytes:
-    return _numbered(reply, b"")
+    return numbered(reply, b"", quote)
 
 
-def _numbered(reply: object, indent: bytes) -> bytes:
-    """A reply whose first line is printed where the cursor stands, the others behind `indent`."""
+def numbered(reply: object, indent: bytes, string: Quoter) -> bytes:
+    """A reply whose first line is printed where the cursor stands, the others behind `indent`.
+
+    `string` writes down a bulk string.
+    """
     pairs, elements = pairs_of(reply), elements_of(reply)
     if pairs is None and elements is None:
-        return _scalar(reply)
+        return _scalar(reply, string)
     entries: Sequence[object] = pairs if pairs is not None else elements or ()
     if not entries:
         return _EMPTY[_shape(reply)]
@@ -129,17 +135,17 @@ def _numbered(reply: object, indent: bytes) -> bytes:
     lines = []
     for position, entry in enumerate(entries, 1):
         start = b"" if position == 1 else indent
-        text = _pair(pairs[position - 1], inner) if pairs is not None else _numbered(entry, inner)
+        text = numbered(entry, inner, string) if pairs is None else _pair(pairs[position - 1], inner, string)
         lines.append(b"%b%*d%b %b" % (start, width, position, mark, text))
     return b"\n".join(lines)
 
 
-def _pair(entry: tuple[object, object], inner: bytes) -> bytes:
+def _pair(entry: tuple[object, object], inner: bytes, string: Quoter) -> bytes:
     key, value = entry
-    shown = _numbered(value, inner)
+    shown = numbered(value, inner, string)
     # redis-cli leaves an aggregate of one element on the line of its key.
     nested = len(pairs_of(value) or elements_of(value) or ()) > 1
-    return _numbered(key, inner) + b" => " + (b"\n" + inner + shown if nested else shown)
+    return numbered(key, inner, string) + b" => " + (b"\n" + inner + shown if nested else shown)
 
 
 def _shape(reply: object) -> str:
@@ -151,11 +157,11 @@ def _shape(reply: object) -> str:
 _EMPTY = {"map": b"(empty hash)", "set": b"(empty set)", "array": b"(empty array)"}
 
 
-def _scalar(reply: object) -> bytes:
+def _scalar(reply: object, string: Quoter) -> bytes:
     if isinstance(reply, Verbatim):
         return bytes(reply)
     if isinstance(reply, (bytes, bytearray)):
-        return quote(reply)
+        return string(reply)
     if reply is None:
         return b"(nil)"
     if isinstance(reply, bool):

@@ -1,0 +1,149 @@
+"""Replies for a person at a terminal: colours, tables, readable UTF-8, a pager for what does not fit."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from prompt_toolkit.utils import get_cwidth
+
+from kedis.cli.client.render import (
+    Form,
+    elements_of,
+    encode,
+    is_plain_text,
+    numbered,
+    pairs_of,
+    quote,
+    render,
+)
+from kedis.cli.client.wire import ErrorReply, Pairs
+
+_WIDEST_FIELD = 40
+# Commands whose flat RESP2 reply is really a map.
+_MAP_COMMANDS = ((b"HGETALL", b""), (b"CONFIG", b"GET"))
+
+_COLOURS = {"mark": "2", "string": "32", "number": "36", "nil": "2", "error": "31", "field": "34"}
+
+
+class Display:
+    """Prints replies. `colour`, `pager` and `form` may be changed between replies."""
+
+    def __init__(self, colour: bool) -> None:
+        self.colour = colour
+        self.pager = True
+        self.form = Form.HUMAN
+
+    def show(self, words: Sequence[bytes], reply: object) -> None:
+        """Print the reply to a command, through the pager when it is longer than the screen."""
+        self.print(self.text(words, reply))
+
+    def text(self, words: Sequence[bytes], reply: object) -> str:
+        """The reply as it is printed, without a newline at its end."""
+        if is_plain_text(words) and not isinstance(reply, ErrorReply):
+            return _decoded(render(reply, Form.RAW)).replace("\r\n", "\n").removesuffix("\n")
+        if self.form is not Form.HUMAN:
+            return _decoded(render(reply, self.form)).removesuffix("\n")
+        pairs = pairs_of(_as_map(words, reply))
+        if pairs and not any(_nested(value) for pair in pairs for value in pair):
+            return self._table(pairs)
+        return self._painted(_decoded(numbered(reply, b"", readable)))
+
+    def print(self, text: str) -> None:
+        """Print text, through the pager when it is longer than the screen."""
+        rows = shutil.get_terminal_size().lines
+        if self.pager and text.count("\n") + 2 > rows and sys.stdout.isatty() and _page(text):
+            return
+        sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape") + b"\n")
+        sys.stdout.flush()
+
+    def paint(self, kind: str, text: str) -> str:
+        """The text in the colour of its kind."""
+        return f"\x1b[{_COLOURS[kind]}m{text}\x1b[0m" if self.colour else text
+
+    def _table(self, pairs: Sequence[tuple[object, object]]) -> str:
+        fields = [_decoded(numbered(key, b"", readable)) for key, _ in pairs]
+        widest = min(max(map(get_cwidth, fields)), _WIDEST_FIELD)
+        lines = []
+        for name, (_, value) in zip(fields, pairs, strict=True):
+            padding = " " * max(0, widest - get_cwidth(name))
+            shown = self._painted(_decoded(numbered(value, b"", readable)))
+            lines.append(f"{self.paint('field', name)}{padding} {self.paint('mark', '|')} {shown}")
+        lines.append(self.paint("mark", f"({len(pairs)} {'field' if len(pairs) == 1 else 'fields'})"))
+        return "\n".join(lines)
+
+    def _painted(self, text: str) -> str:
+        """Colour numbered text, line by line: the marks in front, then the value by how it begins."""
+        return "\n".join(map(self._painted_line, text.split("\n"))) if self.colour else text
+
+    def _painted_line(self, line: str) -> str:
+        match = _LINE.match(line)
+        assert match is not None
+        marks, value = match.groups()
+        kind = next((kind for start, kind in _KINDS if value.startswith(start)), None)
+        shown = self.paint(kind, value) if kind and value else value
+        return (self.paint("mark", marks) if marks else "") + shown
+
+
+_LINE = re.compile(r"((?:\s*\d+[)#~] )*)(.*)", re.DOTALL)
+_KINDS = (
+    ('"', "string"),
+    ("(integer)", "number"),
+    ("(double)", "number"),
+    ("(big number)", "number"),
+    ("(error)", "error"),
+    ("(", "nil"),
+)
+
+
+def readable(data: bytes | bytearray) -> bytes:
+    """Quoted like `quote`, but UTF-8 text stays readable instead of turning into \\x escapes."""
+    if data.isascii():
+        return quote(data)
+    try:
+        text = bytes(data).decode("utf-8")
+    except UnicodeDecodeError:
+        return quote(data)
+    return (
+        b'"'
+        + b"".join(
+            [
+                char.encode() if char.isprintable() and ord(char) > 126 else quote(char.encode())[1:-1]
+                for char in text
+            ]
+        )
+        + b'"'
+    )
+
+
+def _as_map(words: Sequence[bytes], reply: object) -> object:
+    name, child = words[0].upper(), words[1].upper() if len(words) > 1 else b""
+    if not isinstance(reply, list) or isinstance(reply, Pairs) or len(reply) % 2:
+        return reply
+    if (name, b"") in _MAP_COMMANDS or (name, child) in _MAP_COMMANDS:
+        return Pairs(zip(reply[::2], reply[1::2], strict=True))
+    return reply
+
+
+def _nested(value: object) -> bool:
+    return pairs_of(value) is not None or elements_of(value) is not None
+
+
+def _decoded(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
+
+
+def _page(text: str) -> bool:
+    """Show text in $PAGER (less, if there is none); False when that cannot be run."""
+    command = shlex.split(os.environ.get("PAGER", "")) or ["less", "-RX"]
+    if shutil.which(command[0]) is None:
+        return False
+    with contextlib.suppress(OSError, KeyboardInterrupt):
+        subprocess.run(command, input=encode(text) + b"\n", check=False)
+    return True

@@ -1,0 +1,41 @@
+"""The history of what was typed: a file that only its owner may read, and that never gets a password."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+
+from kedis.cli.client.secrets import carries_secret
+
+FILE_NAME = ".kedis_cli_history"
+
+
+class _DiscreetFile(FileHistory):
+    def append_string(self, string: str) -> None:
+        """Keep a line, unless it carries a secret; a full or read-only disk costs the file only."""
+        if not carries_secret(string):
+            with contextlib.suppress(OSError):
+                super().append_string(string)
+
+
+class _DiscreetMemory(InMemoryHistory):
+    def append_string(self, string: str) -> None:
+        """Keep a line, unless it carries a secret."""
+        if not carries_secret(string):
+            super().append_string(string)
+
+
+def open_history(environment: Mapping[str, str], wanted: bool = True) -> History:
+    """The history in ~/.kedis_cli_history, or where KEDISCLI_HISTFILE says; in memory when that cannot be."""
+    name = environment.get("KEDISCLI_HISTFILE") or os.path.join(os.path.expanduser("~"), FILE_NAME)
+    if not wanted or name == os.devnull:
+        return _DiscreetMemory()
+    try:
+        os.close(os.open(name, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600))
+    except OSError:
+        return _DiscreetMemory()
+    return _DiscreetFile(str(Path(name)))

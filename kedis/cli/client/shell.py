@@ -1,0 +1,398 @@
+"""The interactive session: prompt, run, show, and again.
+
+The shell knows a Link, and that a link can be lost. What then happens is `on_lost`'s matter: it says so, and
+the next command connects anew, unless the standalone mode gives another link. Lines that begin with ':' are
+for the client; `colon` holds them, and the standalone mode adds its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.util
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
+from prompt_toolkit.formatted_text import StyleAndTextTuples
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+
+from kedis.cli.client import catalogue, colon, danger, manual
+from kedis.cli.client.completion import CommandCompleter, CommandLexer, KeyNames, hint
+from kedis.cli.client.display import Display
+from kedis.cli.client.history import open_history
+from kedis.cli.client.link import Link, LinkLost, ServerLink
+from kedis.cli.client.listening import LISTENING, live_line
+from kedis.cli.client.peek import peek
+from kedis.cli.client.render import encode
+from kedis.cli.client.target import Target
+from kedis.cli.client.wire import ErrorReply
+from kedis.errors import ProtocolError
+from kedis.resp.requests import split_inline
+
+_STANDALONE = "kedis.cli.client.standalone"
+# A reply that took longer is timed even when nobody asked.
+_SLOW_SECONDS = 0.5
+# The connection that completes key names gives up after this long, as somebody is typing.
+_SIDE_TIMEOUT_SECONDS = 0.3
+
+
+class Leave(Exception):
+    """The user wants out."""
+
+
+class Shell:
+    """One interactive session. `run()` returns when the user leaves.
+
+    Args:
+        target: the server; a successful AUTH is remembered in it for the next connection.
+        options: the command line.
+    """
+
+    def __init__(self, target: Target, options: argparse.Namespace) -> None:
+        self.target = target
+        self.options = options
+        self.link: Link | None = None
+        self.transaction = False
+        self.timing = False
+        self.catalogue = catalogue.Catalogue()
+        self.display = Display(colour=not (options.no_color or os.environ.get("NO_COLOR")))
+        self.colon: dict[str, Callable[[Shell, list[str]], None]] = colon.commands()
+        self.on_lost: Callable[[LinkLost], None] = self._offer_standalone
+        self._side: Link | None = None
+        self._side_of: Link | None = None
+        self.history = open_history(os.environ, not options.no_history)
+        self._session = self._make_session()
+        if importlib.util.find_spec(f"{_STANDALONE}.colon") is not None:
+            self.colon.update(importlib.import_module(f"{_STANDALONE}.colon").commands())
+
+    # -- the loop
+
+    def run(self) -> int:
+        """Connect, then read and run lines until the user leaves; returns the exit code."""
+        try:
+            self.connect()
+        except LinkLost as error:
+            self.lose(error)
+        while True:
+            try:
+                self.execute(self._session.prompt(self.prompt))
+            except KeyboardInterrupt:
+                continue
+            except (EOFError, Leave):
+                break
+        self.close()
+        return 0
+
+    def execute(self, line: str) -> None:
+        """Run one line. Raises Leave."""
+        line = line.replace("\\\n", " ").strip()
+        if not line:
+            return
+        if line.startswith(":"):
+            self._run_colon(line[1:].split())
+            return
+        try:
+            words = split_inline(encode(line.replace("\n", " ")))
+        except ProtocolError:
+            self.say("Invalid argument(s): the quotes do not match")
+            return
+        times = 1
+        if len(words) > 1 and words[0].isdigit():
+            times, words = int(words[0]), words[1:]
+        try:
+            for _ in range(times):
+                if not self._run(words):
+                    break
+        except LinkLost as error:
+            self.lose(error)
+        except KeyboardInterrupt:
+            self._interrupted()
+
+    def prompt(self) -> StyleAndTextTuples:
+        """`127.0.0.1:6379[2](TX)> `; alone, in another colour, so that it cannot be mistaken."""
+        if self.link is None:
+            return [("ansired", "not connected> ")]
+        alone = not isinstance(self.link, ServerLink)
+        database = f"[{self.link.database}]" if self.link.database else ""
+        parts: StyleAndTextTuples = [("bold ansiyellow" if alone else "", self.link.description + database)]
+        if self.transaction:
+            parts.append(("ansimagenta", "(TX)"))
+        return [*parts, ("bold ansiyellow" if alone else "", "> ")]
+
+    # -- talking
+
+    def say(self, text: str) -> None:
+        """Print a line of the client's own."""
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+
+    def ask(self, question: str) -> str:
+        """Ask for a line; it never reaches the history. Ctrl-C and Ctrl-D answer with nothing."""
+        try:
+            return PromptSession[str]().prompt(f"{question} ").strip()
+        except (EOFError, KeyboardInterrupt):
+            return ""
+
+    def confirm(self, question: str) -> bool:
+        """Ask a yes-or-no question; anything but yes is no."""
+        return self.ask(f"{question} [y/N]").lower() in ("y", "yes")
+
+    # -- the link
+
+    def connect(self) -> None:
+        """Connect to the target. Raises LinkLost."""
+        link = ServerLink(self.target, self.options.protocol or 3, self.options.timeout)
+        for warning in link.warnings:
+            self.say(warning)
+        self.use(link)
+        if isinstance(reply := link.send([b"PING"]), ErrorReply) and reply.startswith("NOAUTH"):
+            self.say(
+                "This server wants a password: AUTH [user] password (it will not be kept in the history)."
+            )
+
+    def use(self, link: Link) -> None:
+        """Go on with another link. Raises LinkLost."""
+        self.link = link
+        self.transaction = False
+        self.catalogue = catalogue.load(link)
+
+    def lose(self, error: LinkLost) -> None:
+        """Let go of the link and do what is to be done when one is lost."""
+        if self.link is not None:
+            self.target = replace(self.target, database=self.link.database)
+            self.link.close()
+        self.link = None
+        if self.transaction:
+            self.transaction = False
+            self.say("The transaction (MULTI) went with the connection: nothing of it was run.")
+        self.on_lost(error)
+
+    def close(self) -> None:
+        """Close the connections."""
+        for link in (self.link, self._side):
+            if link is not None:
+                link.close()
+
+    def _offer_standalone(self, error: LinkLost) -> None:
+        self.say(str(error))
+        if importlib.util.find_spec(f"{_STANDALONE}.fallback") is not None:
+            link = importlib.import_module(f"{_STANDALONE}.fallback").offer(self, error)
+            if link is not None:
+                self.use(link)
+                return
+        self.say("The next command tries to connect again.")
+
+    def _interrupted(self) -> None:
+        """Ctrl-C while a reply was awaited: the connection is gone with it."""
+        if not isinstance(self.link, ServerLink):
+            return
+        self.say("\nGave up waiting; the command may still be run by the server.")
+        self._reconnect()
+
+    def _reconnect(self) -> None:
+        assert self.link is not None
+        self.target = replace(self.target, database=self.link.database)
+        self.link.close()
+        lost_transaction, self.transaction = self.transaction, False
+        try:
+            self.connect()
+        except LinkLost as error:
+            self.transaction = lost_transaction
+            self.lose(error)
+
+    # -- commands
+
+    def _run(self, words: list[bytes]) -> bool:
+        """Run one command; False when it is of no use to repeat it. Raises LinkLost, Leave."""
+        name = words[0].lower()
+        if name in _LOCAL:
+            _LOCAL[name](self, words)
+            return True
+        if self.link is None:
+            self.connect()
+        assert self.link is not None
+        warning = danger.question(words, self._count_keys)
+        if warning is not None and not self.confirm(f"{warning} Run it?"):
+            self.say("(not run)")
+            return False
+        if name in LISTENING:
+            self._listen(words)
+            return False
+        begun = time.perf_counter()
+        reply = self.link.send(words)
+        seconds = time.perf_counter() - begun
+        self._note(words, reply)
+        self.display.show(words, reply)
+        self._show_pushes()
+        if self.timing or seconds > _SLOW_SECONDS:
+            self.say(f"({seconds * 1000:.3f} ms)" if seconds < 1 else f"({seconds:.2f} s)")
+        return True
+
+    def _note(self, words: list[bytes], reply: object) -> None:
+        """Keep what the session knows of itself true to what the server accepted."""
+        name = words[0].upper()
+        if name in (b"EXEC", b"DISCARD", b"RESET"):
+            self.transaction = False
+        if isinstance(reply, ErrorReply) or reply == "QUEUED":
+            return
+        if name == b"MULTI":
+            self.transaction = True
+        elif name == b"AUTH" and len(words) in (2, 3):
+            self._remember_login(words)
+
+    def _remember_login(self, words: list[bytes]) -> None:
+        user = os.fsdecode(words[1]) if len(words) == 3 else None
+        self.target = replace(self.target, user=user, password=os.fsdecode(words[-1]))
+        link = self.link
+        if isinstance(link, ServerLink):
+            if link.protocol == 2 and self.options.protocol != 2:
+                link.send([b"HELLO", b"3"])
+            if not self.catalogue.entries or link.database != self.target.database:
+                link.send([b"SELECT", b"%d" % self.target.database])
+
+    def _count_keys(self) -> int:
+        if self.link is None or self.transaction:
+            return 0
+        size = self.link.send([b"DBSIZE"])
+        return size if isinstance(size, int) else 0
+
+    def _show_pushes(self) -> None:
+        while isinstance(self.link, ServerLink) and self.link.pushes:
+            self.say(live_line(self.link.pushes.popleft()))
+
+    def _listen(self, words: list[bytes]) -> None:
+        """SUBSCRIBE and MONITOR: print what comes until Ctrl-C, then be back at the prompt."""
+        assert self.link is not None
+        link = self.link
+        reply: object = link.send(words)
+        if isinstance(reply, ErrorReply):
+            self.display.show(words, reply)
+            return
+        self.say("Reading messages... (press Ctrl-C to stop)")
+        try:
+            while True:
+                if reply is not None:
+                    self.say(live_line(reply))
+                reply = link.read_push(None)
+        except KeyboardInterrupt:
+            self.say("")
+        if isinstance(link, ServerLink):
+            # A new connection is free of subscriptions; so redis-cli does it too.
+            self._reconnect()
+        elif callable(stop := getattr(link, "stop_listening", None)):
+            stop()
+
+    def _run_colon(self, words: list[str]) -> None:
+        handler = self.colon.get(words[0].lower()) if words else None
+        if handler is None:
+            self.say("No such command of the client; there are:")
+            handler = colon.help_
+        try:
+            handler(self, words[1:])
+        except LinkLost as error:
+            self.lose(error)
+        except KeyboardInterrupt:
+            self.say("")
+
+    # -- the prompt's furniture
+
+    def side_link(self) -> Link | None:
+        """A link for completing key names, apart from the session's own; None when there is none to be had."""
+        if self.link is None or self.transaction:
+            return None
+        if not isinstance(self.link, ServerLink):
+            return self.link
+        fits = self._side is not None and self._side.database == self.link.database
+        if not fits or self._side_of is not self.link:
+            if self._side is not None:
+                self._side.close()
+            # Tried once for a connection (and database): typing must not wait for a server that is gone.
+            self._side, self._side_of = None, self.link
+            target = replace(self.target, database=self.link.database)
+            try:
+                self._side = ServerLink(target, 2, _SIDE_TIMEOUT_SECONDS)
+            except LinkLost:
+                return None
+        return self._side
+
+    def _make_session(self) -> PromptSession[str]:
+        keys = KeyNames(self.side_link)
+        own = tuple(self.colon)
+        return PromptSession(
+            history=self.history,
+            completer=CommandCompleter(lambda: self.catalogue, lambda: self.colon or own, keys),
+            lexer=CommandLexer(lambda: self.catalogue),
+            auto_suggest=AutoSuggestFromHistory(),
+            bottom_toolbar=self._toolbar,
+            complete_while_typing=True,
+            multiline=True,
+            prompt_continuation="... ",
+            key_bindings=_bindings(),
+            style=None,
+        )
+
+    def _toolbar(self) -> StyleAndTextTuples:
+        text = self._session.default_buffer.document.text_before_cursor
+        return hint(self.catalogue, text) or [
+            ("", " help: what there is   Tab: complete   Ctrl-R: search   Ctrl-D: leave")
+        ]
+
+
+def _bindings() -> KeyBindings:
+    bindings = KeyBindings()
+
+    @bindings.add("enter")
+    def _(event: KeyPressEvent) -> None:
+        buffer = event.current_buffer
+        if buffer.document.is_cursor_at_the_end and buffer.text.endswith("\\"):
+            buffer.insert_text("\n")
+        else:
+            buffer.validate_and_handle()
+
+    return bindings
+
+
+def _leave(_shell: Shell, _words: Sequence[bytes]) -> None:
+    raise Leave
+
+
+def _help(shell: Shell, words: Sequence[bytes]) -> None:
+    topic = [os.fsdecode(word) for word in words[1:]]
+    shell.display.print(manual.explain(shell.catalogue, topic))
+
+
+def _clear(shell: Shell, _words: Sequence[bytes]) -> None:
+    colon.clear(shell, [])
+
+
+def _connect(shell: Shell, words: Sequence[bytes]) -> None:
+    colon.connect(shell, [os.fsdecode(word) for word in words[1:]])
+
+
+def _peek(shell: Shell, words: Sequence[bytes]) -> None:
+    if len(words) != 2:
+        shell.say("peek KEY shows a key's type, TTL, size and first part")
+        return
+    if shell.link is None:
+        shell.connect()
+    assert shell.link is not None
+    facts, command, part = peek(shell.link, words[1])
+    shell.say(facts)
+    if command:
+        shell.display.show(command, part)
+
+
+_LOCAL: dict[bytes, Callable[[Shell, Sequence[bytes]], None]] = {
+    b"quit": _leave,
+    b"exit": _leave,
+    b"help": _help,
+    b"?": _help,
+    b"clear": _clear,
+    b"connect": _connect,
+    b"peek": _peek,
+}
