@@ -324,7 +324,7 @@ def _text_filter(attribute: str, value: bytes) -> Callable[[Session], bool]:
     arity=-3,
     flags=ADMIN | _ORDINARY,
     group="connection",
-    since="3.0.0",
+    since="2.9.50",
     summary="Holds the commands of all clients (ALL) or their writes (WRITE) back for some milliseconds.",
     complexity="O(1)",
 )

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from kedis import errors
 from kedis.commands.help import help_lines
+from kedis.commands.syntax import parse
+from kedis.commands.syntax_table import DEPRECATED, SYNTAX, SYSTEM
 from kedis.commands.table import LOADING, NO_MANDATORY_KEYS, STALE, Command, KeySpec, command
 from kedis.errors import CommandError
 from kedis.resp.values import OrderedSet, SimpleString
@@ -184,7 +186,7 @@ def describe(row: Command) -> list[Any]:
 
 
 def document(row: Command) -> dict[bytes, Any]:
-    """What COMMAND DOCS says of one command."""
+    """What COMMAND DOCS says of one command (less the history of its options)."""
     facts: dict[bytes, Any] = {
         b"summary": row.summary.encode(),
         b"since": row.since.encode(),
@@ -192,6 +194,15 @@ def document(row: Command) -> dict[bytes, Any]:
     }
     if row.complexity:
         facts[b"complexity"] = row.complexity.encode()
+    if row.name in SYSTEM:
+        facts[b"doc_flags"] = _statuses(["syscmd"])
+    if row.name in DEPRECATED:
+        since, instead = DEPRECATED[row.name]
+        facts[b"doc_flags"] = _statuses(["deprecated"])
+        facts[b"deprecated_since"] = since.encode()
+        facts[b"replaced_by"] = instead.encode()
+    if row.name in SYNTAX:
+        facts[b"arguments"] = [argument.document() for argument in parse(SYNTAX[row.name])]
     if row.subcommands:
         facts[b"subcommands"] = {child.name.encode(): document(child) for child in row.subcommands.values()}
     return facts

@@ -100,10 +100,11 @@ def role(_ctx: Session, _argv: Sequence[bytes]) -> list[Any]:
     "WAIT",
     arity=3,
     flags=NOSCRIPT,
-    group="connection",
+    group="generic",
     since="3.0.0",
     summary="Counts the replicas that have the writes of this connection: 0, at once, for there are none.",
     complexity="O(1)",
+    categories="connection -keyspace",
     tips=["request_policy:all_shards", "response_policy:agg_min"],
 )
 def wait(_ctx: Session, argv: Sequence[bytes]) -> int:

@@ -1,0 +1,63 @@
+"""The notation in which the arguments of commands are written down."""
+
+from __future__ import annotations
+
+import pytest
+
+from kedis.commands import load_all
+from kedis.commands.syntax import parse
+from kedis.commands.syntax_table import DEPRECATED, SYNTAX, SYSTEM
+from kedis.commands.table import every_command
+
+load_all()
+
+
+def usage(text: str) -> str:
+    return " ".join(argument.usage() for argument in parse(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("key@0 value", "key value"),
+        ('[condition("NX" | "XX")~2.6.12]', "[NX|XX]"),
+        ('where("BEFORE" | "AFTER") pivot', "<BEFORE|AFTER> pivot"),
+        ("key@0 key@1...", "key key [key ...]"),
+        ('["GET" pattern:pattern@1...+]', "[GET pattern [GET pattern ...]]"),
+        ('["WEIGHTS" weight:int...]', "[WEIGHTS weight [weight ...]]"),
+        ('["LIMIT" offset_count{offset:int count:int}]', "[LIMIT offset count]"),
+        ('key_or_empty(key@0 | empty="")', '<key|"">'),
+        ("addr:ip:port", "addr:ip:port"),
+    ],
+)
+def test_notation(text: str, shown: str) -> None:
+    assert usage(text) == shown
+
+
+def test_types_and_versions() -> None:
+    seconds, *_ = parse('["EX" seconds:int~2.6.12!7.0.0] at:time score:double')
+    assert seconds.document() == {
+        b"name": b"seconds",
+        b"type": b"integer",
+        b"token": b"EX",
+        b"since": b"2.6.12",
+        b"deprecated_since": b"7.0.0",
+        b"flags": seconds.document()[b"flags"],
+    }
+    assert [argument.type for argument in parse("at:time score:double x:pattern")] == [
+        "unix-time",
+        "double",
+        "pattern",
+    ]
+
+
+@pytest.mark.parametrize("text", ["[key", "a(b", "a{b", "a]", "a(b|)", "...", ")"])
+def test_what_breaks_the_rules_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"should be|out of place"):
+        parse(text)
+
+
+def test_only_commands_that_exist_are_described() -> None:
+    names = {row.name for row in every_command()}
+    assert set(DEPRECATED) | SYSTEM <= names | {"restore-asking"}
+    assert set(SYNTAX) <= names | {"dump", "restore", "restore-asking", "migrate", "bgsave"}
