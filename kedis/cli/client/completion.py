@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
@@ -156,6 +157,9 @@ def hint(catalogue: Catalogue, text: str) -> StyleAndTextTuples:
     entry = catalogue.find([*done, typed] if typed else done)
     if entry is None:
         return []
+    children = [child.name.split(" ", 1)[1] for child in catalogue.subcommands(entry.name)]
+    if children:
+        entry = replace(entry, syntax="|".join(children))
     behind = len(done) - len(entry.name.split(" "))
     parts: StyleAndTextTuples = [("bold", f" {entry.name}")]
     for position, word in enumerate(entry.words):

@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
@@ -39,6 +40,13 @@ _STANDALONE = "kedis.cli.client.standalone"
 _SLOW_SECONDS = 0.5
 # The connection that completes key names gives up after this long, as somebody is typing.
 _SIDE_TIMEOUT_SECONDS = 0.3
+
+
+def _standalone(module: str) -> Any:
+    """A module of the standalone mode, or None where it is not installed."""
+    if importlib.util.find_spec(_STANDALONE) is None:
+        return None
+    return importlib.import_module(f"{_STANDALONE}.{module}")
 
 
 class Leave(Exception):
@@ -67,8 +75,8 @@ class Shell:
         self._side_of: Link | None = None
         self.history = open_history(os.environ, not options.no_history)
         self._session = self._make_session()
-        if importlib.util.find_spec(f"{_STANDALONE}.colon") is not None:
-            self.colon.update(importlib.import_module(f"{_STANDALONE}.colon").commands())
+        if (alone := _standalone("colon")) is not None:
+            self.colon.update(alone.commands())
 
     # -- the loop
 
@@ -180,8 +188,8 @@ class Shell:
 
     def _offer_standalone(self, error: LinkLost) -> None:
         self.say(str(error))
-        if importlib.util.find_spec(f"{_STANDALONE}.fallback") is not None:
-            link = importlib.import_module(f"{_STANDALONE}.fallback").offer(self, error)
+        if (fallback := _standalone("fallback")) is not None:
+            link = fallback.offer(self, error)
             if link is not None:
                 self.use(link)
                 return
