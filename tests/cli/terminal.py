@@ -16,7 +16,7 @@ WAIT_SECONDS = 15
 class Terminal:
     """kedis-cli in a pty of 100 columns. End it with :meth:`close`."""
 
-    def __init__(self, *flags: str, home: str, environment: Mapping[str, str] = {}) -> None:  # noqa: B006
+    def __init__(self, *flags: str, home: str, environment: Mapping[str, str] = {}) -> None:
         variables = {
             **os.environ,
             "HOME": home,

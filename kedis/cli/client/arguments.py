@@ -82,7 +82,7 @@ def _add_connection(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--askpass", action="store_true", help="ask for the password on the terminal")
     group.add_argument("--no-auth-warning", action="store_true", help="no warning about -a")
     group.add_argument(
-        "-2", dest="protocol", action="store_const", const=2, help="speak RESP2 (default; with --json RESP3)"
+        "-2", dest="protocol", action="store_const", const=2, help="speak RESP2 (default, except with --json)"
     )
     group.add_argument("-3", dest="protocol", action="store_const", const=3, help="speak RESP3")
     group.add_argument(

@@ -56,6 +56,11 @@ def _run(argv: Sequence[str]) -> int:
     if options.version:
         sys.stdout.write(f"kedis-cli {kedis.__version__}\n")
         return 0
+    if options.completion:
+        from kedis.cli.client.scripts import script
+
+        sys.stdout.write(script(options.completion, parser))
+        return 0
     target = arguments.target_of(options, os.environ)
     if options.askpass:
         target = replace(target, password=getpass.getpass("Please input password: "))
