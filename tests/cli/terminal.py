@@ -35,6 +35,7 @@ class Terminal:
             timeout=WAIT_SECONDS,
         )
 
+        self.process.delaybeforesend = None
         # The program asks where the cursor is, and shows its toolbar only when a terminal tells.
         self.screen.write_process_input = self.process.send
 

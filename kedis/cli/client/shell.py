@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import importlib.util
 import os
 import sys
 import time
@@ -44,9 +43,13 @@ _SIDE_TIMEOUT_SECONDS = 0.3
 
 def _standalone(module: str) -> Any:
     """A module of the standalone mode, or None where it is not installed."""
-    if importlib.util.find_spec(_STANDALONE) is None:
+    name = f"{_STANDALONE}.{module}"
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name not in (name, _STANDALONE):
+            raise
         return None
-    return importlib.import_module(f"{_STANDALONE}.{module}")
 
 
 class Leave(Exception):
