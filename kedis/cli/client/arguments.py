@@ -185,15 +185,24 @@ def parse(argv: Sequence[str], parser: argparse.ArgumentParser | None = None) ->
     Raises UsageError.
     """
     parser = parser or build_parser()
-    flags, words = _split(argv, parser)
+    flags, texts, words = _split(argv, parser)
     options = parser.parse_args(flags)
+    for name, value in texts.items():
+        setattr(options, name, value)
     options.words = words
     return options
 
 
-def _split(argv: Sequence[str], parser: argparse.ArgumentParser) -> tuple[list[str], list[str]]:
-    """Flags and command; a flag's value is glued to it, as it may begin with a dash itself."""
+def _split(
+    argv: Sequence[str], parser: argparse.ArgumentParser
+) -> tuple[list[str], dict[str, str], list[str]]:
+    """Flags, the free texts among their values, and the command.
+
+    A value is glued to its flag, as it may begin with a dash itself; argparse drops a text of two dashes
+    even so, hence texts are kept apart.
+    """
     flags: list[str] = []
+    texts: dict[str, str] = {}
     table = parser._option_string_actions
     position = 0
     while position < len(argv) and argv[position].startswith("-") and argv[position] != "-":
@@ -207,8 +216,10 @@ def _split(argv: Sequence[str], parser: argparse.ArgumentParser) -> tuple[list[s
             raise UsageError(f"kedis-cli: {flag} needs a value (kedis-cli --help shows the options)")
         long_name = next(name for name in action.option_strings if name.startswith("--"))
         flags.append(f"{long_name}={argv[position]}")
+        if action.type is None and action.choices is None:
+            texts[action.dest] = argv[position]
         position += 1
-    return flags, list(argv[position:])
+    return flags, texts, list(argv[position:])
 
 
 def target_of(options: argparse.Namespace, environment: Mapping[str, str]) -> Target:
