@@ -37,7 +37,7 @@ class Terminal:
 
         self.process.delaybeforesend = None
         # The program asks where the cursor is, and shows its toolbar only when a terminal tells.
-        self.screen.write_process_input = self.process.send
+        setattr(self.screen, "write_process_input", self.process.send)  # noqa: B010 - pyte means it to be set
 
     def text(self) -> str:
         """What is on the screen, without blanks at the ends of lines."""
