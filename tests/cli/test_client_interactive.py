@@ -210,6 +210,17 @@ def test_formats_timing_and_colours(session: Session) -> None:
     assert session.run(":nonsense").startswith("No such command of the client")
 
 
+def test_going_to_another_server(port: int, session: Session) -> None:
+    gone = closed_port()
+    assert (
+        session.run(f":connect 127.0.0.1 {gone}")
+        == f"Could not connect to 127.0.0.1:{gone}: Connection refused"
+    )
+    assert session.run("connect 127.0.0.1 nonsense") == "nonsense is not a port (1 to 65535)"
+    assert session.run("PING") == "PONG"
+    session.run(f":connect redis://127.0.0.1:{port}/5", "[5]>")
+
+
 def test_long_replies_go_through_the_pager(port: int, open_terminal: Open, tmp_path: Path) -> None:
     pager = tmp_path / "pager"
     pager.write_text("#!/bin/sh\nwc -l | sed 's/^ */paged lines: /'\n")
@@ -251,6 +262,7 @@ def test_a_wrong_password_on_the_command_line(open_terminal: Open) -> None:
     try:
         terminal = open_terminal("-p", str(port), "-a", "wrong", "--no-auth-warning")
         assert "refuses the password: WRONGPASS" in terminal.see("WRONGPASS")
+        assert terminal.ended() == 1
     finally:
         server.close()
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kedis.cli.client import manual
+from kedis.cli.client.link import LinkLost, ServerLink
 from kedis.cli.client.render import Form
 from kedis.cli.client.target import BadTarget, Target, parse_url
 
@@ -73,16 +74,14 @@ def format_(shell: Shell, words: list[str]) -> None:
 
 
 def connect(shell: Shell, words: list[str]) -> None:
-    """:connect HOST [PORT] | URL. Raises LinkLost."""
-    try:
-        target = _target(shell.target, words)
-    except BadTarget as error:
-        shell.say(str(error))
+    """:connect HOST [PORT] | URL; when that fails, all stays as it was."""
+    if shell.link is not None and not isinstance(shell.link, ServerLink):
+        shell.say("You are alone: :reconnect first, so that what was changed here is settled.")
         return
-    if shell.link is not None:
-        shell.link.close()
-    shell.link, shell.target, shell.transaction = None, target, False
-    shell.connect()
+    try:
+        shell.connect(_target(shell.target, words))
+    except (BadTarget, LinkLost) as error:
+        shell.say(str(error))
 
 
 def _target(now: Target, words: list[str]) -> Target:

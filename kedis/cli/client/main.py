@@ -16,7 +16,7 @@ from dataclasses import replace
 
 import kedis
 from kedis.cli.client import arguments, oneshot, pipe
-from kedis.cli.client.link import LinkLost, Refused, ServerLink
+from kedis.cli.client.link import Link, LinkLost, Refused, ServerLink
 from kedis.cli.client.modes import biggest, latency, scan, stat
 from kedis.cli.client.modes.scan import ServerSays
 from kedis.cli.client.output import Output
@@ -108,6 +108,8 @@ def _mode(options: argparse.Namespace, target: Target) -> int:
     link = connect(options, target)
     with contextlib.closing(link):
         if mode == "pipe":
+            if not isinstance(link, ServerLink):
+                raise Refused("--pipe needs a server: give the commands a line each, without --pipe")
             return pipe.main(link, options.pipe_timeout)
         if mode == "scan":
             return scan.run(link, output, pattern, options.count, options.key_type, options.interval or 0.0)
@@ -126,10 +128,21 @@ def _pattern(options: argparse.Namespace) -> bytes | None:
     return os.fsencode(options.pattern) if options.pattern is not None else None
 
 
-def connect(options: argparse.Namespace, target: Target) -> ServerLink:
-    """Connect for commands that are not typed: what the server minds is printed. Raises LinkLost."""
+def connect(options: argparse.Namespace, target: Target) -> Link:
+    """Connect for commands that are not typed: what the server minds is printed. Raises LinkLost.
+
+    Where no server can be reached and --standalone asks for it, the standalone mode gives the link.
+    """
     wants_maps = options.form in ("json", "quoted-json")
-    link = ServerLink(target, options.protocol or (3 if wants_maps else 2), options.timeout)
+    protocol = options.protocol or (3 if wants_maps else 2)
+    try:
+        link = ServerLink(target, protocol, options.timeout)
+    except LinkLost as error:
+        if not options.standalone or isinstance(error, Refused):
+            raise
+        from kedis.cli.client.standalone import fallback
+
+        return fallback.unattended(options, target, protocol, error)
     for warning in link.warnings:
         sys.stderr.write(f"{warning}\n")
     if link.database != target.database:

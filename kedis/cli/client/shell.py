@@ -25,7 +25,7 @@ from kedis.cli.client import catalogue, colon, danger, manual
 from kedis.cli.client.completion import CommandCompleter, CommandLexer, KeyNames, hint
 from kedis.cli.client.display import Display
 from kedis.cli.client.history import open_history
-from kedis.cli.client.link import Link, LinkLost, ServerLink
+from kedis.cli.client.link import Link, LinkLost, Refused, ServerLink
 from kedis.cli.client.listening import LISTENING, live_line
 from kedis.cli.client.peek import peek
 from kedis.cli.client.render import encode
@@ -74,6 +74,8 @@ class Shell:
         self.display = Display(colour=not (options.no_color or os.environ.get("NO_COLOR")))
         self.colon: dict[str, Callable[[Shell, list[str]], None]] = colon.commands()
         self.on_lost: Callable[[LinkLost], None] = self._offer_standalone
+        # Called before each prompt; the standalone mode looks there whether the server has come back.
+        self.before_prompt: Callable[[], None] = lambda: None
         self._side: Link | None = None
         self._side_of: Link | None = None
         self.history = open_history(os.environ, not options.no_history)
@@ -87,10 +89,14 @@ class Shell:
         """Connect, then read and run lines until the user leaves; returns the exit code."""
         try:
             self.connect()
+        except Refused as error:
+            self.say(str(error))
+            return 1
         except LinkLost as error:
             self.lose(error)
         while True:
             try:
+                self.before_prompt()
                 self.execute(self._session.prompt(self.prompt))
             except KeyboardInterrupt:
                 continue
@@ -155,12 +161,21 @@ class Shell:
 
     # -- the link
 
-    def connect(self) -> None:
-        """Connect to the target. Raises LinkLost."""
-        link = ServerLink(self.target, self.options.protocol or 3, self.options.timeout)
+    def connect(self, target: Target | None = None) -> None:
+        """Connect to a target, or again to the present one; the link so far is kept until that has worked.
+
+        Raises LinkLost.
+        """
+        target = target or self.target
+        link = ServerLink(target, self.options.protocol or 3, self.options.timeout)
+        if self.link is not None:
+            self.link.close()
+        self.target = target
         for warning in link.warnings:
             self.say(warning)
         self.use(link)
+        if self.options.keep_snapshot and (fallback := _standalone("fallback")) is not None:
+            fallback.connected(self)
         if isinstance(reply := link.send([b"PING"]), ErrorReply) and reply.startswith("NOAUTH"):
             self.say(
                 "This server wants a password: AUTH [user] password (it will not be kept in the history)."
@@ -181,6 +196,11 @@ class Shell:
         if self.transaction:
             self.transaction = False
             self.say("The transaction (MULTI) went with the connection: nothing of it was run.")
+        if isinstance(error, Refused):
+            # The server is there, but no longer takes this password: ask for another by NOAUTH.
+            self.say(str(error))
+            self.target = replace(self.target, user=None, password=None)
+            return
         self.on_lost(error)
 
     def close(self) -> None:
