@@ -165,6 +165,12 @@ def _add_standalone(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument("--standalone-dir", metavar="FOLDER", help="where the data of standalone mode is kept")
     group.add_argument(
+        "--standalone-from",
+        choices=("empty", "snapshot"),
+        metavar="WHAT",
+        help="begin standalone mode with no data (empty) or the newest snapshot, without asking",
+    )
+    group.add_argument(
         "--keep-snapshot", action="store_true", help="on connecting, save a copy of the server's data"
     )
 

@@ -36,7 +36,11 @@ class Link(Protocol):
     """What answers commands."""
 
     description: str
-    database: int
+
+    @property
+    def database(self) -> int:
+        """The number of the selected database."""
+        ...
 
     def send(self, words: Sequence[bytes]) -> object:
         """Run one command and return its reply; errors are returned. Raises LinkLost."""

@@ -17,6 +17,7 @@ from dataclasses import replace
 from typing import Any
 
 from prompt_toolkit import PromptSession
+from prompt_toolkit.application import run_in_terminal
 from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
@@ -76,6 +77,8 @@ class Shell:
         self.on_lost: Callable[[LinkLost], None] = self._offer_standalone
         # Called before each prompt; the standalone mode looks there whether the server has come back.
         self.before_prompt: Callable[[], None] = lambda: None
+        # Watches for the server's return while standing alone.
+        self.probe: Any = None
         self._side: Link | None = None
         self._side_of: Link | None = None
         self.history = open_history(os.environ, not options.no_history)
@@ -203,8 +206,19 @@ class Shell:
             return
         self.on_lost(error)
 
+    def announce(self, text: str) -> bool:
+        """Print above the prompt, from another thread; False when nobody is at the prompt just now."""
+        app = self._session.app
+        loop = app.loop
+        if loop is None or not app.is_running:
+            return False
+        loop.call_soon_threadsafe(lambda: run_in_terminal(lambda: self.say(text)))
+        return True
+
     def close(self) -> None:
         """Close the connections."""
+        if self.probe is not None:
+            self.probe.stop()
         for link in (self.link, self._side):
             if link is not None:
                 link.close()

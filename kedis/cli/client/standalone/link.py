@@ -1,0 +1,156 @@
+"""StandaloneLink: the real engine in this process, behind the methods of a link to a server.
+
+The data are in the standalone folder and outlive the program. Each write is synced before its reply is seen
+(appendfsync always), so that even kill -9 loses nothing that was answered. What would end the journal of
+writes, on which knowing the divergence rests, is refused: CONFIG SET of the settings of persistence, and
+BGREWRITEAOF, as well as SHUTDOWN.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Sequence
+
+from kedis.cli.client.link import ErrorReply, pack
+from kedis.cli.client.standalone.home import Alone, Home, StandaloneError, now_ms
+from kedis.cli.client.standalone.local import open_engine
+from kedis.cli.client.wire import Push, ReplyReader
+from kedis.in_process import EmbeddedEngine, EngineSocket
+from kedis.store.keyspace import Keyspace
+
+DEFAULT_DATABASES = 16
+_FIXED_SETTINGS = (b"appendonly", b"appendfsync", b"auto-aof-rewrite-percentage", b"dir")
+_LISTENING = (b"SUBSCRIBE", b"PSUBSCRIBE", b"SSUBSCRIBE", b"MONITOR")
+
+
+class StandaloneLink:
+    """Commands are answered by the engine on the data of a folder; what was begun there is gone on with.
+
+    Args:
+        folder: that of one server (`home.server_folder`); locked until `close`.
+        server: how the server is called that this stands in for.
+        protocol: 2 or 3.
+
+    Raises StandaloneError when another client uses the folder, or it is damaged.
+    """
+
+    def __init__(
+        self, folder: str | os.PathLike[str] | Home, server: str = "no server", protocol: int = 2
+    ) -> None:
+        self.home = folder if isinstance(folder, Home) else Home(folder)
+        self.home.lock()
+        try:
+            begun = self.home.alone()
+            self.alone: Alone = begun or self.home.begin(server, None, DEFAULT_DATABASES, now_ms())
+            self._embedded: EmbeddedEngine = open_engine(self.alone)
+        except BaseException:
+            self.home.unlock()
+            raise
+        self.description = f"STANDALONE {self.alone.server}"
+        self._protocol = protocol
+        self._using = threading.RLock()
+        self._closed = False
+        self._open_session(0)
+
+    @property
+    def database(self) -> int:
+        """The number of the selected database."""
+        return self._socket.session.db.number
+
+    @property
+    def keyspace(self) -> Keyspace:
+        """The data themselves, up to the moment; for comparing, not for changing."""
+        self._embedded.engine.keyspace.now_ns = time.time_ns()
+        return self._embedded.engine.keyspace
+
+    def send(self, words: Sequence[bytes]) -> object:
+        """See Link.send. Interrupted by Ctrl-C while it waits, the session begins anew in its database."""
+        return self.send_many([words])[0]
+
+    def send_many(self, commands: Sequence[Sequence[bytes]]) -> list[object]:
+        """See Link.send_many. Raises StandaloneError when the folder has failed (disk full …)."""
+        if self._closed:
+            raise StandaloneError("standing alone has ended")
+        with self._using:
+            try:
+                return [_refusal(words) or self._run(words) for words in commands]
+            except OSError as error:
+                self.close()
+                raise StandaloneError(f"standing alone has ended: {error}") from None
+            except KeyboardInterrupt:
+                self.stop_listening()
+                raise
+
+    def read_push(self, timeout: float | None) -> object | None:
+        """See Link.read_push: what this client publishes itself is all there can be."""
+        until = None if timeout is None else time.monotonic() + timeout
+        while not self._socket.readable():
+            left = None if until is None else until - time.monotonic()
+            if left is not None and left <= 0:
+                return None
+            with self._embedded.unblocked:
+                self._embedded.unblocked.wait(left)
+        return self._receive()
+
+    def stop_listening(self) -> None:
+        """Leave SUBSCRIBE, MONITOR or a command that waits behind: a new session in the same database."""
+        database = self.database
+        self._socket.close()
+        self._open_session(database)
+
+    def close(self) -> None:
+        """See Link.close. Everything is on the disk; the folder is free for others."""
+        if not self._closed:
+            self._closed = True
+            self._socket.close()
+            try:
+                self._embedded.close()
+            except OSError as error:
+                raise StandaloneError(f"cannot end the standalone journal: {error.strerror}") from None
+            finally:
+                self.home.unlock()
+
+    def _open_session(self, database: int) -> None:
+        self._reader = ReplyReader()
+        self._socket = EngineSocket(self._embedded)
+        if self._protocol == 3:
+            self._run([b"HELLO", b"3"])
+        if database:
+            self._run([b"SELECT", b"%d" % database])
+
+    def _run(self, words: Sequence[bytes]) -> object:
+        if self._socket.session.close_after_reply:
+            self.stop_listening()  # QUIT ended the session before
+        self._socket.sendall(pack(words))
+        while True:
+            reply = self._receive()
+            # Under RESP3 only the answer to SUBSCRIBE is a push that its sender waits for.
+            if not isinstance(reply, Push) or words[0].upper() in _LISTENING:
+                return reply
+
+    def _receive(self) -> object:
+        while True:
+            complete, reply = self._reader.take()
+            if complete:
+                return reply
+            data = self._socket.recv(1 << 18)
+            if not data:
+                database = self.database
+                self._open_session(database)
+                raise StandaloneError("the session was closed by the command")
+            self._reader.feed(data)
+
+
+def _refusal(words: Sequence[bytes]) -> ErrorReply | None:
+    name = words[0].upper()
+    if name == b"SHUTDOWN":
+        return ErrorReply("ERR standing alone there is no server to shut down; :quit leaves")
+    if name == b"BGREWRITEAOF":
+        return ErrorReply("ERR the journal of standing alone is kept as it is until :discard")
+    if name == b"CONFIG" and len(words) > 2 and words[1].upper() == b"SET":
+        fixed = next((word for word in words[2::2] if word.lower() in _FIXED_SETTINGS), None)
+        if fixed is not None:
+            return ErrorReply(f"ERR {fixed.decode().lower()} cannot be changed while standing alone")
+    return None

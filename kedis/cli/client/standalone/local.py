@@ -1,0 +1,108 @@
+"""The engine of the standalone mode and what it holds, looked at from inside: no commands, no sockets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from kedis.cli.client.standalone.home import APPEND_FOLDER, Alone, StandaloneError
+from kedis.cli.client.standalone.values import NEVER, Value
+from kedis.config import Config
+from kedis.engine import Engine
+from kedis.in_process import EmbeddedEngine
+from kedis.persistence.aof import Aof
+from kedis.persistence.folder import AofError
+from kedis.store.database import Database, List
+from kedis.store.keyspace import Keyspace
+from kedis.structures.containers import Hash, Set
+from kedis.structures.sorted_set import SortedSet
+
+_ANOTHER = "another server is using"
+
+
+def open_engine(alone: Alone) -> EmbeddedEngine:
+    """The engine on the data of standing alone; every write is synced. Raises StandaloneError."""
+    settings = {
+        "appendonly": "yes",
+        "appendfsync": "always",
+        # The file of changes is the journal: it is kept until the user discards it.
+        "auto-aof-rewrite-percentage": "0",
+        "dir": str(alone.data),
+        "databases": str(alone.databases),
+    }
+    try:
+        return EmbeddedEngine(Config(settings))
+    except AofError as error:
+        raise _explained(error, alone.data) from None
+
+
+def load_base(alone: Alone, progress: Callable[[int, int], None] = lambda done, total: None) -> Keyspace:
+    """What the data were when standing alone began; nothing is written. Raises StandaloneError. O(data)."""
+    settings = {"appendonly": "no", "databases": str(alone.databases)}
+    if alone.base is None:
+        return Engine(Config(settings)).keyspace
+    engine = Engine(Config({**settings, "dir": str(alone.base)}))
+    aof = Aof(engine)
+    try:
+        loader = aof.open()
+        engine.set_loading(True)
+        for _ in loader.steps():
+            progress(loader.loaded_bytes, loader.total_bytes)
+    except AofError as error:
+        raise _explained(error, alone.base) from None
+    finally:
+        engine.set_loading(False)
+        aof.close()
+    return engine.keyspace
+
+
+def _explained(error: AofError, directory: Path) -> StandaloneError:
+    text = str(error)
+    if text.startswith(_ANOTHER):
+        return StandaloneError(f"another program is using the standalone folder {directory}")
+    return StandaloneError(f"standalone data: {text}; see kedis-check-aof {directory / APPEND_FOLDER}")
+
+
+def value_at(database: Database, key: bytes) -> Value | None:
+    """The value of a key; None when there is none or its time has come. O(size)."""
+    held = database.data.get(key)
+    if held is None or _is_due(database, key):
+        return None
+    expire_at_ms = database.expires.get(key, NEVER)
+    if isinstance(held, SortedSet):
+        return Value("zset", dict(held.scores), expire_at_ms)
+    for kind, (type_, copy) in _KINDS.items():
+        if isinstance(held, type_):
+            return Value(kind, copy(held), expire_at_ms)
+    return Value("string", bytes(held), expire_at_ms)
+
+
+_KINDS: dict[str, tuple[type, Callable[..., object]]] = {
+    "list": (List, list),
+    "hash": (Hash, dict),
+    "set": (Set, set),
+}
+
+
+def is_same(here: Database, there: Database, key: bytes) -> bool:
+    """Whether a key holds the same in two databases. O(size), about 0.5 us for a small string."""
+    mine, theirs = here.data.get(key), there.data.get(key)
+    if here.expires and mine is not None and _is_due(here, key):
+        mine = None
+    if there.expires and theirs is not None and _is_due(there, key):
+        theirs = None
+    if mine is None or theirs is None:
+        return mine is theirs
+    if here.expires.get(key) != there.expires.get(key):
+        return False
+    if isinstance(mine, bytes | bytearray):
+        return bool(mine == theirs)
+    if isinstance(mine, SortedSet):
+        return isinstance(theirs, SortedSet) and mine.scores == theirs.scores
+    return type(mine) is type(theirs) and bool(mine == theirs)
+
+
+def _is_due(database: Database, key: bytes) -> bool:
+    """Like Database.is_due, by the clock and not by the moment of the last command."""
+    at_ms = database.expires.get(key)
+    return at_ms is not None and at_ms * 1_000_000 <= database.keyspace.now_ns

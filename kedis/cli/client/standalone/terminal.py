@@ -1,0 +1,83 @@
+"""What the standalone mode needs of a terminal, so that it can be tested without one."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from kedis.cli.client.shell import Shell
+
+_REDRAW_SECONDS = 0.2
+
+
+class Terminal(Protocol):
+    """Says, asks, and shows progress."""
+
+    def say(self, text: str) -> None:
+        """Print text."""
+        ...
+
+    def ask(self, question: str, choices: Mapping[str, str]) -> str:
+        """Let the user choose; returns the letter of the choice, or "" for none (Enter, Ctrl-C).
+
+        choices: what each letter or word stands for.
+        """
+        ...
+
+    def progress(self, done: int, total: int) -> None:
+        """Show how far something is that takes time."""
+        ...
+
+
+class Console:
+    """A terminal that cannot be asked: lines and progress on standard error."""
+
+    def __init__(self) -> None:
+        self._drawn = 0.0
+
+    def say(self, text: str) -> None:
+        """See Terminal.say."""
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
+
+    def ask(self, question: str, choices: Mapping[str, str]) -> str:
+        """See Terminal.ask: nobody is there to answer."""
+        return ""
+
+    def progress(self, done: int, total: int) -> None:
+        """See Terminal.progress: one line that is drawn again, a few times a second, and then removed."""
+        if not sys.stderr.isatty():
+            return
+        now = time.monotonic()
+        if done >= total:
+            sys.stderr.write("\r\x1b[K")
+        elif now - self._drawn > _REDRAW_SECONDS:
+            self._drawn = now
+            sys.stderr.write(f"\r{done} of {total} ({100 * done // total} %)\x1b[K")
+        sys.stderr.flush()
+
+
+class ShellTerminal(Console):
+    """The terminal of an interactive session."""
+
+    def __init__(self, shell: Shell) -> None:
+        super().__init__()
+        self._shell = shell
+
+    def say(self, text: str) -> None:
+        """See Terminal.say."""
+        self._shell.say(text)
+
+    def ask(self, question: str, choices: Mapping[str, str]) -> str:
+        """See Terminal.ask: choices of more than two stand on lines of their own."""
+        self.say(question)
+        for letter, meaning in choices.items():
+            self.say(f"  {letter}  {meaning}")
+        while True:
+            answer = self._shell.ask(f"{'/'.join(choices)}?").lower()
+            if not answer or answer in choices:
+                return answer
+            self.say(f"please answer one of {', '.join(choices)} (Enter: none of them)")

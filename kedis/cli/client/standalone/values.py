@@ -1,0 +1,291 @@
+"""Values of keys as they travel between a server, the engine in this process, and a file.
+
+A value is its type, its content and the moment at which it expires. Two values are the same when their
+digests are: 16 bytes of BLAKE2 over a form that does not depend on the order of a set, hash or sorted set.
+
+`read` is exact for each batch: the keys are watched, read in three rounds (types, sizes, contents), and an empty
+MULTI and EXEC tells whether one of them was changed in between; then smaller batches are tried. What is large is
+read in pieces, so that no reply is. Types other than the five are held as what DUMP gives: they can be compared.
+
+Needs PEXPIRETIME, that is Redis 7 or Kedis.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import Any
+
+from kedis.cli.client.link import Link
+from kedis.cli.client.modes.scan import ServerSays
+from kedis.cli.client.wire import ErrorReply
+
+#: Keys that are read, compared or written together.
+BATCH_KEYS = 100
+#: Elements and bytes of a value that go into one command or one reply.
+PIECE_ELEMENTS = 1000
+PIECE_BYTES = 1 << 20
+_TRIES = 5
+NEVER = -1
+
+Command = list[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What a key holds.
+
+    content: bytes of a string, list of a list, set of a set, dict of a hash, dict of scores of a sorted set; for
+    any other kind the bytes of DUMP. expire_at_ms: milliseconds since 1970, or NEVER.
+    """
+
+    kind: str
+    content: Any
+    expire_at_ms: int = NEVER
+
+    @property
+    def size(self) -> int:
+        """Bytes of the content, roughly. O(elements)."""
+        return sum(len(element) + 16 for element in _elements(self.kind, self.content))
+
+    @property
+    def count(self) -> int:
+        """Elements, or bytes of a string."""
+        return len(self.content)
+
+
+class Changed(Exception):
+    """A key was changed while it was read in several steps."""
+
+
+def digest_of(value: Value | None) -> bytes | None:
+    """What two equal values have in common and two others have not; None for no key. O(size log elements)."""
+    if value is None:
+        return None
+    hashed = hashlib.blake2b(b"%b %d " % (value.kind.encode(), value.expire_at_ms), digest_size=16)
+    elements = _elements(value.kind, value.content)
+    if value.kind in ("set", "hash", "zset"):
+        # Sorted by member; each field stays before its value.
+        width = 1 if value.kind == "set" else 2
+        flat = list(elements)
+        groups = sorted(tuple(flat[at : at + width]) for at in range(0, len(flat), width))
+        elements = chain.from_iterable(groups)
+    for element in elements:
+        hashed.update(b"%d:" % len(element))
+        hashed.update(element)
+    return hashed.digest()
+
+
+def _elements(kind: str, content: Any) -> Iterator[bytes]:
+    if kind == "hash":
+        return chain.from_iterable(content.items())
+    if kind == "zset":
+        return chain.from_iterable((member, encode_score(score)) for member, score in content.items())
+    return iter(content if kind in ("list", "set") else (content,))
+
+
+def encode_score(score: float) -> bytes:
+    """The shortest digits that read back as the same score; -0 is 0."""
+    return repr(score + 0.0).encode()
+
+
+# -- writing
+
+
+def write_commands(key: bytes, value: Value | None) -> Iterator[Command]:
+    """The commands that make `key` hold `value`, whatever it held before. Raises ValueError for other types."""
+    yield [b"DEL", key]
+    if value is None:
+        return
+    yield from build_commands(key, value)
+
+
+def build_commands(key: bytes, value: Value) -> Iterator[Command]:
+    """The commands that make `value` where there is no key. Raises ValueError for types beside the five."""
+    if value.kind == "string":
+        yield [b"SET", key, value.content[:PIECE_BYTES]]
+        for at in range(PIECE_BYTES, len(value.content), PIECE_BYTES):
+            yield [b"APPEND", key, value.content[at : at + PIECE_BYTES]]
+    else:
+        for words in _pieces(_groups(value)):
+            yield [_WRITERS[value.kind], key, *words]
+    if value.expire_at_ms != NEVER:
+        yield [b"PEXPIREAT", key, b"%d" % value.expire_at_ms]
+
+
+_WRITERS = {"list": b"RPUSH", "set": b"SADD", "hash": b"HSET", "zset": b"ZADD"}
+
+
+def _groups(value: Value) -> Iterator[tuple[bytes, ...]]:
+    if value.kind == "hash":
+        return iter(value.content.items())
+    if value.kind == "zset":
+        return ((encode_score(score), member) for member, score in value.content.items())
+    if value.kind in ("list", "set"):
+        return ((element,) for element in value.content)
+    raise ValueError(f"a value of the type {value.kind} cannot be written")
+
+
+def _pieces(groups: Iterator[tuple[bytes, ...]]) -> Iterator[list[bytes]]:
+    piece: list[bytes] = []
+    weight = count = 0
+    for group in groups:
+        piece += group
+        count += 1
+        weight += sum(map(len, group))
+        if count >= PIECE_ELEMENTS or weight >= PIECE_BYTES:
+            yield piece
+            piece, weight, count = [], 0, 0
+    if piece:
+        yield piece
+
+
+# -- reading
+
+
+def ask(link: Link, commands: Sequence[Sequence[bytes]]) -> list[Any]:
+    """The replies to commands that must not fail. Raises LinkLost, Changed for WRONGTYPE, else ServerSays."""
+    replies = link.send_many(commands)
+    for words, reply in zip(commands, replies, strict=True):
+        if isinstance(reply, ErrorReply):
+            if reply.startswith("WRONGTYPE"):
+                raise Changed
+            if words[0] == b"PEXPIRETIME" and "unknown command" in reply:
+                raise ServerSays(f"{link.description} is older than Redis 7: times to live cannot be copied")
+            raise ServerSays(f"{link.description} refuses {words[0].decode()}: {reply}")
+    return replies
+
+
+def select(link: Link, database: int) -> None:
+    """Change the database. Raises LinkLost, ServerSays."""
+    if link.database != database:
+        ask(link, [[b"SELECT", b"%d" % database]])
+
+
+def read(link: Link, keys: Sequence[bytes]) -> dict[bytes, Value | None]:
+    """The values of keys of the link's database, each as it was at one moment. Raises LinkLost, ServerSays."""
+    if not keys:
+        return {}
+    for _ in range(_TRIES if len(keys) == 1 else 1):
+        try:
+            values = read_watched(link, keys)
+        except Changed:
+            ask(link, [[b"UNWATCH"]])
+            continue
+        if ask(link, [[b"MULTI"], [b"EXEC"]])[-1] is not None:
+            return values
+    if len(keys) == 1:
+        return {keys[0]: _read_at_once(link, keys[0])}
+    half = len(keys) // 2
+    return read(link, keys[:half]) | read(link, keys[half:])
+
+
+def read_watched(link: Link, keys: Sequence[bytes]) -> dict[bytes, Value | None]:
+    """Like `read`, but leaves the keys watched, so that the caller can build on what was read.
+
+    Raises Changed when it is sure by now that they were changed; LinkLost, ServerSays.
+    """
+    types = [[b"TYPE", key] for key in keys]
+    expiries = [[b"PEXPIRETIME", key] for key in keys]
+    replies = ask(link, [[b"WATCH", *keys], *types, *expiries])[1:]
+    kinds = {key: str(kind) for key, kind in zip(keys, replies, strict=False) if kind != "none"}
+    expire_at = dict(zip(keys, replies[len(keys) :], strict=True))
+    sized = [key for key in kinds if kinds[key] in _SIZES]
+    sizes = dict(zip(sized, ask(link, [[_SIZES[kinds[key]], key] for key in sized]), strict=True))
+    small = [key for key in kinds if sizes.get(key, 0) <= _limit(kinds[key])]
+    contents: dict[bytes, Any] = dict(
+        zip(small, ask(link, [_whole(kinds[key], key) for key in small]), strict=True)
+    )
+    values: dict[bytes, Value | None] = dict.fromkeys(keys)
+    for key, kind in kinds.items():
+        if key in contents:
+            content = _decoded(kind, contents.pop(key))
+        else:
+            content = _decoded(kind, _PIECEMEAL[kind](link, key))
+        if content is None:
+            raise Changed
+        values[key] = Value(kind, content, max(expire_at[key], NEVER))
+    return values
+
+
+_SIZES = {"string": b"STRLEN", "list": b"LLEN", "set": b"SCARD", "hash": b"HLEN", "zset": b"ZCARD"}
+
+
+def _limit(kind: str) -> int:
+    return PIECE_BYTES if kind == "string" else PIECE_ELEMENTS
+
+
+def _whole(kind: str, key: bytes) -> Command:
+    if kind == "list":
+        return [b"LRANGE", key, b"0", b"-1"]
+    if kind == "zset":
+        return [b"ZRANGE", key, b"0", b"-1", b"WITHSCORES"]
+    return [{"string": b"GET", "set": b"SMEMBERS", "hash": b"HGETALL"}.get(kind, b"DUMP"), key]
+
+
+def _decoded(kind: str, reply: Any) -> Any:
+    """The content of a reply; None when the key went away before it."""
+    if reply is None or (not reply and kind in _WRITERS):
+        return None
+    if kind == "set":
+        return set(reply)
+    if kind in ("hash", "zset"):
+        pairs = zip(reply[::2], reply[1::2], strict=True)
+        return dict(pairs) if kind == "hash" else {member: float(score) for member, score in pairs}
+    return reply
+
+
+def _read_at_once(link: Link, key: bytes) -> Value | None:
+    """A key that is changed all the time: in one transaction, however large."""
+    while True:
+        kind = str(ask(link, [[b"TYPE", key]])[0])
+        if kind == "none":
+            return None
+        commands = [[b"MULTI"], [b"TYPE", key], [b"PEXPIRETIME", key], _whole(kind, key), [b"EXEC"]]
+        found, expire_at, content = ask(link, commands)[-1]
+        if found == kind:
+            return Value(kind, _decoded(kind, content), max(expire_at, NEVER))
+
+
+def _string_pieces(link: Link, key: bytes) -> bytes:
+    pieces: list[bytes] = []
+    while not pieces or len(pieces[-1]) == PIECE_BYTES:
+        at = len(pieces) * PIECE_BYTES
+        pieces += ask(link, [[b"GETRANGE", key, b"%d" % at, b"%d" % (at + PIECE_BYTES - 1)]])
+    return b"".join(pieces)
+
+
+def _list_pieces(link: Link, key: bytes) -> list[bytes]:
+    elements: list[bytes] = []
+    while True:
+        at = len(elements)
+        piece = ask(link, [[b"LRANGE", key, b"%d" % at, b"%d" % (at + PIECE_ELEMENTS - 1)]])[0]
+        elements += piece
+        if len(piece) < PIECE_ELEMENTS:
+            return elements
+
+
+def _scanned(command: bytes, width: int) -> Callable[[Link, bytes], list[bytes]]:
+    def scan(link: Link, key: bytes) -> list[bytes]:
+        found: dict[bytes, Sequence[bytes]] = {}
+        cursor = b"0"
+        while True:
+            cursor, piece = ask(link, [[command, key, cursor, b"COUNT", b"%d" % PIECE_ELEMENTS]])[0]
+            rest = iter(piece)
+            while group := tuple(islice(rest, width)):
+                found[group[0]] = group
+            if cursor == b"0":
+                return list(chain.from_iterable(found.values()))
+
+    return scan
+
+
+_PIECEMEAL: dict[str, Callable[[Link, bytes], Any]] = {
+    "string": _string_pieces,
+    "list": _list_pieces,
+    "set": _scanned(b"SSCAN", 1),
+    "hash": _scanned(b"HSCAN", 2),
+    "zset": _scanned(b"ZSCAN", 2),
+}
