@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import stat
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from kedis.cli.client.link import ServerLink
+from kedis.cli.client.target import Target
 from tests.cli.program import call, closed_port
-from tests.cli.terminal import Terminal
+from tests.cli.terminal import WAIT_SECONDS, Terminal
 from tests.wire.kedis_process import KedisProcess
 
 Open = Callable[..., Terminal]
@@ -191,9 +194,18 @@ def test_subscribe_and_monitor_until_ctrl_c(port: int, session: Session) -> None
     assert session.run("PING", "[2]>") == "PONG"
 
 
-def test_ctrl_c_ends_waiting(session: Session) -> None:
+def until_blocked(port: int, password: str | None = None) -> None:
+    """Wait until the server has a client that waits."""
+    link = ServerLink(Target(port=port, password=password))
+    deadline = time.monotonic() + WAIT_SECONDS
+    while b"blocked_clients:1" not in bytes(link.send([b"INFO", b"clients"])):  # type: ignore[call-overload]
+        assert time.monotonic() < deadline, "nobody waits"
+    link.close()
+
+
+def test_ctrl_c_ends_waiting(port: int, session: Session) -> None:
     session.terminal.enter("BLPOP missing 0")
-    session.terminal.until(lambda text: "BLPOP missing 0\n" in text + "\n", "the line")
+    until_blocked(port)
     session.terminal.interrupt()
     session.terminal.see("Gave up waiting")
     session.terminal.at_prompt(session.prompt)
@@ -247,7 +259,7 @@ def test_a_password_typed_at_the_prompt(open_terminal: Open) -> None:
         # The catalogue and RESP3 are caught up with, and the next connection logs in by itself.
         assert "(1 field)" in session.run("HGETALL h")
         session.terminal.enter("BLPOP missing 0")
-        session.terminal.until(lambda text: "BLPOP missing 0\n" in text + "\n", "the line")
+        until_blocked(port, "s3cret")
         session.terminal.interrupt()
         session.terminal.at_prompt(session.prompt)
         assert session.run("PING") == "PONG"
@@ -265,6 +277,42 @@ def test_a_wrong_password_on_the_command_line(open_terminal: Open) -> None:
         assert terminal.ended() == 1
     finally:
         server.close()
+
+
+def test_a_server_that_is_lost_and_comes_back(open_terminal: Open) -> None:
+    server = KedisProcess()
+    port = server.address[1]
+    session = Session(open_terminal("-p", str(port)), port)
+    session.run("SELECT 2", "[2]>")
+    session.terminal.enter("MULTI")
+    session.terminal.at_prompt(f"{session.name}[2](TX)>")
+    server.process.kill()
+    server.process.wait()
+    session.terminal.enter("INCR n")
+    session.terminal.see("The transaction (MULTI) went with the connection")
+    session.terminal.see("Go on alone?")
+    session.terminal.enter("n")
+    session.terminal.at_prompt("not connected>")
+    session.terminal.enter("GET n")
+    # Who has declined is not asked again.
+    session.terminal.see(f"Could not connect to {session.name}: Connection refused")
+    session.terminal.at_prompt("not connected>")
+    again = KedisProcess(port=port)
+    session.terminal.enter("GET n")
+    session.terminal.at_prompt(f"{session.name}[2]>")
+    again.close()
+    server.close()
+
+
+def test_nobody_listens_at_the_start(open_terminal: Open) -> None:
+    port = closed_port()
+    terminal = open_terminal("-p", str(port))
+    terminal.see(f"Could not connect to 127.0.0.1:{port}: Connection refused")
+    terminal.enter("n")
+    terminal.at_prompt("not connected>")
+    assert "SET key value" in terminal.run("help SET", "not connected>")
+    terminal.process.sendeof()
+    assert terminal.ended() == 0
 
 
 def test_without_prompt_toolkit_it_says_what_to_install(open_terminal: Open, tmp_path: Path) -> None:

@@ -15,17 +15,22 @@ PING = b"*1\r\n$4\r\nPING\r\n"
 
 
 class KedisProcess:
-    """``python -m kedis`` on a free port without persistence.  End it with :meth:`close`.
+    """``python -m kedis`` on a free port (or ``port``) without persistence.  End it with :meth:`close`.
 
     ``prefix`` are words before the command, ``program`` is what Python runs.
     """
 
     def __init__(
-        self, *flags: str, prefix: Sequence[str] = (), program: Sequence[str] = ("-m", "kedis")
+        self,
+        *flags: str,
+        prefix: Sequence[str] = (),
+        program: Sequence[str] = ("-m", "kedis"),
+        port: int | None = None,
     ) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        if port is None:
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                port = int(probe.getsockname()[1])
         self.address = ("127.0.0.1", port)
         self.directory = tempfile.TemporaryDirectory(prefix="kedis-wire-")
         self.log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()

@@ -34,7 +34,14 @@ def commands() -> dict[str, Handler]:
 
 def help_(shell: Shell, _words: list[str]) -> None:
     """:help"""
-    shell.say(manual.colon_help(tuple(shell.colon)))
+    others = {name: handler for name, handler in shell.colon.items() if name not in manual.COLON}
+    shell.say(manual.colon_help({name: _first_line(handler) for name, handler in others.items()}))
+
+
+def _first_line(handler: Handler) -> str:
+    """What a handler says of itself, without its own name in front."""
+    text = (handler.__doc__ or "").split("\n")[0].rstrip(".")
+    return text.partition(": ")[2] or text if text.startswith(":") else text
 
 
 def timing(shell: Shell, words: list[str]) -> None:

@@ -35,7 +35,7 @@ def explain(catalogue: Catalogue, topic: Sequence[str]) -> str:
     if topic[0].startswith("@"):
         return _group(catalogue, topic[0][1:].lower())
     if topic[0].startswith(":"):
-        return colon_help(())
+        return colon_help({})
     entry = catalogue.find(topic)
     if entry is None:
         return f"There is no command {' '.join(topic).upper()}; help alone shows what there is."
@@ -45,10 +45,10 @@ def explain(catalogue: Catalogue, topic: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
-def colon_help(extra: Sequence[str], texts: Mapping[str, tuple[str, str]] = COLON) -> str:
-    """The text for `:help`; `extra` are names that others have added."""
-    lines = [f"  {f':{name} {values}':<28} {text}" for name, (values, text) in texts.items()]
-    lines += [f"  :{name}" for name in sorted(extra) if name not in texts]
+def colon_help(extra: Mapping[str, str]) -> str:
+    """The text for `:help`; `extra` are names that others have added, with what they do."""
+    lines = [f"  {f':{name} {values}':<28} {text}" for name, (values, text) in COLON.items()]
+    lines += [f"  {f':{name}':<28} {text}" for name, text in sorted(extra.items())]
     return "\n".join(lines)
 
 

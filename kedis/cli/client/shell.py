@@ -75,10 +75,9 @@ class Shell:
         self.display = Display(colour=not (options.no_color or os.environ.get("NO_COLOR")))
         self.colon: dict[str, Callable[[Shell, list[str]], None]] = colon.commands()
         self.on_lost: Callable[[LinkLost], None] = self._offer_standalone
-        # Called before each prompt; the standalone mode looks there whether the server has come back.
-        self.before_prompt: Callable[[], None] = lambda: None
         # Watches for the server's return while standing alone.
         self.probe: Any = None
+        self._declined = False
         self._side: Link | None = None
         self._side_of: Link | None = None
         self.history = open_history(os.environ, not options.no_history)
@@ -99,7 +98,6 @@ class Shell:
             self.lose(error)
         while True:
             try:
-                self.before_prompt()
                 self.execute(self._session.prompt(self.prompt))
             except KeyboardInterrupt:
                 continue
@@ -174,11 +172,12 @@ class Shell:
         if self.link is not None:
             self.link.close()
         self.target = target
+        self._declined = False
         for warning in link.warnings:
             self.say(warning)
         self.use(link)
-        if self.options.keep_snapshot and (fallback := _standalone("fallback")) is not None:
-            fallback.connected(self)
+        if (alone := _standalone("colon")) is not None:
+            alone.connected(self)
         if isinstance(reply := link.send([b"PING"]), ErrorReply) and reply.startswith("NOAUTH"):
             self.say(
                 "This server wants a password: AUTH [user] password (it will not be kept in the history)."
@@ -196,6 +195,8 @@ class Shell:
             self.target = replace(self.target, database=self.link.database)
             self.link.close()
         self.link = None
+        if not self.catalogue.entries:
+            self.catalogue = catalogue.builtin()
         if self.transaction:
             self.transaction = False
             self.say("The transaction (MULTI) went with the connection: nothing of it was run.")
@@ -224,12 +225,17 @@ class Shell:
                 link.close()
 
     def _offer_standalone(self, error: LinkLost) -> None:
+        """Say what happened, and ask once whether to go on alone; who declined is not asked again."""
         self.say(str(error))
+        if self._declined:
+            self.say("The next command tries to connect again; :standalone goes on alone.")
+            return
         if (fallback := _standalone("fallback")) is not None:
             link = fallback.offer(self, error)
             if link is not None:
                 self.use(link)
                 return
+        self._declined = True
         self.say("The next command tries to connect again.")
 
     def _interrupted(self) -> None:
