@@ -238,15 +238,20 @@ def _decoded(kind: str, reply: Any) -> Any:
 
 
 def _read_at_once(link: Link, key: bytes) -> Value | None:
-    """A key that is changed all the time: in one transaction, however large."""
+    """A key that is changed all the time: in one transaction, however large, that asks as if it were of each type."""
+    head = [[b"MULTI"], [b"TYPE", key], [b"PEXPIRETIME", key]]
     while True:
-        kind = str(ask(link, [[b"TYPE", key]])[0])
+        wholes = [_whole(kind, key) for kind in _SIZES]
+        found, expire_at, *contents = ask(link, [*head, *wholes, [b"EXEC"]])[-1]
+        kind = str(found)
         if kind == "none":
             return None
-        commands = [[b"MULTI"], [b"TYPE", key], [b"PEXPIRETIME", key], _whole(kind, key), [b"EXEC"]]
-        found, expire_at, content = ask(link, commands)[-1]
+        if kind in _SIZES:
+            content = _decoded(kind, dict(zip(_SIZES, contents, strict=True))[kind])
+            return Value(kind, content, max(expire_at, NEVER))
+        found, expire_at, content = ask(link, [*head, _whole(kind, key), [b"EXEC"]])[-1]
         if found == kind:
-            return Value(kind, _decoded(kind, content), max(expire_at, NEVER))
+            return Value(kind, content, max(expire_at, NEVER))
 
 
 def _string_pieces(link: Link, key: bytes) -> bytes:
