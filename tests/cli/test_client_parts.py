@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from kedis.cli.client import arguments, danger, scripts
 from kedis.cli.client.catalogue import Entry, argument_syntax, builtin
 from kedis.cli.client.completion import KeyNames, hint, typed_words
+from kedis.cli.client.display import Display
 from kedis.cli.client.listening import live_line
+from kedis.cli.client.modes import biggest
 from kedis.cli.client.modes.latency import measure
 from kedis.cli.client.modes.stat import figures, parse_info, readable_bytes
 from kedis.cli.client.render import Form, quote, render
@@ -315,3 +317,27 @@ def test_help_teaches() -> None:
 
 def test_an_entry_without_syntax() -> None:
     assert Entry("X").words == [] and Entry("X").options() == [] and not Entry("X").is_key(0)
+
+
+def test_what_a_server_sends_does_not_drive_the_terminal() -> None:
+    display = Display(colour=False)
+    assert display.text([b"FOO"], ErrorReply("ERR '\x1b[2J'")) == "(error) ERR '\\x1b[2J'"
+    assert display.text([b"GET", b"a"], "\u202e\x9b".encode()) == '"\\xe2\\x80\\xae\\xc2\\x9b"'
+    assert live_line([b"message", b"\x1b]0;x\x07", b"\x1b"]) == '\\x1b]0;x\\x07: "\\x1b"'
+
+
+def test_an_interrupted_survey_keeps_its_sums() -> None:
+    class Interrupted(_Scripted):
+        def send_many(self, commands: object) -> list[object]:
+            return self.replies.pop(0)  # type: ignore[return-value]
+
+        def send(self, words: object) -> object:
+            if not self.replies:
+                raise KeyboardInterrupt
+            return super().send(words)
+
+    link = Interrupted([9, [b"5", [b"a", b"gone"]], [Status("string"), Status("none")], [3]])
+    result = biggest.Survey()
+    with pytest.raises(KeyboardInterrupt):
+        biggest.survey(link, result, memory_samples=None)
+    assert (result.keys, result.types["string"].largest_key, result.types["string"].size) == (1, b"a", 3)

@@ -47,13 +47,13 @@ class Display:
     def text(self, words: Sequence[bytes], reply: object) -> str:
         """The reply as it is printed, without a newline at its end."""
         if is_plain_text(words) and not isinstance(reply, ErrorReply):
-            return _decoded(render(reply, Form.RAW)).replace("\r\n", "\n").removesuffix("\n")
+            return visible(_decoded(render(reply, Form.RAW)).replace("\r\n", "\n").removesuffix("\n"))
         if self.form is not Form.HUMAN:
             return _decoded(render(reply, self.form)).removesuffix("\n")
         pairs = pairs_of(_as_map(words, reply))
         if pairs and not any(_nested(value) for pair in pairs for value in pair):
             return self._table(pairs)
-        return self._painted(_decoded(numbered(reply, b"", readable)))
+        return self._painted(visible(_decoded(numbered(reply, b"", readable))))
 
     def print(self, text: str) -> None:
         """Print text, through the pager when it is longer than the screen."""
@@ -73,7 +73,7 @@ class Display:
         lines = []
         for name, (_, value) in zip(fields, pairs, strict=True):
             padding = " " * max(0, widest - get_cwidth(name))
-            shown = self._painted(_decoded(numbered(value, b"", readable)))
+            shown = self._painted(visible(_decoded(numbered(value, b"", readable))))
             lines.append(f"{self.paint('field', name)}{padding} {self.paint('mark', '|')} {shown}")
         lines.append(self.paint("mark", f"({len(pairs)} {'field' if len(pairs) == 1 else 'fields'})"))
         return "\n".join(lines)
@@ -120,6 +120,14 @@ def readable(data: bytes | bytearray) -> bytes:
         )
         + b'"'
     )
+
+
+def visible(text: str) -> str:
+    """Text in which control characters are escaped: what a server sends must not drive the terminal."""
+    return _CONTROLS.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
+
+
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def _as_map(words: Sequence[bytes], reply: object) -> object:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kedis.cli.client.display import readable
+from kedis.cli.client.display import readable, visible
 from kedis.cli.client.render import elements_of, numbered
 
 LISTENING = (b"subscribe", b"psubscribe", b"ssubscribe", b"monitor")
@@ -14,7 +14,7 @@ def live_line(message: object) -> str:
     """A message as one line: `news: "hello"`, `news (n*): "hello"`, or what else came."""
     parts = elements_of(message)
     if parts is None:
-        return _shown(message) if not isinstance(message, str) else message
+        return _shown(message) if not isinstance(message, str) else visible(message)
     kind = parts[0] if parts else b""
     if kind in (b"message", b"smessage") and len(parts) == 3:
         return f"{_name(parts[1])}: {_shown(parts[2])}"
@@ -31,8 +31,8 @@ def _inner(part: object) -> str:
 
 
 def _name(value: object) -> str:
-    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else _shown(value)
+    return visible(value.decode("utf-8", "backslashreplace")) if isinstance(value, bytes) else _shown(value)
 
 
 def _shown(value: object) -> str:
-    return numbered(value, b"", readable).decode("utf-8", "backslashreplace")
+    return visible(numbered(value, b"", readable).decode("utf-8", "backslashreplace"))

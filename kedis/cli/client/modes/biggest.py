@@ -62,6 +62,7 @@ class Survey:
 
 def survey(
     link: Link,
+    result: Survey,
     *,
     memory_samples: int | None,
     pattern: bytes | None = None,
@@ -70,10 +71,11 @@ def survey(
     pause: Callable[[float], None] = time.sleep,
     tell: Callable[[str], None] = lambda line: None,
     progress: Callable[[int, int], None] = lambda done, total: None,
-) -> Survey:
+) -> None:
     """Look at every key.
 
     Args:
+        result: gets the sums; they are right at every moment, should the survey be interrupted.
         memory_samples: None measures lengths; otherwise memory, SAMPLES of MEMORY USAGE (-1: its default).
         interval: seconds to wait after each 100 pages.
         tell: gets a line whenever a type has a new largest key.
@@ -83,7 +85,6 @@ def survey(
     """
     total = ask(link, b"DBSIZE")
     total = total if isinstance(total, int) else 0
-    result = Survey()
     for turn, keys in enumerate(pages(link, pattern, count)):
         if turn % 100 == 99 and interval:
             pause(interval)
@@ -96,7 +97,6 @@ def survey(
                     f"[{done:05.2f}%] largest {kind:<6} so far: {name} with {size:,} {_unit(kind, memory_samples)}"
                 )
         progress(result.keys, total)
-    return result
 
 
 def _sizes(link: Link, keys: list[bytes], memory_samples: int | None) -> list[tuple[bytes, str, int]]:
@@ -160,7 +160,10 @@ def summary(result: Survey, memory_samples: int | None) -> list[str]:
 def run(
     link: Link, memory_samples: int | None, pattern: bytes | None, count: int | None, interval: float
 ) -> int:
-    """Print the survey; returns the exit code. Ctrl-C ends it with the sums so far. Raises ServerSays, LinkLost."""
+    """Print the survey; returns the exit code. Ctrl-C ends it with the sums so far.
+
+    Raises ServerSays, LinkLost.
+    """
     what = "taking the most memory" if memory_samples is not None else "with the most elements"
     print(f"# Scanning the keyspace for the keys {what}; -i 0.1 sleeps 0.1 s per 100 SCANs.\n", flush=True)
     spinner = itertools.cycle("|/-\\")
@@ -175,16 +178,24 @@ def run(
             sys.stderr.write("\r\x1b[K")
         print(line, flush=True)
 
-    result = survey(
-        link,
-        memory_samples=memory_samples,
-        pattern=pattern,
-        count=count,
-        interval=interval,
-        tell=tell,
-        progress=progress,
-    )
+    result = Survey()
+    code = 0
+    try:
+        survey(
+            link,
+            result,
+            memory_samples=memory_samples,
+            pattern=pattern,
+            count=count,
+            interval=interval,
+            tell=tell,
+            progress=progress,
+        )
+    except KeyboardInterrupt:
+        code = 130
     if sys.stderr.isatty():
         sys.stderr.write("\r\x1b[K")
+    if code:
+        print("\nStopped by Ctrl-C: what follows are the keys looked at so far.")
     print("\n".join(summary(result, memory_samples)), flush=True)
-    return 0
+    return code
