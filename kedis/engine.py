@@ -124,9 +124,13 @@ class Engine:
         self.turn = 1
         #: What is remembered on disk, for INFO and BGREWRITEAOF; None where nothing is.
         self.persistence: Any = None
+        #: What saves snapshots (:class:`kedis.persistence.saver.Saver`); None where nothing does.
+        self.snapshots: Any = None
         # State of the server that refuses commands; set through the methods below.
         self.loading = False
         self.write_error: str | None = None
+        self._journal_error: str | None = None
+        self._snapshot_error: str | None = None
         self.paused_until_ns = 0
         self.pause_writes_only = False
         #: Bytes that the data may occupy; whether they are exceeded; whether nothing more may be evicted.
@@ -158,7 +162,8 @@ class Engine:
         self.on_slow: Callable[[Session, Command, Sequence[bytes], int], None] = lambda *call: None
         self.on_fault: Callable[[bool], None] = lambda changed: None
         self.on_unpause: Callable[[], None] = lambda: None
-        self.on_shutdown: Callable[[int], None] = lambda exit_code: None
+        #: Ends the server by the options of SHUTDOWN; raises CommandError when it cannot.
+        self.on_shutdown: Callable[[frozenset[str]], None] = lambda options: None
         #: Gives memory back to the operating system (MEMORY PURGE).
         self.on_purge: Callable[[], None] = lambda: None
         self.on_browser: Callable[[Session], None] = lambda session: None
@@ -520,8 +525,15 @@ class Engine:
             self.on_more_eviction()
 
     def set_write_error(self, text: str | None) -> None:
-        """Refuse writes (and PING) with ``text``, or accept them again with None."""
-        self.write_error = text
+        """Refuse writes (and PING) with ``text``, or accept them again with None, as far as the journal goes."""
+        self._journal_error = text
+        self.write_error = text or self._snapshot_error
+        self.update_guard()
+
+    def set_snapshot_error(self, text: str | None) -> None:
+        """The same, as far as snapshots go."""
+        self._snapshot_error = text
+        self.write_error = self._journal_error or text
         self.update_guard()
 
     def pause(self, until_ns: int, writes_only: bool) -> None:

@@ -375,6 +375,29 @@ def unknown_category(category: bytes) -> str:
     return f"ERR Unknown category '{_shown(category)}'"
 
 
+# -- DUMP, RESTORE, SAVE, MIGRATE
+
+BUSY_KEY = "BUSYKEY Target key name already exists."
+INVALID_TTL = "ERR Invalid TTL value, must be >= 0"
+INVALID_IDLETIME = "ERR Invalid IDLETIME value, must be >= 0"
+INVALID_FREQ = "ERR Invalid FREQ value, must be >= 0 and <= 255"
+DUMP_FOOTER = "ERR DUMP payload version or checksum are wrong"
+DUMP_FORMAT = "ERR Bad data format"
+#: Redis says no more when SAVE fails; the log does.
+PLAIN = "ERR"
+SHUTDOWN_FAILED = "ERR Errors trying to SHUTDOWN. Check logs."
+BGSAVE_IN_PROGRESS = "ERR Background save already in progress"
+BGSAVE_ANOTHER_CHILD = (
+    "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule "
+    "a BGSAVE whenever possible."
+)
+BGSAVE_FAILED = (
+    "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that "
+    "may modify the data set are disabled, because this instance is configured to report errors during writes if "
+    "RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the "
+    "RDB error."
+)
+
 # -- a server that stands alone
 
 NO_REPLICATION = "ERR Kedis does not replicate other servers"

@@ -26,6 +26,7 @@ from kedis.engine import FOREVER_NS, Engine
 from kedis.errors import ProtocolError
 from kedis.observability.observer import Observer
 from kedis.persistence.embedded import EmbeddedAof
+from kedis.persistence.saver import Saver
 from kedis.resp.requests import RequestParser
 from kedis.session import Session
 from kedis.store.expiry import ActiveExpiry
@@ -46,6 +47,7 @@ class EmbeddedEngine:
         self._expired_ns = self.engine.clock()
         self._closed = False
         self._aof = EmbeddedAof(self.engine, self.lock) if self.engine.config.appendonly else None
+        self.engine.snapshots = Saver(self.engine, fork=False)
         atexit.register(self.close)
         self._observer = Observer(self.engine, self._expiry)
 

@@ -14,6 +14,7 @@ LAYERS = [
     {"config", "errors"},
     {"resp", "structures"},
     {"store"},
+    {"rdb"},
     {"session", "blocking"},
     {"commands"},
     {"attendance"},

@@ -123,16 +123,23 @@ def _calm_the_collector() -> None:
 
 
 def _handle_signals(instance: Instance) -> list[Any]:
-    """The first SIGTERM or SIGINT ends the server in order, the second at once."""
+    """The first SIGTERM or SIGINT ends the server in order, the second at once.
+
+    A server that cannot save what its settings want saved goes on, as Redis does.
+    """
     loop = gevent.get_hub().loop
     received: list[int] = []
 
     def on_signal(number: int) -> None:
         if received:
             os._exit(1)
-        received.append(number)
+        config = instance.config
+        options = config.shutdown_on_sigterm if number == signal.SIGTERM else config.shutdown_on_sigint
         log.info("%s received, shutting down", signal.Signals(number).name)
-        instance.request_stop(0)
+        if instance.save_and_stop(frozenset(options)):
+            received.append(number)
+        else:
+            log.error("the data could not be saved, so the server goes on")
 
     watchers = []
     for number in (signal.SIGTERM, signal.SIGINT):

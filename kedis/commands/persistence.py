@@ -1,17 +1,72 @@
-"""BGREWRITEAOF; the work itself is done by whoever keeps the append-only file (``engine.persistence``)."""
+"""SAVE, BGSAVE, LASTSAVE, BGREWRITEAOF.
+
+The work itself is done by whoever keeps the files: ``engine.persistence`` and ``engine.snapshots``.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kedis import errors
-from kedis.commands.table import ADMIN, NO_ASYNC_LOADING, NOSCRIPT, command
+from kedis.commands.table import ADMIN, FAST, LOADING, NO_ASYNC_LOADING, NO_MULTI, NOSCRIPT, STALE, command
 from kedis.errors import CommandError
-from kedis.resp.values import SimpleString
+from kedis.resp.values import OK, SimpleString
 
 if TYPE_CHECKING:
     from kedis.session import Session
+
+
+def _snapshots(ctx: Session) -> Any:
+    if ctx.engine.snapshots is None:
+        raise CommandError(errors.NO_PERSISTENCE)
+    return ctx.engine.snapshots
+
+
+@command(
+    "SAVE",
+    arity=1,
+    flags=ADMIN | NOSCRIPT | NO_ASYNC_LOADING | NO_MULTI,
+    group="server",
+    since="1.0.0",
+    summary="Saves all data to a file, while everybody waits.",
+    complexity="O(N) in the size of the data.",
+)
+def save(ctx: Session, _argv: Sequence[bytes]) -> SimpleString:
+    _snapshots(ctx).save()
+    return OK
+
+
+@command(
+    "BGSAVE",
+    arity=-1,
+    flags=ADMIN | NOSCRIPT | NO_ASYNC_LOADING,
+    group="server",
+    since="1.0.0",
+    summary="Saves all data to a file, in the background.",
+    complexity="O(N) in the size of the data, in another process.",
+)
+def bgsave(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
+    options = [word.lower() for word in argv[1:]]
+    if options not in ([], [b"schedule"]):
+        raise CommandError(errors.SYNTAX)
+    return SimpleString(_snapshots(ctx).background(schedule=bool(options)))
+
+
+@command(
+    "LASTSAVE",
+    arity=1,
+    flags=LOADING | STALE | FAST,
+    group="server",
+    since="1.0.0",
+    summary="Gives the time of the last save that succeeded, or of the start.",
+    complexity="O(1)",
+    categories="admin dangerous",
+    tips=["nondeterministic_output"],
+)
+def lastsave(ctx: Session, _argv: Sequence[bytes]) -> int:
+    snapshots = ctx.engine.snapshots
+    return ctx.engine.started_ns // 1_000_000_000 if snapshots is None else int(snapshots.rdb_last_save_time)
 
 
 @command(
@@ -29,5 +84,8 @@ def bgrewriteaof(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
         raise CommandError(errors.NO_PERSISTENCE)
     if persistence.aof_rewrite_in_progress:
         raise CommandError(errors.REWRITE_IN_PROGRESS)
+    if ctx.engine.snapshots is not None and ctx.engine.snapshots.rdb_bgsave_in_progress:
+        persistence.aof_rewrite_scheduled = True
+        return SimpleString(b"Background append only file rewriting scheduled")
     persistence.request_rewrite()
     return SimpleString(b"Background append only file rewriting started")

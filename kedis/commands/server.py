@@ -49,7 +49,7 @@ def info(ctx: Session, argv: Sequence[bytes]) -> Verbatim:
     flags=ADMIN | NOSCRIPT | LOADING | STALE | NO_MULTI | ALLOW_BUSY,
     group="server",
     since="1.0.0",
-    summary="Ends the server once everything is on the disk; it never waits, so there is nothing to ABORT.",
+    summary="Ends the server once everything is on the disk; there is no moment at which it could be aborted.",
     complexity="O(1), and what is left to write",
 )
 def shutdown(ctx: Session, argv: Sequence[bytes]) -> Any:
@@ -62,24 +62,9 @@ def shutdown(ctx: Session, argv: Sequence[bytes]) -> Any:
         raise CommandError(errors.SYNTAX)
     if b"abort" in options:
         raise CommandError(errors.NO_SHUTDOWN)
-    ctx.engine.on_shutdown(0)
+    ctx.engine.on_shutdown(frozenset(word.decode() for word in options))
     ctx.close_after_reply = True
     return NO_REPLY
-
-
-@command(
-    "LASTSAVE",
-    arity=1,
-    flags=LOADING | STALE | FAST,
-    group="server",
-    since="1.0.0",
-    summary="Gives the time of the last snapshot; none is ever made, so it is the time of the start.",
-    complexity="O(1)",
-    categories="admin dangerous",
-    tips=["nondeterministic_output"],
-)
-def lastsave(ctx: Session, _argv: Sequence[bytes]) -> int:
-    return ctx.engine.started_ns // 1_000_000_000
 
 
 @command(

@@ -14,37 +14,26 @@ from kedis.config.kinds import (
     ULLONG_MAX,
     Choice,
     Text,
-    file_name,
     host_name,
     title_template,
 )
 from kedis.config.table import WHO
-from kedis.config.word_lists import OomScores, ReplicaOf, SavePoints
+from kedis.config.word_lists import OomScores, ReplicaOf
 
 FACILITIES = ("user", *(f"local{number}" for number in range(8)))
 
 
-class Snapshots(Group, title="snapshots (RDB)"):
-    save: tuple[tuple[int, int], ...] = special(SavePoints(), (), "seconds and changes after which to save")
-    dbfilename: str = special(
-        Text(file_name("dbfilename", "filename", may_be_empty=True), "a name without a path"),
-        "dump.rdb",
-        "file of the snapshot",
-        protected=True,
-    )
-    rdbcompression = flag(True, "compress strings in the snapshot")
-    rdbchecksum = flag(True, "end the snapshot with a checksum", fixed=True)
+class Tuning(Group, title="snapshots and append-only file, of no effect"):
     rdb_del_sync_files = flag(False, "remove snapshots that were made for replicas only")
-    rdb_save_incremental_fsync = flag(True, "sync in steps while saving")
     rdb_key_save_delay = integer(
         0, -INT_MAX - 1, INT_MAX, "microseconds of pause a key, for tests", hidden=True
     )
     key_load_delay = integer(
         0, -INT_MAX - 1, INT_MAX, "microseconds of pause a key loaded, for tests", hidden=True
     )
-    sanitize_dump_payload = choice("no", ("no", "yes", "clients"), "check RESTORE payloads deeply")
-    stop_writes_on_bgsave_error = flag(True, "refuse writes after a failed snapshot")
-    aof_use_rdb_preamble = flag(False, "begin a rewritten append-only file with a snapshot")
+    sanitize_dump_payload = choice(
+        "no", ("no", "yes", "clients"), "check RESTORE payloads deeply (it always is)"
+    )
     aof_disable_auto_gc = flag(False, "keep append-only files that are no longer needed")
 
 
@@ -206,7 +195,7 @@ class Machine(Group, title="machine and process"):
     ignore_warnings = text("", "warnings of the start that are left out")
 
 
-class AcceptedSettings(Snapshots, Replication, Cluster, Tls, Access, Structures, Machine):
+class AcceptedSettings(Tuning, Replication, Cluster, Tls, Access, Structures, Machine):
     """All of them as attributes of one class."""
 
 

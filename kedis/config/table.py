@@ -20,7 +20,15 @@ from kedis.config.kinds import (
     Text,
     file_name,
 )
-from kedis.config.word_lists import Addresses, Choices, EventClasses, OutputLimit, OutputLimits, Percentiles
+from kedis.config.word_lists import (
+    Addresses,
+    Choices,
+    EventClasses,
+    OutputLimit,
+    OutputLimits,
+    Percentiles,
+    SavePoints,
+)
 
 LEVELS = ("debug", "verbose", "notice", "warning")
 POLICIES = (
@@ -115,6 +123,21 @@ class MemoryUse(Group, title="memory", effective=True):
     lazyfree_lazy_user_flush = flag(False, "FLUSHALL and FLUSHDB free in the background")
 
 
+class Snapshots(Group, title="snapshots (RDB)", effective=True):
+    save: tuple[tuple[int, int], ...] = special(SavePoints(), (), "seconds and changes after which to save")
+    dbfilename: str = special(
+        Text(file_name("dbfilename", "filename", may_be_empty=True), "a name without a path"),
+        "dump.rdb",
+        "file of the snapshot, inside dir",
+        protected=True,
+    )
+    rdbcompression = flag(False, "compress strings in the snapshot (slow, in Python)")
+    rdbchecksum = flag(True, "end the snapshot with a checksum", fixed=True)
+    rdb_save_incremental_fsync = flag(True, "sync in steps while saving")
+    stop_writes_on_bgsave_error = flag(True, "refuse writes after a failed snapshot")
+    aof_use_rdb_preamble = flag(False, "begin a rewritten append-only file with a snapshot")
+
+
 class AppendOnlyFile(Group, title="append-only file", effective=True):
     appendonly = flag(True, "keep the data on disk in an append-only file")
     dir: str = special(Folder(), "kedis-data", "folder of everything that is kept on disk", protected=True)
@@ -187,6 +210,6 @@ class Encodings(Group, title="encodings that OBJECT ENCODING reports", effective
 
 
 class EffectiveSettings(
-    Network, Clients, Security, Process, MemoryUse, AppendOnlyFile, Observation, Encodings
+    Network, Clients, Security, Process, MemoryUse, Snapshots, AppendOnlyFile, Observation, Encodings
 ):
     """All of them as attributes of one class."""

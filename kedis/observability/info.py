@@ -25,6 +25,7 @@ from kedis.observability.info_tables import (
 )
 
 if TYPE_CHECKING:
+    from kedis.engine import Engine
     from kedis.observability.observer import Observer
 
 Fields = Iterable[tuple[str, Any]]
@@ -194,6 +195,22 @@ _OPEN_AOF_FIELDS = (
 )
 
 
+def _snapshot_fields(engine: Engine) -> Fields:
+    """What is true of an engine that never saves."""
+    return [
+        ("rdb_changes_since_last_save", engine.keyspace.dirty),
+        ("rdb_bgsave_in_progress", 0),
+        ("rdb_last_save_time", engine.started_ns // _NS),
+        ("rdb_last_bgsave_status", "ok"),
+        ("rdb_last_bgsave_time_sec", -1),
+        ("rdb_current_bgsave_time_sec", -1),
+        ("rdb_saves", 0),
+        ("rdb_last_cow_size", 0),
+        ("rdb_last_load_keys_expired", 0),
+        ("rdb_last_load_keys_loaded", 0),
+    ]
+
+
 def _persistence(observer: Observer) -> Fields:
     engine = observer.engine
     aof = engine.persistence
@@ -206,16 +223,7 @@ def _persistence(observer: Observer) -> Fields:
         ("current_fork_perc", "0.00"),
         ("current_save_keys_processed", 0),
         ("current_save_keys_total", 0),
-        ("rdb_changes_since_last_save", engine.keyspace.dirty),
-        ("rdb_bgsave_in_progress", 0),
-        ("rdb_last_save_time", engine.started_ns // _NS),
-        ("rdb_last_bgsave_status", "ok"),
-        ("rdb_last_bgsave_time_sec", -1),
-        ("rdb_current_bgsave_time_sec", -1),
-        ("rdb_saves", 0),
-        ("rdb_last_cow_size", 0),
-        ("rdb_last_load_keys_expired", 0),
-        ("rdb_last_load_keys_loaded", 0),
+        *((name, _fact(engine.snapshots, name, default)) for name, default in _snapshot_fields(engine)),
         *((name, _fact(aof, name, default)) for name, default in _AOF_FIELDS),
         ("module_fork_in_progress", 0),
         ("module_fork_last_cow_size", 0),

@@ -20,6 +20,7 @@ from kedis.persistence.append_file import AppendFile
 from kedis.persistence.folder import AofError, Folder, sync_directory
 from kedis.persistence.journal import Journal
 from kedis.persistence.loader import Loader, Tail
+from kedis.persistence.rdb_file import SnapshotLoader
 from kedis.structures.histogram import Histogram
 
 
@@ -36,7 +37,9 @@ class Aof:
         self.journal = Journal(lambda: engine.clock() / 1e9)
         self.file: AppendFile | None = None
         self.state = "off"
-        self.loader: Loader | None = None
+        #: What loads, or has loaded, the data; a snapshot's where there is no append-only file.
+        self.loader: Loader | SnapshotLoader | None = None
+        self.replay: Loader | None = None
         self._unwritten = b""
         self._earlier_bytes = 0  # of the files before the one being written
         self._rewrite_base_bytes = 0
@@ -118,15 +121,16 @@ class Aof:
         """Lock the folder and return what loads it.  Raises AofError."""
         self.folder.open()
         try:
-            self.loader = Loader(self.engine, self.folder)
+            self.loader = self.replay = Loader(self.engine, self.folder)
         except OSError as error:
             raise AofError(f"cannot read {self.folder.path}: {error.strerror}") from None
-        return self.loader
+        return self.replay
 
     def begin(self) -> None:
         """Record from now on: after loading, or in a new folder.  Raises AofError."""
         folder = self.folder
-        tail = self.loader.tail if self.loader else Tail()
+        replay = self.replay
+        tail = replay.tail if replay else Tail()
         try:
             if not folder.manifest.incrs:
                 self._create_files()
@@ -142,8 +146,8 @@ class Aof:
             folder.delete_history()
         except OSError as error:
             raise AofError(f"cannot write to {folder.path}: {error.strerror}") from None
-        base = self.loader.base_bytes if self.loader else 0
-        total = self.loader.loaded_bytes if self.loader else 0
+        base = replay.base_bytes if replay else 0
+        total = replay.loaded_bytes if replay else 0
         self._earlier_bytes = total - tail.size
         self._rewrite_base_bytes = base
         self.record("on")

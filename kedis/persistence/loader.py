@@ -10,14 +10,14 @@ Rules for damage, where ``last`` is the last file of the manifest:
   to before its MULTI) if aof-load-truncated allows it, anywhere else the load fails;
 * anything that is not a command, an unknown command, a wrong number of arguments, a wrong checksum: the load fails.
 
-A failed load has changed nothing on disk.
+A base may also be a snapshot in Redis's format (:mod:`kedis.rdb`).  A failed load has changed nothing on disk.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,12 +25,13 @@ from kedis.engine import Engine
 from kedis.errors import CommandError
 from kedis.persistence.folder import AofError, Folder
 from kedis.persistence.manifest import Entry
+from kedis.persistence.rdb_file import DamagedSnapshot, SnapshotLoader
 from kedis.persistence.reader import AofReader, DamagedFile
+from kedis.rdb.snapshot import MAGIC
 from kedis.session import Session
 
 log = logging.getLogger("kedis.aof")
 
-_RDB_MAGIC = b"REDIS"
 _MOST_WARNINGS = 10
 _SPECIAL = frozenset(["select", "multi", "exec", "discard", "watch"])
 
@@ -108,9 +109,11 @@ class Loader:
         self._unit = None
         try:
             with open(path, "rb", buffering=0) as file:
-                _refuse_rdb(path, file.read(len(_RDB_MAGIC)))
-                file.seek(0)
-                reader = AofReader(file, verify=self._engine.config.aof_checksum)
+                begin = 0
+                if file.read(len(MAGIC)) == MAGIC:
+                    begin = yield from self._load_rdb(path, entry, loaded_before)
+                file.seek(begin)
+                reader = AofReader(file, verify=self._engine.config.aof_checksum, begin=begin)
                 for batch in reader.batches():
                     self._run(batch, reader)
                     self.loaded_bytes = loaded_before + reader.end
@@ -122,6 +125,20 @@ class Loader:
         if entry.kind == "b":
             self.base_bytes = reader.end
         self._finish_file(path, reader, is_last)
+
+    def _load_rdb(self, path: str, entry: Entry, loaded_before: int) -> Generator[None, None, int]:
+        """Load a base in RDB form; returns where it ends (older versions of Redis appended commands to it)."""
+        if entry.kind != "b":
+            raise AofError(f"{path} is in RDB form at offset 0, and not the base")
+        loader = SnapshotLoader(self._engine, path, is_base=True)
+        try:
+            for _ in loader.steps():
+                self.loaded_bytes = loaded_before + loader.loaded_bytes
+                yield
+        except DamagedSnapshot as damage:
+            raise AofError(str(damage)) from None
+        self.commands += loader.commands
+        return loader.loaded_bytes
 
     def _finish_file(self, path: str, reader: AofReader, is_last: bool) -> None:
         """Judge how the file ended, and cut a torn tail away."""
@@ -222,14 +239,6 @@ def _handlers(engine: Engine) -> dict[bytes, tuple[Any, int, int]]:
         if row.function is not None and not row.subcommands and row.name not in _SPECIAL:
             found[name] = found[name.upper()] = (row.function, row.least, row.most)
     return found
-
-
-def _refuse_rdb(path: str, start: bytes) -> None:
-    if start == _RDB_MAGIC:
-        raise AofError(
-            f"{path} is in RDB form at offset 0, which Kedis does not read; have Redis write it anew with "
-            "CONFIG SET aof-use-rdb-preamble no and BGREWRITEAOF"
-        )
 
 
 def _remedy(damage: DamagedFile) -> str:

@@ -58,12 +58,12 @@ class Manifest:
         """What is to be loaded, in order."""
         return [*([self.base] if self.base else []), *self.incrs]
 
-    def add_base(self, prefix: str) -> Entry:
-        """List a new base called ``PREFIX.SEQ.base.aof``; the one before becomes history."""
+    def add_base(self, prefix: str, *, as_rdb: bool = False) -> Entry:
+        """List a new base called ``PREFIX.SEQ.base.aof`` (or ``.rdb``); the one before becomes history."""
         if self.base is not None:
             self.history.append(replace(self.base, kind="h"))
         self.base_seq += 1
-        self.base = Entry(f"{prefix}.{self.base_seq}.base.aof", self.base_seq, "b")
+        self.base = Entry(f"{prefix}.{self.base_seq}.base.{'rdb' if as_rdb else 'aof'}", self.base_seq, "b")
         return self.base
 
     def add_incr(self, prefix: str) -> Entry:

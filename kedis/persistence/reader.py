@@ -57,9 +57,10 @@ class AofReader:
     """Reads one file.
 
     Args:
-        file: opened for reading, unbuffered, at its start.
+        file: opened for reading, unbuffered, at ``begin``.
         verify: stop at a checksum that is wrong.  Where it is False the chain is followed all the same, so that a
             writer can continue it.
+        begin: offset of the first command; what is before it is somebody else's.
         until: read no further than to this time, in seconds since 1970.
 
     Attributes:
@@ -70,12 +71,14 @@ class AofReader:
         later: offset of the first ``#TS:`` comment of a time after ``until``, where reading ends; else None.
     """
 
-    def __init__(self, file: BinaryIO, *, verify: bool = True, until: int | None = None) -> None:
+    def __init__(
+        self, file: BinaryIO, *, verify: bool = True, until: int | None = None, begin: int = 0
+    ) -> None:
         self._file = file
         self._verify = verify
-        self._covered_to = 0
-        self.offset = 0
-        self.end = 0
+        self._covered_to = begin
+        self.offset = begin
+        self.end = begin
         self.torn: int | None = None
         self.crc = 0
         self.later: int | None = None

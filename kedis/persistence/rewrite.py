@@ -14,33 +14,27 @@ Where nothing valid is on disk yet (turned on at run time), or where what is the
 after which the kernel may have dropped what was written), the new file of changes is listed only together with the new
 base: until then it has a temporary name.
 
-The child shares the parent's memory, copied page by page as either writes to it; in Python that includes the reference
-counts of everything the child looks at.  It must not run the event loop: it closes all descriptors it has inherited,
-the lock of the folder among them, writes, and ends with ``os._exit``.
+With ``aof-use-rdb-preamble`` the base is a snapshot in Redis's format, else commands like all the rest.
 """
 
 from __future__ import annotations
 
-import gc
-import json
 import logging
 import os
-import signal
-import sys
 import time
 from collections.abc import Callable
-from typing import Any
 
 from kedis.persistence.aof import Aof, remove_if_there
 from kedis.persistence.append_file import AppendFile
+from kedis.persistence.child import Child
 from kedis.persistence.folder import TEMPORARY, sync_directory
 from kedis.persistence.manifest import Manifest
+from kedis.persistence.rdb_file import write_rdb
 from kedis.persistence.snapshot import write_base
 from kedis.persistence.worker import InlineWorker, Worker
 
 log = logging.getLogger("kedis.aof")
 
-_NICENESS = 10
 #: After this many failures in a row, automatic rewrites wait 1, 2, 4 … 60 minutes.
 _PATIENCE = 3
 _LONGEST_DELAY_MINUTES = 60
@@ -73,8 +67,8 @@ class Rewriter:
         self._on_end = on_end
         self.afresh = False
         self._cancelled = False
-        self._pid = 0
-        self._pipe = -1
+        self._child: Child | None = None
+        self._as_rdb = False
         self._began = 0.0
         self._not_before = 0.0
         self.fork_seconds = 0.0
@@ -97,6 +91,7 @@ class Rewriter:
         self.afresh = afresh
         self._cancelled = False
         self._began = aof.rewrite_began = time.monotonic()
+        self._as_rdb = aof.engine.config.aof_use_rdb_preamble
         aof.rewrite_path = self._base_path()
         if afresh:
             self._worker.submit(self._open_aside, self._begin_afresh)
@@ -175,79 +170,46 @@ class Rewriter:
                 self._finish()
             return
         path = self._base_path()
-        self._pipe, out = os.pipe()
-        gc.freeze()  # or a collection in the child would touch, and so copy, every object
-        began = time.monotonic()
         try:
-            self._pid = os.fork()
+            self._child = Child(lambda: self._dump(path))
         except OSError as error:
-            os.close(self._pipe)
-            os.close(out)
             self._end(_reason(error))
             return
-        if self._pid == 0:
-            self._live_as_child(path, out)
-        self.fork_seconds = self._aof.fork_seconds = time.monotonic() - began
+        self.fork_seconds = self._aof.fork_seconds = self._child.fork_seconds
         self._aof.forks += 1
-        os.close(out)
         log.info(
             "rewriting the append-only file in process %d (fork took %.1f ms)",
-            self._pid,
+            self._child.pid,
             self.fork_seconds * 1e3,
         )
 
     def _dump(self, path: str) -> None:
-        config = self._aof.engine.config
+        engine = self._aof.engine
+        config = engine.config
+        if self._as_rdb:
+            write_rdb(engine, path, is_base=True)
+            return
         write_base(
-            self._aof.engine.keyspace,
+            engine.keyspace,
             path,
             checksums=config.aof_checksum,
             timestamps=config.aof_timestamp_enabled,
             sync_in_steps=config.aof_rewrite_incremental_fsync,
         )
 
-    def _live_as_child(self, path: str, out: int) -> None:
-        """Never returns."""
-        report: dict[str, Any] = {"error": "", "copied_bytes": 0}
-        try:
-            for number in (signal.SIGTERM, signal.SIGUSR1):
-                signal.signal(number, signal.SIG_DFL)
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent decides
-            os.closerange(3, out)
-            os.closerange(out + 1, os.sysconf("SC_OPEN_MAX"))
-            os.nice(_NICENESS)
-            gc.disable()
-            self._dump(path)
-            report["copied_bytes"] = _private_bytes()
-        except OSError as error:
-            report["error"] = _reason(error)
-        except BaseException as error:
-            report["error"] = repr(error)
-        try:
-            os.write(out, json.dumps(report).encode())
-        finally:
-            os._exit(1 if report["error"] else 0)
-
     def poll(self) -> None:
         """Look whether the child has ended; to be called a few times a second."""
         aof = self._aof
-        if not self._pid:
+        if self._child is None:
             return
         aof.aof_current_rewrite_time_sec = int(time.monotonic() - self._began)
-        try:
-            pid, status = os.waitpid(self._pid, os.WNOHANG)
-        except ChildProcessError:  # somebody else has taken its status; its report decides
-            pid, status = self._pid, 0
-        if not pid:
+        outcome = self._child.poll()
+        if outcome is None:
             return
-        self._pid = 0
-        with os.fdopen(self._pipe, "rb") as pipe:
-            content = pipe.read()
-        report: dict[str, Any] = json.loads(content) if content else {}
-        aof.aof_last_cow_size = report.get("copied_bytes", 0)
-        failure = report.get("error", f"the child process ended with status {status}")
-        if failure or self._cancelled:
-            self._end(failure or "cancelled")
+        self._child = None
+        aof.aof_last_cow_size = outcome.copied_bytes
+        if outcome.failure or self._cancelled:
+            self._end(outcome.failure or "cancelled")
         else:
             self._finish()
 
@@ -256,11 +218,9 @@ class Rewriter:
         if not self._aof.aof_rewrite_in_progress:
             return
         self._cancelled = True
-        if self._pid:
-            os.kill(self._pid, signal.SIGKILL)
-            os.waitpid(self._pid, 0)
-            os.close(self._pipe)
-            self._pid = 0
+        if self._child is not None:
+            self._child.kill()
+            self._child = None
             self._end("cancelled")
 
     # -- ending -------------------------------------------------------------------------------------------
@@ -281,7 +241,7 @@ class Rewriter:
             file.path = path
         else:
             manifest.retire_incrs(keep=1 if file is not None else 0)
-        base = folder.file(manifest.add_base(folder.prefix).name)
+        base = folder.file(manifest.add_base(folder.prefix, as_rdb=self._as_rdb).name)
         os.rename(self._base_path(), base)
         size = os.path.getsize(base)
         sync_directory(folder.path)
@@ -329,14 +289,3 @@ class Rewriter:
 
 def _reason(error: OSError | None) -> str:
     return "cancelled" if error is None else f"{error.strerror} ({error.filename or 'append-only file'})"
-
-
-def _private_bytes() -> int:
-    """Memory of this process that is no longer shared with the parent; 0 where that cannot be known."""
-    if not sys.platform.startswith("linux"):
-        return 0
-    try:
-        with open("/proc/self/smaps_rollup") as file:
-            return sum(int(line.split()[1]) * 1024 for line in file if line.startswith("Private_Dirty:"))
-    except OSError:
-        return 0

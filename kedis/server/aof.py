@@ -30,7 +30,7 @@ from __future__ import annotations
 import gc
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import gevent
@@ -44,7 +44,7 @@ from kedis.persistence.append_file import AppendFile
 from kedis.persistence.folder import AofError, Folder
 from kedis.persistence.rewrite import Rewriter
 from kedis.persistence.worker import Worker
-from kedis.server.progress import Progress
+from kedis.server.progress import Progress, in_slices
 from kedis.server.server import StartError
 
 if TYPE_CHECKING:
@@ -63,8 +63,6 @@ _LOG_INTERVAL = 30.0
 #: will, about, but not longer than this.
 _LONGEST_GATHERING_NS = 1_000_000
 _REQUEST_NS = 12_000
-#: How long loading may keep the loop from serving those who ask meanwhile.
-_LOADING_SLICE = 0.02
 #: How long a shutdown waits for the disk where shutdown-timeout sets no limit, and how often it looks.
 _SHUTDOWN_SECONDS = 10.0
 _SHUTDOWN_STEP = 0.005
@@ -122,7 +120,7 @@ class AofService:
 
         ``interrupted`` is asked between slices; where it says so, loading ends early.  Raises StartError.
         """
-        loader = self.aof.loader
+        loader = self.aof.replay
         assert loader is not None  # open() made it
         engine = self._engine
         engine.set_loading(True)
@@ -131,7 +129,7 @@ class AofService:
         collecting = gc.isenabled()
         gc.disable()  # the data makes no cycles, and a third of the time would go into looking for them
         try:
-            for _ in _sliced(loader.steps(), Progress(loader), self._network):
+            for _ in in_slices(loader.steps(), Progress(loader, log), self._network):
                 if interrupted():
                     return
             self.aof.begin()
@@ -339,7 +337,7 @@ class AofService:
 
     def _care_for_rewrites(self, now: float) -> None:
         aof = self.aof
-        if aof.aof_rewrite_in_progress:
+        if aof.aof_rewrite_in_progress or self._engine.snapshots.rdb_bgsave_in_progress:
             return
         if self._must_replace or aof.state == "waiting":
             if now >= self._retry_at:
@@ -471,17 +469,3 @@ def _timed_sync(file: AppendFile) -> int:
     began = time.perf_counter_ns()
     file.sync()
     return time.perf_counter_ns() - began
-
-
-def _sliced(steps: Iterator[None], progress: Progress, network: NetworkServer) -> Iterator[None]:
-    """Run ``steps``; after each slice of time let a turn of the loop pass, and yield."""
-    greenlet = gevent.getcurrent()
-    until = time.monotonic() + _LOADING_SLICE
-    for _ in steps:
-        if time.monotonic() < until:
-            continue
-        progress.report()
-        network.next_turn(greenlet.switch)
-        network.hub.switch()
-        yield
-        until = time.monotonic() + _LOADING_SLICE

@@ -7,12 +7,14 @@ import os
 
 from gevent.event import Event
 
+from kedis import errors
 from kedis.config import Config, rewrite_file
 from kedis.engine import Engine
 from kedis.errors import CommandError
 from kedis.observability.observer import Observer
 from kedis.server.aof import AofService
 from kedis.server.metrics_http import MetricsServer
+from kedis.server.saving import SavingService
 from kedis.server.server import NetworkServer
 
 log = logging.getLogger("kedis.server")
@@ -29,11 +31,12 @@ class Instance:
         self.engine = Engine(config)
         self.network = NetworkServer(self.engine)
         self.aof = AofService(self.network, self._fail)
+        self.saving = SavingService(self.network, self.aof.aof)
         self.ended = Event()
         self.exit_code = 0
         self.observer = Observer(self.engine, self.network.expiry)
         self.metrics = MetricsServer(self.network, self.observer)
-        self.engine.on_shutdown = self.request_stop
+        self.engine.on_shutdown = self._shut_down
         self.engine.on_rewrite_config = self._rewrite_config
 
     def start(self) -> None:
@@ -50,17 +53,32 @@ class Instance:
             self.metrics.start()
             if self.config.appendonly:
                 self.aof.load(self.ended.is_set)
+                self.saving.warn_of_ignored_file()
+            else:
+                self.saving.load(self.ended.is_set)
         except BaseException:
             self._stop_serving()
             self.aof.aof.close()
             raise
         self.aof.start()
+        self.saving.start()
         log.info("ready to accept connections on port %d (pid %d)", self.network.port, os.getpid())
 
     def request_stop(self, exit_code: int = 0) -> None:
         """Have :meth:`run_until_stopped` return soon; may be called from a command."""
         self.exit_code = exit_code
         self.network.next_turn(self.ended.set)
+
+    def save_and_stop(self, options: frozenset[str]) -> bool:
+        """End the server by the options of SHUTDOWN; False when it could not save and goes on."""
+        if not self.saving.save_at_end(options):
+            return False
+        self.request_stop(0)
+        return True
+
+    def _shut_down(self, options: frozenset[str]) -> None:
+        if not self.save_and_stop(options):
+            raise CommandError(errors.SHUTDOWN_FAILED)
 
     def _fail(self) -> None:
         """Stop with exit code 1: the disk has failed, and nothing may be answered any more."""
@@ -89,6 +107,7 @@ class Instance:
         self.network.stop_accepting()
         for connection in self.network.connections:
             connection.stop_reading()
+        self.saving.stop()
         if not self.aof.stop():
             self.exit_code = 1
         self._stop_serving()

@@ -1,23 +1,41 @@
-"""The lines in the log that say how far loading has come."""
+"""Loading beside a running event loop, and the lines in the log that say how far it has come."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Protocol
 
-from kedis.persistence.loader import Loader
+import gevent
 
-log = logging.getLogger("kedis.aof")
+if TYPE_CHECKING:
+    from kedis.server.server import NetworkServer
 
 _INTERVAL = 2.0
+#: How long loading may keep the loop from serving those who ask meanwhile.
+_SLICE = 0.02
+
+
+class Loading(Protocol):
+    """Figures of what loads: bytes in all and done, commands (or keys) read, keys there."""
+
+    total_bytes: int
+    loaded_bytes: int
+    commands: int
+
+    @property
+    def keys(self) -> int: ...
 
 
 class Progress:
     """Reports on a loader every two seconds, so that a small file is loaded without a word."""
 
-    def __init__(self, loader: Loader, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, loader: Loading, log: logging.Logger, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._loader = loader
+        self._log = log
         self._clock = clock
         self._began = clock()
         self._next = self._began + _INTERVAL
@@ -31,7 +49,7 @@ class Progress:
         loader = self._loader
         seconds = now - self._began
         rate = loader.loaded_bytes / seconds
-        log.info(
+        self._log.info(
             "loading: %.0f of %.0f MB (%.0f%%), %d keys, %.0f commands/s, %.0f MB/s, %.0f s left",
             loader.loaded_bytes / 1e6,
             loader.total_bytes / 1e6,
@@ -41,3 +59,17 @@ class Progress:
             rate / 1e6,
             (loader.total_bytes - loader.loaded_bytes) / max(rate, 1),
         )
+
+
+def in_slices(steps: Iterator[None], progress: Progress, network: NetworkServer) -> Iterator[None]:
+    """Run ``steps``; after each slice of time let a turn of the loop pass, and yield."""
+    greenlet = gevent.getcurrent()
+    until = time.monotonic() + _SLICE
+    for _ in steps:
+        if time.monotonic() < until:
+            continue
+        progress.report()
+        network.next_turn(greenlet.switch)
+        network.hub.switch()
+        yield
+        until = time.monotonic() + _SLICE

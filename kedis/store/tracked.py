@@ -100,6 +100,10 @@ class LruDatabase(TrackedDatabase):
         keyspace = self.keyspace
         return max(keyspace.now_ns - self.access.get(key, keyspace.tracked_since_ns), 0)
 
+    def set_idle(self, key: bytes, seconds: int) -> None:
+        """Let ``key``, which is there, have been unused for so long."""
+        self._write_down(key, self.keyspace.now_ns - seconds * 1_000_000_000)
+
     def expendable(self, key: bytes) -> int:
         """How gladly the key is given up, next to others."""
         return -self.access.get(key, self.keyspace.tracked_since_ns)
@@ -130,6 +134,10 @@ class LfuDatabase(TrackedDatabase):
             return count
         minutes = keyspace.now_ns // _MS_NS // _MINUTE_MS - used_ms // _MINUTE_MS
         return max(count - minutes // decay, 0)
+
+    def set_frequency(self, key: bytes, count: int) -> None:
+        """Let the counter of ``key``, which is there, be ``count``."""
+        self._write_down(key, self.keyspace.now_ns // _MS_NS << 8 | count)
 
     def expendable(self, key: bytes) -> int:
         """How gladly the key is given up, next to others."""

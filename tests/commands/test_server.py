@@ -14,10 +14,10 @@ def client() -> Client:
 
 
 def test_shutdown_ends_the_server_without_an_answer(client: Client) -> None:
-    codes: list[int] = []
-    client.engine.on_shutdown = codes.append
+    asked: list[frozenset[str]] = []
+    client.engine.on_shutdown = asked.append
     assert client.replies("SHUTDOWN", "NOSAVE", "NOW", "FORCE") == []
-    assert codes == [0]
+    assert asked == [{"nosave", "now", "force"}]
     assert client.session.close_after_reply
 
 
@@ -27,11 +27,11 @@ def test_nothing_runs_behind_shutdown(client: Client) -> None:
 
 
 def test_shutdown_is_refused_in_a_transaction(client: Client) -> None:
-    codes: list[int] = []
-    client.engine.on_shutdown = codes.append
+    asked: list[frozenset[str]] = []
+    client.engine.on_shutdown = asked.append
     client.call("MULTI")
     assert client.call("SHUTDOWN") == ErrorReply("ERR Command not allowed inside a transaction")
-    assert codes == []
+    assert asked == []
 
 
 @pytest.mark.parametrize(

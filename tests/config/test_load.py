@@ -115,11 +115,11 @@ def test_standard_input() -> None:
 
 def test_what_means_nothing_to_kedis_is_collected_once() -> None:
     config = from_file(
-        'save ""\nrename-command GET xget\nhz 10\nsave 60 1\nrename-command SET ""\nuser a on\n',
+        'cluster-enabled no\nrename-command GET xget\nhz 10\ncluster-enabled no\nrename-command SET ""\nuser a on\n',
         "--io-threads",
         "4",
     )
-    assert config.ignored == ["save", "user", "io-threads"]
+    assert config.ignored == ["cluster-enabled", "user", "io-threads"]
     assert config.renamed_commands == [("GET", "xget"), ("SET", "")]
 
 

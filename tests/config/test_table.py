@@ -22,6 +22,7 @@ OTHER_DEFAULTS = {
     "bind": "127.0.0.1 -::1",
     "save": "",
     "port": "6379",
+    "rdbcompression": "no",
 }
 # What the oracle is started with.
 OF_THE_ORACLE = ("--enable-debug-command", "no")
@@ -90,5 +91,5 @@ def test_help_tells_every_setting() -> None:
 def test_help_says_what_is_without_effect() -> None:
     effective, _, accepted = settings_markdown().partition("accepted, without effect in Kedis")
     assert "| `maxmemory` |" in effective
-    assert "| `save` |" in accepted
-    assert "| `save` |" not in effective
+    assert "| `io-threads` |" in accepted
+    assert "| `io-threads` |" not in effective

@@ -266,6 +266,19 @@ def wait(servers: Servers) -> None:
     same(servers, "WAIT 0 0", "WAIT -1 0", "WAIT 1 10", "WAIT x 0", "WAIT 0 x", "WAIT 0 -1", "WAIT 0")
 
 
+def dump_and_restore(servers: Servers) -> None:
+    """A string has the same form in both."""
+    same(servers, "SET k hello", "DUMP nothing", "DUMP k")
+    payloads = [server.call(0, [b"DUMP", b"k"]) for server in servers]
+    assert payloads[0] == payloads[1]
+    same(servers, "DEL k")
+    for name in (b"RESTORE", b"restore-asking"):
+        for words in ([b"k", b"0"], [b"k", b"0"], [b"new", b"1", b"ABSTTL"]):
+            call = [name, *words[:2], payloads[0][1], *words[2:]]
+            assert servers[0].call(0, call) == servers[1].call(0, call)
+        same(servers, "GET k", "DEL k new", "RESTORE k 0 x")
+
+
 def replicaof(name: str) -> Callable[[Servers], None]:
     def script(servers: Servers) -> None:
         same(
@@ -411,6 +424,9 @@ SCRIPTS: dict[str, Callable[[Servers], None]] = {
     "memory|help": help_texts("MEMORY"),
     "module|help": help_texts("MODULE"),
     "replicaof": replicaof("REPLICAOF"),
+    "dump": dump_and_restore,
+    "restore": dump_and_restore,
+    "restore-asking": dump_and_restore,
     "slaveof": replicaof("slaveof"),
     "memory|malloc-stats": memory,
     "memory|purge": memory,

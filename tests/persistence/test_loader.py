@@ -81,7 +81,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "no name": (SET + b"*0\r\n", f"offset {len(SET)}"),
     "plus sign": (SET + b"*+1\r\n$4\r\nPING\r\n", f"offset {len(SET)}"),
     "wrong length": (SET + SET.replace(b"$1\r\n1", b"$2\r\n1") + SET, "offset"),
-    "RDB": (b"REDIS0010" + bytes(20), "RDB form at offset 0"),
+    "RDB": (b"REDIS9999" + bytes(20), "offset"),
     "checksum": (SET + checksum_line(1, len(SET)), "checksum mismatch"),
     "long comment": (SET + b"#" + b"x" * 1100 + b"\r\n", "comment"),
 }

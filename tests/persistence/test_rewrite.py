@@ -201,7 +201,7 @@ def test_the_automatic_rule(tmp_path: Path) -> None:
 
 def manifest_of(directory: Path) -> Manifest:
     """The manifest of a folder that is in use."""
-    return parse_manifest(files(directory)[MANIFEST])
+    return parse_manifest((directory / "appendonlydir" / MANIFEST).read_bytes())
 
 
 def test_turned_on_and_off(tmp_path: Path) -> None:

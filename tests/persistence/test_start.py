@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import socket
 import time
@@ -62,7 +63,7 @@ def test_progress_is_told_every_two_seconds(caplog: pytest.LogCaptureFixture) ->
     caplog.set_level("INFO")
     loader: Any = SimpleNamespace(loaded_bytes=0, total_bytes=400_000_000, keys=0, commands=0)
     now = [100.0]
-    progress = Progress(loader, clock=lambda: now[0])
+    progress = Progress(loader, logging.getLogger("test"), clock=lambda: now[0])
     now[0] = 101.9
     progress.report()
     assert caplog.messages == []

@@ -185,15 +185,57 @@ def test_the_single_file_of_old_versions_is_taken_over(tmp_path: Path) -> None:
     )
 
 
-def test_a_base_in_rdb_form_is_refused(tmp_path: Path) -> None:
+def until_rewritten(wire: Wire) -> None:
+    """Wait for the end of a rewrite."""
+    deadline = time.monotonic() + 20
+    while b"aof_rewrite_in_progress:0" not in (info := wire.call("INFO", "persistence")):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert b"aof_last_bgrewrite_status:ok" in info
+
+
+def test_bases_in_rdb_form_are_exchanged(tmp_path: Path) -> None:
     redis = Redis(tmp_path, "--aof-use-rdb-preamble", "yes")
-    redis.wire.call("SET", "a", 1)
+    fill(redis.wire, 6)
     redis.wire.call("BGREWRITEAOF")
-    time.sleep(0.5)
+    until_rewritten(redis.wire)
+    redis.wire.call("SET", "after the base", 1)
+    expected = content(redis.wire)
     redis.end()
+    kedis = Kedis(tmp_path, "--aof-use-rdb-preamble", "yes")
+    wire = kedis.connect()
+    assert content(wire) == expected
+    wire.call("BGREWRITEAOF")
+    until_rewritten(wire)
+    wire.call("SET", "after Kedis's base", 1)
+    expected = content(wire)
+    assert kedis.terminate() == 0
+    (base,) = (tmp_path / "appendonlydir").glob("*.base.rdb")
+    assert base.read_bytes().startswith(b"REDIS0010")
+    redis = Redis(tmp_path, "--aof-use-rdb-preamble", "yes")
+    assert content(redis.wire) == expected
+    redis.end()
+
+
+def test_commands_behind_a_snapshot_in_one_file(tmp_path: Path) -> None:
+    """What versions before 7 wrote, once Redis 7 has taken it over."""
+    redis = Redis(tmp_path, "--aof-use-rdb-preamble", "yes")
+    redis.wire.call("SET", "in the snapshot", 1)
+    redis.wire.call("BGREWRITEAOF")
+    until_rewritten(redis.wire)
+    redis.end()
+    folder = tmp_path / "appendonlydir"
+    (base,) = folder.glob("*.base.rdb")
+    base.write_bytes(base.read_bytes() + encode("SELECT", 0) + encode("SET", "behind it", 2))
+    kedis = Kedis(tmp_path)
+    wire = kedis.connect()
+    assert wire.call("MGET", "in the snapshot", "behind it") == [b"1", b"2"]
+    assert kedis.terminate() == 0
+    base.write_bytes(base.read_bytes() + b"*1\r\njunk")
     kedis = Kedis(tmp_path, wait=False)
     assert kedis.process.wait(20) == 1
-    assert "is in RDB form at offset 0" in kedis.log()
+    assert "is damaged" in kedis.log()
+    assert f"at offset {base.stat().st_size - 8}" in kedis.log()
 
 
 # -- the same commands, recorded by both ------------------------------------------------------------------

@@ -1,0 +1,129 @@
+"""DUMP and RESTORE: a value as bytes, in Redis's own format.
+
+RESTORE is journalled with its time to live as a moment (ABSTTL), and as a DEL where that has passed already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from kedis import errors
+from kedis.commands.args import integer
+from kedis.commands.numbers import INT64_MAX
+from kedis.commands.table import ASKING, DENYOOM, READONLY, WRITE, command, span
+from kedis.errors import CommandError
+from kedis.rdb.payload import WrongFooter, dump, restore
+from kedis.rdb.source import RdbError
+from kedis.resp.values import OK
+from kedis.store.tracked import LfuDatabase, LruDatabase
+
+if TYPE_CHECKING:
+    from kedis.session import Session
+
+_COUNT_MAX = 255
+
+
+class _Options:
+    """What follows the payload of RESTORE."""
+
+    def __init__(self, words: Sequence[bytes]) -> None:
+        self.replace = self.absolute = False
+        self.idle_seconds: int | None = None
+        self.frequency: int | None = None
+        position = 0
+        while position < len(words):
+            word = words[position].lower()
+            has_value = position + 1 < len(words)
+            if word == b"replace":
+                self.replace = True
+            elif word == b"absttl":
+                self.absolute = True
+            elif word == b"idletime" and has_value and self.frequency is None:
+                position += 1
+                self.idle_seconds = integer(words[position])
+                if self.idle_seconds < 0:
+                    raise CommandError(errors.INVALID_IDLETIME)
+            elif word == b"freq" and has_value and self.idle_seconds is None:
+                position += 1
+                self.frequency = integer(words[position])
+                if not 0 <= self.frequency <= _COUNT_MAX:
+                    raise CommandError(errors.INVALID_FREQ)
+            else:
+                raise CommandError(errors.SYNTAX)
+            position += 1
+
+
+@command(
+    "DUMP",
+    arity=2,
+    flags=READONLY,
+    group="generic",
+    since="2.6.0",
+    summary="Gives the value of a key as bytes that RESTORE takes, here or in Redis.",
+    keys=[span("RO access", 1)],
+    complexity="O(N), N being the bytes of the value",
+    tips=["nondeterministic_output"],
+)
+def dump_(ctx: Session, argv: Sequence[bytes]) -> bytes | None:
+    value = ctx.db.find(argv[1])
+    return None if value is None else dump(value)
+
+
+@command(
+    "RESTORE",
+    arity=-4,
+    flags=WRITE | DENYOOM,
+    group="generic",
+    since="2.6.0",
+    summary="Makes a key of the bytes that DUMP gave, here or in Redis.",
+    keys=[span("OW update", 1)],
+    categories="dangerous",
+    complexity="O(N), N being the bytes; O(N log N) for a sorted set",
+)
+def restore_(ctx: Session, argv: Sequence[bytes]) -> Any:
+    options = _Options(argv[4:])
+    db, key = ctx.db, argv[1]
+    if not options.replace and db.exists(key):
+        raise CommandError(errors.BUSY_KEY)
+    ttl = integer(argv[2])
+    if ttl < 0:
+        raise CommandError(errors.INVALID_TTL)
+    try:
+        value = restore(argv[3])
+    except WrongFooter:
+        raise CommandError(errors.DUMP_FOOTER) from None
+    except RdbError:
+        raise CommandError(errors.DUMP_FORMAT) from None
+    now_ms = db.keyspace.now_ms
+    at_ms = ttl if options.absolute or not ttl else min(ttl + now_ms, INT64_MAX)
+    if 0 < at_ms <= now_ms and not db.keyspace.loading:
+        if options.replace and db.delete(key):
+            ctx.propagate(b"DEL", key)
+        return OK
+    db.place(key, value)
+    if at_ms:
+        db.set_expiry(key, at_ms)
+    if options.idle_seconds is not None and isinstance(db, LruDatabase):
+        db.set_idle(key, options.idle_seconds)
+    elif options.frequency is not None and isinstance(db, LfuDatabase):
+        db.set_frequency(key, options.frequency)
+    db.touched(key, "restore")
+    if at_ms and not options.absolute:
+        ctx.propagate(*argv[:2], b"%d" % at_ms, *argv[3:], b"ABSTTL")
+    return OK
+
+
+@command(
+    "RESTORE-ASKING",
+    arity=-4,
+    flags=WRITE | DENYOOM | ASKING,
+    group="server",
+    since="3.0.0",
+    summary="RESTORE, as nodes of a cluster send it to each other.",
+    keys=[span("OW update", 1)],
+    categories="keyspace dangerous",
+    complexity="As RESTORE.",
+)
+def restore_asking(ctx: Session, argv: Sequence[bytes]) -> Any:
+    return restore_(ctx, [b"RESTORE", *argv[1:]])

@@ -1,0 +1,111 @@
+"""Work in a child process, which sees the data as they were at the fork.
+
+The child shares the parent's memory, copied page by page as either writes to it; in Python that includes the reference
+counts of everything the child looks at.  It must not run the event loop: it closes all descriptors it has inherited,
+the lock of the folder among them, does its work, tells through a pipe how that went, and ends with ``os._exit``.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+_NICENESS = 10
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a child ended: the reason of its failure or "", and how much memory it had of its own, in bytes."""
+
+    failure: str
+    copied_bytes: int
+
+
+class Child:
+    """A process that is doing ``work``.  Raises OSError when there cannot be one.
+
+    Attributes:
+        pid: of the process.
+        fork_seconds: how long the fork held the parent up.
+    """
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        self._pipe, out = os.pipe()
+        gc.freeze()  # or a collection in the child would touch, and so copy, every object
+        began = time.monotonic()
+        try:
+            self.pid = os.fork()
+        except OSError:
+            os.close(self._pipe)
+            os.close(out)
+            raise
+        if self.pid == 0:
+            _live(work, out)
+        self.fork_seconds = time.monotonic() - began
+        os.close(out)
+
+    def poll(self) -> Outcome | None:
+        """How it ended; None while it has not."""
+        try:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+        except ChildProcessError:  # somebody else has taken its status; its report decides
+            pid, status = self.pid, 0
+        if not pid:
+            return None
+        with os.fdopen(self._pipe, "rb") as pipe:
+            content = pipe.read()
+        report: dict[str, Any] = json.loads(content) if content else {}
+        failure = report.get("error", f"the child process ended with status {status}")
+        return Outcome(failure, report.get("copied_bytes", 0))
+
+    def kill(self) -> None:
+        """End it at once; it has not been polled to its end."""
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        os.close(self._pipe)
+
+
+def _live(work: Callable[[], None], out: int) -> None:
+    """The child's life.  Never returns."""
+    report: dict[str, Any] = {"error": "", "copied_bytes": 0}
+    try:
+        for number in (signal.SIGTERM, signal.SIGUSR1):
+            signal.signal(number, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent decides
+        os.closerange(3, out)
+        os.closerange(out + 1, os.sysconf("SC_OPEN_MAX"))
+        os.nice(_NICENESS)
+        gc.disable()
+        work()
+        report["copied_bytes"] = _private_bytes()
+    except OSError as error:
+        report["error"] = reason_of(error)
+    except BaseException as error:
+        report["error"] = repr(error)
+    try:
+        os.write(out, json.dumps(report).encode())
+    finally:
+        os._exit(1 if report["error"] else 0)
+
+
+def reason_of(error: OSError) -> str:
+    """What went wrong, and with which file."""
+    return f"{error.strerror} ({error.filename})" if error.filename else str(error.strerror or error)
+
+
+def _private_bytes() -> int:
+    """Memory of this process that is no longer shared with the parent; 0 where that cannot be known."""
+    if not sys.platform.startswith("linux"):
+        return 0
+    try:
+        with open("/proc/self/smaps_rollup") as file:
+            return sum(int(line.split()[1]) * 1024 for line in file if line.startswith("Private_Dirty:"))
+    except OSError:
+        return 0

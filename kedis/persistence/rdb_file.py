@@ -1,0 +1,133 @@
+"""Snapshots on disk: written whole or not at all, and loaded in steps."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from mmap import ACCESS_READ, mmap
+
+import kedis
+from kedis.engine import Engine
+from kedis.persistence.folder import sync_directory
+from kedis.rdb.snapshot import SnapshotReader, pieces, put_in
+from kedis.rdb.source import RdbError
+
+_SYNC_EVERY = 4 << 20
+#: Keys, and bytes, between two rests of the loader.
+_STEP_KEYS = 256
+_STEP_BYTES = 64 * 1024
+
+
+class DamagedSnapshot(Exception):
+    """The file cannot be loaded; the message names it, and the offset."""
+
+
+def write_rdb(engine: Engine, path: str, *, is_base: bool = False) -> int:
+    """Write all data to a new file at ``path`` and sync it; returns its size.
+
+    ``is_base``: of an append-only file.  Raises OSError.  O(data); nothing may change meanwhile.
+    """
+    config = engine.config
+    notes = {
+        "redis-ver": kedis.REDIS_VERSION,
+        "redis-bits": "64",
+        "ctime": str(int(time.time())),
+        "used-mem": str(engine.keyspace.used),
+        "aof-base": str(int(is_base)),
+        "kedis-ver": kedis.__version__,
+    }
+    size = synced = 0
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+    with os.fdopen(fd, "wb", buffering=0) as file:
+        for piece in pieces(
+            engine.keyspace, notes, compressed=config.rdbcompression, checksum=config.rdbchecksum
+        ):
+            size += _write_all(file.fileno(), piece)
+            if config.rdb_save_incremental_fsync and size - synced > _SYNC_EVERY:
+                os.fsync(file.fileno())
+                synced = size
+        os.fsync(file.fileno())
+    return size
+
+
+def _write_all(fd: int, data: bytes) -> int:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+    return len(data)
+
+
+def replace_file(temporary: str, path: str) -> None:
+    """Let the whole, synced file ``temporary`` be ``path``, for good.  Raises OSError."""
+    os.replace(temporary, path)
+    sync_directory(os.path.dirname(path) or ".")
+
+
+class SnapshotLoader:
+    """Loads a file into an engine that is in its loading state; figures can be read while it does.
+
+    Args:
+        is_base: of an append-only file, whose later commands may still name keys whose time is over.
+
+    Attributes:
+        total_bytes, loaded_bytes: of the file.
+        commands: keys loaded.
+        expired: keys left out because their time was over.
+    """
+
+    def __init__(self, engine: Engine, path: str, *, is_base: bool = False) -> None:
+        self._engine = engine
+        self._is_base = is_base
+        self.path = path
+        self.total_bytes = os.path.getsize(path)
+        self.loaded_bytes = 0
+        self.commands = 0
+        self.expired = 0
+
+    @property
+    def keys(self) -> int:
+        """Keys loaded so far, in all databases."""
+        return sum(map(len, self._engine.keyspace.databases))
+
+    def steps(self) -> Iterator[None]:
+        """Load; yields every 64 KB or so, so that the caller can do other things.
+
+        Raises DamagedSnapshot; OSError when the file cannot be read.
+        """
+        with open(self.path, "rb") as file:
+            if not self.total_bytes:
+                raise DamagedSnapshot(f"{self.path} is damaged: it is empty")
+            with mmap(file.fileno(), 0, access=ACCESS_READ) as data:
+                reader = SnapshotReader(data, verify=self._engine.config.rdbchecksum)
+                try:
+                    yield from self._load(reader)
+                except RdbError as error:
+                    raise DamagedSnapshot(f"{self.path} is damaged or cannot be held: {error}") from None
+                self.loaded_bytes = reader.position
+
+    def _load(self, reader: SnapshotReader) -> Iterator[None]:
+        keyspace = self._engine.keyspace
+        databases = keyspace.databases
+        keyspace.now_ns = self._engine.clock()
+        now_ms = keyspace.now_ms
+        rest_at = _STEP_BYTES
+        for record in reader.records():
+            if record.database >= len(databases):
+                raise RdbError(
+                    f"database {record.database} of {len(databases)} (see the setting databases)",
+                    reader.position,
+                )
+            is_over = record.expire_at_ms is not None and record.expire_at_ms <= now_ms
+            if is_over and not self._is_base:
+                self.expired += 1
+            elif record.value is not None:
+                database = databases[record.database]
+                if record.key in database.data:
+                    raise RdbError(f"the key {record.key[:64]!r} a second time", reader.position)
+                put_in(database, record)
+            self.commands += 1
+            if self.commands % _STEP_KEYS == 0 or reader.position > rest_at:
+                self.loaded_bytes = reader.position
+                rest_at = reader.position + _STEP_BYTES
+                yield

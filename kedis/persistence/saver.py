@@ -1,0 +1,210 @@
+"""SAVE and BGSAVE: the snapshot ``dump.rdb`` of a running server, and the figures about it.
+
+A snapshot is written under a temporary name, synced, and renamed: whatever happens, the one before is whole.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable
+
+from kedis import errors
+from kedis.engine import Engine
+from kedis.errors import CommandError
+from kedis.persistence.aof import remove_if_there
+from kedis.persistence.child import Child, Outcome, reason_of
+from kedis.persistence.rdb_file import replace_file, write_rdb
+
+log = logging.getLogger("kedis.rdb")
+
+#: After a failure the save points wait so long.
+_RETRY_SECONDS = 5
+
+
+class Saver:
+    """Saves ``engine``, which finds this object as ``engine.snapshots``.
+
+    Args:
+        other_child: whether another child process is at work; only one may be.
+        fork: save in a child process; otherwise BGSAVE does the same as SAVE.
+
+    The attributes that INFO shows bear its names.  Durations are in seconds; -1 is "never".
+    """
+
+    def __init__(
+        self, engine: Engine, other_child: Callable[[], bool] = lambda: False, *, fork: bool = True
+    ) -> None:
+        self._engine = engine
+        self._fork = fork
+        self._other_child = other_child
+        self._child: Child | None = None
+        self._path = self._temporary = ""
+        self._began = 0.0
+        self._dirty_at_fork = 0
+        self._saved_dirty = 0
+        self._tried_at = float("-inf")
+        self.scheduled = False
+        self.rdb_last_save_time = engine.started_ns // 1_000_000_000
+        self.rdb_last_bgsave_status = "ok"
+        self.rdb_last_bgsave_time_sec = -1
+        self.rdb_saves = 0
+        self.rdb_last_cow_size = 0
+        self.rdb_last_load_keys_expired = 0
+        self.rdb_last_load_keys_loaded = 0
+        self.forks = 0
+        self.fork_seconds = 0.0
+        self.save_seconds = 0.0
+        self.failures = 0
+
+    # -- figures ------------------------------------------------------------------------------------------
+
+    @property
+    def rdb_bgsave_in_progress(self) -> int:
+        return int(self._child is not None)
+
+    @property
+    def rdb_changes_since_last_save(self) -> int:
+        return int(self._engine.keyspace.dirty - self._saved_dirty)
+
+    @property
+    def rdb_current_bgsave_time_sec(self) -> int:
+        return int(time.monotonic() - self._began) if self._child is not None else -1
+
+    def loaded(self, keys: int, expired: int) -> None:
+        """The data are those of the file now."""
+        self.rdb_last_load_keys_loaded = keys
+        self.rdb_last_load_keys_expired = expired
+        self._saved_dirty = self._engine.keyspace.dirty
+
+    # -- saving -------------------------------------------------------------------------------------------
+
+    def path(self) -> str:
+        """The file."""
+        config = self._engine.config
+        return os.path.join(config.dir, config.dbfilename)
+
+    def save(self) -> None:
+        """Save here and now.  Raises CommandError."""
+        if self._child is not None:
+            raise CommandError(errors.BGSAVE_IN_PROGRESS)
+        path = self.path()
+        temporary = self._temporary_name(path)
+        try:
+            write_rdb(self._engine, temporary)
+            replace_file(temporary, path)
+        except OSError as error:
+            remove_if_there(temporary)
+            log.error("cannot save to %s: %s", path, reason_of(error))
+            raise CommandError(errors.PLAIN) from None
+        self._succeeded(self._engine.keyspace.dirty)
+
+    def background(self, *, schedule: bool) -> bytes:
+        """BGSAVE; returns its reply.  Raises CommandError."""
+        if self._child is not None:
+            raise CommandError(errors.BGSAVE_IN_PROGRESS)
+        if self._other_child():
+            if not schedule:
+                raise CommandError(errors.BGSAVE_ANOTHER_CHILD)
+            self.scheduled = True
+            return b"Background saving scheduled"
+        if not self.start():
+            raise CommandError(errors.PLAIN)
+        return b"Background saving started"
+
+    def start(self) -> bool:
+        """Begin in a child process; nothing may be under way.  False when that failed."""
+        engine = self._engine
+        self.scheduled = False
+        if not self._fork:
+            self.save()
+            return True
+        self._tried_at = self._began = time.monotonic()
+        self._dirty_at_fork = engine.keyspace.dirty
+        self._path = self.path()
+        self._temporary = temporary = self._temporary_name(self._path)
+        try:
+            self._child = Child(lambda: _save(engine, temporary))
+        except OSError as error:
+            self._failed(reason_of(error))
+            return False
+        self.forks += 1
+        self.fork_seconds = self._child.fork_seconds
+        log.info("saving in process %d (fork took %.1f ms)", self._child.pid, self.fork_seconds * 1e3)
+        return True
+
+    def poll(self) -> None:
+        """Look whether the child has ended; to be called a few times a second."""
+        outcome = self._child.poll() if self._child is not None else None
+        if outcome is not None:
+            self._child = None
+            self._end(outcome)
+
+    def _end(self, outcome: Outcome) -> None:
+        self.save_seconds = time.monotonic() - self._began
+        self.rdb_last_bgsave_time_sec = int(self.save_seconds)
+        self.rdb_last_cow_size = outcome.copied_bytes
+        failure = outcome.failure
+        if not failure:
+            try:
+                replace_file(self._temporary, self._path)
+            except OSError as error:
+                failure = reason_of(error)
+        if failure:
+            self._failed(failure)
+        else:
+            log.info("saved to %s in %.1f s", self._path, self.save_seconds)
+            self._succeeded(self._dirty_at_fork)
+
+    def cancel(self) -> None:
+        """Kill what is under way; the file stays as it is."""
+        if self._child is not None:
+            self._child.kill()
+            self._child = None
+            remove_if_there(self._temporary)
+
+    def wants_to_start(self) -> bool:
+        """Whether a save point is reached, or a save was scheduled, and nothing is in its way."""
+        if self._child is not None or self._other_child():
+            return False
+        now = time.monotonic()
+        if self.rdb_last_bgsave_status == "err" and now - self._tried_at < _RETRY_SECONDS:
+            return False
+        if self.scheduled:
+            return True
+        changes = self.rdb_changes_since_last_save
+        seconds = self._engine.clock() // 1_000_000_000 - self.rdb_last_save_time
+        return any(changes >= least and seconds > after for after, least in self._engine.config.save)
+
+    # -- outcomes -----------------------------------------------------------------------------------------
+
+    def _succeeded(self, dirty: int) -> None:
+        self._saved_dirty = dirty
+        self.rdb_saves += 1
+        self.rdb_last_save_time = self._engine.clock() // 1_000_000_000
+        self.rdb_last_bgsave_status = "ok"
+        self.judge()
+
+    def _failed(self, reason: str) -> None:
+        remove_if_there(self._temporary)
+        self.failures += 1
+        self.rdb_last_bgsave_status = "err"
+        log.error("saving failed: %s", reason)
+        self.judge()
+
+    def judge(self) -> None:
+        """Refuse writes, or accept them again, after a save, or a change of the settings that decide it."""
+        config = self._engine.config
+        bad = (
+            self.rdb_last_bgsave_status == "err" and bool(config.save) and config.stop_writes_on_bgsave_error
+        )
+        self._engine.set_snapshot_error(errors.BGSAVE_FAILED if bad else None)
+
+    @staticmethod
+    def _temporary_name(path: str) -> str:
+        return os.path.join(os.path.dirname(path), f"temp-{os.getpid()}.rdb")
+
+
+def _save(engine: Engine, path: str) -> None:
+    write_rdb(engine, path)

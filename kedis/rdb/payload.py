@@ -1,0 +1,40 @@
+"""What DUMP gives and RESTORE takes: type, value, version of the format (2 bytes), checksum of all before (8)."""
+
+from __future__ import annotations
+
+from kedis.rdb.crc64 import crc64
+from kedis.rdb.source import RdbError, Source
+from kedis.rdb.values import decode_value, encode_value
+from kedis.store.database import Value
+
+#: The version of the format that Redis 7.0 writes.
+VERSION = 10
+_FOOTER = 10
+
+
+class WrongFooter(ValueError):
+    """The version is later than ours, or the checksum is wrong."""
+
+
+def dump(value: Value) -> bytes:
+    """The payload of ``value``.  O(N)."""
+    kind, content = encode_value(value)
+    body = bytes([kind]) + content + VERSION.to_bytes(2, "little")
+    return body + crc64(body).to_bytes(8, "little")
+
+
+def restore(payload: bytes) -> Value:
+    """The value that ``payload`` holds.
+
+    Raises WrongFooter; RdbError for a container without elements and for whatever is not a value.  O(N).
+    """
+    body = payload[:-8]
+    if len(payload) < _FOOTER or int.from_bytes(body[-2:], "little") > VERSION:
+        raise WrongFooter
+    if crc64(body).to_bytes(8, "little") != payload[-8:]:
+        raise WrongFooter
+    source = Source(payload, 0, len(payload) - _FOOTER)
+    value = decode_value(source, source.byte())
+    if value is None:
+        raise RdbError("a container without elements", 0)
+    return value

@@ -1,0 +1,232 @@
+"""A whole data set as a file.
+
+``REDIS0010``, notes about the writer, then for each database its number, its sizes, and its keys: an optional time of
+expiry and an optional note of its use, the type, the key, the value.  At the end a mark and the checksum of everything
+before it; a checksum of zero means that none was made.
+
+==  ==========================  ==  =============================================
+F5  functions                   FB  number of keys, and of those that expire
+F7  a module's data             FC  milliseconds since 1970 when the key expires
+F8  seconds unused              FD  the same in seconds
+F9  frequency of use            FE  number of a database
+FA  a note: name and value      FF  the end
+==  ==========================  ==  =============================================
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from mmap import mmap
+from typing import Any
+
+from kedis.rdb.crc64 import crc64
+from kedis.rdb.payload import VERSION
+from kedis.rdb.source import RdbError, Source, encode_length, encode_string
+from kedis.rdb.values import decode_value, encode_text, encode_value, is_value_type
+from kedis.store.database import Database, Value
+from kedis.store.keyspace import Keyspace
+from kedis.store.tracked import LfuDatabase, LruDatabase
+
+MAGIC = b"REDIS"
+_FUNCTIONS, _FUNCTIONS_BEFORE_7, _MODULE_DATA = 0xF5, 0xF6, 0xF7
+_IDLE, _FREQUENCY, _NOTE, _SIZES, _EXPIRE_MS, _EXPIRE_S, _DATABASE, _END = range(0xF8, 0x100)
+_HEADER = len(MAGIC) + 4
+_PIECE = 256 * 1024
+_PACK_EXPIRE = struct.Struct("<BQ").pack
+
+# -- writing ----------------------------------------------------------------------------------------------
+
+
+def pieces(
+    keyspace: Keyspace,
+    notes: dict[str, str],
+    *,
+    compressed: bool,
+    checksum: bool,
+    note_key: Callable[[], None] = lambda: None,
+) -> Iterator[bytes]:
+    """The file, in pieces of about 256 KB.
+
+    Args:
+        notes: what to tell of the writer.
+        compressed: compress strings.
+        checksum: end with a checksum.
+        note_key: called for each key.
+
+    Nothing may change meanwhile.  O(data).
+    """
+    crc = 0
+    for piece in _gathered(_records(keyspace, notes, compressed, note_key)):
+        if checksum:
+            crc = crc64(piece, crc)
+        yield piece
+    yield crc.to_bytes(8, "little")
+
+
+def _gathered(records: Iterator[bytes]) -> Iterator[bytes]:
+    gathered: list[bytes] = []
+    size = 0
+    for record in records:
+        gathered.append(record)
+        size += len(record)
+        if size >= _PIECE:
+            yield b"".join(gathered)
+            gathered.clear()
+            size = 0
+    yield b"".join(gathered)
+
+
+def _records(
+    keyspace: Keyspace, notes: dict[str, str], compressed: bool, note_key: Callable[[], None]
+) -> Iterator[bytes]:
+    yield MAGIC + b"%04d" % VERSION
+    for name, text in notes.items():
+        yield bytes([_NOTE]) + encode_text(name.encode()) + encode_text(text.encode())
+    for database in keyspace.databases:
+        if database.data:
+            sizes = encode_length(len(database.data)) + encode_length(len(database.expires))
+            yield bytes([_DATABASE]) + encode_length(database.number) + bytes([_SIZES]) + sizes
+            yield from _keys(database, compressed, note_key)
+    yield bytes([_END])
+
+
+def _keys(database: Database, compressed: bool, note_key: Callable[[], None]) -> Iterator[bytes]:
+    expires = database.expires
+    use = _use_of(database)
+    for key, value in database.data.items():
+        at_ms = expires.get(key)
+        before = b"" if at_ms is None else _PACK_EXPIRE(_EXPIRE_MS, max(at_ms, 0))
+        if use is not None:
+            before += use(key)
+        kind, content = encode_value(value, compressed)
+        yield b"%b%c%b%b" % (before, kind, encode_string(key), content)
+        note_key()
+
+
+def _use_of(database: Database) -> Callable[[bytes], bytes] | None:
+    if isinstance(database, LruDatabase):
+        return lambda key: bytes([_IDLE]) + encode_length(database.idle_ns(key) // 1_000_000_000)
+    if isinstance(database, LfuDatabase):
+        return lambda key: bytes([_FREQUENCY, database.frequency(key)])
+    return None
+
+
+# -- reading ----------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Record:
+    """A key of a snapshot.  ``value`` is None for a container without elements, which Redis skips."""
+
+    database: int
+    key: bytes
+    value: Value | None
+    expire_at_ms: int | None
+    idle_seconds: int | None
+    frequency: int | None
+
+
+@dataclass
+class SnapshotReader:
+    """Reads a file.
+
+    Attributes:
+        position: up to here it has been read; behind the checksum in the end.
+        version: of the format.
+        notes: what the writer told.
+    """
+
+    data: bytes | mmap
+    verify: bool = True
+    position: int = 0
+    version: int = 0
+    notes: dict[str, str] = field(default_factory=dict)
+    _crc: int = 0
+    _checked: int = 0
+
+    def records(self) -> Iterator[Record]:
+        """The keys in order.  Raises RdbError, with the offset, for whatever is not a sound snapshot."""
+        source = Source(self.data)
+        self._read_header(source)
+        database = 0
+        expire_at_ms: int | None = None
+        idle: int | None = None
+        frequency: int | None = None
+        while (code := source.byte()) != _END:
+            if code < 0x40 and is_value_type(code):
+                key = source.string()
+                value = decode_value(source, code)
+                yield Record(database, key, value, expire_at_ms, idle, frequency)
+                expire_at_ms = idle = frequency = None
+                self._follow(source)
+            elif code == _EXPIRE_MS:
+                expire_at_ms = source.integer(8, signed=True)
+            elif code == _EXPIRE_S:
+                expire_at_ms = 1000 * source.integer(4, signed=True)
+            elif code == _IDLE:
+                idle = source.number()
+            elif code == _FREQUENCY:
+                frequency = source.byte()
+            elif code == _DATABASE:
+                database = source.number()
+            elif code == _SIZES:
+                source.number(), source.number()
+            elif code == _NOTE:
+                name, text = source.string(), source.string()
+                self.notes[name.decode("utf-8", "replace")] = text.decode("utf-8", "replace")
+            else:
+                raise RdbError(_describe(code), source.position - 1)
+        self._finish(source)
+
+    def _read_header(self, source: Source) -> None:
+        header = source.take(_HEADER)
+        digits = header[len(MAGIC) :]
+        if not header.startswith(MAGIC) or not digits.isdigit():
+            raise RdbError("no snapshot", 0)
+        self.version = int(digits)
+        if not 1 <= self.version <= VERSION:
+            raise RdbError(
+                f"version {self.version} of the format, which is later than {VERSION},", len(MAGIC)
+            )
+
+    def _follow(self, source: Source) -> None:
+        self.position = source.position
+        if self.verify and self.position - self._checked >= _PIECE:
+            self._check_to(self.position)
+
+    def _check_to(self, position: int) -> None:
+        self._crc = crc64(self.data[self._checked : position], self._crc)
+        self._checked = position
+
+    def _finish(self, source: Source) -> None:
+        end = source.position
+        self.position = end
+        if self.version < 5:
+            return
+        expected = source.integer(8)
+        if self.verify and expected:
+            self._check_to(end)
+            if self._crc != expected:
+                raise RdbError("a wrong checksum", end)
+        self.position = source.position
+
+
+def _describe(code: int) -> str:
+    if code in (_FUNCTIONS, _FUNCTIONS_BEFORE_7):
+        return "functions, which Kedis cannot run,"
+    if code == _MODULE_DATA:
+        return "a module's data, which Kedis cannot hold,"
+    return f"an unknown mark, 0x{code:02x},"
+
+
+def put_in(database: Any, record: Record) -> None:
+    """Put a key into a database; not a change by itself, and nothing may be there."""
+    database.place(record.key, record.value)
+    if record.expire_at_ms is not None:
+        database.set_expiry(record.key, record.expire_at_ms)
+    if record.idle_seconds is not None and isinstance(database, LruDatabase):
+        database.set_idle(record.key, record.idle_seconds)
+    elif record.frequency is not None and isinstance(database, LfuDatabase):
+        database.set_frequency(record.key, record.frequency)

@@ -1,0 +1,160 @@
+"""Numbers, lengths and strings of RDB, from bytes that may be wrong.
+
+A length begins with two bits: 00 and it is the other six, 01 and it is fourteen, 10 and four or eight bytes follow
+(0x80, 0x81), the highest first.  11 announces a string in another form: an integer of one, two or four bytes, or LZF.
+"""
+
+from __future__ import annotations
+
+import struct
+from mmap import mmap
+
+from kedis.rdb.lzf import LzfError, decompress
+
+_INT8, _INT16, _INT32, _LZF = range(4)
+_ENCODED = 0xC0
+_LENGTH32, _LENGTH64 = 0x80, 0x81
+#: Nothing is longer, in Redis as here.
+LONGEST_STRING = 512 << 20
+
+_PACK_14 = struct.Struct(">H").pack
+_PACK_32 = struct.Struct(">BI").pack
+_PACK_64 = struct.Struct(">BQ").pack
+_SHORT = [bytes([length]) for length in range(64)]
+
+
+class RdbError(ValueError):
+    """The bytes are not RDB; ``offset`` tells where that was seen."""
+
+    def __init__(self, reason: str, offset: int) -> None:
+        super().__init__(f"{reason} at offset {offset}")
+        self.reason = reason
+        self.offset = offset
+
+
+class Source:
+    """Reads ``data`` from ``position`` up to ``end``.
+
+    All methods raise RdbError when the data end too early or are not what they should be.  Nothing is allocated for
+    a length before it is known that so many bytes are there.
+    """
+
+    __slots__ = ("data", "end", "position")
+
+    def __init__(self, data: bytes | mmap, position: int = 0, end: int | None = None) -> None:
+        self.data = data
+        self.position = position
+        self.end = len(data) if end is None else end
+
+    def fail(self, reason: str) -> RdbError:
+        """The error to raise here."""
+        return RdbError(reason, self.position)
+
+    def take(self, count: int) -> bytes:
+        """The next ``count`` bytes."""
+        position = self.position
+        after = position + count
+        if after > self.end:
+            raise self.fail(f"{self.end - position} bytes where {count} must be")
+        self.position = after
+        return self.data[position:after]
+
+    def byte(self) -> int:
+        position = self.position
+        if position >= self.end:
+            raise self.fail("the end where more must be")
+        self.position = position + 1
+        return self.data[position]
+
+    def integer(self, size: int, signed: bool = False) -> int:
+        """An integer of ``size`` bytes, the lowest first."""
+        return int.from_bytes(self.take(size), "little", signed=signed)
+
+    def double(self) -> float:
+        value: float = struct.unpack("<d", self.take(8))[0]
+        return value
+
+    def length(self) -> int:
+        """A length, which is not more than the bytes that are left: nothing counted takes less than one."""
+        length, encoded = self._length()
+        if encoded:
+            raise self.fail("a string where a length must be")
+        if length > self.end - self.position:
+            raise self.fail(f"a length of {length} with {self.end - self.position} bytes left")
+        return length
+
+    def number(self) -> int:
+        """A number written like a length, whatever its size."""
+        number, encoded = self._length()
+        if encoded:
+            raise self.fail("a string where a number must be")
+        return number
+
+    def string(self) -> bytes:
+        """A string in any form."""
+        position = self.position
+        if position < self.end and (first := self.data[position]) < 64:  # nearly all
+            after = position + 1 + first
+            if after <= self.end:
+                self.position = after
+                return self.data[position + 1 : after]
+        length, encoded = self._length()
+        if not encoded:
+            return self.take(length)
+        if length <= _INT32:
+            return b"%d" % self.integer(1 << length, signed=True)
+        if length == _LZF:
+            return self._compressed()
+        raise self.fail(f"an unknown form of string, {length},")
+
+    def _compressed(self) -> bytes:
+        size, length = self.length(), self.number()
+        if length > LONGEST_STRING:
+            raise self.fail(f"a string of {length} bytes")
+        try:
+            return decompress(self.take(size), length)
+        except LzfError as error:
+            raise self.fail(f"damaged compression: {error},") from None
+
+    def _length(self) -> tuple[int, bool]:
+        first = self.byte()
+        kind = first & _ENCODED
+        if kind == 0:
+            return first, False
+        if kind == 0x40:
+            return (first & 63) << 8 | self.byte(), False
+        if kind == _ENCODED:
+            return first & 63, True
+        if first == _LENGTH32:
+            return int.from_bytes(self.take(4), "big"), False
+        if first == _LENGTH64:
+            return int.from_bytes(self.take(8), "big"), False
+        raise self.fail(f"an unknown form of length, 0x{first:02x},")
+
+
+def encode_length(length: int) -> bytes:
+    """``length`` in the fewest bytes."""
+    if length < 64:
+        return _SHORT[length]
+    if length < 1 << 14:
+        return _PACK_14(1 << 14 | length)
+    return _PACK_32(_LENGTH32, length) if length < 1 << 32 else _PACK_64(_LENGTH64, length)
+
+
+def encode_string(text: bytes) -> bytes:
+    """``text`` as it is."""
+    length = len(text)
+    return _SHORT[length] + text if length < 64 else encode_length(length) + text
+
+
+def encode_integer(value: int) -> bytes | None:
+    """A string that spells ``value``, as Redis writes it; None when it does not fit in four bytes."""
+    for form, bits in ((_INT8, 7), (_INT16, 15), (_INT32, 31)):
+        if -(1 << bits) <= value < 1 << bits:
+            return bytes([_ENCODED | form]) + value.to_bytes(1 << form, "little", signed=True)
+    return None
+
+
+def encode_compressed(packed: bytes, length: int) -> bytes:
+    """A string of ``length`` bytes that LZF has made ``packed`` of."""
+    return bytes([_ENCODED | _LZF]) + encode_length(len(packed)) + encode_length(length) + packed

@@ -1,0 +1,238 @@
+"""Whole values: to bytes in the plainest form, from bytes in every form that Redis has written since 1.2.
+
+==  ===============================  ==  ====================================================
+ 0  string                           11  set as an intset
+ 1  list                             12  sorted set as a ziplist, members and scores
+ 2  set                              13  hash as a ziplist, fields and values
+ 3  sorted set, scores as text       14  list of ziplists
+ 4  hash                             16  hash as a listpack
+ 5  sorted set, scores as doubles    17  sorted set as a listpack
+ 9  hash as a zipmap                 18  list of listpacks, and of single large elements
+10  list as a ziplist
+==  ===============================  ==  ====================================================
+
+Written are 0, 1, 2, 4 and 5.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
+from typing import Any
+
+from kedis.rdb.compact import read_intset, read_listpack, read_ziplist, read_zipmap
+from kedis.rdb.lzf import compress
+from kedis.rdb.source import (
+    RdbError,
+    Source,
+    encode_compressed,
+    encode_integer,
+    encode_length,
+    encode_string,
+)
+from kedis.store.database import List, Value
+from kedis.structures.containers import Hash, Set
+from kedis.structures.sorted_set import SortedSet
+
+_STRING, _LIST, _SET, _HASH, _SORTED_SET = 0, 1, 2, 4, 5
+#: Redis does not try to compress, or to write as an integer, beyond these lengths.
+_SHORTEST_COMPRESSED = 21
+_LONGEST_INTEGER = 11
+_PACK_DOUBLE = struct.Struct("<d").pack
+_UNREADABLE = {6: "a module's value", 7: "a module's value", 15: "a stream", 19: "a stream", 21: "a stream"}
+_PLAIN, _PACKED = 1, 2
+
+# -- writing ----------------------------------------------------------------------------------------------
+
+
+def encode_text(text: bytes, compressed: bool = False) -> bytes:
+    """A string as Redis writes it: an integer where it is one, compressed where that is asked for and helps."""
+    length = len(text)
+    if length <= _LONGEST_INTEGER and text.removeprefix(b"-").isdigit() and b"%d" % int(text) == text:
+        encoded = encode_integer(int(text))
+        if encoded is not None:
+            return encoded
+    if compressed and length >= _SHORTEST_COMPRESSED and (packed := compress(text)) is not None:
+        return encode_compressed(packed, length)
+    return encode_string(text)
+
+
+def encode_value(value: Value, compressed: bool = False) -> tuple[int, bytes]:
+    """The number of the type, and the bytes.  O(N)."""
+    kind = type(value)
+    if kind is bytes or kind is bytearray:
+        return _STRING, encode_text(bytes(value), compressed)  # type: ignore[arg-type]
+    number, texts = _WRITERS[kind](value)
+    if number == _SORTED_SET:
+        parts = texts
+    elif compressed:
+        parts = (encode_text(text, True) for text in texts)
+    else:
+        parts = map(encode_string, texts)
+    return number, encode_length(len(value)) + b"".join(parts)
+
+
+def _sorted_set_parts(value: SortedSet) -> Iterable[bytes]:
+    # From the highest down: Redis inserts each in front of what is there, which is quick.
+    for member, score in reversed(list(value.items())):
+        yield encode_string(member)
+        yield _PACK_DOUBLE(score)
+
+
+_WRITERS: dict[type, Callable[[Any], tuple[int, Iterable[bytes]]]] = {
+    List: lambda value: (_LIST, value),
+    Set: lambda value: (_SET, value),
+    Hash: lambda value: (_HASH, chain.from_iterable(value.items())),
+    SortedSet: lambda value: (_SORTED_SET, _sorted_set_parts(value)),
+}
+
+# -- reading ----------------------------------------------------------------------------------------------
+
+
+def decode_value(source: Source, kind: int) -> Value | None:
+    """The value of type ``kind`` that comes next; None for a container without elements.
+
+    Raises RdbError, whatever the bytes are.  O(N).
+    """
+    reader = _READERS.get(kind)
+    if reader is None:
+        raise source.fail(f"{_UNREADABLE.get(kind, f'the unknown type {kind}')}, which Kedis cannot hold,")
+    value = reader(source)
+    return value if isinstance(value, bytes) or value else None
+
+
+def is_value_type(kind: int) -> bool:
+    """Whether ``kind`` is a type of value, be it one that cannot be read."""
+    return kind in _READERS or kind in _UNREADABLE
+
+
+def _strings(source: Source, count: int) -> list[bytes]:
+    string = source.string
+    return [string() for _ in range(count)]
+
+
+def _read_list(source: Source) -> List:
+    return List(_strings(source, source.length()))
+
+
+def _read_set(source: Source) -> Set:
+    return _set(source, _strings(source, source.length()))
+
+
+def _set(source: Source, members: Sequence[bytes]) -> Set:
+    value = Set(members)
+    if len(value) != len(members):
+        raise source.fail("a member twice")
+    return value
+
+
+def _read_hash(source: Source) -> Hash:
+    return _hash(source, _strings(source, 2 * source.length()))
+
+
+def _hash(source: Source, texts: Sequence[bytes]) -> Hash:
+    if len(texts) % 2:
+        raise source.fail("a field without a value")
+    value = Hash(zip(texts[::2], texts[1::2], strict=True))
+    if 2 * len(value) != len(texts):
+        raise source.fail("a field twice")
+    return value
+
+
+def _read_sorted_set(source: Source) -> SortedSet:
+    count = source.length()
+    string, take = source.string, source.take
+    members: list[bytes] = []
+    raw: list[bytes] = []
+    for _ in range(count):
+        members.append(string())
+        raw.append(take(8))
+    return _sorted_set(source, members, struct.unpack(f"<{count}d", b"".join(raw)))
+
+
+def _read_old_sorted_set(source: Source) -> SortedSet:
+    members, scores = [], []
+    for _ in range(source.length()):
+        members.append(source.string())
+        scores.append(_old_double(source))
+    return _sorted_set(source, members, scores)
+
+
+def _old_double(source: Source) -> float:
+    length = source.byte()
+    if length >= 253:
+        return (math.nan, math.inf, -math.inf)[length - 253]
+    return _double(source, source.take(length))
+
+
+def _double(source: Source, text: bytes) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise source.fail("a score that is not a number") from None
+
+
+def _sorted_set(source: Source, members: Sequence[bytes], scores: Iterable[float]) -> SortedSet:
+    found = dict(zip(members, (score + 0.0 for score in scores), strict=True))  # -0 becomes 0
+    if len(found) != len(members):
+        raise source.fail("a member twice")
+    if any(score != score for score in found.values()):
+        raise source.fail("a score that is not a number")
+    return SortedSet.from_scores(found)
+
+
+def _pairs_to_sorted_set(source: Source, texts: Sequence[bytes]) -> SortedSet:
+    if len(texts) % 2:
+        raise source.fail("a member without a score")
+    return _sorted_set(source, texts[::2], [_double(source, text) for text in texts[1::2]])
+
+
+def _read_quicklist(source: Source) -> List:
+    elements: list[bytes] = []
+    for _ in range(source.length()):
+        elements += _inside(source, read_ziplist)
+    return List(elements)
+
+
+def _read_quicklist_2(source: Source) -> List:
+    elements: list[bytes] = []
+    for _ in range(source.length()):
+        container = source.number()
+        if container == _PLAIN:
+            elements.append(source.string())
+        elif container == _PACKED:
+            elements += _inside(source, read_listpack)
+        else:
+            raise source.fail(f"an unknown part of a list, {container},")
+    return List(elements)
+
+
+def _inside(source: Source, read: Callable[[bytes], list[bytes]]) -> list[bytes]:
+    """The elements in the flat representation that comes next; offsets in errors are those of the whole."""
+    begin = source.position
+    raw = source.string()
+    try:
+        return read(raw)
+    except RdbError as error:
+        raise RdbError(f"{error.reason} (in {len(raw)} bytes)", begin) from None
+
+
+_READERS: dict[int, Callable[[Source], bytes | List | Set | Hash | SortedSet]] = {
+    _STRING: Source.string,
+    _LIST: _read_list,
+    _SET: _read_set,
+    3: _read_old_sorted_set,
+    _HASH: _read_hash,
+    _SORTED_SET: _read_sorted_set,
+    9: lambda source: _hash(source, _inside(source, read_zipmap)),
+    10: lambda source: List(_inside(source, read_ziplist)),
+    11: lambda source: _set(source, _inside(source, read_intset)),
+    12: lambda source: _pairs_to_sorted_set(source, _inside(source, read_ziplist)),
+    13: lambda source: _hash(source, _inside(source, read_ziplist)),
+    14: _read_quicklist,
+    16: lambda source: _hash(source, _inside(source, read_listpack)),
+    17: lambda source: _pairs_to_sorted_set(source, _inside(source, read_listpack)),
+    18: _read_quicklist_2,
+}

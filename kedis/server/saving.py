@@ -1,0 +1,110 @@
+"""Snapshots of a network server: loaded at the start, saved by points of time, on request and at the end."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from kedis.config import Config
+from kedis.errors import CommandError
+from kedis.persistence.child import reason_of
+from kedis.persistence.rdb_file import DamagedSnapshot, SnapshotLoader
+from kedis.persistence.saver import Saver
+from kedis.server.progress import Progress, in_slices
+from kedis.server.server import StartError
+
+if TYPE_CHECKING:
+    from kedis.persistence.aof import Aof
+    from kedis.server.server import NetworkServer
+
+log = logging.getLogger("kedis.rdb")
+
+_TICK_SECONDS = 0.1
+
+
+class SavingService:
+    """Saves the engine of ``network``, by turns with the rewrites of ``aof``."""
+
+    def __init__(self, network: NetworkServer, aof: Aof) -> None:
+        self._network = network
+        self._engine = network.engine
+        self._aof = aof
+        self.saver = Saver(network.engine, lambda: aof.aof_rewrite_in_progress)
+        self._timer = network.hub.loop.timer(_TICK_SECONDS, _TICK_SECONDS, ref=False)
+        self._engine.snapshots = self.saver
+
+    def load(self, interrupted: Callable[[], bool]) -> None:
+        """Load the file if there is one, giving way to the loop.
+
+        ``interrupted`` is asked between slices; where it says so, loading ends early.  Raises StartError.
+        """
+        path = self.saver.path()
+        if not os.path.exists(path):
+            return
+        engine = self._engine
+        engine.set_loading(True)
+        began = time.monotonic()
+        self._aof.loading_start_time = int(time.time())
+        try:
+            loader = self._aof.loader = SnapshotLoader(engine, path)
+            for _ in in_slices(loader.steps(), Progress(loader, log), self._network):
+                if interrupted():
+                    return
+            self.saver.loaded(loader.keys, loader.expired)
+            log.info("loaded %d keys, %d bytes from %s", loader.keys, loader.loaded_bytes, path)
+        except DamagedSnapshot as damage:
+            raise StartError(str(damage)) from None
+        except OSError as error:
+            raise StartError(f"cannot read {path}: {reason_of(error)}") from None
+        finally:
+            self._aof.loading_start_time = 0
+            self._aof.load_seconds = time.monotonic() - began
+            engine.set_loading(False)
+
+    def warn_of_ignored_file(self) -> None:
+        """An append-only file that is empty may hide a snapshot that was to be loaded."""
+        path = self.saver.path()
+        if os.path.exists(path) and not any(map(len, self._engine.keyspace.databases)):
+            log.warning(
+                "%s is not loaded, because appendonly is on. To take it over: start with --appendonly no, "
+                "then CONFIG SET appendonly yes",
+                path,
+            )
+
+    def start(self) -> None:
+        """Save by the save points from now on."""
+        self._timer.start(self._tick)
+        for name in ("save", "stop-writes-on-bgsave-error"):
+            self._engine.config.subscribe(name, self._follow)
+
+    def stop(self) -> None:
+        """Save nothing any more; what is under way is given up."""
+        self._timer.stop()
+        self._timer.close()
+        self.saver.cancel()
+
+    def save_at_end(self, words: frozenset[str]) -> bool:
+        """Save before the server ends, if ``words`` (of SHUTDOWN, or the settings) or the save points want it.
+
+        Returns False when that failed and ``force`` is not among them.
+        """
+        if "nosave" in words or not ("save" in words or self._engine.config.save):
+            return True
+        self.saver.cancel()
+        try:
+            self.saver.save()
+        except CommandError:
+            return "force" in words
+        log.info("saved to %s", self.saver.path())
+        return True
+
+    def _follow(self, _config: Config) -> None:
+        self.saver.judge()
+
+    def _tick(self) -> None:
+        self.saver.poll()
+        if self.saver.wants_to_start():
+            self.saver.start()

@@ -1,0 +1,314 @@
+"""SAVE, BGSAVE, save points, and snapshots that Redis and Kedis exchange."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from kedis.config import Config
+from kedis.engine import Engine
+from kedis.errors import CommandError
+from kedis.persistence.child import Child
+from kedis.persistence.rdb_file import DamagedSnapshot, SnapshotLoader, write_rdb
+from kedis.persistence.saver import Saver
+from tests.commands.driver import Client, Clock, ErrorReply
+from tests.persistence.server import Kedis, Wire
+from tests.persistence.test_with_redis import Redis, content, fill
+
+OFF = ("--appendonly", "no")
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def info(wire: Wire) -> dict[str, str]:
+    lines = wire.call("INFO", "persistence").decode().splitlines()
+    return dict(line.split(":", 1) for line in lines if ":" in line)
+
+
+# -- with Redis -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(shutil.which("redis-server") is None, reason="redis-server is not installed")
+@pytest.mark.parametrize("compression", ["yes", "no"])
+def test_snapshots_are_exchanged_with_redis(tmp_path: Path, compression: str) -> None:
+    redis = Redis(tmp_path, "--appendonly", "no", "--rdbcompression", compression)
+    fill(redis.wire, 7)
+    redis.wire.call("SET", "compressible", "abcd" * 5000)
+    redis.wire.call("SET", "over soon", "x", "PX", 1)
+    time.sleep(0.002)
+    expected = content(redis.wire)
+    redis.wire.call("SAVE")
+    redis.end()
+    kedis = Kedis(tmp_path, *OFF, "--rdbcompression", compression)
+    wire = kedis.connect()
+    assert content(wire) == expected
+    assert info(wire)["rdb_last_load_keys_loaded"] == str(len(expected))
+    wire.call("SET", "from", "kedis")
+    expected = content(wire)
+    assert wire.call("SAVE") == b"OK"
+    assert kedis.terminate() == 0
+    check = subprocess.run(["redis-check-rdb", str(tmp_path / "dump.rdb")], capture_output=True, text=True)
+    assert check.returncode == 0, check.stdout
+    redis = Redis(tmp_path, "--appendonly", "no")
+    assert content(redis.wire) == expected
+    redis.end()
+
+
+# -- a running server -------------------------------------------------------------------------------------
+
+
+def test_saving_in_the_background(tmp_path: Path) -> None:
+    kedis = Kedis(tmp_path, *OFF)
+    wire = kedis.connect()
+    wire.call("SET", "a", 1)
+    assert info(wire)["rdb_changes_since_last_save"] == "1"
+    assert wire.call("BGSAVE", "x") == ErrorReply("ERR syntax error")
+    assert wire.call("BGSAVE") == b"Background saving started"
+    until(lambda: info(wire)["rdb_bgsave_in_progress"] == "0")
+    figures = info(wire)
+    assert figures["rdb_last_bgsave_status"] == "ok"
+    assert figures["rdb_changes_since_last_save"] == "0"
+    assert figures["rdb_saves"] == "1"
+    assert int(figures["rdb_last_save_time"]) == wire.call("LASTSAVE")
+    wire.call("SET", "b", 2)  # not saved
+    kedis.kill()
+    kedis = Kedis(tmp_path, *OFF)
+    assert kedis.call("MGET", "a", "b") == [b"1", None]
+    kedis.kill()
+
+
+def test_save_points_save_and_so_does_an_orderly_end(tmp_path: Path) -> None:
+    kedis = Kedis(tmp_path, *OFF, "--save", "1 2")
+    wire = kedis.connect()
+    wire.pipeline([("SET", "a", 1), ("SET", "b", 2)])
+    until(lambda: info(wire)["rdb_saves"] == "1")
+    wire.call("SET", "c", 3)
+    assert kedis.terminate() == 0
+    kedis = Kedis(tmp_path, *OFF, "--save", "3600 1")
+    assert kedis.call("MGET", "a", "b", "c") == [b"1", b"2", b"3"]
+    wire = kedis.connect()
+    wire.call("SET", "d", 4)
+    wire.send("SHUTDOWN", "NOSAVE")
+    assert kedis.process.wait(20) == 0
+    kedis = Kedis(tmp_path, *OFF)
+    wire = kedis.connect()
+    assert wire.call("EXISTS", "d") == 0
+    wire.call("SET", "e", 5)
+    wire.send("SHUTDOWN", "SAVE")
+    assert kedis.process.wait(20) == 0
+    kedis = Kedis(tmp_path, *OFF)
+    assert kedis.call("GET", "e") == b"5"
+    kedis.kill()
+
+
+def test_a_save_that_fails_keeps_the_server_and_refuses_writes(tmp_path: Path) -> None:
+    kedis = Kedis(tmp_path, *OFF, "--save", "3600 1", "--enable-protected-configs", "yes")
+    wire = kedis.connect()
+    wire.call("SET", "a", 1)
+    # As root, too: where a folder has the name, no file can have it.
+    blocked = tmp_path / "taken"
+    (blocked / "x").mkdir(parents=True)
+    wire.call("CONFIG", "SET", "dbfilename", "taken")
+    assert wire.call("SAVE") == ErrorReply("ERR")
+    assert wire.call("SHUTDOWN") == ErrorReply("ERR Errors trying to SHUTDOWN. Check logs.")
+    assert wire.call("BGSAVE") == b"Background saving started"
+    until(lambda: info(wire)["rdb_last_bgsave_status"] == "err")
+    refusal = wire.call("SET", "a", 2)
+    assert isinstance(refusal, ErrorReply)
+    assert str(refusal).startswith("MISCONF Redis is configured to save RDB snapshots")
+    assert wire.call("GET", "a") == b"1"
+    assert wire.call("CONFIG", "SET", "stop-writes-on-bgsave-error", "no") == b"OK"
+    assert wire.call("SET", "a", 2) == b"OK"
+    assert wire.call("CONFIG", "SET", "stop-writes-on-bgsave-error", "yes") == b"OK"
+    assert isinstance(wire.call("SET", "a", 3), ErrorReply)
+    assert wire.call("CONFIG", "SET", "dbfilename", "dump.rdb") == b"OK"
+    assert wire.call("SAVE") == b"OK"
+    assert wire.call("SET", "a", 3) == b"OK"
+    os.kill(kedis.process.pid, signal.SIGTERM)
+    assert kedis.process.wait(20) == 0
+    assert not list(tmp_path.glob("temp-*"))
+
+
+def test_saves_and_rewrites_take_turns(tmp_path: Path) -> None:
+    kedis = Kedis(tmp_path, "--rdb-key-save-delay", "0")
+    wire = kedis.connect()
+    for number in range(20):
+        wire.pipeline([("SET", f"key:{number}:{part}", "x" * 200) for part in range(5000)])
+    replies = wire.pipeline([("BGSAVE",), ("BGSAVE",), ("SAVE",), ("BGREWRITEAOF",)])
+    assert replies == [
+        b"Background saving started",
+        ErrorReply("ERR Background save already in progress"),
+        ErrorReply("ERR Background save already in progress"),
+        b"Background append only file rewriting scheduled",
+    ]
+    until(lambda: info(wire)["aof_rewrite_in_progress"] == "1")
+    replies = wire.pipeline([("BGSAVE",), ("BGSAVE", "SCHEDULE")])
+    assert isinstance(replies[0], ErrorReply)
+    assert "Another child process is active" in str(replies[0])
+    assert replies[1] == b"Background saving scheduled"
+    until(lambda: info(wire)["rdb_saves"] == "2")
+    assert info(wire)["aof_last_bgrewrite_status"] == "ok"
+    assert kedis.terminate() == 0
+
+
+def test_killed_while_saving_the_file_before_is_whole(tmp_path: Path) -> None:
+    kedis = Kedis(tmp_path, *OFF)
+    wire = kedis.connect()
+    wire.call("SET", "a", 1)
+    wire.call("SAVE")
+    for _ in range(5):
+        wire.pipeline([("RPUSH", "large", *("x" * 100 for _ in range(1000))) for _ in range(100)])
+        wire.call("BGSAVE")
+        kedis.kill()
+        kedis = Kedis(tmp_path, *OFF)
+        wire = kedis.connect()
+        assert wire.call("GET", "a") == b"1"
+    kedis.kill()
+
+
+def test_a_snapshot_that_is_ignored_is_named(tmp_path: Path) -> None:
+    kedis = Kedis(tmp_path, *OFF)
+    kedis.call("SET", "a", 1)
+    kedis.call("SAVE")
+    kedis.kill()
+    kedis = Kedis(tmp_path)
+    assert "dump.rdb is not loaded, because appendonly is on" in kedis.log()
+    assert kedis.terminate() == 0
+    shutil.rmtree(tmp_path / "appendonlydir")
+    kedis = Kedis(tmp_path, *OFF)
+    wire = kedis.connect()
+    assert wire.call("CONFIG", "SET", "appendonly", "yes") == b"OK"
+    until(lambda: info(wire)["aof_rewrite_in_progress"] == "0" and info(wire)["aof_enabled"] == "1")
+    kedis.kill()
+    kedis = Kedis(tmp_path)
+    assert kedis.call("GET", "a") == b"1"
+    kedis.kill()
+
+
+@pytest.mark.parametrize("damage", ["empty", "no snapshot", "flipped", "cut", "later version"])
+def test_a_damaged_snapshot_ends_the_start_in_one_line(tmp_path: Path, damage: str) -> None:
+    engine = Engine(Config({"appendonly": "no"}))
+    client = Client(engine)
+    client.call("MSET", "a", "hello", "b", "x" * 100)
+    path = tmp_path / "dump.rdb"
+    write_rdb(engine, str(path))
+    sound = path.read_bytes()
+    path.write_bytes(
+        {
+            "empty": b"",
+            "no snapshot": b"hello, world",
+            "flipped": sound.replace(b"hello", b"hellp"),
+            "cut": sound[:-20],
+            "later version": b"REDIS0011" + sound[9:],
+        }[damage]
+    )
+    kedis = Kedis(tmp_path, *OFF, wait=False)
+    assert kedis.process.wait(20) == 1
+    last = kedis.log().splitlines()[-1]
+    assert str(path) in last or "bye" in last
+    assert "Traceback" not in kedis.log()
+    assert any("dump.rdb is damaged" in line for line in kedis.log().splitlines())
+
+
+# -- parts ------------------------------------------------------------------------------------------------
+
+
+def saved(tmp_path: Path) -> tuple[Client, Path]:
+    client = Client(Engine(Config({"appendonly": "no", "maxmemory-policy": "allkeys-lru"}), clock=Clock()))
+    client.call("SET", "a", 1)
+    client.call("RPUSH", "l", *range(1000))
+    client.call("SELECT", 5)
+    client.call("ZADD", "z", 1, "x", "inf", "y")
+    client.call("PEXPIREAT", "z", 4_000_000_000_000)
+    client.call("SET", "gone", 1, "PX", 50)
+    path = tmp_path / "dump.rdb"
+    write_rdb(client.engine, str(path))
+    return client, path
+
+
+def test_every_byte_flipped_is_noticed(tmp_path: Path) -> None:
+    _, path = saved(tmp_path)
+    sound = path.read_bytes()
+    for at in range(0, len(sound), 5):
+        path.write_bytes(sound[:at] + bytes([sound[at] ^ 0x20]) + sound[at + 1 :])
+        engine = Engine(Config({"appendonly": "no"}), clock=Clock())
+        engine.set_loading(True)
+        with pytest.raises(DamagedSnapshot, match="offset"):
+            for _ in SnapshotLoader(engine, str(path)).steps():
+                pass
+
+
+def test_uses_and_times_come_back_and_what_is_over_does_not(tmp_path: Path) -> None:
+    _, path = saved(tmp_path)
+    clock = Clock()
+    clock.now_ns += 100_000_000
+    later = Client(Engine(Config({"appendonly": "no", "maxmemory-policy": "allkeys-lru"}), clock=clock))
+    later.engine.set_loading(True)
+    loader = SnapshotLoader(later.engine, str(path))
+    for _ in loader.steps():
+        pass
+    later.engine.set_loading(False)
+    assert loader.expired == 1
+    assert loader.loaded_bytes == loader.total_bytes == path.stat().st_size
+    assert later.call("LLEN", "l") == 1000
+    later.call("SELECT", 5)
+    assert later.call("PEXPIRETIME", "z") == 4_000_000_000_000
+    assert later.call("DBSIZE") == 1
+    later.engine.keyspace.check()
+
+
+def test_a_failed_child_tells_why() -> None:
+    def work() -> None:
+        raise OSError(28, "No space left on device", "/somewhere")
+
+    child = Child(work)
+    while (outcome := child.poll()) is None:
+        time.sleep(0.005)
+    assert outcome.failure == "No space left on device (/somewhere)"
+    child = Child(lambda: None)
+    while (outcome := child.poll()) is None:
+        time.sleep(0.005)
+    assert outcome.failure == ""
+    child = Child(lambda: time.sleep(60))
+    os.kill(child.pid, signal.SIGKILL)
+    while (outcome := child.poll()) is None:
+        time.sleep(0.005)
+    assert "ended with status 9" in outcome.failure
+
+
+def test_save_points(tmp_path: Path) -> None:
+    client = Client(
+        Engine(Config({"appendonly": "no", "dir": str(tmp_path), "save": "60 2 300 1"}), clock=Clock())
+    )
+    busy = False
+    saver = Saver(client.engine, lambda: busy, fork=False)
+    client.engine.snapshots = saver
+    clock = client.engine.clock
+    assert isinstance(clock, Clock)
+    client.call("SET", "a", 1)
+    clock.now_ns += 61 * 10**9
+    assert not saver.wants_to_start()
+    client.call("SET", "a", 2)
+    assert saver.wants_to_start()
+    busy = True
+    assert not saver.wants_to_start()
+    busy = False
+    assert client.call("BGSAVE") == b"Background saving started"
+    assert not saver.wants_to_start()
+    client.call("SET", "a", 3)
+    clock.now_ns += 301 * 10**9
+    assert saver.wants_to_start()
+    with pytest.raises(CommandError, match="Another child"):
+        Saver(client.engine, lambda: True).background(schedule=False)
