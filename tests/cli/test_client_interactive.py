@@ -219,7 +219,13 @@ def test_formats_timing_and_colours(session: Session) -> None:
     session.run(":format human")
     assert session.run(":timing") == "timing is on"
     assert session.run("PING").endswith(" ms)")
+    session.run(":timing off")
     assert session.run(":nonsense").startswith("No such command of the client")
+    session.run("ECHO text")
+    assert session.terminal.screen.buffer[1][1].fg == "green"
+    session.run(":color off")
+    session.run("ECHO text")
+    assert session.terminal.screen.buffer[1][1].fg == "default"
 
 
 def test_going_to_another_server(port: int, session: Session) -> None:

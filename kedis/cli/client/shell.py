@@ -8,11 +8,10 @@ for the client; `colon` holds them, and the standalone mode adds its own.
 from __future__ import annotations
 
 import argparse
-import importlib
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -22,39 +21,25 @@ from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
-from kedis.cli.client import catalogue, colon, danger, manual
+from kedis.cli.client import catalogue, colon, danger
 from kedis.cli.client.completion import CommandCompleter, CommandLexer, KeyNames, hint
 from kedis.cli.client.display import Display
 from kedis.cli.client.history import open_history
 from kedis.cli.client.link import Link, LinkLost, Refused, ServerLink
 from kedis.cli.client.listening import LISTENING, live_line
-from kedis.cli.client.peek import peek
+from kedis.cli.client.local_words import LOCAL_WORDS, Leave
 from kedis.cli.client.render import encode
+from kedis.cli.client.standalone import colon as alone
+from kedis.cli.client.standalone import fallback
 from kedis.cli.client.target import Target
 from kedis.cli.client.wire import ErrorReply
 from kedis.errors import ProtocolError
 from kedis.resp.requests import split_inline
 
-_STANDALONE = "kedis.cli.client.standalone"
 # A reply that took longer is timed even when nobody asked.
 _SLOW_SECONDS = 0.5
 # The connection that completes key names gives up after this long, as somebody is typing.
 _SIDE_TIMEOUT_SECONDS = 0.3
-
-
-def _standalone(module: str) -> Any:
-    """A module of the standalone mode, or None where it is not installed."""
-    name = f"{_STANDALONE}.{module}"
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name not in (name, _STANDALONE):
-            raise
-        return None
-
-
-class Leave(Exception):
-    """The user wants out."""
 
 
 class Shell:
@@ -82,8 +67,7 @@ class Shell:
         self._side_of: Link | None = None
         self.history = open_history(os.environ, not options.no_history)
         self._session = self._make_session()
-        if (alone := _standalone("colon")) is not None:
-            self.colon.update(alone.commands())
+        self.colon.update(alone.commands())
 
     # -- the loop
 
@@ -135,12 +119,12 @@ class Shell:
         """`127.0.0.1:6379[2](TX)> `; alone, in another colour, so that it cannot be mistaken."""
         if self.link is None:
             return [("ansired", "not connected> ")]
-        alone = not isinstance(self.link, ServerLink)
+        is_alone = not isinstance(self.link, ServerLink)
         database = f"[{self.link.database}]" if self.link.database else ""
-        parts: StyleAndTextTuples = [("bold ansiyellow" if alone else "", self.link.description + database)]
+        parts: StyleAndTextTuples = [("bold ansiyellow" if is_alone else "", self.link.description + database)]
         if self.transaction:
             parts.append(("ansimagenta", "(TX)"))
-        return [*parts, ("bold ansiyellow" if alone else "", "> ")]
+        return [*parts, ("bold ansiyellow" if is_alone else "", "> ")]
 
     # -- talking
 
@@ -176,8 +160,7 @@ class Shell:
         for warning in link.warnings:
             self.say(warning)
         self.use(link)
-        if (alone := _standalone("colon")) is not None:
-            alone.connected(self)
+        alone.connected(self)
         if isinstance(reply := link.send([b"PING"]), ErrorReply) and reply.startswith("NOAUTH"):
             self.say(
                 "This server wants a password: AUTH [user] password (it will not be kept in the history)."
@@ -230,11 +213,10 @@ class Shell:
         if self._declined:
             self.say("The next command tries to connect again; :standalone goes on alone.")
             return
-        if (fallback := _standalone("fallback")) is not None:
-            link = fallback.offer(self, error)
-            if link is not None:
-                self.use(link)
-                return
+        link = fallback.offer(self, error)
+        if link is not None:
+            self.use(link)
+            return
         self._declined = True
         self.say("The next command tries to connect again.")
 
@@ -261,8 +243,8 @@ class Shell:
     def _run(self, words: list[bytes]) -> bool:
         """Run one command; False when it is of no use to repeat it. Raises LinkLost, Leave."""
         name = words[0].lower()
-        if name in _LOCAL:
-            _LOCAL[name](self, words)
+        if name in LOCAL_WORDS:
+            LOCAL_WORDS[name](self, words)
             return True
         if self.link is None:
             self.connect()
@@ -406,44 +388,3 @@ def _bindings() -> KeyBindings:
             buffer.validate_and_handle()
 
     return bindings
-
-
-def _leave(_shell: Shell, _words: Sequence[bytes]) -> None:
-    raise Leave
-
-
-def _help(shell: Shell, words: Sequence[bytes]) -> None:
-    topic = [os.fsdecode(word) for word in words[1:]]
-    shell.display.print(manual.explain(shell.catalogue, topic))
-
-
-def _clear(shell: Shell, _words: Sequence[bytes]) -> None:
-    colon.clear(shell, [])
-
-
-def _connect(shell: Shell, words: Sequence[bytes]) -> None:
-    colon.connect(shell, [os.fsdecode(word) for word in words[1:]])
-
-
-def _peek(shell: Shell, words: Sequence[bytes]) -> None:
-    if len(words) != 2:
-        shell.say("peek KEY shows a key's type, TTL, size and first part")
-        return
-    if shell.link is None:
-        shell.connect()
-    assert shell.link is not None
-    facts, command, part = peek(shell.link, words[1])
-    shell.say(facts)
-    if command:
-        shell.display.show(command, part)
-
-
-_LOCAL: dict[bytes, Callable[[Shell, Sequence[bytes]], None]] = {
-    b"quit": _leave,
-    b"exit": _leave,
-    b"help": _help,
-    b"?": _help,
-    b"clear": _clear,
-    b"connect": _connect,
-    b"peek": _peek,
-}
