@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import subprocess
 from pathlib import Path
 
@@ -11,9 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kedis.cli.client import arguments, danger, scripts
+from kedis.cli.client import link as link_module
 from kedis.cli.client.catalogue import Entry, argument_syntax, builtin
 from kedis.cli.client.completion import KeyNames, hint, typed_words
 from kedis.cli.client.display import Display
+from kedis.cli.client.link import ServerLink
 from kedis.cli.client.listening import live_line
 from kedis.cli.client.modes import biggest
 from kedis.cli.client.modes.latency import measure
@@ -341,3 +344,21 @@ def test_an_interrupted_survey_keeps_its_sums() -> None:
     with pytest.raises(KeyboardInterrupt):
         biggest.survey(link, result, memory_samples=None)
     assert (result.keys, result.types["string"].largest_key, result.types["string"].size) == (1, b"a", 3)
+
+
+def test_a_person_who_waits_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link_module, "SILENCE_SECONDS", 0.01)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        link = ServerLink(Target(port=listener.getsockname()[1]))
+        peer, _ = listener.accept()
+        told: list[str] = []
+
+        def answer() -> None:
+            told.append("waiting")
+            peer.sendall(b"+LATE\r\n")
+
+        link.on_silence = answer
+        assert link.send([b"PING"]) == "LATE"
+        assert told == ["waiting"]
+        link.close()
+        peer.close()

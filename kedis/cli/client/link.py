@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from kedis.cli.client.target import Target
@@ -22,6 +22,12 @@ __all__ = ["ErrorReply", "Link", "LinkLost", "Refused", "ServerLink", "Status", 
 CONNECT_TIMEOUT_SECONDS = 5.0
 # A peer that has vanished without a reset (cable, firewall) is noticed in about this time.
 DEAD_PEER_SECONDS = 10
+
+SILENCE_SECONDS = 5.0
+# Commands that are meant to wait.
+_PATIENT = frozenset(
+    b"BLPOP BRPOP BRPOPLPUSH BLMOVE BLMPOP BZPOPMIN BZPOPMAX BZMPOP WAIT WAITAOF XREAD XREADGROUP".split()
+)
 
 
 class LinkLost(Exception):
@@ -84,6 +90,8 @@ class ServerLink:
         self.pushes: deque[Push] = deque()
         # What the server minded about the handshake though the connection stands (redis-cli prints it too).
         self.warnings: list[str] = []
+        # Called once when a reply is long in coming, for a person who waits.
+        self.on_silence: Callable[[], None] | None = None
         self._reader = ReplyReader()
         self._reply_timeout = reply_timeout
         # The bare socket: mass insertion works on it directly.
@@ -171,10 +179,17 @@ class ServerLink:
             raise LinkLost(f"Lost {self.description}: {_reason(error)}") from None
 
     def _next_reply(self, words: Sequence[bytes]) -> object:
+        patience = self._reply_timeout
+        if patience is None and self.on_silence is not None and words[0].upper() not in _PATIENT:
+            patience = SILENCE_SECONDS
         while True:
             try:
-                reply = self._receive(self._reply_timeout)
+                reply = self._receive(patience)
             except TimeoutError:
+                if self._reply_timeout is None and self.on_silence is not None:
+                    self.on_silence()
+                    patience = None
+                    continue
                 waited = f"no answer for {self._reply_timeout:g} seconds"
                 raise LinkLost(f"Lost {self.description}: {waited}") from None
             # Under RESP3 the answer to SUBSCRIBE is itself a push: the caller of SUBSCRIBE wants it.

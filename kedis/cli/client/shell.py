@@ -25,7 +25,7 @@ from kedis.cli.client import catalogue, colon, danger
 from kedis.cli.client.completion import CommandCompleter, CommandLexer, KeyNames, hint
 from kedis.cli.client.display import Display
 from kedis.cli.client.history import open_history
-from kedis.cli.client.link import Link, LinkLost, Refused, ServerLink
+from kedis.cli.client.link import SILENCE_SECONDS, Link, LinkLost, Refused, ServerLink
 from kedis.cli.client.listening import LISTENING, live_line
 from kedis.cli.client.local_words import LOCAL_WORDS, Leave
 from kedis.cli.client.render import encode
@@ -121,7 +121,9 @@ class Shell:
             return [("ansired", "not connected> ")]
         is_alone = not isinstance(self.link, ServerLink)
         database = f"[{self.link.database}]" if self.link.database else ""
-        parts: StyleAndTextTuples = [("bold ansiyellow" if is_alone else "", self.link.description + database)]
+        parts: StyleAndTextTuples = [
+            ("bold ansiyellow" if is_alone else "", self.link.description + database)
+        ]
         if self.transaction:
             parts.append(("ansimagenta", "(TX)"))
         return [*parts, ("bold ansiyellow" if is_alone else "", "> ")]
@@ -155,6 +157,9 @@ class Shell:
         link = ServerLink(target, self.options.protocol or 3, self.options.timeout)
         if self.link is not None:
             self.link.close()
+        link.on_silence = lambda: self.say(
+            f"(no answer for {SILENCE_SECONDS:g} seconds; Ctrl-C gives up waiting)"
+        )
         self.target = target
         self._declined = False
         for warning in link.warnings:
