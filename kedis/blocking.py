@@ -107,6 +107,20 @@ class Blocking:
             self._set_deadline(waiter, engine.clock() + timeout_ms * 1_000_000)
         return NO_REPLY
 
+    def wait_for_task(self, session: Session, argv: Sequence[bytes]) -> None:
+        """Block ``session``, which runs ``argv``, until :meth:`finish` is called for it; nothing else ends that."""
+        self._block(session, Waiter(session, self._engine.resolve(argv), argv, type(None), ()))
+
+    def finish(self, waiter: Waiter, attempt: Attempt) -> None:
+        """What ``waiter`` waited for is done: ``attempt`` gives the reply, whether the client is still there or not."""
+        engine, session = self._engine, waiter.session
+        if session.blocked is waiter:
+            self.forget(session)
+        engine.keyspace.now_ns = engine.clock()
+        engine.resume(session, waiter.command, waiter.argv, attempt, b"")
+        engine.flush_pending()
+        session.transport.wants_send()
+
     def _block(self, session: Session, waiter: Waiter) -> None:
         self.count += 1
         session.blocked = waiter
@@ -131,7 +145,7 @@ class Blocking:
     def unblock(self, session: Session, error: bool = False) -> bool:
         """CLIENT UNBLOCK: answer ``session`` as if its time were up, or with an error.  False if it is not blocked."""
         waiter = session.blocked
-        if waiter is None:
+        if waiter is None or not waiter.keys:
             return False
         self.forget(session)
         if error:

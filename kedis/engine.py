@@ -162,6 +162,8 @@ class Engine:
         self.on_slow: Callable[[Session, Command, Sequence[bytes], int], None] = lambda *call: None
         self.on_fault: Callable[[bool], None] = lambda changed: None
         self.on_unpause: Callable[[], None] = lambda: None
+        #: Carries out a MIGRATE for a session, which is blocked; None where nobody can.
+        self.on_migrate: Callable[[Session, Any], None] | None = None
         #: Ends the server by the options of SHUTDOWN; raises CommandError when it cannot.
         self.on_shutdown: Callable[[frozenset[str]], None] = lambda options: None
         #: Gives memory back to the operating system (MEMORY PURGE).

@@ -383,6 +383,10 @@ INVALID_IDLETIME = "ERR Invalid IDLETIME value, must be >= 0"
 INVALID_FREQ = "ERR Invalid FREQ value, must be >= 0 and <= 255"
 DUMP_FOOTER = "ERR DUMP payload version or checksum are wrong"
 DUMP_FORMAT = "ERR Bad data format"
+MIGRATE_KEY_AND_KEYS = "ERR When using MIGRATE KEYS option, the key argument must be set to the empty string"
+MIGRATE_WRITING = "IOERR error or timeout writing to target instance"
+MIGRATE_READING = "IOERR error or timeout reading from target instance"
+MIGRATE_NOWHERE = "ERR MIGRATE needs a server of its own, and cannot run inside a transaction"
 #: Redis says no more when SAVE fails; the log does.
 PLAIN = "ERR"
 SHUTDOWN_FAILED = "ERR Errors trying to SHUTDOWN. Check logs."
@@ -397,6 +401,17 @@ BGSAVE_FAILED = (
     "RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the "
     "RDB error."
 )
+
+
+def target_error(reply: str) -> str:
+    """The error for a server that refuses what MIGRATE sends it."""
+    return f"ERR Target instance replied with error: {reply}"
+
+
+def migrated_key_changed(key: bytes) -> str:
+    """The error for a key that MIGRATE has copied, and could not delete."""
+    return f"ERR '{_shown(key)}' was changed while it was migrated: it was copied, and stays"
+
 
 # -- a server that stands alone
 

@@ -54,7 +54,7 @@ _FIELDS: tuple[tuple[str, str, str, str], ...] = (
     ("loading_dump_file", _GAUGE, "loading", "1 while data are being loaded."),
     ("rdb_changes_since_last_save", _GAUGE, "rdb_changes_since_last_save", "Changes since the last snapshot."),
     ("rdb_bgsave_in_progress", _GAUGE, "rdb_bgsave_in_progress", "1 while a snapshot is being saved."),
-    ("rdb_last_save_timestamp_seconds", _GAUGE, "rdb_last_save_time", "When the last snapshot was saved, or the start."),
+    ("rdb_last_save_timestamp_seconds", _GAUGE, "rdb_last_save_time", "When a snapshot was saved last, or the start."),
     ("rdb_last_bgsave_status", _GAUGE, "rdb_last_bgsave_status", "1 when the last snapshot succeeded."),
     ("rdb_last_bgsave_duration_sec", _GAUGE, "rdb_last_bgsave_time_sec", "Seconds of the last snapshot, or -1."),
     ("rdb_current_bgsave_duration_sec", _GAUGE, "rdb_current_bgsave_time_sec", "Seconds of this snapshot, or -1."),

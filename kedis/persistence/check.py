@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from mmap import ACCESS_READ, mmap
 
 from kedis.persistence.manifest import ManifestError, parse_manifest
 from kedis.persistence.reader import AofReader, DamagedFile
-
-_RDB_MAGIC = b"REDIS"
+from kedis.rdb.snapshot import MAGIC, SnapshotReader
+from kedis.rdb.source import RdbError
 
 
 class CheckFailed(Exception):
@@ -24,7 +25,8 @@ class CheckFailed(Exception):
 class FileReport:
     """One file: its sizes, and what is wrong, if anything is.
 
-    ``sound`` is the offset up to which everything is whole; ``later`` that of the first entry after the wanted time.
+    ``commands`` counts keys, too, where the file begins with a snapshot; ``sound`` is the offset up to which everything
+    is whole; ``later`` that of the first entry after the wanted time.
     """
 
     path: str
@@ -46,12 +48,18 @@ def check_file(path: str, *, until: int | None = None) -> FileReport:
     try:
         with open(path, "rb", buffering=0) as file:
             report = FileReport(path, os.fstat(file.fileno()).st_size)
-            if file.read(len(_RDB_MAGIC)) == _RDB_MAGIC:
-                report.problem = "it is in RDB form, which is not checked"
-                return report
-            file.seek(0)
-            _read(AofReader(file, until=until), report)
+            begin = 0
+            if file.read(len(MAGIC)) == MAGIC:
+                with mmap(file.fileno(), 0, access=ACCESS_READ) as data:
+                    snapshot = SnapshotReader(data)
+                    report.commands = sum(1 for _ in snapshot.records())
+                    begin = snapshot.position
+            file.seek(begin)
+            _read(AofReader(file, until=until, begin=begin), report)
             return report
+    except RdbError as error:
+        report.problem = str(error)
+        return report
     except OSError as error:
         raise CheckFailed(f"cannot read {path}: {error.strerror}") from None
 

@@ -14,6 +14,7 @@ from kedis.errors import CommandError
 from kedis.observability.observer import Observer
 from kedis.server.aof import AofService
 from kedis.server.metrics_http import MetricsServer
+from kedis.server.migration import Migrations
 from kedis.server.saving import SavingService
 from kedis.server.server import NetworkServer
 
@@ -31,6 +32,7 @@ class Instance:
         self.engine = Engine(config)
         self.network = NetworkServer(self.engine)
         self.aof = AofService(self.network, self._fail)
+        self.migrations = Migrations(self.network)
         self.saving = SavingService(self.network, self.aof.aof)
         self.ended = Event()
         self.exit_code = 0

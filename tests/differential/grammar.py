@@ -199,6 +199,7 @@ SCRIPTED: dict[str, str] = {
     "memory|purge": "nothing to compare but the reply",
     "memory|stats": "the values are the server's own",
     "memory|usage": "the values are the server's own",
+    "migrate": "the other server is the oracle itself, or is not there",
     "module|help": "the texts are our own",
     "monitor": "what follows is not a reply",
     "psubscribe": "several replies",

@@ -279,6 +279,25 @@ def dump_and_restore(servers: Servers) -> None:
         same(servers, "GET k", "DEL k new", "RESTORE k 0 x")
 
 
+def migrate(servers: Servers) -> None:
+    """What needs no other server; tests/end_to_end/test_migrate.py has two."""
+    same(
+        servers,
+        "MIGRATE h 1 k 0 1 KEYS a b",
+        "MIGRATE h 1 nokey x 1",
+        "MIGRATE h 1 nokey 0 x",
+        "MIGRATE h 1 k 0",
+    )
+    same(servers, "MIGRATE h 1 nokey 0 1 AUTH", "MIGRATE h 1 nokey 0 1 AUTH2 a", "MIGRATE h 1 nokey 0 1 FOO")
+    same(
+        servers,
+        "MIGRATE h 1 nokey 0 1",
+        "MIGRATE h 1 nokey 0 1 COPY REPLACE",
+        "COMMAND GETKEYS MIGRATE h 1 k 0 1",
+    )
+    same(servers, 'COMMAND GETKEYSANDFLAGS MIGRATE h 1 "" 0 1 COPY KEYS a b')
+
+
 def replicaof(name: str) -> Callable[[Servers], None]:
     def script(servers: Servers) -> None:
         same(
@@ -422,6 +441,7 @@ SCRIPTS: dict[str, Callable[[Servers], None]] = {
     "memory": memory,
     "memory|doctor": memory,
     "memory|help": help_texts("MEMORY"),
+    "migrate": migrate,
     "module|help": help_texts("MODULE"),
     "replicaof": replicaof("REPLICAOF"),
     "dump": dump_and_restore,

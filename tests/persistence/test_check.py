@@ -36,7 +36,8 @@ CASES: dict[str, tuple[bytes, bytes, int, str]] = {
     "torn transaction": (b"", SET + encode("MULTI") + SET + SET[:5], 1, "sound up to offset 27 of"),
     "EXEC alone": (b"", SET + encode("EXEC"), 1, "EXEC without MULTI at offset 27"),
     "MULTI twice": (b"", encode("MULTI") * 2, 1, "MULTI inside a transaction at offset 15"),
-    "RDB": (b"REDIS0010", SET, 1, "RDB form"),
+    "RDB": (b"REDIS0010\xff" + bytes(8), SET, 0, "is valid"),
+    "RDB cut off": (b"REDIS0010", SET, 1, "the end where more must be at offset 9"),
 }
 
 

@@ -1,0 +1,158 @@
+"""MIGRATE: keys go to another server, which restores them; here they are deleted once it has them.
+
+Redis stands still meanwhile.  Here the client alone waits, while the server that the engine lives in does the talking
+(``engine.on_migrate``).  A key that is changed before it could be deleted stays, with an error to say so: what the
+other server has is the key as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from kedis import errors
+from kedis.commands.args import integer
+from kedis.commands.table import WRITE, after_keyword, command, span
+from kedis.errors import CommandError
+from kedis.rdb.payload import dump
+from kedis.resp.values import NO_REPLY, OK, SimpleString
+
+if TYPE_CHECKING:
+    from kedis.session import Session
+
+_USUAL_TIMEOUT_MS = 1000
+
+
+class _Watch:
+    """Stands where WATCH has a session: it is told of a change."""
+
+    __slots__ = ("watch_broken",)
+
+    def __init__(self) -> None:
+        self.watch_broken = False
+
+
+class Migration:
+    """What is to be sent, and what is to be done with the answers.
+
+    Attributes:
+        host, port: of the other server, as they were given.
+        timeout_seconds: for connecting, and for every answer.
+        requests: the commands for the other server; :meth:`finish` takes their replies.
+    """
+
+    def __init__(self, ctx: Session, argv: Sequence[bytes]) -> None:
+        self._copy = self._replace = False
+        self._login: list[bytes] = []
+        keys: Sequence[bytes] = argv[3:4]
+        position = 6
+        while position < len(argv):
+            word, left = argv[position].lower(), len(argv) - position - 1
+            if word == b"copy":
+                self._copy = True
+            elif word == b"replace":
+                self._replace = True
+            elif word == b"auth" and left:
+                self._login = [argv[position + 1]]
+                position += 1
+            elif word == b"auth2" and left >= 2:
+                self._login = list(argv[position + 1 : position + 3])
+                position += 2
+            elif word == b"keys":
+                if argv[3]:
+                    raise CommandError(errors.MIGRATE_KEY_AND_KEYS)
+                keys = argv[position + 1 :]
+                break
+            else:
+                raise CommandError(errors.SYNTAX)
+            position += 1
+        timeout_ms = integer(argv[5])
+        number = integer(argv[4])
+        self.host, self.port = argv[1].decode("utf-8", "replace"), argv[2].decode("utf-8", "replace")
+        self.timeout_seconds = (timeout_ms if timeout_ms > 0 else _USUAL_TIMEOUT_MS) / 1000
+        self._database = ctx.db
+        values = {key: value for key in keys if (value := ctx.db.find(key)) is not None}
+        self._watches = {key: _Watch() for key in values}
+        self._before = [[b"AUTH", *self._login]] if self._login else []
+        self._before.append([b"SELECT", b"%d" % number])
+        self.requests = [*self._before, *(self._restore(*pair) for pair in values.items())]
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to send."""
+        return bool(self._watches)
+
+    def _restore(self, key: bytes, value: Any) -> list[bytes]:
+        at_ms = self._database.expire_at_ms(key)
+        ttl = 0 if at_ms is None else max(at_ms - self._database.keyspace.now_ms, 1)
+        words = [b"RESTORE", key, b"%d" % ttl, dump(value)]
+        return [*words, b"REPLACE"] if self._replace else words
+
+    def watch(self) -> None:
+        """Notice from now on which keys change."""
+        for key, watch in self._watches.items():
+            self._database.keyspace.watch(watch, self._database, key)
+
+    def _unwatch(self) -> None:
+        for key, watch in self._watches.items():
+            self._database.keyspace.unwatch(watch, self._database, key)
+
+    def finish(self, ctx: Session, replies: Sequence[Any], failure: str) -> SimpleString:
+        """Delete what has arrived, unless it was changed.
+
+        Args:
+            replies: to the requests, errors as text; fewer than these where there was a ``failure``.
+
+        Raises CommandError.
+        """
+        self._unwatch()
+        refusal = next((reply for reply in replies[: len(self._before)] if isinstance(reply, str)), None)
+        if refusal is not None:
+            raise CommandError(errors.target_error(refusal))
+        refusals, changed = [], []
+        for key, reply in zip(self._watches, replies[len(self._before) :], strict=False):
+            if isinstance(reply, str):
+                refusals.append(reply)
+            elif not self._copy and self._watches[key].watch_broken:
+                changed.append(key)
+            elif not self._copy and self._database.delete(key):
+                ctx.propagate(b"DEL", key)
+        if refusals:
+            raise CommandError(errors.target_error(refusals[0]))
+        if failure:
+            raise CommandError(failure)
+        if changed:
+            raise CommandError(errors.migrated_key_changed(changed[0]))
+        return OK
+
+
+def _positions(argv: Sequence[bytes]) -> list[tuple[int, str]]:
+    flags = "RW access delete"
+    for position in range(6, len(argv)):
+        if argv[position].lower() == b"keys" and not argv[3]:
+            return [(at, flags) for at in range(position + 1, len(argv))]
+    return [(3, flags)]
+
+
+@command(
+    "MIGRATE",
+    arity=-6,
+    flags=WRITE,
+    group="generic",
+    since="2.6.0",
+    summary="Moves keys, or copies them, to another server.",
+    keys=[span("RW access delete", 3), after_keyword("RW access delete incomplete", "KEYS", -2, last=-1)],
+    categories="dangerous",
+    complexity="O(N), N being the bytes of the values, here and there",
+    tips=["nondeterministic_output"],
+    find_keys=_positions,
+)
+def migrate(ctx: Session, argv: Sequence[bytes]) -> Any:
+    migration = Migration(ctx, argv)
+    if not migration:
+        return SimpleString(b"NOKEY")
+    if ctx.engine.on_migrate is None or ctx.engine.unit is not None:
+        raise CommandError(errors.MIGRATE_NOWHERE)
+    migration.watch()
+    ctx.engine.blocking.wait_for_task(ctx, argv)
+    ctx.engine.on_migrate(ctx, migration)
+    return NO_REPLY

@@ -1,0 +1,65 @@
+"""The talking that MIGRATE needs, in a greenlet of its own, so that only the client who asked waits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import gevent
+import hiredis
+from gevent import socket
+
+from kedis import errors
+from kedis.commands.migrate import Migration
+
+if TYPE_CHECKING:
+    from kedis.blocking import Waiter
+    from kedis.server.server import NetworkServer
+    from kedis.session import Session
+
+_RECEIVED = 64 * 1024
+
+
+class Migrations:
+    """Carries out what MIGRATE asks for."""
+
+    def __init__(self, network: NetworkServer) -> None:
+        self._engine = network.engine
+        self._engine.on_migrate = self._begin
+
+    def _begin(self, session: Session, migration: Migration) -> None:
+        assert session.blocked is not None  # the command has seen to it
+        gevent.spawn(self._carry_out, session.blocked, migration)
+
+    def _carry_out(self, waiter: Waiter, migration: Migration) -> None:
+        replies: list[Any] = []
+        failure = ""
+        try:
+            address = (migration.host, migration.port)
+            with socket.create_connection(address, timeout=migration.timeout_seconds) as connection:
+                connection.sendall(b"".join(map(_encode, migration.requests)))
+                failure = errors.MIGRATE_READING
+                replies.extend(_replies(connection, len(migration.requests)))
+                failure = ""
+        except OSError:
+            failure = failure or errors.MIGRATE_WRITING
+        self._engine.blocking.finish(waiter, lambda session, _: migration.finish(session, replies, failure))
+
+
+def _replies(connection: Any, count: int) -> Iterator[Any]:
+    """The replies to ``count`` requests, errors as text, as far as they come.  Raises OSError."""
+    reader = hiredis.Reader(protocolError=ConnectionError)
+    while count:
+        reply = reader.gets()
+        if reply is not False:
+            count -= 1
+            yield str(reply) if isinstance(reply, hiredis.ReplyError) else reply
+            continue
+        data = connection.recv(_RECEIVED)
+        if not data:
+            raise ConnectionError("the other server has closed the connection")
+        reader.feed(data)
+
+
+def _encode(words: list[bytes]) -> bytes:
+    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in words)
