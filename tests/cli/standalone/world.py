@@ -124,6 +124,10 @@ class World:
         self.home.begin("the server", taken, 16, now_ms())
         self._alone = StandaloneLink(self.home)
 
+    def reopen(self) -> None:
+        """Go on with what was begun, as the next run does."""
+        self._alone = StandaloneLink(self.home)
+
     def link(self) -> ServerLink:
         """A connection of its own."""
         link = ServerLink(self.target, 2, 10)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 
 from kedis.cli.client.link import ErrorReply, pack
@@ -22,6 +23,8 @@ from kedis.store.keyspace import Keyspace
 
 DEFAULT_DATABASES = 16
 _FIXED_SETTINGS = (b"appendonly", b"appendfsync", b"auto-aof-rewrite-percentage", b"dir")
+# Messages that came while a reply was awaited and that nobody has read.
+_PUSHES_KEPT = 1000
 _LISTENING = (b"SUBSCRIBE", b"PSUBSCRIBE", b"SSUBSCRIBE", b"MONITOR")
 
 
@@ -85,6 +88,8 @@ class StandaloneLink:
 
     def read_push(self, timeout: float | None) -> object | None:
         """See Link.read_push: what this client publishes itself is all there can be."""
+        if self._pushes:
+            return self._pushes.popleft()
         until = None if timeout is None else time.monotonic() + timeout
         while not self._socket.readable():
             left = None if until is None else until - time.monotonic()
@@ -114,6 +119,7 @@ class StandaloneLink:
 
     def _open_session(self, database: int) -> None:
         self._reader = ReplyReader()
+        self._pushes: deque[Push] = deque(maxlen=_PUSHES_KEPT)
         self._socket = EngineSocket(self._embedded)
         if self._protocol == 3:
             self._run([b"HELLO", b"3"])
@@ -129,6 +135,7 @@ class StandaloneLink:
             # Under RESP3 only the answer to SUBSCRIBE is a push that its sender waits for.
             if not isinstance(reply, Push) or words[0].upper() in _LISTENING:
                 return reply
+            self._pushes.append(reply)
 
     def _receive(self) -> object:
         while True:
