@@ -19,7 +19,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from time import monotonic_ns as clock
+from time import monotonic_ns
 from typing import Any
 
 import hiredis
@@ -47,6 +47,8 @@ class Driver:
         batches: what to send, in a circle.
         timeout: seconds without any reply after which the server is given up.
         progress: called about ten times a second with the operations done and the nanoseconds since the start.
+        clock: nanoseconds of a monotonic clock.
+        poller: what waits for the links, in the manner of ``select.epoll``.
     """
 
     def __init__(
@@ -55,17 +57,20 @@ class Driver:
         batches: Batches,
         timeout: float = 10.0,
         progress: Progress | None = None,
+        clock: Callable[[], int] = monotonic_ns,
+        poller: Any = None,
     ) -> None:
         self._batches = batches
         # One more than there are batches, which no reply equals: where a connection stands that has half a reply.
         self._replies = [*batches.replies, b""]
         self._timeout_ns = int(timeout * 1e9)
         self._progress = progress
+        self._clock = clock
         self._next = 0
         self._parsed = 0
         self._unsent: dict[int, memoryview] = {}
         self._partial: dict[int, tuple[int, int]] = {}
-        self._poller = select.epoll()
+        self._poller = poller or select.epoll()
         size = max(link.fileno() for link in links) + 1
         self._fds = [link.fileno() for link in links]
         self._recv: list[Any] = [None] * size
@@ -102,7 +107,7 @@ class Driver:
         cpu = time.process_time()
         collecting = gc.isenabled()
         gc.disable()
-        began = clock()
+        began = self._clock()
         until = began + int(seconds * 1e9) if seconds else 1 << 62
         try:
             if rate:
@@ -120,14 +125,14 @@ class Driver:
         done = self.measurement
         done.load_cpu_seconds = time.process_time() - cpu
         done.began_ns = began
-        done.ended_ns = done.ended_ns or clock()
+        done.ended_ns = done.ended_ns or self._clock()
         done.latency = self._recorder.histogram()
         done.operations = done.latency.count * pipeline
         return done
 
     def _closed_loop(self, limit: int, began: int, until: int) -> None:
         # Everything that one batch touches is a local name: about 1.5 us beside the two system calls.
-        poll, recv, send = self._poller.poll, self._recv, self._send
+        poll, recv, send, clock = self._poller.poll, self._recv, self._send, self._clock
         payloads, replies = self._batches.payloads, self._replies
         batch, started, cells = self._batch, self._started, self._recorder.cells
         count = len(payloads)
@@ -179,7 +184,7 @@ class Driver:
         self.measurement.ended_ns = now
 
     def _open_loop(self, limit: int, began: int, until: int, interval_ns: float) -> None:
-        idle = deque(self._fds)
+        idle, clock = deque(self._fds), self._clock
         issued = done = 0
         now = heard = due = began
         tick = began + TICK_NS
@@ -287,7 +292,7 @@ class Driver:
         self.measurement.first_wrong = self.measurement.first_wrong or text
 
     def _check_silence(self, heard: int) -> None:
-        if clock() - heard > self._timeout_ns:
+        if self._clock() - heard > self._timeout_ns:
             self.measurement.ended_ns = heard
             raise ServerGone(f"the server did not answer for {self._timeout_ns / 1e9:g} s")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from kedis.cli.benchmark.driver import Progress
@@ -160,11 +160,7 @@ def _groups(rows: Sequence[Row]) -> Iterator[list[Row]]:
 
 
 def _load_of(row: Row) -> tuple[Any, ...]:
-    return (
-        row.note,
-        row.run.workload,
-        replace(row.run, target=row.run.target, workload=row.run.workload).connections,
-    )
+    return row.note, row.run.workload, row.run.connections
 
 
 def ratios(rows: Sequence[Row]) -> list[float | None]:

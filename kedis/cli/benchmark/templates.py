@@ -82,7 +82,7 @@ TEMPLATES = {row.name: row for row in _rows()}
 #: What people write for a longer name.
 ALIASES = {"lrange": "lrange_100", "ping_mbulk": "ping"}
 
-Mix = list[tuple[Template, float]]
+Mix = Sequence[tuple[Template, float]]
 
 
 def parse_mix(text: str) -> Mix:
@@ -90,7 +90,7 @@ def parse_mix(text: str) -> Mix:
 
     Raises ValueError, with a text for people, for a command that is not known or a bad weight.
     """
-    mix: Mix = []
+    mix: list[tuple[Template, float]] = []
     for part in text.split(","):
         name, colon, weight = part.strip().lower().partition(":")
         template = TEMPLATES.get(ALIASES.get(name, name))
@@ -129,7 +129,7 @@ def parse_command(text: str) -> Mix:
     return [(Template(" ".join(words).lower(), words), 1.0)]
 
 
-def describe(mix: Sequence[tuple[Template, float]]) -> str:
+def describe(mix: Mix) -> str:
     """The mix as it is shown: ``set 50 %, get 50 %``."""
     total = sum(weight for _, weight in mix)
     if len(mix) == 1:

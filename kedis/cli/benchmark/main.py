@@ -1,0 +1,130 @@
+"""``kedis-benchmark``: from the words of the command line to the table and the exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from kedis.cli.benchmark import plot
+from kedis.cli.benchmark.machine import file_system
+from kedis.cli.benchmark.options import PROGRAM, Options, parse
+from kedis.cli.benchmark.own_servers import POLICIES, load_off_the_first_core, programs, started
+from kedis.cli.benchmark.progress import ProgressLine
+from kedis.cli.benchmark.published import BY_CONNECTIONS, BY_POLICY
+from kedis.cli.benchmark.report import Report, curves, show, title, to_csv, to_json
+from kedis.cli.benchmark.runs import Interrupted, Row, run_all
+from kedis.cli.benchmark.target import Target, TargetError, facts_of
+
+#: Commonly a file system in memory: syncing costs nothing there.
+_IN_MEMORY = ("tmpfs", "ramfs")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and report; returns the exit code: 0 for good, 1 for a failure, 2 for a request that means nothing."""
+    options = parse(arguments)
+    if options.plot and not plot.available():
+        return _complain(plot.MISSING, 2)
+    line = ProgressLine(sys.stderr)
+    try:
+        report = _fsync_table(options, line) if options.fsync_table else _curve(options, line)
+    except TargetError as error:
+        line.clear()
+        return _complain(str(error))
+    line.clear()
+    if report.rows:
+        _publish(report, options)
+    if report.error:
+        return _complain(report.error)
+    return 1 if any(row.wrong for row in report.rows) else 0
+
+
+def _complain(text: str, code: int = 1) -> int:
+    print(f"{PROGRAM}: {text}", file=sys.stderr)
+    return code
+
+
+def _curve(options: Options, line: ProgressLine) -> Report:
+    """Every number of connections, against one server or two in turn."""
+    targets = [options.target, *([options.against] if options.against else [])]
+    names = _names(targets)
+    rows = [
+        Row(name, options.run(target, count))
+        for count in options.connections
+        for name, target in zip(names, targets, strict=True)
+    ]
+    measured, error = _measure(rows, options, line)
+    published: list[float | None] = []
+    if options.seed_table:
+        published = [BY_CONNECTIONS.get(row.run.connections) for row in measured]
+    return Report(measured, published, error)
+
+
+def _names(targets: Sequence[Target]) -> list[str]:
+    """What the table calls the servers; with the address where the rest is the same.  Raises TargetError."""
+    facts = [facts_of(target) for target in targets]
+    names = [f"{each.name} {each.version}" for each in facts]
+    if len(set(names)) < len(names):
+        return [f"{name} {target.address}" for name, target in zip(names, targets, strict=True)]
+    return names
+
+
+def _fsync_table(options: Options, line: ProgressLine) -> Report:
+    """Every policy, on servers of its own that run at the same time and are measured in turn."""
+    measured: list[Row] = []
+    error = ""
+    for policy in POLICIES:
+        with contextlib.ExitStack() as stack:
+            targets = [
+                stack.enter_context(started(program, policy, options.folder))
+                for program in programs().values()
+            ]
+            stack.enter_context(load_off_the_first_core())
+            names = _names(targets)
+            rows = [
+                Row(name, options.run(target, count), note=policy)
+                for count in options.connections
+                for name, target in zip(names, targets, strict=True)
+            ]
+            found, error = _measure(rows, options, line)
+        measured += found
+        if error:
+            break
+    published = [
+        float(BY_POLICY[row.note])
+        if row.run.connections == 1 and row.note in BY_POLICY and row.server.startswith("Kedis")
+        else None
+        for row in measured
+    ]
+    return Report(measured, published, error)
+
+
+def _measure(rows: Sequence[Row], options: Options, line: ProgressLine) -> tuple[list[Row], str]:
+    """The rows that have figures, and why they are not all; empty where they are."""
+    try:
+        return run_all(rows, options.repeats, line.watch, line.clear), ""
+    except Interrupted as interrupted:
+        return interrupted.rows, str(interrupted)
+
+
+def _publish(report: Report, options: Options) -> None:
+    """The table, and the files that were asked for."""
+    table = sys.stderr if "-" in (options.json, options.csv) else sys.stdout
+    show(report, table, plain=options.markdown)
+    if options.fsync_table:
+        kind = file_system(options.folder or tempfile.gettempdir())
+        hint = ": syncing costs nothing there, choose another folder with --dir" * (kind in _IN_MEMORY)
+        print(f"\nThe data was on {kind or 'an unknown file system'}{hint}.", file=table)
+    for name, text in ((options.json, to_json), (options.csv, to_csv)):
+        if name == "-":
+            sys.stdout.write(text(report))
+        elif name:
+            Path(name).write_text(text(report))
+    if options.plot:
+        plot.draw(curves(report), options.plot, title(report))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
