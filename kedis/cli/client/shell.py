@@ -31,6 +31,7 @@ from kedis.cli.client.local_words import LOCAL_WORDS, Leave
 from kedis.cli.client.render import encode
 from kedis.cli.client.standalone import colon as alone
 from kedis.cli.client.standalone import fallback
+from kedis.cli.client.standalone.home import StandaloneError
 from kedis.cli.client.target import Target
 from kedis.cli.client.wire import ErrorReply
 from kedis.errors import ProtocolError
@@ -63,6 +64,8 @@ class Shell:
         # Watches for the server's return while standing alone.
         self.probe: Any = None
         self._declined = False
+        # The standalone mode has failed (disk full): commands must not reach a server that is back by themselves.
+        self._stranded = False
         self._side: Link | None = None
         self._side_of: Link | None = None
         self.history = open_history(os.environ, not options.no_history)
@@ -174,7 +177,7 @@ class Shell:
     def use(self, link: Link) -> None:
         """Go on with another link. Raises LinkLost."""
         self.link = link
-        self.transaction = False
+        self.transaction = self._stranded = False
         self.catalogue = catalogue.load(link)
 
     def lose(self, error: LinkLost) -> None:
@@ -215,6 +218,9 @@ class Shell:
     def _offer_standalone(self, error: LinkLost) -> None:
         """Say what happened, and ask once whether to go on alone; who declined is not asked again."""
         self.say(str(error))
+        if isinstance(error, StandaloneError):
+            self._stranded = True
+            return
         if self._declined:
             self.say("The next command tries to connect again; :standalone goes on alone.")
             return
@@ -228,6 +234,10 @@ class Shell:
     def _interrupted(self) -> None:
         """Ctrl-C while a reply was awaited: the connection is gone with it."""
         if not isinstance(self.link, ServerLink):
+            self.say("")
+            if callable(stop := getattr(self.link, "stop_listening", None)):
+                self.transaction = False
+                stop()
             return
         self.say("\nGave up waiting; the command may still be run by the server.")
         self._reconnect()
@@ -251,6 +261,9 @@ class Shell:
         if name in LOCAL_WORDS:
             LOCAL_WORDS[name](self, words)
             return True
+        if self._stranded:
+            self.say("Standing alone has failed; :standalone goes on with it, :reconnect goes to the server.")
+            return False
         if self.link is None:
             self.connect()
         assert self.link is not None

@@ -90,7 +90,9 @@ contents = st.one_of(
     st.tuples(st.just("hash"), st.dictionaries(texts, texts, min_size=1)),
     st.tuples(st.just("zset"), st.dictionaries(texts, st.floats(allow_nan=False), min_size=1)),
 )
-all_values = st.builds(lambda kind, at: Value(*kind, at), contents, st.sampled_from([-1, FAR, FAR + 1]))
+all_values = st.builds(
+    lambda content, at: Value(content[0], content[1], at), contents, st.sampled_from([-1, FAR, FAR + 1])
+)
 
 
 @given(all_values, all_values)

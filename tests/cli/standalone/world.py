@@ -50,8 +50,8 @@ class Meddled:
     def __init__(self, link: Link) -> None:
         self.link = link
         self.description = link.description
-        self.before: Callable[[Sequence[Sequence[bytes]]], None] = lambda commands: None
-        self.after: Callable[[Sequence[Sequence[bytes]]], None] = lambda commands: None
+        self.before: Callable[[Sequence[Sequence[bytes]]], object] = lambda commands: None
+        self.after: Callable[[Sequence[Sequence[bytes]]], object] = lambda commands: None
 
     @property
     def database(self) -> int:
@@ -73,7 +73,7 @@ class Meddled:
         self.link.close()
 
 
-def once(name: bytes, action: Callable[[], None], occurrence: int = 1) -> Callable[..., None]:
+def once(name: bytes, action: Callable[[], object], occurrence: int = 1) -> Callable[..., None]:
     """An action for `Meddled`, at the first (or another) write that has a command of that name."""
     left = occurrence
 

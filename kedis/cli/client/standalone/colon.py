@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kedis.cli.client.link import LinkLost, ServerLink
@@ -51,14 +52,15 @@ def _telling(handler: Callable[[Shell, list[str]], None]) -> Callable[[Shell, li
 
 def connected(shell: Shell) -> None:
     """What the standalone mode does once the session has connected: tell of what is kept, take a snapshot."""
+    fallback.stop_watching(shell)
     home = fallback.home_of(shell.options, shell.target)
     if home.alone_folder.exists():
         shell.say(
             f"What was changed alone, without {shell.target.description}, is kept: "
-            ":status shows it, :reconnect resolves it, :discard forgets it."
+            ":status shows it, :reconnect resolves what is open, :discard forgets it."
         )
-    if shell.options.keep_snapshot:
-        take_snapshot(shell)
+    if shell.options.keep_snapshot and take_snapshot(shell):
+        shell.options.keep_snapshot = False  # one in each run is enough
 
 
 def snapshot_(shell: Shell, _words: list[str]) -> None:
@@ -69,8 +71,8 @@ def snapshot_(shell: Shell, _words: list[str]) -> None:
     take_snapshot(shell)
 
 
-def take_snapshot(shell: Shell) -> None:
-    """Save the server's data in the standalone folder, over a connection of its own."""
+def take_snapshot(shell: Shell) -> bool:
+    """Save the server's data in the standalone folder, over a connection of its own; False when it failed."""
     terminal = ShellTerminal(shell)
     home = fallback.home_of(shell.options, shell.target)
     try:
@@ -78,12 +80,13 @@ def take_snapshot(shell: Shell) -> None:
             taken = snapshot.take(server, home, shell.target.description, terminal)
     except (LinkLost, ServerSays) as error:
         terminal.say(f"No snapshot: {error}")
-        return
+        return False
     except KeyboardInterrupt:
         terminal.say("\nNo snapshot: interrupted.")
-        return
+        return False
     left_out = f", without {taken.left_out} streams or module values" if taken.left_out else ""
     terminal.say(f"Snapshot of {taken.keys} keys saved in {taken.path}{left_out}.")
+    return True
 
 
 def status(shell: Shell, _words: list[str]) -> None:
@@ -128,8 +131,8 @@ def reconnect(shell: Shell, _words: list[str]) -> None:
         try:
             with contextlib.closing(_server(shell)) as server:
                 go_on = _resolve(local, server, terminal)
-        except LinkLost as error:
-            terminal.say(str(error))
+        except (LinkLost, KeyboardInterrupt) as error:
+            terminal.say(str(error) or "\nInterrupted.")
             terminal.say("What was resolved until now is recorded; :reconnect takes it up again.")
             if isinstance(shell.link, StandaloneLink):
                 fallback.watch(shell)
@@ -137,23 +140,29 @@ def reconnect(shell: Shell, _words: list[str]) -> None:
         except (ServerSays, OSError) as error:
             terminal.say(f"Not reconnected: {error}")
             return
-    if go_on and not isinstance(shell.link, ServerLink):
-        fallback.stop_watching(shell)
-        if shell.link is not None:
-            shell.link.close()
-        shell.link = None
-        shell.connect()
-        terminal.say(f"Connected to {shell.target.description}.")
-    elif not go_on:
+    if not go_on:
         terminal.say("Nothing else was done; :reconnect asks again.")
+    elif isinstance(shell.link, ServerLink):
+        terminal.say("The journal is kept until :discard.")
+    else:
+        _go_on_with_server(shell)
+
+
+def _go_on_with_server(shell: Shell) -> None:
+    """Leave standing alone; when the server is lost in this very moment, stay."""
+    if shell.link is not None:
+        shell.target = replace(shell.target, database=shell.link.database)
+    try:
+        shell.connect()
+    except LinkLost as error:
+        shell.say(f"{error} (:reconnect tries again)")
+        return
+    shell.say(f"Connected to {shell.target.description}.")
 
 
 def _resolve(local: StandaloneLink, server: ServerLink, terminal: ShellTerminal) -> bool:
     divergence = Divergence(local.alone, lambda: local.keyspace, terminal.progress)
-    go_on = resolve(Reconciliation(server, divergence, terminal), terminal)
-    if go_on:
-        terminal.say(f"Data and journal stay in {local.alone.folder} until :discard.")
-    return go_on
+    return resolve(Reconciliation(server, divergence, terminal), terminal)
 
 
 def discard(shell: Shell, _words: list[str]) -> None:

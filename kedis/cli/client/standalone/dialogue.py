@@ -166,7 +166,7 @@ def _write_files(reconciliation: Reconciliation, terminal: Terminal) -> None:
     except OSError as error:
         terminal.say(f"cannot write to {folder}: {error.strerror}")
         return
-    terminal.say(f"Written to {folder}: mine.jsonl, server.jsonl, base.jsonl. Nothing was changed.")
+    terminal.say(f"Nothing was changed; mine.jsonl, server.jsonl and base.jsonl are in\n{folder}")
 
 
 def _keys(count: int) -> str:
