@@ -10,7 +10,7 @@ from typing import Any
 
 import hiredis
 
-from kedis.cli.benchmark.workload import encode
+from kedis.resp.replies import encode_command
 
 #: Requests that are sent before their replies are read, where many are sent.
 _CHUNK = 500
@@ -96,13 +96,13 @@ class Conversation:
 
     def ask(self, *words: bytes) -> Any:
         """The reply, an error as ``hiredis.ReplyError``.  Raises TargetError when there is none."""
-        return self._exchange(encode(words), 1)[0]
+        return self._exchange(encode_command(words), 1)[0]
 
     def ask_all(self, requests: Iterable[list[bytes]]) -> None:
         """Send many requests.  Raises TargetError for the first that fails."""
         chunk: list[bytes] = []
         for words in requests:
-            chunk.append(encode(words))
+            chunk.append(encode_command(words))
             if len(chunk) == _CHUNK or len(chunk) * len(chunk[-1]) > 1 << 20:
                 self._check(chunk)
                 chunk = []

@@ -7,11 +7,12 @@ that the benchmark filled answers the value), so that the driver can tell with o
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kedis.cli.benchmark.distributions import Draw, named
 from kedis.cli.benchmark.templates import Mix, Template
+from kedis.resp.replies import encode_command
 
 #: Prepared requests: that many, or that many bytes, whichever is less.
 MOST_REQUESTS, MOST_BYTES = 262_144, 64 << 20
@@ -58,11 +59,6 @@ class Batches:
     pipeline: int
 
 
-def encode(words: Sequence[bytes]) -> bytes:
-    """A request: an array of bulk strings.  O(bytes)."""
-    return b"".join([b"*%d\r\n" % len(words), *[b"$%d\r\n%s\r\n" % (len(word), word) for word in words]])
-
-
 def good_reply(template: Template, value: bytes) -> bytes:
     """The bytes of the one good reply, or none where there are several."""
     kind = template.expected[:1]
@@ -98,7 +94,7 @@ def prepare(workload: Workload, requests: int, stream: int = 0) -> Batches:
         len(batches.payloads) * workload.pipeline < wanted and prepared < MOST_BYTES
     ):
         chosen = tuple(rng.choices(templates, weights, k=workload.pipeline))
-        payload = b"".join([encode(fill_in(template, draw, value, rng)) for template in chosen])
+        payload = b"".join([encode_command(fill_in(template, draw, value, rng)) for template in chosen])
         known = [good[template] for template in chosen]
         batches.payloads.append(payload)
         batches.replies.append(b"".join(known) if all(known) else b"")
