@@ -1,0 +1,85 @@
+"""The stock prometheus-redis-exporter works on Kedis, and tells what Kedis itself tells under the same names."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+
+import kedis
+from tests.observability.ports import free_port
+
+PROGRAM = "prometheus-redis-exporter"
+#: About the exporter itself.
+ITS_OWN = re.compile(r"redis_(exporter_|last_key_groups_scrape|target_scrape_request)")
+#: What the scrape by the exporter itself changes.
+MOVING = re.compile(
+    r"redis_(commands_processed_total|connected_clients|cpu_|net_|total_(reads|writes)_processed|memory_|mem_"
+    r"|allocator_|uptime|process_id|start_time|latest_fork)"
+)
+
+
+def samples(port: int) -> dict[str, float]:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=20) as answer:
+        lines = answer.read().decode().splitlines()
+    pairs = (line.rpartition(" ") for line in lines if line.startswith("redis_"))
+    return {name: float(value) for name, _, value in pairs}
+
+
+def fill(server: kedis.Server) -> None:
+    with server.client() as client:
+        client.mset({f"key:{number}": number for number in range(100)})
+        for number in range(40):
+            client.expire(f"key:{number}", 1000)
+            client.get(f"key:{number}")
+        client.get("missing")
+        client.lpush("list", 1)
+        for _ in range(3):
+            with pytest.raises(Exception, match="WRONGTYPE"):
+                client.get("list")
+        client.execute_command("CONFIG", "SET", "maxmemory", "100mb")
+        client.config_set("slowlog-log-slower-than", 1_000_000)
+
+
+@pytest.mark.skipif(shutil.which(PROGRAM) is None, reason=f"{PROGRAM} is not installed")
+def test_exporter_and_kedis_agree_value_by_value() -> None:
+    own_port, port = free_port(), free_port()
+    with kedis.Server(port=0, metrics_port=own_port) as server:
+        fill(server)
+        words = ["-redis.addr", f"redis://127.0.0.1:{server.port}", "-include-system-metrics"]
+        exporter = subprocess.Popen(
+            [PROGRAM, *words, "-web.listen-address", f"127.0.0.1:{port}"], stderr=subprocess.DEVNULL
+        )
+        try:
+            theirs = wait_for(port)
+            mine = samples(own_port)
+        finally:
+            exporter.kill()
+            exporter.wait()
+    assert theirs["redis_up"] == 1
+    expected = {name: value for name, value in theirs.items() if not ITS_OWN.match(name)}
+    assert set(expected) <= set(mine)
+    assert len(expected) > 150
+    compared = {name: value for name, value in expected.items() if not MOVING.match(name)}
+    assert len(compared) > 100
+    # INFO gives whole microseconds.
+    assert {name: mine[name] for name in compared} == pytest.approx(compared, abs=1e-6)
+    for name in set(expected) - set(compared):
+        assert mine[name] == pytest.approx(expected[name], rel=0.9, abs=50_000), name
+    assert mine['redis_errors_total{err="WRONGTYPE"}'] == 3
+    assert mine['redis_db_keys_expiring{db="db0"}'] == 40
+
+
+def wait_for(port: int) -> dict[str, float]:
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            return samples(port)
+        except urllib.error.URLError:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
