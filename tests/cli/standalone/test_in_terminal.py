@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import resource
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -284,6 +285,51 @@ def test_the_server_dies_again_in_the_middle_of_reconnecting(
     terminal.enter("n")
     terminal.see("3 keys pushed.")
     assert call(scene.port, "GET", "calm") == b"mine"
+
+
+def test_a_disk_that_is_full_does_not_lead_to_the_server(scene: Scene) -> None:
+    scene.kill()
+    terminal = scene.open("--standalone")
+    terminal.at_prompt(scene.alone)
+    terminal.run("SET a 1", scene.alone)
+    process = terminal.process.pid or 0
+    _, hard = resource.prlimit(process, resource.RLIMIT_FSIZE)
+    resource.prlimit(process, resource.RLIMIT_FSIZE, (10, hard))
+    scene.revive()
+    terminal.see("is back.")
+    terminal.enter("SET b 1")
+    terminal.see("standing alone has ended: ")
+    terminal.at_prompt("not connected>")
+    terminal.enter("SET c 1")
+    terminal.see("Standing alone has failed")
+    assert call(scene.port, "DBSIZE") == 0
+    resource.prlimit(process, resource.RLIMIT_FSIZE, (hard, hard))
+    terminal.enter(":standalone")
+    terminal.see("Go on alone?")
+    terminal.enter("y")
+    terminal.at_prompt(scene.alone)
+    assert terminal.run("KEYS *", scene.alone) == '1) "a"'
+
+
+def test_a_password_that_was_changed_meanwhile(scene: Scene) -> None:
+    scene.kill()
+    terminal = scene.open("--standalone", "-a", "old", "--no-auth-warning")
+    terminal.at_prompt(scene.alone)
+    terminal.run("SET a 1", scene.alone)
+    scene.revive("CONFIG SET requirepass new")
+    terminal.enter(":reconnect")
+    terminal.see("refuses the password")
+    terminal.at_prompt(scene.alone)
+    terminal.process.sendeof()
+    assert terminal.ended() == 0
+    terminal = scene.open("-a", "new", "--no-auth-warning")
+    terminal.see("is kept: :status shows it")
+    terminal.enter(":reconnect")
+    terminal.see("1 key changed alone, and not resolved")
+    terminal.enter("n")
+    terminal.see("1 key pushed.")
+    terminal.at_prompt(scene.connected)
+    assert terminal.run("GET a", scene.connected) == '"1"'
 
 
 def test_two_clients_cannot_stand_alone_on_the_same_data(scene: Scene) -> None:

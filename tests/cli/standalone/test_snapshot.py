@@ -58,7 +58,7 @@ def test_others_may_write_meanwhile(world: World) -> None:
     world.home.discard()
     taken = world.home.newest_snapshot()
     assert taken is not None
-    world.home.begin("the server", taken, 16, 0)
+    world.home.begin("the server", taken, 0)
     world.home.unlock()
     world.reopen()
     copied = {key: value.content for (_, key), value in world.on_alone().items() if key[:4] == b"list"}

@@ -8,8 +8,9 @@ from pathlib import Path
 from kedis.cli.client.link import Link, LinkLost, ServerLink
 from kedis.cli.client.standalone import snapshot
 from kedis.cli.client.standalone.divergence import Divergence
-from kedis.cli.client.standalone.home import Home, now_ms
+from kedis.cli.client.standalone.home import Home
 from kedis.cli.client.standalone.link import StandaloneLink
+from kedis.cli.client.standalone.moments import now_ms
 from kedis.cli.client.standalone.reconcile import Reconciliation
 from kedis.cli.client.standalone.values import Value, read, select
 from kedis.cli.client.target import Target
@@ -121,7 +122,7 @@ class World:
             snapshot.take(self.link(), self.home, "the server", Script())
         self.home.lock()
         taken = self.home.newest_snapshot() if with_snapshot else None
-        self.home.begin("the server", taken, 16, now_ms())
+        self.home.begin("the server", taken, now_ms())
         self._alone = StandaloneLink(self.home)
 
     def reopen(self) -> None:

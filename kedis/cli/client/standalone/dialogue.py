@@ -8,6 +8,7 @@ from pathlib import Path
 from kedis.cli.client.display import readable
 from kedis.cli.client.modes.scan import ServerSays
 from kedis.cli.client.standalone import both_sides
+from kedis.cli.client.standalone.moments import moment
 from kedis.cli.client.standalone.reconcile import Difference, Pushed, Reconciliation, State
 from kedis.cli.client.standalone.terminal import Terminal
 from kedis.cli.client.standalone.values import NEVER, Value, encode_score
@@ -142,11 +143,6 @@ def shown(value: Value | None) -> str:
     else:
         text = f"{value.kind} ({value.count} bytes in DUMP's form)"
     return text if value.expire_at_ms == NEVER else f"{text}, expires {moment(value.expire_at_ms)}"
-
-
-def moment(at_ms: int) -> str:
-    """A moment as people write it, in local time."""
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at_ms / 1000))
 
 
 def _short(data: bytes) -> str:

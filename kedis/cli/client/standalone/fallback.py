@@ -7,22 +7,21 @@ import os
 from typing import TYPE_CHECKING
 
 from kedis.cli.client.link import Link, LinkLost, Refused
-from kedis.cli.client.standalone.dialogue import moment
 from kedis.cli.client.standalone.home import (
     Home,
     Snapshot,
     StandaloneError,
     default_home,
-    now_ms,
     server_folder,
 )
-from kedis.cli.client.standalone.link import DEFAULT_DATABASES, StandaloneLink
+from kedis.cli.client.standalone.moments import moment, now_ms
 from kedis.cli.client.standalone.probe import Probe
 from kedis.cli.client.standalone.terminal import Console, ShellTerminal, Terminal
 from kedis.cli.client.target import Target
 
 if TYPE_CHECKING:
     from kedis.cli.client.shell import Shell
+    from kedis.cli.client.standalone.link import StandaloneLink
 
 MEANING = """\
 kedis-cli can go on alone, with an engine and data of its own on this computer:
@@ -93,13 +92,15 @@ def unattended(options: argparse.Namespace, target: Target, protocol: int, error
 
 def begin(options: argparse.Namespace, target: Target, terminal: Terminal, protocol: int) -> StandaloneLink:
     """Go on with what was begun alone, or begin: empty or with the newest snapshot. Raises StandaloneError."""
+    from kedis.cli.client.standalone.link import StandaloneLink  # the engine: only now
+
     home = home_of(options, target)
     home.lock()
     try:
         begun = home.alone()
         if begun is None:
             snapshot = _starting_point(home, options.standalone_from, terminal)
-            begun = home.begin(target.description, snapshot, DEFAULT_DATABASES, now_ms())
+            begun = home.begin(target.description, snapshot, now_ms())
             with_what = "no data" if snapshot is None else f"the snapshot of {moment(snapshot.taken_at_ms)}"
             terminal.say(f"Standing alone from now on, beginning with {with_what}.")
         else:

@@ -19,7 +19,6 @@ import fcntl
 import json
 import os
 import shutil
-import time
 import urllib.parse
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -31,6 +30,7 @@ from kedis.persistence.folder import Folder, sync_directory
 
 APPEND_FOLDER = "appendonlydir"
 APPEND_PREFIX = "appendonly.aof"
+DEFAULT_DATABASES = 16
 _TEMPORARY = "temp-"
 _FORMAT = 1
 _SNAPSHOTS_KEPT = 3
@@ -139,10 +139,10 @@ class Home:
         except (KeyError, TypeError):
             raise _damaged(self.alone_folder / "alone.json", "something is missing in it") from None
 
-    def begin(self, server: str, snapshot: Snapshot | None, databases: int, now_ms: int) -> Alone:
+    def begin(self, server: str, snapshot: Snapshot | None, now_ms: int) -> Alone:
         """Begin to stand alone, with nothing or with a snapshot. Locked; raises StandaloneError."""
         taken_at = None if snapshot is None else snapshot.taken_at_ms
-        databases = max(databases, 0 if snapshot is None else snapshot.databases)
+        databases = DEFAULT_DATABASES if snapshot is None else snapshot.databases
         alone = Alone(self.alone_folder, server, now_ms, databases, taken_at)
         try:
             with filled(self.alone_folder) as folder:
@@ -206,11 +206,6 @@ class Home:
 
 _ALONE_FIELDS = ("server", "since_ms", "databases", "snapshot_taken_at_ms")
 _SNAPSHOT_FIELDS = ("server", "taken_at_ms", "keys", "databases", "left_out")
-
-
-def now_ms() -> int:
-    """The time of day in milliseconds since 1970."""
-    return time.time_ns() // 1_000_000
 
 
 def make_folder(path: Path) -> None:

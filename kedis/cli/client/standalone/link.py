@@ -15,13 +15,13 @@ from collections import deque
 from collections.abc import Sequence
 
 from kedis.cli.client.link import ErrorReply, pack
-from kedis.cli.client.standalone.home import Alone, Home, StandaloneError, now_ms
+from kedis.cli.client.standalone.home import Alone, Home, StandaloneError
 from kedis.cli.client.standalone.local import open_engine
+from kedis.cli.client.standalone.moments import now_ms
 from kedis.cli.client.wire import Push, ReplyReader
 from kedis.in_process import EmbeddedEngine, EngineSocket
 from kedis.store.keyspace import Keyspace
 
-DEFAULT_DATABASES = 16
 _FIXED_SETTINGS = (b"appendonly", b"appendfsync", b"auto-aof-rewrite-percentage", b"dir")
 # Messages that came while a reply was awaited and that nobody has read.
 _PUSHES_KEPT = 1000
@@ -46,7 +46,7 @@ class StandaloneLink:
         self.home.lock()
         try:
             begun = self.home.alone()
-            self.alone: Alone = begun or self.home.begin(server, None, DEFAULT_DATABASES, now_ms())
+            self.alone: Alone = begun or self.home.begin(server, None, now_ms())
             self._embedded: EmbeddedEngine = open_engine(self.alone)
         except BaseException:
             self.home.unlock()

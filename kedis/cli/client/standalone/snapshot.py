@@ -15,15 +15,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kedis.cli.client.link import Link
-from kedis.cli.client.modes.scan import ServerSays, pages
+from kedis.cli.client.modes.scan import pages
 from kedis.cli.client.standalone.home import (
+    DEFAULT_DATABASES,
     Home,
     Snapshot,
     StandaloneError,
     filled,
     new_append_folder,
-    now_ms,
 )
+from kedis.cli.client.standalone.moments import now_ms
 from kedis.cli.client.standalone.terminal import Terminal
 from kedis.cli.client.standalone.values import BATCH_KEYS, ask, build_commands, read, select
 from kedis.persistence.append_file import AppendFile
@@ -35,11 +36,11 @@ _COPIED = ("string", "list", "set", "hash", "zset")
 
 
 def databases_of(link: Link) -> int:
-    """How many databases the server has; 16 where it does not tell. Raises LinkLost."""
+    """How many databases the server has; the default where it does not tell. Raises LinkLost."""
     reply = link.send([b"CONFIG", b"GET", b"databases"])
     if isinstance(reply, list) and len(reply) == 2 and isinstance(reply[1], bytes) and reply[1].isdigit():
         return int(reply[1])
-    return 16
+    return DEFAULT_DATABASES
 
 
 def take(link: Link, home: Home, server: str, terminal: Terminal) -> Snapshot:
@@ -57,7 +58,9 @@ def take(link: Link, home: Home, server: str, terminal: Terminal) -> Snapshot:
     try:
         with filled(path) as folder:
             keys, left_out = _copy(link, folder / "data", terminal)
-            snapshot = Snapshot(path, server, taken_at_ms, keys, databases_of(link), left_out)
+            # The databases were copied in order: the link is in the last one that has keys.
+            databases = max(databases_of(link), link.database + 1)
+            snapshot = Snapshot(path, server, taken_at_ms, keys, databases, left_out)
             home.describe(snapshot, folder)
         home.drop_old_snapshots()
     except (OSError, AofError) as error:
@@ -113,6 +116,3 @@ def _batches(link: Link) -> Iterator[list[bytes]]:
         seen.update(fresh)
         for at in range(0, len(fresh), BATCH_KEYS):
             yield fresh[at : at + BATCH_KEYS]
-
-
-__all__ = ["ServerSays", "databases_of", "take"]
