@@ -17,7 +17,7 @@ from typing import Protocol
 from kedis.cli.client.target import Target
 from kedis.cli.client.wire import ErrorReply, ProtocolMismatch, Push, ReplyReader, Status
 
-__all__ = ["ErrorReply", "Link", "LinkLost", "Refused", "ServerLink", "Status", "pack"]
+__all__ = ["ErrorReply", "Link", "LinkLost", "Refused", "ServerLink", "Status", "Stranger", "pack"]
 
 CONNECT_TIMEOUT_SECONDS = 5.0
 # A peer that has vanished without a reset (cable, firewall) is noticed in about this time.
@@ -36,6 +36,10 @@ class LinkLost(Exception):
 
 class Refused(LinkLost):
     """The server is there but does not let us in (password, database)."""
+
+
+class Stranger(LinkLost):
+    """Somebody is there who does not speak the Redis protocol: the wrong port."""
 
 
 class Link(Protocol):
@@ -206,7 +210,7 @@ class ServerLink:
             except ProtocolMismatch as seen:
                 self.close()
                 line = f"{self.description} does not speak the Redis protocol: it sent {seen}"
-                raise LinkLost(line) from None
+                raise Stranger(line) from None
             if complete:
                 return reply
             self._reader.feed(self._read(timeout))

@@ -6,6 +6,7 @@ import re
 import resource
 import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -252,6 +253,26 @@ def test_a_port_that_accepts_and_never_answers(tmp_path: Path) -> None:
             terminal.close()
 
 
+def test_somebody_else_on_the_port_is_no_reason_to_stand_alone(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+
+        def greet() -> None:
+            client, _ = stranger.accept()
+            with client:
+                client.sendall(b"SSH-2.0-OpenSSH_9.6\r\n")
+                client.recv(1000)
+
+        thread = threading.Thread(target=greet)
+        thread.start()
+        terminal = Terminal("-p", str(stranger.getsockname()[1]), "--standalone", home=str(tmp_path))
+        try:
+            terminal.see("does not speak the Redis protocol")
+            terminal.at_prompt("not connected>")
+        finally:
+            terminal.close()
+            thread.join()
+
+
 def test_a_server_that_falls_silent_in_mid_session(scene: Scene) -> None:
     terminal = scene.open("--timeout", "1")
     terminal.at_prompt(scene.connected)
@@ -317,6 +338,7 @@ def test_a_password_that_was_changed_meanwhile(scene: Scene) -> None:
     terminal.at_prompt(scene.alone)
     terminal.run("SET a 1", scene.alone)
     scene.revive("CONFIG SET requirepass new")
+    terminal.see("is back.")
     terminal.enter(":reconnect")
     terminal.see("refuses the password")
     terminal.at_prompt(scene.alone)

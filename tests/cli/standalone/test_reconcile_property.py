@@ -98,7 +98,7 @@ class Answers(Script):
 def test_each_way_gives_the_expected_union(kind: str, request: pytest.FixtureRequest) -> None:
     port = request.getfixturevalue(f"{kind}_port")
 
-    @settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
     @given(edits, st.booleans(), rounds)
     def check(
         start: list[Edit], with_snapshot: bool, rounds: list[tuple[list[Edit], list[Edit], str]]

@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 
 from kedis.cli.client.link import ErrorReply
+from kedis.cli.client.standalone import snapshot
 from kedis.cli.client.standalone.home import Home, StandaloneError, default_home, server_folder
 from kedis.cli.client.standalone.link import StandaloneLink
 from kedis.cli.client.wire import Pairs, Push
 from tests.cli.program import closed_port, kedis_cli
+from tests.cli.standalone.world import Script, World
 
 _WRITER = """
 import sys
@@ -213,3 +215,19 @@ def test_a_program_tells_of_a_damaged_or_locked_folder_in_one_line(tmp_path: Pat
         assert text in lines[-1]
         # The line before tells why there is no server.
         assert all(line.startswith(("Could not connect", "Going on")) for line in lines[:-1])
+
+
+def test_a_program_begins_with_the_snapshot_unless_told_otherwise(world: World) -> None:
+    port = closed_port()
+    world.call("SET", "base", "1")
+    home = Home(server_folder(world.home.folder, f"127.0.0.1:{port}"))
+    snapshot.take(world.link(), home, f"127.0.0.1:{port}", Script())
+    flags = ("-p", str(port), "--standalone-dir", str(world.home.folder), "--standalone")
+    assert kedis_cli(*flags, "GET", "base").out == b"1\n"
+    home.lock()
+    home.discard()
+    home.unlock()
+    assert kedis_cli(*flags, "--standalone-from", "empty", "DBSIZE").out == b"0\n"
+    again = kedis_cli(*flags, "--standalone-from", "snapshot", "DBSIZE")
+    assert again.out == b"0\n"
+    assert "counts for a new beginning only" in again.err

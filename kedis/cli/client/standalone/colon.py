@@ -17,15 +17,21 @@ from kedis.cli.client.standalone.home import StandaloneError
 if TYPE_CHECKING:
     from kedis.cli.client.shell import Shell
 
-_NAMES = ("snapshot", "status", "reconnect", "discard", "standalone")
+_LINES = {
+    "snapshot": "save a copy of the server's data here",
+    "standalone": "go on alone, without the server",
+    "status": "how long alone, and what was changed",
+    "reconnect": "compare with the server, resolve, and connect",
+    "discard": "forget what was changed alone",
+}
 
 
 def commands() -> dict[str, Callable[[Shell, list[str]], None]]:
     """The handlers by name, without the colon."""
-    return {name: _handler(name) for name in _NAMES}
+    return {name: _handler(name, text) for name, text in _LINES.items()}
 
 
-def _handler(name: str) -> Callable[[Shell, list[str]], None]:
+def _handler(name: str, text: str) -> Callable[[Shell, list[str]], None]:
     """A folder that cannot be used, or a server that refuses, costs a line and not the link."""
 
     def run(shell: Shell, words: list[str]) -> None:
@@ -34,6 +40,7 @@ def _handler(name: str) -> Callable[[Shell, list[str]], None]:
         except (StandaloneError, ServerSays) as error:
             shell.say(str(error))
 
+    run.__doc__ = text
     return run
 
 

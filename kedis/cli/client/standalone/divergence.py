@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from kedis.cli.client.standalone.home import Alone
-from kedis.cli.client.standalone.local import is_same, load_base, value_at
+from kedis.cli.client.standalone.local import has, is_same, load_base, value_at
 from kedis.cli.client.standalone.settled import Place, Settled
 from kedis.cli.client.standalone.values import Value, digest_of
 from kedis.store.keyspace import Keyspace
@@ -80,8 +80,7 @@ class Divergence:
         for here, there in zip(local.databases, base.databases, strict=True):
             for key in [*here.data, *(key for key in there.data if key not in here.data)]:
                 if not is_same(here, there, key):
-                    was, is_ = value_at(there, key) is not None, value_at(here, key) is not None
-                    yield here.number, key, was, is_
+                    yield here.number, key, has(there, key), has(here, key)
 
     def counts(self) -> Counts:
         """How many keys were created, changed and deleted. Raises StandaloneError. O(keys)."""

@@ -6,7 +6,7 @@ import argparse
 import os
 from typing import TYPE_CHECKING
 
-from kedis.cli.client.link import Link, LinkLost, Refused
+from kedis.cli.client.link import Link, LinkLost, Refused, Stranger
 from kedis.cli.client.standalone.home import (
     Home,
     Snapshot,
@@ -41,9 +41,10 @@ def home_of(options: argparse.Namespace, target: Target) -> Home:
 def offer(shell: Shell, error: LinkLost) -> Link | None:
     """Ask whether to go on alone (`--standalone` has answered that); None when not.
 
-    What the server itself refuses (a wrong password), or what ended standing alone, is no reason to.
+    A server that refuses (a wrong password), a port where something else answers, and a failure of the standalone
+    mode itself are no reason to.
     """
-    if isinstance(error, Refused | StandaloneError):
+    if isinstance(error, Refused | Stranger | StandaloneError):
         return None
     terminal = ShellTerminal(shell)
     terminal.say(f"{shell.target.description} is unavailable. {MEANING}")
@@ -84,7 +85,9 @@ def stop_watching(shell: Shell) -> None:
 
 
 def unattended(options: argparse.Namespace, target: Target, protocol: int, error: LinkLost) -> Link:
-    """The link of a client that is not interactive and was given `--standalone`. Raises StandaloneError."""
+    """The link of a client that is not interactive and was given `--standalone`. Raises LinkLost."""
+    if isinstance(error, Refused | Stranger):
+        raise error
     console = Console()
     console.say(str(error))
     return begin(options, target, console, protocol)

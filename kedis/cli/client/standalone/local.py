@@ -65,9 +65,9 @@ def _explained(error: AofError, directory: Path) -> StandaloneError:
 
 def value_at(database: Database, key: bytes) -> Value | None:
     """The value of a key; None when there is none or its time has come. O(size)."""
-    held = database.data.get(key)
-    if held is None or _is_due(database, key):
+    if not has(database, key):
         return None
+    held = database.data[key]
     expire_at_ms = database.expires.get(key, NEVER)
     if isinstance(held, SortedSet):
         return Value("zset", dict(held.scores), expire_at_ms)
@@ -82,6 +82,11 @@ _KINDS: dict[str, tuple[type, Callable[..., object]]] = {
     "hash": (Hash, dict),
     "set": (Set, set),
 }
+
+
+def has(database: Database, key: bytes) -> bool:
+    """Whether there is such a key whose time has not come."""
+    return key in database.data and not _is_due(database, key)
 
 
 def is_same(here: Database, there: Database, key: bytes) -> bool:

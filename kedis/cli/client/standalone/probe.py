@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from kedis.cli.client.link import LinkLost, ServerLink
+from kedis.cli.client.link import LinkLost, Refused, ServerLink
 from kedis.cli.client.target import Target
 from kedis.cli.client.wire import ErrorReply
 
@@ -14,9 +14,11 @@ _TIMEOUT_SECONDS = 2.0
 
 
 def is_there(target: Target) -> bool:
-    """Whether the server answers, if only by asking for a password. At most some seconds."""
+    """Whether the server answers, if only about the password. At most some seconds."""
     try:
         link = ServerLink(target, 2, _TIMEOUT_SECONDS)
+    except Refused:
+        return True
     except LinkLost:
         return False
     try:
