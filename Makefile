@@ -2,7 +2,7 @@
 # make test   set everything up and run the tests
 # make check  style, types, import rules
 # make fuzz   differential fuzzing against real Redis until stopped
-# make bench  ratios to real Redis
+# make bench  every comparison with real Redis, written to ops/bench/results/ (ARGS=--quick: rough)
 
 PYTHON ?= python3
 VENV := .venv
@@ -47,10 +47,7 @@ fuzz: $(STAMP) tools
 	@$(BIN)/python -m tests.differential.fuzz
 
 bench: $(STAMP) tools
-	@$(BIN)/python ops/bench/against_redis.py
-	@$(BIN)/python ops/bench/aof.py
-	@$(BIN)/python ops/bench/many_clients.py
-	@$(BIN)/python ops/bench/memory.py
+	@$(BIN)/python ops/bench/all.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

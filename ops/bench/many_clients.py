@@ -117,22 +117,23 @@ def deliveries_per_second(running: Running, count: int, messages: int = 100) -> 
         return messages * count / (time.perf_counter() - began)
 
 
-def bench_blocking() -> None:
+def bench_blocking(scale: float) -> None:
     print("\n### Blocked clients\n\n| figure | Redis | Kedis | aim |\n|---|---|---|---|")
     late = both(lambda running: lateness(running, 1000))
     row("1,000 blocked: time is up, told after, median, ms", [statistics.median(each) * 1e3 for each in late])
     row("1,000 blocked: time is up, told after, at most, ms", [max(each) * 1e3 for each in late], "20")
     for count in (1, 100, 10_000):
-        times = both(lambda running, count=count: push_seconds(running, count))  # type: ignore[misc]
+        times = both(lambda running, count=count: push_seconds(running, count, int(3000 * scale)))  # type: ignore[misc]
         row(f"a push that serves one of {count:,}, each on its key, us", [each * 1e6 for each in times])
 
 
-def bench_fan_out() -> None:
+def bench_fan_out(scale: float) -> None:
     print("\n### Publish to many\n\n| figure | Redis | Kedis | ratio |\n|---|---|---|---|")
     for count in (1, 10, 100, 1000):
         rates = both(
             lambda running, count=count: statistics.median(  # type: ignore[misc]
-                deliveries_per_second(running, count, max(100_000 // count, 100)) for _ in range(3)
+                deliveries_per_second(running, count, max(int(100_000 * scale) // count, 100))
+                for _ in range(3)
             )
         )
         row(f"messages received a second, {count:,} subscribers", rates, f"{rates[1] / rates[0]:.2f}")
@@ -161,6 +162,7 @@ PARTS = {"blocking": bench_blocking, "fan-out": bench_fan_out}
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
     parser.add_argument("--only", choices=PARTS, help="one part instead of all")
+    parser.add_argument("--quick", action="store_true", help="a fifth of the pushes and messages")
     arguments = parser.parse_args()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard < 25_000 and soft < 12_000:
@@ -170,7 +172,7 @@ def main() -> None:
     os.sched_setaffinity(0, {int(LOAD_CORE)})
     for name, bench in PARTS.items():
         if arguments.only in (None, name):
-            bench()
+            bench(0.2 if arguments.quick else 1.0)
 
 
 if __name__ == "__main__":
