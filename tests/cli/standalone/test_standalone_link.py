@@ -90,7 +90,7 @@ def test_a_damaged_journal_is_named_with_its_offset(tmp_path: Path) -> None:
     line = str(caught.value)
     assert str(journal) in line
     assert "offset" in line
-    assert f"kedis-check-aof {journal.parent}" in line
+    assert f"kedis-check-aof {journal.parent}/appendonly.aof.manifest" in line
     assert "\n" not in line
 
 

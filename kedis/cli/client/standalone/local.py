@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from kedis.cli.client.standalone.home import APPEND_FOLDER, Alone, StandaloneError
+from kedis.cli.client.standalone.home import APPEND_FOLDER, APPEND_PREFIX, Alone, StandaloneError
 from kedis.cli.client.standalone.values import NEVER, Value
 from kedis.config import Config
 from kedis.engine import Engine
@@ -60,7 +60,8 @@ def _explained(error: AofError, directory: Path) -> StandaloneError:
     text = str(error)
     if text.startswith(_ANOTHER):
         return StandaloneError(f"another program is using the standalone folder {directory}")
-    return StandaloneError(f"standalone data: {text}; see kedis-check-aof {directory / APPEND_FOLDER}")
+    manifest = directory / APPEND_FOLDER / f"{APPEND_PREFIX}.manifest"
+    return StandaloneError(f"standalone data: {text}; see kedis-check-aof {manifest}")
 
 
 def value_at(database: Database, key: bytes) -> Value | None:

@@ -1,4 +1,4 @@
-"""Noticing quietly that a server is back: a thread that asks for PONG every other second, and tells once."""
+"""Noticing quietly that a server is back: a thread that asks for PONG every second, and tells once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from kedis.cli.client.link import LinkLost, Refused, ServerLink
 from kedis.cli.client.target import Target
 from kedis.cli.client.wire import ErrorReply
 
-INTERVAL_SECONDS = 2.0
+INTERVAL_SECONDS = 1.0
 _TIMEOUT_SECONDS = 2.0
 
 
