@@ -16,6 +16,7 @@ import kedis
 from kedis.config import Config, ConfigError
 from kedis.server.instance import Instance
 from kedis.server.server import StartError
+from kedis.server.service_manager import notify
 
 log = logging.getLogger("kedis")
 
@@ -101,8 +102,10 @@ def _serve(config: Config) -> int:
     instance = Instance(config)
     watchers = _handle_signals(instance)
     try:
+        instance.ended.rawlink(lambda _: notify("STOPPING=1"))
         instance.start()
         _calm_the_collector()
+        notify("READY=1", f"STATUS=serving on port {instance.network.port}")
         return instance.run_until_stopped()
     finally:
         for watcher in watchers:
