@@ -47,7 +47,7 @@ def offer(shell: Shell, error: LinkLost) -> Link | None:
     if isinstance(error, Refused | Stranger | StandaloneError):
         return None
     terminal = ShellTerminal(shell)
-    terminal.say(f"{shell.target.description} is unavailable. {MEANING}")
+    terminal.say(f"{shell.target.description} is unavailable.\n{MEANING}")
     if not shell.options.standalone:
         answer = terminal.ask("Go on alone?", {"y": "yes, stand alone", "n": "no, only try to connect again"})
         if answer != "y":

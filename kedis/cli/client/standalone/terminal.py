@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from kedis.cli.client.shell import Shell
 
 _REDRAW_SECONDS = 0.2
+_LINE_LENGTH = 80
 
 
 class Terminal(Protocol):
@@ -72,10 +73,11 @@ class ShellTerminal(Console):
         self._shell.say(text)
 
     def ask(self, question: str, choices: Mapping[str, str]) -> str:
-        """See Terminal.ask: choices of more than two stand on lines of their own."""
+        """See Terminal.ask: choices stand in one line where they fit."""
         self.say(question)
-        for letter, meaning in choices.items():
-            self.say(f"  {letter}  {meaning}")
+        texts = [f"  {letter}  {meaning}" for letter, meaning in choices.items()]
+        short = sum(map(len, texts)) < _LINE_LENGTH
+        self.say(("  " if short else "\n").join(texts))
         while True:
             answer = self._shell.ask(f"{'/'.join(choices)}?").lower()
             if not answer or answer in choices:
