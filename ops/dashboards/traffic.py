@@ -34,7 +34,7 @@ OVERVIEW = Board(
                     f"min(kedis_ready{{{INSTANCE}}})",
                     "bool_yes_no",
                 ),
-                stat("Requests", "Commands a second.", rate("kedis_commands_total"), "reqps"),
+                stat("Requests now", "Commands a second.", rate("kedis_commands_total"), "reqps"),
                 stat(
                     "p99",
                     "99 of 100 requests are answered within.",
@@ -43,7 +43,7 @@ OVERVIEW = Board(
                     [(0.008, YELLOW), (0.05, RED)],
                 ),
                 stat(
-                    "Errors",
+                    "Errors now",
                     "Share of the commands that are answered with an error.",
                     f"({rate('kedis_error_replies_total')} or vector(0)) / {rate('kedis_commands_total')}",
                     "percentunit",

@@ -1,0 +1,226 @@
+"""``python -m ops.dashboards.render [--seconds N]``: the dashboards as pictures, without Grafana.
+
+Starts a server, a mixed load and a Prometheus with the shipped configuration, waits, runs every panel's expressions
+through Prometheus's API, and draws what comes with matplotlib into ``docs/images``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import socket
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+
+import kedis
+from ops.dashboards.boards import BOARDS
+from ops.dashboards.demo import ROOT, Prometheus, mixed_load
+from ops.dashboards.expressions import filled_in
+from ops.dashboards.panels import Board, Panel, Query
+
+IMAGES = ROOT / "docs" / "images"
+#: Inches of a unit of Grafana's grid, across and down.
+_ACROSS, _DOWN = 0.62, 0.28
+_MOST_LEGENDS = 8
+_BACKGROUND, _TEXT = "#181b1f", "#d0d4da"
+
+
+class Drawing:
+    """Draws boards from what Prometheus has of the last ``seconds``."""
+
+    def __init__(self, prometheus: Prometheus, seconds: float) -> None:
+        self._prometheus = prometheus
+        self._end = time.time()
+        self._seconds = seconds
+
+    def board(self, board: Board, path: Path) -> None:
+        """Draw one board into a file."""
+        places = _places(board)
+        height = max(y + panel.height for panel, _, y in places)
+        figure = plt.figure(figsize=(24 * _ACROSS, height * _DOWN + 0.5), facecolor=_BACKGROUND)
+        grid = figure.add_gridspec(
+            height, 24, hspace=6.0, wspace=6.0, left=0.04, right=0.99, top=0.94, bottom=0.03
+        )
+        figure.suptitle(board.title, color=_TEXT, fontsize=13, x=0.04, ha="left")
+        for panel, x, y in places:
+            axes = figure.add_subplot(grid[y : y + panel.height - 1, x : x + panel.width])
+            self._panel(axes, panel)
+        figure.savefig(path, dpi=75, facecolor=_BACKGROUND)
+        plt.close(figure)
+
+    def _panel(self, axes: Axes, panel: Panel) -> None:
+        axes.set_facecolor(_BACKGROUND)
+        axes.set_title(panel.title, color=_TEXT, fontsize=8, loc="left")
+        axes.tick_params(colors=_TEXT, labelsize=6)
+        for side in axes.spines.values():
+            side.set_color("#34383e")
+        {"lines": self._lines, "stat": self._stat, "heatmap": self._heatmap, "table": self._table}[
+            panel.kind
+        ](axes, panel)
+
+    def _courses(self, query: Query) -> list[Any]:
+        expr = filled_in(query.expr, "10s")
+        return self._prometheus.courses(expr, self._end - self._seconds, self._end, self._seconds / 120)
+
+    def _lines(self, axes: Axes, panel: Panel) -> None:
+        courses: dict[str, tuple[list[float], list[float]]] = {}
+        for query in panel.queries:
+            for series in self._courses(query):
+                moments = [float(moment) - self._end for moment, _ in series["values"]]
+                courses[_legend(query, series["metric"])] = (
+                    moments,
+                    [float(value) for _, value in series["values"]],
+                )
+        if panel.stacked and courses:
+            _stack(axes, courses)
+        else:
+            for name, (moments, values) in courses.items():
+                axes.plot(moments, values, linewidth=0.9, label=name)
+        for value, colour in panel.thresholds:
+            if axes.get_ylim()[1] > value:
+                axes.axhline(value, color=colour, linewidth=0.7, linestyle="--")
+        if panel.least is not None:
+            axes.set_ylim(bottom=panel.least)
+        axes.yaxis.set_major_formatter(lambda value, _: shown(value, panel.unit))
+        axes.grid(color="#2a2e34", linewidth=0.4)
+        if 0 < len(courses) <= _MOST_LEGENDS:
+            axes.legend(fontsize=5, labelcolor=_TEXT, frameon=False, loc="upper left", ncols=2)
+
+    def _stat(self, axes: Axes, panel: Panel) -> None:
+        samples = self._prometheus.samples(filled_in(panel.queries[0].expr, "10s"))
+        text = shown(float(samples[0]["value"][1]), panel.unit) if samples else "no data"
+        axes.set_axis_off()
+        axes.text(0.5, 0.4, text, color="#73bf69", fontsize=15, ha="center", va="center")
+
+    def _heatmap(self, axes: Axes, panel: Panel) -> None:
+        rows = sorted(
+            (
+                math.inf if series["metric"]["le"] == "+Inf" else float(series["metric"]["le"]),
+                series["values"],
+            )
+            for series in self._courses(panel.queries[0])
+        )
+        if not rows:
+            return
+        below = [0.0] * len(rows[0][1])
+        cells, names = [], []
+        for bound, values in rows:
+            counts = [float(value) for _, value in values][-len(below) :]
+            counts = [0.0] * (len(below) - len(counts)) + counts
+            cells.append([max(now - before, 0.0) for now, before in zip(counts, below, strict=True)])
+            names.append(bound)
+            below = counts
+        used = [number for number, row in enumerate(cells) if any(row)]
+        if used:
+            cells, names = cells[used[0] : used[-1] + 1], names[used[0] : used[-1] + 1]
+        axes.pcolormesh([[math.sqrt(value) for value in row] for row in cells], cmap="inferno")
+        step = max(1, len(names) // 6)
+        axes.set_yticks([number + 0.5 for number in range(0, len(names), step)])
+        axes.set_yticklabels([f"\u2264 {shown(name, panel.unit)}" for name in names[::step]])
+        axes.set_xticks([])
+
+    def _table(self, axes: Axes, panel: Panel) -> None:
+        query = panel.queries[0]
+        samples = self._prometheus.samples(filled_in(query.expr, "10s"))
+        samples.sort(key=lambda sample: -float(sample["value"][1]))
+        axes.set_axis_off()
+        for number, sample in enumerate(samples[:10]):
+            place = 0.95 - number * 0.1
+            axes.text(0.02, place, _legend(query, sample["metric"]), color=_TEXT, fontsize=7, va="top")
+            value = shown(float(sample["value"][1]), panel.unit)
+            axes.text(0.98, place, value, color=_TEXT, fontsize=7, va="top", ha="right")
+
+
+def _stack(axes: Axes, courses: dict[str, tuple[list[float], list[float]]]) -> None:
+    moments = sorted({moment for times, _ in courses.values() for moment in times})
+    filled = []
+    for times, values in courses.values():
+        known = dict(zip(times, values, strict=True))
+        filled.append([known.get(moment, 0.0) for moment in moments])
+    axes.stackplot(moments, filled, labels=list(courses), linewidth=0)
+
+
+def _places(board: Board) -> list[tuple[Panel, int, int]]:
+    """Where Grafana puts the panels: rows from left to right."""
+    found = []
+    y = 1
+    for row in board.rows:
+        x = highest = 0
+        for panel in row.panels:
+            if x + panel.width > 24:
+                x, y, highest = 0, y + highest, 0
+            found.append((panel, x, y))
+            x, highest = x + panel.width, max(highest, panel.height)
+        y += highest + 1
+    return found
+
+
+def _legend(query: Query, labels: dict[str, str]) -> str:
+    text = query.legend or ", ".join(labels.values())
+    for name, value in labels.items():
+        text = text.replace("{{" + name + "}}", value)
+    return text
+
+
+def shown(value: float, unit: str) -> str:
+    """A number for people, in Grafana's units."""
+    if math.isnan(value) or math.isinf(value):
+        return "\u221e" if math.isinf(value) else "-"
+    if unit == "percentunit":
+        return f"{100 * value:.3g} %"
+    if unit == "bool_yes_no":
+        return "yes" if value else "no"
+    if unit == "s" and 0 < value < 1:
+        return f"{value * 1e3:.3g} ms" if value >= 1e-3 else f"{value * 1e6:.3g} \u00b5s"
+    ending = {"s": " s", "bytes": "B", "Bps": "B/s", "reqps": "/s", "ops": "/s"}.get(unit, "")
+    for limit, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= limit and unit != "s":
+            return f"{value / limit:.3g} {letter}{ending}"
+    return f"{value:.3g}{ending}"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def main() -> None:
+    """Draw all boards."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=90, help="how long the load runs before")
+    seconds = parser.parse_args().seconds
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        port = _free_port()
+        settings = {"appendonly": "yes", "dir": f"{folder}/kedis", "appendfsync": "always"}
+        settings |= {"maxmemory": "3mb", "maxmemory_policy": "allkeys-lru", "slowlog_log_slower_than": "50"}
+        with kedis.Server(port=0, metrics_port=port, **settings) as server:
+            stop = threading.Event()
+            load = threading.Thread(target=mixed_load, args=(server, stop))
+            load.start()
+            prometheus = Prometheus(Path(folder), f"127.0.0.1:{port}", _free_port())
+            try:
+                print(f"loading for {seconds:.0f} s")
+                time.sleep(seconds)
+                for board in BOARDS[:-1]:  # the load test's has its own picture, with Locust's part
+                    Drawing(prometheus, seconds).board(board, IMAGES / f"{board.uid}.png")
+                    print(IMAGES / f"{board.uid}.png")
+            finally:
+                prometheus.stop()
+                stop.set()
+                load.join(30)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""The dashboards: current, whole, and every expression gives data when a real Prometheus is asked it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import kedis
+from ops.dashboards.boards import BOARDS
+from ops.dashboards.demo import Prometheus, mixed_load
+from ops.dashboards.expressions import Expression, expressions
+from tests.observability.ports import free_port
+
+ROOT = Path(__file__).parent.parent.parent
+FILES = sorted((ROOT / "grafana" / "dashboards").glob("*.json"))
+#: What only a load test has; that its numbers come is a test of the load test.
+ELSEWHERE = "locust_"
+#: Annotations say when something begins, and alerts that something is wrong: mostly they are silent.
+SILENT = ("annotation ", "alert ")
+
+
+def test_the_files_are_current() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "ops.dashboards", "--check"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("board", BOARDS, ids=lambda board: str(board.uid))
+def test_every_panel_is_described(board: Any) -> None:
+    file = json.loads((ROOT / "grafana" / "dashboards" / f"{board.uid}.json").read_text())
+    panels = [panel for panel in file["panels"] if panel["type"] != "row"]
+    assert [panel["title"] for panel in panels] == [panel.title for panel in board.panels()]
+    for panel in panels:
+        assert panel["description"].endswith(".")
+        assert panel["type"] == "heatmap" or panel["fieldConfig"]["defaults"]["unit"]
+        assert panel["gridPos"]["x"] + panel["gridPos"]["w"] <= 24
+    assert len({panel["title"] for panel in panels}) == len(panels)
+    assert file["links"][0]["tags"] == ["kedis"]
+    assert {variable["name"] for variable in file["templating"]["list"]} >= {"datasource", "instance"}
+
+
+# -- with a real Prometheus -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def observed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    if shutil.which("prometheus") is None:
+        pytest.skip("prometheus is not installed")
+    folder = tmp_path_factory.mktemp("prometheus")
+    port = free_port()
+    settings = {"appendonly": "yes", "dir": str(folder / "kedis"), "appendfsync": "always"}
+    settings |= {"maxmemory": "2mb", "maxmemory_policy": "allkeys-lru", "slowlog_log_slower_than": "50"}
+    with kedis.Server(port=0, metrics_port=port, **settings) as server:
+        stop = threading.Event()
+        load = threading.Thread(target=mixed_load, args=(server, stop))
+        load.start()
+        prometheus = Prometheus(folder, f"127.0.0.1:{port}", free_port())
+        try:
+            yield prometheus
+        finally:
+            prometheus.stop()
+            stop.set()
+            load.join(30)
+
+
+def rules() -> Iterator[Expression]:
+    for path in (ROOT / "ops" / "prometheus" / "rules").glob("*.yml"):
+        for group in yaml.safe_load(path.read_text())["groups"]:
+            for rule in group["rules"]:
+                kind = "alert" if "alert" in rule else "rule"
+                yield Expression(f"{kind} {rule.get('alert') or rule['record']}", rule["expr"])
+
+
+EVERY = [*rules(), *(found for path in FILES for found in expressions(path, "10s"))]
+
+
+def until(condition: Callable[[], bool], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.25)
+    return True
+
+
+@pytest.fixture(scope="module")
+def warm(observed: Prometheus) -> Prometheus:
+    """Once every rule has been evaluated, and the slowest number to come has moved."""
+
+    def is_warm() -> bool:
+        with contextlib.suppress(OSError):
+            evicted = observed.samples("sum(rate(kedis_evicted_keys_total[10s])) > 0")
+            return bool(evicted) and bool(observed.samples("instance:kedis_hits:ratio_rate5m"))
+        return False
+
+    assert until(is_warm, 60)
+    return observed
+
+
+@pytest.mark.parametrize("expression", EVERY, ids=lambda expression: str(expression.place))
+def test_every_expression_is_understood_and_gives_data(warm: Prometheus, expression: Expression) -> None:
+    samples = warm.samples(expression.expr)
+    if ELSEWHERE in expression.expr or any(word in expression.place for word in SILENT):
+        return
+    assert samples or until(lambda: bool(warm.samples(expression.expr)), 20), expression.expr
+
+
+def test_the_server_is_seen_as_it_is(warm: Prometheus) -> None:
+    assert [sample["value"][1] for sample in warm.samples('up{job="kedis"}')] == ["1"]
+    assert warm.samples("kedis_ready == 1")
+    (rewrites,) = warm.samples("kedis_aof_rewrites_total")
+    assert until(lambda: bool(warm.samples("kedis_aof_rewrites_total > 0")), 20), rewrites
+    assert not warm.samples(
+        'ALERTS{alertstate="firing",alertname=~"KedisDown|KedisInternalErrors|KedisWritesRefused"}'
+    )
