@@ -2,6 +2,7 @@
 # make test   set everything up and run the tests
 # make check  style, types, import rules
 # make fuzz   differential fuzzing against real Redis until stopped
+# make load   Locust: SCENARIO=mixed SHAPE=steps, reports in build/load/ (ARGS="--objective-p99-ms 20")
 # make bench  every comparison with real Redis, written to ops/bench/results/ (ARGS=--quick: rough)
 
 PYTHON ?= python3
@@ -10,8 +11,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PORT ?= 6379
 ARGS ?=
+SCENARIO ?= mixed
+SHAPE ?= steps
 
-.PHONY: run test check fuzz bench tools clean help
+.PHONY: run test check fuzz bench load tools clean help
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -48,6 +51,9 @@ fuzz: $(STAMP) tools
 
 bench: $(STAMP) tools
 	@$(BIN)/python ops/bench/all.py $(ARGS)
+
+load: $(STAMP)
+	@$(BIN)/python ops/bench/load.py $(SCENARIO) $(SHAPE) $(ARGS)
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -3,7 +3,8 @@
     scenario_*   who the users are: cache, sessions, leaderboard, queue, transactions, mixed
     shape_*      how many there are at each moment: steps, spike, soak, wave
     kedis_user   what all users share: a client that measures, checks, options of the command line
-    measured_client, rounding, objectives, exporter, server_metrics, shapes   its parts
+    measured_client, rounding, objectives, exporter, server_metrics   its parts
+    kedis_shape, shapes   the same of the shapes
 
 A scenario is a locustfile, and a shape can stand beside it; run them from the folder above::
 

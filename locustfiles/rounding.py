@@ -8,8 +8,6 @@ a microsecond, so that there are at most about 900 counts for each power of ten.
 
 from __future__ import annotations
 
-import locust.stats
-
 
 def bucket_response_time(milliseconds: float) -> float:
     """The response time that is counted: within 0.5 % of the true one, or half a microsecond."""
@@ -24,5 +22,7 @@ def bucket_response_time(milliseconds: float) -> float:
 
 
 def install() -> None:
-    """From now on Locust counts like this."""
+    """From now on Locust counts like this.  Imported here, because importing Locust changes the whole process."""
+    import locust.stats
+
     locust.stats.bucket_response_time = bucket_response_time  # type: ignore[assignment]

@@ -1,6 +1,7 @@
 """The shape *soak*, beside a scenario: ``locust -f locustfiles/scenario_cache.py,locustfiles/shape_soak.py``."""
 
-from locustfiles.shapes import KedisShape, soak
+from locustfiles.kedis_shape import KedisShape
+from locustfiles.shapes import soak
 
 
 class Soak(KedisShape):

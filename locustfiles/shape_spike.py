@@ -1,6 +1,7 @@
 """The shape *spike*, beside a scenario: ``locust -f locustfiles/scenario_cache.py,locustfiles/shape_spike.py``."""
 
-from locustfiles.shapes import KedisShape, spike
+from locustfiles.kedis_shape import KedisShape
+from locustfiles.shapes import spike
 
 
 class Spike(KedisShape):

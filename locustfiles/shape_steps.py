@@ -1,6 +1,7 @@
 """The shape *steps*, beside a scenario: ``locust -f locustfiles/scenario_cache.py,locustfiles/shape_steps.py``."""
 
-from locustfiles.shapes import KedisShape, steps
+from locustfiles.kedis_shape import KedisShape
+from locustfiles.shapes import steps
 
 
 class Steps(KedisShape):

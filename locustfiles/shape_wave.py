@@ -1,6 +1,7 @@
 """The shape *wave*, beside a scenario: ``locust -f locustfiles/scenario_cache.py,locustfiles/shape_wave.py``."""
 
-from locustfiles.shapes import KedisShape, wave
+from locustfiles.kedis_shape import KedisShape
+from locustfiles.shapes import wave
 
 
 class Wave(KedisShape):

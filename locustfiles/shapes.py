@@ -7,9 +7,6 @@ them may begin or end in a second; None when the run is over.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-
-from locust import LoadTestShape
 
 Tick = tuple[int, float] | None
 
@@ -19,8 +16,8 @@ SOAK_STAGES = 60
 WAVES, STAGES_OF_A_WAVE = 3, 6
 #: Stages before, during and after a spike.
 SPIKE = (2, 1, 2)
-#: As quickly as one process of Locust can without falling behind on the users that there are.
-FAST = 200.0
+#: As many a second as Locust begins without a warning.
+FAST = 100.0
 
 
 def steps(seconds: float, stage: float, most: int) -> Tick:
@@ -55,17 +52,3 @@ def wave(seconds: float, stage: float, most: int) -> Tick:
     low = max(1, most // 10)
     height = (1 - math.cos(2 * math.pi * seconds / length)) / 2
     return low + round((most - low) * height), FAST
-
-
-class KedisShape(LoadTestShape):
-    """A shape by one of the functions above, with ``--stage-seconds`` and ``--most-users`` of the command line."""
-
-    abstract = True
-    function: Callable[[float, float, int], Tick]
-
-    def tick(self) -> Tick:
-        assert self.runner is not None
-        options = self.runner.environment.parsed_options
-        stage = getattr(options, "stage_seconds", 10.0)
-        most = getattr(options, "most_users", STEPS[-1])
-        return type(self).function(self.get_run_time(), stage, most)

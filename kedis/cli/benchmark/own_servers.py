@@ -44,7 +44,7 @@ def started(program: Sequence[str], policy: str, folder: str = "") -> Iterator[T
     Raises TargetError when it does not start.
     """
     with tempfile.TemporaryDirectory(prefix="kedis-benchmark-", dir=folder or None) as data:
-        port = _free_port()
+        port = free_port()
         words = [*program, "--port", str(port), "--dir", data, "--appendonly", "yes", "--appendfsync", policy]
         with _on_first_core():
             process = subprocess.Popen(
@@ -56,7 +56,7 @@ def started(program: Sequence[str], policy: str, folder: str = "") -> Iterator[T
             )
         try:
             target = Target(port=port)
-            _wait_until_ready(process, target)
+            wait_until_ready(process, target)
             yield target
         finally:
             process.terminate()
@@ -89,13 +89,15 @@ def _on_first_core() -> Iterator[None]:
 _all_cores = usable_cores()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A TCP port of the loopback that nobody has."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], target: Target) -> None:
+def wait_until_ready(process: subprocess.Popen[bytes], target: Target) -> None:
+    """Return when the server that ``process`` is answers.  Raises TargetError when it ends or takes 20 seconds."""
     deadline = time.monotonic() + _START_SECONDS
     while True:
         try:
@@ -104,6 +106,6 @@ def _wait_until_ready(process: subprocess.Popen[bytes], target: Target) -> None:
         except TargetError:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise TargetError(
-                    f"a server for the fsync table did not start on port {target.port}"
+                    f"the server that was started on port {target.port} does not answer"
                 ) from None
         time.sleep(0.02)
