@@ -154,6 +154,9 @@ SCENARIOS = {
         a: BLPOP list 0
         d: SET list text
         d: RENAME source list
+        a: BLPOP list 0
+        d: SADD unsorted 3 1 2 | SORT unsorted DESC STORE list
+        d: LRANGE list 0 -1
     """,
     "every way of coming into being: sorted sets": """
         a: BZPOPMIN z 0

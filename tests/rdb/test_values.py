@@ -396,3 +396,12 @@ def test_idle_time_and_frequency_are_set_where_they_are_kept(client: Client) -> 
     client.call("RESTORE", "k", 0, payload, "FREQ", 100, "REPLACE")
     assert client.call("OBJECT", "FREQ", "k") == 100
     assert client.call("RESTORE", "k", 0, payload) == ErrorReply("BUSYKEY Target key name already exists.")
+
+
+def test_a_restored_list_wakes_whoever_waits_for_it(client: Client) -> None:
+    waiting = client.another()
+    assert waiting.replies("BLPOP", "list", 0) == []
+    client.call("RESTORE", "list", 0, dump(List([b"a", b"b"])))
+    assert waiting.pushed() == [[b"list", b"a"]]
+    assert client.call("LRANGE", "list", 0, -1) == [b"b"]
+    assert client.journal()[-1] == "0 LPOP list"
