@@ -7,6 +7,7 @@ A wrong answer is a failed request of type ``check``.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import random
@@ -21,7 +22,7 @@ from locust.runners import WorkerRunner
 
 from locustfiles import objectives, rounding, server_metrics
 from locustfiles.exporter import Exporter
-from locustfiles.measured_client import MeasuredRedis, connect
+from locustfiles.measured_client import MeasuredRedis, connect, measured
 
 log = logging.getLogger("kedis.load")
 rounding.install()
@@ -48,6 +49,12 @@ class KedisUser(User):
     def wait_time(self) -> float:
         """Seconds until the next task: as between independent arrivals."""
         return self.random.expovariate(1 / self._think_seconds) if self._think_seconds else 0.0
+
+    def on_start(self) -> None:
+        """Connect, which counts as a request of type ``connect``, so that no command's time has it in it."""
+        pool = self.client.connection_pool
+        with contextlib.suppress(redis.RedisError):  # it has been reported, and the first command tries again
+            measured(self._report, "connect", "connect", lambda: pool.release(pool.get_connection()))
 
     def on_stop(self) -> None:
         self.client.connection_pool.disconnect()

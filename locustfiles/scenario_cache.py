@@ -26,6 +26,7 @@ class CacheUser(KedisUser):
     """Reads, and now and then a change behind the cache that makes the copy in it invalid."""
 
     def on_start(self) -> None:
+        super().on_start()
         self._draw = zipf(KEYS, 0.99, self.random)
 
     @classmethod

@@ -24,6 +24,7 @@ class LeaderboardUser(KedisUser):
             client.zadd(BOARD, {f"other:{number}": number for number in range(start, start + 1000)})
 
     def on_start(self) -> None:
+        super().on_start()
         self._name = f"player:{next(_numbers)}"
         self._points = 0.0
 

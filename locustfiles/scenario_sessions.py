@@ -17,6 +17,7 @@ class SessionUser(KedisUser):
     """Logs in, looks at pages, puts things into a basket, logs out, and again."""
 
     def on_start(self) -> None:
+        super().on_start()
         self._name = f"user{next(_numbers)}"
         self._log_in()
 

@@ -59,8 +59,9 @@ def test_a_scenario_runs_without_a_wrong_answer(
     assert ended.code == 0, ended.output
     requests = requests_of(prefix)
     assert commands <= {name for _, name in requests}
+    assert int(requests["connect", "connect"]["requests"]) >= 10
     assert not any(int(row["failures"]) for row in requests.values())
-    assert all(method in ("redis", "wait") for method, _ in requests)
+    assert all(method in ("redis", "wait", "connect") for method, _ in requests)
     # To the microsecond: not all of the medians are whole milliseconds.
     assert any(int(row["p50_us"]) % 1000 for row in requests.values())
     assert "<html" in Path(f"{prefix}.html").read_text().lower()
