@@ -57,35 +57,6 @@ class Argument:
             facts[b"arguments"] = [argument.document() for argument in self.arguments]
         return facts
 
-    def usage(self) -> str:
-        """The argument as people write it down, such as ``[EX seconds | KEEPTTL]``."""
-        text = self._plain()
-        if self.multiple:
-            text = (
-                f"{text} [{text} ...]"
-                if self.multiple_token or not self.token
-                else f"{text} [{self._value()} ...]"
-            )
-        return f"[{text}]" if self.optional else text
-
-    def _plain(self) -> str:
-        parts = [part for part in (self.token, self._value()) if part is not None]
-        return " ".join(part or '""' for part in parts)
-
-    def _value(self) -> str | None:
-        if self.type == "pure-token":
-            return None
-        if self.type == "oneof":
-            choice = "|".join(argument.usage() for argument in self.arguments)
-            return (
-                choice
-                if self.optional or (self.token is None and len(self.arguments) == 1)
-                else f"<{choice}>"
-            )
-        if self.type == "block":
-            return " ".join(argument.usage() for argument in self.arguments)
-        return self.name
-
 
 def parse(text: str) -> tuple[Argument, ...]:
     """The arguments that ``text`` describes.  ValueError when it breaks the rules above."""

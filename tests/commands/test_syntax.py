@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from kedis.cli.client.catalogue import argument_syntax
 from kedis.commands import load_all
 from kedis.commands.syntax import parse
 from kedis.commands.syntax_table import DEPRECATED, SYNTAX, SYSTEM
 from kedis.commands.table import every_command
 
 load_all()
-
-
-def usage(text: str) -> str:
-    return " ".join(argument.usage() for argument in parse(text))
 
 
 @pytest.mark.parametrize(
@@ -26,12 +23,12 @@ def usage(text: str) -> str:
         ('["GET" pattern:pattern@1...+]', "[GET pattern [GET pattern ...]]"),
         ('["WEIGHTS" weight:int...]', "[WEIGHTS weight [weight ...]]"),
         ('["LIMIT" offset_count{offset:int count:int}]', "[LIMIT offset count]"),
-        ('key_or_empty(key@0 | empty="")', '<key|"">'),
         ("addr:ip:port", "addr:ip:port"),
     ],
 )
 def test_notation(text: str, shown: str) -> None:
-    assert usage(text) == shown
+    """As kedis-cli shows it."""
+    assert " ".join(argument_syntax(argument.document()) for argument in parse(text)) == shown
 
 
 def test_types_and_versions() -> None:

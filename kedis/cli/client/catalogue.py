@@ -1,8 +1,8 @@
 """What the client knows of the commands: syntax, one line of summary, since when, how expensive.
 
-The server is asked with COMMAND DOCS. What it leaves out (Kedis and old servers give no arguments; very old
-ones know no COMMAND DOCS) comes from the command table of this package and from `syntax`. The syntax is one
-string, `SET key value [NX|XX] …`, from which hints, options and the places of keys are read alike.
+The server is asked with COMMAND DOCS. What it leaves out (servers before Redis 7 know no COMMAND DOCS) comes from
+the command table of this package. The syntax is one string, `SET key value [NX|XX] …`, from which hints, options
+and the places of keys are read alike.
 """
 
 from __future__ import annotations
@@ -114,14 +114,13 @@ def load(link: Link) -> Catalogue:
 def builtin() -> Catalogue:
     """The commands of this package's own server."""
     from kedis import commands
-    from kedis.cli.client.syntax import SYNTAX
-    from kedis.commands.table import every_command
+    from kedis.commands.introspection import document
+    from kedis.commands.table import COMMANDS
 
     commands.load_all()
-    entries = {}
-    for row in every_command():
-        name = row.name.upper().replace("|", " ")
-        entries[name] = Entry(name, row.summary, SYNTAX.get(name, ""), row.since, row.group, row.complexity)
+    entries: dict[str, Entry] = {}
+    for row in COMMANDS.values():
+        _add(entries, row.name.upper(), as_dict(document(row)))
     return Catalogue(entries)
 
 
@@ -169,4 +168,5 @@ def argument_syntax(argument: object) -> str:
 
 
 def _text(value: object) -> str:
+    value = getattr(value, "text", value)  # of a SimpleString, in this package's own table
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
