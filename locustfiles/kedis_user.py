@@ -193,6 +193,8 @@ def _judge(environment: Environment, **_: Any) -> None:
     if not _leads(environment) or environment.parsed_options is None:
         return
     options = environment.parsed_options
+    if not options.headless and not environment.stats.total.num_requests:
+        return  # a web page that nobody has used
     lines = objectives.missed(environment.stats, options)
     for line in lines:
         print(f"objective missed: {line}", file=sys.stderr, flush=True)

@@ -15,6 +15,7 @@ import argparse
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -171,9 +172,16 @@ def _git(*words: str) -> str:
     return done.stdout.strip()
 
 
+def redis_version() -> str:
+    """The Redis that is compared with."""
+    if shutil.which("redis-server") is None:
+        return "no Redis"
+    text = subprocess.run(["redis-server", "--version"], capture_output=True, text=True, check=True).stdout
+    return f"Redis {text.split('v=')[1].split()[0]}"
+
+
 def head(bench: Bench, parts: Sequence[str]) -> str:
     """Title and the facts without which the figures say nothing."""
-    redis = subprocess.run(["redis-server", "--version"], capture_output=True, text=True, check=True).stdout
     facts = describe()
     rows = {
         "made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
@@ -183,7 +191,7 @@ def head(bench: Bench, parts: Sequence[str]) -> str:
         "processor": f"{facts['cpu']}, {facts['cores']} cores; server on {SERVER_CORE}, load on {LOAD_CORE}",
         "load before the start": f"{os.getloadavg()[0]:.2f}",
         "kernel": facts["kernel"],
-        "versions": f"Kedis {facts['kedis']}, {facts['python']}, Redis {redis.split('v=')[1].split()[0]}",
+        "versions": f"Kedis {facts['kedis']}, {facts['python']}, {redis_version()}",
     }
     lines = [f"| {name} | {value} |" for name, value in rows.items()]
     return "# Benchmarks\n\n|  |  |\n|---|---|\n" + "\n".join(lines) + "\n"

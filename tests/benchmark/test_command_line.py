@@ -8,9 +8,11 @@ import io
 import itertools
 import json
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -182,6 +184,25 @@ def test_a_server_that_dies_leaves_the_figures_of_the_finished_part(
     assert [row["complete"] for row in whole["rows"]] == [True, False]
     assert whole["rows"][0]["operations"] == 1000
     assert 0 < whole["rows"][1]["operations"] <= 500
+
+
+def test_ctrl_c_is_one_line_and_a_failure() -> None:
+    began = threading.Event()
+
+    def data(words: list[bytes]) -> bytes:
+        began.set()
+        return b"+OK\r\n"
+
+    server = FakeServer(answering(data))
+    words = [sys.executable, "-m", program.__name__, "-p", str(server.port), "--mix", "set", "--no-fill"]
+    process = subprocess.Popen(
+        [*words, "--duration", "60", "-c", "1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert began.wait(30)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    server.close()
+    assert (process.returncode, out, err) == (1, "", "kedis-benchmark: interrupted\n")
 
 
 def test_wrong_replies_fail_the_run_and_are_shown(capsys: pytest.CaptureFixture[str]) -> None:

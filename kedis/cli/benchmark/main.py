@@ -33,6 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except TargetError as error:
         line.clear()
         return _complain(str(error))
+    except KeyboardInterrupt:  # before the first run, or between two servers
+        line.clear()
+        return _complain("interrupted")
     line.clear()
     if report.rows:
         _publish(report, options)
