@@ -112,22 +112,24 @@ class SnapshotLoader:
         keyspace.now_ns = self._engine.clock()
         now_ms = keyspace.now_ms
         rest_at = _STEP_BYTES
+        count = 0
         for record in reader.records():
-            if record.database >= len(databases):
+            number, key, value, expire_at_ms, _, _ = record
+            if number >= len(databases):
                 raise RdbError(
-                    f"database {record.database} of {len(databases)} (see the setting databases)",
-                    reader.position,
+                    f"database {number} of {len(databases)} (see the setting databases)", reader.position
                 )
-            is_over = record.expire_at_ms is not None and record.expire_at_ms <= now_ms
-            if is_over and not self._is_base:
+            if expire_at_ms is not None and expire_at_ms <= now_ms and not self._is_base:
                 self.expired += 1
-            elif record.value is not None:
-                database = databases[record.database]
-                if record.key in database.data:
-                    raise RdbError(f"the key {record.key[:64]!r} a second time", reader.position)
+            elif value is not None:
+                database = databases[number]
+                if key in database.data:
+                    raise RdbError(f"the key {key[:64]!r} a second time", reader.position)
                 put_in(database, record)
-            self.commands += 1
-            if self.commands % _STEP_KEYS == 0 or reader.position > rest_at:
+            count += 1
+            if count % _STEP_KEYS == 0 or reader.position > rest_at:
+                self.commands = count
                 self.loaded_bytes = reader.position
                 rest_at = reader.position + _STEP_BYTES
                 yield
+        self.commands = count

@@ -1,12 +1,22 @@
 """CRC-64 with the Jones polynomial, bits reflected, beginning with zero: the checksum of RDB files and dumps.
 
-The remainder of a message is linear in its bytes, and zeros in front of it change nothing.  So a long message can be
-folded.  Take it as words of 8 bytes; of each pair, the first is multiplied by x^64 and added to the second.  That
-leaves half as many words, x^128 apart, which are folded in the same way, and so on.  Multiplying is linear, too: eight
-tables for each byte of a word give the eight bytes of the product, and ``bytes.translate`` applies a table to one byte
-of all words at once.
+The remainder of a message is linear in its bits, and zeros in front of it change nothing.  So a long message can be
+folded: what stands first is taken away, and something with the same remainder added further on.
 
-A sixth of the time that one look-up a byte takes.
+*In large.*  The polynomial is primitive and 2^64 - 1 has small factors only, so logarithms are easy, and a search
+among those of 1 + x^a gave
+
+    x^109582 = (1 + x^30) (1 + x^1789) (1 + x^6997) (1 + x^8793)      modulo the polynomial.
+
+To multiply by the right side is to shift and XOR four times, which Python does to whole messages at once, as integers.
+Squared, the equation holds for all exponents times two, and again; so each step halves what is left, down to 14 KB.
+
+*In small.*  Take the message as words of 8 bytes; of each pair, the first is multiplied by x^64 and added to the
+second.  That leaves half as many words, x^128 apart, which are folded in the same way, and so on.  Multiplying is
+linear, too: eight tables for each byte of a word give the eight bytes of the product, and ``bytes.translate`` applies a
+table to one byte of all words at once.
+
+340 MB a second in pieces of 1 MB; 40 at 10 KB, where only the second way is gone; 13 byte by byte.
 """
 
 from __future__ import annotations
@@ -18,6 +28,12 @@ _POLYNOMIAL = 0x95AC9329AC4BC9B5  # 0xAD93D23594C935A9, its bits reflected
 #: Below this many bytes folding does not pay; nor does it below so many words.
 _SHORT = 4096
 _FEW = 64
+#: The equation above, and how many bits it takes away at once.
+_DISTANCE = 109_582
+_FACTORS = (30, 1789, 6997, 8793)
+_STEP = _DISTANCE - sum(_FACTORS)
+#: So many bytes are folded together, which bounds the memory it takes and keeps it in the processor's cache.
+_PIECE = 1 << 20
 
 #: ``[place][value]``: the product of a word that is zero but for the byte ``value`` at ``place``.
 Products = list[list[int]]
@@ -38,9 +54,21 @@ _TABLE = _make_table()
 
 def crc64(data: bytes, crc: int = 0) -> int:
     """The checksum of ``data`` behind bytes whose checksum is ``crc``.  O(N)."""
+    if len(data) <= _PIECE:
+        return _of_piece(data, crc)
+    view = memoryview(data)
+    for at in range(0, len(data), _PIECE):
+        crc = _of_piece(view[at : at + _PIECE].tobytes(), crc)
+    return crc
+
+
+def _of_piece(data: bytes, crc: int) -> int:
     if len(data) < _SHORT:
         return _remainder(data, crc)
-    data = (int.from_bytes(data[:8], "little") ^ crc).to_bytes(8, "little") + data[8:]
+    if 8 * len(data) > _DISTANCE:
+        data = _shorten(int.from_bytes(data, "little") ^ crc, 8 * len(data))
+    else:
+        data = (int.from_bytes(data[:8], "little") ^ crc).to_bytes(8, "little") + data[8:]
     data = bytes(-len(data) % 8) + data
     level = 0
     while len(data) > 8 * _FEW:
@@ -51,6 +79,22 @@ def crc64(data: bytes, crc: int = 0) -> int:
     for at in range(0, len(data), 8):
         total = _times(products, total) ^ int.from_bytes(data[at : at + 8], "little")
     return _times(_products(0), total)
+
+
+def _shorten(message: int, length: int) -> bytes:
+    """At most ``_DISTANCE`` bits with the remainder of ``message``, which has ``length``; the lowest stands first."""
+    level = max(length // (_DISTANCE + _STEP), 1).bit_length() - 1
+    while length > _DISTANCE:
+        count = min(_STEP << level, length - (_DISTANCE << level))
+        if count > 0:
+            taken = message & (1 << count) - 1
+            for factor in _FACTORS:
+                taken ^= taken << (factor << level)
+            message = message >> count ^ taken << ((_STEP << level) - count)
+            length -= count
+        if length <= _DISTANCE + _STEP << level and level:
+            level -= 1
+    return (message << -length % 8).to_bytes((length + 7) // 8, "little")
 
 
 def _remainder(data: bytes, crc: int) -> int:

@@ -38,8 +38,8 @@ from kedis.structures.sorted_set import SortedSet
 
 _STRING, _LIST, _SET, _HASH, _SORTED_SET = 0, 1, 2, 4, 5
 #: Redis does not try to compress, or to write as an integer, beyond these lengths.
-_SHORTEST_COMPRESSED = 21
-_LONGEST_INTEGER = 11
+SHORTEST_COMPRESSED = 21
+LONGEST_INTEGER = 11
 _PACK_DOUBLE = struct.Struct("<d").pack
 _UNREADABLE = {6: "a module's value", 7: "a module's value", 15: "a stream", 19: "a stream", 21: "a stream"}
 _PLAIN, _PACKED = 1, 2
@@ -50,11 +50,11 @@ _PLAIN, _PACKED = 1, 2
 def encode_text(text: bytes, compressed: bool = False) -> bytes:
     """A string as Redis writes it: an integer where it is one, compressed where that is asked for and helps."""
     length = len(text)
-    if length <= _LONGEST_INTEGER and text.removeprefix(b"-").isdigit() and b"%d" % int(text) == text:
+    if length <= LONGEST_INTEGER and text.removeprefix(b"-").isdigit() and b"%d" % int(text) == text:
         encoded = encode_integer(int(text))
         if encoded is not None:
             return encoded
-    if compressed and length >= _SHORTEST_COMPRESSED and (packed := compress(text)) is not None:
+    if compressed and length >= SHORTEST_COMPRESSED and (packed := compress(text)) is not None:
         return encode_compressed(packed, length)
     return encode_string(text)
 
@@ -108,17 +108,12 @@ def is_value_type(kind: int) -> bool:
     return kind in _READERS or kind in _UNREADABLE
 
 
-def _strings(source: Source, count: int) -> list[bytes]:
-    string = source.string
-    return [string() for _ in range(count)]
-
-
 def _read_list(source: Source) -> List:
-    return List(_strings(source, source.length()))
+    return List(source.strings(source.length()))
 
 
 def _read_set(source: Source) -> Set:
-    return _set(source, _strings(source, source.length()))
+    return _set(source, source.strings(source.length()))
 
 
 def _set(source: Source, members: Sequence[bytes]) -> Set:
@@ -129,7 +124,7 @@ def _set(source: Source, members: Sequence[bytes]) -> Set:
 
 
 def _read_hash(source: Source) -> Hash:
-    return _hash(source, _strings(source, 2 * source.length()))
+    return _hash(source, source.strings(2 * source.length()))
 
 
 def _hash(source: Source, texts: Sequence[bytes]) -> Hash:

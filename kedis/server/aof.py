@@ -27,7 +27,6 @@ sync takes long  replies wait                         counted as aof_delayed_fsy
 
 from __future__ import annotations
 
-import gc
 import logging
 import time
 from collections.abc import Callable
@@ -44,7 +43,7 @@ from kedis.persistence.append_file import AppendFile
 from kedis.persistence.folder import AofError, Folder
 from kedis.persistence.rewrite import Rewriter
 from kedis.persistence.worker import Worker
-from kedis.server.progress import Progress, in_slices
+from kedis.server.progress import Progress, in_slices, loading_state
 from kedis.server.server import StartError
 
 if TYPE_CHECKING:
@@ -122,25 +121,14 @@ class AofService:
         """
         loader = self.aof.replay
         assert loader is not None  # open() made it
-        engine = self._engine
-        engine.set_loading(True)
-        self.aof.loading_start_time = int(time.time())
-        began = time.monotonic()
-        collecting = gc.isenabled()
-        gc.disable()  # the data makes no cycles, and a third of the time would go into looking for them
         try:
-            for _ in in_slices(loader.steps(), Progress(loader, log), self._network):
-                if interrupted():
-                    return
-            self.aof.begin()
+            with loading_state(self._network, self.aof):
+                for _ in in_slices(loader.steps(), Progress(loader, log), self._network):
+                    if interrupted():
+                        return
+                self.aof.begin()
         except AofError as error:
             raise StartError(str(error)) from None
-        finally:
-            self.aof.loading_start_time = 0
-            self.aof.load_seconds = time.monotonic() - began
-            engine.set_loading(False)
-            if collecting:
-                gc.enable()
         if loader.commands:
             log.info("loaded %d commands, %d bytes", loader.commands, loader.loaded_bytes)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 import gevent
 
 if TYPE_CHECKING:
+    from kedis.persistence.aof import Aof
     from kedis.server.server import NetworkServer
 
 _INTERVAL = 2.0
@@ -59,6 +62,25 @@ class Progress:
             rate / 1e6,
             (loader.total_bytes - loader.loaded_bytes) / max(rate, 1),
         )
+
+
+@contextlib.contextmanager
+def loading_state(network: NetworkServer, figures: Aof) -> Iterator[None]:
+    """While this lasts, the server is loading."""
+    engine = network.engine
+    engine.set_loading(True)
+    figures.loading_start_time = int(time.time())
+    began = time.monotonic()
+    collecting = gc.isenabled()
+    gc.disable()  # the data makes no cycles, and a third of the time would go into looking for them
+    try:
+        yield
+    finally:
+        figures.loading_start_time = 0
+        figures.load_seconds = time.monotonic() - began
+        engine.set_loading(False)
+        if collecting:
+            gc.enable()
 
 
 def in_slices(steps: Iterator[None], progress: Progress, network: NetworkServer) -> Iterator[None]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from kedis.errors import CommandError
 from kedis.persistence.child import reason_of
 from kedis.persistence.rdb_file import DamagedSnapshot, SnapshotLoader
 from kedis.persistence.saver import Saver
-from kedis.server.progress import Progress, in_slices
+from kedis.server.progress import Progress, in_slices, loading_state
 from kedis.server.server import StartError
 
 if TYPE_CHECKING:
@@ -44,25 +43,18 @@ class SavingService:
         path = self.saver.path()
         if not os.path.exists(path):
             return
-        engine = self._engine
-        engine.set_loading(True)
-        began = time.monotonic()
-        self._aof.loading_start_time = int(time.time())
         try:
-            loader = self._aof.loader = SnapshotLoader(engine, path)
-            for _ in in_slices(loader.steps(), Progress(loader, log), self._network):
-                if interrupted():
-                    return
+            with loading_state(self._network, self._aof):
+                loader = self._aof.loader = SnapshotLoader(self._engine, path)
+                for _ in in_slices(loader.steps(), Progress(loader, log), self._network):
+                    if interrupted():
+                        return
             self.saver.loaded(loader.keys, loader.expired)
             log.info("loaded %d keys, %d bytes from %s", loader.keys, loader.loaded_bytes, path)
         except DamagedSnapshot as damage:
             raise StartError(str(damage)) from None
         except OSError as error:
             raise StartError(f"cannot read {path}: {reason_of(error)}") from None
-        finally:
-            self._aof.loading_start_time = 0
-            self._aof.load_seconds = time.monotonic() - began
-            engine.set_loading(False)
 
     def warn_of_ignored_file(self) -> None:
         """An append-only file that is empty may hide a snapshot that was to be loaded."""
