@@ -130,6 +130,15 @@ def test_open_loop_processes_warm_up_and_a_mix(port: str, tmp_path: Path) -> Non
     assert row["wrong"] == 0
 
 
+@pytest.mark.parametrize("operations", [1, 3, 100])
+def test_processes_share_the_operations(operations: int, port: str, tmp_path: Path) -> None:
+    file = tmp_path / "out.json"
+    words = ["-p", port, "-c", "5", "-n", str(operations), "--processes", "4", "--keys", "10"]
+    assert main([*words, "--json", str(file)]) == 0
+    (row,) = json.loads(file.read_text())["rows"]
+    assert row["operations"] == operations
+
+
 def test_a_password_a_database_and_a_socket(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

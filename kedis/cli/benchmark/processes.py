@@ -90,7 +90,8 @@ def shares(whole: int, parts: int) -> list[int]:
 
 
 def _several(run: Run, begin: Any, progress: Progress | None) -> Measurement:
-    parts = min(run.processes, run.connections)
+    # No process without an operation: 0 operations would mean no limit.
+    parts = min(run.processes, run.connections, run.operations or run.processes)
     counters = mmap.mmap(-1, _COUNTER.size * parts)
     context = multiprocessing.get_context("fork")
     pipes: list[Connection] = []
