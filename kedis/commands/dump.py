@@ -67,7 +67,7 @@ class _Options:
 )
 def dump_(ctx: Session, argv: Sequence[bytes]) -> bytes | None:
     value = ctx.db.find(argv[1])
-    return None if value is None else dump(value)
+    return None if value is None else dump(value, ctx.engine.config)
 
 
 @command(

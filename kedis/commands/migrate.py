@@ -71,6 +71,7 @@ class Migration:
         self.host, self.port = argv[1].decode("utf-8", "replace"), argv[2].decode("utf-8", "replace")
         self.timeout_seconds = (timeout_ms if timeout_ms > 0 else _USUAL_TIMEOUT_MS) / 1000
         self._database = ctx.db
+        self._config = ctx.engine.config
         values = {key: value for key in keys if (value := ctx.db.find(key)) is not None}
         self._watches = {key: _Watch() for key in values}
         self._before = [[b"AUTH", *self._login]] if self._login else []
@@ -84,7 +85,7 @@ class Migration:
     def _restore(self, key: bytes, value: Any) -> list[bytes]:
         at_ms = self._database.expire_at_ms(key)
         ttl = 0 if at_ms is None else max(at_ms - self._database.keyspace.now_ms, 1)
-        words = [b"RESTORE", key, b"%d" % ttl, dump(value)]
+        words = [b"RESTORE", key, b"%d" % ttl, dump(value, self._config)]
         return [*words, b"REPLACE"] if self._replace else words
 
     def watch(self) -> None:

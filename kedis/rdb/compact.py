@@ -1,4 +1,4 @@
-"""Redis's flat representations of small containers: listpack, ziplist, intset, zipmap.  Read only.
+"""Redis's flat representations of small containers, read: listpack, ziplist, intset, zipmap.
 
 Each is one string of bytes.  Every length, link and end is verified, for the string may come from anybody.
 
@@ -21,7 +21,7 @@ from itertools import pairwise
 from kedis.rdb.source import RdbError, Source
 
 _END = 0xFF
-_UNKNOWN_COUNT = 0xFFFF
+UNKNOWN_COUNT = 0xFFFF
 
 
 def read_listpack(raw: bytes) -> list[bytes]:
@@ -34,10 +34,10 @@ def read_listpack(raw: bytes) -> list[bytes]:
     while (first := source.byte()) != _END:
         begin = source.position - 1
         elements.append(_listpack_element(source, first))
-        back = _back_length(source.position - begin)
+        back = back_length(source.position - begin)
         if source.take(len(back)) != back:
             raise source.fail("a wrong length behind an element")
-    if source.position != source.end or count not in (len(elements), _UNKNOWN_COUNT):
+    if source.position != source.end or count not in (len(elements), UNKNOWN_COUNT):
         raise source.fail("a wrong number of elements")
     return elements
 
@@ -60,7 +60,7 @@ def _listpack_element(source: Source, first: int) -> bytes:
     return b"%d" % source.integer(sizes[first], signed=True)
 
 
-def _back_length(size: int) -> bytes:
+def back_length(size: int) -> bytes:
     """``size`` in 7-bit groups, the highest first; all but the first are marked."""
     # Redis's bounds are one less than what fits, but for the first.
     bounds = (128, 16383, 2097151, 268435455)
@@ -83,7 +83,7 @@ def read_ziplist(raw: bytes) -> list[bytes]:
             raise source.fail("a wrong size of the element before")
         elements.append(_ziplist_element(source))
         before = source.position - last
-    if source.position != source.end or tail != last or count not in (len(elements), _UNKNOWN_COUNT):
+    if source.position != source.end or tail != last or count not in (len(elements), UNKNOWN_COUNT):
         raise source.fail("a wrong number or place of elements")
     return elements
 

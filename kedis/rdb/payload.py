@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from kedis.config import Config
 from kedis.rdb.crc64 import crc64
+from kedis.rdb.flat import encode_flat
 from kedis.rdb.source import RdbError, Source
 from kedis.rdb.values import decode_value, encode_value
 from kedis.store.database import Value
@@ -16,9 +18,9 @@ class WrongFooter(ValueError):
     """The version is later than ours, or the checksum is wrong."""
 
 
-def dump(value: Value) -> bytes:
-    """The payload of ``value``.  O(N)."""
-    kind, content = encode_value(value)
+def dump(value: Value, config: Config | None = None) -> bytes:
+    """The payload of ``value``; with a configuration, in the form that Redis would give it.  Not compressed.  O(N)."""
+    kind, content = (encode_flat(value, config) if config is not None else None) or encode_value(value)
     body = bytes([kind]) + content + VERSION.to_bytes(2, "little")
     return body + crc64(body).to_bytes(8, "little")
 

@@ -11,7 +11,7 @@
 10  list as a ziplist
 ==  ===============================  ==  ====================================================
 
-Written are 0, 1, 2, 4 and 5.
+Written are 0, 1, 2, 4 and 5; the flat ones by :mod:`kedis.rdb.flat`.
 """
 
 from __future__ import annotations

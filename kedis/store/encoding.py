@@ -48,7 +48,7 @@ def encoding(value: Any, config: Config) -> bytes:
 
 def reference_count(value: Any) -> int:
     """How many references Redis would count: one, and without limit for a small integer, which it shares."""
-    shared = type(value) is bytes and value.isdigit() and len(value) <= SHARED_DIGITS and _is_integer(value)
+    shared = type(value) is bytes and value.isdigit() and len(value) <= SHARED_DIGITS and is_integer(value)
     return 2**31 - 1 if shared else 1
 
 
@@ -64,18 +64,18 @@ def serialized_length(value: Any) -> int:
 
 
 def _string(value: bytes) -> bytes:
-    if _is_integer(value):
+    if is_integer(value):
         return b"int"
     return b"embstr" if len(value) <= EMBEDDED_MAX else b"raw"
 
 
-def _is_integer(text: bytes) -> bool:
+def is_integer(text: bytes) -> bool:
     """Whether ``text`` is a signed 64-bit integer spelt as printing would spell it."""
     return len(text) <= 20 and _INTEGER.fullmatch(text) is not None and -(1 << 63) <= int(text) < 1 << 63
 
 
 def _is_intset(members: Set, most: int) -> bool:
-    return len(members) <= most and all(map(_is_integer, members))
+    return len(members) <= most and all(map(is_integer, members))
 
 
 def _is_compact(count: int, texts: Iterable[bytes], most: int, longest: int) -> bool:

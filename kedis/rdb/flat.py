@@ -1,0 +1,121 @@
+"""Small containers in the flat form that Redis would keep them in, for DUMP: byte for byte what Redis dumps.
+
+The forms are described in :mod:`kedis.rdb.compact`, which reads them; here listpacks and intsets are written.  Which
+value gets one is decided by Redis's thresholds, as for OBJECT ENCODING.
+
+Simplified: a list that does not fit into one node of Redis's list is written element by element.  How Redis has spread
+it over nodes depends on how it came about; and elements are written four times as fast in the plain form, which is why
+snapshots use nothing else.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterable
+from itertools import chain
+from typing import Any
+
+from kedis.config import Config
+from kedis.rdb.compact import UNKNOWN_COUNT, back_length
+from kedis.rdb.source import encode_length, encode_string
+from kedis.store.database import List, Value
+from kedis.store.encoding import encoding, is_integer
+from kedis.structures.containers import Hash, Set
+from kedis.structures.sorted_set import SortedSet
+
+_INTSET, _HASH, _SORTED_SET, _LIST = 11, 16, 17, 18
+_PACKED = 2
+#: Where a setting counts the elements of a node, it holds at most so many bytes.
+_NODE_BYTES = 8192
+#: A setting below zero stands for so many bytes, times two to its negative, and -5 is the last.
+_SIZE_CLASS, _LAST_CLASS = 2048, 5
+#: Whole scores up to here are written as integers.
+_WHOLE_SCORE_MAX = 2.0**62
+_SHORT_INTEGER, _SHORT_TEXT, _MIDDLE_TEXT = 1 << 7, 1 << 6, 1 << 12
+_PACK_COUNTS = struct.Struct("<IH").pack
+_PACK_INTSET = struct.Struct("<II").pack
+
+
+def encode_flat(value: Value, config: Config) -> tuple[int, bytes] | None:
+    """The number of the type, and the bytes; None where Redis would not keep ``value`` in one flat piece.
+
+    O(the thresholds).
+    """
+    writer = _WRITERS.get((type(value), encoding(value, config)))
+    return None if writer is None else writer(value, config)
+
+
+def _list(value: List, config: Config) -> tuple[int, bytes] | None:
+    if not _fits_a_node(value, config.list_max_listpack_size):
+        return None
+    return _LIST, encode_length(1) + encode_length(_PACKED) + encode_string(write_listpack(value))
+
+
+def _fits_a_node(value: List, setting: int) -> bool:
+    most = _NODE_BYTES if setting >= 0 else _SIZE_CLASS << min(-setting, _LAST_CLASS)
+    if len(value) > (setting if setting >= 0 else most):
+        return len(value) == 1
+    return len(value) == 1 or sum(map(len, value)) <= most
+
+
+def _intset(value: Set, _config: Config) -> tuple[int, bytes]:
+    return _INTSET, encode_string(write_intset(sorted(map(int, value))))
+
+
+def _hash(value: Hash, _config: Config) -> tuple[int, bytes]:
+    return _HASH, encode_string(write_listpack(chain.from_iterable(value.items())))
+
+
+def _sorted_set(value: SortedSet, _config: Config) -> tuple[int, bytes]:
+    texts = chain.from_iterable((member, _score(score)) for member, score in value.items())
+    return _SORTED_SET, encode_string(write_listpack(texts))
+
+
+def _score(score: float) -> bytes:
+    if -_WHOLE_SCORE_MAX <= score <= _WHOLE_SCORE_MAX and score.is_integer():
+        return b"%d" % int(score)
+    return b"%.17g" % score
+
+
+_WRITERS: dict[tuple[type, bytes], Callable[[Any, Config], tuple[int, bytes] | None]] = {
+    (List, b"quicklist"): _list,
+    (Set, b"intset"): _intset,
+    (Hash, b"listpack"): _hash,
+    (SortedSet, b"listpack"): _sorted_set,
+}
+
+
+def write_intset(numbers: list[int]) -> bytes:
+    """An intset of ``numbers``, which rise.  O(N)."""
+    size = next(
+        size for size in (2, 4, 8) if -(1 << 8 * size - 1) <= numbers[0] and numbers[-1] < 1 << 8 * size - 1
+    )
+    body = b"".join(number.to_bytes(size, "little", signed=True) for number in numbers)
+    return _PACK_INTSET(size, len(numbers)) + body
+
+
+def write_listpack(texts: Iterable[bytes]) -> bytes:
+    """A listpack of ``texts``; those that spell an integer become one.  O(N)."""
+    parts = [_integer(int(text)) if is_integer(text) else _text(text) for text in texts]
+    body = b"".join(part + back_length(len(part)) for part in parts)
+    return _PACK_COUNTS(len(body) + 7, min(len(parts), UNKNOWN_COUNT)) + body + b"\xff"
+
+
+def _integer(value: int) -> bytes:
+    if 0 <= value < _SHORT_INTEGER:
+        return bytes([value])
+    if -(1 << 12) <= value < 1 << 12:
+        return ((0b110 << 13) | value & 0x1FFF).to_bytes(2, "big")
+    for code, size in ((0xF1, 2), (0xF2, 3), (0xF3, 4)):
+        if -(1 << 8 * size - 1) <= value < 1 << 8 * size - 1:
+            return bytes([code]) + value.to_bytes(size, "little", signed=True)
+    return b"\xf4" + value.to_bytes(8, "little", signed=True)
+
+
+def _text(text: bytes) -> bytes:
+    length = len(text)
+    if length < _SHORT_TEXT:
+        return bytes([0x80 | length]) + text
+    if length < _MIDDLE_TEXT:
+        return (0xE000 | length).to_bytes(2, "big") + text
+    return b"\xf0" + length.to_bytes(4, "little") + text
