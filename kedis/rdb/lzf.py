@@ -10,6 +10,7 @@ from __future__ import annotations
 _LONGEST_LITERAL = 32
 _LONGEST_COPY = 264
 _FARTHEST = 1 << 13
+_COUNT_FOLLOWS = 9
 
 
 class LzfError(ValueError):
@@ -19,41 +20,38 @@ class LzfError(ValueError):
 def decompress(data: bytes, length: int) -> bytes:
     """The ``length`` bytes that ``data`` stands for.  Raises LzfError.  O(length)."""
     out = bytearray()
-    position, end = 0, len(data)
+    size = position = 0
+    end = len(data)
     try:
-        while position < end:
+        while position < end and size <= length:
             control = data[position]
             position += 1
             if control < _LONGEST_LITERAL:
-                literal = data[position : position + control + 1]
-                if len(literal) != control + 1:
-                    raise LzfError("the input ends within a literal")
-                out += literal
-                position += control + 1
-            else:
-                count = control >> 5
-                if count == 7:
-                    count += data[position]
-                    position += 1
-                start = len(out) - ((control & 31) << 8 | data[position]) - 1
+                control += 1
+                out += data[position : position + control]
+                position += control
+                size += control
+                continue
+            count = (control >> 5) + 2
+            if count == _COUNT_FOLLOWS:
+                count += data[position]
                 position += 1
-                _copy(out, start, count + 2)
-            if len(out) > length:
-                raise LzfError("more than was announced")
+            start = size - ((control & 31) << 8 | data[position]) - 1
+            position += 1
+            if start < 0:
+                raise LzfError("a reference to before the beginning")
+            size += count
+            piece = out[start : start + count]
+            if len(piece) < count:  # it overlaps itself: a repetition
+                piece = (piece * (count // len(piece) + 1))[:count]
+            out += piece
     except IndexError:
         raise LzfError("the input ends within a reference") from None
-    if len(out) != length:
-        raise LzfError("less than was announced")
+    if position > end:
+        raise LzfError("the input ends within a literal")
+    if size != length:
+        raise LzfError("more than was announced" if size > length else "less than was announced")
     return bytes(out)
-
-
-def _copy(out: bytearray, start: int, count: int) -> None:
-    if start < 0:
-        raise LzfError("a reference to before the beginning")
-    piece = out[start : start + count]
-    if len(piece) < count:  # it overlaps itself: a repetition
-        piece = (piece * (count // len(piece) + 1))[:count]
-    out += piece
 
 
 def compress(data: bytes) -> bytes | None:
