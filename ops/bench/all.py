@@ -97,7 +97,7 @@ def seed_table(bench: Bench) -> str:
     file = bench.results / "seed-table.json"
     with server("kedis", NOTHING_ON_DISK) as kedis:
         words = ["--seed-table", *where(kedis), "--json", str(file), "--plot", str(file.with_suffix(".svg"))]
-        text = bench.benchmark(*words, *["-n", "10000"] * bench.quick)
+        text = bench.benchmark(*words, *(["-n", "10000"] if bench.quick else ["--repeats", "3"]))
     rates = {row["connections"]: row["throughput"] for row in json.loads(file.read_text())["rows"]}
     share = rates[50] / max(rates.values())
     return (
@@ -110,7 +110,7 @@ def seed_table(bench: Bench) -> str:
 def curve(bench: Bench) -> str:
     texts = []
     with server("redis", NOTHING_ON_DISK) as redis, server("kedis", NOTHING_ON_DISK) as kedis:
-        size = ["-n", "5000"] if bench.quick else ["-n", "50000", "--repeats", "3"]
+        size = ["-n", "5000"] if bench.quick else ["-n", "30000", "--repeats", "3"]
         for name, words in (
             ("curve", ["-c", "1,2,5,10,20,50,100,200,500"]),
             ("curve-pipeline", ["-c", "1,10,50", "-P", "16"]),

@@ -111,6 +111,21 @@ def test_two_servers_run_in_turn_with_ratios(port: str, tmp_path: Path) -> None:
     assert len(rows[0]["throughputs"]) == 2
 
 
+@pytest.mark.parametrize(("mix", "sets"), [("get", 20), ("get:9,del:1", 80), ("spop,get", 80)])
+def test_keys_are_filled_once_unless_a_run_takes_them_away(mix: str, sets: int) -> None:
+    filled = []
+
+    def data(words: list[bytes]) -> bytes:
+        if words[0] == b"SET":
+            filled.append(words[1])
+        return b"+OK\r\n"
+
+    server = FakeServer(answering(data))
+    main(["-p", str(server.port), "--mix", mix, "-n", "10", "--keys", "20", "-c", "1", "2", "--repeats", "2"])
+    server.close()
+    assert len(filled) == sets
+
+
 def test_open_loop_processes_warm_up_and_a_mix(port: str, tmp_path: Path) -> None:
     file = tmp_path / "out.json"
     words = ["-p", port, "-c", "4", "--rate", "2000", "--duration", "0.5", "--processes", "2"]

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kedis.cli.benchmark.driver import Progress
 from kedis.cli.benchmark.histogram import Histogram
 from kedis.cli.benchmark.measurement import Measurement
 from kedis.cli.benchmark.processes import Run, execute
-from kedis.cli.benchmark.target import TargetError
+from kedis.cli.benchmark.target import Target, TargetError
 from kedis.cli.benchmark.templates import describe
+from kedis.cli.benchmark.workload import Workload
 
 PERCENTILES = (50.0, 99.0, 99.9)
 
@@ -132,11 +133,12 @@ def run_all(
     Raises Interrupted, with what was measured, when a server cannot be reached or fails, or on Ctrl-C.
     """
     finished: list[Row] = []
+    filled: set[tuple[Target, Workload]] = set()
     for group in _groups(rows):
         try:
             for _ in range(repeats):
                 for row in group:
-                    row.measurements.append(execute(row.run, watch(row)))
+                    row.measurements.append(execute(_without_filling(row.run, filled), watch(row)))
                     if row.failure:
                         raise TargetError(f"{row.run.target.address}: {row.failure}")
         except (TargetError, KeyboardInterrupt) as error:
@@ -146,6 +148,16 @@ def run_all(
             finished.append(row)
             done(row)
     return finished
+
+
+def _without_filling(run: Run, filled: set[tuple[Target, Workload]]) -> Run:
+    """The run, told not to fill again what the last one has filled and left as it was."""
+    key = run.target, run.workload
+    if key in filled:
+        return replace(run, workload=replace(run.workload, fill=False))
+    if run.workload.lasts:
+        filled.add(key)
+    return run
 
 
 def _groups(rows: Sequence[Row]) -> Iterator[list[Row]]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kedis.cli.benchmark.distributions import Draw, named
-from kedis.cli.benchmark.templates import Mix, Template
+from kedis.cli.benchmark.templates import TEMPLATES, Mix, Template
 from kedis.resp.replies import encode_command
 
 #: Prepared requests: that many, or that many bytes, whichever is less.
@@ -33,6 +33,14 @@ class Workload:
     pipeline: int = 1
     seed: int = 1
     fill: bool = True
+
+    @property
+    def lasts(self) -> bool:
+        """Whether what was filled is still there after a run, so that the next one need not fill it again."""
+        return all(
+            template.holds in ("", "string") and template.name in TEMPLATES and template.name != "del"
+            for template, _ in self.mix
+        )
 
     @property
     def value(self) -> bytes:
