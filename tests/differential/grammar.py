@@ -161,6 +161,8 @@ GRAMMAR: dict[str, Part] = {name: part for family in FAMILIES for name, part in 
 SCRIPTED: dict[str, str] = {
     "acl|cat": "Redis has more commands",
     "acl|help": "the texts are our own",
+    "bgsave": "there is no file beside an engine without a server",
+    "save": "there is no file beside an engine without a server",
     "bgrewriteaof": "there is no file beside an engine without a server",
     "blmove": "waits; for ever if asked to",
     "blmpop": "waits; for ever if asked to",

@@ -236,7 +236,17 @@ def acl_cat(servers: Servers) -> None:
 
 
 def persistence(servers: Servers) -> None:
-    same(servers, "BGREWRITEAOF x", "LASTSAVE x")
+    same(
+        servers,
+        "BGREWRITEAOF x",
+        "LASTSAVE x",
+        "BGSAVE x",
+        "BGSAVE SCHEDULE x",
+        "SAVE x",
+        "MULTI",
+        "SAVE",
+        "EXEC",
+    )
     alike(servers, "LASTSAVE")
 
 
@@ -408,6 +418,8 @@ def memory(servers: Servers) -> None:
 SCRIPTS: dict[str, Callable[[Servers], None]] = {
     "acl|cat": acl_cat,
     "acl|help": help_texts("ACL"),
+    "bgsave": persistence,
+    "save": persistence,
     "bgrewriteaof": persistence,
     "blmove": blocking("BLMOVE", "source target LEFT RIGHT 0.5", "RPUSH source a b"),
     "blmpop": blocking("BLMPOP", "0.5 1 source LEFT COUNT 2", "RPUSH source a b"),

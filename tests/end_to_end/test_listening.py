@@ -38,7 +38,7 @@ def serving(*flags: str) -> Iterator[KedisProcess]:
 
 def ask_from_outside(server: KedisProcess) -> bytes:
     with socket.create_connection((outer_address(), server.address[1]), timeout=10) as stranger:
-        with contextlib.suppress(ConnectionError):
+        with contextlib.suppress(OSError):  # it may have been sent away already
             stranger.sendall(PING)
             stranger.shutdown(socket.SHUT_WR)
         return read_all(stranger)
@@ -82,7 +82,7 @@ def test_without_descriptors_clients_are_refused_and_the_loop_does_not_spin() ->
         clients = [stack.enter_context(server.connect()) for _ in range(15)]
         answers = [_answer(client) for client in clients]
         served = [client for client, answer in zip(clients, answers, strict=True) if answer == b"+PONG\r\n"]
-        assert 3 <= len(served) <= 5
+        assert 3 <= len(served) <= 6  # the connection that saw the server ready may have been counted, too
         refusals = {answer for answer in answers if answer != b"+PONG\r\n"}
         assert refusals <= {b"-ERR max number of clients reached\r\n", b""}  # or a reset
         before = processor_seconds(server)
