@@ -1,0 +1,229 @@
+"""Every alert fires on a server that is really ill in that way, as a real Prometheus with the shipped rules sees it.
+
+How long an alert waits, and when it stays silent, is in promtool's tests; here it fires at once.  Beforehand the server
+is well, and none may fire that is not about the machine's speed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+import yaml
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+import kedis
+from kedis.commands import load_all
+from kedis.commands.table import COMMANDS
+from kedis.persistence.append_file import AppendFile
+from kedis.server import aof
+from ops.dashboards.demo import ROOT, Prometheus
+from tests.observability.ports import free_port
+
+ALERTS = [
+    rule["alert"]
+    for rule in yaml.safe_load((ROOT / "ops" / "prometheus" / "rules" / "alerts.yml").read_text())["groups"][
+        0
+    ]["rules"]
+]
+#: It compares with an hour ago; promtool's test has the hour.
+NEEDS_A_PAST = {"KedisEvictingWhileHitRatioFalls"}
+#: On a machine that others use, too, these may fire of themselves, and rightly.
+OF_THE_MACHINE = {"KedisLatencyBudgetBurnsFast", "KedisLatencyBudgetBurnsSlowly", "KedisEventLoopLags"}
+PATIENCE_SECONDS = 30.0
+MAXCLIENTS = 20
+
+
+@dataclass
+class Ward:
+    """A server, somebody who watches it, and a client."""
+
+    server: kedis.Server
+    prometheus: Prometheus
+    client: redis.Redis
+    folder: Path
+    patch: pytest.MonkeyPatch
+
+    def firing(self) -> set[str]:
+        """The alerts that fire, or have fired."""
+        with contextlib.suppress(OSError):  # Prometheus is starting
+            samples = self.prometheus.samples(
+                'max by (alertname) (max_over_time(ALERTS{alertstate="firing"}[1h]))'
+            )
+            return {sample["metric"]["alertname"] for sample in samples}
+        return set()
+
+    def until(self, condition: Callable[[], Any], meanwhile: Callable[[], Any] = lambda: None) -> bool:
+        """Whether ``condition`` comes true before patience ends."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not condition():
+            if time.monotonic() > deadline:
+                return False
+            meanwhile()
+            time.sleep(0.1)
+        return True
+
+
+def fail(*_: object) -> None:
+    raise RuntimeError("for the test of the alert")
+
+
+@pytest.fixture(scope="module")
+def ward(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ward]:
+    if shutil.which("prometheus") is None:
+        pytest.skip("prometheus is not installed")
+    folder = tmp_path_factory.mktemp("ward")
+    port = free_port()
+    settings = {
+        "appendonly": "yes",
+        "dir": str(folder / "data"),
+        "save": "3600 1000000",
+    }
+    settings |= {"maxclients": MAXCLIENTS, "enable_debug_command": "yes"}
+    load_all()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(COMMANDS[b"lastsave"], "function", fail)  # each server has a copy of the table
+        server = kedis.Server(port=0, metrics_port=port, **settings).start()
+        prometheus = Prometheus(folder, f"127.0.0.1:{port}", free_port(), patient=False)
+        try:
+            yield Ward(server, prometheus, server.client(), folder, patch)
+        finally:
+            prometheus.stop()
+            server.stop()
+
+
+def test_nothing_fires_while_all_is_well(ward: Ward) -> None:
+    def use() -> None:
+        ward.client.set("key", "value", px=10)
+        ward.client.get("key")
+
+    def seen() -> bool:
+        with contextlib.suppress(OSError):
+            return bool(
+                ward.prometheus.samples("count_over_time(instance:kedis_slow_requests:ratio_rate6h[1m]) > 4")
+            )
+        return False
+
+    assert ward.until(seen, use)
+    assert ward.firing() <= OF_THE_MACHINE
+
+
+def errors(ward: Ward) -> Callable[[], Any]:
+    def wrong() -> None:
+        for _ in range(100):
+            with contextlib.suppress(redis.ResponseError):
+                ward.client.execute_command("INCR", "text")
+
+    ward.client.set("text", "no number")
+    return wrong
+
+
+def faults(ward: Ward) -> Callable[[], Any]:
+    def call() -> None:
+        with contextlib.suppress(redis.ResponseError):
+            ward.client.execute_command("LASTSAVE")
+
+    return call
+
+
+def crowd(ward: Ward) -> Callable[[], Any]:
+    friends = [ward.server.client(retry=Retry(NoBackoff(), 0)) for _ in range(MAXCLIENTS + 5)]
+
+    def knock() -> None:
+        for friend in friends:
+            with contextlib.suppress(redis.ConnectionError):
+                friend.ping()
+
+    return knock
+
+
+def full(ward: Ward) -> Callable[[], Any]:
+    ward.client.config_set("maxmemory", int(ward.client.info("memory")["used_memory"] * 1.02))
+    return lambda: None
+
+
+def many_deaths(ward: Ward) -> Callable[[], Any]:
+    """More die than the cycle can bury; it is stopped in the midst of it, so that the scene can be looked at."""
+    ward.client.config_set("maxmemory", 0)
+
+    def bury() -> None:
+        ward.client.execute_command("DEBUG", "SET-ACTIVE-EXPIRE", "0")
+        for start in range(0, 100_000, 10_000):
+            pipe = ward.client.pipeline(transaction=False)
+            for number in range(start, start + 10_000):
+                pipe.set(number, "", px=1)
+            pipe.execute()
+        ward.client.execute_command("DEBUG", "SET-ACTIVE-EXPIRE", "1")
+        while ward.client.info("stats")["expired_stale_perc"] < 30 and ward.client.dbsize() > 5000:
+            pass
+        ward.client.execute_command("DEBUG", "SET-ACTIVE-EXPIRE", "0")
+
+    def bury_once_seen() -> None:
+        if not ward.prometheus.samples("kedis_expire_dead_ratio > 0.25"):
+            bury()
+
+    return bury_once_seen
+
+
+def slow_disk(ward: Ward) -> Callable[[], Any]:
+    ward.client.execute_command("DEBUG", "SET-ACTIVE-EXPIRE", "1")
+    ward.client.config_set("appendfsync", "always")
+    ward.patch.setattr(aof, "_PATIENCE_SECONDS", 0.05)
+    ward.patch.setattr(AppendFile, "sync", lambda _: time.sleep(0.3))
+    return lambda: ward.client.set("key", "value")
+
+
+def slow_commands(ward: Ward) -> Callable[[], Any]:
+    ward.patch.undo()
+    return lambda: ward.client.execute_command("DEBUG", "SLEEP", "0.3")
+
+
+def lost_folder(ward: Ward) -> Callable[[], Any]:
+    (ward.folder / "data").rename(ward.folder / "lost")
+
+    def save() -> None:
+        for command in ("BGREWRITEAOF", "BGSAVE"):
+            with contextlib.suppress(redis.ResponseError):
+                ward.client.execute_command(command)
+
+    return save
+
+
+def gone(ward: Ward) -> Callable[[], Any]:
+    (ward.folder / "lost").rename(ward.folder / "data")
+    ward.server.stop()
+    return lambda: None
+
+
+#: What is done, in this order, and the alerts that come of it.
+ILLNESSES: list[tuple[Callable[[Ward], Callable[[], Any]], set[str]]] = [
+    (errors, {"KedisErrorRate"}),
+    (faults, {"KedisInternalErrors"}),
+    (crowd, {"KedisConnectionsRejected", "KedisClientsNearLimit"}),
+    (full, {"KedisMemoryNearLimit"}),
+    (many_deaths, {"KedisExpiryFallsBehind"}),
+    (slow_disk, {"KedisFsyncSlow", "KedisFsyncDelayed"}),
+    (slow_commands, {"KedisLatencyBudgetBurnsFast", "KedisLatencyBudgetBurnsSlowly", "KedisEventLoopLags"}),
+    (lost_folder, {"KedisSnapshotFailed", "KedisRewriteFails", "KedisWritesRefused", "KedisNotReady"}),
+    (gone, {"KedisDown"}),
+]
+
+
+def test_every_alert_has_its_illness() -> None:
+    assert set().union(*(names for _, names in ILLNESSES)) | NEEDS_A_PAST == set(ALERTS)
+
+
+@pytest.mark.parametrize(("illness", "names"), ILLNESSES, ids=lambda each: getattr(each, "__name__", ""))
+def test_an_illness_is_noticed(
+    ward: Ward, illness: Callable[[Ward], Callable[[], Any]], names: set[str]
+) -> None:
+    again = illness(ward)
+    assert ward.until(lambda: names <= ward.firing(), again), names - ward.firing()
