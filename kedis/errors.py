@@ -390,6 +390,7 @@ MIGRATE_NOWHERE = "ERR MIGRATE needs a server of its own, and cannot run inside 
 #: Redis says no more when SAVE fails; the log does.
 PLAIN = "ERR"
 SHUTDOWN_FAILED = "ERR Errors trying to SHUTDOWN. Check logs."
+RELOAD_FAILED = "ERR Error trying to load the RDB dump, check server logs."
 BGSAVE_IN_PROGRESS = "ERR Background save already in progress"
 BGSAVE_ANOTHER_CHILD = (
     "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule "

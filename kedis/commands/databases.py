@@ -93,6 +93,8 @@ def flushall(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
         database.clear(later)
     ctx.engine.tracking.flushed()
     keyspace.dirty += 1
+    if ctx.engine.snapshots is not None and not ctx.engine.loading:
+        ctx.engine.snapshots.flushed()
     return OK
 
 

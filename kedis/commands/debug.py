@@ -34,6 +34,8 @@ _HELP = (
     "    Prints a fingerprint of each of the values.",
     "OBJECT <key>",
     "    Tells how Redis would represent the value.",
+    "RELOAD",
+    "    Saves a snapshot and loads it again, while everybody waits.",
     "SET-ACTIVE-EXPIRE <0|1>",
     "    With 0, keys that are due are removed only when somebody asks for them.",
     "SLEEP <seconds>",
@@ -94,6 +96,13 @@ def _object(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
     return SimpleString(line.encode())
 
 
+def _reload(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
+    if ctx.engine.snapshots is None:
+        raise CommandError(errors.NO_PERSISTENCE)
+    ctx.engine.snapshots.reload()
+    return OK
+
+
 def _set_active_expire(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
     ctx.engine.keyspace.active_expiry = _leading_number(argv[2]) != 0
     return OK
@@ -121,6 +130,7 @@ _SUBCOMMANDS: dict[bytes, tuple[int, int, Callable[[Session, Sequence[bytes]], A
     b"digest-value": (2, _ANY_NUMBER, _digest_value),
     b"help": (2, 2, _help),
     b"object": (3, 3, _object),
+    b"reload": (2, 2, _reload),
     b"set-active-expire": (3, 3, _set_active_expire),
     b"sleep": (3, 3, _sleep),
 }

@@ -5,6 +5,7 @@ A snapshot is written under a temporary name, synced, and renamed: whatever happ
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import time
@@ -15,7 +16,7 @@ from kedis.engine import Engine
 from kedis.errors import CommandError
 from kedis.persistence.aof import remove_if_there
 from kedis.persistence.child import Child, Outcome, reason_of
-from kedis.persistence.rdb_file import replace_file, write_rdb
+from kedis.persistence.rdb_file import DamagedSnapshot, SnapshotLoader, replace_file, write_rdb
 
 log = logging.getLogger("kedis.rdb")
 
@@ -99,6 +100,31 @@ class Saver:
             log.error("cannot save to %s: %s", path, reason_of(error))
             raise CommandError(errors.PLAIN) from None
         self._succeeded(self._engine.keyspace.dirty)
+
+    def reload(self) -> None:
+        """Save, and load that in place of what is in memory, while everybody waits.  Raises CommandError."""
+        self.save()
+        engine = self._engine
+        for database in engine.keyspace.databases:
+            database.clear()
+        engine.set_loading(True)
+        try:
+            loader = SnapshotLoader(engine, self.path())
+            for _ in loader.steps():
+                pass
+        except (DamagedSnapshot, OSError) as error:
+            log.critical("cannot load what was just saved: %s", error)
+            raise CommandError(errors.RELOAD_FAILED) from None
+        finally:
+            engine.set_loading(False)
+        self.loaded(loader.keys, loader.expired)
+
+    def flushed(self) -> None:
+        """All data were removed on request: where save points are set, no file may bring them back."""
+        self.cancel()
+        if self._engine.config.save:
+            with contextlib.suppress(CommandError):  # it is logged
+                self.save()
 
     def background(self, *, schedule: bool) -> bytes:
         """BGSAVE; returns its reply.  Raises CommandError."""

@@ -288,6 +288,47 @@ def test_a_failed_child_tells_why() -> None:
     assert "ended with status 9" in outcome.failure
 
 
+def saving(tmp_path: Path, **settings: str) -> tuple[Client, Saver]:
+    """A client of an engine that saves without a child."""
+    settings = {"appendonly": "no", "dir": str(tmp_path), "enable_debug_command": "yes", **settings}
+    client = Client(
+        Engine(Config({name.replace("_", "-"): text for name, text in settings.items()}), clock=Clock())
+    )
+    client.engine.snapshots = Saver(client.engine, fork=False)
+    return client, client.engine.snapshots
+
+
+def test_debug_reload_changes_nothing(tmp_path: Path) -> None:
+    client, saver = saving(tmp_path)
+    client.call("SET", "a", 1, "PX", 1_000_000)
+    client.call("APPEND", "b", "x")
+    client.call("SELECT", 3)
+    for words in (("RPUSH", "l"), ("SADD", "s"), ("HSET", "h"), ("ZADD", "z")):
+        client.call(*words, *range(400))
+    before = client.call("DEBUG", "DIGEST"), client.call("DBSIZE"), client.engine.keyspace.used
+    assert client.call("DEBUG", "RELOAD") == b"OK"
+    after = client.call("DEBUG", "DIGEST"), client.call("DBSIZE"), client.engine.keyspace.used
+    assert after[:2] == before[:2]
+    assert after[2] == pytest.approx(before[2], rel=0.05)
+    client.engine.keyspace.check()
+    assert saver.rdb_changes_since_last_save == 0
+    assert sorted(client.call("SCAN", 0, "COUNT", 100)[1]) == [b"h", b"l", b"s", b"z"]
+
+
+def test_flushall_empties_the_file_where_there_are_save_points(tmp_path: Path) -> None:
+    client, saver = saving(tmp_path, save="3600 1")
+    client.call("SET", "a", 1)
+    client.call("SAVE")
+    client.call("FLUSHDB")
+    assert saver.rdb_saves == 1
+    client.call("FLUSHALL")
+    assert saver.rdb_saves == 2
+    assert b"\xfe" not in (tmp_path / "dump.rdb").read_bytes()[:-9]
+    client.call("CONFIG", "SET", "save", "")
+    client.call("FLUSHALL")
+    assert saver.rdb_saves == 2
+
+
 def test_save_points(tmp_path: Path) -> None:
     client = Client(
         Engine(Config({"appendonly": "no", "dir": str(tmp_path), "save": "60 2 300 1"}), clock=Clock())
