@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
+import sys
 import threading
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +32,12 @@ class Prometheus:
         target: address of the metrics.
         port: of its API.
         patient: let alerts wait as long as they shall before they fire; else they fire at once.
+        locust: address of Locust's metrics, where there are any.
     """
 
-    def __init__(self, folder: Path, target: str, port: int, patient: bool = True) -> None:
+    def __init__(
+        self, folder: Path, target: str, port: int, *, patient: bool = True, locust: str = ""
+    ) -> None:
         self.port = port
         config = yaml.safe_load((ROOT / "ops" / "prometheus" / "prometheus.yml").read_text())
         config["global"] = {"scrape_interval": "500ms", "evaluation_interval": "500ms"}
@@ -45,6 +51,8 @@ class Prometheus:
             (folder / "rules").mkdir(exist_ok=True)
             (folder / name).write_text(yaml.safe_dump(rules))
         places = {"kedis": target, "prometheus": f"127.0.0.1:{port}"}
+        if locust:
+            places["locust"] = locust
         config["scrape_configs"] = [job for job in config["scrape_configs"] if job["job_name"] in places]
         for job in config["scrape_configs"]:
             job["static_configs"] = [{"targets": [places[job["job_name"]]]}]
@@ -77,6 +85,26 @@ class Prometheus:
         """End it."""
         self.process.kill()
         self.process.wait()
+
+
+@contextlib.contextmanager
+def locust_load(url: str, metrics_port: int, users: int) -> Iterator[None]:
+    """Locust with the users of all scenarios, on the server at ``url``; its metrics are at ``metrics_port``."""
+    words = [sys.executable, "-m", "locust", "--locustfile", "locustfiles/scenario_mixed.py", "--headless"]
+    words += ["--users", str(users), "--spawn-rate", str(users / 4), "--host", url, "--only-summary"]
+    words += ["--think-ms", "20", "--loglevel", "ERROR"]
+    process = subprocess.Popen(
+        words,
+        cwd=ROOT,
+        env={**os.environ, "LOCUST_METRICS_PORT": str(metrics_port)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
 
 
 def mixed_load(server: kedis.Server, stop: threading.Event) -> None:
