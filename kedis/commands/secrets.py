@@ -20,4 +20,16 @@ def secret_positions(command: str, argv: Sequence[bytes]) -> Sequence[int]:
     if command == "hello":
         at = next((at for at, word in enumerate(argv) if at > 1 and word.upper() == b"AUTH"), len(argv))
         return at + 1, at + 2
+    if command == "migrate":
+        return _passwords_of_migrate(argv)
     return ()
+
+
+def _passwords_of_migrate(argv: Sequence[bytes]) -> list[int]:
+    positions: list[int] = []
+    at = 6
+    while at < len(argv) and (word := argv[at].lower()) != b"keys":
+        count = {b"auth": 1, b"auth2": 2}.get(word, 0)
+        positions += range(at + 1, at + 1 + count)
+        at += 1 + count
+    return positions

@@ -164,9 +164,11 @@ def _old_double(source: Source) -> float:
 
 def _double(source: Source, text: bytes) -> float:
     try:
-        return float(text)
+        if b"_" not in text:  # which float() would take
+            return float(text)
     except ValueError:
-        raise source.fail("a score that is not a number") from None
+        pass
+    raise source.fail("a score that is not a number")
 
 
 def _sorted_set(source: Source, members: Sequence[bytes], scores: Iterable[float]) -> SortedSet:

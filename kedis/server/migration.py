@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import gevent
-import hiredis
 from gevent import socket
 
 from kedis import errors
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from kedis.server.server import NetworkServer
     from kedis.session import Session
 
-_RECEIVED = 64 * 1024
+_RECEIVED = _LONGEST_LINE = 64 * 1024
 
 
 class Migrations:
@@ -41,24 +40,28 @@ class Migrations:
                 failure = errors.MIGRATE_READING
                 replies.extend(_replies(connection, len(migration.requests)))
                 failure = ""
-        except OSError:
+        except (OSError, ValueError, OverflowError):  # the latter two are for what cannot be an address
             failure = failure or errors.MIGRATE_WRITING
         self._engine.blocking.finish(waiter, lambda session, _: migration.finish(session, replies, failure))
 
 
-def _replies(connection: Any, count: int) -> Iterator[Any]:
-    """The replies to ``count`` requests, errors as text, as far as they come.  Raises OSError."""
-    reader = hiredis.Reader(protocolError=ConnectionError)
+def _replies(connection: Any, count: int) -> Iterator[bytes | str]:
+    """The replies to ``count`` requests, errors as text, as far as they come.  Raises OSError.
+
+    All that is asked is answered in a line; no other reply is taken from a server that is not ours.
+    """
+    received = b""
     while count:
-        reply = reader.gets()
-        if reply is not False:
+        line, end, rest = received.partition(b"\r\n")
+        if end and line[:1] in (b"+", b"-"):
+            received = rest
             count -= 1
-            yield str(reply) if isinstance(reply, hiredis.ReplyError) else reply
+            yield line[1:].decode("utf-8", "replace") if line.startswith(b"-") else line[1:]
             continue
-        data = connection.recv(_RECEIVED)
+        data = b"" if end or len(line) > _LONGEST_LINE else connection.recv(_RECEIVED)
         if not data:
-            raise ConnectionError("the other server has closed the connection")
-        reader.feed(data)
+            raise ConnectionError("the other server has closed the connection, or speaks another language")
+        received += data
 
 
 def _encode(words: list[bytes]) -> bytes:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from kedis.observability.slowlog import shown_words
 from tests.commands.driver import ErrorReply
 from tests.oracle import Oracle
 from tests.persistence.server import Kedis, Wire, encode
@@ -118,10 +119,39 @@ def test_nobody_there_or_nobody_answers(wire: Wire) -> None:
     assert "cannot run inside a transaction" in str(wire.call("EXEC")[0])
 
 
+@pytest.mark.parametrize("host", ["x" * 300, "a..b", "\udcff", "a\0b", ""])
+def test_what_cannot_be_an_address(wire: Wire, host: str) -> None:
+    wire.call("SET", "a", 1)
+    reply = wire.call("MIGRATE", host.encode("utf-8", "surrogateescape"), 1, "a", 0, 500)
+    assert reply == ErrorReply("IOERR error or timeout writing to target instance")
+    assert wire.call("MIGRATE", HOST, 2**70, "a", 0, 500) == reply
+    assert wire.call("GET", "a") == b"1"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"nonsense\r\n", b"*1000000000\r\n", b"+OK\r\n$2\r\nOK\r\n", b"+OK\r\n+O", b"+" * 100_000, b"\0\r\n"],
+)
+def test_what_speaks_another_language(wire: Wire, answer: bytes) -> None:
+    wire.call("SET", "a", 1)
+    other = Slow(answer)
+    other.answer.set()
+    reply = wire.call("MIGRATE", HOST, other.port, "a", 0, 10_000)
+    assert reply == ErrorReply("IOERR error or timeout reading from target instance")
+    assert wire.call("GET", "a") == b"1"
+
+
+def test_passwords_are_not_shown() -> None:
+    words = b"MIGRATE host 1 key 0 10 COPY AUTH secret AUTH2 name secret KEYS auth secret".split()
+    shown = b" ".join(shown_words("migrate", words))
+    assert shown.endswith(b"AUTH (redacted) AUTH2 (redacted) (redacted) KEYS auth secret")
+
+
 class Slow:
     """A server that answers when the test says so."""
 
-    def __init__(self) -> None:
+    def __init__(self, reply: bytes = b"+OK\r\n+OK\r\n") -> None:
+        self._reply = reply
         self.answer = threading.Event()
         self.asked = threading.Event()
         self._listener = socket.create_server((HOST, 0))
@@ -134,7 +164,7 @@ class Slow:
             connection.recv(65536)
             self.asked.set()
             assert self.answer.wait(20)
-            connection.sendall(b"+OK\r\n+OK\r\n")
+            connection.sendall(self._reply)
 
 
 def test_others_go_on_and_what_they_change_is_not_deleted(wire: Wire, kedis: Kedis) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import struct
+import tracemalloc
 from collections.abc import Iterator
 from itertools import chain
 from random import Random
@@ -391,6 +392,23 @@ def test_a_length_is_not_believed() -> None:
                 decode_value(Source(claim + b"x"), kind)
     with pytest.raises(RdbError, match="bytes"):
         Source(b"\xc3\x01\x81" + b"\xff" * 8 + b"\x00").string()
+
+
+@pytest.mark.parametrize("text", [b"1_0", b"", b"nan", b"x", b"1 2", b"\xb2"])
+def test_a_score_that_is_no_number_is_refused(text: bytes) -> None:
+    with pytest.raises(RdbError, match="not a number"):
+        decode_value(Source(b"\x01\x01a" + bytes([len(text)]) + text), 3)
+
+
+def test_compressed_bytes_cost_no_more_than_they_come_to() -> None:
+    packed = b"\x00a" + b"\xe0\xff\x00" * 1000
+    claim = b"\xc3" + encode_length(len(packed)) + encode_length(512 << 20) + packed
+    tracemalloc.start()
+    with pytest.raises(RdbError, match="less than was announced"):
+        Source(claim).string()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1 << 20
 
 
 # -- the commands -----------------------------------------------------------------------------------------
