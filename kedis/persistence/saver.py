@@ -88,6 +88,8 @@ class Saver:
 
     def save(self) -> None:
         """Save here and now.  Raises CommandError."""
+        if self._engine.loading:  # what is there is a part of the file that would be replaced
+            raise CommandError(errors.LOADING)
         if self._child is not None:
             raise CommandError(errors.BGSAVE_IN_PROGRESS)
         path = self.path()

@@ -122,7 +122,7 @@ class AofService:
         loader = self.aof.replay
         assert loader is not None  # open() made it
         try:
-            with loading_state(self._network, self.aof):
+            with loading_state(self._network, self.aof, interrupted):
                 for _ in in_slices(loader.steps(), Progress(loader, log), self._network):
                     if interrupted():
                         return

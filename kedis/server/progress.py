@@ -65,8 +65,11 @@ class Progress:
 
 
 @contextlib.contextmanager
-def loading_state(network: NetworkServer, figures: Aof) -> Iterator[None]:
-    """While this lasts, the server is loading."""
+def loading_state(network: NetworkServer, figures: Aof, interrupted: Callable[[], bool]) -> Iterator[None]:
+    """While this lasts, the server is loading.
+
+    Where it was ``interrupted`` that stays so: a part of the data must not be served, and by no means be saved.
+    """
     engine = network.engine
     engine.set_loading(True)
     figures.loading_start_time = int(time.time())
@@ -78,7 +81,8 @@ def loading_state(network: NetworkServer, figures: Aof) -> Iterator[None]:
     finally:
         figures.loading_start_time = 0
         figures.load_seconds = time.monotonic() - began
-        engine.set_loading(False)
+        if not interrupted():
+            engine.set_loading(False)
         if collecting:
             gc.enable()
 

@@ -44,7 +44,7 @@ class SavingService:
         if not os.path.exists(path):
             return
         try:
-            with loading_state(self._network, self._aof):
+            with loading_state(self._network, self._aof, interrupted):
                 loader = self._aof.loader = SnapshotLoader(self._engine, path)
                 for _ in in_slices(loader.steps(), Progress(loader, log), self._network):
                     if interrupted():
@@ -81,9 +81,10 @@ class SavingService:
     def save_at_end(self, words: frozenset[str]) -> bool:
         """Save before the server ends, if ``words`` (of SHUTDOWN, or the settings) or the save points want it.
 
-        Returns False when that failed and ``force`` is not among them.
+        A server that is still loading has nothing to save, as in Redis.  Returns False when saving failed and
+        ``force`` is not among them.
         """
-        if "nosave" in words or not ("save" in words or self._engine.config.save):
+        if self._engine.loading or "nosave" in words or not ("save" in words or self._engine.config.save):
             return True
         self.saver.cancel()
         try:

@@ -19,7 +19,9 @@ from kedis.persistence.child import Child
 from kedis.persistence.rdb_file import DamagedSnapshot, SnapshotLoader, write_rdb
 from kedis.persistence.saver import Saver
 from tests.commands.driver import Client, Clock, ErrorReply
-from tests.persistence.server import Kedis, Wire
+from tests.persistence.folders import MANIFEST
+from tests.persistence.server import Kedis, Wire, write_folder
+from tests.persistence.test_start import first_connection
 from tests.persistence.test_with_redis import Redis, content, fill
 
 OFF = ("--appendonly", "no")
@@ -286,6 +288,40 @@ def test_a_failed_child_tells_why() -> None:
     while (outcome := child.poll()) is None:
         time.sleep(0.005)
     assert "ended with status 9" in outcome.failure
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A snapshot that takes a good part of a second to load."""
+    client = Client(Engine(Config({"appendonly": "no"})))
+    client.call("MSET", *(f"{name}:{number}" for number in range(300_000) for name in ("key", "value")))
+    path = tmp_path_factory.mktemp("made") / "dump.rdb"
+    write_rdb(client.engine, str(path))
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("end", ["SIGTERM", "SHUTDOWN", "SHUTDOWN SAVE"])
+@pytest.mark.parametrize("flags", [OFF, ()], ids=["snapshot", "append-only file"])
+def test_an_end_while_loading_leaves_the_files_alone(
+    tmp_path: Path, large: bytes, flags: tuple[str, ...], end: str
+) -> None:
+    snapshot = large
+    if not flags:
+        snapshot = b"another"
+        base = "appendonly.aof.1.base.rdb"
+        write_folder(tmp_path, {base: large, MANIFEST: f"file {base} seq 1 type b\n".encode()})
+    (tmp_path / "dump.rdb").write_bytes(snapshot)
+    kedis = Kedis(tmp_path, *flags, "--save", "3600 1", "--enable-debug-command", "yes", wait=False)
+    wire = first_connection(kedis.port)
+    loading = ErrorReply("LOADING Redis is loading the dataset in memory")
+    assert wire.pipeline([("PING",), ("SAVE",), ("DEBUG", "RELOAD")]) == [loading] * 3
+    if end == "SIGTERM":
+        os.kill(kedis.process.pid, signal.SIGTERM)
+    else:
+        wire.send(*end.split())
+    assert kedis.process.wait(20) == 0
+    assert "loaded" not in kedis.log(), "it was still loading"
+    assert (tmp_path / "dump.rdb").read_bytes() == snapshot
 
 
 def saving(tmp_path: Path, **settings: str) -> tuple[Client, Saver]:
