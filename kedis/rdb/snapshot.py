@@ -157,7 +157,10 @@ class SnapshotReader:
         while (code := byte()) != _END:
             if code < 0x40 and is_value_type(code):
                 key = string()
-                value = decode_value(source, code) if code else string()
+                try:
+                    value = decode_value(source, code) if code else string()
+                except RdbError as error:
+                    raise RdbError(f"{error.reason} in the key {key[:64]!r}", error.offset) from None
                 # Not Record(...), which takes 0.2 us more.
                 yield _new(Record, (database, key, value, expire_at_ms, idle, frequency))
                 expire_at_ms = idle = frequency = None

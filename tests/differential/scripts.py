@@ -18,7 +18,7 @@ _DATABASES = 16
 _MOST_CURSORS = 2000
 
 #: Values big enough for the other representation of their type in Redis.
-_FILLS = (
+FILLS = (
     [b"ZADD", b"zset:3", *(word for n in range(140) for word in (b"%d" % (n % 40), b"m%d" % n))],
     [b"SADD", b"set:3", *(b"%d" % n for n in range(520))],
     [b"SADD", b"set:2", b"word", *(b"%d" % n for n in range(40))],
@@ -37,7 +37,7 @@ def draw_script(random: Random, names: Sequence[str], least: int = 20, most: int
     """A sequence of calls by two clients, with whole transactions among them."""
     choices = grammar.weighted_names(random, names)
     script: list[Step] = [(0, [b"HELLO", b"3"])] if random.randint(0, 1) else []
-    fills = [words for words in _FILLS if words[0].decode().lower() in names]
+    fills = [words for words in FILLS if words[0].decode().lower() in names]
     script += [(0, list(random.choice(fills))) for _ in range(random.randint(0, 4))]
     length = random.randint(least, most)
     while len(script) < length:
