@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -22,6 +23,41 @@ import yaml
 import kedis
 
 ROOT = Path(__file__).parent.parent.parent
+
+
+class ServerProcess:
+    """A server in a process of its own, as a context manager: nothing but Kedis is in its figures.
+
+    Args:
+        settings: as those of :class:`kedis.Server`.
+    """
+
+    def __init__(self, **settings: object) -> None:
+        words = [sys.executable, "-m", "kedis", "--port", "0"]
+        for name, value in settings.items():
+            words += [f"--{name.replace('_', '-')}", str(value)]
+        self._process = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        self.port = self._port()
+        self.url = f"redis://127.0.0.1:{self.port}"
+
+    def _port(self) -> int:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            if found := re.search(r"ready to accept connections on port (\d+)", line):
+                threading.Thread(target=self._process.stdout.read, daemon=True).start()
+                return int(found[1])
+        raise RuntimeError("the server did not start")
+
+    def client(self) -> redis.Redis:
+        """A new client."""
+        return redis.Redis(port=self.port)
+
+    def __enter__(self) -> ServerProcess:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._process.terminate()
+        self._process.wait()
 
 
 class Prometheus:
@@ -107,7 +143,7 @@ def locust_load(url: str, metrics_port: int, users: int) -> Iterator[None]:
         process.wait()
 
 
-def mixed_load(server: kedis.Server, stop: threading.Event) -> None:
+def mixed_load(server: kedis.Server | ServerProcess, stop: threading.Event) -> None:
     """A bit of everything that moves a number, bad things among it."""
     client = server.client()
     blocked = server.client()
@@ -139,7 +175,8 @@ def mixed_load(server: kedis.Server, stop: threading.Event) -> None:
         with server.client() as brief:
             brief.ping()
         if turn % 20 == 0:
-            client.bgrewriteaof()
+            with contextlib.suppress(redis.ResponseError):  # the last one is not over
+                client.bgrewriteaof()
         time.sleep(0.01)
     blocked.close()
     listening.close()

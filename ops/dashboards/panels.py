@@ -88,7 +88,8 @@ def table(title: str, description: str, unit: str, expr: str, legend: str, width
 
 def quantiles(metric: str, labels: str = "", by: str = "", selected: bool = True) -> list[tuple[str, str]]:
     """The expressions for p50, p99 and p99.9 of a histogram; ``selected``: of the instances chosen above."""
-    selector = f'{metric}_bucket{{instance=~"$instance"{labels}}}' if selected else f"{metric}_bucket"
+    chosen = 'instance=~"$instance"' if selected else ""
+    selector = f"{metric}_bucket{{{chosen}{labels}}}"
     grouped = f"sum by (le{by}) (rate({selector}[$__rate_interval]))"
     return [
         (f"histogram_quantile({share}, {grouped})", name)

@@ -1,17 +1,22 @@
 """``python -m ops.dashboards.render [--seconds N]``: the dashboards as pictures, without Grafana.
 
 Starts a server, a mixed load and a Prometheus with the shipped configuration, waits, runs every panel's expressions
-through Prometheus's API, and draws what comes with matplotlib into ``docs/images``.
+through Prometheus's API, and draws what comes with matplotlib into ``docs/images``.  The load test's dashboard has a
+server of its own, on which Locust works.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import math
+import re
 import socket
 import tempfile
 import threading
 import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +25,23 @@ import matplotlib as mpl
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
+from PIL import Image
 
-import kedis
 from ops.dashboards.boards import BOARDS
-from ops.dashboards.demo import ROOT, Prometheus, mixed_load
+from ops.dashboards.demo import ROOT, Prometheus, ServerProcess, locust_load, mixed_load
 from ops.dashboards.expressions import filled_in
 from ops.dashboards.panels import Board, Panel, Query
 
 IMAGES = ROOT / "docs" / "images"
 #: Inches of a unit of Grafana's grid, across and down.
-_ACROSS, _DOWN = 0.62, 0.28
+_ACROSS, _DOWN = 0.58, 0.27
+_DOTS_PER_INCH = 90
+#: Units of the grid that a row's title takes.
+_HEADING = 2
+#: Of many lines, so many of the highest are named.
 _MOST_LEGENDS = 8
 _BACKGROUND, _TEXT = "#181b1f", "#d0d4da"
+_COLOURS = {"green": "#73bf69", "yellow": "#fade2a", "red": "#f2495c"}
 
 
 class Drawing:
@@ -50,17 +60,23 @@ class Drawing:
         grid = figure.add_gridspec(
             height, 24, hspace=6.0, wspace=6.0, left=0.04, right=0.99, top=0.94, bottom=0.03
         )
-        figure.suptitle(board.title, color=_TEXT, fontsize=13, x=0.04, ha="left")
+        figure.suptitle(board.title, color=_TEXT, fontsize=14, x=0.04, ha="left")
         for panel, x, y in places:
             axes = figure.add_subplot(grid[y : y + panel.height - 1, x : x + panel.width])
             self._panel(axes, panel)
-        figure.savefig(path, dpi=75, facecolor=_BACKGROUND)
+        for title, y in _headings(board):
+            axes = figure.add_subplot(grid[y, :])
+            axes.set_axis_off()
+            axes.text(-0.02, 0.0, title, color=_TEXT, fontsize=11, weight="bold", transform=axes.transAxes)
+        drawn = io.BytesIO()
+        figure.savefig(drawn, dpi=_DOTS_PER_INCH, facecolor=_BACKGROUND)
+        Image.open(drawn).convert("RGB").quantize(256).save(path, optimize=True)  # a third of the size
         plt.close(figure)
 
     def _panel(self, axes: Axes, panel: Panel) -> None:
         axes.set_facecolor(_BACKGROUND)
-        axes.set_title(panel.title, color=_TEXT, fontsize=8, loc="left")
-        axes.tick_params(colors=_TEXT, labelsize=6)
+        axes.set_title(panel.title, color=_TEXT, fontsize=9, loc="left")
+        axes.tick_params(colors=_TEXT, labelsize=7)
         for side in axes.spines.values():
             side.set_color("#34383e")
         {"lines": self._lines, "stat": self._stat, "heatmap": self._heatmap, "table": self._table}[
@@ -89,17 +105,37 @@ class Drawing:
             if axes.get_ylim()[1] > value:
                 axes.axhline(value, color=colour, linewidth=0.7, linestyle="--")
         if panel.least is not None:
-            axes.set_ylim(bottom=panel.least)
+            axes.set_ylim(panel.least, axes.get_ylim()[1] * 1.1)  # room for the names, and a line at the top
         axes.yaxis.set_major_formatter(lambda value, _: shown(value, panel.unit))
+        axes.xaxis.set_major_formatter(lambda moment, _: shown(moment, "s"))
+        axes.set_xlim(-self._seconds, 0)
         axes.grid(color="#2a2e34", linewidth=0.4)
-        if 0 < len(courses) <= _MOST_LEGENDS:
-            axes.legend(fontsize=5, labelcolor=_TEXT, frameon=False, loc="upper left", ncols=2)
+        highest = sorted(courses, key=lambda name: -_last_number(courses[name][1]))[:_MOST_LEGENDS]
+        drawn = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+        named = [name for name in courses if name in highest and name]
+        if named:
+            axes.legend(
+                [drawn[name] for name in named],
+                named,
+                fontsize=6,
+                labelcolor=_TEXT,
+                facecolor=_BACKGROUND,
+                edgecolor="none",
+                framealpha=0.6,
+                loc="upper left",
+                ncols=2,
+            )
 
     def _stat(self, axes: Axes, panel: Panel) -> None:
         samples = self._prometheus.samples(filled_in(panel.queries[0].expr, "10s"))
-        text = shown(float(samples[0]["value"][1]), panel.unit) if samples else "no data"
+        value = float(samples[0]["value"][1]) if samples else math.nan
+        colour = "green"
+        for bound, beyond in panel.thresholds:
+            if value >= bound:
+                colour = beyond
         axes.set_axis_off()
-        axes.text(0.5, 0.4, text, color="#73bf69", fontsize=15, ha="center", va="center")
+        words = shown(value, panel.unit)
+        axes.text(0.5, 0.4, words, color=_COLOURS[colour], fontsize=18, ha="center", va="center")
 
     def _heatmap(self, axes: Axes, panel: Panel) -> None:
         rows = sorted(
@@ -135,9 +171,9 @@ class Drawing:
         axes.set_axis_off()
         for number, sample in enumerate(samples[:10]):
             place = 0.95 - number * 0.1
-            axes.text(0.02, place, _legend(query, sample["metric"]), color=_TEXT, fontsize=7, va="top")
+            axes.text(0.02, place, _legend(query, sample["metric"]), color=_TEXT, fontsize=8, va="top")
             value = shown(float(sample["value"][1]), panel.unit)
-            axes.text(0.98, place, value, color=_TEXT, fontsize=7, va="top", ha="right")
+            axes.text(0.98, place, value, color=_TEXT, fontsize=8, va="top", ha="right")
 
 
 def _stack(axes: Axes, courses: dict[str, tuple[list[float], list[float]]]) -> None:
@@ -150,25 +186,36 @@ def _stack(axes: Axes, courses: dict[str, tuple[list[float], list[float]]]) -> N
 
 
 def _places(board: Board) -> list[tuple[Panel, int, int]]:
-    """Where Grafana puts the panels: rows from left to right."""
+    """Where Grafana puts the panels: below their row's heading, from left to right."""
     found = []
-    y = 1
+    y = 0
     for row in board.rows:
         x = highest = 0
+        y += _HEADING
         for panel in row.panels:
             if x + panel.width > 24:
                 x, y, highest = 0, y + highest, 0
             found.append((panel, x, y))
             x, highest = x + panel.width, max(highest, panel.height)
-        y += highest + 1
+        y += highest
     return found
+
+
+def _headings(board: Board) -> list[tuple[str, int]]:
+    """The rows' titles, and where they begin."""
+    tops = {id(panel): y for panel, _, y in _places(board)}
+    return [(row.title, tops[id(row.panels[0])] - _HEADING) for row in board.rows]
 
 
 def _legend(query: Query, labels: dict[str, str]) -> str:
     text = query.legend or ", ".join(labels.values())
     for name, value in labels.items():
         text = text.replace("{{" + name + "}}", value)
-    return text
+    return re.sub(r"\{\{\w+\}\}", "", text).strip()
+
+
+def _last_number(values: list[float]) -> float:
+    return next((value for value in reversed(values) if not math.isnan(value)), -math.inf)
 
 
 def shown(value: float, unit: str) -> str:
@@ -195,31 +242,55 @@ def _free_port() -> int:
         return port
 
 
-def main() -> None:
-    """Draw all boards."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=90, help="how long the load runs before")
-    seconds = parser.parse_args().seconds
-    IMAGES.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder:
-        port = _free_port()
-        settings = {"appendonly": "yes", "dir": f"{folder}/kedis", "appendfsync": "always"}
-        settings |= {"maxmemory": "3mb", "maxmemory_policy": "allkeys-lru", "slowlog_log_slower_than": "50"}
-        with kedis.Server(port=0, metrics_port=port, **settings) as server:
+@contextlib.contextmanager
+def watched(
+    boards: Sequence[Board], settings: dict[str, str], users: int
+) -> Iterator[Callable[[float], None]]:
+    """A server under load with a Prometheus; gives what draws ``boards`` after so many seconds.
+
+    Args:
+        users: of Locust; where there are none, the mixed load of :mod:`ops.dashboards.demo`.
+    """
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as at_end:
+        metrics, locust = _free_port(), _free_port()
+        settings = {"appendonly": "yes", "dir": f"{folder}/kedis", **settings}
+        server = at_end.enter_context(ServerProcess(metrics_port=metrics, **settings))
+        prometheus = Prometheus(
+            Path(folder), f"127.0.0.1:{metrics}", _free_port(), locust=f"127.0.0.1:{locust}" if users else ""
+        )
+        at_end.callback(prometheus.stop)
+        if users:
+            at_end.enter_context(locust_load(server.url, locust, users))
+        else:
             stop = threading.Event()
             load = threading.Thread(target=mixed_load, args=(server, stop))
             load.start()
-            prometheus = Prometheus(Path(folder), f"127.0.0.1:{port}", _free_port())
-            try:
-                print(f"loading for {seconds:.0f} s")
-                time.sleep(seconds)
-                for board in BOARDS[:-1]:  # the load test's has its own picture, with Locust's part
-                    Drawing(prometheus, seconds).board(board, IMAGES / f"{board.uid}.png")
-                    print(IMAGES / f"{board.uid}.png")
-            finally:
-                prometheus.stop()
-                stop.set()
-                load.join(30)
+            at_end.callback(load.join, 30)
+            at_end.callback(stop.set)
+
+        def draw(seconds: float) -> None:
+            print(f"loading for {seconds:.0f} s")
+            time.sleep(seconds)
+            for board in boards:
+                path = IMAGES / f"{board.uid}.png"
+                Drawing(prometheus, seconds).board(board, path)
+                print(path)
+
+        yield draw
+
+
+def main() -> None:
+    """Draw all boards."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=90, help="how long each load runs before")
+    seconds = parser.parse_args().seconds
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    full = {"maxmemory": "3mb", "maxmemory_policy": "allkeys-lru", "slowlog_log_slower_than": "50"}
+    *boards, load_test = BOARDS
+    with watched(boards, {"appendfsync": "always", **full}, users=0) as draw:
+        draw(seconds)
+    with watched([load_test], {}, users=30) as draw:
+        draw(seconds)
 
 
 if __name__ == "__main__":

@@ -219,10 +219,23 @@ CLIENTS = Board(
             [
                 lines(
                     "Connections",
-                    "By what they are doing, and how many may be.",
+                    "By what they are doing.",
                     "short",
                     (f"sum by (state) (kedis_clients{{{INSTANCE}}})", "{{state}}"),
-                    (f"sum(kedis_clients_limit{{{INSTANCE}}})", "maxclients"),
+                    stacked=True,
+                    width=6,
+                ),
+                lines(
+                    "Of maxclients",
+                    "Connections as a share of those that may be; beyond, clients are refused.",
+                    "percentunit",
+                    (
+                        f"sum by (instance) (kedis_clients{{{INSTANCE}}})"
+                        f" / sum by (instance) (kedis_clients_limit{{{INSTANCE}}})",
+                        "{{instance}}",
+                    ),
+                    thresholds=[(0.8, YELLOW), (1.0, RED)],
+                    width=6,
                 ),
                 lines(
                     "Coming and going",
@@ -231,6 +244,7 @@ CLIENTS = Board(
                     (rate("kedis_connections_total"), "accepted"),
                     (rate("kedis_connections_rejected_total"), "refused"),
                     (rate("kedis_clients_killed_total", by="limit"), "{{limit}}"),
+                    width=6,
                 ),
                 lines(
                     "Buffers",
@@ -238,6 +252,7 @@ CLIENTS = Board(
                     "bytes",
                     (f"sum(kedis_client_input_buffer_bytes{{{INSTANCE}}})", "input"),
                     (f"sum(kedis_client_output_buffer_bytes{{{INSTANCE}}})", "output"),
+                    width=6,
                 ),
                 lines(
                     "Network",
@@ -337,9 +352,9 @@ LOAD = Board(
                 ),
                 lines(
                     "Latency at the client",
-                    "As Locust measures it.",
+                    "As Locust measures it, network and client included; without commands that wait for others.",
                     "s",
-                    *quantiles("locust_request_duration_seconds", selected=False),
+                    *quantiles("locust_request_duration_seconds", 'method!="wait"', selected=False),
                     width=12,
                 ),
                 lines(
