@@ -36,6 +36,8 @@ IMAGES = ROOT / "docs" / "images"
 #: Inches of a unit of Grafana's grid, across and down.
 _ACROSS, _DOWN = 0.58, 0.27
 _DOTS_PER_INCH = 90
+#: Inches of the title.
+_TITLE = 0.7
 #: Units of the grid that a row's title takes.
 _HEADING = 2
 #: Of many lines, so many of the highest are named.
@@ -56,18 +58,19 @@ class Drawing:
         """Draw one board into a file."""
         places = _places(board)
         height = max(y + panel.height for panel, _, y in places)
-        figure = plt.figure(figsize=(24 * _ACROSS, height * _DOWN + 0.5), facecolor=_BACKGROUND)
+        inches = height * _DOWN + _TITLE
+        figure = plt.figure(figsize=(24 * _ACROSS, inches), facecolor=_BACKGROUND)
         grid = figure.add_gridspec(
-            height, 24, hspace=6.0, wspace=6.0, left=0.04, right=0.99, top=0.94, bottom=0.03
+            height, 24, hspace=6.0, wspace=6.0, left=0.04, right=0.99, top=1 - _TITLE / inches, bottom=0.03
         )
-        figure.suptitle(board.title, color=_TEXT, fontsize=14, x=0.04, ha="left")
+        figure.text(0.04, 1 - 0.4 / inches, board.title, color=_TEXT, fontsize=15, va="center")
         for panel, x, y in places:
             axes = figure.add_subplot(grid[y : y + panel.height - 1, x : x + panel.width])
             self._panel(axes, panel)
         for title, y in _headings(board):
             axes = figure.add_subplot(grid[y, :])
             axes.set_axis_off()
-            axes.text(-0.02, 0.0, title, color=_TEXT, fontsize=11, weight="bold", transform=axes.transAxes)
+            axes.text(0.0, 0.0, title, color=_TEXT, fontsize=11, weight="bold", transform=axes.transAxes)
         drawn = io.BytesIO()
         figure.savefig(drawn, dpi=_DOTS_PER_INCH, facecolor=_BACKGROUND)
         Image.open(drawn).convert("RGB").quantize(256).save(path, optimize=True)  # a third of the size
