@@ -52,6 +52,11 @@ def test_every_panel_is_described(board: Any) -> None:
     assert {variable["name"] for variable in file["templating"]["list"]} >= {"datasource", "instance"}
 
 
+@pytest.mark.parametrize("board", BOARDS, ids=lambda board: str(board.uid))
+def test_every_board_has_a_picture_of_moderate_size(board: Any) -> None:
+    assert 10_000 < (ROOT / "docs" / "images" / f"{board.uid}.png").stat().st_size < 200_000
+
+
 # -- with a real Prometheus -------------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import re
@@ -27,9 +28,11 @@ CONSTRAINTS = ROOT / "ops" / "container" / "constraints.txt"
 ODD = "a b\"c'd\\e\x01 é # %"
 
 
-def words_of(instruction: str) -> list[str]:
-    """The words of the last such instruction of the Dockerfile: the server's."""
-    found: list[str] = json.loads(re.findall(rf"^{instruction} .*?(\[.*\])$", DOCKERFILE, re.MULTILINE)[-1])
+def words_of(instruction: str, stage: str = "kedis") -> list[str]:
+    """The words of such an instruction of a stage of the Dockerfile."""
+    text = re.split(r"^FROM ", DOCKERFILE.partition(f" AS {stage}\n")[2], flags=re.MULTILINE)[0]
+    (words,) = re.findall(rf"^{instruction} (?:.*CMD )?(\[.*\])$", text, re.MULTILINE)
+    found: list[str] = json.loads(words)
     return found
 
 
@@ -87,6 +90,34 @@ def test_the_load_test_gets_the_password_in_its_url() -> None:
     url = load.url(ODD, "kedis:6379")
     pool = redis.ConnectionPool.from_url(url)
     assert pool.connection_kwargs["password"] == ODD and pool.connection_kwargs["host"] == "kedis"
+
+
+def test_the_load_test_works_on_a_server_with_a_password(tmp_path: Path) -> None:
+    if importlib.util.find_spec("locust") is None:
+        pytest.skip("locust is not installed")
+    password, report = tmp_path / "password", tmp_path / "report"
+    password.write_text(ODD.replace("\x01", ""))
+    words = [sys.executable, str(ROOT / "ops" / "container" / "load.py"), *words_of("CMD", "load")]
+    words += [
+        "--headless",
+        "--users",
+        "2",
+        "--run-time",
+        "1s",
+        "--csv",
+        str(report),
+        "--exit-code-on-error",
+        "1",
+    ]
+    server = [sys.executable, "ops/container/serve.py", "--dir", str(tmp_path)]
+    with running(server, KEDIS_PASSWORD_FILE=str(password)) as (port, _, _):
+        variables = {"KEDIS_HOST": f"127.0.0.1:{port}", "KEDIS_PASSWORD_FILE": str(password)}
+        done = subprocess.run(
+            words, cwd=ROOT, env={**os.environ, **variables}, capture_output=True, text=True, timeout=60
+        )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    total = report.with_name("report_stats.csv").read_text().splitlines()[-1].split(",")
+    assert total[1] == "Aggregated" and int(total[2]) > 0 and int(total[3]) == 0
 
 
 def test_a_missing_password_file_is_told() -> None:
