@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -26,9 +27,9 @@ from tests.observability.ports import free_port
 ROOT = Path(__file__).parent.parent.parent
 FILES = sorted((ROOT / "grafana" / "dashboards").glob("*.json"))
 LOCUST = importlib.util.find_spec("locust") is not None
-#: Annotations say when something begins, and alerts that something is wrong: mostly they are silent.  They are
-#: provoked in test_alerts_in_life.py.
-SILENT = ("annotation ", "alert ")
+#: Annotations say when something begins, alerts that something is wrong, runbooks ask what: mostly they are silent.
+#: The first two are provoked in test_alerts_in_life.py.
+SILENT = ("annotation ", "alert ", "runbook ")
 
 
 def test_the_files_are_current() -> None:
@@ -91,7 +92,15 @@ def rules() -> Iterator[Expression]:
                 yield Expression(f"{kind} {rule.get('alert') or rule['record']}", rule["expr"])
 
 
-EVERY = [*rules(), *(found for path in FILES for found in expressions(path, "10s"))]
+def runbooks() -> Iterator[Expression]:
+    text = (ROOT / "ops" / "runbooks.md").read_text()
+    for number, expr in enumerate(
+        re.findall(r"`([^`\n]*\b(?:kedis_[a-z]|redis_[a-z]|instance\w*:|up\{)[^`\n]*)`", text)
+    ):
+        yield Expression(f"runbook {number}", expr)
+
+
+EVERY = [*rules(), *runbooks(), *(found for path in FILES for found in expressions(path, "10s"))]
 
 
 def until(condition: Callable[[], bool], seconds: float) -> bool:
