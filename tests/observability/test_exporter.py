@@ -22,6 +22,8 @@ MOVING = re.compile(
     r"redis_(commands_processed_total|connected_clients|cpu_|net_|total_(reads|writes)_processed|memory_|mem_"
     r"|allocator_|uptime|process_id|start_time|latest_fork)"
 )
+#: What falls with the clock between the exporter's look and the test's own (seconds).
+AGEING = 'redis_db_avg_ttl_seconds{db="db0"}'
 
 
 def samples(port: int) -> dict[str, float]:
@@ -65,6 +67,7 @@ def test_exporter_and_kedis_agree_value_by_value() -> None:
     expected = {name: value for name, value in theirs.items() if not ITS_OWN.match(name)}
     assert set(expected) <= set(mine)
     assert len(expected) > 150
+    assert mine[AGEING] == pytest.approx(expected.pop(AGEING), abs=20)
     compared = {name: value for name, value in expected.items() if not MOVING.match(name)}
     assert len(compared) > 100
     # INFO gives whole microseconds.
