@@ -77,6 +77,9 @@ class Journal(Protocol):
     def append(self, database: int, argv: Sequence[bytes]) -> None:
         """Record one command that ran in ``database``."""
 
+    def keep_wire(self, commands: list[list[bytes]], wire: bytes, form: int) -> None:
+        """All of ``commands`` came as ``wire``, of whose form so much is known, and have just run."""
+
 
 class Postponed(Exception):
     """The command must wait: CLIENT PAUSE, or the client is blocked.
@@ -265,7 +268,14 @@ class Engine:
                 _take_back(session, value)
                 session.encode(self._fault(command, argv, dirty))
             if pending or (dirty != keyspace.dirty and command.writes):
-                self._record(session, command, argv, dirty != keyspace.dirty)
+                if pending or self.replaced or in_transaction or keyspace.used > self.memory_limit:
+                    self._record(session, command, argv, dirty != keyspace.dirty)
+                else:  # nearly always
+                    session.wrote_in_turn = self.turn
+                    if self.journal is not None:
+                        self.journal.append(session.database, argv)
+                    if self._ready:
+                        self.blocking.serve()
             then = clock()
             elapsed = then - now
             counters = command.counters
@@ -576,12 +586,6 @@ class Engine:
             self._fill_up()
         if changed and command.writes:
             session.wrote_in_turn = self.turn
-            if not (pending or self.replaced or self.unit is not None):  # nearly always; 0.1 us less
-                if self.journal is not None:
-                    self.journal.append(session.database, argv)
-                if self._ready:
-                    self.blocking.serve()
-                return
             if not self.replaced:
                 pending.append((session.database, argv))
         self.replaced = False

@@ -90,7 +90,7 @@ class Aof:
 
     @property
     def aof_buffer_length(self) -> int:
-        return len(self._unwritten) + sum(map(len, self.journal.pieces))
+        return len(self._unwritten) + self.journal.size()
 
     def count_sync(self, nanoseconds: int) -> None:
         """Count one sync that took so long."""
@@ -229,7 +229,7 @@ class Aof:
 
     @property
     def has_unwritten(self) -> bool:
-        return bool(self._unwritten) or bool(self.journal.pieces)
+        return bool(self._unwritten) or bool(self.journal.entries)
 
     def wants_rewrite(self) -> bool:
         """The automatic rule: large enough, and grown enough since the last rewrite."""

@@ -1,8 +1,10 @@
-"""The engine's journal: commands that changed something, encoded and gathered until the turn ends.
+"""The engine's journal: commands that changed something, gathered until the turn ends, then encoded.
 
-This is on the path of every write, so :meth:`Journal.append` does as little as it can: the two common shapes, a name
-with one or two arguments, are put down as the pieces of their encoding, most of them shared constants, which one
-``join`` per turn makes into bytes (300 ns a SET; formatting it at once takes 800; ``ops/bench/aof.py``).
+This is on the path of every write, so :meth:`Journal.append` only remembers what a client sent.  When a read has
+brought nothing but commands that were all recorded as they came, the bytes that came are their encoding already, and
+take their place (:meth:`Journal.keep_wire`).  What is left is encoded by :meth:`Journal.take`: the two common shapes, a
+name with one or two arguments, are put down as the pieces of their encoding, most of them shared constants, which one
+``join`` makes into bytes.
 
 SELECT goes before a command of another database than the one before, and before the first of each file.
 """
@@ -11,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from kedis.resp.clean_requests import CANONICAL, is_canonical
 from kedis.resp.replies import encode_command
 
 _TABLE = 1024
@@ -45,50 +48,82 @@ class Journal:
         clock: seconds since 1970, for ``#TS`` comments.
 
     Attributes:
-        pieces: what :meth:`take` will join; empty when there is nothing to write.
+        entries: what :meth:`take` will join, bytes as they are and lists encoded; empty when there is nothing to write.
         timestamps: write ``#TS:SECONDS`` before the first command of a second.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
-        self.pieces: list[bytes] = []
+        self.entries: list[bytes | list[bytes]] = []
         self.timestamps = False
         self._clock = clock
         self._database = -1
         self._second = 0
 
     def append(self, database: int, argv: Sequence[bytes]) -> None:
-        """Record one command that ran in ``database``.  O(size of the command)."""
+        """Record one command that ran in ``database``.
+
+        A list is kept as it is and must not change any more.  O(1) for a list, else O(size of the command).
+        """
         if database != self._database:
             self._database = database
-            self.pieces.append(encode_command((b"SELECT", b"%d" % database)))
+            self.entries.append(encode_command((b"SELECT", b"%d" % database)))
         # What a client sent is a list of bytes; a handler's own words may hold values that change later.
-        if type(argv) is list:
-            try:
-                if len(argv) == 3:
-                    name, key, value = argv
-                    header = _NEXT_HEADERS[len(value)]
-                    self.pieces += (_OPENINGS_3[name], _HEADERS[len(key)], key, header, value, _END)
-                    return
-                if len(argv) == 2:
-                    name, key = argv
-                    self.pieces += (_OPENINGS_2[name], _HEADERS[len(key)], key, _END)
-                    return
-            except IndexError:  # an argument longer than the table
-                pass
-        self.pieces.append(encode_command(argv))
+        self.entries.append(argv if type(argv) is list else encode_command(argv))
+
+    def keep_wire(self, commands: list[list[bytes]], wire: bytes, form: int) -> None:
+        """Take ``wire``, from which all of ``commands`` came, for their encoding, if it is and they came here last.
+
+        Args:
+            form: what the parser said of ``wire`` (:func:`kedis.resp.clean_requests.take_clean`).
+        """
+        entries = self.entries
+        if len(commands) == 1:
+            if form == CANONICAL and entries and entries[-1] is commands[0]:
+                entries[-1] = wire
+        elif entries[-len(commands) :] == commands and is_canonical(form, wire, commands):
+            entries[-len(commands) :] = (wire,)
 
     def take(self) -> bytes:
         """What was recorded since the last call, encoded."""
-        pieces = self.pieces
+        entries = self.entries
         if self.timestamps:
             second = int(self._clock())
             if second != self._second:
                 self._second = second
-                pieces.insert(0, b"#TS:%d\r\n" % second)
-        data = b"".join(pieces)
-        pieces.clear()
+                entries.insert(0, b"#TS:%d\r\n" % second)
+        try:
+            data = b"".join(entries)  # type: ignore[arg-type]
+        except TypeError:  # there are lists among them
+            data = _encode(entries)
+        entries.clear()
         return data
+
+    def size(self) -> int:
+        """About how many bytes wait to be taken.  O(entries)."""
+        return sum(len(entry) if isinstance(entry, bytes) else sum(map(len, entry)) for entry in self.entries)
 
     def begin_file(self) -> None:
         """What comes next goes to another file, which names its database itself."""
         self._database = -1
+
+
+def _encode(entries: Sequence[bytes | list[bytes]]) -> bytes:
+    pieces: list[bytes] = []
+    for entry in entries:
+        if isinstance(entry, bytes):
+            pieces.append(entry)
+            continue
+        try:
+            if len(entry) == 3:
+                name, key, value = entry
+                header = _NEXT_HEADERS[len(value)]
+                pieces += (_OPENINGS_3[name], _HEADERS[len(key)], key, header, value, _END)
+                continue
+            if len(entry) == 2:
+                name, key = entry
+                pieces += (_OPENINGS_2[name], _HEADERS[len(key)], key, _END)
+                continue
+        except IndexError:  # an argument longer than the table
+            pass
+        pieces.append(encode_command(entry))
+    return b"".join(pieces)

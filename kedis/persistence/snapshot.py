@@ -46,7 +46,7 @@ def write_base(
                 if sync_in_steps and file.size - synced > _SYNC_EVERY:
                     file.sync()
                     synced = file.size
-        if journal.pieces:
+        if journal.entries:
             file.write(journal.take())
         os.fsync(file.fd)
     finally:
@@ -59,7 +59,7 @@ def _record_keys(database: Any, journal: Journal) -> Iterator[None]:
     expires = database.expires
     number = database.number
     append = journal.append
-    pieces = journal.pieces
+    entries = journal.entries
     weight = 0
     for key, value in database.data.items():
         if type(value) is bytes:
@@ -74,7 +74,7 @@ def _record_keys(database: Any, journal: Journal) -> Iterator[None]:
                     weight = 0
         if key in expires:
             append(number, (b"PEXPIREAT", key, b"%d" % expires[key]))
-        if weight > _CHUNK or len(pieces) > _CHUNK:
+        if weight > _CHUNK or len(entries) > _CHUNK:
             yield
             weight = 0
 

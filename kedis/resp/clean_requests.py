@@ -19,6 +19,10 @@ Several: hiredis reads replies, a larger language than requests, so its answer n
    so no array has begun that did not end.  A lone type byte at the end, which hiredis swallows, is ruled out
    by the CRLF there.
 
+What was recognised may also be *canonical*: the very bytes that its commands encode to, so that a journal may keep
+them as they came.  One command always is.  Several are, if two bytes that hiredis ignored are CRLF behind every
+argument: where no argument holds a CR, the number of CRLFs tells.
+
 Figures (SET with a key of 16 bytes): 0.8 us for one command, 0.3 us each for sixteen in a chunk, of which
 hiredis takes half; 4 us in the general parser.
 """
@@ -37,6 +41,10 @@ _LIKELY_CUT = 16 * 1024
 _BULK_HEADERS = tuple(b"$%d" % length for length in range(_SHORT))
 _COUNT_LINES = tuple(b"*%d" % count for count in range(_SHORT))
 
+# What is known of the bytes that commands came as: they are canonical; so they are if CRLFs are as many as they should
+# be; nothing.
+CANONICAL, PLAIN, UNKNOWN = 2, 1, 0
+
 _huge_array = re.compile(rb"\*\d{5}").search
 _huge_aggregate = re.compile(rb"[~>|%]\d{5}").search
 
@@ -46,33 +54,80 @@ _NO_MORE: list[bytes] = []
 _readers: list[hiredis.Reader] = []
 
 
-def take_clean(data: bytes) -> tuple[list[list[bytes]], int]:
+def take_clean(data: bytes) -> tuple[list[list[bytes]], int, int]:
     """Cut off the whole, canonical commands at the start of ``data``, as far as this is quickly done.
 
     Args:
         data: what a client sent, from the start of a command on.
 
     Returns:
-        The commands, and the number of bytes that they took.  Zero, where the general parser must look.
+        The commands, the number of bytes that they took (zero, where the general parser must look), and what is known
+        of these bytes: ``CANONICAL``, ``PLAIN`` or ``UNKNOWN``.
 
     O(len(data)).  The memory is that of the result.
     """
+    short = len(data) < _SHORT
+    if short:
+        command = _common(data)
+        if command:
+            return [command], len(data), CANONICAL
     stars = data.count(b"*")
-    if stars == 1 and len(data) < _SHORT:
+    if stars == 1 and short:
         command = _single(data)
-        return ([command], len(data)) if command else ([], 0)
+        return ([command], len(data), CANONICAL) if command else ([], 0, UNKNOWN)
     if data[:1] != b"*":
-        return [], 0
+        return [], 0, UNKNOWN
     if len(data) < _LIKELY_CUT or stars == 1:
-        commands = _pipeline(data, stars)
+        commands, form = _pipeline(data, stars)
         if commands:
-            return commands, len(data)
+            return commands, len(data), form
     end = data.rfind(b"\r\n*") + 2
     if end > 2:
-        commands = _pipeline(data[:end], data.count(b"*", 0, end))
+        commands, form = _pipeline(data[:end], data.count(b"*", 0, end))
         if commands:
-            return commands, end
-    return [], 0
+            return commands, end, form
+    return [], 0, UNKNOWN
+
+
+def is_canonical(form: int, data: bytes, commands: list[list[bytes]]) -> bool:
+    """Whether ``data`` is just what ``commands``, all of them taken from it, encode to.
+
+    Args:
+        form: what :func:`take_clean` said of it.
+
+    O(len(data)) for several commands.
+    """
+    if form == PLAIN:
+        return data.count(b"\r\n") == len(commands) + 2 * sum(map(len, commands))
+    return form == CANONICAL
+
+
+def _common(data: bytes) -> list[bytes] | None:
+    """The one command of two or three words that ``data`` of less than ``_SHORT`` bytes is, or None.
+
+    The same as :func:`_single` in half the time, for nine of ten commands that come alone.
+    """
+    parts = data.split(b"\r\n", 7)
+    if len(parts) == 8:
+        count, name_header, name, key_header, key, value_header, value, rest = parts
+        if (
+            count == b"*3"
+            and key_header == _BULK_HEADERS[len(key)]
+            and value_header == _BULK_HEADERS[len(value)]
+            and name_header == _BULK_HEADERS[len(name)]
+            and not rest
+        ):
+            return [name, key, value]
+    elif len(parts) == 6:
+        count, name_header, name, key_header, key, rest = parts
+        if (
+            count == b"*2"
+            and key_header == _BULK_HEADERS[len(key)]
+            and name_header == _BULK_HEADERS[len(name)]
+            and not rest
+        ):
+            return [name, key]
+    return None
 
 
 def _single(data: bytes) -> list[bytes] | None:
@@ -84,27 +139,27 @@ def _single(data: bytes) -> list[bytes] | None:
     return argv if clean and not parts[-1] and len(parts) % 2 == 0 else None
 
 
-def _pipeline(data: bytes, stars: int) -> list[list[bytes]]:
+def _pipeline(data: bytes, stars: int) -> tuple[list[list[bytes]], int]:
     """The commands that make up the whole of ``data``, which holds ``stars`` stars; none if it is unclean."""
     if data[-2:] != b"\r\n" or _huge_array(data):
-        return []
+        return [], UNKNOWN
     # A number is found five times faster than a string of one byte: 20 ns each in a chunk of 700 bytes.
     foreign = 43 in data or 40 in data or 61 in data or 126 in data or 62 in data or 124 in data or 37 in data
     if foreign and _huge_aggregate(data):
-        return []
+        return [], UNKNOWN
     reader = _readers.pop() if _readers else hiredis.Reader(notEnoughData=_NO_MORE)
     reader.feed(data)
     try:
         commands: list[list[bytes]] = list(iter(reader.gets, _NO_MORE))
         arguments = b"".join(map(b"".join, commands))
     except (hiredis.ProtocolError, TypeError):  # TypeError: something that is not bytes
-        return []
+        return [], UNKNOWN
     if reader.has_data() or not all(commands):
-        return []
+        return [], UNKNOWN
     # Every command has its own star, so that arguments need a count only where there are more.
     if stars != len(commands) and stars - arguments.count(b"*") != len(commands):
-        return []
+        return [], UNKNOWN
     _readers.append(reader)
     if foreign and any(data.count(byte) != arguments.count(byte) for byte in b"+(=~>|%"):
-        return []
-    return commands
+        return [], UNKNOWN
+    return commands, UNKNOWN if 13 in arguments else PLAIN

@@ -23,7 +23,7 @@ import re
 
 from kedis import errors
 from kedis.errors import ProtocolError
-from kedis.resp.clean_requests import take_clean
+from kedis.resp.clean_requests import UNKNOWN, take_clean
 
 #: The longest inline request, and the longest count or length line, in bytes.
 LINE_LIMIT = 64 * 1024
@@ -62,6 +62,7 @@ class RequestParser:
         held: the last ``feed`` stopped behind an AUTH or HELLO, because whether the next command is within
             the limits depends on its outcome.  Run the commands, set ``authenticated``, then feed again
             (``b""`` will do).
+        form: what is known of the bytes that the last ``feed`` took (:func:`kedis.resp.clean_requests.take_clean`).
     """
 
     __slots__ = (
@@ -74,6 +75,7 @@ class RequestParser:
         "_position",
         "_searched",
         "authenticated",
+        "form",
         "held",
         "max_bulk_length",
     )
@@ -82,6 +84,7 @@ class RequestParser:
         self.max_bulk_length = max_bulk_length
         self.authenticated = True
         self.held = False
+        self.form = UNKNOWN
         self._buffer = bytearray()
         self._position = 0  # in the buffer: what is before it has been taken
         self._searched = 0  # in the buffer: no line end before it
@@ -112,17 +115,22 @@ class RequestParser:
         if self._failed:
             return commands
         if self._buffer or self._missing:
+            self.form = UNKNOWN
             self._buffer += data
             if not self._take(commands, at_most=1 if self.authenticated else None) or not self.authenticated:
                 return commands
             data = bytes(self._buffer)
             self._clear()
         if self.authenticated and len(data) <= self.max_bulk_length:
-            clean, taken = take_clean(data)
+            clean, taken, form = take_clean(data)
             if taken == len(data):
-                return commands + clean if commands else clean
+                if commands:
+                    return commands + clean
+                self.form = form
+                return clean
             commands += clean
             data = data[taken:] if taken else data
+        self.form = UNKNOWN
         self._buffer += data
         self._take(commands)
         return commands

@@ -176,7 +176,7 @@ class AofService:
         """Whether replies still wait to be made durable by the turns that come."""
         if self._cycle.halted or self._write_failed:
             return False
-        return self._syncing or bool(self.aof.journal.pieces) or bool(self._cycle.waiting)
+        return self._syncing or bool(self.aof.journal.entries) or bool(self._cycle.waiting)
 
     def _sync_at_last(self, deadline: float) -> bool:
         file = self.aof.file
@@ -209,7 +209,7 @@ class AofService:
 
     def flush(self) -> bool:
         """Write what this turn has recorded; see :meth:`kedis.server.cycle.TurnJournal.flush`."""
-        changed = self.aof.journal.pieces
+        changed = self.aof.journal.entries
         if not self._always and not self._batch:
             if changed and not self._write_failed:
                 self._write()

@@ -119,7 +119,8 @@ class Connection:
         """Read and run until the client leaves or is closed.  Runs in the client's own greenlet."""
         wait = self._hub.switch
         receive = self.sock.recv
-        feed = self.parser.feed
+        parser = self.parser
+        feed = parser.feed
         server = self.server
         engine = server.engine
         session = self.session
@@ -149,7 +150,7 @@ class Connection:
                         self._wait_for_last_replies()
                     break
                 server.bytes_received += len(data)
-                session.last_interaction_ns = engine.keyspace.now_ns
+                session.last_interaction_ns = keyspace.now_ns
                 if not session.authenticated:
                     self._take_before_authentication(data)
                     continue
@@ -168,6 +169,8 @@ class Connection:
                 done = engine.run(session, commands, 0, BUDGET_NS)
                 if done < count:
                     self._run_rest(commands, done)
+                elif session.wrote_in_turn == engine.turn and engine.journal is not None:
+                    engine.journal.keep_wire(commands, data, parser.form)
                 waited = keyspace.now_ns - began
                 waits.counts[waited.bit_length()] += 1
                 waits.total += waited

@@ -283,10 +283,59 @@ def test_clean_chunks_take_the_fast_path() -> None:
     one = encode_command([b"SET", b"key", b"a*b+c"])
     plain = encode_command([b"SET", b"key", b"value"])
     deep = plain * 1000
-    assert clean_requests.take_clean(plain) == ([[b"SET", b"key", b"value"]], len(plain))
-    assert clean_requests.take_clean(one * 16) == ([[b"SET", b"key", b"a*b+c"]] * 16, len(one) * 16)
-    commands, taken = clean_requests.take_clean(deep[:-5])
+    canonical = ([[b"SET", b"key", b"value"]], len(plain), clean_requests.CANONICAL)
+    assert clean_requests.take_clean(plain) == canonical
+    commands, taken, form = clean_requests.take_clean(one * 16)
+    assert (commands, taken) == ([[b"SET", b"key", b"a*b+c"]] * 16, len(one) * 16)
+    assert form == clean_requests.PLAIN
+    commands, taken, _ = clean_requests.take_clean(deep[:-5])
     assert (len(commands), taken) == (999, 999 * len(plain))
+
+
+def test_a_command_alone_is_recognised_whatever_its_number_of_words() -> None:
+    for count in range(1, 12):
+        argv = [b"w" * length for length in range(count)]
+        wire = encode_command(argv)
+        assert clean_requests.take_clean(wire) == ([argv], len(wire), clean_requests.CANONICAL)
+
+
+def test_canonical_is_only_what_the_commands_encode_to() -> None:
+    """One byte is changed at a time; what is still called canonical must be the encoding of what was read."""
+    chunks = [
+        [[b"SET", b"key", b"value"]],
+        [[b"GET", b"key"]],
+        [[b"SET", b"k", b"v"], [b"DEL", b"k\rk", b""], [b"MSET", b"a", b"1", b"b", b"\r\n"]],
+        [[b"SET", b"k", b"v"], [b"DEL", b"k", b""], [b"PING"]],
+    ]
+    called_canonical = 0
+    refused = []
+    for commands in chunks:
+        wire = b"".join(map(encode_command, commands))
+        for position in range(len(wire)):
+            for byte in (wire[position], *b"\r\n*$+0129:~x"):
+                data = wire[:position] + bytes([byte]) + wire[position + 1 :]
+                parser = RequestParser()
+                try:
+                    found = parser.feed(data)
+                except ProtocolError:
+                    continue
+                if found and clean_requests.is_canonical(parser.form, data, found):
+                    called_canonical += 1
+                    assert data == b"".join(map(encode_command, found))
+                elif data == wire:
+                    refused.append(commands)
+    assert called_canonical > 300
+    assert all(commands is chunks[2] for commands in refused)  # for the sake of its CR
+
+
+def test_only_a_whole_feed_is_canonical() -> None:
+    """What was begun by an earlier feed is not what this one took."""
+    wire = encode_command([b"SET", b"key", b"value"])
+    parser = RequestParser()
+    assert parser.feed(wire) and parser.form == clean_requests.CANONICAL
+    assert not parser.feed(wire[:5]) and parser.form == clean_requests.UNKNOWN
+    assert len(parser.feed(wire[5:] + wire)) == 2 and parser.form == clean_requests.UNKNOWN
+    assert parser.feed(wire) and parser.form == clean_requests.CANONICAL
 
 
 @pytest.mark.parametrize(

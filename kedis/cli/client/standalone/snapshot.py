@@ -102,7 +102,7 @@ def _record(link: Link, sizes: dict[int, int], file: AppendFile, terminal: Termi
                 copied += 1
                 for words in build_commands(key, value):
                     journal.append(database, words)
-            if journal.pieces:
+            if journal.entries:
                 file.write(journal.take())
             terminal.progress(copied + left_out, max(sum(sizes.values()), copied + left_out))
     return copied, left_out
