@@ -60,6 +60,10 @@ _LEVELS = {
     "warning": logging.WARNING,
 }
 
+#: How long the thread that syncs asks for the interpreter before it gets it.  With Python's 5 ms the end of a sync is
+#: noticed late, at some system call of the loop (appendfsync always, 50 clients: 8 % fewer requests).
+_SWITCH_SECONDS = 50e-6
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the server; returns the exit code."""
@@ -94,6 +98,7 @@ def _set_up_logging(config: Config) -> None:
 
 
 def _serve(config: Config) -> int:
+    sys.setswitchinterval(_SWITCH_SECONDS)
     log.info(
         "kedis %s, compatible with Redis %s, pid %d", kedis.__version__, kedis.REDIS_VERSION, os.getpid()
     )
