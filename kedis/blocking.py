@@ -99,7 +99,7 @@ class Blocking:
         engine = self._engine
         if engine.unit is not None or session.transport.kind == "journal":
             return otherwise
-        waiter = Waiter(session, engine.resolve(argv), argv, kind, keys)
+        waiter = Waiter(session, engine.admission.resolve(argv), argv, kind, keys)
         waiter.attempt = attempt
         self._waiting.join(waiter, session.database, kind, keys)
         self._block(session, waiter)
@@ -109,7 +109,7 @@ class Blocking:
 
     def wait_for_task(self, session: Session, argv: Sequence[bytes]) -> None:
         """Block ``session``, which runs ``argv``, until :meth:`finish` is called for it; nothing else ends that."""
-        self._block(session, Waiter(session, self._engine.resolve(argv), argv, type(None), ()))
+        self._block(session, Waiter(session, self._engine.admission.resolve(argv), argv, type(None), ()))
 
     def finish(self, waiter: Waiter, attempt: Attempt) -> None:
         """What ``waiter`` waited for is done: ``attempt`` gives the reply, whether the client is still there or not."""

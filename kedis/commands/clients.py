@@ -337,7 +337,7 @@ def client_pause(ctx: Session, argv: Sequence[bytes]) -> Any:
     milliseconds = integer(argv[2], errors.TIMEOUT_NOT_AN_INTEGER)
     if milliseconds < 0:
         raise CommandError(errors.TIMEOUT_NEGATIVE)
-    ctx.engine.pause(ctx.engine.clock() + milliseconds * 1_000_000, writes_only=mode == b"write")
+    ctx.engine.admission.pause(ctx.engine.clock() + milliseconds * 1_000_000, writes_only=mode == b"write")
     return OK
 
 
@@ -351,7 +351,7 @@ def client_pause(ctx: Session, argv: Sequence[bytes]) -> Any:
     complexity="O(N), N being the clients that wait",
 )
 def client_unpause(ctx: Session, _argv: Sequence[bytes]) -> Any:
-    ctx.engine.unpause()
+    ctx.engine.admission.unpause()
     return OK
 
 

@@ -1,6 +1,6 @@
 """Transactions: MULTI queues what follows, EXEC runs it with nobody in between, WATCH makes that conditional.
 
-The engine queues (:meth:`kedis.engine.Engine.admit`) and marks the transaction failed when it refuses a
+The engine queues (:meth:`kedis.admission.Admission.admit`) and marks the transaction failed when it refuses a
 command; EXEC then runs nothing.  A watched key that changes, through whichever door, marks the sessions that
 watch it (:meth:`kedis.store.keyspace.Keyspace.observe`).  Time passing is no change that could be seen there,
 so EXEC looks itself whether a watched key has become due.
@@ -58,7 +58,7 @@ def exec_(ctx: Session, _argv: Sequence[bytes]) -> NoReply | NullArray:
     ctx.engine.end_transaction(ctx)
     engine = ctx.engine
     if engine.guarded:
-        refusal = engine.refusal(ctx, queue)
+        refusal = engine.admission.refusal(ctx, queue)
         if refusal is not None:
             engine.transactions["failed"] += 1
             raise CommandError(errors.exec_refused(refusal))

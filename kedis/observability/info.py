@@ -252,7 +252,9 @@ def _loading_fields(aof: Any, now: int) -> Fields:
 def _stats(observer: Observer) -> Fields:
     engine, expiry, network = observer.engine, observer.expiry, observer.engine.server
     keyspace = engine.keyspace
-    exceeded = max(engine.clock() - engine.exceeded_since_ns, 0) if engine.exceeded_since_ns else 0
+    exceeded = (
+        max(engine.clock() - engine.memory.exceeded_since_ns, 0) if engine.memory.exceeded_since_ns else 0
+    )
     return (
         ("total_connections_received", _fact(network, "connections_received")),
         ("total_commands_processed", observer.total_calls()),
@@ -275,7 +277,7 @@ def _stats(observer: Observer) -> Fields:
         ("expire_cycle_cpu_milliseconds", _fact(expiry, "spent_ns") // 1_000_000),
         ("evicted_keys", sum(engine.keyspace.eviction.evicted.values())),
         ("evicted_clients", _fact(network, "evicted_clients")),
-        ("total_eviction_exceeded_time", (engine.exceeded_ns + exceeded) // 1_000_000),
+        ("total_eviction_exceeded_time", (engine.memory.exceeded_ns + exceeded) // 1_000_000),
         ("current_eviction_exceeded_time", exceeded // 1_000_000),
         ("keyspace_hits", keyspace.hits),
         ("keyspace_misses", keyspace.misses),

@@ -192,7 +192,7 @@ STATE = (
     gauge(
         "kedis_writes_refused",
         "1 while writes are refused because the disk does not take them (MISCONF).",
-        "engine.write_error",
+        "engine.admission.write_error",
         read.writes_refused,
     ),
     gauge(

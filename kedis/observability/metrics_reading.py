@@ -199,8 +199,8 @@ def not_ready(observer: Observer) -> str:
         loader = engine.persistence.loader
         percent = 100 * loader.loaded_bytes / max(loader.total_bytes, 1) if loader is not None else 0.0
         return f"loading the data: {percent:.0f}%"
-    if engine.write_error is not None:
-        return f"writes are refused: {engine.write_error}"
+    if engine.admission.write_error is not None:
+        return f"writes are refused: {engine.admission.write_error}"
     return ""
 
 
@@ -219,7 +219,7 @@ def bytes_to_load(observer: Observer) -> Readings:
 
 
 def writes_refused(observer: Observer) -> Readings:
-    yield (), 0 if observer.engine.write_error is None else 1
+    yield (), 0 if observer.engine.admission.write_error is None else 1
 
 
 def build(observer: Observer) -> Readings:

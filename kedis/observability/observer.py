@@ -108,7 +108,7 @@ class Observer:
         self._sampled_ns = now
         if self.engine.config.maxmemory:
             self.clients.update()
-            self.engine.count_clients(self.clients.input_bytes + self.clients.output_bytes)
+            self.engine.memory.count_clients(self.clients.input_bytes + self.clients.output_bytes)
         self.memory.sample(self.used_memory)
         self.operations.sample(now, self.total_calls())
         server = self.engine.server

@@ -92,22 +92,22 @@ class EmbeddedAof:
                 raise
             self.aof.aof_last_write_status = "err"
             refusal = errors.aof_write_error(reason)
-            self._engine.set_write_error(refusal)
+            self._engine.admission.set_write_error(refusal)
             if session.wrote_in_turn == self._engine.turn:
                 session.refuse_replies(CommandError(refusal))
             self._engine.turn += 1
         else:
             self._engine.turn += 1
-            if self._engine.write_error is not None and self._sync_failure is None:
+            if self._engine.admission.write_error is not None and self._sync_failure is None:
                 self._recover()
 
     def _recover(self) -> None:
         self.aof.aof_last_write_status = "ok"
-        self._engine.set_write_error(None)
+        self._engine.admission.set_write_error(None)
 
     def _write_anew(self, error: OSError) -> None:
         self.aof.aof_last_write_status = "err"
-        self._engine.set_write_error(errors.aof_write_error(error.strerror or str(error)))
+        self._engine.admission.set_write_error(errors.aof_write_error(error.strerror or str(error)))
         self._rewriter.start(afresh=True)
 
     def _rewrite_ended(self, failure: str | None) -> None:

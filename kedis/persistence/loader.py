@@ -199,7 +199,7 @@ class Loader:
     def _run_special(self, argv: list[bytes], index: int, reader: AofReader) -> None:
         """What is not simply run: unusual spellings, SELECT, and all that belongs to a transaction."""
         try:
-            row = self._engine.resolve(argv)
+            row = self._engine.admission.resolve(argv)
         except CommandError as error:
             # The text of the error says what the command is to blame for.
             problem = "wrong number of arguments for" if "number of arguments" in str(error) else "unknown"
@@ -219,7 +219,7 @@ class Loader:
             self._call(argv)
 
     def _call(self, argv: list[bytes]) -> None:
-        row = self._engine.resolve(argv)
+        row = self._engine.admission.resolve(argv)
         assert row.function is not None  # resolve() gives nothing else
         try:
             row.function(self._session, argv)

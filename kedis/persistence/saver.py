@@ -227,7 +227,7 @@ class Saver:
         bad = (
             self.rdb_last_bgsave_status == "err" and bool(config.save) and config.stop_writes_on_bgsave_error
         )
-        self._engine.set_snapshot_error(errors.BGSAVE_FAILED if bad else None)
+        self._engine.admission.set_snapshot_error(errors.BGSAVE_FAILED if bad else None)
 
     @staticmethod
     def _temporary_name(path: str) -> str:

@@ -362,7 +362,7 @@ class AofService:
 
     def _refuse_writes(self, reason: str) -> None:
         self.aof.aof_last_write_status = "err"
-        self._engine.set_write_error(errors.aof_write_error(reason))
+        self._engine.admission.set_write_error(errors.aof_write_error(reason))
         now = time.monotonic()
         if now - self._logged_at >= _LOG_INTERVAL:
             self._logged_at = now
@@ -373,7 +373,7 @@ class AofService:
         if self._write_failed or self._must_replace:
             return
         self.aof.aof_last_write_status = "ok"
-        self._engine.set_write_error(None)
+        self._engine.admission.set_write_error(None)
         self._logged_at = -_LOG_INTERVAL
         log.warning("the append-only file can be written again; writes are accepted")
 

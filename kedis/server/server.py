@@ -66,9 +66,9 @@ class NetworkServer:
         self._deadline_timer: Any = None
         self._evicting = False
         self._periodic: gevent.Greenlet | None = None
-        engine.on_unpause = self._wake_paused
-        engine.on_browser = self._refuse_browser
-        engine.on_more_eviction = self._evict_later
+        engine.admission.on_unpause = self._wake_paused
+        engine.admission.on_browser = self._refuse_browser
+        engine.memory.on_more_eviction = self._evict_later
         engine.blocking.on_deadline = self._await_deadline
         engine.tracking.on_broadcast = lambda: self.cycle.at_end.append(engine.tracking.broadcast)
         engine.server = self
@@ -348,9 +348,9 @@ class NetworkServer:
         engine.keyspace.now_ns = engine.clock()
         if engine.observer is not None:
             engine.observer.sample()
-        if engine.paused_until_ns and engine.clock() >= engine.paused_until_ns:
-            engine.unpause()
-        if not engine.loading and not engine.paused_until_ns:
+        if engine.admission.paused_until_ns and engine.clock() >= engine.admission.paused_until_ns:
+            engine.admission.unpause()
+        if not engine.loading and not engine.admission.paused_until_ns:
             self.expiry.effort = engine.config.active_expire_effort
             self._after_expiry(self.expiry.run(interval, engine.clock))
         if engine.keyspace.graveyard:
@@ -379,7 +379,7 @@ class NetworkServer:
         """Evict for a moment what a lower limit, or large buffers of clients, leave no room for."""
         self._evicting = False
         self.engine.keyspace.now_ns = self.engine.clock()
-        self.engine.make_room()
+        self.engine.memory.make_room()
 
     def _free(self) -> None:
         """Free a slice of the large values that were taken out of the keyspace."""

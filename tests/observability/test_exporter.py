@@ -53,6 +53,10 @@ def test_exporter_and_kedis_agree_value_by_value() -> None:
     own_port, port = free_port(), free_port()
     with kedis.Server(port=0, metrics_port=own_port) as server:
         fill(server)
+        deadline = time.monotonic() + 20
+        while not samples(own_port)[AGEING]:  # until the expiry cycle has looked
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
         words = ["-redis.addr", f"redis://127.0.0.1:{server.port}", "-include-system-metrics"]
         exporter = subprocess.Popen(
             [PROGRAM, *words, "-web.listen-address", f"127.0.0.1:{port}"], stderr=subprocess.DEVNULL

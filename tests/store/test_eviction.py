@@ -171,15 +171,15 @@ def test_evictions_take_their_time_in_slices() -> None:
     store = Store("allkeys-lru", keys=2000)
     store.clock.tick = 100_000  # each look at the clock finds 0.1 ms gone
     later: list[bool] = []
-    store.engine.on_more_eviction = lambda: later.append(True)
+    store.engine.memory.on_more_eviction = lambda: later.append(True)
     store.set("maxmemory", int(store.full * 0.1))
     store.client.call("PING")
     some = len(store.numbers())
     assert 200 < some < 2000
     assert later
     assert store.client.call("SET", "a", "b") == b"OK"  # under way is not out of memory
-    while store.engine.full:
-        store.engine.make_room()
+    while store.engine.memory.full:
+        store.engine.memory.make_room()
     assert len(store.numbers()) < 200
 
 
@@ -231,8 +231,8 @@ def test_large_values_are_freed_before_more_is_evicted() -> None:
     for number in range(10):
         store.client.call("GET", f"key:{number:04d}")
     store.set("maxmemory", store.full * 2)
-    while store.engine.full:
-        store.engine.make_room()
+    while store.engine.memory.full:
+        store.engine.memory.make_room()
     assert store.numbers() == list(range(10))
 
 

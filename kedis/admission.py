@@ -1,0 +1,254 @@
+"""Whether a command may run now: everything beside the command itself that can keep it from running.
+
+The engine's loop asks only when something is special about the client (``session.guarded``) or the server
+(``engine.guarded``), or when it does not find the command under the name as it is spelled.  The order of the checks is
+Redis's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from kedis import errors
+from kedis.attendance import attended_by
+from kedis.commands.table import Command, Flag
+from kedis.errors import CommandError
+from kedis.resp.values import QUEUED
+
+if TYPE_CHECKING:
+    from kedis.engine import Engine
+    from kedis.session import Session
+
+#: Commands that act on a transaction instead of being queued in it.
+_NOT_QUEUED = frozenset(["exec", "discard", "multi", "watch", "quit", "reset"])
+#: What a client may send in a transaction although memory is full.
+_NOT_GROWING = ("discard", "multi", "watch", "quit", "reset")
+#: What a subscribed RESP2 client may still send.
+_PUBSUB_ALLOWED = frozenset(
+    [
+        "ping",
+        "quit",
+        "reset",
+        "subscribe",
+        "psubscribe",
+        "ssubscribe",
+        "unsubscribe",
+        "punsubscribe",
+        "sunsubscribe",
+    ]
+)
+#: How an HTTP request begins, or goes on: a web page must not be able to make a browser talk to the server.
+_BROWSER_WORDS = frozenset([b"post", b"host:"])
+#: How much of an unknown command's arguments an error message repeats, in bytes.
+_ECHO_LIMIT = 128
+#: What an argument costs in memory beside its bytes.
+_ARGUMENT_OVERHEAD = 40
+
+
+class Postponed(Exception):
+    """The command must wait: CLIENT PAUSE, or the client is blocked.
+
+    It stays with the connection and is tried again.
+    """
+
+
+class Admission:
+    """Checks commands, and holds what refuses or delays them: errors of the disk, CLIENT PAUSE.
+
+    Attributes:
+        write_error: why writes are refused, as a whole error message; None when they are not.
+        paused_until_ns, pause_writes_only: what CLIENT PAUSE has asked for; 0 when nothing is paused.
+        on_unpause: tells whoever waits that a pause has ended.
+        on_browser: told of a client that speaks HTTP, just before it is closed.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._attended: dict[Command, Command] = {}
+        self.write_error: str | None = None
+        self._journal_error: str | None = None
+        self._snapshot_error: str | None = None
+        self.paused_until_ns = 0
+        self.pause_writes_only = False
+        self.on_unpause: Callable[[], None] = lambda: None
+        self.on_browser: Callable[[Session], None] = lambda session: None
+
+    def admit(self, session: Session, argv: Sequence[bytes]) -> Command | None:
+        """Everything that can keep a command from running, in Redis's order.
+
+        Returns the command to run, or None when the client has been answered.  Raises :class:`Postponed`.
+        """
+        if self._engine.unit is not None:  # what EXEC runs has been admitted with it
+            return self._attend(session, self.resolve(argv))
+        if session.blocked is not None:
+            raise Postponed
+        if session.reply_mode == "skipping":
+            session.set_reply_mode("on")
+        elif session.reply_mode == "skip":
+            session.set_reply_mode("skipping")
+        command: Command | None = None
+        if argv[0].lower() in _BROWSER_WORDS:
+            self.on_browser(session)
+            session.close_after_reply = True
+            session.transport.close()
+            return None
+        try:
+            command = self._named(argv)
+            self._check_arity(command, argv)
+            if self._engine.memory.full:
+                self._engine.memory.make_room()
+            self._check(session, command)
+        except CommandError as error:
+            (command.counters if command else self._engine.unknown).refusals[error.code] += 1
+            self._refuse(session, argv, error)
+            return None
+        if session.queue is not None and command.name not in _NOT_QUEUED:
+            session.queue.append(argv)
+            session.queued_bytes += sum(map(len, argv)) + _ARGUMENT_OVERHEAD * len(argv)
+            session.encode(QUEUED)
+            return None
+        if self.paused_until_ns:
+            self._check_pause(session, command)
+        return self._attend(session, command)
+
+    def _refuse(self, session: Session, argv: Sequence[bytes], error: CommandError) -> None:
+        """Answer with ``error``: a transaction under way will not run, and a refused EXEC ends it at once."""
+        if argv[0].lower() == b"exec":
+            if session.queue is not None:
+                self._engine.transactions["failed"] += 1
+            self._engine.end_transaction(session)
+            error = CommandError(errors.exec_refused(error))
+        elif session.queue is not None:
+            session.multi_failed = True
+        self._engine.error_counts[error.code] += 1
+        session.encode(error)
+
+    def refusal(self, session: Session, queue: Sequence[Sequence[bytes]]) -> CommandError | None:
+        """Why the commands of ``queue`` must not run now; None when they may."""
+        for argv in queue:
+            try:
+                self._check(session, self.resolve(argv))
+            except CommandError as error:
+                return error
+        return None
+
+    def resolve(self, argv: Sequence[bytes]) -> Command:
+        """The command, or subcommand, that ``argv`` names, arity checked.  Raises CommandError."""
+        command = self._named(argv)
+        self._check_arity(command, argv)
+        return command
+
+    def _named(self, argv: Sequence[bytes]) -> Command:
+        command = self._engine.commands.get(argv[0].lower())
+        if command is None:
+            raise CommandError(_unknown_command(argv))
+        if command.subcommands and len(argv) > 1:
+            child = command.subcommands.get(argv[1].lower())
+            if child is not None:
+                command = child
+            else:
+                raise CommandError(errors.unknown_subcommand(argv[1], command.name))
+        return command
+
+    @staticmethod
+    def _check_arity(command: Command, argv: Sequence[bytes]) -> None:
+        if command.function is None or not command.accepts(len(argv)):
+            raise CommandError(errors.wrong_arity(command.name))
+
+    def _check(self, session: Session, command: Command) -> None:
+        flags = command.flags
+        if not session.authenticated and not flags & Flag.NO_AUTH:
+            raise CommandError(errors.NO_AUTH)
+        if session.queue is not None and flags & Flag.NO_MULTI:
+            raise CommandError(errors.NOT_IN_TRANSACTION)
+        if command.permission is not None:
+            command.permission(session)
+        if self._engine.memory.out_of_memory and self._may_grow(session, command):
+            raise CommandError(errors.OUT_OF_MEMORY)
+        if self.write_error is not None and (command.writes or command.name == "ping"):
+            raise CommandError(self.write_error)
+        if session.resp == 2 and session.subscriptions and command.name not in _PUBSUB_ALLOWED:
+            raise CommandError(errors.only_pubsub(command.name))
+        if self._engine.loading and not flags & Flag.LOADING:
+            raise CommandError(errors.LOADING)
+        if session in self._engine.monitors and (flags & Flag.READONLY or self._may_write(session, command)):
+            raise CommandError(errors.MONITOR_AND_KEYS)
+
+    def _may_grow(self, session: Session, command: Command) -> bool:
+        """Whether memory must not be full for ``command``: as in Redis, whatever it is inside of a transaction."""
+        if session.queue is None or command.name in _NOT_GROWING:
+            return bool(command.flags & Flag.DENYOOM)
+        if command.name == "exec":
+            return any(self.resolve(argv).flags & Flag.DENYOOM for argv in session.queue)
+        return True
+
+    def _check_pause(self, session: Session, command: Command) -> None:
+        if self._engine.clock() >= self.paused_until_ns:
+            self.unpause()
+            return
+        if session.transport.kind == "journal":
+            return
+        if not self.pause_writes_only or self._may_write(session, command):
+            raise Postponed
+
+    def _may_write(self, session: Session, command: Command) -> bool:
+        if command.name == "exec" and session.queue:
+            return any(self.resolve(argv).writes for argv in session.queue)
+        return command.writes or command.name in (
+            "eval",
+            "evalsha",
+            "fcall",
+            "publish",
+            "spublish",
+            "pfcount",
+        )
+
+    def _attend(self, session: Session, command: Command) -> Command:
+        """``command``, or for clients that track and while somebody monitors a form of it that sees to that."""
+        if session.caching is None and not self._engine.monitors and not session.no_touch:
+            return command
+        attended = self._attended.get(command)
+        if attended is None:
+            attended = replace(command, function=attended_by(self._engine, command))
+            self._attended[command] = attended
+        return attended
+
+    # -- what refuses or delays ---------------------------------------------------------------------------
+
+    def set_write_error(self, text: str | None) -> None:
+        """Refuse writes (and PING) with ``text``, or accept them again with None, as far as the journal goes."""
+        self._journal_error = text
+        self.write_error = text or self._snapshot_error
+        self._engine.update_guard()
+
+    def set_snapshot_error(self, text: str | None) -> None:
+        """The same, as far as snapshots go."""
+        self._snapshot_error = text
+        self.write_error = self._journal_error or text
+        self._engine.update_guard()
+
+    def pause(self, until_ns: int, writes_only: bool) -> None:
+        """CLIENT PAUSE: as in Redis a later call never shortens a pause or weakens its kind."""
+        if self.paused_until_ns:
+            self.pause_writes_only = self.pause_writes_only and writes_only
+        else:
+            self.pause_writes_only = writes_only
+        self.paused_until_ns = max(self.paused_until_ns, until_ns)
+        self._engine.update_guard()
+
+    def unpause(self) -> None:
+        """End a pause; whoever waits is told through ``on_unpause``."""
+        self.paused_until_ns = 0
+        self._engine.update_guard()
+        self.on_unpause()
+
+
+def _unknown_command(argv: Sequence[bytes]) -> str:
+    shown = b""
+    for argument in argv[1:]:
+        if len(shown) >= _ECHO_LIMIT:
+            break
+        shown += b"'%b' " % argument[: _ECHO_LIMIT - len(shown)].partition(b"\0")[0]
+    return errors.unknown_command(argv[0], shown.decode("utf-8", "surrogateescape"))
