@@ -255,10 +255,13 @@ class Command:
     least: int = 0
     most: int = 0
     writes: bool = False
+    shows_named_keys: bool = False
     counters: Counters = field(default_factory=Counters)
 
     def __post_init__(self) -> None:
         self.writes = bool(self.flags & WRITE)
+        #: Whether it only reads, and nothing but the keys among its words.
+        self.shows_named_keys = bool(self.flags & READONLY) and self.has_keys and not self.moves_keys
         if self.function is None or self.subcommands:
             self.least, self.most = 1, 0  # a container: never fits, so that the engine looks below it
         elif self.arity >= 0:

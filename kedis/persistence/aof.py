@@ -40,7 +40,8 @@ class Aof:
         #: What loads, or has loaded, the data; a snapshot's where there is no append-only file.
         self.loader: Loader | SnapshotLoader | None = None
         self.replay: Loader | None = None
-        self._unwritten = b""
+        #: What could not be written, and stands before all that is recorded later.
+        self.unwritten = b""
         self._earlier_bytes = 0  # of the files before the one being written
         self._rewrite_base_bytes = 0
         self.request_rewrite: Callable[[], None] = lambda: None
@@ -90,7 +91,7 @@ class Aof:
 
     @property
     def aof_buffer_length(self) -> int:
-        return len(self._unwritten) + self.journal.size()
+        return len(self.unwritten) + self.journal.size()
 
     def count_sync(self, nanoseconds: int) -> None:
         """Count one sync that took so long."""
@@ -189,7 +190,7 @@ class Aof:
         """Forget what was not written, because a new base will hold it."""
         self.journal.take()
         self.journal.begin_file()
-        self._unwritten = b""
+        self.unwritten = b""
 
     def stop(self) -> None:
         """Record nothing any more; the caller has written and synced what it wanted to keep."""
@@ -211,8 +212,8 @@ class Aof:
     def write(self) -> None:
         """Write what was recorded.  On OSError it is kept for the next call, and the file is as before."""
         data = self.journal.take()
-        if self._unwritten:
-            data = self._unwritten + data
+        if self.unwritten:
+            data = self.unwritten + data
         if not data:
             return
         assert self.file is not None  # something is recorded only while a file is open
@@ -220,16 +221,16 @@ class Aof:
         try:
             self.file.write(data)
         except OSError:
-            self._unwritten = data
+            self.unwritten = data
             self.write_errors += 1
             raise
         self.writes.add(time.perf_counter_ns() - began)
-        self._unwritten = b""
+        self.unwritten = b""
         self.written_bytes += len(data)
 
     @property
     def has_unwritten(self) -> bool:
-        return bool(self._unwritten) or bool(self.journal.entries)
+        return bool(self.unwritten) or bool(self.journal.entries)
 
     def wants_rewrite(self) -> bool:
         """The automatic rule: large enough, and grown enough since the last rewrite."""

@@ -37,7 +37,13 @@ class EmbeddedAof:
         self._engine = engine
         self._lock = lock
         self.aof = Aof(engine)
-        self._rewriter = Rewriter(self.aof, InlineWorker(), fork=False, on_end=self._rewrite_ended)
+        self._rewriter = Rewriter(
+            self.aof,
+            InlineWorker(),
+            fork=False,
+            on_end=self._rewrite_ended,
+            on_sync_error=self._sync_failed,
+        )
         self._unsynced = False
         self._sync_failure: OSError | None = None
         self._closing = threading.Event()
@@ -114,6 +120,9 @@ class EmbeddedAof:
         if failure is None and self._sync_failure is not None and self._rewriter.afresh:
             self._sync_failure = None
             self._recover()
+
+    def _sync_failed(self, error: OSError) -> None:
+        self._sync_failure = error
 
     def _schedule_rewrite(self) -> None:
         self.aof.aof_rewrite_scheduled = True

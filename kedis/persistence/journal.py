@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from kedis.persistence.unsynced import Unsynced
 from kedis.resp.clean_requests import CANONICAL, is_canonical
 from kedis.resp.replies import encode_command
 
@@ -50,11 +51,13 @@ class Journal:
     Attributes:
         entries: what :meth:`take` will join, bytes as they are and lists encoded; empty when there is nothing to write.
         timestamps: write ``#TS:SECONDS`` before the first command of a second.
+        unsynced: told of everything recorded, where somebody asks what is not synced; None where nobody does.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.entries: list[bytes | list[bytes]] = []
         self.timestamps = False
+        self.unsynced: Unsynced | None = None
         self._clock = clock
         self._database = -1
         self._second = 0
@@ -67,6 +70,8 @@ class Journal:
         if database != self._database:
             self._database = database
             self.entries.append(encode_command((b"SELECT", b"%d" % database)))
+        if self.unsynced is not None:
+            self.unsynced.note(argv)
         # What a client sent is a list of bytes; a handler's own words may hold values that change later.
         self.entries.append(argv if type(argv) is list else encode_command(argv))
 

@@ -40,6 +40,10 @@ _PATIENCE = 3
 _LONGEST_DELAY_MINUTES = 60
 
 
+class _SyncFailed(OSError):
+    """What had been recorded could not be synced: the kernel may have dropped it, and tells of it only once."""
+
+
 class Rewriter:
     """Runs one rewrite at a time.
 
@@ -47,6 +51,7 @@ class Rewriter:
         worker: does the slow steps.
         fork: write the base in a child process; otherwise here and now.
         on_end: called with None when a rewrite has succeeded, else with the reason of its failure.
+        on_sync_error: called before ``on_end`` when it failed because what had been recorded could not be synced.
 
     Attributes:
         afresh: of the rewrite under way, or of the last; see :meth:`start`.
@@ -60,11 +65,13 @@ class Rewriter:
         *,
         fork: bool = True,
         on_end: Callable[[str | None], None] = lambda failure: None,
+        on_sync_error: Callable[[OSError], None],
     ) -> None:
         self._aof = aof
         self._worker = worker
         self._fork = fork
         self._on_end = on_end
+        self._on_sync_error = on_sync_error
         self.afresh = False
         self._cancelled = False
         self._child: Child | None = None
@@ -126,7 +133,7 @@ class Rewriter:
         self._write_base()
 
     def _prepare(self, old: AppendFile, path: str, manifest: Manifest) -> AppendFile:
-        old.sync()
+        _sync(old)
         file = AppendFile(path, checksums=self._aof.engine.config.aof_checksum, size=0)
         os.ftruncate(file.fd, 0)
         os.fsync(file.fd)
@@ -137,16 +144,16 @@ class Rewriter:
     def _switch(self, file: AppendFile | None, error: OSError | None, manifest: Manifest) -> None:
         aof = self._aof
         if file is None or self._cancelled:
-            self._end(_reason(error))
+            self._give_up(error)
             return
         assert aof.file is not None  # it was on when this began, and has not been cancelled
         try:
             aof.write()
-            aof.file.sync()
+            _sync(aof.file)
             aof.folder.put_in_place(manifest)
         except OSError as problem:
             file.close()
-            self._end(_reason(problem))
+            self._give_up(problem)
             return
         old = aof.switch_to(file)
         path = aof.folder.path
@@ -154,6 +161,11 @@ class Rewriter:
         if old is not None:
             self._worker.submit(old.close)
         self._write_base()
+
+    def _give_up(self, error: OSError | None) -> None:
+        if isinstance(error, _SyncFailed):
+            self._on_sync_error(error)
+        self._end(_reason(error))
 
     # -- the base -----------------------------------------------------------------------------------------
 
@@ -289,3 +301,10 @@ class Rewriter:
 
 def _reason(error: OSError | None) -> str:
     return "cancelled" if error is None else f"{error.strerror} ({error.filename or 'append-only file'})"
+
+
+def _sync(file: AppendFile) -> None:
+    try:
+        file.sync()
+    except OSError as error:
+        raise _SyncFailed(*error.args) from None

@@ -6,6 +6,7 @@ replies may go out.  Under ``appendfsync always`` they wait for a sync too, in a
 * at the end of a turn that changed something, the replies that wait are *sealed* in a batch and a sync begins;
 * replies of later turns belong to the batch under way if nothing has been changed since, for then they show nothing
   that it does not make durable; else they wait for the next;
+* readers of keys that were not changed since a sync wait for none (:mod:`kedis.persistence.unsynced`);
 * when the sync has ended the batch is sent, and the same turn writes and seals the next.
 
 So one sync serves all clients of the turns before it, and nobody, reader or writer, is answered with anything that is
@@ -29,7 +30,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import gevent
@@ -42,6 +43,7 @@ from kedis.persistence.aof import Aof
 from kedis.persistence.append_file import AppendFile
 from kedis.persistence.folder import AofError, Folder
 from kedis.persistence.rewrite import Rewriter
+from kedis.persistence.unsynced import Unsynced
 from kedis.persistence.worker import Worker
 from kedis.server.progress import Progress, in_slices, loading_state
 from kedis.server.server import StartError
@@ -87,8 +89,11 @@ class AofService:
         self._notice.start(self._collect)
         self._tick_timer = loop.timer(_TICK_SECONDS, _TICK_SECONDS, ref=False)
         self._worker = Worker(self._notice.send)
-        self._rewriter = Rewriter(self.aof, self._worker, on_end=self._rewrite_ended)
-        self._always = False
+        self._rewriter = Rewriter(
+            self.aof, self._worker, on_end=self._rewrite_ended, on_sync_error=self._sync_of_rewrite_failed
+        )
+        self.selective = self._always = False
+        self._unsynced_keys = Unsynced()
         self._syncing = False
         self._batch: list[Connection] = []  # whose sealed replies wait for the sync under way
         self._expected = 0
@@ -144,7 +149,8 @@ class AofService:
         config.subscribe("appendonly", self._turn_on_or_off)
 
     def _follow(self, config: Config) -> None:
-        self._always = config.appendfsync == "always"
+        self.selective = self._always = config.appendfsync == "always"
+        self.aof.journal.unsynced = self._unsynced_keys if self._always else None
         self.aof.journal.timestamps = config.aof_timestamp_enabled
         if self.aof.file is not None:
             self.aof.file.checksums = config.aof_checksum
@@ -209,7 +215,7 @@ class AofService:
 
     def flush(self) -> bool:
         """Write what this turn has recorded; see :meth:`kedis.server.cycle.TurnJournal.flush`."""
-        changed = self.aof.journal.entries
+        changed = self.aof.journal.entries or self.aof.unwritten
         if not self._always and not self._batch:
             if changed and not self._write_failed:
                 self._write()
@@ -223,6 +229,16 @@ class AofService:
         if not self._is_gathering():
             self._begin_batch()
         return False
+
+    def shows_only_durable(self, commands: Sequence[Sequence[bytes]]) -> bool:
+        """See :meth:`kedis.server.cycle.TurnJournal.shows_only_durable`."""
+        lookup = self._engine.lookup
+        touches = self._unsynced_keys.touches
+        for argv in commands:
+            command = lookup(argv[0])
+            if command is None or not command.shows_named_keys or touches(argv):
+                return False
+        return True
 
     def _is_gathering(self) -> bool:
         """Whether the next sync should wait a moment for those whom the last one has just answered.
@@ -262,6 +278,8 @@ class AofService:
         self._sync_began = time.monotonic()
         self.aof.aof_pending_bio_fsync = 1
         self.aof.count_group()
+        if not self.aof.journal.entries:  # which would be counted as synced, too
+            self._unsynced_keys.begin_sync()
         self._worker.submit(lambda: _timed_sync(file), self._sync_ended)
 
     def _sync_ended(self, nanoseconds: int | None, error: OSError | None) -> None:
@@ -272,6 +290,7 @@ class AofService:
             self._on_sync_error(error)
         elif nanoseconds is not None:
             self.aof.count_sync(nanoseconds)
+            self._unsynced_keys.end_sync()
             self._plan_gathering(nanoseconds)
         if not self._cycle.halted:
             self._send_batch()
@@ -351,6 +370,10 @@ class AofService:
                 if connection.session.wrote_in_turn == self._engine.turn:
                     connection.session.refuse_replies(refusal)
             self._engine.turn += 1
+
+    def _sync_of_rewrite_failed(self, error: OSError) -> None:
+        self.aof.fsync_errors += 1
+        self._on_sync_error(error)
 
     def _on_sync_error(self, error: OSError) -> None:
         reason = error.strerror or str(error)

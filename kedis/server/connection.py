@@ -179,7 +179,17 @@ class Connection:
                     depths.total += count
                 if not self.queued and (session.out or session.close_after_reply):
                     self.queued = True
-                    cycle.waiting.append(self)
+                    journal = cycle.journal
+                    if (
+                        journal is not None
+                        and journal.selective
+                        and done == count
+                        and not self.sealed
+                        and journal.shows_only_durable(commands)
+                    ):
+                        cycle.durable.append(self)
+                    else:
+                        cycle.waiting.append(self)
         finally:
             self._release()
 
@@ -324,6 +334,8 @@ class Connection:
         if not self.queued and (self.session.out or self.session.close_after_reply):
             self.queued = True
             self.server.cycle.waiting.append(self)
+        elif self.server.cycle.durable:
+            self.server.cycle.hold_back(self)
 
     def seal(self) -> None:
         """Set the replies of up to now apart: they may be sent earlier than what comes after them."""

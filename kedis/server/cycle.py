@@ -11,7 +11,7 @@ scheduled; replies they produce are therefore sent in the same turn.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from kedis.observability.turns import TurnFigures
@@ -25,6 +25,12 @@ log = logging.getLogger("kedis.server")
 
 class TurnJournal(Protocol):
     """What the cycle asks of the append-only file."""
+
+    #: Whether it tells readers apart (appendfsync always).
+    selective: bool
+
+    def shows_only_durable(self, commands: Sequence[Sequence[bytes]]) -> bool:
+        """Whether the replies to ``commands``, which have just run, show nothing that is not durable."""
 
     def flush(self) -> bool:
         """Write what was recorded in this turn.  True when the replies of this turn may go out now.
@@ -45,6 +51,8 @@ class Cycle:
         self.figures = TurnFigures()
         self.journal: TurnJournal | None = None
         self.waiting: list[Connection] = []
+        #: Those whose replies show nothing that is not durable: they wait for no journal.
+        self.durable: list[Connection] = []
         self.turns = 0
         self.halted = False
         #: Called once, at the end of this turn, before the journal is written and replies are sent.
@@ -64,6 +72,8 @@ class Cycle:
         self.turns += 1
         while self.at_end:
             self.at_end.pop()()
+        if self.durable:
+            self._release_durable()
         if self.journal is not None and not self.journal.flush():
             if self.figures.began_ns:
                 self.figures.hold(len(self.waiting), self._clock())
@@ -78,6 +88,7 @@ class Cycle:
         """Send nothing any more, ever: what was answered would not be true."""
         self._watcher.stop()
         self.waiting.clear()
+        self.durable.clear()
         self.halted = True
 
     def seal(self, batch: list[Connection]) -> None:
@@ -94,6 +105,21 @@ class Cycle:
         if self.halted:
             return
         waiting, self.waiting = self.waiting, []
+        self._send(waiting)
+
+    def _release_durable(self) -> None:
+        durable, self.durable = self.durable, []
+        self._send(durable)
+        self.figures.sent([(self.figures.began_ns, len(durable))], self._clock())
+
+    def hold_back(self, connection: Connection) -> None:
+        """``connection`` has something to send that may not be durable, whatever it had before in this turn."""
+        if connection in self.durable:
+            self.durable.remove(connection)
+            self.waiting.append(connection)
+
+    @staticmethod
+    def _send(waiting: list[Connection]) -> None:
         for connection in waiting:
             connection.queued = False
             try:

@@ -7,6 +7,7 @@ that is full is a tmpfs, which root may mount, or again strace.
 from __future__ import annotations
 
 import re
+import select
 import shutil
 import subprocess
 import threading
@@ -18,7 +19,7 @@ import pytest
 
 from tests.commands.driver import ErrorReply
 from tests.persistence.folders import INCR, load, strings
-from tests.persistence.server import Kedis, Wire
+from tests.persistence.server import Kedis, Wire, encode
 
 NO_SPACE = ErrorReply("MISCONF Errors writing to the AOF file: No space left on device")
 IO_ERROR = ErrorReply("MISCONF Errors writing to the AOF file: Input/output error")
@@ -157,19 +158,46 @@ def test_sync_fails_under_everysec(directory: Path) -> None:
 
 
 @traced
+def test_sync_fails_when_a_rewrite_begins(directory: Path) -> None:
+    """With "no" only the rewrite syncs, and the kernel tells of what it may have dropped only once."""
+    kedis = Kedis(directory, "--appendfsync", "no")
+    wire = kedis.connect()
+    assert wire.call("SET", "a", 1) == b"OK"
+    with Injection(kedis, "fdatasync", "error=EIO:when=1"):
+        assert wire.call("BGREWRITEAOF") == b"Background append only file rewriting started"
+        deadline = time.monotonic() + 20
+        while "can be written again" not in kedis.log():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+    assert "writing the append-only file failed: Input/output error; writes are refused" in kedis.log()
+    names = {path.name for path in (directory / "appendonlydir").iterdir()}
+    assert "appendonly.aof.1.incr.aof" not in names  # it is not relied on any more
+    assert wire.call("SET", "b", 1) == b"OK"
+    kedis.kill()
+    assert strings(load(directory)[0]) == {b"a": b"1", b"b": b"1"}
+
+
+@traced
 def test_slow_sync(directory: Path) -> None:
-    """Under always everybody waits for it, readers too; under everysec nobody."""
+    """Under always everybody waits for it, readers of what has changed too; under everysec nobody."""
     kedis = Kedis(directory, "--appendfsync", "always")
     writer, reader, later = kedis.connect(), kedis.connect(), kedis.connect()
+    free, mixed = kedis.connect(), kedis.connect()
+    assert writer.call("SET", "old", 7) == b"OK"
     with Injection(kedis, "fdatasync", "delay_enter=500000"):
         began = time.monotonic()
         writer.send("SET", "a", 1)
         time.sleep(0.1)
         reader.send("GET", "a")
+        mixed.socket.sendall(encode("GET", "old") + encode("DBSIZE"))
+        # What is durable is shown at once, to whom nothing else is owed.
+        assert free.pipeline([("GET", "old"), ("EXISTS", "nothing", "old")]) == [b"7", 1]
+        assert not select.select([writer.socket, mixed.socket], [], [], 0)[0]
         time.sleep(0.05)
         later.send("INCR", "n")
         assert writer.receive() == b"OK" and time.monotonic() - began > 0.4
         assert reader.receive() == b"1" and 0.4 < time.monotonic() - began < 0.95
+        assert mixed.receive() == b"7" and mixed.receive() == 2
         assert later.receive() == 1 and time.monotonic() - began > 0.9
         # A client that leaves after asking still gets its answer, in order, and then the end.
         leaving = kedis.connect()

@@ -144,7 +144,7 @@ def test_a_folder_as_a_crash_at_each_step_leaves_it(tmp_path: Path, step: int) -
     client.call("SET", "a", 1)
     client.call("RPUSH", "l", 1, 2)
     aof.write()
-    rewriter = Rewriter(aof, InlineWorker(), fork=False)
+    rewriter = Rewriter(aof, InlineWorker(), fork=False, on_sync_error=pytest.fail)
     with pytest.MonkeyPatch.context() as patch:
         for name in STEPS:
             patch.setattr(os, name, counted(getattr(os, name)))
