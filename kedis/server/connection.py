@@ -7,21 +7,20 @@ greenlet; reading and sending use the raw non-blocking socket (10-12 us; see ``m
 Fairness.  A turn of the loop reads at most ``READ_SIZE`` from a client and runs its commands for at most
 ``BUDGET_NS``; what is left waits for the next turn, after everybody else has been served.
 
-Sending is done by the cycle, once per turn.  What the kernel does not take is kept and sent as the socket becomes
-writable; a client that lets it grow past its limit is cut off.
+Sending is the other half (:mod:`kedis.server.sender`).
 """
 
 from __future__ import annotations
 
 import logging
 import socket
-from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gevent import getcurrent
 
 from kedis.errors import ProtocolError
 from kedis.resp.requests import RequestParser
+from kedis.server.sender import Sender
 from kedis.session import Session
 
 if TYPE_CHECKING:
@@ -31,15 +30,7 @@ log = logging.getLogger("kedis.server")
 
 READ_SIZE = 64 * 1024
 BUDGET_NS = 2_000_000
-#: Replies that a client which has not authenticated may leave unread, in bytes.
-UNAUTHENTICATED_OUTPUT_LIMIT = 64 * 1024
-
-#: Replies of a turn are joined for one send up to this size in bytes; beyond, large values would be copied in heaps.
-_JOIN_LIMIT = 256 * 1024
-#: Chunks of a smaller average size are joined in any case.
-_SMALL_CHUNK = 1024
-
-_READ, _WRITE = 1, 2
+_READ = 1
 
 
 class _Gone:
@@ -66,52 +57,30 @@ class _Gone:
 _GONE = _Gone()
 
 
-class Connection:
+class Connection(Sender):
     """A client's socket, parser and session.  It is the session's transport."""
 
     __slots__ = (
         "_greenlet",
         "_held",
-        "_hub",
-        "_limit_since_ns",
         "_read_watcher",
-        "_write_watcher",
         "ahead",
-        "closed",
-        "fd",
         "kind",
         "parser",
         "queued",
-        "sealed",
-        "server",
-        "session",
-        "sock",
-        "unsent",
-        "unsent_bytes",
     )
 
     def __init__(self, server: NetworkServer, sock: socket.socket, address: str, local_address: str) -> None:
-        self.server = server
-        self.sock = sock
-        self.fd = sock.fileno()
         self.kind = "unix" if sock.family == socket.AF_UNIX else "tcp"
-        self.session = Session(server.engine, self, address=address, local_address=local_address)
+        session = Session(server.engine, self, address=address, local_address=local_address)
+        super().__init__(server, sock, session)
         config = server.engine.config
         self.parser = RequestParser(max_bulk_length=config.proto_max_bulk_len)
-        self.unsent: deque[bytes | memoryview] = deque()
-        self.unsent_bytes = 0
-        self.sealed: list[
-            bytes
-        ] = []  # replies that wait for the sync under way; later ones are in session.out
         self.queued = False
-        self.closed = False
         self.ahead = 0  # bytes received while the session was blocked, which run afterwards
         self._held = False  # whether there are such, so that somebody has to wake the greenlet
-        self._limit_since_ns = 0
-        self._hub = server.hub
         self._greenlet = getcurrent()
         self._read_watcher = server.hub.loop.io(self.fd, _READ)
-        self._write_watcher: Any = None
 
     # -- reading ------------------------------------------------------------------------------------------
 
@@ -337,148 +306,11 @@ class Connection:
         elif self.server.cycle.durable:
             self.server.cycle.hold_back(self)
 
-    def seal(self) -> None:
-        """Set the replies of up to now apart: they may be sent earlier than what comes after them."""
-        out = self.session.out
-        self.sealed += out
-        out.clear()
-
-    def unseal(self) -> list[bytes]:
-        """Hand over what was sealed, to be sent by :meth:`send`."""
-        sealed, self.sealed = self.sealed, []
-        return sealed
-
     def stop_reading(self) -> None:
         """Take no further requests."""
         self._read_watcher.stop()
 
-    def send(self, chunks: list[bytes] | None = None) -> None:
-        """Send what is waiting, or ``chunks``, as far as the kernel takes it.  Called by the cycle."""
-        if self.closed:
-            return
-        out = self.session.out if chunks is None else chunks
-        if out:
-            if self.unsent:
-                self._keep(out)
-            elif len(out) == 1:
-                self._send_at_once(out[0])
-            elif len(out) <= 16 or sum(map(len, out)) <= _JOIN_LIMIT:
-                self._send_at_once(b"".join(out))
-            else:
-                self._keep(out)
-                self._write_more()
-            out.clear()
-            if self.unsent and not self.closed:
-                self._start_writing()
-                self.check_output_limit()
-        if self.session.close_after_reply and not self.unsent:
-            self._close_if_all_is_sent()
-
-    def _send_at_once(self, data: bytes) -> None:
-        try:
-            sent = self.sock.send(data)
-        except (BlockingIOError, InterruptedError):
-            sent = 0
-        except OSError:
-            self.close()
-            return
-        self.server.bytes_sent += sent
-        if sent < len(data):
-            self.unsent.append(memoryview(data)[sent:])
-            self.unsent_bytes = len(data) - sent
-
-    def _keep(self, chunks: list[bytes]) -> None:
-        """Put ``chunks`` behind what the kernel has not taken yet.  Large ones are referred to, not copied."""
-        size = sum(map(len, chunks))
-        if size < _SMALL_CHUNK * len(chunks):
-            self.unsent.append(b"".join(chunks))  # each would cost more than its bytes
-        else:
-            self.unsent += chunks
-        self.unsent_bytes += size
-
-    def _close_if_all_is_sent(self) -> None:
-        if not self.session.out and not self.sealed:
-            self.close()
-
-    def _start_writing(self) -> None:
-        if self._write_watcher is None and not self.closed:
-            self._write_watcher = self._hub.loop.io(self.fd, _WRITE)
-            self._write_watcher.start(self._write_more)
-            self.server.slow_readers.add(self)
-
-    def _stop_writing(self) -> None:
-        if self._write_watcher is not None:
-            self._write_watcher.stop()
-            self._write_watcher.close()
-            self._write_watcher = None
-            self.server.slow_readers.discard(self)
-
-    def _write_more(self) -> None:
-        """The socket is writable again: send up to a read's worth, so that one reader cannot hold the loop."""
-        budget = 16 * READ_SIZE
-        while self.unsent and budget > 0:
-            chunk = self._next_chunk()
-            try:
-                sent = self.sock.send(chunk)
-            except (BlockingIOError, InterruptedError):
-                sent = 0
-            except OSError:
-                self.close()
-                return
-            self.server.bytes_sent += sent
-            self.unsent_bytes -= sent
-            budget -= sent
-            if sent < len(chunk):
-                self.unsent.appendleft(memoryview(chunk)[sent:])
-                return
-        if not self.unsent:
-            self._limit_since_ns = 0
-            self._stop_writing()
-            if self.session.close_after_reply:
-                self._close_if_all_is_sent()
-
-    def _next_chunk(self) -> bytes | memoryview:
-        """Take what one send may send: small chunks joined, a large one alone."""
-        unsent = self.unsent
-        chunk = unsent.popleft()
-        size = len(chunk)
-        if size >= READ_SIZE or not unsent:
-            return chunk
-        parts = [chunk]
-        while unsent and size + len(unsent[0]) <= READ_SIZE:
-            size += len(unsent[0])
-            parts.append(unsent.popleft())
-        return b"".join(parts)
-
-    def check_output_limit(self) -> None:
-        """Cut a client off whose unread replies pass its limit (client-output-buffer-limit)."""
-        waiting = self.output_bytes()
-        if not self.session.authenticated and waiting > UNAUTHENTICATED_OUTPUT_LIMIT:
-            self._cut("unread replies before authentication")
-            return
-        kind = "pubsub" if self.session.subscriptions else "normal"
-        hard, soft, soft_seconds = self.server.engine.config.output_limit(kind)
-        if hard and waiting > hard:
-            self._cut("output buffer over its hard limit")
-        elif soft and waiting > soft:
-            now = self.server.engine.clock()
-            if not self._limit_since_ns:
-                self._limit_since_ns = now
-            elif now - self._limit_since_ns > soft_seconds * 1_000_000_000:
-                self._cut("output buffer over its soft limit for too long")
-        else:
-            self._limit_since_ns = 0
-
-    def _cut(self, reason: str) -> None:
-        self.server.output_buffer_disconnections += 1
-        log.warning("closing client %s: %s", self.session.address, reason)
-        self.close()
-
     # -- transport ----------------------------------------------------------------------------------------
-
-    def output_bytes(self) -> int:
-        """Bytes of replies that the client has not taken yet."""
-        return self.unsent_bytes + sum(map(len, self.sealed)) + sum(map(len, self.session.out))
 
     def memory(self) -> int:
         """Bytes of all the client's buffers."""

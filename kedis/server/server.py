@@ -25,6 +25,7 @@ from kedis.engine import Engine
 from kedis.server.connection import Connection
 from kedis.server.cycle import Cycle
 from kedis.server.listener import Listener
+from kedis.server.sender import Sender
 from kedis.session import Session
 from kedis.store.expiry import ActiveExpiry
 
@@ -51,7 +52,7 @@ class NetworkServer:
         self.cycle = Cycle(self.hub, engine.clock)
         self.connections: set[Connection] = set()
         #: Those whose replies the kernel has not taken whole.
-        self.slow_readers: set[Connection] = set()
+        self.slow_readers: set[Sender] = set()
         self.paused: dict[Connection, Callable[[], Any]] = {}
         self.listeners: list[Listener] = []
         self._addresses: list[tuple[str, int]] = []
