@@ -22,6 +22,8 @@ _TABLE = 1024
 _HEADERS = tuple(b"$%d\r\n" % length for length in range(_TABLE))
 _NEXT_HEADERS = tuple(b"\r\n$%d\r\n" % length for length in range(_TABLE))
 _END = b"\r\n"
+#: Several commands of more bytes each are encoded sooner than what they came as is looked through (200 ns a command).
+_WORTH_LOOKING = 200
 
 
 class _Openings(dict[bytes, bytes]):
@@ -85,7 +87,11 @@ class Journal:
         if len(commands) == 1:
             if form == CANONICAL and entries and entries[-1] is commands[0]:
                 entries[-1] = wire
-        elif entries[-len(commands) :] == commands and is_canonical(form, wire, commands):
+        elif (
+            len(wire) < _WORTH_LOOKING * len(commands)
+            and entries[-len(commands) :] == commands
+            and is_canonical(form, wire, commands)
+        ):
             entries[-len(commands) :] = (wire,)
 
     def take(self) -> bytes:
