@@ -162,9 +162,13 @@ def memory_doctor(ctx: Session, argv: Sequence[bytes]) -> bytes:
     since="4.0.0",
     summary="Gives memory back to the operating system, as far as the allocator can.",
     tips=["request_policy:all_shards", "response_policy:all_succeeded"],
-    complexity="O(objects that the collector knows).",
+    complexity="O(keys).",
 )
 def memory_purge(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
+    keyspace = ctx.engine.keyspace
+    if not keyspace.loading:
+        for database in keyspace.databases:
+            database.compact()
     gc.collect()
     ctx.engine.on_purge()
     return OK

@@ -355,3 +355,29 @@ def test_memory_commands() -> None:
     assert figures[b"dataset.bytes"] + figures[b"overhead.total"] == figures[b"total.allocated"]
     assert b"so little" in call("MEMORY", "DOCTOR")
     assert call("MEMORY", "PURGE") == b"OK"
+
+
+@pytest.mark.parametrize("policy", ["noeviction", "allkeys-lru", "volatile-lfu"])
+def test_purge_changes_nothing_but_where_things_lie(policy: str) -> None:
+    store = Store(policy, keys=3000, volatile=1500)
+    call = store.client.call
+    call("SELECT", 3)
+    call("HSET", "h", *range(40))
+    call("SELECT", 0)
+    for number in range(2, 3000):
+        call("DEL", f"key:{number:04d}")
+    database = store.engine.keyspace.databases[0]
+    used, large = store.engine.keyspace.used, database.data.__sizeof__()
+    cursor, first = call("SCAN", 0, "COUNT", 1)
+    assert call("MEMORY", "PURGE") == b"OK"
+    store.engine.keyspace.check()
+    assert store.engine.keyspace.used == used
+    assert database.data.__sizeof__() < large / 10
+    rest: list[bytes] = []
+    while cursor != b"0":
+        cursor, more = call("SCAN", cursor, "COUNT", 1)
+        rest += more
+    assert {*first, *rest} == {b"key:0000", b"key:0001"}
+    assert call("PEXPIRETIME", "key:0001") == 4_000_000_000_001
+    call("SELECT", 3)
+    assert call("HLEN", "h") == 20

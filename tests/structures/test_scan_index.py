@@ -47,6 +47,8 @@ def test_random_changes_keep_every_invariant(seed: int) -> None:
                 model.remove(key)
             if rng.random() < 0.2:
                 index._check()
+            if rng.random() < 0.02:
+                index.repack()
         index._check()
         assert len(index) == len(model)
         assert set(index) == model
@@ -119,6 +121,8 @@ def test_what_stays_is_returned_whatever_else_changes(seed: int) -> None:
         cursor, part = index.scan(cursor, rng.choice([1, 5, 40]))
         returned.update(part)
         calls += 1
+        if calls % 7 == 0:
+            index.repack()
         if calls > 400:  # let it end: growth could outrun a slow iteration for ever
             continue
         for _ in range(rng.choice([0, 5, 60])):
