@@ -19,7 +19,7 @@ from kedis.commands.numbers import INT64_MAX, NumberError, scaled_up
 from kedis.commands.sorted_set_pops import parse_zmpop, pop
 from kedis.commands.table import BLOCKING, DENYOOM, FAST, NOSCRIPT, WRITE, command, counted, span
 from kedis.errors import CommandError
-from kedis.store.database import List
+from kedis.structures.lists import List
 from kedis.structures.sorted_set import SortedSet
 
 if TYPE_CHECKING:

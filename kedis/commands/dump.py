@@ -16,7 +16,7 @@ from kedis.errors import CommandError
 from kedis.rdb.payload import WrongFooter, dump, restore
 from kedis.rdb.source import RdbError
 from kedis.resp.values import OK
-from kedis.store.tracked import LfuDatabase, LruDatabase
+from kedis.store.uses import LfuUses, LruUses
 
 if TYPE_CHECKING:
     from kedis.session import Session
@@ -104,10 +104,10 @@ def restore_(ctx: Session, argv: Sequence[bytes]) -> Any:
     db.place(key, value)
     if at_ms:
         db.set_expiry(key, at_ms)
-    if options.idle_seconds is not None and isinstance(db, LruDatabase):
-        db.set_idle(key, options.idle_seconds)
-    elif options.frequency is not None and isinstance(db, LfuDatabase):
-        db.set_frequency(key, options.frequency)
+    if options.idle_seconds is not None and isinstance(db.uses, LruUses):
+        db.uses.set_idle(db, key, options.idle_seconds)
+    elif options.frequency is not None and isinstance(db.uses, LfuUses):
+        db.uses.set_frequency(db, key, options.frequency)
     db.touched(key, "restore")
     if at_ms and not options.absolute:
         ctx.propagate(*argv[:2], b"%d" % at_ms, *argv[3:], b"ABSTTL")

@@ -16,8 +16,8 @@ from kedis.commands.numbers import INT64_MAX
 from kedis.commands.table import DENYOOM, READONLY, WRITE, command, span
 from kedis.errors import CommandError
 from kedis.resp.values import OK, SimpleString
-from kedis.store.database import List
 from kedis.structures.footprint import bytes_footprint, bytes_footprints
+from kedis.structures.lists import List
 
 if TYPE_CHECKING:
     from kedis.session import Session

@@ -15,8 +15,8 @@ from kedis.commands.numbers import INT64_MAX
 from kedis.commands.table import DENYOOM, FAST, READONLY, WRITE, command, counted, span
 from kedis.errors import CommandError
 from kedis.resp.values import NULL_ARRAY, NullArray
-from kedis.store.database import List
 from kedis.structures.footprint import bytes_footprint, bytes_footprints
+from kedis.structures.lists import List
 
 if TYPE_CHECKING:
     from kedis.session import Session

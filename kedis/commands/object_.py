@@ -15,7 +15,7 @@ from kedis.commands.table import LOADING, READONLY, STALE, command, container, s
 from kedis.errors import CommandError
 from kedis.resp.values import SimpleString
 from kedis.store.encoding import encoding, reference_count
-from kedis.store.tracked import LfuDatabase, LruDatabase
+from kedis.store.uses import LfuUses, LruUses
 
 if TYPE_CHECKING:
     from kedis.session import Session
@@ -62,7 +62,8 @@ def object_freq(ctx: Session, argv: Sequence[bytes]) -> int | None:
         return None
     if not _is_lfu(ctx):
         raise CommandError(errors.LFU_NOT_SELECTED)
-    return ctx.db.frequency(argv[2]) if isinstance(ctx.db, LfuDatabase) else 0
+    uses = ctx.db.uses
+    return uses.frequency(ctx.db, argv[2]) if isinstance(uses, LfuUses) else 0
 
 
 @command(
@@ -81,7 +82,8 @@ def object_idletime(ctx: Session, argv: Sequence[bytes]) -> int | None:
         return None
     if _is_lfu(ctx):
         raise CommandError(errors.LFU_SELECTED)
-    return ctx.db.idle_ns(argv[2]) // 1_000_000_000 if isinstance(ctx.db, LruDatabase) else 0
+    uses = ctx.db.uses
+    return uses.idle_ns(ctx.db, argv[2]) // 1_000_000_000 if isinstance(uses, LruUses) else 0
 
 
 @command(

@@ -18,9 +18,9 @@ from kedis.commands.args import integer
 from kedis.commands.numbers import NumberError, parse_float
 from kedis.commands.table import DENYOOM, READONLY, WRITE, command, span, unknown_keys
 from kedis.errors import WRONG_TYPE, CommandError
-from kedis.store.database import List
 from kedis.structures.containers import Hash, Set
 from kedis.structures.footprint import bytes_footprints
+from kedis.structures.lists import List
 from kedis.structures.sorted_set import SortedSet
 
 if TYPE_CHECKING:

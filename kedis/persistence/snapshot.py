@@ -15,9 +15,9 @@ from typing import Any
 from kedis.persistence.append_file import AppendFile
 from kedis.persistence.journal import Journal
 from kedis.resp.replies import format_double
-from kedis.store.database import List
 from kedis.store.keyspace import Keyspace
 from kedis.structures.containers import Hash, Set
+from kedis.structures.lists import List
 from kedis.structures.sorted_set import SortedSet
 
 ITEMS_PER_COMMAND = 64

@@ -18,9 +18,10 @@ from typing import Any
 from kedis.config import Config
 from kedis.rdb.compact import UNKNOWN_COUNT, back_length
 from kedis.rdb.source import encode_length, encode_string
-from kedis.store.database import List, Value
+from kedis.store.database import Value
 from kedis.store.encoding import encoding, is_integer
 from kedis.structures.containers import Hash, Set
+from kedis.structures.lists import List
 from kedis.structures.sorted_set import SortedSet
 
 _INTSET, _HASH, _SORTED_SET, _LIST = 11, 16, 17, 18

@@ -34,7 +34,7 @@ from kedis.rdb.values import (
 )
 from kedis.store.database import Database, Value
 from kedis.store.keyspace import Keyspace
-from kedis.store.tracked import LfuDatabase, LruDatabase
+from kedis.store.uses import LfuUses, LruUses
 
 MAGIC = b"REDIS"
 _FUNCTIONS, _FUNCTIONS_BEFORE_7, _MODULE_DATA = 0xF5, 0xF6, 0xF7
@@ -106,10 +106,11 @@ def _keys(database: Database, compressed: bool) -> Iterator[bytes]:
 
 
 def _use_of(database: Database) -> Callable[[bytes], bytes] | None:
-    if isinstance(database, LruDatabase):
-        return lambda key: bytes([_IDLE]) + encode_length(database.idle_ns(key) // 1_000_000_000)
-    if isinstance(database, LfuDatabase):
-        return lambda key: bytes([_FREQUENCY, database.frequency(key)])
+    uses = database.uses
+    if isinstance(uses, LruUses):
+        return lambda key: bytes([_IDLE]) + encode_length(uses.idle_ns(database, key) // 1_000_000_000)
+    if isinstance(uses, LfuUses):
+        return lambda key: bytes([_FREQUENCY, uses.frequency(database, key)])
     return None
 
 
@@ -228,7 +229,7 @@ def put_in(database: Any, record: Record) -> None:
     database.place(key, value)
     if expire_at_ms is not None:
         database.set_expiry(key, expire_at_ms)
-    if idle_seconds is not None and isinstance(database, LruDatabase):
-        database.set_idle(key, idle_seconds)
-    elif frequency is not None and isinstance(database, LfuDatabase):
-        database.set_frequency(key, frequency)
+    if idle_seconds is not None and isinstance(database.uses, LruUses):
+        database.uses.set_idle(database, key, idle_seconds)
+    elif frequency is not None and isinstance(database.uses, LfuUses):
+        database.uses.set_frequency(database, key, frequency)

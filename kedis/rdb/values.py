@@ -32,8 +32,9 @@ from kedis.rdb.source import (
     encode_length,
     encode_string,
 )
-from kedis.store.database import List, Value
+from kedis.store.database import Value
 from kedis.structures.containers import Hash, Set
+from kedis.structures.lists import List
 from kedis.structures.sorted_set import SortedSet
 
 _STRING, _LIST, _SET, _HASH, _SORTED_SET = 0, 1, 2, 4, 5

@@ -17,40 +17,22 @@ guarantee and RANDOMKEY and the expiry cycle a fair random key, which a Python d
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from kedis.errors import WRONG_TYPE, CommandError
 from kedis.structures.containers import Hash, Set
-from kedis.structures.footprint import CONTAINER, DICT_ENTRY, INDEX_ENTRY, bytes_footprint, bytes_footprints
+from kedis.structures.footprint import DICT_ENTRY, INDEX_ENTRY, bytes_footprint, bytes_footprints
+from kedis.structures.lists import List
 from kedis.structures.scan_index import ScanIndex
 from kedis.structures.sorted_set import SortedSet
 
 if TYPE_CHECKING:
     from kedis.store.keyspace import Keyspace
-
-
-class List(deque[bytes]):
-    """A list value: O(1) at both ends, O(distance / 64) inside.
-
-    Whoever adds or removes elements keeps ``payload``, their bytes (``len(element) + 48 & -16`` each).
-    """
-
-    __slots__ = ("payload", "settled")
-
-    def __init__(self, elements: Iterable[bytes] = ()) -> None:
-        super().__init__(elements)
-        self.payload = bytes_footprints(self) if self else 0
-        self.settled = 0
-
-    def footprint(self) -> int:
-        """Bytes of main memory that the list occupies.  O(1)."""
-        return self.payload + self.__sizeof__() + CONTAINER
+    from kedis.store.uses import Uses
 
 
 Value = bytes | bytearray | List | Hash | Set | SortedSet
-Container = TypeVar("Container", List, Hash, Set, SortedSet)
+Container = TypeVar("Container", bound=List | Hash | Set | SortedSet)
 
 TYPE_NAMES: dict[type, bytes] = {
     bytes: b"string",
@@ -87,6 +69,7 @@ class Database:
         "index",
         "keyspace",
         "number",
+        "uses",
         "volatile",
         "watchers",
     )
@@ -100,6 +83,7 @@ class Database:
         self.volatile = ScanIndex()
         self.buffers: dict[bytes, int] = {}
         self.access: dict[bytes, int] = {}
+        self.uses: Uses | None = None
         self.watchers: dict[bytes, list[Any]] = {}
 
     def __len__(self) -> int:
@@ -116,6 +100,13 @@ class Database:
 
     def find(self, key: bytes, tell_miss: bool = True) -> Any:
         """Like :meth:`peek`, for commands that read: counts a keyspace hit or miss (and tells of a miss)."""
+        value = self.look(key, tell_miss)
+        if value is not None and self.uses is not None:
+            self.uses.note(self, key)
+        return value
+
+    def look(self, key: bytes, tell_miss: bool = True) -> Any:
+        """Like :meth:`find`, for commands that tell of a key and are not a use of it (TYPE, TTL, OBJECT)."""
         if self.expires and key in self.expires:
             self._remove_if_due(key)
         value = self.data.get(key)
@@ -127,10 +118,6 @@ class Database:
         else:
             self.keyspace.hits += 1
         return value
-
-    def look(self, key: bytes, tell_miss: bool = True) -> Any:
-        """Like :meth:`find`, for commands that tell of a key and are not a use of it (TYPE, TTL, OBJECT)."""
-        return self.find(key, tell_miss)
 
     # The three methods below are on the path of nearly every command, so each does its own look-up: a call of
     # `peek` or `find` in between costs 60 ns.
@@ -148,6 +135,8 @@ class Database:
             return None
         self.keyspace.hits += 1
         if type(value) is kind:
+            if self.uses is not None:
+                self.uses.note(self, key)
             return value
         raise CommandError(WRONG_TYPE)
 
@@ -156,7 +145,11 @@ class Database:
         if self.expires and key in self.expires:
             self._remove_if_due(key)
         value = self.data.get(key)
-        if value is None or type(value) is kind:
+        if value is None:
+            return None
+        if type(value) is kind:
+            if self.uses is not None:
+                self.uses.note(self, key)
             return value
         raise CommandError(WRONG_TYPE)
 
@@ -176,10 +169,11 @@ class Database:
             self.keyspace.used += (len(key) + 48 & -16) + _KEY
             if self.keyspace.observed:
                 self.keyspace.appeared(self, key)
-            return value
-        if type(value) is kind:
-            return value
-        raise CommandError(WRONG_TYPE)
+        elif type(value) is not kind:
+            raise CommandError(WRONG_TYPE)
+        if self.uses is not None:
+            self.uses.note(self, key)
+        return value
 
     def read_string(self, key: bytes) -> bytes | None:
         """The string at ``key`` as immutable bytes, for reading; counts hit or miss.  Raises WRONGTYPE."""
@@ -193,18 +187,22 @@ class Database:
                 keyspace.missed(self, key)
             return None
         self.keyspace.hits += 1
-        if type(value) is bytes:
-            return value
-        if type(value) is bytearray:
-            return bytes(value)
-        raise CommandError(WRONG_TYPE)
+        if type(value) is not bytes and type(value) is not bytearray:
+            raise CommandError(WRONG_TYPE)
+        if self.uses is not None:
+            self.uses.note(self, key)
+        return value if type(value) is bytes else bytes(value)
 
     def edit_string(self, key: bytes) -> bytes | bytearray | None:
         """The string at ``key`` as it is stored, for writing.  Raises WRONGTYPE."""
         value = self.peek(key)
-        if value is None or type(value) is bytes or type(value) is bytearray:
-            return value
-        raise CommandError(WRONG_TYPE)
+        if value is None:
+            return None
+        if type(value) is not bytes and type(value) is not bytearray:
+            raise CommandError(WRONG_TYPE)
+        if self.uses is not None:
+            self.uses.note(self, key)
+        return value
 
     def edit_in_place(self, key: bytes) -> bytearray | None:
         """The string at ``key`` to be changed where it is, stored so from now on.  Raises WRONGTYPE.
@@ -248,6 +246,8 @@ class Database:
             if old is None:
                 keyspace.appeared(self, key)
             keyspace.observe(self, key, event)
+        if self.uses is not None:
+            self.uses.note(self, key)
 
     def place(self, key: bytes, value: Any) -> None:
         """Put ``value`` at ``key`` as a new key, whatever was there.  Not a change by itself: call :meth:`touched`."""
@@ -258,6 +258,8 @@ class Database:
         self.keyspace.used += (len(key) + 48 & -16) + _KEY + self._settle(key, value)
         if self.keyspace.observed:
             self.keyspace.appeared(self, key)
+        if self.uses is not None:
+            self.uses.note(self, key)
 
     def set_keeping_ttl(self, key: bytes, value: Any, event: str = "set") -> None:
         """Store ``value`` at ``key``; a time to live stays."""
@@ -281,6 +283,8 @@ class Database:
             if old is None:
                 keyspace.appeared(self, key)
             keyspace.observe(self, key, event)
+        if self.uses is not None and key not in self.access:
+            self.uses.note(self, key)
 
     def modified(self, key: bytes, value: Any, event: str, changes: int = 1) -> None:
         """Tell that the container ``value`` at ``key`` was changed in place; an empty one disappears."""
@@ -430,6 +434,8 @@ class Database:
         self.index.discard(key)
         if self.expires and key in self.expires:
             self._forget_expiry(key)
+        if self.access and self.access.pop(key, None) is not None:
+            keyspace.used -= ACCESS
 
     # -- the account of memory ----------------------------------------------------------------------------
 

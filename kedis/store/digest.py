@@ -22,9 +22,10 @@ from collections.abc import Iterable
 from hashlib import sha1
 from typing import Any
 
-from kedis.store.database import Database, List
+from kedis.store.database import Database
 from kedis.store.keyspace import Keyspace
 from kedis.structures.containers import Hash, Set
+from kedis.structures.lists import List
 
 _SIZE = 20
 _EXPIRES = b"!!expire!!"

@@ -16,8 +16,8 @@ from itertools import chain
 from typing import Any
 
 from kedis.config import Config
-from kedis.store.database import List
 from kedis.structures.containers import Hash, Set
+from kedis.structures.lists import List
 from kedis.structures.sorted_set import SortedSet
 
 #: The longest string that Redis keeps in one piece with its header.

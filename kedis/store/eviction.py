@@ -154,4 +154,4 @@ class Eviction:
         """How gladly ``key`` is given up: the higher, the sooner."""
         if self.policy == "volatile-ttl":
             return -int(database.expires[key])
-        return int(database.expendable(key))
+        return int(database.uses.expendable(database, key))

@@ -13,9 +13,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from kedis.store.database import VOLATILE, List, key_footprint
+from kedis.store.database import VOLATILE, key_footprint
 from kedis.structures.containers import Hash, Set
 from kedis.structures.footprint import bytes_footprint
+from kedis.structures.lists import List
 from kedis.structures.scan_index import ScanIndex
 from kedis.structures.sorted_set import SortedSet
 

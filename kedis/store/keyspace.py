@@ -16,8 +16,8 @@ from kedis.store.eviction import Eviction
 from kedis.store.graveyard import Graveyard
 from kedis.store.notifications import Notifications
 from kedis.store.pubsub import PubSub
-from kedis.store.tracked import LfuDatabase, LruDatabase
 from kedis.store.tracking import Tracking
+from kedis.store.uses import LfuUses, LruUses, Uses
 from kedis.store.waiting import Waiting
 from kedis.structures.scan_index import DeferredIndex, ScanIndex
 
@@ -126,16 +126,15 @@ class Keyspace:
 
     def track(self, policy: str) -> None:
         """Note the uses of keys that ``policy`` needs to know, from now on and no others.  O(1) and freeing."""
-        kind = (
-            LruDatabase if policy.endswith("-lru") else LfuDatabase if policy.endswith("-lfu") else Database
-        )
-        if type(self.databases[0]) is kind:
+        kind = LruUses if policy.endswith("-lru") else LfuUses if policy.endswith("-lfu") else None
+        if type(self.databases[0].uses) is (kind or type(None)):
             return
         self.tracked_since_ns = self.now_ns
+        uses: Uses | None = kind(self) if kind is not None else None
         for database in self.databases:
             self.used -= ACCESS * len(database.access)
             database.access = {}
-            database.__class__ = kind
+            database.uses = uses
 
     def _freed(self, size: int) -> None:
         self.used -= size

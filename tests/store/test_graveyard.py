@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from kedis.store.database import List
 from kedis.store.graveyard import PIECE, SLICE_NS, SMALL, Graveyard
 from kedis.store.keyspace import Keyspace
 from kedis.structures.containers import Hash, Set
+from kedis.structures.lists import List
 from kedis.structures.scan_index import ScanIndex
 from kedis.structures.sorted_set import SortedSet
 

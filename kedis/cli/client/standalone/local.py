@@ -12,9 +12,10 @@ from kedis.engine import Engine
 from kedis.in_process import EmbeddedEngine
 from kedis.persistence.aof import Aof
 from kedis.persistence.folder import AofError
-from kedis.store.database import Database, List
+from kedis.store.database import Database
 from kedis.store.keyspace import Keyspace
 from kedis.structures.containers import Hash, Set
+from kedis.structures.lists import List
 from kedis.structures.sorted_set import SortedSet
 
 _ANOTHER = "another server is using"
