@@ -1,8 +1,10 @@
 # make run    set everything up and start the server (PORT=7000, ARGS="--appendonly no")
 # make test   set everything up and run the tests
+# make test-compiled  the tests of what clients see, on the compiled build (docs/compiled.md)
 # make check  style, types, import rules
 # make fuzz   differential fuzzing against real Redis until stopped
 # make load   Locust: SCENARIO=mixed SHAPE=steps, reports in build/load/ (ARGS="--objective-p99-ms 20")
+# make wheel  a wheel for this machine in dist/, the path of a command compiled (needs a C compiler; docs/compiled.md)
 # make bench  every comparison with real Redis, written to ops/bench/results/ (ARGS=--quick: rough)
 
 PYTHON ?= python3
@@ -14,7 +16,7 @@ ARGS ?=
 SCENARIO ?= mixed
 SHAPE ?= steps
 
-.PHONY: run test check fuzz bench load tools clean help
+.PHONY: run test test-compiled compiled wheel check fuzz bench load tools clean help
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -41,6 +43,27 @@ tools:
 test: $(STAMP) tools
 	@$(BIN)/python -m pytest
 
+# Kedis with the path of a command compiled, in a folder beside the sources: the environment COMPILED runs it.
+COMPILED := PYTHONPATH=build/compiled PYTHONSAFEPATH=1
+COMPILED_STAMP := build/compiled/.built
+CAN_COMPILE := $(shell command -v $${CC:-cc})
+compiled: $(COMPILED_STAMP)
+$(COMPILED_STAMP): setup.py $(shell find kedis -name '*.py') | $(STAMP)
+	@[ -n "$(CAN_COMPILE)" ] || { echo "the compiled build needs a C compiler (apt-get install gcc libc6-dev)"; exit 1; }
+	@rm -rf build/compiled
+	@KEDIS_COMPILE=1 $(BIN)/python setup.py --quiet build --build-base build/mypyc --build-lib build/compiled \
+	  >build/compiled.log 2>&1 || { tail -n 20 build/compiled.log; exit 1; }
+	@touch $@
+
+wheel: $(STAMP)
+	@KEDIS_COMPILE=1 $(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+	@ls dist/*.whl
+
+# What clients see of it, tested on the compiled server (COMPILED_TESTS=tests: everything).
+COMPILED_TESTS ?= tests/test_compiled.py tests/resp tests/wire tests/differential tests/rdb tests/server
+test-compiled: $(COMPILED_STAMP) tools
+	@$(COMPILED) $(BIN)/python -m pytest -o "pythonpath=build/compiled ." $(COMPILED_TESTS)
+
 check: $(STAMP)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -50,7 +73,7 @@ check: $(STAMP)
 fuzz: $(STAMP) tools
 	@$(BIN)/python -m tests.differential.fuzz
 
-bench: $(STAMP) tools
+bench: $(STAMP) $(if $(CAN_COMPILE),$(COMPILED_STAMP)) tools
 	@$(BIN)/python ops/bench/all.py $(ARGS)
 
 load: $(STAMP)

@@ -20,6 +20,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from types import FunctionType
 from typing import Any, Protocol
 
 from kedis import errors
@@ -377,6 +378,10 @@ class Engine:
         lookup = dict(self.commands)
         lookup.update({name.upper(): row for name, row in self.commands.items()})
         return lookup
+
+
+#: Whether this is the compiled build (docs/compiled.md).
+COMPILED = not isinstance(Engine.run, FunctionType)
 
 
 def _take_back(session: Session, value: Any) -> None:

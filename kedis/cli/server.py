@@ -14,6 +14,7 @@ import gevent
 
 import kedis
 from kedis.config import Config, ConfigError
+from kedis.engine import COMPILED
 from kedis.server.instance import Instance
 from kedis.server.server import StartError
 from kedis.server.service_manager import notify
@@ -100,7 +101,11 @@ def _set_up_logging(config: Config) -> None:
 def _serve(config: Config) -> int:
     sys.setswitchinterval(_SWITCH_SECONDS)
     log.info(
-        "kedis %s, compatible with Redis %s, pid %d", kedis.__version__, kedis.REDIS_VERSION, os.getpid()
+        "kedis %s%s, compatible with Redis %s, pid %d",
+        kedis.__version__,
+        " (compiled)" if COMPILED else "",
+        kedis.REDIS_VERSION,
+        os.getpid(),
     )
     if config.ignored:
         log.info("accepted without effect in Kedis: %s", ", ".join(config.ignored))

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import kedis
+from kedis.engine import COMPILED
 from kedis.observability.info_tables import (
     command_lines,
     database_lines,
@@ -104,6 +105,7 @@ def _server(observer: Observer) -> Fields:
         ("config_file", config.file or ""),
         ("io_threads_active", 0),
         ("kedis_version", kedis.__version__),
+        ("kedis_compiled", int(COMPILED)),
         ("python_version", platform.python_version()),
     )
 

@@ -64,7 +64,7 @@ class Journal:
         self._database = -1
         self._second = 0
 
-    def append(self, database: int, argv: Sequence[bytes]) -> None:
+    def append(self, database: int, argv: Sequence[bytes | bytearray]) -> None:
         """Record one command that ran in ``database``.
 
         A list is kept as it is and must not change any more.  O(1) for a list, else O(size of the command).

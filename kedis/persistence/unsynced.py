@@ -26,7 +26,7 @@ class Unsynced:
         self._all_changed = False
         self._all_syncing = False
 
-    def note(self, argv: Sequence[bytes]) -> None:
+    def note(self, argv: Sequence[bytes | bytearray]) -> None:
         """``argv`` was journalled.  O(words)."""
         # A handler's own words may hold a bytearray for a value, which no set takes; keys are always bytes.
         self._changed.update(argv if type(argv) is list else _only_bytes(argv))
@@ -53,5 +53,5 @@ class Unsynced:
         )
 
 
-def _only_bytes(words: Iterable[bytes]) -> list[bytes]:
+def _only_bytes(words: Iterable[bytes | bytearray]) -> list[bytes]:
     return [word for word in words if type(word) is bytes]

@@ -27,6 +27,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SERVER_CORE, LOAD_CORE = "0", "1"
+#: Where ``make compiled`` puts the compiled build.
+COMPILED = Path(__file__).resolve().parents[2] / "build" / "compiled"
 SORTED_SET_SIZES = (1_000, 100_000, 1_000_000)
 MILLION = 1_000_000
 
@@ -67,17 +69,26 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def program(name: str) -> list[str]:
+    """The words that start ``redis``, ``kedis`` or ``compiled``, the compiled build of Kedis."""
+    if name == "redis":
+        return ["redis-server", "--save", "", "--aof-use-rdb-preamble", "no"]
+    words = [sys.executable, "-m", "kedis", "--metrics-port", "no"]
+    return ["env", f"PYTHONPATH={COMPILED}", "PYTHONSAFEPATH=1", *words] if name == "compiled" else words
+
+
+def contenders() -> list[str]:
+    """The servers to compare: the compiled build where it has been made."""
+    return ["redis", "kedis", *["compiled"] * COMPILED.is_dir()]
+
+
 @contextlib.contextmanager
 def server(name: str, durability: Sequence[str]) -> Iterator[Running]:
     """Start Redis or Kedis on a free port, pinned to the server core, in a folder of its own."""
     port = free_port()
-    if name == "redis":
-        program = ["redis-server", "--save", "", "--aof-use-rdb-preamble", "no"]
-    else:
-        program = [sys.executable, "-m", "kedis", "--metrics-port", "no"]
     with tempfile.TemporaryDirectory() as folder:
         process = subprocess.Popen(
-            ["taskset", "-c", SERVER_CORE, *program, "--port", str(port), "--dir", folder, *durability],
+            ["taskset", "-c", SERVER_CORE, *program(name), "--port", str(port), "--dir", folder, *durability],
             stdout=subprocess.DEVNULL,
             cwd=folder,
         )
@@ -126,13 +137,20 @@ def run_load(running: Running, load: Load, clients: int = 50) -> float:
     return float(rows[-1][1])
 
 
-def compare(redis: Running, kedis: Running, load: Load, repeats: int) -> tuple[float, float]:
-    """Medians of alternating runs."""
-    rates: dict[str, list[float]] = {"redis": [], "kedis": []}
+def compare(servers: Sequence[Running], load: Load, repeats: int, clients: int = 50) -> list[float]:
+    """Medians of alternating runs, in the order of the servers."""
+    rates: dict[str, list[float]] = {running.name: [] for running in servers}
     for _ in range(repeats):
-        for running in (redis, kedis):
-            rates[running.name].append(run_load(running, load))
-    return statistics.median(rates["redis"]), statistics.median(rates["kedis"])
+        for running in servers:
+            rates[running.name].append(run_load(running, load, clients))
+    return [statistics.median(found) for found in rates.values()]
+
+
+@contextlib.contextmanager
+def all_servers(*flags: str) -> Iterator[list[Running]]:
+    """All that are to be compared, Redis first."""
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(server(name, flags)) for name in contenders()]
 
 
 def basic_loads(scale: float) -> list[Load]:
@@ -147,35 +165,42 @@ def basic_loads(scale: float) -> list[Load]:
     return small + deep
 
 
-def print_row(load: Load, redis: float, kedis: float) -> None:
+def print_row(load: Load, rates: Sequence[float]) -> None:
     aim = f"{load.aim:.2f}" if load.aim else ""
-    print(f"| {load.title} | {redis:,.0f} | {kedis:,.0f} | {kedis / redis:.2f} | {aim} |", flush=True)
+    print(f"| {load.title} | {ratios(rates)} | {aim} |", flush=True)
 
 
-def print_head(title: str) -> None:
-    print(
-        f"\n### {title}\n\n| load | Redis, requests/s | Kedis, requests/s | ratio | aim |\n|---|---|---|---|---|"
-    )
+def ratios(rates: Sequence[float]) -> str:
+    """The cells for what Redis and the others reach: a rate, and for all but Redis its ratio to Redis's."""
+    redis, *others = rates
+    return " | ".join([f"{redis:,.0f}", *(f"{rate:,.0f} | {rate / redis:.2f}" for rate in others)])
+
+
+def print_head(title: str, what: str = "load") -> None:
+    names = {"kedis": "Kedis", "compiled": "Kedis compiled"}
+    columns = [what, "Redis, requests/s"]
+    for name in contenders()[1:]:
+        columns += [f"{names[name]}, requests/s", "ratio"]
+    columns.append("aim")
+    print(f"\n### {title}\n\n| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
 
 
 def bench_basic(repeats: int, scale: float) -> None:
     """The usual commands, 50 connections, nothing written to disk."""
     print_head("50 connections, nothing on disk")
-    off = ("--appendonly", "no")
-    with server("redis", off) as redis, server("kedis", off) as kedis:
+    with all_servers("--appendonly", "no") as servers:
         for load in basic_loads(scale):
-            print_row(load, *compare(redis, kedis, load, repeats))
+            print_row(load, compare(servers, load, repeats))
 
 
 def bench_sorted_sets(repeats: int, scale: float) -> None:
     """ZADD of random scores to members that are there, and ZRANK, at growing sizes."""
     print_head("Sorted sets, pipeline 16")
-    off = ("--appendonly", "no")
     cost: dict[str, dict[int, float]] = {"ZADD update": {}, "ZRANK": {}}
-    with server("redis", off) as redis, server("kedis", off) as kedis:
+    with all_servers("--appendonly", "no") as servers:
         for size in SORTED_SET_SIZES:
             key = f"zset:{size}"
-            for running in (redis, kedis):
+            for running in servers:
                 fill_sorted_set(running, key, size)
             commands = {
                 "ZADD update": ["zadd", key, "__rand_int__", "member:__rand_int__"],
@@ -185,9 +210,9 @@ def bench_sorted_sets(repeats: int, scale: float) -> None:
                 load = Load(
                     f"{name}, {size:,} members", ["-r", str(size), *words], int(300_000 * scale), 16, 0.5
                 )
-                redis_rate, kedis_rate = compare(redis, kedis, load, repeats)
-                cost[name][size] = 1e6 / kedis_rate
-                print_row(load, redis_rate, kedis_rate)
+                rates = compare(servers, load, repeats)
+                cost[name][size] = 1e6 / rates[1]
+                print_row(load, rates)
     small, large = SORTED_SET_SIZES[0], SORTED_SET_SIZES[-1]
     for name, by_size in cost.items():
         growth = by_size[large] / by_size[small]

@@ -13,14 +13,25 @@ import contextlib
 import socket
 import statistics
 import subprocess
-import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from against_redis import LOAD_CORE, SERVER_CORE, Load, Running, describe_machine, free_port, run_load
+from against_redis import (
+    LOAD_CORE,
+    SERVER_CORE,
+    Load,
+    Running,
+    all_servers,
+    compare,
+    describe_machine,
+    free_port,
+    print_head,
+    program,
+    ratios,
+)
 
 KEYS = 1_000_000
 
@@ -29,11 +40,8 @@ KEYS = 1_000_000
 def server(name: str, folder: str, *flags: str) -> Iterator[Running]:
     """A server on a folder that outlives it; given when it has loaded."""
     port = free_port()
-    if name == "redis":
-        program = ["redis-server", "--save", "", "--aof-use-rdb-preamble", "no", "--appendonly", "yes"]
-    else:
-        program = [sys.executable, "-m", "kedis", "--metrics-port", "no"]
-    words = ["taskset", "-c", SERVER_CORE, *program, "--port", str(port), "--dir", folder, *flags]
+    words = ["taskset", "-c", SERVER_CORE, *program(name), "--appendonly", "yes"]
+    words += ["--port", str(port), "--dir", folder, *flags]
     process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         running = Running(name, port, process.pid)
@@ -65,9 +73,7 @@ def pair(*flags: str) -> Iterator[tuple[Running, Running]]:
 
 def bench_rates(repeats: int, scale: float) -> None:
     """SET under each policy."""
-    print("\n### SET, 32-byte values\n")
-    print("| policy | connections | pipeline | Redis, requests/s | Kedis, requests/s | ratio | aim |")
-    print("|---|---|---|---|---|---|---|")
+    print_head("SET, 32-byte values", "policy | connections | pipeline")
     lines = [
         ("everysec", 10, 1, 60_000, 0.9),
         ("everysec", 50, 1, 60_000, 0.9),
@@ -77,15 +83,9 @@ def bench_rates(repeats: int, scale: float) -> None:
     ]
     for policy, clients, pipeline, requests, aim in lines:
         load = Load("", ["-r", "100000", "-d", "32", "-t", "set"], int(requests * scale), pipeline)
-        rates: dict[str, list[float]] = {"redis": [], "kedis": []}
-        with pair("--appendfsync", policy) as servers:
-            for _ in range(repeats):
-                for running in servers:
-                    rates[running.name].append(run_load(running, load, clients))
-        redis, kedis = (statistics.median(rates[name]) for name in ("redis", "kedis"))
-        print(
-            f"| {policy} | {clients} | {pipeline} | {redis:,.0f} | {kedis:,.0f} | {kedis / redis:.2f} | {aim} |"
-        )
+        with all_servers("--appendonly", "yes", "--appendfsync", policy) as servers:
+            rates = compare(servers, load, repeats, clients)
+        print(f"| {policy} | {clients} | {pipeline} | {ratios(rates)} | {aim} |", flush=True)
 
 
 def bench_readers(repeats: int) -> None:

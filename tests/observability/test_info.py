@@ -36,6 +36,7 @@ MISSING = [
 ]
 #: Lines that Redis does not have.
 EXTRA = {
+    "kedis_compiled",
     "kedis_version",
     "python_version",
     "client_query_buffer_limit_disconnections",

@@ -32,7 +32,7 @@ def test_every_shape_is_encoded() -> None:
         [b"sEt", b"k", b""],
     ]
     journal = journal_with(*commands)
-    journal.append(0, (b"SET", bytearray(b"k"), b"w"))  # type: ignore[arg-type]
+    journal.append(0, (b"SET", bytearray(b"k"), b"w"))
     assert journal.size() > len(encoded(*commands)) - 200
     assert journal.take() == SELECT + encoded(*commands, [b"SET", b"k", b"w"])
     assert journal.take() == b"" and journal.size() == 0
@@ -41,7 +41,7 @@ def test_every_shape_is_encoded() -> None:
 def test_words_of_a_handler_are_encoded_at_once() -> None:
     value = bytearray(b"before")
     journal = Journal(lambda: 0.0)
-    journal.append(0, (b"SET", b"k", value))  # type: ignore[arg-type]
+    journal.append(0, (b"SET", b"k", value))
     value[:] = b"after"
     assert journal.take() == SELECT + encoded([b"SET", b"k", b"before"])
 

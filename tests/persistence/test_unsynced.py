@@ -144,7 +144,7 @@ def test_a_key_that_expires_when_it_is_read() -> None:
 
 def test_words_of_handlers_that_are_no_bytes() -> None:
     unsynced = Unsynced()
-    unsynced.note((b"SET", b"k", bytearray(b"v")))  # type: ignore[arg-type]
+    unsynced.note((b"SET", b"k", bytearray(b"v")))
     assert unsynced.touches([b"GET", b"k"]) and not unsynced.touches([b"GET", b"v"])
 
 

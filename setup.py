@@ -1,0 +1,65 @@
+"""Builds Kedis: as plain Python, or, with ``KEDIS_COMPILE=1``, with the path of a command compiled by mypyc.
+
+Everything else about the project stands in pyproject.toml.  The compiled modules are the same source; what is not
+listed here stays Python, beside them: what is not on the path of every command, and what mypyc cannot compile
+(classes derived from dict, set, deque and OSError).  Mind in the modules listed that a slice of bytes whose end is
+before its start raises SystemError in mypyc 2.4.
+"""
+
+import os
+import sys
+
+from setuptools import Extension, setup
+
+MYPYC = "mypy[mypyc]>=1.18,<3"
+
+HOT = [
+    "kedis/commands/hashes.py",
+    "kedis/commands/key_expiry.py",
+    "kedis/commands/keys.py",
+    "kedis/commands/lists.py",
+    "kedis/commands/sets.py",
+    "kedis/commands/sorted_sets.py",
+    "kedis/commands/string_numbers.py",
+    "kedis/commands/strings.py",
+    "kedis/commands/table.py",
+    "kedis/engine.py",
+    "kedis/observability/turns.py",
+    "kedis/persistence/aof.py",
+    "kedis/persistence/append_file.py",
+    "kedis/persistence/checksum.py",
+    "kedis/persistence/journal.py",
+    "kedis/persistence/unsynced.py",
+    "kedis/resp/clean_requests.py",
+    "kedis/resp/replies.py",
+    "kedis/resp/requests.py",
+    "kedis/server/aof.py",
+    "kedis/server/connection.py",
+    "kedis/server/cycle.py",
+    "kedis/server/sender.py",
+    "kedis/server/server.py",
+    "kedis/session.py",
+    "kedis/store/database.py",
+    "kedis/store/keyspace.py",
+    "kedis/store/uses.py",
+    "kedis/structures/footprint.py",
+    "kedis/structures/histogram.py",
+    "kedis/structures/scan_index.py",
+]
+
+wanted = os.environ.get("KEDIS_COMPILE", "0") not in ("", "0")
+
+
+def extensions() -> list[Extension]:
+    """The compiled modules; none where only the metadata are asked for."""
+    if not wanted or not {"build", "build_ext", "bdist_wheel", "install"} & set(sys.argv):
+        return []
+    try:
+        from mypyc.build import mypycify
+    except ImportError:
+        sys.exit(f"KEDIS_COMPILE=1 needs mypyc: pip install '{MYPYC}'")
+    compiled: list[Extension] = mypycify(HOT, opt_level="2", debug_level="0", target_dir="build/mypyc")
+    return compiled
+
+
+setup(ext_modules=extensions(), setup_requires=[MYPYC] if wanted else [])
