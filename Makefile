@@ -50,7 +50,7 @@ CAN_COMPILE := $(shell command -v $${CC:-cc})
 compiled: $(COMPILED_STAMP)
 $(COMPILED_STAMP): setup.py $(shell find kedis -name '*.py') | $(STAMP)
 	@[ -n "$(CAN_COMPILE)" ] || { echo "the compiled build needs a C compiler (apt-get install gcc libc6-dev)"; exit 1; }
-	@rm -rf build/compiled
+	@rm -rf build/compiled; mkdir -p build
 	@KEDIS_COMPILE=1 $(BIN)/python setup.py --quiet build --build-base build/mypyc --build-lib build/compiled \
 	  >build/compiled.log 2>&1 || { tail -n 20 build/compiled.log; exit 1; }
 	@touch $@

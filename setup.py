@@ -19,6 +19,7 @@ HOT = [
     "kedis/commands/keys.py",
     "kedis/commands/lists.py",
     "kedis/commands/sets.py",
+    "kedis/commands/sorted_set_ranges.py",
     "kedis/commands/sorted_sets.py",
     "kedis/commands/string_numbers.py",
     "kedis/commands/strings.py",
@@ -45,6 +46,9 @@ HOT = [
     "kedis/structures/footprint.py",
     "kedis/structures/histogram.py",
     "kedis/structures/scan_index.py",
+    "kedis/structures/skiplist.py",
+    "kedis/structures/skiplist_nodes.py",
+    "kedis/structures/sorted_set.py",
 ]
 
 wanted = os.environ.get("KEDIS_COMPILE", "0") not in ("", "0")

@@ -63,8 +63,18 @@ class Link:
 
 
 # What follows the last block and the last link. They hold nothing: to touch a field of theirs is an error.
-END_BLOCK = Block.__new__(Block)
-END_LINK = Link.__new__(Link)
+
+
+class _EndBlock(Block):
+    def __init__(self) -> None: ...
+
+
+class _EndLink(Link):
+    def __init__(self) -> None: ...
+
+
+END_BLOCK: Block = _EndBlock()
+END_LINK: Link = _EndLink()
 
 
 def cut_level(link: Link, begin: int, start: int, stop: int, last_begin: int) -> None:
