@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from against_redis import LOAD_CORE, SERVER_CORE, Running, server
+from against_redis import LOAD_CORE, SERVER_CORE, Running, all_servers, server
 
 from kedis.cli.benchmark.machine import describe
 
@@ -109,12 +109,18 @@ def seed_table(bench: Bench) -> str:
 
 def curve(bench: Bench) -> str:
     texts = []
-    with server("redis", NOTHING_ON_DISK) as redis, server("kedis", NOTHING_ON_DISK) as kedis:
+    curves = [
+        ("kedis", "curve", ["-c", "1,2,5,10,20,50,100,200,500"]),
+        ("kedis", "curve-pipeline", ["-c", "1,10,50", "-P", "16"]),
+        ("compiled", "curve-compiled", ["-c", "1,10,50,200"]),
+        ("compiled", "curve-compiled-pipeline", ["-c", "1,10,50", "-P", "16"]),
+    ]
+    with all_servers(*NOTHING_ON_DISK) as servers:
+        running = {each.name: each for each in servers}
         size = ["-n", "5000"] if bench.quick else ["-n", "30000", "--repeats", "3"]
-        for name, words in (
-            ("curve", ["-c", "1,2,5,10,20,50,100,200,500"]),
-            ("curve-pipeline", ["-c", "1,10,50", "-P", "16"]),
-        ):
+        for build, name, words in curves:
+            if build not in running:
+                continue
             files = [
                 "--json",
                 str(bench.results / f"{name}.json"),
@@ -122,7 +128,12 @@ def curve(bench: Bench) -> str:
                 str(bench.results / f"{name}.svg"),
             ]
             text = bench.benchmark(
-                *where(kedis), "--against", f"127.0.0.1:{redis.port}", *size, *words, *files
+                *where(running[build]),
+                "--against",
+                f"127.0.0.1:{running['redis'].port}",
+                *size,
+                *words,
+                *files,
             )
             texts.append(f"{text}\n![throughput and p99 against connections]({name}.svg)\n")
     return "`kedis-benchmark --against` real Redis, run by run in turn.\n\n" + "\n".join(texts)

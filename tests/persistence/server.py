@@ -129,9 +129,12 @@ class Kedis:
 
 
 def files(directory: Path) -> dict[str, bytes]:
-    """Everything in the folder of append-only files."""
-    folder = directory / "appendonlydir"
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+    """Everything in the folder of append-only files; a server may be removing some of them."""
+    found = {}
+    for path in sorted((directory / "appendonlydir").iterdir()):
+        with contextlib.suppress(FileNotFoundError):
+            found[path.name] = path.read_bytes()
+    return found
 
 
 def write_folder(directory: Path, content: dict[str, bytes]) -> None:
