@@ -14,6 +14,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -98,12 +99,19 @@ class Prometheus:
         self.process = subprocess.Popen(["prometheus", *words], stderr=subprocess.DEVNULL)
 
     def ask(self, path: str, **words: str) -> Any:
-        """What its API answers.  Raises ValueError with its words when it does not understand."""
+        """What its API answers.
+
+        Raises:
+            ValueError: with its words, when it does not understand.
+            OSError: it is not up, or it is and still loads (status 503).
+        """
         url = f"http://127.0.0.1:{self.port}/api/v1/{path}?{urllib.parse.urlencode(words)}"
         try:
             with urllib.request.urlopen(url, timeout=20) as answer:
                 return json.load(answer)["data"]
         except urllib.error.HTTPError as error:
+            if error.code == HTTPStatus.SERVICE_UNAVAILABLE:
+                raise
             raise ValueError(f"{words}: {error.read().decode()}") from None
 
     def samples(self, expr: str) -> list[Any]:
