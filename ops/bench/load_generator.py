@@ -15,7 +15,7 @@ import sys
 
 from against_redis import LOAD_CORE, Load, Running, describe_machine, run_load, server
 
-REPEATS = 5
+REPEATS = 3
 AIM = 0.9
 
 
