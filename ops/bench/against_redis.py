@@ -156,10 +156,10 @@ def all_servers(*flags: str) -> Iterator[list[Running]]:
 def basic_loads(scale: float) -> list[Load]:
     names = ("set", "get", "incr", "lpush", "lpop", "sadd", "hset", "zadd")
     small = [
-        Load(name.upper(), ["-r", "100000", "-t", name], int(60_000 * scale), aim=0.9) for name in names
+        Load(name.upper(), ["-r", "100000", "-t", name], int(50_000 * scale), aim=0.9) for name in names
     ]
     deep = [
-        Load(f"{name.upper()}, pipeline 16", ["-r", "100000", "-t", name], int(300_000 * scale), 16, 0.45)
+        Load(f"{name.upper()}, pipeline 16", ["-r", "100000", "-t", name], int(240_000 * scale), 16, 0.45)
         for name in names
     ]
     return small + deep

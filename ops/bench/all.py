@@ -112,12 +112,12 @@ def curve(bench: Bench) -> str:
     curves = [
         ("kedis", "curve", ["-c", "1,2,5,10,20,50,100,200,500"]),
         ("kedis", "curve-pipeline", ["-c", "1,10,50", "-P", "16"]),
-        ("compiled", "curve-compiled", ["-c", "1,10,50,200"]),
+        ("compiled", "curve-compiled", ["-c", "1,10,50"]),
         ("compiled", "curve-compiled-pipeline", ["-c", "1,10,50", "-P", "16"]),
     ]
     with all_servers(*NOTHING_ON_DISK) as servers:
         running = {each.name: each for each in servers}
-        size = ["-n", "5000"] if bench.quick else ["-n", "30000", "--repeats", "3"]
+        size = ["-n", "5000"] if bench.quick else ["-n", "20000", "--repeats", "3"]
         for build, name, words in curves:
             if build not in running:
                 continue
@@ -142,7 +142,7 @@ def curve(bench: Bench) -> str:
 def fsync(bench: Bench) -> str:
     words = ["--fsync-table", "--json", str(bench.results / "fsync-table.json"), "--markdown"]
     program = [sys.executable, "-m", "kedis.cli.benchmark.main"]
-    text = bench.program(*program, *words, *["--duration", "0.3"] * bench.quick)
+    text = bench.program(*program, *words, "--duration", "0.3" if bench.quick else "2")
     return f"`kedis-benchmark --fsync-table`.\n\n{text}"
 
 
