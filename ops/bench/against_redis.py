@@ -155,9 +155,7 @@ def all_servers(*flags: str) -> Iterator[list[Running]]:
 
 def basic_loads(scale: float) -> list[Load]:
     names = ("set", "get", "incr", "lpush", "lpop", "sadd", "hset", "zadd")
-    small = [
-        Load(name.upper(), ["-r", "100000", "-t", name], int(50_000 * scale), aim=0.9) for name in names
-    ]
+    small = [Load(name.upper(), ["-r", "100000", "-t", name], int(50_000 * scale), aim=0.9) for name in names]
     deep = [
         Load(f"{name.upper()}, pipeline 16", ["-r", "100000", "-t", name], int(240_000 * scale), 16, 0.45)
         for name in names
@@ -178,7 +176,7 @@ def ratios(rates: Sequence[float]) -> str:
 
 def print_head(title: str, what: str = "load") -> None:
     names = {"kedis": "Kedis", "compiled": "Kedis compiled"}
-    columns = [what, "Redis, requests/s"]
+    columns = [*what.split(" | "), "Redis, requests/s"]
     for name in contenders()[1:]:
         columns += [f"{names[name]}, requests/s", "ratio"]
     columns.append("aim")
