@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from kedis.errors import WRONG_TYPE, CommandError
 from kedis.structures.containers import Hash, Set
-from kedis.structures.footprint import DICT_ENTRY, INDEX_ENTRY, bytes_footprint, bytes_footprints
+from kedis.structures.footprint import BYTES, DICT_ENTRY, INDEX_ENTRY, bytes_footprint, bytes_footprints
 from kedis.structures.lists import List
 from kedis.structures.scan_index import ScanIndex
 from kedis.structures.sorted_set import SortedSet
@@ -44,8 +44,10 @@ TYPE_NAMES: dict[type, bytes] = {
 }
 
 
-#: A key's entry in `data` and in `index`.
-_KEY = DICT_ENTRY + INDEX_ENTRY
+#: A key's entry in `data` and in `index`, and what its object has whatever its length.
+_KEY = DICT_ENTRY + INDEX_ENTRY + BYTES
+#: The same of a key with a string.
+_STRING = _KEY + BYTES
 #: A time to live: the entry in `expires` and in `volatile`, the number, and the key in half of the cases (EXPIRE
 #: brings a copy of it, SET EX of a new key does not).
 VOLATILE = DICT_ENTRY + INDEX_ENTRY + 32 + 32
@@ -55,7 +57,7 @@ ACCESS = DICT_ENTRY + 32
 
 def key_footprint(key: bytes) -> int:
     """Bytes that a key occupies, its places in dict and index included."""
-    return (len(key) + 48 & -16) + _KEY
+    return (len(key) & -16) + _KEY
 
 
 class Database:
@@ -166,7 +168,7 @@ class Database:
             value = kind()
             self.data[key] = value
             self.index.add(key)
-            self.keyspace.used += (len(key) + 48 & -16) + _KEY
+            self.keyspace.used += (len(key) & -16) + _KEY
             if self.keyspace.observed:
                 self.keyspace.appeared(self, key)
         elif type(value) is not kind:
@@ -233,12 +235,12 @@ class Database:
         if old is None:
             self.index.add(key)
             if type(value) is bytes:
-                keyspace.used += (len(key) + 48 & -16) + (len(value) + 48 & -16) + _KEY
+                keyspace.used += (len(key) & -16) + (len(value) & -16) + _STRING
             else:
-                keyspace.used += (len(key) + 48 & -16) + _KEY + self._settle(key, value)
+                keyspace.used += (len(key) & -16) + _KEY + self._settle(key, value)
         elif type(old) is bytes is type(value):
             if len(old) != len(value):
-                keyspace.used += (len(value) + 48 & -16) - (len(old) + 48 & -16)
+                keyspace.used += (len(value) & -16) - (len(old) & -16)
         else:
             self._replaced(key, old, value)
         keyspace.dirty += 1
@@ -255,7 +257,7 @@ class Database:
             self._drop(key)
         self.data[key] = value
         self.index.add(key)
-        self.keyspace.used += (len(key) + 48 & -16) + _KEY + self._settle(key, value)
+        self.keyspace.used += (len(key) & -16) + _KEY + self._settle(key, value)
         if self.keyspace.observed:
             self.keyspace.appeared(self, key)
         if self.uses is not None:
@@ -270,12 +272,12 @@ class Database:
         if old is None:
             self.index.add(key)
             if type(value) is bytes:
-                keyspace.used += (len(key) + 48 & -16) + (len(value) + 48 & -16) + _KEY
+                keyspace.used += (len(key) & -16) + (len(value) & -16) + _STRING
             else:
-                keyspace.used += (len(key) + 48 & -16) + _KEY + self._settle(key, value)
+                keyspace.used += (len(key) & -16) + _KEY + self._settle(key, value)
         elif type(old) is bytes is type(value):
             if len(old) != len(value):
-                keyspace.used += (len(value) + 48 & -16) - (len(old) + 48 & -16)
+                keyspace.used += (len(value) & -16) - (len(old) & -16)
         else:
             self._replaced(key, old, value)
         keyspace.dirty += 1
@@ -425,12 +427,12 @@ class Database:
         value = self.data.pop(key)
         keyspace = self.keyspace
         if type(value) is bytes:
-            keyspace.used -= (len(key) + 48 & -16) + (len(value) + 48 & -16) + _KEY
+            keyspace.used -= (len(key) & -16) + (len(value) & -16) + _STRING
         else:
             size = self._settled(key, value)
             if later and keyspace.graveyard.bury(value, size):
                 size = 0
-            keyspace.used -= (len(key) + 48 & -16) + _KEY + size
+            keyspace.used -= (len(key) & -16) + _KEY + size
         self.index.discard(key)
         if self.expires and key in self.expires:
             self._forget_expiry(key)
@@ -471,7 +473,7 @@ class Database:
         """Bytes that the account holds for this database.  O(N), 0.2 us a key."""
         total = sum(self.buffers.values()) + VOLATILE * len(self.expires) + ACCESS * len(self.access)
         for key, value in self.data.items():
-            total += (len(key) + 48 & -16) + _KEY
+            total += (len(key) & -16) + _KEY
             if type(value) is bytes:
                 total += len(value) + 48 & -16
             elif type(value) is not bytearray:

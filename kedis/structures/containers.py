@@ -126,7 +126,7 @@ class Hash(dict[bytes, bytes]):
         old = self.get(field)
         self[field] = value
         if old is not None:
-            self.payload += (len(value) + 48 & -16) - (len(old) + 48 & -16)
+            self.payload += (len(value) & -16) - (len(old) & -16)
             return False
         self.payload += (len(field) + 48 & -16) + (len(value) + 48 & -16)
         if self.index is not None:

@@ -1,8 +1,9 @@
 """What objects cost in memory, in bytes, counted without asking the allocator.
 
 CPython's small-object allocator hands out multiples of 16 bytes, and so does malloc; a bytes object is its bytes
-and 33 more.  So ``len(x) + 48 & -16`` is what one occupies.  The hot paths write that expression out where they need
-it, since a call costs three times the sum; :func:`bytes_footprint` is its name everywhere else.
+and 33 more.  So ``len(x) + 48 & -16`` is what one occupies, or ``(len(x) & -16) + BYTES``, where the constants of
+several can be one.  The hot paths write these out where they need them, since a call costs three times the sum;
+:func:`bytes_footprint` is the name everywhere else.
 
 Containers keep the sum over their elements in ``payload`` and answer ``footprint()``, which adds the structure
 around the elements, in O(1).  ``settled`` is the footprint that the account of the keyspace holds for a container:
@@ -16,6 +17,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+#: What a bytes object has whatever its length.
+BYTES = 48
 #: An entry of a large dict: a table takes 30 bytes an entry when it is full and 60 after it has doubled at once.  The
 #: mean keeps the account smooth; at worst, 16-byte keys with 32-byte values in one database, it is 8 percent off.
 DICT_ENTRY = 43

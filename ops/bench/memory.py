@@ -19,13 +19,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import redis
+from account_cost import bench_cost, engine_client
 from against_redis import LOAD_CORE, Running, describe_machine, server
 
 from kedis.config import Config
 from kedis.engine import Engine
-from kedis.in_process import EmbeddedEngine, EngineSocket
 from kedis.observability.memory import resident_bytes
-from kedis.session import Session
 
 NOTHING_ON_DISK = ("--appendonly", "no")
 KEYS, REQUESTS, SHARE, SKEW = 200_000, 1_000_000, 0.2, 0.99
@@ -311,14 +310,8 @@ def bench_churn(scale: float) -> None:
         )
 
 
-def engine_client(engine: Engine) -> Session:
-    """A client of an engine in this process."""
-    session = Session(engine, EngineSocket(EmbeddedEngine()))
-    session.transport.close()
-    return session
-
-
 PARTS = {
+    "cost": bench_cost,
     "account": bench_account,
     "ratios": bench_ratios,
     "curve": bench_curve,
