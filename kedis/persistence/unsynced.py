@@ -6,52 +6,69 @@ has ended began.  What is journalled tells which were changed: every command nam
 few that change whole databases.
 
 To be quick this looks at words, not at keys: each word of what was journalled counts as a key that was changed, in any
-database.  A reader then waits now and then though it need not, and never answers though it should wait.
+database.  A reader then waits now and then though it need not, and never answers though it should wait.  And it looks
+only when a reader asks: where all write, commands are put on a list and no more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 #: Commands of the journal that change keys which they do not name.
 _WHOLE_DATABASES = frozenset([b"flushall", b"flushdb", b"swapdb"])
 
 
-class Unsynced:
-    """The words of what was journalled and is not synced yet."""
+class _Commands:
+    """Commands that were journalled between two syncs."""
+
+    __slots__ = ("_all", "_words", "fresh")
 
     def __init__(self) -> None:
-        self._changed: set[bytes] = set()
-        self._syncing: set[bytes] = set()
-        self._all_changed = False
-        self._all_syncing = False
+        self.fresh: list[Sequence[bytes | bytearray]] = []  # not looked at yet
+        self._words: set[bytes] = set()
+        self._all = False
 
-    def note(self, argv: Sequence[bytes | bytearray]) -> None:
-        """``argv`` was journalled.  O(words)."""
-        # A handler's own words may hold a bytearray for a value, which no set takes; keys are always bytes.
-        self._changed.update(argv if type(argv) is list else _only_bytes(argv))
-        if argv[0].lower() in _WHOLE_DATABASES:
-            self._all_changed = True
+    def touch(self, argv: Sequence[bytes]) -> bool:
+        """Whether they may have changed what a reader of the words ``argv`` shows."""
+        if self.fresh:
+            self._look()
+        return self._all or not self._words.isdisjoint(argv)
+
+    def _look(self) -> None:
+        for argv in self.fresh:
+            # A handler's own words may hold a bytearray for a value, which no set takes; keys are always bytes.
+            self._words.update([word for word in argv if type(word) is bytes])
+            if argv[0].lower() in _WHOLE_DATABASES:
+                self._all = True
+        self.fresh.clear()
+
+
+class Unsynced:
+    """The words of what was journalled and is not synced yet.
+
+    Attributes:
+        note: to be called with the words of each command that is journalled.
+    """
+
+    note: Callable[[Sequence[bytes | bytearray]], None]
+
+    def __init__(self) -> None:
+        self._changed = self._syncing = _Commands()
+        self.note = self._changed.fresh.append
 
     def begin_sync(self) -> None:
         """All that was noted is in the file, and a sync of it begins."""
-        self._syncing, self._changed = self._changed, set()
-        self._all_syncing, self._all_changed = self._all_changed, False
+        self._syncing = self._changed
+        self._changed = _Commands()
+        self.note = self._changed.fresh.append
 
     def end_sync(self) -> None:
         """The sync has ended well."""
-        self._syncing = set()
-        self._all_syncing = False
+        self._syncing = _Commands()
 
     def touches(self, argv: Sequence[bytes]) -> bool:
-        """Whether a reader of the words ``argv`` may show something that is not synced.  O(words)."""
-        return (
-            self._all_changed
-            or self._all_syncing
-            or not self._changed.isdisjoint(argv)
-            or not self._syncing.isdisjoint(argv)
-        )
+        """Whether a reader of the words ``argv`` may show something that is not synced.
 
-
-def _only_bytes(words: Iterable[bytes | bytearray]) -> list[bytes]:
-    return [word for word in words if type(word) is bytes]
+        O(words), and once O(words) for what was noted since somebody last asked.
+        """
+        return self._changed.touch(argv) or self._syncing.touch(argv)

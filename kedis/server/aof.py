@@ -292,17 +292,7 @@ class AofService:
             self.aof.count_sync(nanoseconds)
             self._unsynced_keys.end_sync()
             self._plan_gathering(nanoseconds)
-        if not self._cycle.halted:
-            self._send_batch()
-
-    def _send_batch(self) -> None:
-        """Send what has become durable."""
-        durable = [(connection, connection.unseal()) for connection in self._batch]
-        observed = self._cycle.figures.unseal()
-        self._batch.clear()
-        for connection, replies in durable:
-            connection.send(replies)
-        self._cycle.figures.sent(observed, self._engine.clock())
+        self._cycle.send_sealed(self._batch)
 
     def _begin_batch(self) -> None:
         if self._write():

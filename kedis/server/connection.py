@@ -152,6 +152,7 @@ class Connection(Sender):
                     if (
                         journal is not None
                         and journal.selective
+                        and session.wrote_in_turn != engine.turn
                         and done == count
                         and not self.sealed
                         and journal.shows_only_durable(commands)

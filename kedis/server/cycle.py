@@ -100,6 +100,19 @@ class Cycle:
             connection.seal()
         batch += waiting
 
+    def send_sealed(self, batch: list[Connection]) -> None:
+        """Send the sealed replies of ``batch``, which have become durable, and empty it."""
+        if self.halted:
+            return
+        sealed = self.figures.unseal()
+        for connection in batch:
+            try:
+                connection.send(connection.sealed)
+            except Exception:
+                _give_up(connection)
+        batch.clear()
+        self.figures.sent(sealed, self._clock())
+
     def release(self) -> None:
         """Send the replies of every waiting connection."""
         if self.halted:
@@ -124,6 +137,11 @@ class Cycle:
             connection.queued = False
             try:
                 connection.send()
-            except Exception:  # of memory, say; the others must not go without their replies
-                log.exception("cannot send to client %s", connection.session.address)
-                connection.close()
+            except Exception:
+                _give_up(connection)
+
+
+def _give_up(connection: Connection) -> None:
+    """Sending failed, for want of memory, say; the others must not go without their replies."""
+    log.exception("cannot send to client %s", connection.session.address)
+    connection.close()

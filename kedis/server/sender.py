@@ -77,13 +77,8 @@ class Sender:
         self.sealed += out
         out.clear()
 
-    def unseal(self) -> list[bytes]:
-        """Hand over what was sealed, to be sent by :meth:`send`."""
-        sealed, self.sealed = self.sealed, []
-        return sealed
-
     def send(self, chunks: list[bytes] | None = None) -> None:
-        """Send what is waiting, or ``chunks``, as far as the kernel takes it.  Called by the cycle."""
+        """Send what is waiting, or ``chunks``, as far as the kernel takes it, and empty it.  Called by the cycle."""
         if self.closed:
             return
         out = self.session.out if chunks is None else chunks
