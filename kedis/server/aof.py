@@ -67,6 +67,7 @@ _REQUEST_NS = 12_000
 #: How long a shutdown waits for the disk where shutdown-timeout sets no limit, and how often it looks.
 _SHUTDOWN_SECONDS = 10.0
 _SHUTDOWN_STEP = 0.005
+_READABLE = 1  # what a watcher of a descriptor waits for
 
 
 class AofService:
@@ -85,10 +86,10 @@ class AofService:
         self.aof = Aof(network.engine)
         self.aof.request_rewrite = self.request_rewrite
         loop = network.hub.loop
-        self._notice = loop.async_()
-        self._notice.start(self._collect)
         self._tick_timer = loop.timer(_TICK_SECONDS, _TICK_SECONDS, ref=False)
-        self._worker = Worker(self._notice.send)
+        self._worker = Worker()
+        self._notice = loop.io(self._worker.notice_fd, _READABLE)
+        self._notice.start(self._worker.collect)
         self._rewriter = Rewriter(
             self.aof, self._worker, on_end=self._rewrite_ended, on_sync_error=self._sync_of_rewrite_failed
         )
@@ -106,7 +107,6 @@ class AofService:
         self._retry_at = 0.0
         self._retry_seconds = _RETRY_SECONDS[0]
         self._logged_at = -_LOG_INTERVAL
-        self._stopped = False
         self._engine.persistence = self.aof
         self._engine.on_fault = self._distrust
 
@@ -168,13 +168,14 @@ class AofService:
             gevent.sleep(_SHUTDOWN_STEP)
         self._tick_timer.stop()
         good = not self._cycle.halted and self._sync_at_last(deadline)
-        self._stopped = True
         self._cycle.journal = None
         if not good:
             self._cycle.halt()
         self.aof.close()
         self._notice.stop()
         self._notice.close()
+        if not self._worker.pending:  # else the disk hangs, and the thread with it
+            self._worker.close()
         self._tick_timer.close()
         return good
 
@@ -186,11 +187,9 @@ class AofService:
 
     def _sync_at_last(self, deadline: float) -> bool:
         file = self.aof.file
-        if file is None:
-            self._worker.close()
-            return True
         try:
-            self.aof.write()
+            if file is not None:
+                self.aof.write()
         except OSError as error:
             log.critical("cannot write the append-only file at shutdown: %s", error.strerror)
             return False
@@ -201,12 +200,11 @@ class AofService:
             outcome.append(error)
             ended.set()
 
-        self._worker.submit(file.sync, done)
+        self._worker.submit(_nothing if file is None else file.sync, done)
         ended.wait(max(deadline - time.monotonic(), _SHUTDOWN_STEP))
         if not outcome:
             log.critical("the disk has not taken the data within the shutdown timeout")
             return False
-        self._worker.close()
         if outcome[0] is not None:
             log.critical("cannot sync the append-only file at shutdown: %s", outcome[0].strerror)
         return outcome[0] is None and not self._must_replace
@@ -298,10 +296,6 @@ class AofService:
         if self._write():
             self._cycle.seal(self._batch)
             self._begin_sync()
-
-    def _collect(self) -> None:
-        if not self._stopped:
-            self._worker.collect()
 
     # -- periodic work ------------------------------------------------------------------------------------
 
@@ -463,7 +457,7 @@ class AofService:
 
 
 def _nothing() -> None:
-    """What there is to do in a turn that is wanted for itself."""
+    """What there is to do in a turn, or a job, that is wanted for itself."""
 
 
 def _timed_sync(file: AppendFile) -> int:
