@@ -64,6 +64,10 @@ _LOG_INTERVAL = 30.0
 #: will, about, but not longer than this.
 _LONGEST_GATHERING_NS = 1_000_000
 _REQUEST_NS = 12_000
+#: Of so many clients this share need not have come: they are read while the disk works.  50 clients gain 3 %, of 10 a
+#: sync that serves only 7 would lose 9 %.
+_MANY_CLIENTS = 32
+_LATE_SHARE = 0.3
 #: How long a shutdown waits for the disk where shutdown-timeout sets no limit, and how often it looks.
 _SHUTDOWN_SECONDS = 10.0
 _SHUTDOWN_STEP = 0.005
@@ -253,8 +257,10 @@ class AofService:
 
     def _plan_gathering(self, nanoseconds: int) -> None:
         """A sync took so long, and those whom it answers, and those who came meanwhile, may come again."""
-        self._expected = len(self._batch) + len(self._cycle.waiting)
-        longest = min(nanoseconds + self._expected * _REQUEST_NS, _LONGEST_GATHERING_NS)
+        clients = len(self._batch) + len(self._cycle.waiting)
+        longest = min(nanoseconds + clients * _REQUEST_NS, _LONGEST_GATHERING_NS)
+        late = min(int(clients * _LATE_SHARE), nanoseconds // _REQUEST_NS) if clients >= _MANY_CLIENTS else 0
+        self._expected = clients - late
         self._gather_until_ns = time.perf_counter_ns() + longest
 
     def _write(self) -> bool:
