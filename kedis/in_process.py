@@ -31,6 +31,8 @@ from kedis.resp.requests import RequestParser
 from kedis.session import Session
 from kedis.store.expiry import ActiveExpiry
 
+#: An engine in a program writes snapshots only when it is asked to.
+_NOTHING_KEPT = {"appendonly": "no", "save": ""}
 #: How often, in nanoseconds, a request also clears expired keys that nobody asks for.
 _EXPIRY_INTERVAL_NS = 100_000_000
 
@@ -39,7 +41,7 @@ class EmbeddedEngine:
     """An engine that its clients drive: there is no event loop, so each request does its share of the upkeep."""
 
     def __init__(self, config: Config | None = None) -> None:
-        self.engine = Engine(config if config is not None else Config({"appendonly": "no"}))
+        self.engine = Engine(config if config is not None else Config(_NOTHING_KEPT))
         self.lock = threading.RLock()
         #: Notified when a blocked client is blocked no longer.
         self.unblocked = threading.Condition(self.lock)
@@ -274,5 +276,7 @@ def connect(
 
     Raises AofError when the folder is in use or its files are damaged, ConfigError for a bad setting.
     """
-    chosen = {"appendonly": "no"} if folder is None else {"appendonly": "yes", "dir": os.fspath(folder)}
+    chosen = dict(_NOTHING_KEPT)
+    if folder is not None:
+        chosen |= {"appendonly": "yes", "dir": os.fspath(folder)}
     return InProcessClient(EmbeddedEngine(Config({**chosen, **(settings or {})})), **options)

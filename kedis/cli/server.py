@@ -32,7 +32,7 @@ usage: kedis-server [FILE | -] [--SETTING VALUE ...] ...
 
 examples:
   kedis-server                                  127.0.0.1:6379, data kept in ./kedis-data
-  kedis-server --port 7000 --appendonly no      another port, nothing written to disk
+  kedis-server --appendonly no --save ""        nothing written to disk
   kedis-server kedis.conf --loglevel verbose    a file, and one setting changed
   kedis-server --maxmemory 100mb --maxmemory-policy allkeys-lru
 
@@ -109,6 +109,11 @@ def _serve(config: Config) -> int:
     )
     if config.ignored:
         log.info("accepted without effect in Kedis: %s", ", ".join(config.ignored))
+    if config.keeps_nothing():
+        log.warning(
+            "no data will be kept: appendonly is no and there are no save points. "
+            "Either of --appendonly yes and --save '3600 1' keeps them over a restart"
+        )
     instance = Instance(config)
     watchers = _handle_signals(instance)
     try:

@@ -3,7 +3,7 @@
 Comments, order, include lines and whatever is not a setting stay.  A line that already gives the present
 value stays as it is written, too.  Otherwise the first line of a setting gives way to the new ones, and its
 other lines go.  Settings back at an empty default lose their line.  What has no line and is not at its
-default is added at the end, under a marker.
+default is added at the end, under a marker.  Save points are written once they were given, empty ones too.
 
 Lines of included files are not touched: a setting that they have a part in is written behind the last
 include, where it wins.
@@ -43,7 +43,7 @@ def render_rewrite(old_text: str, config: Config) -> str:
         is_included = setting.name in config.included
         at = [place for place in places.get(setting.name, ()) if not is_included or place[0] > last_include]
         if not at:
-            if config.value(setting) != config.included.get(setting.name, config.initial(setting)):
+            if not _is_unsaid(setting, config):
                 added += _written(setting, config)
         elif _replay(setting, at, config) != config.value(setting):
             replaced.update((number, []) for number, _ in at)
@@ -111,11 +111,18 @@ def _replay(setting: Setting, at: list[tuple[int, list[str]]], config: Config) -
     return value
 
 
+def _is_unsaid(setting: Setting, config: Config) -> bool:
+    """Whether the value stands without a line of this file: in the included ones, or as the default."""
+    if setting.name in config.included:
+        return bool(config.value(setting) == config.included[setting.name])
+    return config.is_unsaid(setting)
+
+
 def _may_go(setting: Setting, config: Config) -> bool:
     """Whether the setting is at a default that is better left unsaid."""
     value = config.value(setting)
     empty = value in ("", ()) or isinstance(setting.kind, Addresses)
-    return empty and bool(value == config.initial(setting))
+    return empty and config.is_unsaid(setting)
 
 
 def _written(setting: Setting, config: Config) -> list[str]:

@@ -18,7 +18,7 @@ from kedis.config.accepted import DIRECTIVES, AcceptedSettings
 from kedis.config.declare import Setting, declared
 from kedis.config.load import Line, file_lines, flag_lines, stream_lines
 from kedis.config.problems import SettingRefused, suggest_name
-from kedis.config.table import EffectiveSettings
+from kedis.config.table import SAVE_POINTS, EffectiveSettings
 from kedis.config.word_lists import OutputLimit
 from kedis.errors import CommandError
 
@@ -49,6 +49,7 @@ class Config(EffectiveSettings, AcceptedSettings):
         self.ignored: list[str] = []
         self.renamed_commands: list[tuple[str, str]] = []
         self.included: dict[str, Any] = {}
+        self._given: set[str] = set()
         given = settings or {}
         self._load(Line("settings", None, f"{name} = {text!r}", name, [text]) for name, text in given.items())
 
@@ -103,6 +104,20 @@ class Config(EffectiveSettings, AcceptedSettings):
         """The value with which this configuration began."""
         return self._initial[setting.attribute]
 
+    def is_unsaid(self, setting: Setting) -> bool:
+        """Whether the setting is what a file without a line for it makes of it.
+
+        Save points that were given are said even where they equal those that hold unless others are given:
+        the two part when ``appendonly`` changes.
+        """
+        if setting.attribute == "save":
+            return "save" not in self._given
+        return bool(self.value(setting) == self.initial(setting))
+
+    def keeps_nothing(self) -> bool:
+        """Whether the data are lost when the server ends: neither an append-only file nor save points."""
+        return not self.appendonly and not self.save
+
     def get(self, patterns: Iterable[str], compile_glob: CompileGlob) -> dict[str, str]:
         """CONFIG GET: names and printed values.
 
@@ -150,7 +165,12 @@ class Config(EffectiveSettings, AcceptedSettings):
             except ValueError as error:
                 raise set_failed(name, str(error)) from None
             culprits[setting.attribute] = name
+        given = set(values)
+        if "save" not in self._given | given:
+            values["save"] = _unless_given(values.get("appendonly", self.appendonly))
+            culprits["save"] = "appendonly"
         self._change(values, culprits)
+        self._given |= given
 
     def _chosen(self, pairs: Iterable[tuple[str, str]], local: bool) -> dict[str, tuple[Setting, str]]:
         """The settings that may be set, under the names given.  Raises CommandError."""
@@ -196,7 +216,7 @@ class Config(EffectiveSettings, AcceptedSettings):
     # -- loading ------------------------------------------------------------------------------------------
 
     def _load(self, lines: Iterable[Line]) -> None:
-        """Take over the lines of one source; snapshot points begin anew with each source."""
+        """Take over the lines of one source; save points begin anew with each source."""
         seen: set[str] = set()
         for line in lines:
             if line.name in DIRECTIVES:
@@ -207,6 +227,9 @@ class Config(EffectiveSettings, AcceptedSettings):
                 raise line.fault(f"there is no setting named {line.name}", suggest_name(line.name, NAMES))
             self._take(setting, line, setting.attribute in seen)
             seen.add(setting.attribute)
+        self._given |= seen
+        if "save" not in self._given:
+            self.save = _unless_given(self.appendonly)
 
     def _take(self, setting: Setting, line: Line, again: bool) -> None:
         old = () if setting.kind.accumulates and not again else self.value(setting)
@@ -236,6 +259,11 @@ class Config(EffectiveSettings, AcceptedSettings):
     def _ignore(self, name: str) -> None:
         if name not in self.ignored:
             self.ignored.append(name)
+
+
+def _unless_given(appendonly: bool) -> tuple[tuple[int, int], ...]:
+    """The save points that hold as long as nobody gives any."""
+    return () if appendonly else SAVE_POINTS
 
 
 def unknown_option(name: str) -> CommandError:

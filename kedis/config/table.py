@@ -41,6 +41,8 @@ POLICIES = (
     "allkeys-random",
     "noeviction",
 )
+#: The save points that hold without an append-only file, unless others (or none: ``save ""``) are given.
+SAVE_POINTS = ((3600, 1), (300, 100), (60, 10000))
 WHO = ("no", "yes", "local")
 SHUTDOWN_OPTIONS = ("save", "nosave", "now", "force")
 OUTPUT_LIMITS: dict[str, OutputLimit] = {
@@ -124,7 +126,11 @@ class MemoryUse(Group, title="memory", effective=True):
 
 
 class Snapshots(Group, title="snapshots (RDB)", effective=True):
-    save: tuple[tuple[int, int], ...] = special(SavePoints(), (), "seconds and changes after which to save")
+    save: tuple[tuple[int, int], ...] = special(
+        SavePoints(),
+        SAVE_POINTS,
+        'seconds and changes after which to save; "" is none; not given, appendonly yes needs none',
+    )
     dbfilename: str = special(
         Text(file_name("dbfilename", "filename", may_be_empty=True), "a name without a path"),
         "dump.rdb",

@@ -42,6 +42,7 @@ class Saver:
         self._other_child = other_child
         self._child: Child | None = None
         self._path = self._temporary = ""
+        self._folder = ""
         self._began = 0.0
         self._dirty_at_fork = 0
         self._saved_dirty = 0
@@ -86,6 +87,16 @@ class Saver:
         config = self._engine.config
         return os.path.join(config.dir, config.dbfilename)
 
+    def make_folder(self) -> None:
+        """Make the folder of the file, once: one that is lost later (a disk went away) is not replaced.
+
+        Raises OSError.
+        """
+        folder = self._engine.config.dir
+        if folder != self._folder:
+            os.makedirs(folder, exist_ok=True)
+            self._folder = folder
+
     def save(self) -> None:
         """Save here and now.  Raises CommandError."""
         if self._engine.loading:  # what is there is a part of the file that would be replaced
@@ -95,6 +106,7 @@ class Saver:
         path = self.path()
         temporary = self._temporary_name(path)
         try:
+            self.make_folder()
             write_rdb(self._engine, temporary)
             replace_file(temporary, path)
         except OSError as error:
@@ -153,6 +165,7 @@ class Saver:
         self._path = self.path()
         self._temporary = temporary = self._temporary_name(self._path)
         try:
+            self.make_folder()
             self._child = Child(lambda: _save(engine, temporary))
         except OSError as error:
             self._failed(reason_of(error))

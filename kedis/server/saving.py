@@ -36,10 +36,12 @@ class SavingService:
         self._engine.snapshots = self.saver
 
     def load(self, interrupted: Callable[[], bool]) -> None:
-        """Load the file if there is one, giving way to the loop.
+        """Load the file if there is one, giving way to the loop.  Where save points are set its folder is made.
 
         ``interrupted`` is asked between slices; where it says so, loading ends early.  Raises StartError.
         """
+        if self._engine.config.save:
+            self._make_folder()
         path = self.saver.path()
         if not os.path.exists(path):
             return
@@ -56,6 +58,13 @@ class SavingService:
         except OSError as error:
             raise StartError(f"cannot read {path}: {reason_of(error)}") from None
 
+    def _make_folder(self) -> None:
+        """A server that could not save at its end is not to start."""
+        try:
+            self.saver.make_folder()
+        except OSError as error:
+            raise StartError(f"cannot use the folder {self._engine.config.dir}: {reason_of(error)}") from None
+
     def warn_of_ignored_file(self) -> None:
         """An append-only file that is empty may hide a snapshot that was to be loaded."""
         path = self.saver.path()
@@ -68,6 +77,8 @@ class SavingService:
 
     def start(self) -> None:
         """Save by the save points from now on."""
+        if self._engine.config.appendonly:  # the append-only file has made it
+            self.saver.make_folder()
         self._timer.start(self._tick)
         for name in ("save", "stop-writes-on-bgsave-error"):
             self._engine.config.subscribe(name, self._follow)

@@ -21,7 +21,8 @@ class Server:
     Args:
         port: TCP port; 0 takes a free one, found in :attr:`port` after the start.
         settings: any setting of the configuration, dashes written as underscores
-            (``maxmemory="100mb"``, ``appendonly=True``).  Unless told otherwise nothing is written to disk.
+            (``maxmemory="100mb"``, ``appendonly=True``).  Unless told otherwise nothing is written to disk, by no
+            save points either.
 
     Raises StartError from :meth:`start` when the port is taken or a folder cannot be used.
     """
@@ -29,7 +30,7 @@ class Server:
     def __init__(self, port: int = 0, *, host: str = "127.0.0.1", **settings: Any) -> None:
         self.host = host
         self.port = port
-        chosen = {"appendonly": "no", "metrics-port": "no", "bind": host, "port": str(port)}
+        chosen = {"appendonly": "no", "save": "", "metrics-port": "no", "bind": host, "port": str(port)}
         chosen.update({name.replace("_", "-"): _text(value) for name, value in settings.items()})
         self._settings = chosen
         self._thread: threading.Thread | None = None

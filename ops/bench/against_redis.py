@@ -73,7 +73,7 @@ def program(name: str) -> list[str]:
     """The words that start ``redis``, ``kedis`` or ``compiled``, the compiled build of Kedis."""
     if name == "redis":
         return ["redis-server", "--save", "", "--aof-use-rdb-preamble", "no"]
-    words = [sys.executable, "-m", "kedis", "--metrics-port", "no"]
+    words = [sys.executable, "-m", "kedis", "--save", "", "--metrics-port", "no"]
     return ["env", f"PYTHONPATH={COMPILED}", "PYTHONSAFEPATH=1", *words] if name == "compiled" else words
 
 

@@ -45,7 +45,16 @@ SCRAPES = 20
 def kedis(metrics_port: int) -> Iterator[Running]:
     """A server pinned to its core; ``metrics_port`` 0 turns the endpoint off."""
     port = free_port()
-    words = ["--port", str(port), "--appendonly", "no", "--metrics-port", str(metrics_port or "no")]
+    words = [
+        "--port",
+        str(port),
+        "--appendonly",
+        "no",
+        "--save",
+        "",
+        "--metrics-port",
+        str(metrics_port or "no"),
+    ]
     words += ["--maxclients", str(2 * CLIENTS)]
     with tempfile.TemporaryDirectory() as folder:
         process = subprocess.Popen(

@@ -90,8 +90,23 @@ def test_the_marker_is_written_once() -> None:
 
 def test_empty_defaults_lose_their_line() -> None:
     text = "requirepass a\nbind 127.0.0.2\nhz 20\nsave 60 1\n"
-    changes = [("requirepass", ""), ("bind", "127.0.0.1 -::1"), ("hz", "10"), ("save", "")]
-    assert rewritten(text, *changes) == "hz 10\n"
+    changes = [("requirepass", ""), ("bind", "127.0.0.1 -::1"), ("hz", "10")]
+    assert rewritten(text, *changes) == "hz 10\nsave 60 1\n"
+
+
+@pytest.mark.parametrize("appendonly", ["yes", "no"])
+def test_save_points_are_written_once_they_were_given(appendonly: str) -> None:
+    """No points at all, too: without a line Redis's would hold as soon as the append-only file is off."""
+    text = f"appendonly {appendonly}\n"
+    assert rewritten(text) == text
+    assert rewritten(text, ("save", "")) == f'{text}\n{MARKER}\nsave ""\n'
+    assert rewritten(text, ("save", "60 1")) == f"{text}\n{MARKER}\nsave 60 1\n"
+    assert rewritten(f"{text}save 60 1\n", ("save", "")) == f'{text}save ""\n'
+    assert rewritten(f'{text}save ""\n') == f'{text}save ""\n'
+
+
+def test_save_points_that_nobody_gave_stay_unsaid() -> None:
+    assert rewritten("appendonly yes\n", ("appendonly", "no")) == "appendonly no\n"
 
 
 def test_an_empty_file() -> None:

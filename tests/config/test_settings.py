@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -199,6 +200,68 @@ def test_save_replaces_what_was_there() -> None:
     assert config.text("save") == "60 1 60 2"
     assert change(config, "save", "") == "OK"
     assert config.save == ()
+
+
+REDIS_POINTS = "3600 1 300 100 60 10000"
+
+
+@pytest.mark.parametrize(
+    ("given", "points"),
+    [
+        ({}, ""),
+        ({"appendonly": "yes"}, ""),
+        ({"appendonly": "no"}, REDIS_POINTS),
+        ({"appendonly": "no", "save": ""}, ""),
+        ({"save": "", "appendonly": "no"}, ""),
+        ({"appendonly": "no", "save": "60 1"}, "60 1"),
+        ({"appendonly": "yes", "save": "60 1"}, "60 1"),
+    ],
+)
+def test_without_an_append_only_file_redis_s_save_points_hold(given: dict[str, str], points: str) -> None:
+    config = Config(given)
+    assert config.text("save") == points
+    assert config.keeps_nothing() == (given.get("appendonly") == "no" and not points)
+
+
+def test_a_file_without_save_lines_and_flags_with_them(tmp_path: Path) -> None:
+    file = tmp_path / "redis.conf"
+    file.write_text("appendonly no\n# save 3600 1\n")
+    assert Config.from_command_line([str(file)]).text("save") == REDIS_POINTS
+    assert Config.from_command_line([str(file), "--save", "60 1"]).text("save") == "60 1"
+    assert Config.from_command_line([str(file), "--save"]).text("save") == ""
+    assert Config.from_command_line([str(file), "--appendonly", "yes"]).text("save") == ""
+
+
+def test_save_points_follow_appendonly_until_they_are_given() -> None:
+    config = Config()
+    seen: list[str] = []
+    config.subscribe("save", lambda changed: seen.append(changed.text("save")))
+    assert change(config, "appendonly", "no", "hz", "20") == "OK"
+    assert config.text("save") == REDIS_POINTS
+    assert change(config, "appendonly", "yes") == "OK"
+    assert seen == [REDIS_POINTS, ""]
+    assert change(config, "save", "", "appendonly", "no") == "OK"
+    assert config.text("save") == ""
+    assert change(config, "save", "60 1") == change(config, "appendonly", "yes") == "OK"
+    assert config.text("save") == "60 1"
+
+
+def test_save_points_stay_when_the_change_is_refused() -> None:
+    config = Config()
+
+    def refuse(changed: Config) -> None:
+        raise SettingRefused("not now")
+
+    config.subscribe("appendonly", refuse)
+    assert change(config, "appendonly", "no", "save", "60 1") != "OK"
+    assert config.text("save") == ""
+    config = Config()
+    config.subscribe("save", refuse)
+    assert change(config, "appendonly", "no") == FAILED.format("appendonly", "not now")
+    assert (config.appendonly, config.save) == (True, ())
+    config = Config({"appendonly": "no"})
+    assert change(config, "appendonly", "yes") == "OK"
+    assert config.save == (), "the refused save counts as never given"
 
 
 def test_settings_from_a_program() -> None:

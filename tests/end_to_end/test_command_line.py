@@ -13,7 +13,7 @@ import pytest
 
 from tests.wire.kedis_process import KedisProcess
 
-QUIET = ("--port", "0", "--appendonly", "no", "--metrics-port", "no")
+QUIET = ("--port", "0", "--appendonly", "no", "--save", "", "--metrics-port", "no")
 
 
 def start(*flags: str, folder: Path) -> subprocess.CompletedProcess[str]:

@@ -27,7 +27,7 @@ class Process:
     def __init__(self, folder: Path) -> None:
         self.file = folder / "kedis.conf"
         self.port = free_port()
-        self.file.write_text(f"# mine\nport {self.port}\nappendonly no\nmetrics-port no\n")
+        self.file.write_text(f'# mine\nport {self.port}\nappendonly no\nsave ""\nmetrics-port no\n')
         command = [sys.executable, "-m", "kedis", str(self.file)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.client = redis.Redis(port=self.port)

@@ -10,6 +10,8 @@ import tempfile
 import time
 from collections.abc import Sequence
 
+import redis
+
 _START_SECONDS = 20
 PING = b"*1\r\n$4\r\nPING\r\n"
 
@@ -17,7 +19,8 @@ PING = b"*1\r\n$4\r\nPING\r\n"
 class KedisProcess:
     """``python -m kedis`` on a free port (or ``port``) without persistence.  End it with :meth:`close`.
 
-    ``prefix`` are words before the command, ``program`` is what Python runs.
+    ``prefix`` are words before the command, ``program`` is what Python runs.  ``untouched``: it is given nothing but
+    its port and that it is to serve no metrics, and starts in its folder.
     """
 
     def __init__(
@@ -26,6 +29,7 @@ class KedisProcess:
         prefix: Sequence[str] = (),
         program: Sequence[str] = ("-m", "kedis"),
         port: int | None = None,
+        untouched: bool = False,
     ) -> None:
         if port is None:
             with socket.socket() as probe:
@@ -34,19 +38,14 @@ class KedisProcess:
         self.address = ("127.0.0.1", port)
         self.directory = tempfile.TemporaryDirectory(prefix="kedis-wire-")
         self.log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
-        words = [
-            *prefix,
-            sys.executable,
-            *program,
-            "--port",
-            str(port),
-            "--appendonly",
-            "no",
-            "--metrics-port",
-            "no",
-        ]
+        words = [*prefix, sys.executable, *program, "--port", str(port), "--metrics-port", "no"]
+        if not untouched:
+            words += ["--appendonly", "no", "--save", "", "--dir", self.directory.name]
         self.process = subprocess.Popen(
-            [*words, "--dir", self.directory.name, *flags], stdout=self.log, stderr=subprocess.STDOUT
+            [*words, *flags],
+            stdout=self.log,
+            stderr=subprocess.STDOUT,
+            cwd=self.directory.name if untouched else None,
         )
         deadline = time.monotonic() + _START_SECONDS
         while True:
@@ -57,6 +56,16 @@ class KedisProcess:
                 if self.process.poll() is not None or time.monotonic() > deadline:
                     raise RuntimeError(f"kedis does not start:\n{self.output()}") from None
                 time.sleep(0.05)
+
+    def __enter__(self) -> KedisProcess:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def redis(self) -> redis.Redis:
+        """A redis-py client, whose replies are text."""
+        return redis.Redis(port=self.address[1], decode_responses=True)
 
     def connect(self, timeout: float = 10) -> socket.socket:
         return socket.create_connection(self.address, timeout=timeout)
