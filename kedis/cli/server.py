@@ -15,6 +15,7 @@ import gevent
 import kedis
 from kedis.config import Config, ConfigError
 from kedis.engine import COMPILED
+from kedis.server.daemon import DEFAULT_PID_FILE, Background, PidFile, stop_for_upstart, supervisor
 from kedis.server.instance import Instance
 from kedis.server.server import StartError
 from kedis.server.service_manager import notify
@@ -83,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         config = Config.from_command_line(words)
         _set_up_logging(config)
-        return _serve(config)
+        return _launch(config)
     except (ConfigError, StartError) as error:
         print(f"kedis-server: {error}", file=sys.stderr)
         return 1
@@ -98,7 +99,21 @@ def _set_up_logging(config: Config) -> None:
     logging.basicConfig(level=_LEVELS[config.loglevel], handlers=[handler], force=True)
 
 
-def _serve(config: Config) -> int:
+def _launch(config: Config) -> int:
+    """Serve in this process, or in one in the background, which ``daemonize`` asks for unless one is supervised."""
+    config.supervisor = supervisor(config.supervised)
+    if config.supervisor == "upstart":
+        stop_for_upstart()
+    if not config.daemonize or config.supervisor != "no":
+        return _serve(config)
+    background = Background()
+    if not background.is_child:
+        return background.wait()
+    config.pidfile = config.pidfile or DEFAULT_PID_FILE
+    return _serve(config, background)
+
+
+def _serve(config: Config, background: Background | None = None) -> int:
     sys.setswitchinterval(_SWITCH_SECONDS)
     log.info(
         "kedis %s%s, compatible with Redis %s, pid %d",
@@ -115,17 +130,33 @@ def _serve(config: Config) -> int:
             "Either of --appendonly yes and --save '3600 1' keeps them over a restart"
         )
     instance = Instance(config)
+    pid_file = PidFile(config.pidfile) if config.pidfile else None
+
+    def on_listening() -> None:
+        if pid_file is not None:
+            pid_file.write()
+        if background is not None:
+            background.complete()
+
+    instance.on_listening = on_listening
     watchers = _handle_signals(instance)
     try:
-        instance.ended.rawlink(lambda _: notify("STOPPING=1"))
+        instance.ended.rawlink(lambda _: _notify(config, "STOPPING=1"))
         instance.start()
         _calm_the_collector()
-        notify("READY=1", f"STATUS=serving on port {instance.network.port}")
+        _notify(config, "READY=1", f"STATUS=serving on port {instance.network.port}")
         return instance.run_until_stopped()
     finally:
         for watcher in watchers:
             watcher.stop()
+        if pid_file is not None:
+            pid_file.remove()
         log.info("bye")
+
+
+def _notify(config: Config, *lines: str) -> None:
+    if config.supervisor == "systemd":
+        notify(*lines)
 
 
 def _calm_the_collector() -> None:
@@ -143,7 +174,8 @@ def _calm_the_collector() -> None:
 def _handle_signals(instance: Instance) -> list[Any]:
     """The first SIGTERM or SIGINT ends the server in order, the second at once.
 
-    A server that cannot save what its settings want saved goes on, as Redis does.
+    A server that cannot save what its settings want saved goes on, as Redis does.  What Redis ignores is ignored:
+    a terminal that goes away, somebody else's alarm, a client that has gone.
     """
     loop = gevent.get_hub().loop
     received: list[int] = []
@@ -164,5 +196,6 @@ def _handle_signals(instance: Instance) -> list[Any]:
         watcher = loop.signal(number)
         watcher.start(on_signal, number)
         watchers.append(watcher)
-    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    for number in (signal.SIGHUP, signal.SIGALRM, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_IGN)
     return watchers

@@ -1,7 +1,8 @@
 """Redis 7.0's settings that do nothing in Kedis.
 
 They are read, checked, kept and printed as Redis does, so that its configuration files and tools work; those
-that a user sets are named once in the log.  A setting that gains an effect moves to table.py.
+that a user sets are named once in the log.  ``because`` and ``otherwise`` say why they do nothing.  A setting
+that gains an effect moves to table.py.
 """
 
 from __future__ import annotations
@@ -22,22 +23,47 @@ from kedis.config.word_lists import OomScores, ReplicaOf
 
 FACILITIES = ("user", *(f"local{number}" for number in range(8)))
 
+_FOR_TESTS = "it serves the tests of Redis"
+_ONE_THREAD = "one thread serves all clients"
+_TASKSET = "use taskset, or systemd's CPUAffinity"
+_NOT_WRITTEN = "left to the administrator of the machine"
+_OOM = "use systemd's OOMScoreAdjust"
+_SYSLOG = "systemd and Docker take what is written to standard output"
+_TITLE = "the process is listed as Python's"
 
-class Tuning(Group, title="snapshots and append-only file, of no effect"):
-    rdb_del_sync_files = flag(False, "remove snapshots that were made for replicas only")
+
+class Tuning(Group, title="snapshots, append-only file and freeing"):
+    lazyfree_lazy_eviction = flag(
+        False,
+        "free evicted values in the background",
+        otherwise="large ones always are: freed at once, a million elements would stop everybody for 50 ms",
+    )
+    lazyfree_lazy_expire = flag(
+        False, "free expired values in the background", otherwise="as lazyfree-lazy-eviction"
+    )
+    rdb_del_sync_files = flag(
+        False, "remove snapshots that were made for replicas only", otherwise="there are no replicas"
+    )
     rdb_key_save_delay = integer(
-        0, -INT_MAX - 1, INT_MAX, "microseconds of pause a key, for tests", hidden=True
+        0, -INT_MAX - 1, INT_MAX, "microseconds of pause a key, for tests", hidden=True, otherwise=_FOR_TESTS
     )
     key_load_delay = integer(
-        0, -INT_MAX - 1, INT_MAX, "microseconds of pause a key loaded, for tests", hidden=True
+        0,
+        -INT_MAX - 1,
+        INT_MAX,
+        "microseconds of pause a key loaded, for tests",
+        hidden=True,
+        otherwise=_FOR_TESTS,
     )
     sanitize_dump_payload = choice(
-        "no", ("no", "yes", "clients"), "check RESTORE payloads deeply (it always is)"
+        "no", ("no", "yes", "clients"), "check RESTORE payloads deeply", otherwise="they always are"
     )
-    aof_disable_auto_gc = flag(False, "keep append-only files that are no longer needed")
+    aof_disable_auto_gc = flag(
+        False, "keep append-only files that are no longer needed", otherwise="they are always removed"
+    )
 
 
-class Replication(Group, title="replication"):
+class Replication(Group, title="replication", because="there are no replicas"):
     replicaof: str = special(ReplicaOf(), "", "host and port to copy from", alias="slaveof", fixed=True)
     masterauth = text("", "password for the master")
     masteruser = text("", "user for the master")
@@ -78,7 +104,7 @@ class Replication(Group, title="replication"):
     )
 
 
-class Cluster(Group, title="cluster"):
+class Cluster(Group, title="cluster", because="there is no cluster"):
     cluster_enabled = flag(False, "be a node of a cluster", fixed=True)
     cluster_config_file = text("nodes.conf", "file that a node keeps", fixed=True)
     cluster_node_timeout = integer(15000, 0, LLONG_MAX, "milliseconds until a node counts as failing")
@@ -107,7 +133,7 @@ class Cluster(Group, title="cluster"):
     cluster_link_sendbuf_limit = memory(0, "most bytes waiting for a node; 0 is no limit", 0, ULLONG_MAX)
 
 
-class Tls(Group, title="TLS"):
+class Tls(Group, title="TLS", because="there is no TLS: use a tunnel or a proxy"):
     tls_port = integer(0, 0, 65535, "TLS port")
     tls_cert_file = text("", "certificate")
     tls_key_file = text("", "its key")
@@ -130,22 +156,43 @@ class Tls(Group, title="TLS"):
     tls_session_cache_timeout = integer(300, 0, INT_MAX, "seconds to keep them")
 
 
-class Access(Group, title="users and modules"):
+class Access(Group, title="users and modules", because="there are no users with rights of their own"):
     aclfile = text("", "file of users", fixed=True)
     acllog_max_len = integer(128, 0, LLONG_MAX, "refusals that are remembered")
     acl_pubsub_default = choice(
         "resetchannels", ("allchannels", "resetchannels"), "channels that a new user may use"
     )
-    enable_module_command = choice("no", WHO, "whether MODULE may be called", fixed=True)
+    enable_module_command = choice(
+        "no", WHO, "whether MODULE may be called", fixed=True, otherwise="there are no modules"
+    )
 
 
-class Structures(Group, title="inner structure of values"):
-    activerehashing = flag(True, "rehash in the background")
-    list_compress_depth = integer(0, 0, INT_MAX, "nodes at both ends of a list that stay uncompressed")
-    hll_sparse_max_bytes = memory(3000, "longest sparse HyperLogLog")
-    stream_node_max_bytes = memory(4096, "most bytes of a stream node")
-    stream_node_max_entries = integer(100, 0, LLONG_MAX, "most entries of a stream node")
-    maxmemory_eviction_tenacity = integer(10, 0, 100, "how long a command may wait for evictions")
+class Structures(
+    Group,
+    title="inner structure of values",
+    because="memory is the interpreter's: there is nothing to defragment or purge",
+):
+    activerehashing = flag(
+        True, "rehash in the background", otherwise="the tables are Python's, which rehash at once"
+    )
+    list_compress_depth = integer(
+        0,
+        0,
+        INT_MAX,
+        "nodes at both ends of a list that stay uncompressed",
+        otherwise="lists are not compressed in memory",
+    )
+    stream_node_max_bytes = memory(4096, "most bytes of a stream node", otherwise="there are no streams")
+    stream_node_max_entries = integer(
+        100, 0, LLONG_MAX, "most entries of a stream node", otherwise="there are no streams"
+    )
+    maxmemory_eviction_tenacity = integer(
+        10,
+        0,
+        100,
+        "how long a command may wait for evictions",
+        otherwise="at most half a millisecond; the rest follows in later turns",
+    )
     activedefrag = flag(False, "defragment while serving")
     active_defrag_cycle_min = integer(1, 1, 99, "least share of the processor, in percent")
     active_defrag_cycle_max = integer(25, 1, 99, "most share of the processor, in percent")
@@ -157,42 +204,78 @@ class Structures(Group, title="inner structure of values"):
 
 
 class Machine(Group, title="machine and process"):
-    busy_reply_threshold = integer(
-        5000, 0, LLONG_MAX, "milliseconds before a script counts as slow", alias="lua-time-limit"
+    always_show_logo = flag(
+        False, "show the banner at every start", fixed=True, otherwise="there is no banner"
     )
-    dynamic_hz = flag(True, "more turns of background work with more clients")
-    io_threads = integer(1, 1, 128, "threads that write to clients", fixed=True)
-    io_threads_do_reads = flag(False, "let them read as well", fixed=True)
-    server_cpulist = text("", "processors of the main thread", fixed=True, name="server_cpulist")
-    bio_cpulist = text("", "processors of the background threads", fixed=True, name="bio_cpulist")
-    aof_rewrite_cpulist = text("", "processors of rewrites", fixed=True, name="aof_rewrite_cpulist")
-    bgsave_cpulist = text("", "processors of snapshots", fixed=True, name="bgsave_cpulist")
-    bind_source_addr = text("", "address of outgoing connections")
-    socket_mark_id = integer(0, 0, UINT_MAX, "mark of the sockets, for routing", fixed=True)
-    disable_thp = flag(True, "switch huge pages off", fixed=True)
+    busy_reply_threshold = integer(
+        5000,
+        0,
+        LLONG_MAX,
+        "milliseconds before a script counts as slow",
+        alias="lua-time-limit",
+        otherwise="there are no scripts",
+    )
+    dynamic_hz = flag(
+        True, "more turns of background work with more clients", otherwise="hz is used as it is"
+    )
+    io_threads = integer(1, 1, 128, "threads that write to clients", fixed=True, otherwise=_ONE_THREAD)
+    io_threads_do_reads = flag(False, "let them read as well", fixed=True, otherwise=_ONE_THREAD)
+    server_cpulist = text(
+        "", "processors of the main thread", fixed=True, name="server_cpulist", otherwise=_TASKSET
+    )
+    bio_cpulist = text(
+        "", "processors of the background threads", fixed=True, name="bio_cpulist", otherwise=_TASKSET
+    )
+    aof_rewrite_cpulist = text(
+        "", "processors of rewrites", fixed=True, name="aof_rewrite_cpulist", otherwise=_TASKSET
+    )
+    bgsave_cpulist = text(
+        "", "processors of snapshots", fixed=True, name="bgsave_cpulist", otherwise=_TASKSET
+    )
+    bind_source_addr = text("", "address of outgoing connections", otherwise="only replicas make any")
+    socket_mark_id = integer(
+        0, 0, UINT_MAX, "mark of the sockets, for routing", fixed=True, otherwise=_NOT_WRITTEN
+    )
+    disable_thp = flag(True, "switch huge pages off", fixed=True, otherwise=_NOT_WRITTEN)
     oom_score_adj: str = special(
         Choice(("no", "yes", "relative", "absolute"), {"relative": "yes"}),
         "no",
         "adjust the kernel's OOM score",
+        otherwise=_OOM,
     )
-    oom_score_adj_values: tuple[int, ...] = special(OomScores(), (0, 200, 800), "master, replica, child")
-    supervised = choice(
-        "no", ("upstart", "systemd", "auto", "no"), "tell a supervisor when ready", fixed=True
+    oom_score_adj_values: tuple[int, ...] = special(
+        OomScores(), (0, 200, 800), "master, replica, child", otherwise=_OOM
     )
-    syslog_enabled = flag(False, "log to syslog", fixed=True)
-    syslog_ident = text("redis", "name in the syslog", fixed=True)
-    syslog_facility = choice("local0", FACILITIES, "facility of the syslog", fixed=True)
-    set_proc_title = flag(True, "show a title in the process list", fixed=True)
+    syslog_enabled = flag(False, "log to syslog", fixed=True, otherwise=_SYSLOG)
+    syslog_ident = text("redis", "name in the syslog", fixed=True, otherwise=_SYSLOG)
+    syslog_facility = choice("local0", FACILITIES, "facility of the syslog", fixed=True, otherwise=_SYSLOG)
+    set_proc_title = flag(True, "show a title in the process list", fixed=True, otherwise=_TITLE)
     proc_title_template: str = special(
         Text(title_template, "a template of {title} {listen-addr} {server-mode} {port} and others"),
         "{title} {listen-addr} {server-mode}",
         "the title",
+        otherwise=_TITLE,
     )
-    crash_log_enabled = flag(True, "report crashes in the log")
-    crash_memcheck_enabled = flag(True, "test the memory after a crash")
-    use_exit_on_panic = flag(False, "exit rather than abort on a fault", hidden=True)
-    watchdog_period = integer(0, 0, INT_MAX, "milliseconds of a stall that is logged", hidden=True)
-    ignore_warnings = text("", "warnings of the start that are left out")
+    crash_log_enabled = flag(
+        True, "report crashes in the log", otherwise="faults of the code are always logged, with a traceback"
+    )
+    crash_memcheck_enabled = flag(
+        True, "test the memory after a crash", otherwise="memory is the interpreter's"
+    )
+    use_exit_on_panic = flag(
+        False, "exit rather than abort on a fault", hidden=True, otherwise="there is no abort"
+    )
+    watchdog_period = integer(
+        0,
+        0,
+        INT_MAX,
+        "milliseconds of a stall that is logged",
+        hidden=True,
+        otherwise="stalls are measured always (LATENCY, metrics)",
+    )
+    ignore_warnings = text(
+        "", "warnings of the start that are left out", otherwise="there is no such warning"
+    )
 
 
 class AcceptedSettings(Tuning, Replication, Cluster, Tls, Access, Structures, Machine):
@@ -208,3 +291,5 @@ DIRECTIVES = {
     "list-max-ziplist-entries": "gone since Redis 3.2",
     "list-max-ziplist-value": "gone since Redis 3.2",
 }
+#: Those of them that do what they do in Redis.
+OBEYED_DIRECTIVES = frozenset({"include", "rename-command"})

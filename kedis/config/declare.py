@@ -26,6 +26,10 @@ class Traits(TypedDict, total=False):
     fixed: bool  # cannot be changed while the server runs
     protected: bool  # cannot be changed unless enable-protected-configs allows it
     hidden: bool  # CONFIG GET gives it only when asked by its very name
+    redis_default: str  # Redis's default as CONFIG GET prints it, where it is another
+    reason: str  # why the default is another
+    otherwise: str  # what it does otherwise than in Redis, or why it does nothing
+    own: bool  # Redis has no such setting
 
 
 class Setting:
@@ -40,6 +44,10 @@ class Setting:
         self.fixed = traits.get("fixed", False)
         self.protected = traits.get("protected", False)
         self.hidden = traits.get("hidden", False)
+        self.redis_default = traits.get("redis_default")
+        self.reason = traits.get("reason", "")
+        self.otherwise = traits.get("otherwise", "")
+        self.own = traits.get("own", False)
         self.attribute = ""
         self.group = ""
         self.effective = False
@@ -65,14 +73,20 @@ class Setting:
 
 
 class Group:
-    """Settings that belong together; the title is their heading in the help."""
+    """Settings that belong together; the title is their heading in the help.
 
-    def __init_subclass__(cls, title: str = "", effective: bool = False, **rest: Any) -> None:
+    ``because`` says of those that have no effect why, unless one's own ``otherwise`` does.
+    """
+
+    def __init_subclass__(
+        cls, title: str = "", effective: bool = False, because: str = "", **rest: Any
+    ) -> None:
         super().__init_subclass__(**rest)
         for setting in vars(cls).values():
             if isinstance(setting, Setting):
                 setting.group = title
                 setting.effective = effective
+                setting.otherwise = setting.otherwise or because
 
 
 def declared(owner: type) -> list[Setting]:

@@ -39,6 +39,7 @@ class Config(EffectiveSettings, AcceptedSettings):
         ignored: names that were given but do nothing in Kedis, in the order given.
         renamed_commands: (name, new name) of each ``rename-command``; a new name of "" removes the command.
         included: values that included files had a part in, as they were before the flags.
+        supervisor: what supervises this process (``no``, ``systemd`` or ``upstart``), found out at the start.
     """
 
     def __init__(self, settings: Mapping[str, str] | None = None) -> None:
@@ -49,6 +50,7 @@ class Config(EffectiveSettings, AcceptedSettings):
         self.ignored: list[str] = []
         self.renamed_commands: list[tuple[str, str]] = []
         self.included: dict[str, Any] = {}
+        self.supervisor = "no"
         self._given: set[str] = set()
         given = settings or {}
         self._load(Line("settings", None, f"{name} = {text!r}", name, [text]) for name, text in given.items())

@@ -1,8 +1,8 @@
 """The settings that do something in Kedis, by group.  Those of Redis that do nothing here: accepted.py.
 
 Each is declared once: default, bounds, a line of help and, unless it may change while the server runs,
-``fixed``.  Flags, the file, CONFIG and the docs all read this.  Names and defaults are Redis 7.0's, but for
-``appendonly`` (yes), ``bind`` (loopback only), ``dir`` and Kedis's own ``metrics-*`` and ``aof-checksum``.
+``fixed``.  Flags, the file, CONFIG and the docs all read this.  Names and defaults are Redis 7.0's; where they
+are not, ``redis_default``, ``reason`` and ``otherwise`` say so (docs/settings.md shows them side by side).
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ POLICIES = (
     "allkeys-random",
     "noeviction",
 )
+SUPERVISORS = ("upstart", "systemd", "auto", "no")
 #: The save points that hold without an append-only file, unless others (or none: ``save ""``) are given.
 SAVE_POINTS = ((3600, 1), (300, 100), (60, 10000))
 WHO = ("no", "yes", "local")
@@ -53,9 +54,15 @@ OUTPUT_LIMITS: dict[str, OutputLimit] = {
 
 
 class Network(Group, title="network", effective=True):
-    port = integer(6379, 0, 65535, "TCP port; 0 takes a free one")
+    port = integer(
+        6379, 0, 65535, "TCP port; 0 takes a free one", otherwise="in Redis 0 is no TCP port at all"
+    )
     bind: tuple[str, ...] = special(
-        Addresses(), ("127.0.0.1", "-::1"), "addresses to listen on; - before one: only if the machine has it"
+        Addresses(),
+        ("127.0.0.1", "-::1"),
+        "addresses to listen on; - before one: only if the machine has it",
+        redis_default="* -::*",
+        reason="other machines are let in on request only",
     )
     unixsocket = text("", "path of a Unix socket to listen on as well", fixed=True)
     unixsocketperm: int = special(
@@ -74,6 +81,7 @@ class Clients(Group, title="clients", effective=True):
         OutputLimits(),
         OUTPUT_LIMITS,
         "class, hard limit, soft limit, seconds: unread replies that cut a client off",
+        otherwise="the class of the replicas is of no effect: there are none",
     )
     tracking_table_max_keys = integer(
         1000000, 0, LLONG_MAX, "keys remembered for clients that cache; 0 is no limit"
@@ -95,15 +103,43 @@ class Security(Group, title="security", effective=True):
 
 
 class Process(Group, title="process and log", effective=True):
-    daemonize = flag(False, "run in the background", fixed=True)
-    pidfile = text("", "file that holds the process id", fixed=True)
-    logfile = text("", "file to log to; empty is standard output", fixed=True)
-    loglevel = choice("notice", LEVELS, "how much to log")
-    always_show_logo = flag(False, "show the banner at every start", fixed=True)
+    daemonize = flag(
+        False,
+        "run in the background, unless something supervises the server",
+        fixed=True,
+        otherwise="the command returns when the port is open, and fails when that fails; Redis's returns at once",
+    )
+    pidfile = text(
+        "",
+        "file that holds the process id; with daemonize /var/run/redis.pid where none is given",
+        fixed=True,
+        otherwise="a relative path is seen from where the server was started, as that of logfile; in Redis from dir",
+    )
+    supervised = choice(
+        "auto",
+        SUPERVISORS,
+        "tell systemd (NOTIFY_SOCKET) or upstart (UPSTART_JOB) when the server is ready; auto: whichever is there",
+        fixed=True,
+        redis_default="no",
+        reason="a unit of Type=notify needs no setting; without such a unit it is the same",
+    )
+    logfile = text(
+        "",
+        "file to log to; empty is standard output",
+        fixed=True,
+        otherwise="a relative path is seen from where the server was started; in Redis from dir",
+    )
+    loglevel = choice("notice", LEVELS, "how much to log", otherwise="debug and verbose are the same")
     databases = integer(16, 1, INT_MAX, "number of databases", fixed=True)
     hz = integer(10, 0, INT_MAX, "turns of background work a second", clamp=(1, 500))
     active_expire_effort = integer(1, 1, 10, "how hard to look for expired keys")
-    shutdown_timeout = integer(10, 0, INT_MAX, "seconds that a shutdown waits for replicas")
+    shutdown_timeout = integer(
+        10,
+        0,
+        INT_MAX,
+        "seconds that a shutdown waits for the disk",
+        otherwise="Redis waits for its replicas, and for the disk without end",
+    )
     shutdown_on_sigint: tuple[str, ...] = special(
         Choices(SHUTDOWN_OPTIONS), (), "options of the shutdown that SIGINT asks for"
     )
@@ -113,13 +149,17 @@ class Process(Group, title="process and log", effective=True):
 
 
 class MemoryUse(Group, title="memory", effective=True):
-    maxmemory = memory(0, "most bytes of data; 0 is no limit", 0, ULLONG_MAX)
+    maxmemory = memory(
+        0,
+        "most bytes of data; 0 is no limit",
+        0,
+        ULLONG_MAX,
+        otherwise="compared with the account of keys, values and buffers; the interpreter (25 MB) is not in it",
+    )
     maxmemory_policy = choice("noeviction", POLICIES, "which keys go when memory is full")
     maxmemory_samples = integer(5, 1, INT_MAX, "keys compared for each eviction")
     lfu_log_factor = integer(10, 0, INT_MAX, "how slowly the LFU counter rises")
     lfu_decay_time = integer(1, 0, INT_MAX, "minutes after which the LFU counter falls by one")
-    lazyfree_lazy_eviction = flag(False, "free evicted values in the background")
-    lazyfree_lazy_expire = flag(False, "free expired values in the background")
     lazyfree_lazy_server_del = flag(False, "free overwritten values in the background")
     lazyfree_lazy_user_del = flag(False, "DEL frees in the background, as UNLINK does")
     lazyfree_lazy_user_flush = flag(False, "FLUSHALL and FLUSHDB free in the background")
@@ -130,6 +170,8 @@ class Snapshots(Group, title="snapshots (RDB)", effective=True):
         SavePoints(),
         SAVE_POINTS,
         'seconds and changes after which to save; "" is none; not given, appendonly yes needs none',
+        redis_default=SavePoints().text(SAVE_POINTS),
+        reason="with the append-only file every change is kept already; with appendonly no Redis's hold",
     )
     dbfilename: str = special(
         Text(file_name("dbfilename", "filename", may_be_empty=True), "a name without a path"),
@@ -137,16 +179,39 @@ class Snapshots(Group, title="snapshots (RDB)", effective=True):
         "file of the snapshot, inside dir",
         protected=True,
     )
-    rdbcompression = flag(False, "compress strings in the snapshot (slow, in Python)")
+    rdbcompression = flag(
+        False,
+        "compress strings in the snapshot",
+        redis_default="yes",
+        reason="Python compresses about 5 MB a second",
+    )
     rdbchecksum = flag(True, "end the snapshot with a checksum", fixed=True)
     rdb_save_incremental_fsync = flag(True, "sync in steps while saving")
     stop_writes_on_bgsave_error = flag(True, "refuse writes after a failed snapshot")
-    aof_use_rdb_preamble = flag(False, "begin a rewritten append-only file with a snapshot")
+    aof_use_rdb_preamble = flag(
+        False,
+        "begin a rewritten append-only file with a snapshot",
+        redis_default="yes",
+        reason="commands can be read, and are checked by a checksum every 64 KB instead of one for the whole file",
+    )
 
 
 class AppendOnlyFile(Group, title="append-only file", effective=True):
-    appendonly = flag(True, "keep the data on disk in an append-only file")
-    dir: str = special(Folder(), "kedis-data", "folder of everything that is kept on disk", protected=True)
+    appendonly = flag(
+        True,
+        "keep the data on disk in an append-only file",
+        redis_default="no",
+        reason="what was acknowledged is not to be lost",
+    )
+    dir: str = special(
+        Folder(),
+        "kedis-data",
+        "folder of everything that is kept on disk; made when it is needed",
+        protected=True,
+        redis_default="the folder in which it is started",
+        reason="data do not lie among other files",
+        otherwise="the server does not go there: other relative paths are seen from where it was started",
+    )
     appenddirname: str = special(
         Text(file_name("appenddirname", "dirname"), "a name without a path"),
         "appendonlydir",
@@ -168,7 +233,7 @@ class AppendOnlyFile(Group, title="append-only file", effective=True):
     aof_load_truncated = flag(True, "start even if the last command of the file is cut off")
     aof_timestamp_enabled = flag(False, "write the time between the commands")
     aof_rewrite_incremental_fsync = flag(True, "sync in steps while rewriting")
-    aof_checksum = flag(True, "write and check checksums between the commands (Kedis's own)")
+    aof_checksum = flag(True, "write and check checksums between the commands (Kedis's own)", own=True)
 
 
 class Observation(Group, title="observation", effective=True):
@@ -187,10 +252,14 @@ class Observation(Group, title="observation", effective=True):
         EventClasses(), "", "which changes of keys are published; KEA is all"
     )
     metrics_bind: str = special(
-        Text(None, "an address"), "127.0.0.1", "address of the Prometheus metrics (Kedis's own)", fixed=True
+        Text(None, "an address"),
+        "127.0.0.1",
+        "address of the Prometheus metrics (Kedis's own)",
+        fixed=True,
+        own=True,
     )
     metrics_port: int | None = special(
-        PortOrNo(), 9121, "port of the Prometheus metrics, or no (Kedis's own)", fixed=True
+        PortOrNo(), 9121, "port of the Prometheus metrics, or no (Kedis's own)", fixed=True, own=True
     )
 
 
@@ -213,6 +282,7 @@ class Encodings(Group, title="encodings that OBJECT ENCODING reports", effective
     zset_max_listpack_value = memory(
         64, "longest member of a listpack sorted set", alias="zset-max-ziplist-value"
     )
+    hll_sparse_max_bytes = memory(3000, "longest sparse HyperLogLog")
 
 
 class EffectiveSettings(

@@ -92,7 +92,7 @@ def _server(observer: Observer) -> Fields:
         ("monotonic_clock", "POSIX clock_gettime"),
         ("multiplexing_api", network.hub.loop.backend if network is not None else "none"),
         ("process_id", os.getpid()),
-        ("process_supervised", "no"),
+        ("process_supervised", config.supervisor),
         ("run_id", observer.run_id),
         ("tcp_port", network.port if network is not None else 0),
         ("server_time_usec", now // 1000),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable
 
 from gevent.event import Event
 
@@ -36,6 +37,8 @@ class Instance:
         self.saving = SavingService(self.network, self.aof.aof)
         self.ended = Event()
         self.exit_code = 0
+        #: Called when clients can connect, before the data are loaded.
+        self.on_listening: Callable[[], None] = lambda: None
         self.observer = Observer(self.engine, self.network.expiry)
         self.metrics = MetricsServer(self.network, self.observer)
         self.engine.on_shutdown = self._shut_down
@@ -52,6 +55,7 @@ class Instance:
         self.observer.collector.start()
         try:
             self.network.start()
+            self.on_listening()
             self.metrics.start()
             if self.config.appendonly:
                 self.aof.load(self.ended.is_set)
