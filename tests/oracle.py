@@ -22,17 +22,25 @@ _START_SECONDS = 10
 
 
 class Oracle:
-    """A Redis server of its own, and one connection to it.  End it with :meth:`close`."""
+    """A Redis server of its own, and one connection to it.  End it with :meth:`close`.
 
-    def __init__(self, *settings: str, resp: int = 2) -> None:
+    ``untouched``: it is given nothing but its port, and starts in its folder.
+    """
+
+    def __init__(self, *settings: str, resp: int = 2, untouched: bool = False) -> None:
         program = shutil.which("redis-server")
         if program is None:
             pytest.skip("redis-server is not installed: nothing to compare with")
         self.directory = tempfile.TemporaryDirectory(prefix="oracle-")
         self.port = _free_port()
-        fixed = ["--port", str(self.port), "--dir", self.directory.name, "--enable-debug-command", "yes"]
+        words = [program, "--port", str(self.port)]
+        if not untouched:
+            words += ["--dir", self.directory.name, "--enable-debug-command", "yes", "--save", ""]
         self.process = subprocess.Popen(
-            [program, *fixed, "--save", "", *settings], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [*words, *settings],
+            cwd=self.directory.name,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         self._reader = reply_reader()
         self._socket = self._connect()

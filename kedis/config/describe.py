@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
-from kedis.config.accepted import DIRECTIVES
+from kedis.config.accepted import DIRECTIVES, OBEYED_DIRECTIVES
 from kedis.config.declare import Setting
-from kedis.config.settings import SETTINGS
+from kedis.config.kinds import Folder
+from kedis.config.settings import SETTINGS, Config
+
+_UNTOUCHED = Config()
 
 
 def describe_settings() -> str:
@@ -28,22 +31,77 @@ def describe_settings() -> str:
 
 
 def settings_markdown() -> str:
-    """The same as Markdown tables, for the docs."""
+    """Every setting beside Redis's, as Markdown tables for docs/settings.md."""
     lines: list[str] = []
     for title, settings in _groups():
         lines += [
-            f"### {title}",
+            f"## {title[0].upper()}{title[1:]}",
             "",
-            "| setting | default | at runtime | what it does |",
-            "|---|---|---|---|",
+            "| setting | Redis | Kedis | at run time | effect | what it does, and what differs |",
+            "|---|---|---|---|---|---|",
+            *map(_row, settings),
+            "",
         ]
-        lines += [
-            f"| `{setting.name}` | `{_default(setting)}` | {'no' if setting.fixed else 'yes'} | "
-            f"{_help(setting).replace('|', chr(92) + '|')} |"
-            for setting in settings
-        ]
-        lines.append("")
-    return "\n".join(lines)
+    lines += ["## In files and flags only", "", "| directive | effect | what it does |", "|---|---|---|"]
+    lines += [f"| `{name}` | {_directive_effect(name)} | {help} |" for name, help in DIRECTIVES.items()]
+    return "\n".join(lines) + "\n"
+
+
+def redis_default(setting: Setting) -> str | None:
+    """Redis's default, as CONFIG GET prints it; None where Redis has no such setting."""
+    if setting.own:
+        return None
+    return _text(setting) if setting.redis_default is None else setting.redis_default
+
+
+def effect(setting: Setting) -> str:
+    """What becomes of a value that a user gives."""
+    if not setting.effective:
+        return "accepted without effect"
+    if setting.own:
+        return "Kedis's own"
+    return "works otherwise" if setting.otherwise else "works"
+
+
+def _row(setting: Setting) -> str:
+    redis = redis_default(setting)
+    mine = _code(_text(setting))
+    cells = [f"`{setting.name}`", "" if redis is None else _code(redis), mine, _at_run_time(setting)]
+    if redis is not None and redis != _text(setting):
+        cells[2] = f"**{mine}**"
+    return f"| {' | '.join([*cells, effect(setting), _explained(setting)])} |"
+
+
+def _explained(setting: Setting) -> str:
+    """The help and what differs from Redis, as sentences."""
+    sentences = [setting.help, setting.otherwise]
+    if setting.reason:
+        sentences.append(f"the default differs because {setting.reason}")
+    if setting.alias:
+        sentences.append(f"also named `{setting.alias}`")
+    text = ". ".join(sentence[0].upper() + sentence[1:] for sentence in sentences if sentence)
+    return text.replace("|", "\\|") + "."
+
+
+def _at_run_time(setting: Setting) -> str:
+    if setting.protected:
+        return "protected"
+    return "no" if setting.fixed else "yes"
+
+
+def _text(setting: Setting) -> str:
+    """What CONFIG GET prints of a server that was given nothing; a folder as it is seen from the start."""
+    if isinstance(setting.kind, Folder):
+        return f"./{setting.default}"
+    return _UNTOUCHED.text(setting.name)
+
+
+def _code(text: str) -> str:
+    return f"`{text}`" if text else '`""`'
+
+
+def _directive_effect(name: str) -> str:
+    return "works" if name in OBEYED_DIRECTIVES else "accepted without effect"
 
 
 def _groups() -> Iterator[tuple[str, list[Setting]]]:

@@ -4,28 +4,23 @@ from __future__ import annotations
 
 import inspect
 import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from kedis.config import SETTINGS, SETTINGS_BY_NAME, Config, describe_settings, settings_markdown
 from kedis.config.accepted import DIRECTIVES
 from kedis.config.declare import Setting
+from kedis.config.describe import redis_default
 from kedis.config.syntax import split_words
 from kedis.structures.glob import compile_glob
 from tests.oracle import Oracle
+from tests.wire.kedis_process import KedisProcess
 
-KEDIS_ONLY = {"metrics-bind": "127.0.0.1", "metrics-port": "9121", "aof-checksum": "yes"}
-# Kedis's own defaults; the oracle's port is the test's choice, and it is started without snapshots.
-OTHER_DEFAULTS = {
-    "appendonly": "yes",
-    "aof-use-rdb-preamble": "no",
-    "bind": "127.0.0.1 -::1",
-    "save": "",
-    "port": "6379",
-    "rdbcompression": "no",
-}
-# What the oracle is started with.
-OF_THE_ORACLE = ("--enable-debug-command", "no")
+ROOT = Path(__file__).parent.parent.parent
 
 
 def redis_settings(oracle: Oracle, *patterns: str) -> dict[str, str]:
@@ -33,14 +28,61 @@ def redis_settings(oracle: Oracle, *patterns: str) -> dict[str, str]:
     return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
-def test_names_and_defaults_are_those_of_redis(monkeypatch: pytest.MonkeyPatch) -> None:
-    oracle = Oracle(*OF_THE_ORACLE)
-    try:
-        expected = redis_settings(oracle, "*")
-    finally:
-        oracle.close()
-    expected |= KEDIS_ONLY | OTHER_DEFAULTS | {"dir": os.path.abspath("kedis-data")}
-    assert Config().get(["*"], compile_glob) == expected
+@pytest.fixture(scope="module")
+def untouched() -> Iterator[dict[str, str]]:
+    """All settings of a Redis that was given nothing but its port; its folder is called as on the page."""
+    oracle = Oracle(untouched=True)
+    found = redis_settings(oracle, "*")
+    assert found["dir"] == os.path.realpath(oracle.directory.name)
+    assert found["port"] == str(oracle.port)
+    oracle.close()
+    yield found | {"dir": SETTINGS_BY_NAME["dir"].redis_default or "", "port": "6379"}
+
+
+def test_the_page_gives_the_defaults_of_redis(untouched: dict[str, str]) -> None:
+    told = {
+        name: redis_default(setting)
+        for setting in SETTINGS
+        if not setting.hidden and not setting.own
+        for name in setting.names
+    }
+    assert told == untouched
+
+
+def test_the_page_gives_the_defaults_of_kedis() -> None:
+    """Those of a server that was given nothing but its port and that it is to serve no metrics."""
+    with KedisProcess(untouched=True) as server, server.redis() as client:
+        answered = client.config_get("*")
+    shown = rows()
+    assert answered.pop("port") == str(server.address[1])
+    assert answered.pop("dir") == os.path.realpath(f"{server.directory.name}/kedis-data")
+    assert answered.pop("metrics-port") == "no"
+    assert (shown["port"][1], shown["dir"][1], shown["metrics-port"][1]) == ("6379", "./kedis-data", "9121")
+    for name, text in answered.items():
+        assert shown[SETTINGS_BY_NAME[name].name][1] == text, name
+
+
+def test_a_default_differs_with_a_reason(untouched: dict[str, str]) -> None:
+    for setting in SETTINGS:
+        mine = Config().text(setting.name)
+        differs = setting.name == "dir" or (not setting.own and mine != redis_default(setting))
+        assert bool(setting.reason) == (setting.redis_default is not None) == differs, setting.name
+        assert setting.effective or setting.otherwise, f"{setting.name}: why is it without effect?"
+
+
+def test_the_page_is_current() -> None:
+    words = [sys.executable, "ops/settings_table.py", "--check"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def rows() -> dict[str, list[str]]:
+    """The page's rows by setting: Redis's default, Kedis's, at run time, effect, text."""
+    lines = [
+        line for line in (ROOT / "docs" / "settings.md").read_text().splitlines() if line.count(" | ") == 5
+    ]
+    cells = [[cell.strip("*`") for cell in line.strip("| ").split(" | ")] for line in lines]
+    return {name: ["" if cell == '""' else cell for cell in rest] for name, *rest in cells}
 
 
 def test_hidden_settings_are_those_of_redis() -> None:
@@ -88,8 +130,11 @@ def test_help_tells_every_setting() -> None:
         assert (f"| `{setting.name}` |" in settings_markdown()) is not setting.hidden
 
 
-def test_help_says_what_is_without_effect() -> None:
-    effective, _, accepted = settings_markdown().partition("accepted, without effect in Kedis")
-    assert "| `maxmemory` |" in effective
-    assert "| `io-threads` |" in accepted
-    assert "| `io-threads` |" not in effective
+def test_the_page_says_what_is_without_effect() -> None:
+    shown = rows()
+    assert len(shown) > 150
+    for setting in SETTINGS:
+        if not setting.hidden:
+            assert (shown[setting.name][3] == "accepted without effect") is not setting.effective, (
+                setting.name
+            )
