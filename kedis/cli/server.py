@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from logging.handlers import WatchedFileHandler
 from typing import Any
 
 import gevent
@@ -91,12 +92,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _set_up_logging(config: Config) -> None:
+    """Log to standard output or to ``logfile``, which is opened anew once it was renamed or removed."""
     try:
-        handler = logging.FileHandler(config.logfile) if config.logfile else logging.StreamHandler(sys.stdout)
+        handler = WatchedFileHandler(config.logfile) if config.logfile else logging.StreamHandler(sys.stdout)
     except OSError as error:
         raise StartError(f"cannot write the log file {config.logfile}: {error.strerror}") from None
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
     logging.basicConfig(level=_LEVELS[config.loglevel], handlers=[handler], force=True)
+    config.subscribe("loglevel", lambda changed: logging.getLogger().setLevel(_LEVELS[changed.loglevel]))
 
 
 def _launch(config: Config) -> int:

@@ -118,6 +118,23 @@ def test_a_signal_ends_the_server_in_order(number: signal.Signals) -> None:
         server.close()
 
 
+def test_the_log_goes_on_in_a_new_file_once_the_old_one_was_renamed(tmp_path: Path) -> None:
+    with KedisProcess("--logfile", f"{tmp_path}/log") as server:
+        (tmp_path / "log").rename(tmp_path / "log.1")
+        server.process.terminate()
+        assert server.process.wait(60) == 0
+    assert (tmp_path / "log").read_text().endswith("bye\n")
+    assert "bye" not in (tmp_path / "log.1").read_text()
+
+
+def test_the_level_of_the_log_is_changed_while_the_server_runs() -> None:
+    with KedisProcess() as server:
+        assert server.run(b"CONFIG SET loglevel warning") == b"+OK\r\n"
+        server.process.terminate()
+        assert server.process.wait(60) == 0
+        assert "bye" not in server.output()
+
+
 def test_a_configuration_from_standard_input() -> None:
     reader, writer = os.pipe()
     os.write(writer, b"maxclients 77\n")
