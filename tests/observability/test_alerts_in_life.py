@@ -93,7 +93,7 @@ def ward(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ward]:
     port = free_port()
     settings = {
         "appendonly": "yes",
-        "dir": str(folder / "data"),
+        "dir": str(folder / "kept"),  # not "data": that is where Prometheus keeps its own
         "save": "3600 1000000",
     }
     settings |= {"maxclients": MAXCLIENTS, "enable_debug_command": "yes"}
@@ -210,7 +210,7 @@ def slow_commands(ward: Ward) -> Callable[[], Any]:
 
 
 def lost_folder(ward: Ward) -> Callable[[], Any]:
-    (ward.folder / "data").rename(ward.folder / "lost")
+    (ward.folder / "kept").rename(ward.folder / "lost")
 
     def save() -> None:
         for command in ("BGREWRITEAOF", "BGSAVE"):
@@ -221,7 +221,7 @@ def lost_folder(ward: Ward) -> Callable[[], Any]:
 
 
 def gone(ward: Ward) -> Callable[[], Any]:
-    (ward.folder / "lost").rename(ward.folder / "data")
+    (ward.folder / "lost").rename(ward.folder / "kept")
     ward.server.stop()
     return lambda: None
 

@@ -359,7 +359,10 @@ def test_flushall_empties_the_file_where_there_are_save_points(tmp_path: Path) -
     assert saver.rdb_saves == 1
     client.call("FLUSHALL")
     assert saver.rdb_saves == 2
-    assert b"\xfe" not in (tmp_path / "dump.rdb").read_bytes()[:-9]
+    loader = SnapshotLoader(Engine(Config()), str(tmp_path / "dump.rdb"))
+    for _ in loader.steps():
+        pass
+    assert loader.keys == 0
     client.call("CONFIG", "SET", "save", "")
     client.call("FLUSHALL")
     assert saver.rdb_saves == 2
