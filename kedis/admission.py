@@ -48,7 +48,7 @@ _ARGUMENT_OVERHEAD = 40
 
 
 class Postponed(Exception):
-    """The command must wait: CLIENT PAUSE, or the client is blocked.
+    """The command must wait: CLIENT PAUSE, the client is blocked, or the server ends.
 
     It stays with the connection and is tried again.
     """
@@ -60,6 +60,7 @@ class Admission:
     Attributes:
         write_error: why writes are refused, as a whole error message; None when they are not.
         paused_until_ns, pause_writes_only: what CLIENT PAUSE has asked for; 0 when nothing is paused.
+        ended: whether the server ends: no command of any client runs any more, and nobody is answered that one has.
         on_unpause: tells whoever waits that a pause has ended.
         on_browser: told of a client that speaks HTTP, just before it is closed.
     """
@@ -72,6 +73,7 @@ class Admission:
         self._snapshot_error: str | None = None
         self.paused_until_ns = 0
         self.pause_writes_only = False
+        self.ended = False
         self.on_unpause: Callable[[], None] = lambda: None
         self.on_browser: Callable[[Session], None] = lambda session: None
 
@@ -82,7 +84,7 @@ class Admission:
         """
         if self._engine.unit is not None:  # what EXEC runs has been admitted with it
             return self._attend(session, self.resolve(argv))
-        if session.blocked is not None:
+        if session.blocked is not None or self.ended:
             raise Postponed
         if session.reply_mode == "skipping":
             session.set_reply_mode("on")
@@ -236,6 +238,11 @@ class Admission:
         else:
             self.pause_writes_only = writes_only
         self.paused_until_ns = max(self.paused_until_ns, until_ns)
+        self._engine.update_guard()
+
+    def end(self) -> None:
+        """Run nothing any more: whatever clients still ask waits until their connections are closed."""
+        self.ended = True
         self._engine.update_guard()
 
     def unpause(self) -> None:

@@ -291,6 +291,7 @@ class Engine:
             or self.memory.full
             or self.admission.write_error is not None
             or self.admission.paused_until_ns > 0
+            or self.admission.ended
             or bool(self.monitors)
         )
 

@@ -45,7 +45,7 @@ from kedis.persistence.folder import AofError, Folder
 from kedis.persistence.rewrite import Rewriter
 from kedis.persistence.unsynced import Unsynced
 from kedis.persistence.worker import Worker
-from kedis.server.progress import Progress, in_slices, loading_state
+from kedis.server.progress import Progress, in_slices, timed_loading
 from kedis.server.server import StartError
 
 if TYPE_CHECKING:
@@ -113,6 +113,7 @@ class AofService:
         self._logged_at = -_LOG_INTERVAL
         self._engine.persistence = self.aof
         self._engine.on_fault = self._distrust
+        self._engine.config.subscribe("appendonly", self._turn_on_or_off)
 
     # -- start --------------------------------------------------------------------------------------------
 
@@ -131,7 +132,7 @@ class AofService:
         loader = self.aof.replay
         assert loader is not None  # open() made it
         try:
-            with loading_state(self._network, self.aof, interrupted):
+            with timed_loading(self.aof):
                 for _ in in_slices(loader.steps(), Progress(loader, log), self._network):
                     if interrupted():
                         return
@@ -150,7 +151,6 @@ class AofService:
         config.subscribe("appendfsync", self._follow)
         config.subscribe("aof-checksum", self._follow)
         config.subscribe("aof-timestamp-enabled", self._follow)
-        config.subscribe("appendonly", self._turn_on_or_off)
 
     def _follow(self, config: Config) -> None:
         self.selective = self._always = config.appendfsync == "always"
@@ -434,6 +434,8 @@ class AofService:
         return True
 
     def _turn_on_or_off(self, config: Config) -> None:
+        if self._engine.loading:  # what is turned on or off is not known before the journal is open
+            raise SettingRefused("Not while the data are being loaded.")
         if config.appendonly == self.aof.aof_enabled:
             return
         if config.appendonly:
@@ -457,7 +459,10 @@ class AofService:
                 file.sync()
         except OSError as error:
             log.error("cannot write the append-only file before it is turned off: %s", error.strerror)
+        self.aof.file = None
         self.aof.close()
+        if file is not None:  # behind the sync that may wait in the thread: of a closed file it would fail
+            self._worker.submit(file.close)
         self._unsynced = self._write_failed = self._must_replace = False
         self._recover()
 

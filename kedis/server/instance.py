@@ -47,7 +47,8 @@ class Instance:
     def start(self) -> None:
         """Load what there is, then serve; clients that come early are told that data are being loaded.
 
-        Raises StartError.
+        The last step leaves the loading state.  Where the server was asked to end meanwhile it stays in it: a part of
+        the data must not be served, and by no means be saved.  Raises StartError.
         """
         if self.config.appendonly:
             self.aof.open()
@@ -66,13 +67,20 @@ class Instance:
             self._stop_serving()
             self.aof.aof.close()
             raise
+        if self.ended.is_set():
+            return
         self.aof.start()
         self.saving.start()
+        self.network.serve_data()
         log.info("ready to accept connections on port %d (pid %d)", self.network.port, os.getpid())
 
     def request_stop(self, exit_code: int = 0) -> None:
-        """Have :meth:`run_until_stopped` return soon; may be called from a command."""
+        """Have :meth:`run_until_stopped` return soon; may be called from a command, which is the last that runs.
+
+        A change after the last snapshot or the last sync would be acknowledged and lost.
+        """
         self.exit_code = exit_code
+        self.engine.admission.end()
         self.network.next_turn(self.ended.set)
 
     def save_and_stop(self, options: frozenset[str]) -> bool:

@@ -71,7 +71,11 @@ class MetricsServer:
             return
         listening = _listening_socket(config.metrics_bind, config.metrics_port)
         self.port = listening.getsockname()[1]
-        self._server = _Server(listening, self._answer, spawn=self._pool, log=None, error_log=log)
+        # Without a name gevent looks that of the address up, in a thread, and serves clients meanwhile.
+        named = {"SERVER_NAME": config.metrics_bind}
+        self._server = _Server(
+            listening, self._answer, spawn=self._pool, log=None, error_log=log, environ=named
+        )
         self._server.start()
         log.info("metrics at http://%s/metrics", _shown_address(config.metrics_bind, self.port))
 

@@ -42,7 +42,12 @@ class Migrations:
                 failure = ""
         except (OSError, ValueError, OverflowError):  # the latter two are for what cannot be an address
             failure = failure or errors.MIGRATE_WRITING
-        self._engine.blocking.finish(waiter, lambda session, _: migration.finish(session, replies, failure))
+        if (
+            not self._engine.admission.ended
+        ):  # else nobody could make it durable that the keys are gone from here
+            self._engine.blocking.finish(
+                waiter, lambda session, _: migration.finish(session, replies, failure)
+            )
 
 
 def _replies(connection: Any, count: int) -> Iterator[bytes | str]:

@@ -65,13 +65,8 @@ class Progress:
 
 
 @contextlib.contextmanager
-def loading_state(network: NetworkServer, figures: Aof, interrupted: Callable[[], bool]) -> Iterator[None]:
-    """While this lasts, the server is loading.
-
-    Where it was ``interrupted`` that stays so: a part of the data must not be served, and by no means be saved.
-    """
-    engine = network.engine
-    engine.set_loading(True)
+def timed_loading(figures: Aof) -> Iterator[None]:
+    """While this lasts, data are being loaded: its time is taken, and the cyclic collector rests."""
     figures.loading_start_time = int(time.time())
     began = time.monotonic()
     collecting = gc.isenabled()
@@ -81,8 +76,6 @@ def loading_state(network: NetworkServer, figures: Aof, interrupted: Callable[[]
     finally:
         figures.loading_start_time = 0
         figures.load_seconds = time.monotonic() - began
-        if not interrupted():
-            engine.set_loading(False)
         if collecting:
             gc.enable()
 

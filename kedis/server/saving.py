@@ -12,7 +12,7 @@ from kedis.errors import CommandError
 from kedis.persistence.child import reason_of
 from kedis.persistence.rdb_file import DamagedSnapshot, SnapshotLoader
 from kedis.persistence.saver import Saver
-from kedis.server.progress import Progress, in_slices, loading_state
+from kedis.server.progress import Progress, in_slices, timed_loading
 from kedis.server.server import StartError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class SavingService:
         if not os.path.exists(path):
             return
         try:
-            with loading_state(self._network, self._aof, interrupted):
+            with timed_loading(self._aof):
                 loader = self._aof.loader = SnapshotLoader(self._engine, path)
                 for _ in in_slices(loader.steps(), Progress(loader, log), self._network):
                     if interrupted():

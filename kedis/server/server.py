@@ -44,7 +44,12 @@ class StartError(Exception):
 
 
 class NetworkServer:
-    """Serves one engine to the network."""
+    """Serves one engine to the network.
+
+    The engine is in its loading state, in which commands that touch data are refused, from here on until
+    :meth:`serve_data`: whatever runs between the first accepted client and the open journal, no client is answered
+    from data that are not all there, and none changes anything that would not be recorded.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -73,6 +78,7 @@ class NetworkServer:
         engine.blocking.on_deadline = self._await_deadline
         engine.tracking.on_broadcast = lambda: self.cycle.at_end.append(engine.tracking.broadcast)
         engine.server = self
+        engine.set_loading(True)
 
     def reset_counters(self) -> None:
         """Zero the figures that only grow (CONFIG RESETSTAT)."""
@@ -90,11 +96,15 @@ class NetworkServer:
         self._fit_descriptors()
         self._follow_settings()
         self.engine.keyspace.graveyard.tended = True
+        self.cycle.start()
+        self._periodic = gevent.spawn(self._run_periodically)
         self._listen_on([(host, config.port) for host in config.bind_addresses])
         if config.unixsocket:
             self._listen_unix(config.unixsocket)
-        self.cycle.start()
-        self._periodic = gevent.spawn(self._run_periodically)
+
+    def serve_data(self) -> None:
+        """Leave the loading state: all data are loaded, and what records changes is open."""
+        self.engine.set_loading(False)
 
     def stop(self) -> None:
         """Stop accepting, close every client, stop the periodic work."""
