@@ -72,7 +72,7 @@ class Instance:
         self.aof.start()
         self.saving.start()
         self.network.serve_data()
-        log.info("ready to accept connections on port %d (pid %d)", self.network.port, os.getpid())
+        log.info("Ready to accept connections on port %d (pid %d)", self.network.port, os.getpid())
 
     def request_stop(self, exit_code: int = 0) -> None:
         """Have :meth:`run_until_stopped` return soon; may be called from a command, which is the last that runs.

@@ -44,7 +44,7 @@ class ServerProcess:
     def _port(self) -> int:
         assert self._process.stdout is not None
         for line in self._process.stdout:
-            if found := re.search(r"ready to accept connections on port (\d+)", line):
+            if found := re.search(r"Ready to accept connections on port (\d+)", line):
                 threading.Thread(target=self._process.stdout.read, daemon=True).start()
                 return int(found[1])
         raise RuntimeError("the server did not start")

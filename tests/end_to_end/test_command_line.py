@@ -148,7 +148,7 @@ def test_a_configuration_from_standard_input() -> None:
     os.close(reader)
     assert process.stdout is not None
     try:
-        line = next(line for line in process.stdout if "ready to accept" in line)
+        line = next(line for line in process.stdout if "Ready to accept connections" in line)
         port = int(line.partition("on port ")[2].split()[0])
         with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
             client.sendall(b"CONFIG GET maxclients\r\n")

@@ -46,7 +46,7 @@ def running(words: list[str], **variables: str) -> Iterator[tuple[int, int, int]
     assert process.stdout is not None
     try:
         log = ""
-        while "ready to accept" not in log:
+        while "Ready to accept connections" not in log:
             line = process.stdout.readline()
             assert line, log
             log += line
