@@ -8,9 +8,12 @@ from collections.abc import Sequence
 from kedis.persistence.check import CheckFailed, check
 
 USAGE = """\
-usage: kedis-check-aof [--fix | --truncate-to-timestamp SECONDS] FILE
+usage: kedis-check-aof [--format-only] [--fix | --truncate-to-timestamp SECONDS] FILE
 
   FILE   APPENDDIR/appendonly.aof.manifest, which checks all its files, or a single append-only file
+  --format-only
+         do not run the commands; else those of a manifest are run in memory, which must have room for all the data,
+         to find any that does not fit what is before it, for then the server would not start
   --fix  after asking, cut the last file off where it stops being sound
   --truncate-to-timestamp SECONDS
          cut the last file off where entries later than SECONDS since 1970 begin (needs aof-timestamp-enabled)
@@ -25,6 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if words in (["-h"], ["--help"]):
         print(USAGE, end="")
         return 0
+    format_only = words[:1] == ["--format-only"]
+    if format_only:
+        del words[0]
     fix = words[:1] == ["--fix"]
     until: int | None = None
     if fix:
@@ -36,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(USAGE, end="", file=sys.stderr)
         return 1
     try:
-        for line in check(words[0], fix=fix, until=until, ask=_ask):
+        for line in check(words[0], fix=fix, until=until, format_only=format_only, ask=_ask):
             print(line)
     except CheckFailed as failure:
         print(f"kedis-check-aof: {failure}", file=sys.stderr)

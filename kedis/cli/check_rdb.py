@@ -9,6 +9,7 @@ from mmap import ACCESS_READ, mmap
 
 from kedis.rdb.snapshot import SnapshotReader
 from kedis.rdb.source import RdbError
+from kedis.rdb.unsupported import Unsupported, describe
 from kedis.store.database import TYPE_NAMES
 
 USAGE = """\
@@ -36,6 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _report(path, data)
     except OSError as error:
         return _fail(f"cannot read {path}: {error.strerror}")
+    except Unsupported as error:
+        return _fail(describe(path, error))
     except ValueError as error:  # RdbError is one, and so is what an empty file gives
         return _fail(f"{path} is not valid: {error if isinstance(error, RdbError) else 'it is empty'}")
     return 0

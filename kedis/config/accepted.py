@@ -99,9 +99,6 @@ class Replication(Group, title="replication", because="there are no replicas"):
     min_replicas_max_lag = integer(
         10, 0, INT_MAX, "seconds of silence that make a replica not count", alias="min-slaves-max-lag"
     )
-    propagation_error_behavior = choice(
-        "ignore", ("ignore", "panic", "panic-on-replicas"), "what to do when a replicated command fails"
-    )
 
 
 class Cluster(Group, title="cluster", because="there is no cluster"):

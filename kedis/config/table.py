@@ -231,6 +231,11 @@ class AppendOnlyFile(Group, title="append-only file", effective=True):
     )
     auto_aof_rewrite_min_size = memory(64 << 20, "size below which no rewrite starts by itself")
     aof_load_truncated = flag(True, "start even if the last command of the file is cut off")
+    propagation_error_behavior = choice(
+        "panic",
+        ("ignore", "panic", "panic-on-replicas"),
+        "panic: do not start when a recorded command fails; else it is passed over",
+    )
     aof_timestamp_enabled = flag(False, "write the time between the commands")
     aof_rewrite_incremental_fsync = flag(True, "sync in steps while rewriting")
     aof_checksum = flag(True, "write and check checksums between the commands (Kedis's own)", own=True)

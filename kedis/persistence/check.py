@@ -1,7 +1,9 @@
 """Checking an append-only file without a server: what is sound, what is not, and cutting off what is not.
 
-The format alone is checked, as ``redis-check-aof`` does it, plus Kedis's checksums: whether a command exists and
-fits its arguments only a server can tell.  Only the last file is ever shortened; damage in an earlier one is reported.
+First the format is checked, as ``redis-check-aof`` does it, plus Kedis's checksums.  Then, of a whole folder, the
+commands are run in memory, in the way a server loads them: only so is a command found that does not fit what is before
+it.  Of a single file that cannot be told, for nobody knows what was there before.  Only the last file is ever
+shortened, and only where its format is at fault; damage in an earlier one is reported.
 """
 
 from __future__ import annotations
@@ -11,10 +13,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from mmap import ACCESS_READ, mmap
 
+from kedis.config import Config
+from kedis.engine import Engine
+from kedis.persistence.folder import AofError, Folder
+from kedis.persistence.loader import Loader
 from kedis.persistence.manifest import ManifestError, parse_manifest
 from kedis.persistence.reader import AofReader, DamagedFile
 from kedis.rdb.snapshot import MAGIC, SnapshotReader
 from kedis.rdb.source import RdbError
+from kedis.rdb.unsupported import Unsupported
+
+_EXTENSION = ".manifest"
+#: Databases that the run has at least, and at most, whatever SELECT asks for.
+_FEWEST_DATABASES, _MOST_DATABASES = 16, 4096
 
 
 class CheckFailed(Exception):
@@ -26,7 +37,8 @@ class FileReport:
     """One file: its sizes, and what is wrong, if anything is.
 
     ``commands`` counts keys, too, where the file begins with a snapshot; ``sound`` is the offset up to which everything
-    is whole; ``later`` that of the first entry after the wanted time.
+    is whole; ``later`` that of the first entry after the wanted time.  ``unsupported`` says what a sound snapshot holds
+    that this version cannot hold; ``databases`` is the number of those that are written to, from the first on.
     """
 
     path: str
@@ -35,6 +47,9 @@ class FileReport:
     sound: int = 0
     problem: str = ""
     later: int | None = None
+    unsupported: str = ""
+    databases: int = 1
+    is_snapshot: bool = False
 
 
 def check_file(path: str, *, until: int | None = None) -> FileReport:
@@ -50,10 +65,10 @@ def check_file(path: str, *, until: int | None = None) -> FileReport:
             report = FileReport(path, os.fstat(file.fileno()).st_size)
             begin = 0
             if file.read(len(MAGIC)) == MAGIC:
+                report.is_snapshot = True
                 with mmap(file.fileno(), 0, access=ACCESS_READ) as data:
-                    snapshot = SnapshotReader(data)
-                    report.commands = sum(1 for _ in snapshot.records())
-                    begin = snapshot.position
+                    begin = _read_snapshot(SnapshotReader(data), report)
+                report.is_snapshot = False
             file.seek(begin)
             _read(AofReader(file, until=until, begin=begin), report)
             return report
@@ -64,6 +79,17 @@ def check_file(path: str, *, until: int | None = None) -> FileReport:
         raise CheckFailed(f"cannot read {path}: {error.strerror}") from None
 
 
+def _read_snapshot(reader: SnapshotReader, report: FileReport) -> int:
+    """Returns where it ends.  Raises RdbError."""
+    try:
+        for record in reader.records():
+            report.commands += 1
+            report.databases = max(report.databases, record.database + 1)
+    except Unsupported as error:
+        report.unsupported = str(error)
+    return reader.position
+
+
 def _read(reader: AofReader, report: FileReport) -> None:
     unit: Callable[[], int] | None = None  # gives where the transaction under way begins
     try:
@@ -71,6 +97,13 @@ def _read(reader: AofReader, report: FileReport) -> None:
             for index, argv in enumerate(commands):
                 if len(argv) == 1 and len(argv[0]) < 6:
                     unit = _follow(argv[0].upper(), unit, reader, index)
+                elif (
+                    len(argv) == 2
+                    and argv[0].upper() == b"SELECT"
+                    and argv[1].isdigit()
+                    and len(argv[1]) < 19
+                ):
+                    report.databases = max(report.databases, int(argv[1]) + 1)
             report.commands += len(commands)
     except DamagedFile as damage:
         report.problem = str(damage)
@@ -101,7 +134,7 @@ def _follow(
 
 def listed_files(path: str) -> list[str]:
     """The files to check: those of a manifest, or ``path`` itself.  Raises CheckFailed."""
-    if not path.endswith(".manifest"):
+    if not path.endswith(_EXTENSION):
         return [path]
     try:
         with open(path, "rb") as file:
@@ -119,6 +152,7 @@ def check(
     *,
     fix: bool = False,
     until: int | None = None,
+    format_only: bool = False,
     ask: Callable[[str], bool] = lambda question: False,
 ) -> Iterator[str]:
     """Check a manifest with its files, or one file; yields what to tell.
@@ -126,19 +160,24 @@ def check(
     Args:
         fix: cut the last file off where it stops being sound, if ``ask`` agrees.
         until: cut the last file off where entries of a later time begin.
+        format_only: do not run the commands of a folder, for which all its data must fit in memory.
 
     Raises CheckFailed at the first file that is not sound.
     """
     paths = listed_files(path)
+    unsupported = ""
+    databases = _FEWEST_DATABASES
     for each in paths:
         report = check_file(each, until=until)
+        databases = max(databases, report.databases)
+        if report.unsupported and not unsupported:
+            unsupported = f"{each} is not damaged: {report.unsupported}"
         is_last = each == paths[-1]
         yield f"{each}: {report.commands} commands, sound up to offset {report.sound} of {report.size}"
         if report.problem:
             if not fix:
-                raise CheckFailed(
-                    f"{each} is not valid: {report.problem}; --fix can cut the last file off there"
-                )
+                remedy = "" if report.is_snapshot else "; --fix can cut the last file off there"
+                raise CheckFailed(f"{each} is not valid: {report.problem}{remedy}")
             yield f"{each}: {report.problem}"
             yield from _cut(report, is_last, ask)
         elif report.later is not None:
@@ -148,10 +187,37 @@ def check(
                 raise CheckFailed(f"{each} has nothing before {until}")
             _truncate(each, report.later)
             yield f"{each}: cut off at offset {report.later}, where entries after {until} begin"
+    if unsupported:
+        raise CheckFailed(unsupported)
+    if path.endswith(_EXTENSION) and not format_only:
+        yield _run(path, databases)
     yield f"{path} is valid"
 
 
+def _run(path: str, databases: int) -> str:
+    """Load the folder of the manifest ``path`` into memory; returns what to tell.  Raises CheckFailed."""
+    parent, name = os.path.split(os.path.dirname(os.path.abspath(path)))
+    folder = Folder(parent, name, os.path.basename(path).removesuffix(_EXTENSION))
+    # Another process may still write to it: then there is a torn tail, which is not for this one to cut off.
+    settings = {"databases": str(min(databases, _MOST_DATABASES)), "aof-load-truncated": "no"}
+    engine = Engine(Config(settings))
+    engine.set_loading(True)
+    try:
+        with open(path, "rb") as file:
+            folder.manifest = parse_manifest(file.read())
+        loader = Loader(engine, folder)
+        for _ in loader.steps():
+            pass
+    except AofError as error:
+        raise CheckFailed(str(error)) from None
+    except OSError as error:
+        raise CheckFailed(f"cannot read {path}: {error.strerror}") from None
+    return f"{path}: {loader.commands} commands run, which make {loader.keys} keys"
+
+
 def _cut(report: FileReport, is_last: bool, ask: Callable[[str], bool]) -> Iterator[str]:
+    if report.is_snapshot:
+        raise CheckFailed(f"{report.path} cannot be cut off: it is a snapshot")
     if not is_last:
         raise CheckFailed(f"{report.path} cannot be cut off: it is not the last file")
     lost = report.size - report.sound

@@ -8,7 +8,15 @@ Rules for damage, where ``last`` is the last file of the manifest:
 
 * a last command that is not whole, or a transaction without its EXEC: in ``last`` it is cut away (the transaction back
   to before its MULTI) if aof-load-truncated allows it, anywhere else the load fails;
-* anything that is not a command, an unknown command, a wrong number of arguments, a wrong checksum: the load fails.
+* anything that is not a command, an unknown command, a wrong number of arguments, a wrong checksum: the load fails;
+* a command that is answered with an error: it does not fit what was loaded before it, so something is missing or out of
+  order, and the load fails too, unless ``propagation-error-behavior`` wants it passed over, as Redis does.
+
+Nothing that was ever recorded is answered with an error when it is run again, neither of Kedis's own commands nor of
+Redis's: while loading nothing expires, no limit of memory or length holds, and a time in the past is none.
+
+A file may also be sound and hold what this version does not know, a stream, say.  That is said only after the rest of
+it (up to the next checksum that covers the place) has been found sound.
 
 A base may also be a snapshot in Redis's format (:mod:`kedis.rdb`).  A failed load has changed nothing on disk.
 """
@@ -23,11 +31,15 @@ from typing import Any
 
 from kedis.engine import Engine
 from kedis.errors import CommandError
+from kedis.persistence.features import missing_feature
 from kedis.persistence.folder import AofError, Folder
 from kedis.persistence.manifest import Entry
 from kedis.persistence.rdb_file import DamagedSnapshot, SnapshotLoader
 from kedis.persistence.reader import AofReader, DamagedFile
+from kedis.rdb.payload import WrongFooter, restore
 from kedis.rdb.snapshot import MAGIC
+from kedis.rdb.source import RdbError
+from kedis.rdb.unsupported import Unsupported
 from kedis.session import Session
 
 log = logging.getLogger("kedis.aof")
@@ -43,6 +55,15 @@ class Tail:
     size: int = 0
     crc: int = 0
     uncovered: int = 0
+
+
+class _Refused(Exception):
+    """A whole command that cannot be run; ``sound`` says that the file is not to blame for it."""
+
+    def __init__(self, text: str, offset: int, *, sound: bool = False) -> None:
+        super().__init__(text)
+        self.offset = offset
+        self.sound = sound
 
 
 class _Replay:
@@ -83,7 +104,7 @@ class Loader:
         self._session = Session(engine, _Replay())
         self._handlers = _handlers(engine)
         self._warnings = 0
-        self._unit: list[list[bytes]] | None = None
+        self._unit: list[tuple[list[bytes], Callable[[], int]]] | None = None
         self._unit_place: Callable[[], int] = int
         self.commands = 0
         self.tail = Tail()
@@ -114,8 +135,14 @@ class Loader:
                     begin = yield from self._load_rdb(path, entry, loaded_before)
                 file.seek(begin)
                 reader = AofReader(file, verify=self._engine.config.aof_checksum, begin=begin)
-                for batch in reader.batches():
-                    self._run(batch, reader)
+                batches = reader.batches()
+                for batch in batches:
+                    try:
+                        self._run(batch, reader)
+                    except _Refused as refused:
+                        yield from _look_further(batches, reader, refused.offset)
+                        state = "is not damaged" if refused.sound else "cannot be loaded"
+                        raise AofError(f"{path} {state}: {refused}") from None
                     self.loaded_bytes = loaded_before + reader.end
                     yield
         except DamagedFile as damage:
@@ -191,8 +218,8 @@ class Loader:
                 raise DamagedFile(reader.offset_of(index), _odd(argv, "wrong number of arguments for"))
             try:
                 function(session, argv)
-            except CommandError as error:
-                self._warn(argv, error)
+            except Exception as error:
+                self._judge(argv, error, reader.place_of(index))
         engine.pending.clear()
         engine.replaced = False
 
@@ -201,6 +228,8 @@ class Loader:
         try:
             row = self._engine.admission.resolve(argv)
         except CommandError as error:
+            if feature := missing_feature(argv[0]):
+                raise _unsupported(feature, argv, reader.offset_of(index)) from None
             # The text of the error says what the command is to blame for.
             problem = "wrong number of arguments for" if "number of arguments" in str(error) else "unknown"
             raise DamagedFile(reader.offset_of(index), _odd(argv, problem)) from None
@@ -209,27 +238,69 @@ class Loader:
             self._unit = []
         elif row.name == "exec" and self._unit is not None:
             unit, self._unit = self._unit, None
-            for queued in unit:
-                self._call(queued)
+            for queued, place in unit:
+                self._call(queued, place)
         elif row.name in _SPECIAL and row.name != "select":
             raise DamagedFile(reader.offset_of(index), _odd(argv, "misplaced"))
         elif self._unit is not None:
-            self._unit.append(argv)
+            self._unit.append((argv, reader.place_of(index)))
         else:
-            self._call(argv)
+            self._call(argv, reader.place_of(index))
 
-    def _call(self, argv: list[bytes]) -> None:
+    def _call(self, argv: list[bytes], place: Callable[[], int]) -> None:
         row = self._engine.admission.resolve(argv)
         assert row.function is not None  # resolve() gives nothing else
         try:
             row.function(self._session, argv)
-        except CommandError as error:
-            self._warn(argv, error)
+        except Exception as error:
+            self._judge(argv, error, place)
 
-    def _warn(self, argv: list[bytes], error: CommandError) -> None:
+    def _judge(self, argv: list[bytes], error: Exception, place: Callable[[], int]) -> None:
+        """``argv``, which begins at ``place()``, was answered with ``error``: raise _Refused, or pass it over."""
+        name = argv[0][:64].decode("latin-1")
+        command = f"the command {name!r} at offset {place()}"
+        if not isinstance(error, CommandError):
+            log.error("internal error while loading", exc_info=error)
+            raise _Refused(f"{command} met an internal error, {error!r}", place())
+        if feature := _feature_of_payload(argv):
+            raise _unsupported(feature, argv, place())
+        if name.lower() == "select":  # what follows would go to another database
+            raise _Refused(f"{command} was answered with: {error} (see the setting databases)", place())
+        if self._engine.config.propagation_error_behavior == "panic":
+            raise _Refused(
+                f"{command} was answered with: {error}; it does not fit what is before it, where something must be "
+                "missing (to pass over such commands: --propagation-error-behavior ignore, then BGREWRITEAOF)",
+                place(),
+            )
         self._warnings += 1
         if self._warnings <= _MOST_WARNINGS:
-            log.warning("while loading, %s was answered with: %s", argv[0][:64].decode("latin-1"), error)
+            log.warning("passed over: %s was answered with: %s", command, error)
+
+
+def _look_further(batches: Iterator[Any], reader: AofReader, offset: int) -> Iterator[None]:
+    """Read on until a checksum covers ``offset``, or to the end.  Raises DamagedFile, which is the better reason."""
+    for _ in batches:
+        if reader.end - reader.uncovered > offset:
+            return
+        yield
+
+
+def _unsupported(feature: str, argv: list[bytes], offset: int) -> _Refused:
+    name = argv[0][:64].decode("latin-1")
+    text = f"holds {feature}, which this version cannot hold (the command {name!r} at offset {offset})"
+    return _Refused(text, offset, sound=True)
+
+
+def _feature_of_payload(argv: list[bytes]) -> str:
+    """What this version cannot hold and RESTORE was to make; empty when it was something else that failed."""
+    if argv[0].lower() in (b"restore", b"restore-asking") and len(argv) > 3:
+        try:
+            restore(argv[3])
+        except Unsupported as error:
+            return error.what
+        except (RdbError, WrongFooter):
+            pass
+    return ""
 
 
 def _handlers(engine: Engine) -> dict[bytes, tuple[Any, int, int]]:

@@ -12,6 +12,7 @@ from kedis.engine import Engine
 from kedis.persistence.folder import sync_directory
 from kedis.rdb.snapshot import SnapshotReader, pieces, put_in
 from kedis.rdb.source import RdbError
+from kedis.rdb.unsupported import describe
 
 _SYNC_EVERY = 4 << 20
 #: Keys, and bytes, between two rests of the loader.
@@ -103,7 +104,7 @@ class SnapshotLoader:
                 try:
                     yield from self._load(reader)
                 except RdbError as error:
-                    raise DamagedSnapshot(f"{self.path} is damaged or cannot be held: {error}") from None
+                    raise DamagedSnapshot(describe(self.path, error)) from None
                 self.loaded_bytes = reader.position
 
     def _load(self, reader: SnapshotReader) -> Iterator[None]:

@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 from kedis.rdb.crc64 import crc64
 from kedis.rdb.payload import VERSION
 from kedis.rdb.source import RdbError, Source, encode_length, encode_string
+from kedis.rdb.unsupported import Unsupported, is_passed_over, pass_over
 from kedis.rdb.values import (
     LONGEST_INTEGER,
     SHORTEST_COMPRESSED,
@@ -37,7 +38,7 @@ from kedis.store.keyspace import Keyspace
 from kedis.store.uses import LfuUses, LruUses
 
 MAGIC = b"REDIS"
-_FUNCTIONS, _FUNCTIONS_BEFORE_7, _MODULE_DATA = 0xF5, 0xF6, 0xF7
+_FUNCTIONS = 0xF5
 _IDLE, _FREQUENCY, _NOTE, _SIZES, _EXPIRE_MS, _EXPIRE_S, _DATABASE, _END = range(0xF8, 0x100)
 _HEADER = len(MAGIC) + 4
 _PIECE = 1 << 20
@@ -143,11 +144,16 @@ class SnapshotReader:
     position: int = 0
     version: int = 0
     notes: dict[str, str] = field(default_factory=dict)
+    _unsupported: Unsupported | None = None
     _crc: int = 0
     _checked: int = 0
 
     def records(self) -> Iterator[Record]:
-        """The keys in order.  Raises RdbError, with the offset, for whatever is not a sound snapshot."""
+        """The keys in order.
+
+        Raises RdbError, with the offset, for whatever is not a sound snapshot.  What this version cannot hold is left
+        out, and makes it raise Unsupported when all the rest has been read and found sound.
+        """
         source = Source(self.data)
         self._read_header(source)
         database = 0
@@ -184,8 +190,21 @@ class SnapshotReader:
                 name, text = source.string(), source.string()
                 self.notes[name.decode("utf-8", "replace")] = text.decode("utf-8", "replace")
             else:
-                raise RdbError(_describe(code), source.position - 1)
+                self._pass_over(source, code)
+                expire_at_ms = idle = frequency = None
         self._finish(source)
+        if self._unsupported is not None:
+            raise self._unsupported
+
+    def _pass_over(self, source: Source, code: int) -> None:
+        """Leave out what this version cannot hold, and remember the first such."""
+        offset = source.position - 1
+        if not is_passed_over(code):
+            raise RdbError(f"an unknown mark, 0x{code:02x},", offset)
+        where = f" in the key {source.string()[:64]!r}" if code < _FUNCTIONS else ""
+        what = pass_over(source, code)
+        if self._unsupported is None:
+            self._unsupported = Unsupported(what, offset, where)
 
     def _read_header(self, source: Source) -> None:
         header = source.take(_HEADER)
@@ -213,14 +232,6 @@ class SnapshotReader:
             if self._crc != expected:
                 raise RdbError("a wrong checksum", end)
         self.position = source.position
-
-
-def _describe(code: int) -> str:
-    if code in (_FUNCTIONS, _FUNCTIONS_BEFORE_7):
-        return "functions, which Kedis cannot run,"
-    if code == _MODULE_DATA:
-        return "a module's data, which Kedis cannot hold,"
-    return f"an unknown mark, 0x{code:02x},"
 
 
 def put_in(database: Any, record: Record) -> None:

@@ -32,6 +32,7 @@ from kedis.rdb.source import (
     encode_length,
     encode_string,
 )
+from kedis.rdb.unsupported import Unsupported, is_passed_over, pass_over
 from kedis.store.database import Value
 from kedis.structures.containers import Hash, Set
 from kedis.structures.lists import List
@@ -42,7 +43,6 @@ _STRING, _LIST, _SET, _HASH, _SORTED_SET = 0, 1, 2, 4, 5
 SHORTEST_COMPRESSED = 21
 LONGEST_INTEGER = 11
 _PACK_DOUBLE = struct.Struct("<d").pack
-_UNREADABLE = {6: "a module's value", 7: "a module's value", 15: "a stream", 19: "a stream", 21: "a stream"}
 _PLAIN, _PACKED = 1, 2
 
 # -- writing ----------------------------------------------------------------------------------------------
@@ -95,18 +95,20 @@ _WRITERS: dict[type, Callable[[Any], tuple[int, Iterable[bytes]]]] = {
 def decode_value(source: Source, kind: int) -> Value | None:
     """The value of type ``kind`` that comes next; None for a container without elements.
 
-    Raises RdbError, whatever the bytes are.  O(N).
+    Raises RdbError, whatever the bytes are; Unsupported where they are a value that this version cannot hold.  O(N).
     """
     reader = _READERS.get(kind)
     if reader is None:
-        raise source.fail(f"{_UNREADABLE.get(kind, f'the unknown type {kind}')}, which Kedis cannot hold,")
+        if is_passed_over(kind):
+            raise Unsupported(pass_over(source, kind), source.position)
+        raise source.fail(f"the unknown type {kind}")
     value = reader(source)
     return value if isinstance(value, bytes) or value else None
 
 
 def is_value_type(kind: int) -> bool:
-    """Whether ``kind`` is a type of value, be it one that cannot be read."""
-    return kind in _READERS or kind in _UNREADABLE
+    """Whether ``kind`` is a type of value that can be read."""
+    return kind in _READERS
 
 
 def _read_list(source: Source) -> List:

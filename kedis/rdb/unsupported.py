@@ -1,0 +1,106 @@
+"""What a snapshot of Redis may hold and this version cannot: streams, functions and values of modules.
+
+They are passed over, not understood, so that the rest of the file is read and its checksum compared: only then can it
+be said that such a file is not damaged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from kedis.rdb.source import RdbError, Source
+
+_STREAM, _STREAM_2, _STREAM_3 = 15, 19, 21
+_MODULE_BEFORE_4, _MODULE = 6, 7
+_FUNCTIONS, _MODULE_DATA = 0xF5, 0xF7
+_ENTRY_ID = 16
+_MOMENT = 8
+
+
+class Unsupported(RdbError):
+    """The bytes are sound, but hold what this version cannot hold.
+
+    Args:
+        what: that, with its article.
+        where: more on its place, such as its key.
+    """
+
+    def __init__(self, what: str, offset: int, where: str = "") -> None:
+        super().__init__(f"holds {what}, which this version cannot hold,{where}", offset)
+        self.what = what
+
+
+def describe(path: str, error: RdbError) -> str:
+    """What to tell a user of a file that could not be read because of ``error``."""
+    if isinstance(error, Unsupported):
+        return f"{path} is not damaged: {error}"
+    return f"{path} is damaged or cannot be held: {error}"
+
+
+def is_passed_over(code: int) -> bool:
+    """Whether ``code`` is such a type of value, or such a mark in a snapshot."""
+    return code in _SKIPPED
+
+
+def pass_over(source: Source, code: int) -> str:
+    """Read on behind the value, or whatever follows the mark ``code``; returns what it was, with its article.
+
+    Raises RdbError.  O(bytes).
+    """
+    what, skip = _SKIPPED[code]
+    skip(source, code)
+    return what
+
+
+def _skip_stream(source: Source, code: int) -> None:
+    for _ in range(source.length()):
+        source.string(), source.string()  # the first id of a node, and its entries
+    # Length and last id; then first id, greatest deleted id, and how many were ever added.
+    _skip_numbers(source, 3 if code == _STREAM else 8)
+    for _ in range(source.length()):
+        source.string()
+        _skip_numbers(source, 2 if code == _STREAM else 3)
+        for _ in range(source.length()):
+            source.take(_ENTRY_ID + _MOMENT)
+            source.number()
+        for _ in range(source.length()):
+            source.string()
+            source.take(2 * _MOMENT if code == _STREAM_3 else _MOMENT)
+            source.take(_ENTRY_ID * source.length())
+
+
+def _skip_functions(source: Source, code: int) -> None:
+    source.string()  # the text of a library
+
+
+def _skip_numbers(source: Source, count: int) -> None:
+    for _ in range(count):
+        source.number()
+
+
+def _skip_module(source: Source, code: int) -> None:
+    _skip_numbers(source, 1 if code == _MODULE else 3)  # its id; when it is to be loaded, as a tagged integer
+    while kind := source.number():
+        if kind in (1, 2):
+            source.number()
+        elif kind in (3, 4):
+            source.take(4 if kind == 3 else 8)
+        elif kind == 5:
+            source.string()
+        else:
+            raise source.fail(f"an unknown part of a module's value, {kind},")
+
+
+def _skip_old_module(source: Source, code: int) -> None:
+    raise source.fail("a value of a module of Redis before 4.0, whose length nobody can tell,")
+
+
+_SKIPPED: dict[int, tuple[str, Callable[[Source, int], None]]] = {
+    _STREAM: ("a stream", _skip_stream),
+    _STREAM_2: ("a stream", _skip_stream),
+    _STREAM_3: ("a stream", _skip_stream),
+    _MODULE_BEFORE_4: ("a module's value", _skip_old_module),
+    _MODULE: ("a module's value", _skip_module),
+    _FUNCTIONS: ("functions", _skip_functions),
+    _MODULE_DATA: ("a module's data", _skip_module),
+}
