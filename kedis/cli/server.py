@@ -87,8 +87,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _set_up_logging(config)
         return _launch(config)
     except (ConfigError, StartError) as error:
+        if _logs_to_a_file():
+            log.critical("%s", error)
         print(f"kedis-server: {error}", file=sys.stderr)
         return 1
+    except Exception:
+        if _logs_to_a_file():
+            log.critical("internal error", exc_info=True)
+        raise
 
 
 def _set_up_logging(config: Config) -> None:
@@ -100,6 +106,11 @@ def _set_up_logging(config: Config) -> None:
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
     logging.basicConfig(level=_LEVELS[config.loglevel], handlers=[handler], force=True)
     config.subscribe("loglevel", lambda changed: logging.getLogger().setLevel(_LEVELS[changed.loglevel]))
+
+
+def _logs_to_a_file() -> bool:
+    """Whether the log is elsewhere than standard error, which has the reason of a failed start in any case."""
+    return any(isinstance(handler, logging.FileHandler) for handler in logging.getLogger().handlers)
 
 
 def _launch(config: Config) -> int:
