@@ -58,7 +58,7 @@ class Folder:
         """Lock the folder, creating it where needed, and read its manifest.  Raises AofError."""
         try:
             old_style = os.path.isfile(os.path.join(self.directory, self.prefix))
-            os.makedirs(self.path, exist_ok=True)
+            make_folder(self.path)
             self._lock()
             self._read_manifest()
             if old_style and self._awaits_upgrade():
@@ -177,6 +177,17 @@ class Folder:
 
     def _temporary_manifest(self) -> str:
         return self.file(f"{TEMPORARY}{self.prefix}.manifest")
+
+
+def make_folder(path: str) -> None:
+    """Make a folder, and those that it is to be in, durably, where they are not there.  Raises OSError."""
+    if not path or os.path.isdir(path):
+        return
+    parent = os.path.dirname(path.rstrip("/"))
+    make_folder(parent)
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(path)
+    sync_directory(parent or ".")
 
 
 def sync_directory(path: str) -> None:

@@ -16,6 +16,7 @@ from kedis.engine import Engine
 from kedis.errors import CommandError
 from kedis.persistence.aof import remove_if_there
 from kedis.persistence.child import Child, Outcome, reason_of
+from kedis.persistence.folder import make_folder
 from kedis.persistence.rdb_file import DamagedSnapshot, SnapshotLoader, replace_file, write_rdb
 
 log = logging.getLogger("kedis.rdb")
@@ -94,7 +95,7 @@ class Saver:
         """
         folder = self._engine.config.dir
         if folder != self._folder:
-            os.makedirs(folder, exist_ok=True)
+            make_folder(folder)
             self._folder = folder
 
     def save(self) -> None:

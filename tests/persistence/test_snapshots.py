@@ -16,6 +16,7 @@ from kedis.config import Config
 from kedis.engine import Engine
 from kedis.errors import CommandError
 from kedis.persistence.child import Child
+from kedis.persistence.folder import make_folder
 from kedis.persistence.rdb_file import DamagedSnapshot, SnapshotLoader, write_rdb
 from kedis.persistence.saver import Saver
 from tests.commands.driver import Client, Clock, ErrorReply
@@ -392,3 +393,43 @@ def test_save_points(tmp_path: Path) -> None:
     assert saver.wants_to_start()
     with pytest.raises(CommandError, match="Another child"):
         Saver(client.engine, lambda: True).background(schedule=False)
+
+
+@pytest.mark.parametrize("way", ["SAVE", "BGSAVE", "SHUTDOWN", "SIGTERM", "save point"])
+def test_the_folder_is_made_when_something_is_saved(tmp_path: Path, way: str) -> None:
+    """Whoever only uses memory has no folder made; whoever saves is not told that there is none."""
+    directory = tmp_path / "nowhere" / "yet"
+    points = {"SIGTERM": ["--save", "900 1"], "save point": ["--save", "1 1"]}.get(way, [])
+    log = tmp_path / "kedis"
+    kedis = Kedis(log, *OFF, "--dir", str(directory), *points)
+    wire = kedis.connect()
+    assert not directory.exists()
+    assert wire.call("SET", "a", 1) == b"OK"
+    if way == "SHUTDOWN":
+        wire.send("SHUTDOWN", "SAVE")
+        assert kedis.process.wait(30) == 0
+    elif way == "SIGTERM":
+        assert kedis.terminate() == 0
+    else:
+        if way != "save point":
+            assert not isinstance(wire.call(way), ErrorReply)
+        until((directory / "dump.rdb").exists)
+        kedis.kill()
+    engine = Engine(Config({"appendonly": "no"}))
+    for _ in SnapshotLoader(engine, str(directory / "dump.rdb")).steps():
+        pass
+    assert engine.keyspace.databases[0].data == {b"a": b"1"}
+
+
+def test_a_new_folder_is_durable_with_all_that_it_is_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    monkeypatch.setattr("kedis.persistence.folder.sync_directory", synced.append)
+    make_folder(str(tmp_path / "a" / "b" / "c"))
+    assert synced == [str(tmp_path), str(tmp_path / "a"), str(tmp_path / "a" / "b")]
+    make_folder(str(tmp_path / "a" / "b" / "c"))
+    assert len(synced) == 3 and (tmp_path / "a" / "b" / "c").is_dir()
+    monkeypatch.chdir(tmp_path)
+    make_folder("relative")
+    assert synced[-1] == "." and (tmp_path / "relative").is_dir()
