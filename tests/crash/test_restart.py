@@ -98,6 +98,7 @@ def start(directory: Path, port: int, *flags: str) -> Kedis:
 @pytest.mark.parametrize("kind", ["always", "dump.rdb"])
 def test_killed_and_started_again(tmp_path: Path, kind: str) -> None:
     directory, port = tmp_path / "data", free_port()
+    directory.mkdir()
     flags = ("--appendonly", "no") if kind == "dump.rdb" else ("--appendfsync", kind)
     kedis = start(directory, port, *flags)
     kedis.wait_until_ready()
