@@ -235,6 +235,8 @@ class AppendOnlyFile(Group, title="append-only file", effective=True):
         "panic",
         ("ignore", "panic", "panic-on-replicas"),
         "panic: do not start when a recorded command fails; else it is passed over",
+        redis_default="ignore",
+        reason="a command that fails on recovery means that data are missing",
     )
     aof_timestamp_enabled = flag(False, "write the time between the commands")
     aof_rewrite_incremental_fsync = flag(True, "sync in steps while rewriting")
