@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-pytest_plugins = ["tests.oracle"]
+pytest_plugins = ["tests.oracle", "tests.account"]

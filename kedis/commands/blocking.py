@@ -58,7 +58,7 @@ def _bpop(ctx: Session, argv: Sequence[bytes], left: bool) -> Any:
 
 def _pop(ctx: Session, key: bytes, left: bool) -> list[bytes]:
     values = ctx.db.edit_or_create(key, List)
-    value = values.popleft() if left else values.pop()
+    value = values.pop_left() if left else values.pop_right()
     ctx.db.modified(key, values, "lpop" if left else "rpop")
     ctx.propagate(b"LPOP" if left else b"RPOP", key)
     return [key, value]

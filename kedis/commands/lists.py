@@ -15,7 +15,6 @@ from kedis.commands.numbers import INT64_MAX
 from kedis.commands.table import DENYOOM, FAST, READONLY, WRITE, command, counted, span
 from kedis.errors import CommandError
 from kedis.resp.values import NULL_ARRAY, NullArray
-from kedis.structures.footprint import bytes_footprint, bytes_footprints
 from kedis.structures.lists import List
 
 if TYPE_CHECKING:
@@ -41,12 +40,10 @@ def lpush(ctx: Session, argv: Sequence[bytes]) -> int:
     key = argv[1]
     values = db.edit_or_create(key, List)
     if len(argv) == 3:
-        values.appendleft(argv[2])
-        values.payload += len(argv[2]) + 48 & -16
+        values.push_left(argv[2])
         db.modified(key, values, "lpush")
     else:
-        values.extendleft(argv[2:])
-        values.payload += bytes_footprints(argv[2:])
+        values.push_left_many(argv[2:])
         db.modified(key, values, "lpush", len(argv) - 2)
     return len(values)
 
@@ -66,12 +63,10 @@ def rpush(ctx: Session, argv: Sequence[bytes]) -> int:
     key = argv[1]
     values = db.edit_or_create(key, List)
     if len(argv) == 3:
-        values.append(argv[2])
-        values.payload += len(argv[2]) + 48 & -16
+        values.push_right(argv[2])
         db.modified(key, values, "rpush")
     else:
-        values.extend(argv[2:])
-        values.payload += bytes_footprints(argv[2:])
+        values.push_right_many(argv[2:])
         db.modified(key, values, "rpush", len(argv) - 2)
     return len(values)
 
@@ -125,8 +120,7 @@ def lpop(ctx: Session, argv: Sequence[bytes]) -> bytes | list[bytes] | NullArray
     values = db.edit(key, List)
     if values is None:
         return None
-    value = values.popleft()
-    values.payload -= len(value) + 48 & -16
+    value = values.pop_left()
     db.modified(key, values, "lpop")
     return value
 
@@ -149,8 +143,7 @@ def rpop(ctx: Session, argv: Sequence[bytes]) -> bytes | list[bytes] | NullArray
     values = db.edit(key, List)
     if values is None:
         return None
-    value = values.pop()
-    values.payload -= len(value) + 48 & -16
+    value = values.pop_right()
     db.modified(key, values, "rpop")
     return value
 
@@ -171,15 +164,7 @@ def pop_many(db: Database, key: bytes, values: List, left: bool, count: int) -> 
 
     They come from the head if ``left``, else from the tail, the outermost first.  O(count).
     """
-    if count >= len(values):
-        popped = list(values)
-        if not left:
-            popped.reverse()
-        values.clear()
-    else:
-        take = values.popleft if left else values.pop
-        popped = [take() for _ in range(count)]
-    values.payload -= bytes_footprints(popped)
+    popped = values.pop_left_many(count) if left else values.pop_right_many(count)
     db.modified(key, values, "lpop" if left else "rpop", len(popped))
     return popped
 
@@ -289,10 +274,8 @@ def move(db: Database, source_key: bytes, target_key: bytes, from_left: bool, to
     if source is target:
         source.rotate((-1 if from_left else 1) if from_left != to_left else 0)
     else:
-        (target.appendleft if to_left else target.append)(value)
-        (source.popleft if from_left else source.pop)()
-        target.payload += bytes_footprint(value)
-        source.payload -= bytes_footprint(value)
+        (target.push_left if to_left else target.push_right)(value)
+        (source.pop_left if from_left else source.pop_right)()
     db.modified(target_key, target, "lpush" if to_left else "rpush")
     db.modified(source_key, source, "lpop" if from_left else "rpop", 0)
     return value

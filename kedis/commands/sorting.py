@@ -19,7 +19,6 @@ from kedis.commands.numbers import NumberError, parse_float
 from kedis.commands.table import DENYOOM, READONLY, WRITE, command, span, unknown_keys
 from kedis.errors import WRONG_TYPE, CommandError
 from kedis.structures.containers import Hash, Set
-from kedis.structures.footprint import bytes_footprints
 from kedis.structures.lists import List
 from kedis.structures.sorted_set import SortedSet
 
@@ -115,9 +114,7 @@ def sort(ctx: Session, argv: Sequence[bytes]) -> Any:
         ctx.db.discard(request.store)
         return 0
     values = [row or b"" for row in rows]
-    result = List(values)
-    result.payload = bytes_footprints(values)
-    ctx.db.set_value(request.store, result, "sortstore")
+    ctx.db.set_value(request.store, List(values), "sortstore")
     return len(values)
 
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from kedis.errors import WRONG_TYPE, CommandError
 from kedis.structures.containers import Hash, Set
-from kedis.structures.footprint import BYTES, DICT_ENTRY, INDEX_ENTRY, bytes_footprint, bytes_footprints
+from kedis.structures.footprint import BYTES, DICT_ENTRY, INDEX_ENTRY, bytes_footprint
 from kedis.structures.lists import List
 from kedis.structures.scan_index import ScanIndex
 from kedis.structures.sorted_set import SortedSet
@@ -485,8 +485,6 @@ class Database:
         for key, value in self.data.items():
             if type(value) is bytearray:
                 assert self.buffers[key] == value.__sizeof__() + 16
-            elif type(value) is List:
-                assert value.payload == bytes_footprints(value)
             elif type(value) is not bytes:
                 value._check()
             assert type(value) in (bytes, bytearray) or value.settled == value.footprint()

@@ -10,7 +10,8 @@ What is buried must be out of everybody's reach: it is taken apart in place.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
+from functools import partial
 from typing import Any
 
 from kedis.store.database import VOLATILE, key_footprint
@@ -132,30 +133,35 @@ class Graveyard:
 
     def _uncounted(self, part: Any) -> Iterator[None]:
         """A part of a database whose bytes are counted with its keys."""
-        return self._scan_index(part) if type(part) is ScanIndex else self._hash_items(part)
+        return self._scan_index(part) if type(part) is ScanIndex else self._items(part)
 
-    def _hash_items(self, mapping: dict[bytes, Any]) -> Iterator[None]:
-        while mapping:
-            for _ in range(min(PIECE, len(mapping))):
-                mapping.popitem()
-            yield
+    def _items(self, mapping: dict[bytes, Any]) -> Iterator[None]:
+        # A hash in pieces has no account any more, so it may lose them through dict's own method.
+        return self._popped(partial(dict.popitem, mapping), mapping)
 
     def _hash(self, value: Hash) -> Iterator[None]:
         self._separate(value)
-        return self._hash_items(value)
+        return self._items(value)
 
-    def _sequence(self, elements: Set | List | list[list[bytes]]) -> Iterator[None]:
-        while elements:
-            for _ in range(min(PIECE, len(elements))):
-                elements.pop()
+    def _list(self, value: List) -> Iterator[None]:
+        while value:
+            value.pop_right_many(PIECE)
             yield
 
     def _set(self, value: Set) -> Iterator[None]:
         self._separate(value)
-        return self._sequence(value)
+        return self._popped(partial(set.pop, value), value)
 
     def _scan_index(self, index: ScanIndex) -> Iterator[None]:
-        return self._sequence(index.take_apart())
+        parts = index.take_apart()
+        return self._popped(parts.pop, parts)
+
+    @staticmethod
+    def _popped(pop: Callable[[], Any], elements: Sized) -> Iterator[None]:
+        while elements:
+            for _ in range(min(PIECE, len(elements))):
+                pop()
+            yield
 
     def _sorted_set(self, value: SortedSet) -> Iterator[None]:
         self._separate(value)
@@ -176,7 +182,7 @@ class Graveyard:
 
 _TAKE_APART: dict[type, Callable[[Graveyard, Any], Iterator[None]]] = {
     Hash: Graveyard._hash,
-    List: Graveyard._sequence,
+    List: Graveyard._list,
     Set: Graveyard._set,
     SortedSet: Graveyard._sorted_set,
 }

@@ -16,6 +16,7 @@ that two values share after COPY or SUNIONSTORE.  Both make the count too high, 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NoReturn
 
 #: What a bytes object has whatever its length.
 BYTES = 48
@@ -36,3 +37,15 @@ def bytes_footprint(value: bytes) -> int:
 def bytes_footprints(values: Iterable[bytes]) -> int:
     """The same of all ``values``.  O(N), 40 ns each."""
     return sum([len(value) + 48 & -16 for value in values])
+
+
+def forbid(kind: type, *names: str) -> None:
+    """Have the mutators ``names``, which ``kind`` inherits and which would bypass its account, raise TypeError."""
+
+    def bypass(self: object, *_arguments: object) -> NoReturn:
+        raise TypeError(
+            f"{kind.__name__} is changed by its own methods only: they keep its account of memory"
+        )
+
+    for name in names:
+        setattr(kind, name, bypass)
