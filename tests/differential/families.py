@@ -55,6 +55,8 @@ STRINGS: dict[str, Part] = {
 }
 
 _SIDE: Part = (b"LEFT", b"RIGHT", b"left", b"RIGHT", b"LEFT", b"right", b"UP", b"")
+#: Where nothing is there to take, the comparison does not sit the time out.
+_TIMEOUT: Part = (b"0", b"0.01", b"0", b"1", b"5.5", b"-1", b"x", b"inf")
 LISTS: dict[str, Part] = {
     "lpush": form(v.LIST, some(v.MEMBER, most=5)),
     "rpush": form(v.LIST, some(v.MEMBER, most=5)),
@@ -72,6 +74,11 @@ LISTS: dict[str, Part] = {
     "rpoplpush": form(v.LIST, v.LIST),
     "lmove": form(v.LIST, v.LIST, _SIDE, _SIDE),
     "lmpop": form(counted(v.LIST), _SIDE, maybe(b"COUNT", v.COUNT)),
+    "blpop": form(some(v.LIST), _TIMEOUT),
+    "brpop": form(some(v.LIST), _TIMEOUT),
+    "brpoplpush": form(v.LIST, v.LIST, _TIMEOUT),
+    "blmove": form(v.LIST, v.LIST, _SIDE, _SIDE, _TIMEOUT),
+    "blmpop": form(_TIMEOUT, counted(v.LIST), _SIDE, maybe(b"COUNT", v.COUNT)),
     "lpos": form(
         v.LIST,
         v.MEMBER,
@@ -170,6 +177,9 @@ SORTED_SETS: dict[str, Part] = {
     "zpopmin": form(v.SORTED, maybe(v.COUNT)),
     "zpopmax": form(v.SORTED, maybe(v.COUNT)),
     "zmpop": form(counted(v.SORTED), _ENDS, maybe(b"COUNT", v.COUNT)),
+    "bzpopmin": form(some(v.SORTED), _TIMEOUT),
+    "bzpopmax": form(some(v.SORTED), _TIMEOUT),
+    "bzmpop": form(_TIMEOUT, counted(v.SORTED), _ENDS, maybe(b"COUNT", v.COUNT)),
     "zrandmember": form(v.SORTED, maybe(v.COUNT, _WITHSCORES)),
     "zscan": form(v.SORTED, v.CURSOR, _SCAN),
     "zunion": form(_SOME_SORTED, options(_AGGREGATE, b"WITHSCORES")),

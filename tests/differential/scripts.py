@@ -95,8 +95,8 @@ class Comparison:
         self.done.append((client, words))
         if words[0].upper() in (b"SORT", b"SORT_RO", b"EXEC"):
             self.redis.forget_range_error()
-        theirs = self.redis.call(client, words)
         mine = self.kedis.call(client, words)
+        theirs = self.redis.call(client, words, self.kedis.waited)
         name = words[0].upper()
         queue = self.queues[client]
         if name == b"EXEC" and queue is not None:

@@ -5,6 +5,7 @@ Each has two clients, numbered 0 and 1, so that WATCH has something to see.
 
 from __future__ import annotations
 
+import select
 import socket
 import time
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 from kedis.config import Config
 from kedis.engine import Engine
 from kedis.resp.replies import encode_command
+from tests import account
 from tests.commands.driver import Client, ErrorReply, Recorder
 from tests.differential.replies import Reply, parse
 
@@ -26,11 +28,14 @@ class KedisServer:
         self.recorder = Recorder()
         self.engine.journal = self.recorder
         self.clients = [Client(self.engine) for _ in range(CLIENTS)]
+        #: Whether the last command found nothing to take and would have waited.
+        self.waited = False
 
     def call(self, client: int, words: Sequence[bytes]) -> Reply:
-        """Run a command; a client that was closed by it is replaced by a new one."""
+        """Run a command; one that waits is given up, and a client that was closed is replaced by a new one."""
         session = self.clients[client].session
         self.engine.run(session, [list(words)])
+        self.waited = self.engine.blocking.unblock(session)
         data = b"".join(session.out)
         session.out.clear()
         if session.close_after_reply:
@@ -53,12 +58,7 @@ class KedisServer:
     def check(self) -> None:
         """Verify the invariants of all that is held."""
         assert self.engine.faults == 0, "an internal error was answered"
-        for database in self.engine.keyspace.databases:
-            database.check()
-            for value in database.data.values():
-                check = getattr(value, "_check", None)
-                if check is not None:
-                    check()
+        account.check(self.engine)
 
     def replayed(self) -> KedisServer:
         """A second server, made from what this one has journalled."""
@@ -82,30 +82,33 @@ class RedisServer:
     def __init__(self, port: int) -> None:
         self.port = port
         self.sockets: list[socket.socket] = []
+        self._control = self._connect()
         self.clear()
 
     def clear(self) -> None:
         """Forget all data and clients."""
-        self.close()
+        self._close_clients()
         self.sockets = [self._connect() for _ in range(CLIENTS)]
         self.call(0, [b"FLUSHALL"])
         # So that keys with a moment in the past go when a command meets them, on both sides.
         self.call(0, [b"DEBUG", b"SET-ACTIVE-EXPIRE", b"0"])
 
-    def call(self, client: int, words: Sequence[bytes]) -> Reply:
-        """Send a command and wait for the reply; a connection closed after it is replaced by a new one."""
+    def call(self, client: int, words: Sequence[bytes], waits: bool = False) -> Reply:
+        """Send a command and wait for the reply; a connection closed after it is replaced by a new one.
+
+        A command that ``waits`` is given up by CLIENT UNBLOCK, unless its time is up before.
+        """
         connection = self.sockets[client]
+        number = b"%d" % _ask(connection, [b"CLIENT", b"ID"])[1] if waits else None
         connection.sendall(encode_command(words))
-        data = b""
-        while (found := parse(data) if data else None) is None:
-            received = connection.recv(1 << 20)
-            if not received:
-                raise ConnectionError(f"Redis closed the connection at {words!r}")
-            data += received
+        if number is not None:
+            while not select.select([connection], [], [], 0)[0]:
+                _ask(self._control, [b"CLIENT", b"UNBLOCK", number])
+        reply = _receive(connection)
         if words[0].upper() == b"QUIT":
             connection.close()
             self.sockets[client] = self._connect()
-        return found[0]
+        return reply
 
     def forget_range_error(self) -> None:
         """Redis's SORT takes a number for wrong when an earlier command met one out of range (its errno is stale).
@@ -117,6 +120,10 @@ class RedisServer:
             connection.recv(1 << 16)
 
     def close(self) -> None:
+        self._close_clients()
+        self._control.close()
+
+    def _close_clients(self) -> None:
         for connection in self.sockets:
             connection.close()
 
@@ -124,3 +131,19 @@ class RedisServer:
         connection = socket.create_connection(("127.0.0.1", self.port), timeout=10)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return connection
+
+
+def _ask(connection: socket.socket, words: Sequence[bytes]) -> Reply:
+    connection.sendall(encode_command(words))
+    return _receive(connection)
+
+
+def _receive(connection: socket.socket) -> Reply:
+    """The one reply that is awaited.  Raises ConnectionError."""
+    data = b""
+    while (found := parse(data) if data else None) is None:
+        received = connection.recv(1 << 20)
+        if not received:
+            raise ConnectionError("Redis closed the connection")
+        data += received
+    return found[0]

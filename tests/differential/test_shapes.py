@@ -323,19 +323,6 @@ def replicaof(name: str) -> Callable[[Servers], None]:
     return script
 
 
-def blocking(name: str, keys: str, push: str) -> Callable[[Servers], None]:
-    """``name`` where it need not wait: something is there, a transaction runs it, or it is wrong."""
-
-    def script(servers: Servers) -> None:
-        line = f"{name} {keys}"
-        same(servers, "DEL source target", "MULTI", line, "EXEC")
-        same(servers, push, line, "EXISTS source", "DEL target", push, "MULTI", line, "EXEC")
-        same(servers, "HELLO 3 x", push, line, name, f"{name} source", f"{line} x", "SET text x")
-        same(servers, line.replace("source", "text"), line.replace(" 0.5", " -1"), line.replace(" 0.5", " x"))
-
-    return script
-
-
 def subscriptions(name: str) -> Callable[[Servers], None]:
     """One channel at a time, so that each command has one reply."""
 
@@ -421,14 +408,6 @@ SCRIPTS: dict[str, Callable[[Servers], None]] = {
     "bgsave": persistence,
     "save": persistence,
     "bgrewriteaof": persistence,
-    "blmove": blocking("BLMOVE", "source target LEFT RIGHT 0.5", "RPUSH source a b"),
-    "blmpop": blocking("BLMPOP", "0.5 1 source LEFT COUNT 2", "RPUSH source a b"),
-    "blpop": blocking("BLPOP", "nothing source 0.5", "RPUSH source a b"),
-    "brpop": blocking("BRPOP", "nothing source 0.5", "RPUSH source a b"),
-    "brpoplpush": blocking("BRPOPLPUSH", "source target 0.5", "RPUSH source a b"),
-    "bzmpop": blocking("BZMPOP", "0.5 1 source MIN COUNT 2", "ZADD source 1 a 2 b"),
-    "bzpopmax": blocking("BZPOPMAX", "nothing source 0.5", "ZADD source 1 a 2 b"),
-    "bzpopmin": blocking("BZPOPMIN", "nothing source 0.5", "ZADD source 1 a 2 b"),
     "client|help": help_texts("CLIENT"),
     "client|list": client_list,
     "client|pause": client_pause,
