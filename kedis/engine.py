@@ -33,11 +33,20 @@ from kedis.errors import CommandError
 from kedis.memory_limit import MemoryLimit
 from kedis.session import Session
 from kedis.store.keyspace import Keyspace
+from kedis.structures.containers import Hash, Set
+from kedis.structures.sorted_set import SortedSet
 
 log = logging.getLogger("kedis.engine")
 
 #: A duration that nothing reaches.
 FOREVER_NS = 1 << 62
+
+
+#: Settings that decide how long a container is packed.
+_PACKING_SETTINGS = (
+    *("hash-max-listpack-entries", "hash-max-listpack-value", "set-max-intset-entries"),
+    *("zset-max-listpack-entries", "zset-max-listpack-value"),
+)
 
 
 class Journal(Protocol):
@@ -69,6 +78,9 @@ class Engine:
         self.config.subscribe(
             "notify-keyspace-events", lambda config: self.keyspace.notify(config.notify_keyspace_events)
         )
+        self._limit_packing(self.config)
+        for name in _PACKING_SETTINGS:
+            self.config.subscribe(name, self._limit_packing)
         self.blocking = Blocking(self)
         self._ready = self.keyspace.waiting.ready
         self.started_ns = clock()
@@ -294,6 +306,14 @@ class Engine:
             or self.admission.ended
             or bool(self.monitors)
         )
+
+    def _limit_packing(self, config: Config) -> None:
+        packing = self.keyspace.packing
+        packing[Hash].entries = config.hash_max_listpack_entries
+        packing[Hash].longest = config.hash_max_listpack_value
+        packing[Set].entries = config.set_max_intset_entries
+        packing[SortedSet].entries = config.zset_max_listpack_entries
+        packing[SortedSet].longest = config.zset_max_listpack_value
 
     def _limit_tracking(self, config: Config) -> None:
         self.tracking.most_keys = config.tracking_table_max_keys

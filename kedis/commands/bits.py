@@ -172,7 +172,7 @@ def bit_offset(ctx: Session, raw: bytes, width: int = 0) -> int:
 def _read(ctx: Session, key: bytes) -> bytes | bytearray | None:
     """The string at ``key`` as it is stored, None if there is none.  Counts a hit or miss.  O(1)."""
     value = ctx.db.find(key)
-    if value is None or type(value) is bytes or type(value) is bytearray:
+    if value is None or isinstance(value, bytes | bytearray):
         return value
     raise CommandError(errors.WRONG_TYPE)
 

@@ -82,7 +82,7 @@ def _object(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
     value = ctx.db.peek(key)
     if value is None:
         raise CommandError(errors.NO_SUCH_KEY)
-    name = encoding(value, ctx.engine.config)
+    name = encoding(value)
     length = serialized_length(value)
     line = (
         f"Value at:{id(value):#x} refcount:{reference_count(value)} encoding:{name.decode()} "

@@ -90,7 +90,7 @@ def restore_(ctx: Session, argv: Sequence[bytes]) -> Any:
     if ttl < 0:
         raise CommandError(errors.INVALID_TTL)
     try:
-        value = restore(argv[3])
+        value = restore(argv[3], db.keyspace.packing)
     except WrongFooter:
         raise CommandError(errors.DUMP_FOOTER) from None
     except RdbError:

@@ -51,7 +51,7 @@ def hset(ctx: Session, argv: Sequence[bytes]) -> int:
         added = 1 if fields.put(argv[2], argv[3]) else 0
         db.modified(key, fields, "hset")
         return added
-    added = fields.put_many(zip(argv[2::2], argv[3::2], strict=True))
+    added = fields.put_many(argv[2::2], argv[3::2])
     db.modified(key, fields, "hset", count // 2 - 1)
     return added
 

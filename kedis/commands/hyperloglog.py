@@ -107,7 +107,7 @@ def _read(ctx: Session, key: bytes) -> bytes | bytearray | None:
     value = ctx.db.find(key)
     if value is None:
         return None
-    if type(value) is not bytes and type(value) is not bytearray:
+    if not isinstance(value, bytes | bytearray):
         raise CommandError(errors.WRONG_TYPE)
     _check(value)
     return value

@@ -60,7 +60,7 @@ def memory_usage(ctx: Session, argv: Sequence[bytes]) -> int | None:
         return None
     if type(value) is bytes:
         size = bytes_footprint(value)
-    elif type(value) is bytearray:
+    elif isinstance(value, bytearray):
         size = ctx.db.buffers[key]
     else:
         size = value.settled

@@ -43,7 +43,7 @@ container(
 )
 def object_encoding(ctx: Session, argv: Sequence[bytes]) -> bytes | None:
     value = ctx.db.look(argv[2], tell_miss=False)
-    return None if value is None else encoding(value, ctx.engine.config)
+    return None if value is None else encoding(value)
 
 
 @command(

@@ -7,7 +7,7 @@ that its constructor makes: good for a reply, built anew when it is stored.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -16,13 +16,12 @@ from kedis.commands.args import integer_between, natural
 from kedis.commands.numbers import INT64_MAX
 from kedis.commands.table import DENYOOM, READONLY, WRITE, command, counted, span
 from kedis.errors import CommandError
-from kedis.structures.containers import Set
+from kedis.structures.containers import Set, fits_packed_set
 
 if TYPE_CHECKING:
     from kedis.session import Session
 
 Members = set[bytes]
-Operation = Callable[[list[Members]], Members]
 
 _EMPTY: Members = set()
 
@@ -47,12 +46,11 @@ def _difference(sets: list[Members]) -> Members:
     return first.difference(*rest) if rest else first
 
 
-def _store(ctx: Session, argv: Sequence[bytes], operation: Operation, event: str) -> int:
-    result = operation(_sets(ctx, argv[2:]))
+def _store(ctx: Session, key: bytes, result: Members, event: str) -> int:
     if not result:
-        ctx.db.discard(argv[1])
+        ctx.db.discard(key)
         return 0
-    ctx.db.set_value(argv[1], Set(result), event)
+    ctx.db.set_value(key, Set(result), event)
     return len(result)
 
 
@@ -82,7 +80,7 @@ def sinter(ctx: Session, argv: Sequence[bytes]) -> Members:
     complexity="O(N*M) with N the size of the smallest set and M the number of sets.",
 )
 def sinterstore(ctx: Session, argv: Sequence[bytes]) -> int:
-    return _store(ctx, argv, _intersection, "sinterstore")
+    return _store(ctx, argv[1], _intersection(_sets(ctx, argv[2:])), "sinterstore")
 
 
 @command(
@@ -139,7 +137,7 @@ def sunion(ctx: Session, argv: Sequence[bytes]) -> Members:
     complexity="O(N) in the size of all sets together.",
 )
 def sunionstore(ctx: Session, argv: Sequence[bytes]) -> int:
-    return _store(ctx, argv, _union, "sunionstore")
+    return _store(ctx, argv[1], _union(_sets(ctx, argv[2:])), "sunionstore")
 
 
 @command(
@@ -168,4 +166,20 @@ def sdiff(ctx: Session, argv: Sequence[bytes]) -> Members:
     complexity="O(N) in the size of all sets together; less when the first is small.",
 )
 def sdiffstore(ctx: Session, argv: Sequence[bytes]) -> int:
-    return _store(ctx, argv, _difference, "sdiffstore")
+    db, key = ctx.db, argv[1]
+    sets = _sets(ctx, argv[2:])
+    thresholds = db.keyspace.packing[Set]
+    once_full = _removes_from_a_copy(sets) and not fits_packed_set(sets[0], thresholds)
+    count = _store(ctx, key, _difference(sets), "sdiffstore")
+    if count and once_full:
+        db.data[key].be_full()
+    return count
+
+
+def _removes_from_a_copy(sets: list[Members]) -> bool:
+    """Whether Redis makes a difference by removing from a copy of the first set, which stays full if that was.
+
+    It does so where the others are small beside it, and otherwise adds those that are in no other.
+    """
+    present = [len(members) for members in sets if members]
+    return len(sets[0]) * len(present) // 2 > sum(present)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: The most members that one SREM in the journal names.
 JOURNAL_CHUNK = 1024
+#: Where SPOP leaves no more than the count divided by this, Redis builds the set anew from those that stay.
+_REBUILT = 5
 
 
 # -- members ----------------------------------------------------------------------------------------------
@@ -205,6 +207,8 @@ def _spop_count(ctx: Session, argv: Sequence[bytes]) -> set[bytes]:
         return members
     popped = members.sample_distinct(db.keyspace.random, count)
     members.remove_many(popped)
+    if len(members) * _REBUILT <= count:
+        members.choose(db.keyspace.packing[Set])
     db.modified(key, members, "spop", count)
     for start in range(0, count, JOURNAL_CHUNK):
         ctx.propagate(b"SREM", key, *popped[start : start + JOURNAL_CHUNK])

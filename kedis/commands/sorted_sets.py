@@ -321,7 +321,7 @@ def zscan(ctx: Session, argv: Sequence[bytes]) -> list[Any]:
     if members is None:
         return [b"0", []]
     options = parse_scan(argv, 3)
-    compact = encoding(members, ctx.engine.config) == b"listpack"
+    compact = encoding(members) == b"listpack"
     following, found = members.scan(cursor, options.count)
     flat: list[bytes] = []
     for name, score in found:

@@ -139,6 +139,8 @@ def _rows(db: Database, key: bytes, request: _Request) -> list[bytes | None]:
     value = db.find(key)
     if value is not None and type(value) not in (List, Set, SortedSet):
         raise CommandError(WRONG_TYPE)
+    if type(value) is SortedSet:
+        value.be_full()  # Redis, which sorts no listpack, converts it for good
     elements = _in_order(db, () if value is None else value, request)
     if not request.get:
         return elements  # type: ignore[return-value]
@@ -198,7 +200,7 @@ def _lookup(db: Database, pattern: bytes) -> Lookup:
 
 def _string(db: Database, key: bytes) -> bytes | None:
     value = db.find(key)
-    return bytes(value) if type(value) in (bytes, bytearray) else None
+    return bytes(value) if isinstance(value, bytes | bytearray) else None
 
 
 def _field(db: Database, key: bytes, field: bytes) -> bytes | None:

@@ -20,6 +20,8 @@ from kedis.commands.numbers import (
 )
 from kedis.commands.table import DENYOOM, FAST, WRITE, command, span
 from kedis.errors import CommandError
+from kedis.structures.packing import is_integer
+from kedis.structures.strings import FloatText
 
 if TYPE_CHECKING:
     from kedis.session import Session
@@ -121,6 +123,6 @@ def incrbyfloat(ctx: Session, argv: Sequence[bytes]) -> bytes:
         total = format_long_double(add_long_double(start, long_double(argv[2])))
     except NumberError:
         raise CommandError(errors.INCREMENT_TO_INFINITY) from None
-    db.set_keeping_ttl(key, total, "incrbyfloat")
+    db.set_keeping_ttl(key, FloatText(total) if is_integer(total) else total, "incrbyfloat")
     ctx.propagate(b"SET", key, total, b"KEEPTTL")
     return total

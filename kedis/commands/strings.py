@@ -279,7 +279,7 @@ def _expire(db: Database, key: bytes, at_ms: int) -> None:
 )
 def mget(ctx: Session, argv: Sequence[bytes]) -> list[bytes | None]:
     return [
-        value if type(value) is bytes else bytes(value) if type(value) is bytearray else None
+        value if type(value) is bytes else bytes(value) if isinstance(value, bytearray) else None
         for value in map(ctx.db.find, argv[1:])
     ]
 

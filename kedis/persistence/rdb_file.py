@@ -100,7 +100,9 @@ class SnapshotLoader:
             if not self.total_bytes:
                 raise DamagedSnapshot(f"{self.path} is damaged: it is empty")
             with mmap(file.fileno(), 0, access=ACCESS_READ) as data:
-                reader = SnapshotReader(data, verify=self._engine.config.rdbchecksum)
+                reader = SnapshotReader(
+                    data, verify=self._engine.config.rdbchecksum, packing=self._engine.keyspace.packing
+                )
                 try:
                     yield from self._load(reader)
                 except RdbError as error:

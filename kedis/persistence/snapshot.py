@@ -82,7 +82,7 @@ def _record_keys(database: Any, journal: Journal) -> Iterator[None]:
 def commands_of(key: bytes, value: Any) -> Iterator[Sequence[bytes]]:
     """The commands that make ``value`` at ``key``."""
     kind = type(value)
-    if kind is bytes or kind is bytearray:
+    if isinstance(value, bytes | bytearray):
         yield (b"SET", key, bytes(value))
         return
     name, arguments = _WRITERS[kind](value)

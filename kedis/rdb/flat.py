@@ -1,7 +1,7 @@
 """Small containers in the flat form that Redis would keep them in, for DUMP: byte for byte what Redis dumps.
 
-The forms are described in :mod:`kedis.rdb.compact`, which reads them; here listpacks and intsets are written.  Which
-value gets one is decided by Redis's thresholds, as for OBJECT ENCODING.
+The forms are described in :mod:`kedis.rdb.compact`, which reads them; here listpacks and intsets are written.  A
+container gets one while it is packed, as OBJECT ENCODING tells.
 
 Simplified: a list that does not fit into one node of Redis's list is written element by element.  How Redis has spread
 it over nodes depends on how it came about; and elements are written four times as fast in the plain form, which is why
@@ -19,9 +19,10 @@ from kedis.config import Config
 from kedis.rdb.compact import UNKNOWN_COUNT, back_length
 from kedis.rdb.source import encode_length, encode_string
 from kedis.store.database import Value
-from kedis.store.encoding import encoding, is_integer
+from kedis.store.encoding import encoding
 from kedis.structures.containers import Hash, Set
 from kedis.structures.lists import List
+from kedis.structures.packing import is_integer
 from kedis.structures.sorted_set import SortedSet
 
 _INTSET, _HASH, _SORTED_SET, _LIST = 11, 16, 17, 18
@@ -42,7 +43,7 @@ def encode_flat(value: Value, config: Config) -> tuple[int, bytes] | None:
 
     O(the thresholds).
     """
-    writer = _WRITERS.get((type(value), encoding(value, config)))
+    writer = _WRITERS.get((type(value), encoding(value)))
     return None if writer is None else writer(value, config)
 
 

@@ -6,7 +6,7 @@ from kedis.config import Config
 from kedis.rdb.crc64 import crc64
 from kedis.rdb.flat import encode_flat
 from kedis.rdb.source import RdbError, Source
-from kedis.rdb.values import decode_value, encode_value
+from kedis.rdb.values import Packing, decode_value, encode_value
 from kedis.store.database import Value
 
 #: The version of the format that Redis 7.0 writes.
@@ -25,8 +25,8 @@ def dump(value: Value, config: Config | None = None) -> bytes:
     return body + crc64(body).to_bytes(8, "little")
 
 
-def restore(payload: bytes) -> Value:
-    """The value that ``payload`` holds.
+def restore(payload: bytes, packing: Packing | None = None) -> Value:
+    """The value that ``payload`` holds, packed by the thresholds of ``packing``.
 
     Raises WrongFooter; RdbError for a container without elements and for whatever is not a value.  O(N).
     """
@@ -36,7 +36,7 @@ def restore(payload: bytes) -> Value:
     if crc64(body).to_bytes(8, "little") != payload[-8:]:
         raise WrongFooter
     source = Source(payload, 0, len(payload) - _FOOTER)
-    value = decode_value(source, source.byte())
+    value = decode_value(source, source.byte(), packing)
     if value is None:
         raise RdbError("a container without elements", 0)
     return value

@@ -28,6 +28,7 @@ from kedis.rdb.unsupported import Unsupported, is_passed_over, pass_over
 from kedis.rdb.values import (
     LONGEST_INTEGER,
     SHORTEST_COMPRESSED,
+    Packing,
     decode_value,
     encode_text,
     encode_value,
@@ -134,6 +135,7 @@ class SnapshotReader:
     """Reads a file.
 
     Attributes:
+        packing: the thresholds that containers are packed by; without them all are full.
         position: up to here it has been read; behind the checksum in the end.
         version: of the format.
         notes: what the writer told.
@@ -141,6 +143,7 @@ class SnapshotReader:
 
     data: bytes | mmap
     verify: bool = True
+    packing: Packing | None = None
     position: int = 0
     version: int = 0
     notes: dict[str, str] = field(default_factory=dict)
@@ -160,12 +163,12 @@ class SnapshotReader:
         expire_at_ms: int | None = None
         idle: int | None = None
         frequency: int | None = None
-        string, byte = source.string, source.byte
+        string, byte, packing = source.string, source.byte, self.packing
         while (code := byte()) != _END:
             if code < 0x40 and is_value_type(code):
                 key = string()
                 try:
-                    value = decode_value(source, code) if code else string()
+                    value = decode_value(source, code, packing) if code else string()
                 except RdbError as error:
                     raise RdbError(f"{error.reason} in the key {key[:64]!r}", error.offset) from None
                 # Not Record(...), which takes 0.2 us more.

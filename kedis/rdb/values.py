@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -36,6 +36,7 @@ from kedis.rdb.unsupported import Unsupported, is_passed_over, pass_over
 from kedis.store.database import Value
 from kedis.structures.containers import Hash, Set
 from kedis.structures.lists import List
+from kedis.structures.packing import Thresholds
 from kedis.structures.sorted_set import SortedSet
 
 _STRING, _LIST, _SET, _HASH, _SORTED_SET = 0, 1, 2, 4, 5
@@ -44,6 +45,10 @@ SHORTEST_COMPRESSED = 21
 LONGEST_INTEGER = 11
 _PACK_DOUBLE = struct.Struct("<d").pack
 _PLAIN, _PACKED = 1, 2
+#: Types whose bytes Redis keeps as they are; the older zipmap it takes apart.
+_FLAT = frozenset([11, 12, 13, 16, 17])
+#: The thresholds of each type of container.
+Packing = Mapping[type, Thresholds]
 
 # -- writing ----------------------------------------------------------------------------------------------
 
@@ -63,8 +68,8 @@ def encode_text(text: bytes, compressed: bool = False) -> bytes:
 def encode_value(value: Value, compressed: bool = False) -> tuple[int, bytes]:
     """The number of the type, and the bytes.  O(N)."""
     kind = type(value)
-    if kind is bytes or kind is bytearray:
-        return _STRING, encode_text(bytes(value), compressed)  # type: ignore[arg-type]
+    if isinstance(value, bytes | bytearray):
+        return _STRING, encode_text(bytes(value), compressed)
     number, texts = _WRITERS[kind](value)
     if number == _SORTED_SET:
         parts = texts
@@ -92,10 +97,12 @@ _WRITERS: dict[type, Callable[[Any], tuple[int, Iterable[bytes]]]] = {
 # -- reading ----------------------------------------------------------------------------------------------
 
 
-def decode_value(source: Source, kind: int) -> Value | None:
+def decode_value(source: Source, kind: int, packing: Packing | None = None) -> Value | None:
     """The value of type ``kind`` that comes next; None for a container without elements.
 
-    Raises RdbError, whatever the bytes are; Unsupported where they are a value that this version cannot hold.  O(N).
+    With ``packing``, the thresholds of each type, a container comes to be packed as in Redis: by the number of its
+    entries alone where it was written in a flat representation.  Raises RdbError, whatever the bytes are; Unsupported
+    where they are a value that this version cannot hold.  O(N).
     """
     reader = _READERS.get(kind)
     if reader is None:
@@ -103,7 +110,13 @@ def decode_value(source: Source, kind: int) -> Value | None:
             raise Unsupported(pass_over(source, kind), source.position)
         raise source.fail(f"the unknown type {kind}")
     value = reader(source)
-    return value if isinstance(value, bytes) or value else None
+    if isinstance(value, bytes):
+        return value
+    if not value:
+        return None
+    if packing is not None and not isinstance(value, List):
+        value.choose(packing[type(value)], by_entries_alone=kind in _FLAT)
+    return value
 
 
 def is_value_type(kind: int) -> bool:

@@ -1,8 +1,8 @@
 """One numbered database: typed look-ups, time to live, and the one door through which every change passes.
 
-A key's value is a plain Python object and its class is its type: ``bytes`` (or ``bytearray`` once it was
-modified in place) for strings, :class:`List`, :class:`Hash`, :class:`Set`, :class:`SortedSet`.  Strings stay raw
-``bytes`` because a wrapper would cost 100 bytes a key.
+A key's value is a plain Python object and its class is its type: ``bytes`` (or one of two more, see
+:mod:`kedis.structures.strings`) for strings, :class:`List`, :class:`Hash`, :class:`Set`, :class:`SortedSet`.
+Strings stay raw ``bytes`` because a wrapper would cost 100 bytes a key.
 
 Keys that expire stand in ``expires`` with the moment in milliseconds since 1970.  Expiry is exact on access:
 every look-up goes through a method that removes what is due first.
@@ -25,6 +25,7 @@ from kedis.structures.footprint import BYTES, DICT_ENTRY, INDEX_ENTRY, bytes_foo
 from kedis.structures.lists import List
 from kedis.structures.scan_index import ScanIndex
 from kedis.structures.sorted_set import SortedSet
+from kedis.structures.strings import FloatText
 
 if TYPE_CHECKING:
     from kedis.store.keyspace import Keyspace
@@ -37,6 +38,7 @@ Container = TypeVar("Container", bound=List | Hash | Set | SortedSet)
 TYPE_NAMES: dict[type, bytes] = {
     bytes: b"string",
     bytearray: b"string",
+    FloatText: b"string",
     List: b"list",
     Hash: b"hash",
     Set: b"set",
@@ -166,6 +168,8 @@ class Database:
         value = self.data.get(key)
         if value is None:
             value = kind()
+            if not isinstance(value, List):
+                value.packed = self.keyspace.packing[kind]
             self.data[key] = value
             self.index.add(key)
             self.keyspace.used += (len(key) & -16) + _KEY
@@ -189,7 +193,7 @@ class Database:
                 keyspace.missed(self, key)
             return None
         self.keyspace.hits += 1
-        if type(value) is not bytes and type(value) is not bytearray:
+        if type(value) is not bytes and not isinstance(value, bytearray):
             raise CommandError(WRONG_TYPE)
         if self.uses is not None:
             self.uses.note(self, key)
@@ -200,7 +204,7 @@ class Database:
         value = self.peek(key)
         if value is None:
             return None
-        if type(value) is not bytes and type(value) is not bytearray:
+        if type(value) is not bytes and not isinstance(value, bytearray):
             raise CommandError(WRONG_TYPE)
         if self.uses is not None:
             self.uses.note(self, key)
@@ -212,11 +216,12 @@ class Database:
         Not a change by itself.  O(1), and O(N) for a string that was set as a whole.
         """
         value = self.edit_string(key)
-        if type(value) is bytes:
-            buffer = self.data[key] = bytearray(value)
-            self.keyspace.used += self._settle(key, buffer) - bytes_footprint(value)
-            return buffer
-        return value  # type: ignore[return-value]
+        if value is None or type(value) is bytearray:
+            return value
+        buffer = self.data[key] = bytearray(value)
+        before = self._settled(key, value)
+        self.keyspace.used += self._settle(key, buffer) - before
+        return buffer
 
     def exists(self, key: bytes) -> bool:
         """Whether ``key`` is there and not due.  Counts neither hit nor miss."""
@@ -225,7 +230,10 @@ class Database:
     # -- changing -----------------------------------------------------------------------------------------
 
     def set_value(self, key: bytes, value: Any, event: str = "set") -> None:
-        """Store ``value`` at ``key`` whatever was there; its time to live is gone."""
+        """Store ``value`` at ``key`` whatever was there; its time to live is gone.
+
+        A container must be a new one: whether it is packed is chosen here.
+        """
         if self.expires and key in self.expires and not self._remove_if_due(key):
             self._forget_expiry(key)
         data = self.data
@@ -237,11 +245,13 @@ class Database:
             if type(value) is bytes:
                 keyspace.used += (len(key) & -16) + (len(value) & -16) + _STRING
             else:
+                self._choose(value)
                 keyspace.used += (len(key) & -16) + _KEY + self._settle(key, value)
         elif type(old) is bytes is type(value):
             if len(old) != len(value):
                 keyspace.used += (len(value) & -16) - (len(old) & -16)
         else:
+            self._choose(value)
             self._replaced(key, old, value)
         keyspace.dirty += 1
         if keyspace.observed:
@@ -439,13 +449,19 @@ class Database:
         if self.access and self.access.pop(key, None) is not None:
             keyspace.used -= ACCESS
 
+    def _choose(self, value: Any) -> None:
+        """Have a new container be packed or full; anything else has no choice."""
+        thresholds = self.keyspace.packing.get(type(value))
+        if thresholds is not None:
+            value.choose(thresholds)
+
     # -- the account of memory ----------------------------------------------------------------------------
 
     def _settle(self, key: bytes, value: Any) -> int:
         """What ``value`` occupies now; remembered, so that as much will be taken off the account."""
         if type(value) is bytes:
             return bytes_footprint(value)
-        if type(value) is bytearray:
+        if isinstance(value, bytearray):
             size = self.buffers[key] = value.__sizeof__() + 16
             return size
         footprint: int = value.footprint()
@@ -456,7 +472,7 @@ class Database:
         """What the account holds for ``value``, which is about to leave ``key``."""
         if type(value) is bytes:
             return bytes_footprint(value)
-        if type(value) is bytearray:
+        if isinstance(value, bytearray):
             return self.buffers.pop(key)
         size: int = value.settled
         return size
@@ -476,19 +492,19 @@ class Database:
             total += (len(key) & -16) + _KEY
             if type(value) is bytes:
                 total += len(value) + 48 & -16
-            elif type(value) is not bytearray:
+            elif not isinstance(value, bytearray):
                 total += value.settled
         return total
 
     def check(self) -> None:
         """Verify the invariants between dicts, indexes and sizes; for tests.  O(N elements)."""
         for key, value in self.data.items():
-            if type(value) is bytearray:
+            if isinstance(value, bytearray):
                 assert self.buffers[key] == value.__sizeof__() + 16
             elif type(value) is not bytes:
                 value._check()
-            assert type(value) in (bytes, bytearray) or value.settled == value.footprint()
-        assert all(type(self.data[key]) is bytearray for key in self.buffers)
+            assert isinstance(value, bytes | bytearray) or value.settled == value.footprint()
+        assert all(isinstance(self.data[key], bytearray) for key in self.buffers)
         assert set(self.access) <= set(self.data)
         assert set(self.index) == set(self.data)
         assert set(self.volatile) == set(self.expires)

@@ -60,7 +60,7 @@ def _value(digest: bytes, database: Database, key: bytes) -> bytes:
 
 def _content(digest: bytes, value: Any) -> bytes:
     kind = type(value)
-    if kind is bytes or kind is bytearray:
+    if isinstance(value, bytes | bytearray):
         return _mix(digest, _number(_STRING), value)
     if kind is List:
         return _mix(digest, _number(_LIST), *value)

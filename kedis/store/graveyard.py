@@ -115,7 +115,7 @@ class Graveyard:
                 self.pending -= 1
                 if type(value) is bytes:
                     size += bytes_footprint(value)
-                elif type(value) is not bytearray:
+                elif not isinstance(value, bytearray):
                     if self.bury(value, value.settled):
                         continue
                     size += value.settled

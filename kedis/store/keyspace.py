@@ -7,6 +7,7 @@ the common write pays for one test.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from random import Random
 from typing import Any
@@ -19,7 +20,10 @@ from kedis.store.pubsub import PubSub
 from kedis.store.tracking import Tracking
 from kedis.store.uses import LfuUses, LruUses, Uses
 from kedis.store.waiting import Waiting
+from kedis.structures.containers import Hash, Set
+from kedis.structures.packing import Thresholds
 from kedis.structures.scan_index import DeferredIndex, ScanIndex
+from kedis.structures.sorted_set import SortedSet
 
 
 class Keyspace:
@@ -31,6 +35,10 @@ class Keyspace:
     """
 
     def __init__(self, count: int = 16) -> None:
+        #: The thresholds that new containers of a type are packed by; without limits until someone sets them.
+        self.packing: dict[type, Thresholds] = {
+            kind: Thresholds(sys.maxsize, sys.maxsize) for kind in (Hash, Set, SortedSet)
+        }
         self.databases = [Database(self, number) for number in range(count)]
         self.now_ns = 0
         self.dirty = 0

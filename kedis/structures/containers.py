@@ -10,14 +10,14 @@ know neither of the index nor of the account, and raise TypeError. `x[field] = v
 do so at a price of 5 % of an HSET (the slot of the type would lead to Python), so they stay: for `Hash` alone.
 
 Both keep ``payload``, the bytes of their entries, and answer ``footprint()``: see `kedis.structures.footprint`.
-
-Simplified: no compact encoding; OBJECT ENCODING is answered from sizes, not from the representation.
+Both record in ``packed`` whether they are small to Redis: see `kedis.structures.packing`.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from random import Random
 
 from kedis.structures.footprint import CONTAINER, DICT_ENTRY, INDEX_ENTRY, bytes_footprints, forbid
+from kedis.structures.packing import Thresholds, are_integers, is_integer
 from kedis.structures.scan_index import ScanIndex
 
 INDEX_ABOVE = 128
@@ -102,9 +102,10 @@ def _payload(hash_: dict[bytes, bytes]) -> int:
 class Hash(dict[bytes, bytes]):
     """Field to value. Change it with `put`, `put_many`, `remove`, `remove_many` and `clear` only."""
 
-    __slots__ = ("index", "payload", "settled")
+    __slots__ = ("index", "packed", "payload", "settled")
 
     index: ScanIndex | None
+    packed: Thresholds | None  # what it must not pass to stay packed; None: it is full
     payload: int  # bytes of the fields and values
     settled: int  # the footprint in the account of the keyspace
 
@@ -112,6 +113,7 @@ class Hash(dict[bytes, bytes]):
         """Build from pairs or from a mapping; the later of two equal fields wins. O(N)."""
         super().__init__(items)
         self.index = ScanIndex(self) if len(self) > INDEX_ABOVE else None
+        self.packed = None
         self.payload = _payload(self) if self else 0
         self.settled = 0
 
@@ -121,31 +123,46 @@ class Hash(dict[bytes, bytes]):
             return self.payload + self.__sizeof__() + CONTAINER
         return self.payload + (DICT_ENTRY + INDEX_ENTRY) * len(self) + CONTAINER
 
+    def choose(self, thresholds: Thresholds, by_entries_alone: bool = False) -> None:
+        """Be packed if that fits into `thresholds`, else full. O(1) beyond them, or O(N)."""
+        fits = len(self) <= thresholds.entries and (by_entries_alone or thresholds.fit(self, self.values()))
+        self.packed = thresholds if fits else None
+
     def put(self, field: bytes, value: bytes) -> bool:
         """Set `field`; return whether it is new. Amortised O(1)."""
         old = self.get(field)
         self[field] = value
+        size = len(value)
         if old is not None:
-            self.payload += (len(value) & -16) - (len(old) & -16)
-            return False
-        self.payload += (len(field) + 48 & -16) + (len(value) + 48 & -16)
-        if self.index is not None:
-            self.index.add(field)
-        elif len(self) > INDEX_ABOVE:
-            self.index = ScanIndex(self)
-        return True
+            if size != len(old):
+                self.payload += (size & -16) - (len(old) & -16)
+        else:
+            self.payload += (len(field) + 48 & -16) + (size + 48 & -16)
+            if self.index is not None:
+                self.index.add(field)
+            elif len(self) > INDEX_ABOVE:
+                self.index = ScanIndex(self)
+        packed = self.packed
+        if packed is not None and (
+            size > packed.longest or len(field) > packed.longest or len(self) > packed.entries
+        ):
+            self.packed = None
+        return old is None
 
-    def put_many(self, items: Iterable[tuple[bytes, bytes]]) -> int:
-        """Set every pair in turn; return how many fields are new. O(pairs)."""
+    def put_many(self, fields: Sequence[bytes], values: Sequence[bytes]) -> int:
+        """Set every field to its value, in turn; return how many fields are new. O(fields)."""
         before = len(self)
         if before:
-            for field, value in items:
+            for field, value in zip(fields, values, strict=True):
                 self.put(field, value)
         else:
-            super().update(items)
+            super().update(zip(fields, values, strict=True))
             self.payload = _payload(self)
             if len(self) > INDEX_ABOVE:
                 self.index = ScanIndex(self)
+            packed = self.packed
+            if packed is not None and (len(self) > packed.entries or not packed.fit(fields, values)):
+                self.packed = None
         return len(self) - before
 
     def remove(self, field: bytes) -> bool:
@@ -182,7 +199,9 @@ class Hash(dict[bytes, bytes]):
 
     def copy(self) -> "Hash":
         """An independent copy: O(N)."""
-        return Hash(self)
+        twin = Hash(self)
+        twin.packed = self.packed
+        return twin
 
     def random_one(self, rng: Random) -> bytes:
         """One field, each equally likely; IndexError when empty. O(1) expected."""
@@ -208,15 +227,21 @@ class Hash(dict[bytes, bytes]):
 forbid(Hash, "__ior__", "pop", "popitem", "setdefault", "update")
 
 
+def fits_packed_set(members: set[bytes], thresholds: Thresholds) -> bool:
+    """Whether a set of `members` would begin its life packed: few, and integers only. O(1) beyond, or O(N)."""
+    return len(members) <= thresholds.entries and are_integers(members)
+
+
 class Set(set[bytes]):
     """Distinct members.
 
     Change it with `insert`, `insert_many`, `remove_member`, `remove_many`, `pop_random` and `clear` only.
     """
 
-    __slots__ = ("index", "payload", "settled")
+    __slots__ = ("index", "packed", "payload", "settled")
 
     index: ScanIndex | None
+    packed: Thresholds | None  # what it must not pass to stay packed; None: it is full
     payload: int  # bytes of the members
     settled: int  # the footprint in the account of the keyspace
 
@@ -224,6 +249,7 @@ class Set(set[bytes]):
         """Build from members, repeats allowed. O(N)."""
         super().__init__(members)
         self.index = ScanIndex(self) if len(self) > INDEX_ABOVE else None
+        self.packed = None
         self.payload = bytes_footprints(self) if self else 0
         self.settled = 0
 
@@ -231,6 +257,15 @@ class Set(set[bytes]):
         """Bytes of main memory that the set occupies. O(1)."""
         size = self.payload + self.__sizeof__() + CONTAINER
         return size if self.index is None else size + INDEX_ENTRY * len(self)
+
+    def choose(self, thresholds: Thresholds, by_entries_alone: bool = False) -> None:
+        """Be packed if that fits into `thresholds`, else full: only integers are packed. O(1) beyond them, or O(N)."""
+        fits = len(self) <= thresholds.entries if by_entries_alone else fits_packed_set(self, thresholds)
+        self.packed = thresholds if fits else None
+
+    def be_full(self) -> None:
+        """Be no longer packed. O(1)."""
+        self.packed = None
 
     def insert(self, member: bytes) -> bool:
         """Add `member`; return whether it is new. Amortised O(1)."""
@@ -243,6 +278,9 @@ class Set(set[bytes]):
             self.index.add(member)
         elif before >= INDEX_ABOVE:
             self.index = ScanIndex(self)
+        packed = self.packed
+        if packed is not None and (before >= packed.entries or not is_integer(member)):
+            self.packed = None
         return True
 
     def insert_many(self, members: Iterable[bytes]) -> int:
@@ -256,6 +294,8 @@ class Set(set[bytes]):
             self.payload = bytes_footprints(self)
             if len(self) > INDEX_ABOVE:
                 self.index = ScanIndex(self)
+            if self.packed is not None:
+                self.choose(self.packed)
         return len(self) - before
 
     def remove_member(self, member: bytes) -> bool:
@@ -292,7 +332,9 @@ class Set(set[bytes]):
 
     def copy(self) -> "Set":
         """An independent copy: O(N)."""
-        return Set(self)
+        twin = Set(self)
+        twin.packed = self.packed
+        return twin
 
     def pop_random(self, rng: Random) -> bytes:
         """Remove and return one member, each equally likely; IndexError when empty. O(1) expected."""
@@ -319,6 +361,7 @@ class Set(set[bytes]):
     def _check(self) -> None:
         _check(self, self.index)
         assert self.payload == bytes_footprints(self)
+        assert self.packed is None or are_integers(self)
 
 
 forbid(

@@ -20,6 +20,7 @@ from collections.abc import Iterator, Sequence
 from random import Random
 
 from kedis.structures.footprint import CONTAINER, DICT_ENTRY, INDEX_ENTRY, bytes_footprints
+from kedis.structures.packing import Thresholds
 from kedis.structures.scan_index import ScanIndex
 from kedis.structures.skiplist import SkipList
 
@@ -37,13 +38,15 @@ _PARTS = 400
 class SortedSet:
     """Members with scores, in order of score and then of bytes."""
 
-    __slots__ = ("_list", "index", "payload", "scores", "settled")
+    __slots__ = ("_list", "index", "packed", "payload", "scores", "settled")
 
     def __init__(self) -> None:
         self.scores: dict[bytes, float] = {}
         """Score by member, to read only."""
         self.index: ScanIndex | None = None
         self._list = SkipList()
+        self.packed: Thresholds | None = None
+        """What the set must not pass to stay packed; None: it is full (see `kedis.structures.packing`)."""
         self.payload = 0
         """Bytes of the members."""
         self.settled = 0
@@ -74,9 +77,19 @@ class SortedSet:
         twin = SortedSet()
         twin.scores = self.scores.copy()
         twin._list = self._list.copy()
+        twin.packed = self.packed
         twin.payload = self.payload
         twin._index_if_large()
         return twin
+
+    def choose(self, thresholds: Thresholds, by_entries_alone: bool = False) -> None:
+        """Be packed if that fits into `thresholds`, else full. O(1) beyond them, or O(N)."""
+        fits = len(self.scores) <= thresholds.entries and (by_entries_alone or thresholds.fit(self.scores))
+        self.packed = thresholds if fits else None
+
+    def be_full(self) -> None:
+        """Be no longer packed. O(1)."""
+        self.packed = None
 
     def _index_if_large(self) -> None:
         if self.index is None and len(self.scores) > UNINDEXED_MAX:
@@ -110,6 +123,9 @@ class SortedSet:
                 self.index.add(member)
             elif len(scores) > UNINDEXED_MAX:
                 self.index = ScanIndex(scores)
+            packed = self.packed
+            if packed is not None and (len(scores) > packed.entries or len(member) > packed.longest):
+                self.packed = None
             return True
         if old != score:
             scores[member] = score

@@ -76,7 +76,7 @@ def test_bulk_operations(first: list[bytes], second: list[bytes], gone: list[byt
     assert members == (set(first) | set(second)) - set(gone)
 
     fields = Hash((field, b"1") for field in first)
-    assert fields.put_many((field, b"2") for field in second) == len(set(second) - set(first))
+    assert fields.put_many(second, [b"2"] * len(second)) == len(set(second) - set(first))
     fields._check()
     assert fields.remove_many(gone) == len((set(first) | set(second)) & set(gone))
     fields._check()
