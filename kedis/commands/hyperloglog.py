@@ -36,11 +36,13 @@ if TYPE_CHECKING:
 )
 def pfadd(ctx: Session, argv: Sequence[bytes]) -> int:
     key, db = argv[1], ctx.db
+    stored = db.peek(key)
+    if isinstance(stored, bytes | bytearray):
+        _check(stored)  # before it is stored as what can be changed in place
     value = db.edit_in_place(key)
     if value is None:
         buffer, created = hll.create(), 1
     else:
-        _check(value)
         buffer, created = value if hll.is_dense(value) else value.copy(), 0
     with _corruption_answered():
         raised = hll.add(buffer, argv[2:], ctx.engine.config.hll_sparse_max_bytes)

@@ -24,7 +24,7 @@ _CLOCKS = {b"TTL": 2, b"EXPIRETIME": 2, b"PTTL": 1500, b"PEXPIRETIME": 1500}
 #: Own addresses, numbers and representations: only the kind of reply is compared.
 _SHAPE_ONLY = frozenset(
     [
-        *(b"CLIENT ID", b"OBJECT IDLETIME", b"OBJECT ENCODING", b"OBJECT REFCOUNT", b"DEBUG OBJECT"),
+        *(b"CLIENT ID", b"OBJECT IDLETIME", b"OBJECT REFCOUNT", b"DEBUG OBJECT"),
         *(b"DEBUG DIGEST", b"DEBUG DIGEST-VALUE", b"SLOWLOG GET", b"SLOWLOG LEN"),
     ]
 )

@@ -209,6 +209,7 @@ class Comparison:
             value = self.step(0, [word or key for word in _READ[kind[1]]])
             self.signed_zero |= kind[1] == b"zset" and b"-0" in flatten(value)
             self.step(0, [b"PTTL", key])
+            self.step(0, [b"OBJECT", b"ENCODING", key])
 
     # -- telling -------------------------------------------------------------------------------------------
 

@@ -304,6 +304,11 @@ FACTS = {
         SDIFFSTORE c a b b
         ENCODING c hashtable
     """,
+    "what is refused changes no encoding": """
+        SET text ohmytext
+        PFADD text x
+        ENCODING text embstr
+    """,
     "INCRBYFLOAT leaves a text, APPEND leaves it raw, INCR an integer": """
         INCRBYFLOAT n 1
         ENCODING n embstr
