@@ -235,7 +235,10 @@ class Engine:
             elapsed = then - now
             counters = command.counters
             counters.nanoseconds += elapsed
-            counters.histogram[elapsed.bit_length()] += 1
+            if 0 <= elapsed < counters.short_ns:
+                counters.histogram[elapsed >> 6] += 1
+            else:
+                counters.count(elapsed)
             if elapsed >= self.slow_ns:
                 self.on_slow(session, command, argv, elapsed)
             now = then

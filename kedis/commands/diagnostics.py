@@ -196,7 +196,7 @@ def latency_histogram(ctx: Session, argv: Sequence[bytes]) -> dict[bytes, Any]:
             b"histogram_usec": observer.distribution(row),
         }
         for row in _rows(ctx, argv[2:])
-        if any(row.counters.histogram)
+        if row.counters.histogram
     }
 
 

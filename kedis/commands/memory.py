@@ -15,7 +15,7 @@ from kedis.commands.args import integer
 from kedis.commands.help import help_lines
 from kedis.commands.table import LOADING, READONLY, STALE, command, container, span
 from kedis.errors import CommandError
-from kedis.resp.values import OK, SimpleString
+from kedis.resp.values import OK, SimpleString, Verbatim
 from kedis.store.database import VOLATILE, key_footprint
 from kedis.structures.footprint import bytes_footprint
 
@@ -129,11 +129,11 @@ def memory_stats(ctx: Session, argv: Sequence[bytes]) -> dict[bytes, Any]:
     tips=_SERVER_TIPS,
     complexity="O(1)",
 )
-def memory_doctor(ctx: Session, argv: Sequence[bytes]) -> bytes:
+def memory_doctor(ctx: Session, argv: Sequence[bytes]) -> Verbatim:
     observer = ctx.engine.observer
     used, figures = observer.used_memory, observer.memory
     if used < _LITTLE:
-        return b"The server holds so little that nothing can be said of its memory."
+        return Verbatim(b"The server holds so little that nothing can be said of its memory.")
     advice = []
     if figures.used_peak > used * 1.5:
         advice.append(
@@ -152,7 +152,7 @@ def memory_doctor(ctx: Session, argv: Sequence[bytes]) -> bytes:
             b"Clients' buffers are large, more than 200 KB each on average. Perhaps some do not read what they ask for;"
             b" CLIENT LIST tells which (omem)."
         )
-    return b"\n".join(advice) if advice else b"Nothing is remarkable about the memory."
+    return Verbatim(b"\n".join(advice) if advice else b"Nothing is remarkable about the memory.")
 
 
 @command(
@@ -183,8 +183,8 @@ def memory_purge(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
     tips=_SERVER_TIPS,
     complexity="O(1)",
 )
-def memory_malloc_stats(ctx: Session, argv: Sequence[bytes]) -> bytes:
-    return b"Stats not supported for the current allocator"
+def memory_malloc_stats(ctx: Session, argv: Sequence[bytes]) -> Verbatim:
+    return Verbatim(b"Stats not supported for the current allocator")
 
 
 @command(

@@ -41,9 +41,9 @@ def percentile_lines(observer: Observer) -> Lines:
         return
     wanted = [(f"p{percent:g}", percent) for percent in config.latency_tracking_info_percentiles]
     for row in observer.engine.every_command():
-        histogram = row.counters.histogram
-        if any(histogram):
-            values = (f"{name}={percentile_us(histogram, percent):.3f}" for name, percent in wanted)
+        durations = row.counters.durations()
+        if durations:
+            values = (f"{name}={percentile_us(durations, percent):.3f}" for name, percent in wanted)
             yield f"latency_percentiles_usec_{row.name}", ",".join(values)
 
 

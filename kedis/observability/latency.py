@@ -1,8 +1,8 @@
 """Latency: events that took long, and what the histograms of the commands say.
 
-A histogram (:class:`kedis.commands.table.Counters`) has a bucket for each power of two of nanoseconds; a
-percentile read from it lies in the right bucket and is placed inside by linear interpolation, so it is off by
-less than a factor of two at worst.
+What the commands took is counted in buckets of 64 ns, and of 1/128 beyond 16 us
+(:class:`kedis.commands.table.Counters`).  A percentile is the upper end of its bucket, as in Redis, so that it is
+above the longest call by no more than that.
 
 The monitor keeps, for each class of event, the last 160 seconds in which one reached
 ``latency-monitor-threshold``, as Redis does.
@@ -102,28 +102,38 @@ def _age(seconds: int) -> str:
     return "0s"
 
 
-def percentile_us(histogram: Sequence[int], percent: float) -> float:
-    """The duration in microseconds that ``percent`` of the calls do not exceed; 0 without calls.  O(64)."""
-    wanted = sum(histogram) * percent / 100
-    below = 0
-    for bits, count in enumerate(histogram):
-        if count and below + count >= wanted:
-            low = (1 << bits) >> 1
-            return (low + ((1 << bits) - low) * max(wanted - below, 0) / count) / 1000
-        below += count
+#: A bucket of the commands' durations: nanoseconds at most, and calls.
+Bucket = tuple[int, int]
+#: The least bound of LATENCY HISTOGRAM, 2^10 ns.
+_FIRST_BOUND_BITS = 10
+
+
+def percentile_us(durations: Sequence[Bucket], percent: float) -> float:
+    """The microseconds that ``percent`` of the calls do not exceed; 0 without calls.  O(buckets)."""
+    wanted = max(1, int(sum(calls for _, calls in durations) * percent / 100 + 0.5))
+    reached = 0
+    for most_ns, calls in durations:
+        reached += calls
+        if reached >= wanted:
+            return most_ns / 1000
     return 0.0
 
 
-def cumulative_us(histogram: Sequence[int]) -> dict[int, int]:
-    """Microseconds -> number of calls that took no longer, for each bucket that holds any.
+def cumulative_us(durations: Sequence[Bucket]) -> dict[int, int]:
+    """Microseconds -> calls that took no longer, at each bound below which something was added.
 
-    The bounds are the powers of two of nanoseconds, rounded to microseconds; what is below 1 us counts there.
-    O(64).
+    The bounds are Redis's: the powers of two of nanoseconds from 2^10 on, each with all that two significant figures do
+    not tell from it, cut to microseconds.  O(buckets).
     """
     found: dict[int, int] = {}
-    total = 0
-    for bits, count in enumerate(histogram):
-        if count:
-            total += count
-            found[max(1, ((1 << bits) + 500) // 1000)] = total
+    total, bits = 0, _FIRST_BOUND_BITS
+    for most_ns, calls in durations:
+        while most_ns > _bound_ns(bits):
+            bits += 1
+        total += calls
+        found[_bound_ns(bits) // 1000] = total
     return found
+
+
+def _bound_ns(bits: int) -> int:
+    return (1 << bits) + (1 << bits - 7) - 1

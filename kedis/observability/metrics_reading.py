@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import kedis
 from kedis.observability.latency import percentile_us
 from kedis.observability.metrics_family import Read, Reading
-from kedis.structures.histogram import Histogram
+from kedis.structures.histogram import BUCKETS, Histogram
 
 if TYPE_CHECKING:
     from kedis.commands.table import Counters
@@ -106,8 +106,12 @@ rejected_calls = _of_commands(lambda counters: counters.rejected)
 
 def command_durations(observer: Observer) -> Readings:
     for row in observer.engine.every_command():
-        if any(row.counters.histogram):
-            yield (row.name,), Histogram(row.counters.histogram, row.counters.nanoseconds)
+        counters = row.counters
+        if counters.histogram:
+            by_bits = [0] * BUCKETS
+            for most_ns, calls in counters.durations():
+                by_bits[most_ns.bit_length()] += calls
+            yield (row.name,), Histogram(by_bits, counters.nanoseconds)
 
 
 def command_errors(observer: Observer) -> Readings:
@@ -143,10 +147,10 @@ def percentiles(observer: Observer) -> Readings:
     if not config.latency_tracking:
         return
     for row in observer.engine.every_command():
-        histogram = row.counters.histogram
-        if any(histogram):
+        durations = row.counters.durations()
+        if durations:
             for percent in config.latency_tracking_info_percentiles:
-                yield (row.name, f"{percent:g}"), float(f"{percentile_us(histogram, percent):.3f}")
+                yield (row.name, f"{percent:g}"), float(f"{percentile_us(durations, percent):.3f}")
 
 
 def slowlog_length(observer: Observer) -> Readings:

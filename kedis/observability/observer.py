@@ -126,11 +126,11 @@ class Observer:
 
     def total_calls(self) -> int:
         """Commands that have run since the start or CONFIG RESETSTAT.  O(commands)."""
-        return sum([sum(counters.histogram) for counters in self._counters])
+        return sum([counters.calls for counters in self._counters if counters.histogram])
 
     def distribution(self, command: Command) -> dict[int, int]:
         """Microseconds -> how many calls of ``command`` took no longer (LATENCY HISTOGRAM)."""
-        return cumulative_us(command.counters.histogram)
+        return cumulative_us(command.counters.durations())
 
     def reset(self) -> None:
         """CONFIG RESETSTAT: zero every figure that only grows."""

@@ -202,3 +202,14 @@ def test_a_graph_of_many_events_has_a_line_for_each_eighty(client: Client) -> No
     assert {len(line) for line in (first + "\n" + second).splitlines()} == {80}
     assert set(first.splitlines()[0]) == {" "}
     assert second.splitlines()[0].endswith("#")
+
+
+@pytest.mark.parametrize("words", [("MEMORY", "DOCTOR"), ("MEMORY", "MALLOC-STATS"), ("LATENCY", "DOCTOR")])
+def test_text_for_people_is_verbatim(client: Client, oracle3: Oracle, words: tuple[str, ...]) -> None:
+    """In RESP3 ``=``, as Redis's; in RESP2 a bulk string."""
+    for resp, mark in ((3, b"="), (2, b"$")):
+        other = client.another(resp)
+        other.engine.run(other.session, [[word.encode() for word in words]])
+        assert b"".join(other.session.out)[:1] == mark
+    oracle3._socket.sendall(" ".join(words).encode() + b"\r\n")
+    assert oracle3._socket.recv(65536)[:1] == b"="
