@@ -28,7 +28,7 @@ from kedis.observability.observer import Observer
 from kedis.persistence.embedded import EmbeddedAof
 from kedis.persistence.saver import Saver
 from kedis.resp.requests import RequestParser
-from kedis.session import Session
+from kedis.session import Buffers, Session
 from kedis.store.expiry import ActiveExpiry
 
 #: An engine in a program writes snapshots only when it is asked to.
@@ -213,6 +213,9 @@ class EngineSocket:
 
     def input_bytes(self) -> int:
         return self._parser.pending_bytes
+
+    def buffers(self) -> Buffers:
+        return Buffers(self._parser.free_bytes, len(self.session.out))
 
     def wants_send(self) -> None:
         """Messages are taken from the session when the client reads; who waits in :meth:`recv` is woken."""

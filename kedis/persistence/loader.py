@@ -40,7 +40,7 @@ from kedis.rdb.payload import WrongFooter, restore
 from kedis.rdb.snapshot import MAGIC
 from kedis.rdb.source import RdbError
 from kedis.rdb.unsupported import Unsupported
-from kedis.session import Session
+from kedis.session import Buffers, Session
 
 log = logging.getLogger("kedis.aof")
 
@@ -79,6 +79,9 @@ class _Replay:
 
     def input_bytes(self) -> int:
         return 0
+
+    def buffers(self) -> Buffers:
+        return Buffers()
 
     def wants_send(self) -> None: ...
 

@@ -51,6 +51,10 @@ _escapes = re.compile(rb"\\(?:x([0-9a-fA-F]{2})|(.))", re.DOTALL)
 _CONTROLS = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"a": b"\a"}
 
 
+#: Bytes of a buffer that holds nothing.
+_EMPTY_BUFFER = bytearray().__sizeof__()
+
+
 class RequestParser:
     """The parser of one client.
 
@@ -98,6 +102,11 @@ class RequestParser:
     def pending_bytes(self) -> int:
         """Bytes received that do not make a whole command yet."""
         return len(self._buffer) - self._command_start
+
+    @property
+    def free_bytes(self) -> int:
+        """Bytes allocated for commands that come in pieces, and not used."""
+        return self._buffer.__sizeof__() - _EMPTY_BUFFER - len(self._buffer)
 
     def feed(self, data: bytes) -> list[list[bytes]]:
         """Take in ``data`` and return the commands that it completes, each a non-empty list of arguments.

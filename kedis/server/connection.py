@@ -21,7 +21,7 @@ from gevent import getcurrent
 from kedis.errors import ProtocolError
 from kedis.resp.requests import RequestParser
 from kedis.server.sender import Sender
-from kedis.session import Session
+from kedis.session import Buffers, Session
 
 if TYPE_CHECKING:
     from kedis.server.server import NetworkServer
@@ -49,6 +49,10 @@ class _Gone:
     def input_bytes(self) -> int:
         """Nothing waits."""
         return 0
+
+    def buffers(self) -> Buffers:
+        """There are none."""
+        return Buffers()
 
     def wants_send(self) -> None:
         """Nobody would receive it."""
@@ -320,6 +324,11 @@ class Connection(Sender):
     def input_bytes(self) -> int:
         """Bytes received that do not make a whole command yet."""
         return self.parser.pending_bytes + self.ahead
+
+    def buffers(self) -> Buffers:
+        """The state of the buffers, for CLIENT LIST."""
+        chunks = len(self.unsent) + len(self.sealed) + len(self.session.out)
+        return Buffers(self.parser.free_bytes, chunks, "r" if self._write_watcher is None else "rw")
 
     def close(self) -> None:
         """End the connection at once; safe to call from anywhere, more than once."""

@@ -10,7 +10,7 @@ import hiredis
 from kedis.config import Config
 from kedis.engine import Engine
 from kedis.observability.observer import Observer
-from kedis.session import Session
+from kedis.session import Buffers, Session
 
 START_NS = 1_700_000_000_000_000_000
 
@@ -52,6 +52,9 @@ class Transport:
 
     def input_bytes(self) -> int:
         return 0
+
+    def buffers(self) -> Buffers:
+        return Buffers()
 
     def wants_send(self) -> None:
         """What is pushed stays in ``out`` until the test looks."""

@@ -31,7 +31,6 @@ _SHAPE_ONLY = frozenset(
 _HELP = frozenset([b"OBJECT HELP"])
 #: Fields of CLIENT INFO whose values both servers know.
 _CLIENT_FIELDS = frozenset([b"name", b"db", b"sub", b"psub", b"multi", b"cmd", b"user", b"resp", b"flags"])
-_LATER_FIELDS = frozenset([b"lib-name", b"lib-ver"])  # of Redis 7.2
 _HELLO_OWN = frozenset([b"id", b"version"])
 
 
@@ -138,9 +137,7 @@ def _shape(reply: Reply) -> Any:
 def _client_fields(line: bytes, compared: Collection[bytes]) -> list[tuple[bytes, bytes | None]]:
     """The fields of a line of CLIENT INFO.  While EXEC runs, Kedis's line is that of the command it runs."""
     fields = [field.partition(b"=") for field in line.removeprefix(b"txt:").split()]
-    return [
-        (name, value if name in compared else None) for name, _, value in fields if name not in _LATER_FIELDS
-    ]
+    return [(name, value if name in compared else None) for name, _, value in fields]
 
 
 def _without_notes(reply: Reply) -> Any:
