@@ -40,8 +40,8 @@ class Aof:
         #: What loads, or has loaded, the data; a snapshot's where there is no append-only file.
         self.loader: Loader | SnapshotLoader | None = None
         self.replay: Loader | None = None
-        #: What could not be written, and stands before all that is recorded later.
-        self.unwritten = b""
+        #: What could not be written, in pieces, and stands before all that is recorded later.
+        self.unwritten: list[bytes] = []
         self._earlier_bytes = 0  # of the files before the one being written
         self._rewrite_base_bytes = 0
         self.request_rewrite: Callable[[], None] = lambda: None
@@ -91,7 +91,7 @@ class Aof:
 
     @property
     def aof_buffer_length(self) -> int:
-        return len(self.unwritten) + self.journal.size()
+        return sum(map(len, self.unwritten)) + self.journal.size()
 
     def count_sync(self, nanoseconds: int) -> None:
         """Count one sync that took so long."""
@@ -188,9 +188,9 @@ class Aof:
 
     def discard(self) -> None:
         """Forget what was not written, because a new base will hold it."""
-        self.journal.take()
+        self.journal.clear()
         self.journal.begin_file()
-        self.unwritten = b""
+        self.unwritten = []
 
     def stop(self) -> None:
         """Record nothing any more; the caller has written and synced what it wanted to keep."""
@@ -210,23 +210,24 @@ class Aof:
     # -- writing ------------------------------------------------------------------------------------------
 
     def write(self) -> None:
-        """Write what was recorded.  On OSError it is kept for the next call, and the file is as before."""
-        data = self.journal.take()
-        if self.unwritten:
-            data = self.unwritten + data
-        if not data:
-            return
-        assert self.file is not None  # something is recorded only while a file is open
+        """Write what was recorded.  On any exception it is kept for the next call, and the file is as before."""
         began = time.perf_counter_ns()
         try:
-            self.file.write(data)
-        except OSError:
-            self.unwritten = data
+            pieces = self.journal.encoded()
+            if self.unwritten:
+                pieces = self.unwritten + pieces
+            if not pieces:
+                return
+            self.unwritten = pieces
+            self.journal.clear()
+            assert self.file is not None  # something is recorded only while a file is open
+            length = self.file.write(pieces)
+        except Exception:
             self.write_errors += 1
             raise
+        self.unwritten = []
+        self.written_bytes += length
         self.writes.add(time.perf_counter_ns() - began)
-        self.unwritten = b""
-        self.written_bytes += len(data)
 
     @property
     def has_unwritten(self) -> bool:

@@ -1,15 +1,22 @@
-"""One file that is only ever appended to, whole pieces at a time, each followed by its checksum.
+"""One file that is only ever appended to, what belongs together in one call, followed by its checksum.
 
-A piece is on disk (in the kernel's hands) completely or not at all: where the disk takes only a part of it, that part
-is cut off again before the error is passed on, so that the file always ends with a whole command.
+The bytes of a call are on disk (in the kernel's hands) completely or not at all: where the disk takes only a part, that
+part is cut off again before the error is passed on, so that the file always ends with a whole command.  Large pieces
+go to the kernel as they are, by ``writev``: a joined copy of them would need memory that may not be there.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 from zlib import crc32
 
 from kedis.persistence.checksum import checksum_line
+
+#: A single piece of up to so many bytes is copied to join it with its checksum.
+_COPY_LIMIT = 64 * 1024
+#: Pieces in one system call; the kernel takes 1,024 at most (IOV_MAX).
+_GROUP = 1024
 
 
 class AppendFile:
@@ -36,36 +43,59 @@ class AppendFile:
         self._uncovered = uncovered
         self._dirty_end = length != self.size
 
-    def write(self, data: bytes) -> None:
-        """Append ``data``, all of it.  On OSError the file is as before (or is made so before the next write)."""
+    def write(self, pieces: list[bytes]) -> int:
+        """Append ``pieces``, all of them or, where that raises, none; returns their length.
+
+        On any exception the file is as before (or is made so before the next write).  No piece of more than
+        ``_COPY_LIMIT`` bytes is copied.
+        """
         if self._dirty_end:
             os.ftruncate(self.fd, self.size)
             self._dirty_end = False
-        crc = crc32(data, self._crc)
-        uncovered = self._uncovered + len(data)
+        crc = self._crc
+        length = 0
+        for piece in pieces:
+            crc = crc32(piece, crc)
+            length += len(piece)
+        size = length
+        uncovered = self._uncovered + length
         if self.checksums:
-            data += checksum_line(crc, uncovered)
+            line = checksum_line(crc, uncovered)
             crc = uncovered = 0
-        written = os.write(self.fd, data)
-        if written < len(data):
-            self._write_rest(data, written)
-        self.size += len(data)
+            size += len(line)
+            if len(pieces) == 1 and length <= _COPY_LIMIT:
+                pieces = [pieces[0] + line]
+            else:
+                pieces = [*pieces, line]
+        try:
+            written = os.write(self.fd, pieces[0]) if len(pieces) == 1 else 0
+            if written < size:
+                self._write_rest(pieces, written)
+        except BaseException:
+            self._cut_off()
+            raise
+        self.size += size
         self._crc = crc
         self._uncovered = uncovered
+        return length
 
-    def _write_rest(self, data: bytes, written: int) -> None:
-        """The kernel took a part: offer the rest, which names the reason if it cannot be had."""
-        try:
-            while written < len(data):
-                written += os.write(self.fd, memoryview(data)[written:])
-        except OSError:
-            self._dirty_end = True
-            try:
-                os.ftruncate(self.fd, self.size)
-                self._dirty_end = False
-            except OSError:
-                pass  # tried again before the next write
-            raise
+    def _write_rest(self, pieces: list[bytes], written: int) -> None:
+        """Write what stands behind the first ``written`` bytes, in groups, of each of which the kernel may take a part.
+
+        Where the disk takes no more, the next attempt names the reason.
+        """
+        for start in range(0, len(pieces), _GROUP):
+            group: list[bytes | memoryview] = list(pieces[start : start + _GROUP])
+            while group := _behind(group, written):
+                written = os.writev(self.fd, group)
+            written = 0
+
+    def _cut_off(self) -> None:
+        """Something may have been written of a piece that is not there as a whole."""
+        self._dirty_end = True
+        with contextlib.suppress(OSError):  # tried again before the next write
+            os.ftruncate(self.fd, self.size)
+            self._dirty_end = False
 
     def sync(self) -> None:
         """Wait until what was written is on the disk.  Raises OSError.  May run in any thread."""
@@ -76,3 +106,15 @@ class AppendFile:
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
+
+
+def _behind(pieces: list[bytes | memoryview], written: int) -> list[bytes | memoryview]:
+    """``pieces`` without their first ``written`` bytes."""
+    whole = 0
+    while whole < len(pieces) and len(pieces[whole]) <= written:
+        written -= len(pieces[whole])
+        whole += 1
+    rest = pieces[whole:]
+    if written:
+        rest[0] = memoryview(rest[0])[written:]
+    return rest

@@ -40,7 +40,7 @@ class Disk:
         self._written = b""
 
     def begin_sync(self) -> None:
-        self._written = self.journal.take()
+        self._written = b"".join(self.journal.take())
         self.unsynced.begin_sync()
 
     def end_sync(self) -> None:

@@ -1,0 +1,112 @@
+"""Appending: all of a call or nothing, by whatever the kernel takes at a time, and without copies of large pieces."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from zlib import crc32
+
+import pytest
+
+from kedis.engine import COMPILED
+from kedis.persistence import append_file
+from kedis.persistence.append_file import AppendFile
+from kedis.persistence.checksum import checksum_line
+
+SHAPES = [
+    [b"abc"],
+    [b"a" * 200_000],
+    [b"a", b"", b"b" * 100_000, b"c"],
+    [b"%d" % number for number in range(5000)],
+    [b""],
+]
+
+
+def expected(*calls: list[bytes]) -> bytes:
+    whole = b""
+    for pieces in calls:
+        data = b"".join(pieces)
+        whole += data + checksum_line(crc32(data), len(data))
+    return whole
+
+
+@pytest.mark.parametrize("pieces", SHAPES, ids=lambda pieces: f"{len(pieces)} pieces")
+def test_pieces_stand_one_after_the_other(tmp_path: Path, pieces: list[bytes]) -> None:
+    file = AppendFile(str(tmp_path / "file"))
+    assert file.write(pieces) == sum(map(len, pieces))
+    file.write([b"next"])
+    file.close()
+    content = (tmp_path / "file").read_bytes()
+    assert content == expected(pieces, [b"next"]) and file.size == len(content)
+
+
+@pytest.mark.parametrize("pieces", SHAPES, ids=lambda pieces: f"{len(pieces)} pieces")
+def test_the_kernel_takes_a_part_at_a_time(
+    tmp_path: Path, pieces: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, real = os.write, os.writev
+    monkeypatch.setattr(os, "write", lambda fd, data: write(fd, data[:1000]))
+
+    def take_some(fd: int, buffers: Sequence[bytes]) -> int:
+        assert 0 < len(buffers) <= 1024
+        return real(fd, [memoryview(each)[:7000] for each in buffers[:1]])
+
+    monkeypatch.setattr(os, "writev", take_some)
+    file = AppendFile(str(tmp_path / "file"))
+    file.write(pieces)
+    monkeypatch.undo()
+    assert (tmp_path / "file").read_bytes() == expected(pieces)
+    file.close()
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "full"), MemoryError()], ids=["disk", "memory"])
+@pytest.mark.parametrize("can_cut", [True, False])
+def test_what_fails_half_way_leaves_the_file_as_it_was(
+    tmp_path: Path, error: Exception, can_cut: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = AppendFile(str(tmp_path / "file"))
+    file.write([b"before"])
+    before = (tmp_path / "file").read_bytes()
+    real = os.writev
+    groups = 0
+
+    def fail_later(fd: int, buffers: Sequence[bytes]) -> int:
+        nonlocal groups
+        groups += 1
+        if groups == 3:
+            raise error
+        return real(fd, buffers)
+
+    def cannot_cut(fd: int, size: int) -> None:
+        raise OSError(errno.EIO, "broken")
+
+    many = [b"%d" % number for number in range(5000)]
+    monkeypatch.setattr(os, "writev", fail_later)
+    if not can_cut:
+        monkeypatch.setattr(os, "ftruncate", cannot_cut)
+    with pytest.raises(type(error)):
+        file.write(many)
+    monkeypatch.undo()
+    if can_cut:
+        assert (tmp_path / "file").read_bytes() == before
+    file.write(many)
+    assert (tmp_path / "file").read_bytes() == before + expected(many)
+    file.close()
+
+
+@pytest.mark.skipif(COMPILED, reason="a compiled module does not look its functions up by name")
+def test_no_memory_for_the_checksum(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = AppendFile(str(tmp_path / "file"))
+
+    def fail(crc: int, length: int) -> bytes:
+        raise MemoryError
+
+    monkeypatch.setattr(append_file, "checksum_line", fail)
+    with pytest.raises(MemoryError):
+        file.write([b"lost?"])
+    monkeypatch.undo()
+    file.write([b"kept"])
+    assert (tmp_path / "file").read_bytes() == expected([b"kept"])
+    file.close()
