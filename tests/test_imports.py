@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "kedis"
 
 # A module may import from its own layer and from those below it.
 LAYERS = [
-    {"config", "errors"},
+    {"config", "errors", "fault_log"},
     {"resp", "structures"},
     {"store"},
     {"rdb"},

@@ -17,6 +17,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from kedis.persistence.reasons import reason_with_file
+
 _NICENESS = 10
 
 
@@ -29,7 +31,7 @@ class Outcome:
 
 
 class Child:
-    """A process that is doing ``work``.  Raises OSError when there cannot be one.
+    """A process that is doing ``work``.  Raises when there cannot be one: OSError, MemoryError.
 
     Attributes:
         pid: of the process.
@@ -42,7 +44,7 @@ class Child:
         began = time.monotonic()
         try:
             self.pid = os.fork()
-        except OSError:
+        except Exception:
             os.close(self._pipe)
             os.close(out)
             raise
@@ -61,7 +63,10 @@ class Child:
             return None
         with os.fdopen(self._pipe, "rb") as pipe:
             content = pipe.read()
-        report: dict[str, Any] = json.loads(content) if content else {}
+        try:
+            report: dict[str, Any] = json.loads(content)
+        except ValueError:  # it came to its end before, or while, it wrote one
+            report = {}
         failure = report.get("error", f"the child process ended with status {status}")
         return Outcome(failure, report.get("copied_bytes", 0))
 
@@ -85,19 +90,12 @@ def _live(work: Callable[[], None], out: int) -> None:
         gc.disable()
         work()
         report["copied_bytes"] = _private_bytes()
-    except OSError as error:
-        report["error"] = reason_of(error)
     except BaseException as error:
-        report["error"] = repr(error)
+        report["error"] = reason_with_file(error)
     try:
         os.write(out, json.dumps(report).encode())
     finally:
         os._exit(1 if report["error"] else 0)
-
-
-def reason_of(error: OSError) -> str:
-    """What went wrong, and with which file."""
-    return f"{error.strerror} ({error.filename})" if error.filename else str(error.strerror or error)
 
 
 def _private_bytes() -> int:

@@ -20,6 +20,7 @@ from kedis.engine import Engine
 from kedis.errors import CommandError
 from kedis.persistence.aof import Aof
 from kedis.persistence.folder import AofError
+from kedis.persistence.reasons import reason_of
 from kedis.persistence.rewrite import Rewriter
 from kedis.persistence.worker import InlineWorker
 from kedis.session import Session
@@ -45,12 +46,14 @@ class EmbeddedAof:
             on_sync_error=self._sync_failed,
         )
         self._unsynced = False
-        self._sync_failure: OSError | None = None
+        self._sync_failure: Exception | None = None
         self._closing = threading.Event()
         self.failure: str | None = None
         self._load()
         engine.persistence = self.aof
         self.aof.request_rewrite = self._schedule_rewrite
+        engine.on_fault = self._distrust
+        engine.on_unrecorded = self._lost_record
         self._thread = threading.Thread(target=self._sync_regularly, name="kedis-sync", daemon=True)
         self._thread.start()
 
@@ -76,6 +79,8 @@ class EmbeddedAof:
             raise OSError(self.failure)
         if self._sync_failure is not None:
             self._write_anew(self._sync_failure)
+            if self._sync_failure is not None:
+                self._refuse_turn(session)
         if self.aof.has_unwritten:
             self._write(session)
         if self.aof.aof_rewrite_scheduled or (
@@ -91,29 +96,42 @@ class EmbeddedAof:
             if always and self.aof.file is not None:
                 self.aof.file.sync()
                 self._unsynced = False
-        except OSError as error:
-            reason = error.strerror or str(error)
+        except Exception as error:
+            reason = reason_of(error)
             if always:
                 self.failure = f"the append-only file has failed: {reason}"
-                raise
-            self.aof.aof_last_write_status = "err"
-            refusal = errors.aof_write_error(reason)
-            self._engine.admission.set_write_error(refusal)
-            if session.wrote_in_turn == self._engine.turn:
-                session.refuse_replies(CommandError(refusal))
-            self._engine.turn += 1
+                raise OSError(self.failure) from error
+            self._refuse_writes(reason)
+            self._refuse_turn(session)
         else:
             self._engine.turn += 1
             if self._engine.admission.write_error is not None and self._sync_failure is None:
                 self._recover()
 
+    def _refuse_writes(self, reason: str) -> None:
+        self.aof.aof_last_write_status = "err"
+        self._engine.admission.set_write_error(errors.aof_write_error(reason))
+
+    def _refuse_turn(self, session: Session) -> None:
+        """Replace the replies of ``session`` if it has just written.
+
+        Raises OSError where that cannot be done: they are not true.
+        """
+        if session.wrote_in_turn == self._engine.turn:
+            refusal = self._engine.admission.write_error or errors.INTERNAL
+            try:
+                session.refuse_replies(CommandError(refusal))
+            except Exception as error:
+                session.out.clear()
+                raise OSError(refusal) from error
+        self._engine.turn += 1
+
     def _recover(self) -> None:
         self.aof.aof_last_write_status = "ok"
         self._engine.admission.set_write_error(None)
 
-    def _write_anew(self, error: OSError) -> None:
-        self.aof.aof_last_write_status = "err"
-        self._engine.admission.set_write_error(errors.aof_write_error(error.strerror or str(error)))
+    def _write_anew(self, error: Exception) -> None:
+        self._refuse_writes(reason_of(error))
         self._rewriter.start(afresh=True)
 
     def _rewrite_ended(self, failure: str | None) -> None:
@@ -121,8 +139,19 @@ class EmbeddedAof:
             self._sync_failure = None
             self._recover()
 
-    def _sync_failed(self, error: OSError) -> None:
+    def _sync_failed(self, error: Exception) -> None:
         self._sync_failure = error
+
+    def _distrust(self, changed: bool) -> None:
+        """File and memory may differ after an internal error: the file is written anew."""
+        self.aof.aof_rewrite_scheduled = self.aof.aof_rewrite_scheduled or changed
+
+    def _lost_record(self, error: BaseException) -> None:
+        """File and memory do differ: nothing is acknowledged before the file has been written anew."""
+        if self._engine.config.appendfsync == "always":
+            self.failure = f"the append-only file has failed: {reason_of(error)}"
+        elif isinstance(error, Exception):
+            self._sync_failure = error
 
     def _schedule_rewrite(self) -> None:
         self.aof.aof_rewrite_scheduled = True
@@ -138,7 +167,7 @@ class EmbeddedAof:
             began = time.perf_counter_ns()
             try:
                 file.sync()
-            except OSError as error:
+            except Exception as error:
                 with self._lock:
                     if file is self.aof.file:  # else it was replaced, and closed, by a rewrite
                         self._sync_failure = error

@@ -19,6 +19,7 @@ With ``aof-use-rdb-preamble`` the base is a snapshot in Redis's format, else com
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import time
@@ -30,6 +31,7 @@ from kedis.persistence.child import Child
 from kedis.persistence.folder import TEMPORARY, sync_directory
 from kedis.persistence.manifest import Manifest
 from kedis.persistence.rdb_file import write_rdb
+from kedis.persistence.reasons import reason_of
 from kedis.persistence.snapshot import write_base
 from kedis.persistence.worker import InlineWorker, Worker
 
@@ -65,7 +67,7 @@ class Rewriter:
         *,
         fork: bool = True,
         on_end: Callable[[str | None], None] = lambda failure: None,
-        on_sync_error: Callable[[OSError], None],
+        on_sync_error: Callable[[Exception], None],
     ) -> None:
         self._aof = aof
         self._worker = worker
@@ -119,7 +121,7 @@ class Rewriter:
         remove_if_there(path)
         return AppendFile(path, checksums=self._aof.engine.config.aof_checksum, size=0)
 
-    def _begin_afresh(self, file: AppendFile | None, error: OSError | None) -> None:
+    def _begin_afresh(self, file: AppendFile | None, error: Exception | None) -> None:
         if file is None or self._cancelled:
             self._end(_reason(error))
             return
@@ -141,7 +143,7 @@ class Rewriter:
         sync_directory(self._aof.folder.path)
         return file
 
-    def _switch(self, file: AppendFile | None, error: OSError | None, manifest: Manifest) -> None:
+    def _switch(self, file: AppendFile | None, error: Exception | None, manifest: Manifest) -> None:
         aof = self._aof
         if file is None or self._cancelled:
             self._give_up(error)
@@ -151,7 +153,7 @@ class Rewriter:
             aof.write()
             _sync(aof.file)
             aof.folder.put_in_place(manifest)
-        except OSError as problem:
+        except Exception as problem:
             file.close()
             self._give_up(problem)
             return
@@ -162,7 +164,7 @@ class Rewriter:
             self._worker.submit(old.close)
         self._write_base()
 
-    def _give_up(self, error: OSError | None) -> None:
+    def _give_up(self, error: Exception | None) -> None:
         if isinstance(error, _SyncFailed):
             self._on_sync_error(error)
         self._end(_reason(error))
@@ -176,7 +178,7 @@ class Rewriter:
         if not self._fork:
             try:
                 self._dump(self._base_path())
-            except OSError as error:
+            except Exception as error:
                 self._end(_reason(error))
             else:
                 self._finish()
@@ -184,7 +186,7 @@ class Rewriter:
         path = self._base_path()
         try:
             self._child = Child(lambda: self._dump(path))
-        except OSError as error:
+        except Exception as error:
             self._end(_reason(error))
             return
         self.fork_seconds = self._aof.fork_seconds = self._child.fork_seconds
@@ -261,7 +263,7 @@ class Rewriter:
         folder.delete_history()
         return size
 
-    def _listed(self, base_bytes: int | None, error: OSError | None) -> None:
+    def _listed(self, base_bytes: int | None, error: Exception | None) -> None:
         if base_bytes is None:
             self._end(_reason(error))
             return
@@ -278,7 +280,8 @@ class Rewriter:
         aof.aof_current_rewrite_time_sec = -1
         aof.aof_last_rewrite_time_sec = int(seconds)
         aof.rewrite_seconds = seconds
-        remove_if_there(self._base_path())
+        with contextlib.suppress(OSError):
+            remove_if_there(self._base_path())
         if failure is None:
             aof.aof_rewrites += 1
             aof.aof_last_bgrewrite_status = "ok"
@@ -299,8 +302,10 @@ class Rewriter:
             self._not_before = time.monotonic() + 60 * minutes
 
 
-def _reason(error: OSError | None) -> str:
-    return "cancelled" if error is None else f"{error.strerror} ({error.filename or 'append-only file'})"
+def _reason(error: Exception | None) -> str:
+    if error is None:
+        return "cancelled"
+    return f"{reason_of(error)} ({getattr(error, 'filename', None) or 'append-only file'})"
 
 
 def _sync(file: AppendFile) -> None:

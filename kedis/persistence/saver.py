@@ -15,9 +15,10 @@ from kedis import errors
 from kedis.engine import Engine
 from kedis.errors import CommandError
 from kedis.persistence.aof import remove_if_there
-from kedis.persistence.child import Child, Outcome, reason_of
+from kedis.persistence.child import Child, Outcome
 from kedis.persistence.folder import make_folder
 from kedis.persistence.rdb_file import DamagedSnapshot, SnapshotLoader, replace_file, write_rdb
+from kedis.persistence.reasons import reason_with_file
 
 log = logging.getLogger("kedis.rdb")
 
@@ -110,9 +111,9 @@ class Saver:
             self.make_folder()
             write_rdb(self._engine, temporary)
             replace_file(temporary, path)
-        except OSError as error:
-            remove_if_there(temporary)
-            log.error("cannot save to %s: %s", path, reason_of(error))
+        except Exception as error:
+            self._remove(temporary)
+            log.error("cannot save to %s: %s", path, reason_with_file(error))
             raise CommandError(errors.PLAIN) from None
         self._succeeded(self._engine.keyspace.dirty)
 
@@ -168,8 +169,8 @@ class Saver:
         try:
             self.make_folder()
             self._child = Child(lambda: _save(engine, temporary))
-        except OSError as error:
-            self._failed(reason_of(error))
+        except Exception as error:
+            self._failed(reason_with_file(error))
             return False
         self.forks += 1
         self.fork_seconds = self._child.fork_seconds
@@ -191,8 +192,8 @@ class Saver:
         if not failure:
             try:
                 replace_file(self._temporary, self._path)
-            except OSError as error:
-                failure = reason_of(error)
+            except Exception as error:
+                failure = reason_with_file(error)
         if failure:
             self._failed(failure)
         else:
@@ -229,7 +230,7 @@ class Saver:
         self.judge()
 
     def _failed(self, reason: str) -> None:
-        remove_if_there(self._temporary)
+        self._remove(self._temporary)
         self.failures += 1
         self.rdb_last_bgsave_status = "err"
         log.error("saving failed: %s", reason)
@@ -242,6 +243,11 @@ class Saver:
             self.rdb_last_bgsave_status == "err" and bool(config.save) and config.stop_writes_on_bgsave_error
         )
         self._engine.admission.set_snapshot_error(errors.BGSAVE_FAILED if bad else None)
+
+    @staticmethod
+    def _remove(temporary: str) -> None:
+        with contextlib.suppress(OSError):  # what matters is that saving has failed
+            remove_if_there(temporary)
 
     @staticmethod
     def _temporary_name(path: str) -> str:

@@ -17,12 +17,12 @@ from threading import Thread
 from typing import Any
 
 Job = Callable[[], Any]
-Done = Callable[[Any, OSError | None], None]
+Done = Callable[[Any, Exception | None], None]
 
 _ROOM = 4096  # bytes taken from the pipe of notices at a time; more than there ever are
 
 
-def ignore(result: Any, error: OSError | None) -> None:
+def ignore(result: Any, error: Exception | None) -> None:
     """A ``done`` for jobs whose outcome nobody needs."""
 
 
@@ -36,7 +36,7 @@ class Worker:
 
     def __init__(self) -> None:
         self._jobs: deque[tuple[Job, Done] | None] = deque()
-        self._results: deque[tuple[Done, Any, OSError | None]] = deque()
+        self._results: deque[tuple[Done, Any, Exception | None]] = deque()
         self.pending = 0
         self._bell_fd, self._ring_fd = os.pipe()
         self.notice_fd, self._notify_fd = os.pipe()
@@ -45,13 +45,19 @@ class Worker:
         self._thread.start()
 
     def submit(self, job: Job, done: Done = ignore) -> None:
-        """Have ``job()`` run in the thread, and then ``done(result, error)`` in :meth:`collect`."""
-        self.pending += 1
+        """Have ``job()`` run in the thread, and then ``done(result, error)`` in :meth:`collect`.
+
+        ``error`` is whatever exception the job has ended with; then ``result`` is None.
+        """
         self._jobs.append((job, done))
+        self.pending += 1
         os.write(self._ring_fd, b"j")
 
     def collect(self) -> None:
-        """Call what was handed in as ``done`` for every job that has ended; in the owner's thread."""
+        """Call what was handed in as ``done`` for every job that has ended; in the owner's thread.
+
+        What a ``done`` raises is passed on; the outcomes behind it are for the next call.
+        """
         with contextlib.suppress(BlockingIOError):
             os.read(self.notice_fd, _ROOM)
         while self._results:
@@ -73,7 +79,7 @@ class Worker:
             job, done = item
             try:
                 self._results.append((done, job(), None))
-            except OSError as error:
+            except Exception as error:  # of whatever kind: somebody waits for the outcome
                 self._results.append((done, None, error))
             os.write(self._notify_fd, b"n")
 
@@ -84,7 +90,7 @@ class InlineWorker:
     def submit(self, job: Job, done: Done = ignore) -> None:
         try:
             result = job()
-        except OSError as error:
+        except Exception as error:
             done(None, error)
         else:
             done(result, None)

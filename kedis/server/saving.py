@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from kedis.config import Config
 from kedis.errors import CommandError
-from kedis.persistence.child import reason_of
+from kedis.fault_log import FaultLog
 from kedis.persistence.rdb_file import DamagedSnapshot, SnapshotLoader
+from kedis.persistence.reasons import reason_with_file
 from kedis.persistence.saver import Saver
 from kedis.server.progress import Progress, in_slices, timed_loading
 from kedis.server.server import StartError
@@ -31,6 +32,7 @@ class SavingService:
         self._network = network
         self._engine = network.engine
         self._aof = aof
+        self._faults = FaultLog(log)
         self.saver = Saver(network.engine, lambda: aof.aof_rewrite_in_progress)
         self._timer = network.hub.loop.timer(_TICK_SECONDS, _TICK_SECONDS, ref=False)
         self._engine.snapshots = self.saver
@@ -56,7 +58,7 @@ class SavingService:
         except DamagedSnapshot as damage:
             raise StartError(str(damage)) from None
         except OSError as error:
-            raise StartError(f"cannot read {path}: {reason_of(error)}") from None
+            raise StartError(f"cannot read {path}: {reason_with_file(error)}") from None
 
     def _make_folder(self) -> None:
         """A server that could not save at its end is not to start."""
@@ -109,6 +111,10 @@ class SavingService:
         self.saver.judge()
 
     def _tick(self) -> None:
-        self.saver.poll()
-        if self.saver.wants_to_start():
-            self.saver.start()
+        try:
+            self.saver.poll()
+            if self.saver.wants_to_start():
+                self.saver.start()
+        except Exception as error:
+            self._engine.faults += 1
+            self._faults.report("saving", error)

@@ -1,5 +1,6 @@
 """The worker: jobs in order, in a thread of its own, with their outcomes brought back to the owner's."""
 
+import contextlib
 import errno
 import os
 import select
@@ -58,6 +59,40 @@ def test_an_error_of_the_system_is_an_outcome_and_the_next_job_runs() -> None:
     assert nothing is None
     assert error is not None and error.errno == errno.EIO
     assert whole == ("whole", None)
+
+
+def test_any_exception_is_an_outcome_and_the_next_job_runs() -> None:
+    worker = Worker()
+    outcomes: list[tuple[Any, Exception | None]] = []
+    errors = [MemoryError(), ValueError("odd"), RuntimeError()]
+
+    def fail(error: Exception) -> None:
+        raise error
+
+    for error in errors:
+        worker.submit(lambda error=error: fail(error), lambda *outcome: outcomes.append(outcome))  # type: ignore[misc]
+        InlineWorker().submit(lambda error=error: fail(error), lambda *outcome: outcomes.append(outcome))  # type: ignore[misc]
+    worker.submit(lambda: "whole", lambda *outcome: outcomes.append(outcome))
+    collect(worker, 7, outcomes)
+    worker.close()
+    assert outcomes == [(None, error) for error in errors * 2] + [("whole", None)]
+
+
+def test_what_an_owner_raises_keeps_no_other_outcome_back() -> None:
+    worker = Worker()
+    outcomes: list[Any] = []
+
+    def raising(*_: object) -> None:
+        raise MemoryError
+
+    worker.submit(lambda: 1, raising)
+    worker.submit(lambda: 2, lambda result, _: outcomes.append(result))
+    while not outcomes:
+        select.select([worker.notice_fd], [], [], _SECONDS)
+        with contextlib.suppress(MemoryError):
+            worker.collect()
+    assert worker.pending == 0
+    worker.close()
 
 
 def test_the_notice_is_there_only_while_there_is_something_to_collect() -> None:

@@ -1,0 +1,21 @@
+"""Why something could not be written, in words for the log and for clients."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+
+def reason_of(error: BaseException) -> str:
+    """The operating system's words where there are some; of any other exception its type and text."""
+    if isinstance(error, MemoryError):
+        return os.strerror(errno.ENOMEM)
+    if isinstance(error, OSError):
+        return str(error.strerror or error)
+    return repr(error)
+
+
+def reason_with_file(error: BaseException) -> str:
+    """The same, and which file it was."""
+    name = error.filename if isinstance(error, OSError) else None
+    return f"{reason_of(error)} ({name})" if name else reason_of(error)
