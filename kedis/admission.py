@@ -104,7 +104,7 @@ class Admission:
             self._check(session, command)
         except CommandError as error:
             (command.counters if command else self._engine.unknown).refusals[error.code] += 1
-            self._refuse(session, argv, error)
+            self.refuse(session, argv, error)
             return None
         if session.queue is not None and command.name not in _NOT_QUEUED:
             session.queue.append(argv)
@@ -115,7 +115,7 @@ class Admission:
             self._check_pause(session, command)
         return self._attend(session, command)
 
-    def _refuse(self, session: Session, argv: Sequence[bytes], error: CommandError) -> None:
+    def refuse(self, session: Session, argv: Sequence[bytes], error: CommandError) -> None:
         """Answer with ``error``: a transaction under way will not run, and a refused EXEC ends it at once."""
         if argv[0].lower() == b"exec":
             if session.queue is not None:

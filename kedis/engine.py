@@ -14,7 +14,6 @@ The clock is the wall clock, so that one reading serves both; a step of it spoil
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import time
 from collections import Counter
@@ -30,13 +29,14 @@ from kedis.commands import load_all
 from kedis.commands.table import COMMANDS, Command, Counters
 from kedis.config import Config, ConfigError
 from kedis.errors import CommandError
+from kedis.fault_log import FaultLog
 from kedis.memory_limit import MemoryLimit
 from kedis.session import Session
 from kedis.store.keyspace import Keyspace
 from kedis.structures.containers import Hash, Set
 from kedis.structures.sorted_set import SortedSet
 
-log = logging.getLogger("kedis.engine")
+_faults = FaultLog(logging.getLogger("kedis.engine"))
 
 #: A duration that nothing reaches.
 FOREVER_NS = 1 << 62
@@ -120,7 +120,11 @@ class Engine:
         self.transactions = dict.fromkeys(("committed", "aborted", "failed", "discarded"), 0)
         self.slow_ns = FOREVER_NS
         self.on_slow: Callable[[Session, Command, Sequence[bytes], int], None] = lambda *call: None
+        #: An internal error has been answered, or a request for which there was no memory; told whether the data may
+        #: have been changed and what was recorded of that may be wrong.
         self.on_fault: Callable[[bool], None] = lambda changed: None
+        #: A change has been made, and the journal could not be told of it.
+        self.on_unrecorded: Callable[[BaseException], None] = lambda error: None
         #: Carries out a MIGRATE for a session, which is blocked; None where nobody can.
         self.on_migrate: Callable[[Session, Any], None] | None = None
         #: Ends the server by the options of SHUTDOWN; raises CommandError when it cannot.
@@ -190,12 +194,14 @@ class Engine:
         keyspace = self.keyspace
         pending = self.pending
         clock = self.clock
+        out = session.out
         in_transaction = self.unit is not None  # for which time stands still
         began = now = clock()
         for position in range(start, len(commands)):
             if not in_transaction:
                 keyspace.now_ns = now
             argv = commands[position]
+            mark = len(out)
             command = lookup(argv[0])
             if (
                 command is None
@@ -207,30 +213,34 @@ class Engine:
                     command = self.admission.admit(session, argv)
                 except Postponed:
                     return position
+                except Exception as error:
+                    command = None
+                    self._answer_unadmitted(session, argv, mark, error)
                 if command is None:
                     now = clock()
                     if now - began > budget_ns or session.close_after_reply:
                         return position + 1
                     continue
             dirty = keyspace.dirty
-            value = None
             try:
                 value = command.function(session, argv)  # type: ignore[misc]
                 session.encoders[type(value)](value, session.append)
             except CommandError as error:
                 self.fail(session, command, error)
-            except Exception:
-                _take_back(session, value)
-                session.encode(self._fault(command, argv, dirty))
+            except Exception as error:
+                self._answer_fault(session, command, mark, dirty, error)
             if pending or (dirty != keyspace.dirty and command.writes):
-                if pending or self.replaced or in_transaction or keyspace.used > self.memory.limit:
-                    self._record(session, command, argv, dirty != keyspace.dirty)
-                else:  # nearly always
-                    session.wrote_in_turn = self.turn
-                    if self.journal is not None:
-                        self.journal.append(session.database, argv)
-                    if self._ready:
-                        self.blocking.serve()
+                try:
+                    if pending or self.replaced or in_transaction or keyspace.used > self.memory.limit:
+                        self._record(session, command, argv, dirty != keyspace.dirty)
+                    else:  # nearly always
+                        session.wrote_in_turn = self.turn
+                        if self.journal is not None:
+                            self.journal.append(session.database, argv)
+                        if self._ready:
+                            self.blocking.serve()
+                except Exception as error:
+                    self._answer_unrecorded(session, command, mark, error)
             then = clock()
             elapsed = then - now
             counters = command.counters
@@ -265,7 +275,11 @@ class Engine:
                 done = self.run(session, queue, done)
         finally:
             self.unit = None
-        self._journal_unit(unit)
+        try:
+            self._journal_unit(unit)
+        except Exception as error:  # a part of it may be there
+            self.on_unrecorded(error)
+            raise
         if self._ready:
             self.blocking.serve()
         self.tracking.settle(session)
@@ -275,19 +289,20 @@ class Engine:
     ) -> None:
         """Finish a command that was blocked: ``attempt`` takes what it waited for from ``key``."""
         dirty = self.keyspace.dirty
-        value = None
+        mark = len(session.out)
         began = self.clock()
         try:
-            value = attempt(session, key)
-            session.encode(value)
+            session.encode(attempt(session, key))
         except CommandError as error:
             self.fail(session, command, error)
-        except Exception:
-            _take_back(session, value)
-            session.encode(self._fault(command, argv, dirty))
+        except Exception as error:
+            self._answer_fault(session, command, mark, dirty, error)
         changed = self.keyspace.dirty != dirty
         if self.pending or changed:
-            self._record(session, command, argv, changed)
+            try:
+                self._record(session, command, argv, changed)
+            except Exception as error:
+                self._answer_unrecorded(session, command, mark, error)
         command.counters.nanoseconds += self.clock() - began
 
     # -- state of the server ------------------------------------------------------------------------------
@@ -373,14 +388,46 @@ class Engine:
 
     # -- faults and figures -------------------------------------------------------------------------------
 
-    def _fault(self, command: Command, argv: Sequence[bytes], dirty: int) -> CommandError:
-        changed = self.keyspace.dirty != dirty
-        log.exception("internal error in %s (%d arguments)", command.name, len(argv))
+    def _answer_fault(
+        self,
+        session: Session,
+        command: Command,
+        mark: int,
+        dirty: int,
+        error: Exception,
+    ) -> None:
+        """``command`` has failed in a way that is not the client's fault: answer that, and nothing else.
+
+        A command that writes may have changed something before it counted that as a change.
+        """
+        _take_back(session, mark)
+        session.encode(self._fault(command, error))
+        self.on_fault(self.keyspace.dirty != dirty or command.writes)
+
+    def _answer_unrecorded(self, session: Session, command: Command, mark: int, error: Exception) -> None:
+        """``command`` has made a change that the journal has not been told of: it is not acknowledged."""
+        self.pending.clear()
+        self.replaced = False
+        _take_back(session, mark)
+        session.encode(self._fault(command, error))
+        self.on_unrecorded(error)
+
+    def _answer_unadmitted(
+        self, session: Session, argv: Sequence[bytes], mark: int, error: Exception
+    ) -> None:
+        """A command was to be admitted or queued, and that failed: nothing of it has run, or will."""
+        _take_back(session, mark)
         self.faults += 1
-        command.counters.errors["ERR"] += 1
-        self.error_counts["ERR"] += 1
-        self.on_fault(changed)
-        return CommandError(errors.INTERNAL)
+        _faults.report("admission", error)
+        self.admission.refuse(session, argv, CommandError(_text_of(error)))
+
+    def _fault(self, command: Command, error: Exception) -> CommandError:
+        answer = CommandError(_text_of(error))
+        _faults.report(command.name, error)
+        self.faults += 1
+        command.counters.errors[answer.code] += 1
+        self.error_counts[answer.code] += 1
+        return answer
 
     def every_command(self) -> list[Command]:
         """All rows of this engine's table, subcommands included."""
@@ -408,13 +455,19 @@ class Engine:
 COMPILED = not isinstance(Engine.run, FunctionType)
 
 
-def _take_back(session: Session, value: Any) -> None:
-    """``value``, what a command returned, could not be encoded: remove what was appended of it."""
-    chunks: list[bytes] = []
-    with contextlib.suppress(Exception):
-        session.encoders[type(value)](value, chunks.append)
-    if chunks and value is not None and session.reply_mode == "on":
-        del session.out[-len(chunks) :]
+def _text_of(error: Exception) -> str:
+    return errors.NO_MEMORY if isinstance(error, MemoryError) else errors.INTERNAL
+
+
+def _take_back(session: Session, mark: int) -> None:
+    """Remove what was appended to the replies since there were ``mark`` pieces of them.
+
+    Messages may be among it, of which the client would never know: the connection of one who gets such is ended.
+    """
+    if len(session.out) > mark:
+        del session.out[mark:]
+        if session.subscriptions or session.caching is not None:
+            session.close_after_reply = True
 
 
 def _bind(table: dict[bytes, Command]) -> dict[bytes, Command]:

@@ -57,6 +57,8 @@ def expected_dollar(got: int) -> str:
 # Refusals by the gatekeeper, in the order in which it checks.
 
 INTERNAL = "ERR internal error"
+#: The process cannot get the memory that the request needs.  (Redis ends where an allocation fails.)
+NO_MEMORY = "OOM command failed: not enough memory"
 NO_AUTH = "NOAUTH Authentication required."
 NOT_IN_TRANSACTION = "ERR Command not allowed inside a transaction"
 LOADING = "LOADING Redis is loading the dataset in memory"

@@ -144,6 +144,17 @@ class RequestParser:
         self._take(commands)
         return commands
 
+    def give_up(self) -> ProtocolError:
+        """There is no memory for what comes: give back what there is; whatever is fed later is ignored.
+
+        Returns what the client is to be told.
+        """
+        self._failed = True
+        self._buffer = bytearray()
+        self._argv = []
+        self._position = self._searched = self._command_start = self._missing = 0
+        return ProtocolError(errors.NO_MEMORY)
+
     def _clear(self) -> None:
         """Forget the buffer, which holds nothing but what is given to the fast path."""
         self._buffer.clear()
@@ -172,6 +183,10 @@ class RequestParser:
             self._position = self._command_start = len(self._buffer)
             error.commands = commands
             raise
+        except MemoryError:
+            problem = self.give_up()
+            problem.commands = commands
+            raise problem from None
         finally:
             self._drop_taken()
 
