@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 Readings = Iterator[Reading]
 
+#: A server whose clients have waited longer for the disk is not ready.
+_PATIENCE_NS = 2_000_000_000
+
 INSTANCE_LABELS = (
     "role",
     "redis_version",
@@ -205,6 +208,24 @@ def not_ready(observer: Observer) -> str:
         return f"loading the data: {percent:.0f}%"
     if engine.admission.write_error is not None:
         return f"writes are refused: {engine.admission.write_error}"
+    return _not_answering(observer)
+
+
+def _not_answering(observer: Observer) -> str:
+    """Why clients are not answered although commands run; empty when they are."""
+    engine = observer.engine
+    if engine.server is None:
+        return ""
+    cycle = engine.server.cycle
+    if cycle.halted:
+        return "the append-only file has failed: the server ends"
+    if cycle.failing_since_ns:
+        seconds = max(engine.clock() - cycle.failing_since_ns, 0) / 1e9
+        return f"no turn of the event loop has ended well for {seconds:.1f} s"
+    oldest_ns = cycle.figures.oldest_unanswered_ns()
+    waited_ns = engine.clock() - oldest_ns if oldest_ns else 0
+    if waited_ns > _PATIENCE_NS:
+        return f"replies have been waiting for the disk for {waited_ns / 1e9:.1f} s"
     return ""
 
 

@@ -93,6 +93,10 @@ class TurnFigures:
         for began, count in sealed:
             self._observe(now_ns - began, count)
 
+    def oldest_unanswered_ns(self) -> int:
+        """When the turn began whose replies have been held back for longest; 0 when there are none."""
+        return min((began for began, _ in (*self._held, *self._sealed)), default=0)
+
     def _observe(self, elapsed: int, count: int) -> None:
         elapsed = max(elapsed, 0)
         self.responses.counts[elapsed.bit_length()] += count

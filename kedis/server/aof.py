@@ -20,10 +20,17 @@ Faults, by policy:
 write fails      stop with exit code 1; what was not  the turn's writes are answered -MISCONF, and all later
                  written was not acknowledged         ones; the entries are kept and tried again ten times a
                                                       second, until all is well
-sync fails       the same                             -MISCONF until a whole new base and file of changes are
-                                                      written and synced: the kernel may have dropped pages
+nothing can be   the same                             -MISCONF until a whole new base and file of changes are
+recorded                                              written and synced
+sync fails       the same                             the same: the kernel may have dropped pages
 sync takes long  replies wait                         counted as aof_delayed_fsync from 2 seconds on
 ===============  ===================================  =======================================================
+
+A write fails by any exception, not only by an error of the disk: there may be no memory for what is to be written.
+What cannot be recorded is a change that the journal could not take, or an entry that cannot be encoded.
+
+No exception may leave a callback of the event loop: gevent ends the watch of a descriptor whose callback raises, and
+prints the traceback of every other each time.
 """
 
 from __future__ import annotations
@@ -39,9 +46,11 @@ from gevent.event import Event
 from kedis import errors
 from kedis.config import Config, SettingRefused
 from kedis.errors import CommandError
+from kedis.fault_log import FaultLog
 from kedis.persistence.aof import Aof
 from kedis.persistence.append_file import AppendFile
 from kedis.persistence.folder import AofError, Folder
+from kedis.persistence.reasons import reason_of
 from kedis.persistence.rewrite import Rewriter
 from kedis.persistence.unsynced import Unsynced
 from kedis.persistence.worker import Worker
@@ -59,7 +68,8 @@ _SYNC_INTERVAL = 1.0
 #: A sync that takes longer is counted as delayed.
 _PATIENCE_SECONDS = 2.0
 _RETRY_SECONDS = (1.0, 60.0)
-_LOG_INTERVAL = 30.0
+#: Failures are logged so often at most, and so often at most is written anew what may differ from memory.
+_LOG_INTERVAL = _DISTRUST_INTERVAL = 60.0
 #: A sync may be put off for the sake of clients that were just answered: as long as the last took and their requests
 #: will, about, but not longer than this.
 _LONGEST_GATHERING_NS = 1_000_000
@@ -93,7 +103,8 @@ class AofService:
         self._tick_timer = loop.timer(_TICK_SECONDS, _TICK_SECONDS, ref=False)
         self._worker = Worker()
         self._notice = loop.io(self._worker.notice_fd, _READABLE)
-        self._notice.start(self._worker.collect)
+        self._notice.start(self._collect)
+        self._faults = FaultLog(log)
         self._rewriter = Rewriter(
             self.aof, self._worker, on_end=self._rewrite_ended, on_sync_error=self._sync_of_rewrite_failed
         )
@@ -107,13 +118,17 @@ class AofService:
         self._sync_began = 0.0
         self._sync_counted = False
         self._write_failed = False
-        self._must_replace = False
+        self._must_replace = self._lost_meanwhile = False
         self._retry_at = 0.0
         self._retry_seconds = _RETRY_SECONDS[0]
         self._logged_at = -_LOG_INTERVAL
+        self._logged = False
+        self._distrusted = False
+        self._trust_at = -_DISTRUST_INTERVAL
         self._engine.persistence = self.aof
         self._engine.on_fault = self._distrust
         self._engine.config.subscribe("appendonly", self._turn_on_or_off)
+        self._engine.on_unrecorded = self._lost_record
 
     # -- start --------------------------------------------------------------------------------------------
 
@@ -194,13 +209,13 @@ class AofService:
         try:
             if file is not None:
                 self.aof.write()
-        except OSError as error:
-            log.critical("cannot write the append-only file at shutdown: %s", error.strerror)
+        except Exception as error:
+            log.critical("cannot write the append-only file at shutdown: %s", reason_of(error))
             return False
-        outcome: list[OSError | None] = []
+        outcome: list[Exception | None] = []
         ended = Event()
 
-        def done(result: Any, error: OSError | None) -> None:
+        def done(result: Any, error: Exception | None) -> None:
             outcome.append(error)
             ended.set()
 
@@ -210,17 +225,28 @@ class AofService:
             log.critical("the disk has not taken the data within the shutdown timeout")
             return False
         if outcome[0] is not None:
-            log.critical("cannot sync the append-only file at shutdown: %s", outcome[0].strerror)
+            log.critical("cannot sync the append-only file at shutdown: %s", reason_of(outcome[0]))
         return outcome[0] is None and not self._must_replace
 
     # -- turns --------------------------------------------------------------------------------------------
 
     def flush(self) -> bool:
         """Write what this turn has recorded; see :meth:`kedis.server.cycle.TurnJournal.flush`."""
+        try:
+            return self._flush()
+        except Exception as error:
+            self._faults.report("writing the append-only file", error)
+            self._on_write_error(error)
+            return not self._always
+
+    def _flush(self) -> bool:
         changed = self.aof.journal.entries or self.aof.unwritten
         if not self._always and not self._batch:
-            if changed and not self._write_failed:
-                self._write()
+            if changed:
+                if self._write_failed:
+                    self._refuse_turn()
+                else:
+                    self._write()
             return True
         if self._syncing:
             if not changed:
@@ -266,7 +292,7 @@ class AofService:
     def _write(self) -> bool:
         try:
             self.aof.write()
-        except OSError as error:
+        except Exception as error:
             self._on_write_error(error)
             return False
         self._engine.turn += 1
@@ -276,6 +302,7 @@ class AofService:
     def _begin_sync(self) -> None:
         file = self.aof.file
         assert file is not None  # something has just been written to it
+        self._worker.submit(lambda: _timed_sync(file), self._sync_ended)
         self._syncing = True
         self._unsynced = False
         self._sync_counted = False
@@ -284,15 +311,23 @@ class AofService:
         self.aof.count_group()
         if not self.aof.journal.entries:  # which would be counted as synced, too
             self._unsynced_keys.begin_sync()
-        self._worker.submit(lambda: _timed_sync(file), self._sync_ended)
 
-    def _sync_ended(self, nanoseconds: int | None, error: OSError | None) -> None:
+    def _collect(self) -> None:
+        """The worker has ended a job."""
+        try:
+            self._worker.collect()
+        except Exception as error:
+            self._engine.faults += 1
+            self._faults.report("what follows the work of the thread", error)
+            self._network.next_turn(self._collect)  # there may be more outcomes
+
+    def _sync_ended(self, nanoseconds: int | None, error: Exception | None) -> None:
         self._syncing = False
         self.aof.aof_pending_bio_fsync = 0
-        if error is not None:
+        if nanoseconds is None:
             self.aof.fsync_errors += 1
-            self._on_sync_error(error)
-        elif nanoseconds is not None:
+            self._on_sync_error(error if error is not None else OSError("no outcome"))
+        else:
             self.aof.count_sync(nanoseconds)
             self._unsynced_keys.end_sync()
             self._plan_gathering(nanoseconds)
@@ -307,11 +342,18 @@ class AofService:
 
     def _tick(self) -> None:
         """Ten times a second: what does not belong to any client's turn."""
+        try:
+            self._look_after()
+        except Exception as error:
+            self._engine.faults += 1
+            self._faults.report("the upkeep of the append-only file", error)
+
+    def _look_after(self) -> None:
         now = time.monotonic()
         self._rewriter.poll()
         if self._cycle.halted:
             return
-        if self._write_failed and self._write():
+        if self._write_failed and not self._must_replace and self._write():
             self._write_failed = False
             self._recover()
         self._care_for_syncs(now)
@@ -341,32 +383,62 @@ class AofService:
                 self._rewriter.start(afresh=True)
         elif aof.aof_rewrite_scheduled:
             self._rewriter.start()
+        elif self._distrusted and now >= self._trust_at:
+            self._distrusted = False
+            self._trust_at = now + _DISTRUST_INTERVAL
+            self._rewriter.start()
         elif aof.state == "on" and aof.wants_rewrite() and self._rewriter.may_start_by_itself:
             log.info("the append-only file has grown to %d bytes", aof.aof_current_size)
             self._rewriter.start()
 
     # -- faults -------------------------------------------------------------------------------------------
 
-    def _on_write_error(self, error: OSError) -> None:
-        reason = error.strerror or str(error)
+    def _on_write_error(self, error: BaseException) -> None:
+        """What was recorded could not be written; it is kept."""
+        if not isinstance(error, (OSError, MemoryError)):  # another attempt would end as this one
+            self._faults.report("encoding the append-only file", error)
+            self._must_replace = True
+        reason = reason_of(error)
         if self._always:
             self._stop_at_once(f"cannot write the append-only file: {reason}")
             return
         self._refuse_writes(reason)
         if not self._write_failed:
             self._write_failed = True
-            refusal = CommandError(errors.aof_write_error(reason))
-            for connection in self._cycle.waiting:
-                if connection.session.wrote_in_turn == self._engine.turn:
-                    connection.session.refuse_replies(refusal)
-            self._engine.turn += 1
+            self._refuse_turn()
 
-    def _sync_of_rewrite_failed(self, error: OSError) -> None:
+    def _refuse_turn(self) -> None:
+        """What this turn has written is not in the file: say so to those who have written it."""
+        turn = self._engine.turn
+        self._engine.turn += 1
+        refusal = CommandError(self._engine.admission.write_error or errors.INTERNAL)
+        for connection in self._cycle.waiting:
+            session = connection.session
+            if session.wrote_in_turn == turn:
+                try:
+                    session.refuse_replies(refusal)
+                except Exception:  # then nothing is said: what is there is not true
+                    session.out.clear()
+                    connection.give_up()
+
+    def _lost_record(self, error: BaseException) -> None:
+        """A change was made that is not in the journal: nothing may be acknowledged that builds on it."""
+        if self.aof.state == "off":
+            return
+        reason = reason_of(error)
+        if self._always:
+            self._stop_at_once(f"cannot record a change in the append-only file: {reason}")
+            return
+        self._must_replace = self._write_failed = True
+        self._lost_meanwhile = self.aof.aof_rewrite_in_progress  # whose base may be without it
+        self._refuse_writes(reason)
+
+    def _sync_of_rewrite_failed(self, error: Exception) -> None:
         self.aof.fsync_errors += 1
         self._on_sync_error(error)
 
-    def _on_sync_error(self, error: OSError) -> None:
-        reason = error.strerror or str(error)
+    def _on_sync_error(self, error: Exception) -> None:
+        reason = reason_of(error)
         if self._always:
             self._stop_at_once(f"cannot sync the append-only file: {reason}")
             return
@@ -379,6 +451,7 @@ class AofService:
         now = time.monotonic()
         if now - self._logged_at >= _LOG_INTERVAL:
             self._logged_at = now
+            self._logged = True
             log.error("writing the append-only file failed: %s; writes are refused until it succeeds", reason)
 
     def _recover(self) -> None:
@@ -387,21 +460,22 @@ class AofService:
             return
         self.aof.aof_last_write_status = "ok"
         self._engine.admission.set_write_error(None)
-        self._logged_at = -_LOG_INTERVAL
-        log.warning("the append-only file can be written again; writes are accepted")
+        if self._logged:  # a disk that comes and goes ten times a second must not fill the log
+            self._logged = False
+            log.warning("the append-only file can be written again; writes are accepted")
 
     def _stop_at_once(self, text: str) -> None:
-        log.critical("%s: stopping, so that nothing is acknowledged that could be lost", text)
         self._cycle.halt()
+        log.critical("%s: stopping, so that nothing is acknowledged that could be lost", text)
         self._on_fatal()
 
     def _distrust(self, changed: bool) -> None:
         """An internal error struck after a change: file and memory may differ, so write it anew from memory."""
         if changed and self.aof.state == "on":
-            log.critical(
+            self._distrusted = True
+            self._faults.announce(
                 "an internal error may have left a change unrecorded: rewriting the append-only file"
             )
-            self.aof.aof_rewrite_scheduled = True
 
     # -- rewriting, and turning on and off ----------------------------------------------------------------
 
@@ -414,7 +488,9 @@ class AofService:
     def _rewrite_ended(self, failure: str | None) -> None:
         if failure is None:
             self._retry_seconds = _RETRY_SECONDS[0]
-            if self._must_replace and self._rewriter.afresh:
+            if self._lost_meanwhile:
+                self._lost_meanwhile = False
+            elif self._must_replace and self._rewriter.afresh:
                 self._must_replace = self._write_failed = False
                 self._recover()
         else:
@@ -457,8 +533,8 @@ class AofService:
             self.aof.write()
             if file is not None:
                 file.sync()
-        except OSError as error:
-            log.error("cannot write the append-only file before it is turned off: %s", error.strerror)
+        except Exception as error:
+            log.error("cannot write the append-only file before it is turned off: %s", reason_of(error))
         self.aof.file = None
         self.aof.close()
         if file is not None:  # behind the sync that may wait in the thread: of a closed file it would fail

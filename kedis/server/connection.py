@@ -133,6 +133,9 @@ class Connection(Sender):
                     self._run(problem.commands)
                     self._fail(problem)
                     continue
+                except MemoryError:
+                    self._fail(parser.give_up())
+                    continue
                 if not commands:
                     self._check_query_buffer()
                     continue
@@ -194,7 +197,7 @@ class Connection(Sender):
         self._check_query_buffer()
 
     def _fail(self, problem: ProtocolError) -> None:
-        """The bytes were no RESP: tell the client, then close."""
+        """The bytes were no RESP, or cannot be held: tell the client, then close."""
         if not self.closed and not self.session.close_after_reply:
             self.session.encode(problem)
             self.session.close_after_reply = True

@@ -14,6 +14,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from kedis.fault_log import FaultLog
 from kedis.observability.turns import TurnFigures
 
 if TYPE_CHECKING:
@@ -54,6 +55,10 @@ class Cycle:
         #: Those whose replies show nothing that is not durable: they wait for no journal.
         self.durable: list[Connection] = []
         self.turns = 0
+        #: Exceptions that turns have ended with, and since when every turn has; 0 when the last has ended well.
+        self.faults = 0
+        self.failing_since_ns = 0
+        self._fault_log = FaultLog(log)
         self.halted = False
         #: Called once, at the end of this turn, before the journal is written and replies are sent.
         self.at_end: list[Callable[[], None]] = []
@@ -69,20 +74,45 @@ class Cycle:
         self._watcher.close()
 
     def _end_of_turn(self) -> None:
+        """A callback of the loop: nothing is raised, whoever of the participants does."""
         self.turns += 1
-        while self.at_end:
-            self.at_end.pop()()
-        if self.durable:
-            self._release_durable()
-        if self.journal is not None and not self.journal.flush():
+        try:
+            if self.at_end:
+                self._run_at_end()
+            if self.durable:
+                self._release_durable()
+            if self.journal is not None and not self.journal.flush():
+                if self.figures.began_ns:
+                    self.figures.hold(len(self.waiting), self._clock())
+                self.failing_since_ns = 0
+                return  # held back until what they saw is durable
+            replied = len(self.waiting)
+            if replied:
+                self.release()
             if self.figures.began_ns:
-                self.figures.hold(len(self.waiting), self._clock())
-            return  # held back until what they saw is durable
-        replied = len(self.waiting)
-        if replied:
-            self.release()
-        if self.figures.began_ns:
-            self.figures.end_turn(self._clock(), replied)
+                self.figures.end_turn(self._clock(), replied)
+            self.failing_since_ns = 0
+        except Exception as error:
+            self._give_turn_up(error)
+
+    def _run_at_end(self) -> None:
+        while self.at_end:
+            callback = self.at_end.pop()
+            try:
+                callback()
+            except Exception as error:
+                self.faults += 1
+                self._fault_log.report("the end of a turn", error)
+
+    def _give_turn_up(self, error: Exception) -> None:
+        """Whether the journal has what this turn changed is not known: those who wait get no answer, but an end."""
+        self.faults += 1
+        self.failing_since_ns = self.failing_since_ns or self._clock()
+        self._fault_log.report("the end of a turn", error)
+        self.figures.began_ns = 0
+        waiting, self.waiting = self.waiting, []
+        for connection in waiting:
+            connection.give_up()
 
     def halt(self) -> None:
         """Send nothing any more, ever: what was answered would not be true."""
@@ -93,12 +123,16 @@ class Cycle:
 
     def seal(self, batch: list[Connection]) -> None:
         """Move all waiting connections to ``batch``, their replies of up to now apart from later ones."""
-        waiting, self.waiting = self.waiting, []
-        self.figures.seal(len(waiting), self._clock())
+        waiting = self.waiting
+        batch += waiting
+        self.waiting = []
         for connection in waiting:
             connection.queued = False
-            connection.seal()
-        batch += waiting
+            try:
+                connection.seal()
+            except Exception as error:
+                connection.give_up(error)
+        self.figures.seal(len(waiting), self._clock())
 
     def send_sealed(self, batch: list[Connection]) -> None:
         """Send the sealed replies of ``batch``, which have become durable, and empty it."""
@@ -108,8 +142,8 @@ class Cycle:
         for connection in batch:
             try:
                 connection.send(connection.sealed)
-            except Exception:
-                _give_up(connection)
+            except Exception as error:
+                connection.give_up(error)
         batch.clear()
         self.figures.sent(sealed, self._clock())
 
@@ -137,11 +171,5 @@ class Cycle:
             connection.queued = False
             try:
                 connection.send()
-            except Exception:
-                _give_up(connection)
-
-
-def _give_up(connection: Connection) -> None:
-    """Sending failed, for want of memory, say; the others must not go without their replies."""
-    log.exception("cannot send to client %s", connection.session.address)
-    connection.close()
+            except Exception as error:
+                connection.give_up(error)

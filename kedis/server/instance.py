@@ -96,9 +96,9 @@ class Instance:
 
     def _fail(self) -> None:
         """Stop with exit code 1: the disk has failed, and nothing may be answered any more."""
-        for connection in list(self.network.connections):
-            connection.close()
         self.request_stop(1)
+        for connection in list(self.network.connections):
+            connection.give_up()
 
     def _rewrite_config(self) -> None:
         """CONFIG REWRITE.  Everybody waits for the disk, as in Redis: it is a few milliseconds, asked for by hand."""

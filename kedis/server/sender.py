@@ -11,11 +11,14 @@ import socket
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from kedis.fault_log import FaultLog
+
 if TYPE_CHECKING:
     from kedis.server.server import NetworkServer
     from kedis.session import Session
 
 log = logging.getLogger("kedis.server")
+_faults = FaultLog(log)
 
 #: Replies that a client which has not authenticated may leave unread, in bytes.
 UNAUTHENTICATED_OUTPUT_LIMIT = 64 * 1024
@@ -70,6 +73,16 @@ class Sender:
     def close(self) -> None:
         """End the connection at once: the whole of it does that."""
         raise NotImplementedError
+
+    def give_up(self, error: Exception | None = None) -> None:
+        """Serving the client has failed, for want of memory, say: end the connection, and nothing else."""
+        if error is not None:
+            self.server.engine.faults += 1
+            _faults.report("sending to a client", error)
+        try:
+            self.close()
+        except Exception as problem:
+            _faults.report("closing a client", problem)
 
     def seal(self) -> None:
         """Set the replies of up to now apart: they may be sent earlier than what comes after them."""
@@ -128,7 +141,7 @@ class Sender:
     def _start_writing(self) -> None:
         if self._write_watcher is None and not self.closed:
             self._write_watcher = self._hub.loop.io(self.fd, _WRITE)
-            self._write_watcher.start(self._write_more)
+            self._write_watcher.start(self._writable)
             self.server.slow_readers.add(self)
 
     def _stop_writing(self) -> None:
@@ -138,8 +151,15 @@ class Sender:
             self._write_watcher = None
             self.server.slow_readers.discard(self)
 
+    def _writable(self) -> None:
+        """The socket is writable again.  (An exception would end the watch, and the client would wait for ever.)"""
+        try:
+            self._write_more()
+        except Exception as error:
+            self.give_up(error)
+
     def _write_more(self) -> None:
-        """The socket is writable again."""
+        """Send what is kept, as far as the kernel takes it."""
         budget = _BURST
         while self.unsent and budget > 0:
             chunk = self._next_chunk()

@@ -22,6 +22,7 @@ import gevent
 from kedis import errors
 from kedis.config import Config, SettingRefused
 from kedis.engine import Engine
+from kedis.fault_log import FaultLog
 from kedis.server.connection import Connection
 from kedis.server.cycle import Cycle
 from kedis.server.listener import Listener
@@ -71,6 +72,7 @@ class NetworkServer:
         self._turn_timer = self.hub.loop.timer(0.0)
         self._deadline_timer: Any = None
         self._evicting = False
+        self._faults = FaultLog(log)
         self._periodic: gevent.Greenlet | None = None
         engine.admission.on_unpause = self._wake_paused
         engine.admission.on_browser = self._refuse_browser
@@ -249,9 +251,8 @@ class NetworkServer:
             self.connections.add(connection)
             try:
                 connection.serve()
-            except Exception:
-                self.engine.faults += 1
-                log.exception("internal error; closing client %s", connection.session.address)
+            except Exception as error:
+                self.report("serving a client, which is closed", error)
 
     def _refuse(self, sock: socket.socket) -> None:
         self.rejected_connections += 1
@@ -309,7 +310,15 @@ class NetworkServer:
     def _run_next_turn(self) -> None:
         callbacks, self._next_turn = self._next_turn, []
         for callback in callbacks:
-            callback()
+            try:
+                callback()
+            except Exception as error:  # somebody else waits for the next one
+                self.report("a turn of the event loop", error)
+
+    def report(self, place: str, error: Exception) -> None:
+        """Count and log an exception that nobody expects, once a minute for each place."""
+        self.engine.faults += 1
+        self._faults.report(place, error)
 
     def _wake_paused(self) -> None:
         for callback in list(self.paused.values()):
@@ -326,7 +335,10 @@ class NetworkServer:
 
     def _deadline_reached(self) -> None:
         blocking = self.engine.blocking
-        blocking.expire()
+        try:
+            blocking.expire()
+        except Exception as error:  # the others' time will be up, too
+            self.report("answering a blocked client", error)
         if blocking.next_deadline_ns is None:
             self._stop_deadline_timer()
         else:
@@ -349,9 +361,8 @@ class NetworkServer:
             self.cycle.figures.lags.add(int((time.perf_counter() - began - interval) * 1e9))
             try:
                 self._look_after(interval)
-            except Exception:
-                self.engine.faults += 1
-                log.exception("internal error in the periodic work")
+            except Exception as error:
+                self.report("the periodic work", error)
 
     def _look_after(self, interval: float) -> None:
         """One round: expiry, freeing, idle clients and those that do not read, the end of a pause."""

@@ -17,6 +17,7 @@ class Waiter:
     def __init__(self) -> None:
         self.queued = True
         self.sent = 0
+        self.given_up = False
 
     def send(self) -> None:
         assert not self.queued
@@ -24,6 +25,19 @@ class Waiter:
 
     def seal(self) -> None:
         self.sent = -1
+
+    def give_up(self, error: Exception | None = None) -> None:
+        self.given_up = True
+
+
+class Poor(Waiter):
+    """One whose replies no memory is there for."""
+
+    def send(self) -> None:
+        raise MemoryError
+
+    def seal(self) -> None:
+        raise MemoryError
 
 
 class Holding:
@@ -36,6 +50,17 @@ class Holding:
 
     def flush(self) -> bool:
         return False
+
+
+class Failing(Holding):
+    """A journal that raises until ``error`` is None, and then lets everybody go."""
+
+    error: Exception | None = MemoryError()
+
+    def flush(self) -> bool:
+        if self.error is not None:
+            raise self.error
+        return True
 
 
 @pytest.fixture
@@ -79,3 +104,52 @@ def test_nothing_is_sent_after_a_halt(cycle: Cycle) -> None:
     cycle._end_of_turn()
     cycle.release()
     assert free.sent == 0
+
+
+@pytest.mark.skipif(COMPILED, reason="a compiled class takes no stand-in")
+def test_a_journal_that_raises_ends_nothing_but_those_who_wait(
+    cycle: Cycle, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody is answered with what may not be written, nobody waits for ever, and the log says so once."""
+    cycle.journal = journal = Failing()
+    for number in range(1000):
+        waiter = Waiter()
+        cycle.waiting.append(waiter)  # type: ignore[arg-type]
+        cycle.figures.began_ns = 1
+        cycle._end_of_turn()
+        assert (waiter.sent, waiter.given_up, cycle.faults) == (0, True, number + 1)
+        assert not cycle.waiting and cycle.figures.began_ns == 0 and cycle.failing_since_ns == 5
+    assert len(caplog.records) == 1
+    journal.error = None
+    waiter = Waiter()
+    cycle.waiting.append(waiter)  # type: ignore[arg-type]
+    cycle._end_of_turn()
+    assert (waiter.sent, waiter.given_up, cycle.failing_since_ns) == (1, False, 0)
+
+
+@pytest.mark.skipif(COMPILED, reason="a compiled class takes no stand-in")
+def test_what_is_called_at_the_end_of_a_turn_may_raise(cycle: Cycle) -> None:
+    cycle.journal = None
+    waiter = Waiter()
+    called: list[int] = []
+    cycle.waiting.append(waiter)  # type: ignore[arg-type]
+    cycle.at_end += [lambda: called.append(1), lambda: 1 // 0 and None, lambda: called.append(2)]
+    cycle._end_of_turn()
+    assert called == [2, 1] and waiter.sent == 1 and cycle.faults == 1
+
+
+@pytest.mark.skipif(COMPILED, reason="a compiled class takes no stand-in")
+def test_one_client_that_cannot_be_sent_to_is_ended_alone(cycle: Cycle) -> None:
+    cycle.journal = None
+    for step in ("release", "seal"):
+        before, poor, after = Waiter(), Poor(), Waiter()
+        cycle.waiting += [before, poor, after]  # type: ignore[list-item]
+        if step == "seal":
+            batch: list[Any] = []
+            cycle.seal(batch)
+            assert batch == [before, poor, after]
+        else:
+            cycle._end_of_turn()
+        assert abs(before.sent) == abs(after.sent) == 1
+        assert (before.given_up, poor.given_up, after.given_up) == (False, True, False)
+        assert not any(each.queued for each in (before, poor, after))
