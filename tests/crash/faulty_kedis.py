@@ -1,7 +1,7 @@
 """A Kedis in which writing the append-only file raises what a test says, for as long as it says so.
 
 Run as ``python -m tests.crash.faulty_kedis FLAGS``.  The file named by ``KEDIS_FAULT`` holds, while it is there, a line
-``CALL EXCEPTION``: ``write`` or ``sync``, and the name of a built-in exception.
+``CALL EXCEPTION``: ``write`` or ``sync``, and the name of a built-in exception, or ``hang``.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import builtins
 import errno
 import os
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +26,10 @@ def strike(call: str) -> None:
     except FileNotFoundError:
         return
     if call == struck:
+        if exception == "hang":
+            while os.path.exists(FAULT):
+                time.sleep(0.01)
+            return
         if exception == "OSError":
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         raise getattr(builtins, exception)

@@ -180,6 +180,19 @@ def test_sigterm_while_writing_fails(directory: Path, healed: bool) -> None:
     assert strings(load(directory)[0])[b"a"] == b"1"
 
 
+def test_who_waits_for_the_disk_is_not_ready(directory: Path) -> None:
+    kedis = Faulty(directory, "--appendfsync", "always")
+    wire = kedis.connect(SECONDS)
+    assert wire.call("SET", "a", 1) == b"OK" and kedis.readiness()[0] == 200
+    kedis.strike("sync", "hang")
+    wire.send("SET", "b", 1)
+    wait_for(lambda: kedis.readiness()[0] == 503)
+    assert "replies have been waiting for the disk" in kedis.readiness()[1]
+    kedis.heal()
+    assert wire.receive() == b"OK"
+    assert kedis.readiness()[0] == 200
+
+
 LIMITED = """
 import resource, runpy, kedis.cli.server
 size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
