@@ -32,6 +32,7 @@ HOT = [
     "kedis/persistence/journal.py",
     "kedis/persistence/unsynced.py",
     "kedis/resp/clean_requests.py",
+    "kedis/resp/long_replies.py",
     "kedis/resp/replies.py",
     "kedis/resp/requests.py",
     "kedis/server/aof.py",

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from kedis.commands.secrets import REDACTED, secret_positions
 from kedis.commands.table import Command, Flag, Handler
 from kedis.errors import CommandError
+from kedis.resp.long_replies import Chunk
 from kedis.resp.values import NO_REPLY, NoReply
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def _answer(engine: Engine, command: Command, ctx: Session, argv: Sequence[bytes
     except CommandError as error:
         engine.fail(ctx, command, error)
         return
-    chunks: list[bytes] = []
+    chunks: list[Chunk] = []
     ctx.encoders[type(value)](value, chunks.append)
     for chunk in chunks:
         ctx.append(chunk)

@@ -27,6 +27,7 @@ from kedis.errors import ProtocolError
 from kedis.observability.observer import Observer
 from kedis.persistence.embedded import EmbeddedAof
 from kedis.persistence.saver import Saver
+from kedis.resp.long_replies import wire_of
 from kedis.resp.requests import RequestParser
 from kedis.session import Buffers, Session
 from kedis.store.expiry import ActiveExpiry
@@ -156,7 +157,7 @@ class EngineSocket:
             self._waiting = commands[done:]
 
     def _take_replies(self) -> None:
-        self._replies += b"".join(self.session.out)
+        self._replies += wire_of(self.session.out)
         self.session.out.clear()
         if self.session.close_after_reply:
             self.close()

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import hiredis
 
 from kedis.errors import CommandError
+from kedis.resp.long_replies import RESP2_IN_PARTS, RESP3_IN_PARTS, Chunk, wire_of
 from kedis.resp.replies import RESP2, RESP3
 from kedis.resp.values import Push
 
@@ -68,12 +69,16 @@ class Transport(Protocol):
         """
 
 
-def _discard(_chunk: bytes) -> None:
+def _discard(_chunk: Chunk) -> None:
     """Stand in for ``append`` while the client wants no replies (CLIENT REPLY OFF)."""
 
 
 class Session:
-    """One client: identity, selected database, protocol, transaction and reply state."""
+    """One client: identity, selected database, protocol, transaction and reply state.
+
+    Args:
+        in_parts: whether ``out`` may get long replies (:mod:`kedis.resp.long_replies`) beside bytes.
+    """
 
     __slots__ = (
         "address",
@@ -89,6 +94,7 @@ class Session:
         "engine",
         "guarded",
         "id",
+        "in_parts",
         "last_command",
         "last_interaction_ns",
         "lib_name",
@@ -112,7 +118,15 @@ class Session:
         "wrote_in_turn",
     )
 
-    def __init__(self, engine: Engine, transport: Transport, *, address: str = "", local_address: str = ""):
+    def __init__(
+        self,
+        engine: Engine,
+        transport: Transport,
+        *,
+        address: str = "",
+        local_address: str = "",
+        in_parts: bool = False,
+    ):
         self.engine = engine
         self.transport = transport
         self.address = address
@@ -120,8 +134,9 @@ class Session:
         self.id = engine.next_session_id()
         self.created_ns = self.last_interaction_ns = engine.clock()
         self.last_command: Command | None = None
-        self.out: list[bytes] = []
-        self.append: Callable[[bytes], None] = self.out.append
+        self.in_parts = in_parts
+        self.out: list[Chunk] = []
+        self.append: Callable[[Chunk], None] = self.out.append
         self.lib_name = b""
         self.lib_version = b""
         self.no_evict = False
@@ -156,7 +171,10 @@ class Session:
     def speak(self, protocol: int) -> None:
         """Switch to RESP ``protocol`` (2 or 3)."""
         self.resp = protocol
-        self.encoders = RESP3 if protocol == 3 else RESP2
+        if self.in_parts:
+            self.encoders = RESP3_IN_PARTS if protocol == 3 else RESP2_IN_PARTS
+        else:
+            self.encoders = RESP3 if protocol == 3 else RESP2
 
     def encode(self, value: Any) -> None:
         """Append ``value`` to the replies, in the client's protocol."""
@@ -175,7 +193,7 @@ class Session:
         if not self.out or self in self.engine.monitors or (self.subscriptions and self.resp == 2):
             return
         reader = hiredis.Reader(notEnoughData=self)
-        reader.feed(b"".join(self.out))
+        reader.feed(wire_of(self.out))
         values = list(iter(reader.gets, self))
         self.out.clear()
         for value in values:

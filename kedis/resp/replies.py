@@ -43,12 +43,14 @@ from kedis.resp.values import (
     Pairs,
     Push,
     Raw,
+    Scored,
     SimpleString,
     Verbatim,
     flat_pairs,
 )
 
-Append = Callable[[bytes], object]
+#: Takes each chunk of bytes, or a long reply where the table makes such (:mod:`kedis.resp.long_replies`).
+Append = Callable[[Any], object]
 Encoder = Callable[[Any, Append], None]
 
 # Formatting a header costs 200 ns, picking it from a tuple 25 ns.
@@ -56,6 +58,8 @@ _BULK_HEADERS = tuple(b"$%d\r\n" % length for length in range(1024))
 _INTEGERS = tuple(b":%d\r\n" % number for number in range(1024))
 # A bigger string goes out as chunks of its own, so that it is not copied into a bulk first.
 _COPY_LIMIT = 16 * 1024
+# Elements of a long reply are joined up to this size.
+_RUN_LIMIT = 1024 * 1024
 
 _BULKS = frozenset((bytes, type(None)))
 _ONE_LINE = str.maketrans("\r\n\0", "   ")
@@ -120,7 +124,8 @@ def encode_short_command(argv: Sequence[bytes | bytearray]) -> bytes:
 # ---------------------------------------------------------------- scalars, the same in both protocols
 
 
-def _encode_bytes(value: bytes, append: Append) -> None:
+def encode_bytes(value: bytes, append: Append) -> None:
+    """Append a bulk string."""
     length = len(value)
     if length < 1024:
         append(_BULK_HEADERS[length] + value + b"\r\n")
@@ -133,7 +138,7 @@ def _encode_bytes(value: bytes, append: Append) -> None:
 
 
 def _encode_bytearray(value: bytearray, append: Append) -> None:
-    _encode_bytes(bytes(value), append)  # a copy: the value may change before it is sent
+    encode_bytes(bytes(value), append)  # a copy: the value may change before it is sent
 
 
 def _encode_int(value: int, append: Append) -> None:
@@ -182,11 +187,11 @@ def _encode_null_array2(_value: NullArray, append: Append) -> None:
 
 
 def _encode_verbatim2(value: Verbatim, append: Append) -> None:
-    _encode_bytes(value.text, append)
+    encode_bytes(value.text, append)
 
 
 def _encode_big_number2(value: BigNumber, append: Append) -> None:
-    _encode_bytes(b"%d" % value, append)
+    encode_bytes(b"%d" % value, append)
 
 
 # ---------------------------------------------------------------- scalars, RESP3
@@ -248,7 +253,23 @@ def _encode_elements(header: bytes, elements: Iterable[Any], append: Append, enc
         encoders[type(element)](element, append)
 
 
-def _encode_array(header: bytes, elements: Sequence[Any], append: Append, encoders: Encoders) -> None:
+def encode_run(elements: Sequence[Any], encoders: Encoders) -> list[bytes | memoryview]:
+    """The elements one behind the other; long strings among them stand alone and are not copied.  O(N).
+
+    Raises:
+        TypeError: an element is of a type that has no reply.
+    """
+    try:
+        body = [_BULK_HEADERS[len(element)] + element for element in elements]
+        body.append(b"")
+        return [b"\r\n".join(body)]
+    except (IndexError, TypeError):  # not all of them are short strings
+        chunks: list[bytes | memoryview] = []
+        _encode_elements(b"", elements, chunks.append, encoders)
+        return [b"".join(chunks)] if sum(map(len, chunks)) <= _RUN_LIMIT else chunks
+
+
+def encode_array(header: bytes, elements: Sequence[Any], append: Append, encoders: Encoders) -> None:
     """Append an aggregate, trying first whether its elements are all bytes, which most are.
 
     Looking at the last one, too, spares ``[member, score]`` and ``[cursor, list]`` two failed attempts: 3 us.
@@ -271,38 +292,64 @@ def _add_aggregates(encoders: Encoders) -> None:
     """Register the encoders of the types that look the same in both protocols around their elements."""
 
     def encode_list(value: Sequence[Any], append: Append) -> None:
-        _encode_array(b"*%d\r\n" % len(value), value, append, encoders)
+        encode_array(b"*%d\r\n" % len(value), value, append, encoders)
 
     def encode_deque(value: deque[Any], append: Append) -> None:
-        _encode_array(b"*%d\r\n" % len(value), list(value), append, encoders)
+        encode_array(b"*%d\r\n" % len(value), list(value), append, encoders)
 
     encoders[list] = encoders[tuple] = encode_list
     encoders[deque] = encode_deque
 
 
 def _encode_dict2(value: dict[Any, Any], append: Append) -> None:
-    _encode_array(b"*%d\r\n" % (2 * len(value)), flat_pairs(value.items()), append, RESP2)
+    encode_array(b"*%d\r\n" % (2 * len(value)), flat_pairs(value.items()), append, RESP2)
 
 
 def _encode_dict3(value: dict[Any, Any], append: Append) -> None:
-    _encode_array(b"%%%d\r\n" % len(value), flat_pairs(value.items()), append, RESP3)
+    encode_array(b"%%%d\r\n" % len(value), flat_pairs(value.items()), append, RESP3)
 
 
 def _encode_set2(value: Iterable[Any], append: Append) -> None:
     elements = list(value)
-    _encode_array(b"*%d\r\n" % len(elements), elements, append, RESP2)
+    encode_array(b"*%d\r\n" % len(elements), elements, append, RESP2)
 
 
 def _encode_set3(value: Iterable[Any], append: Append) -> None:
     elements = list(value)
-    _encode_array(b"~%d\r\n" % len(elements), elements, append, RESP3)
+    encode_array(b"~%d\r\n" % len(elements), elements, append, RESP3)
 
 
 def _encode_pairs2(value: Pairs, append: Append) -> None:
     flat = flat_pairs(value)
     if value and type(value[0][1]) is float:  # members with scores: all of them are
         flat[1::2] = map(format_double, flat[1::2])
-    _encode_array(b"*%d\r\n" % len(flat), flat, append, RESP2)
+    encode_array(b"*%d\r\n" % len(flat), flat, append, RESP2)
+
+
+def flat_scores(members: Sequence[bytes], scores: Sequence[float]) -> bytes:
+    """Members with their scores after them, as RESP2 prints them.  O(N)."""
+    flat: list[bytes] = [b""] * (2 * len(members))
+    flat[::2] = members
+    flat[1::2] = map(format_double, scores)
+    return _array_of_bulks(b"", flat)
+
+
+def nested_scores(members: Sequence[bytes], scores: Sequence[float]) -> bytes:
+    """Arrays of a member and its score, as RESP3 prints them.  O(N)."""
+    return b"".join(
+        [
+            b"*2\r\n$%d\r\n%b\r\n,%.17g\r\n" % (len(member), member, score)
+            for member, score in zip(members, scores, strict=True)
+        ]
+    )
+
+
+def _encode_scored2(value: Scored, append: Append) -> None:
+    append(b"*%d\r\n" % (2 * len(value)) + flat_scores(value.members, value.scores))
+
+
+def _encode_scored3(value: Scored, append: Append) -> None:
+    append(b"*%d\r\n" % len(value) + nested_scores(value.members, value.scores))
 
 
 def _encode_pairs3(value: Pairs, append: Append) -> None:
@@ -314,7 +361,7 @@ def _encode_pairs3(value: Pairs, append: Append) -> None:
 
 
 def _encode_push3(value: Push, append: Append) -> None:
-    _encode_array(b">%d\r\n" % len(value), value, append, RESP3)
+    encode_array(b">%d\r\n" % len(value), value, append, RESP3)
 
 
 def _encode_attribute2(value: Attribute, append: Append) -> None:
@@ -328,7 +375,7 @@ def _encode_attribute3(value: Attribute, append: Append) -> None:
 
 
 _SHARED: dict[type, Encoder] = {
-    bytes: _encode_bytes,
+    bytes: encode_bytes,
     bytearray: _encode_bytearray,
     int: _encode_int,
     SimpleString: _encode_wire,
@@ -351,6 +398,7 @@ RESP2.update(
         set: _encode_set2,
         frozenset: _encode_set2,
         Pairs: _encode_pairs2,
+        Scored: _encode_scored2,
         Attribute: _encode_attribute2,
     }
 )
@@ -370,6 +418,7 @@ RESP3.update(
         frozenset: _encode_set3,
         OrderedSet: _encode_set3,
         Pairs: _encode_pairs3,
+        Scored: _encode_scored3,
         Push: _encode_push3,
         Attribute: _encode_attribute3,
     }

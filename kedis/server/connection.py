@@ -76,7 +76,7 @@ class Connection(Sender):
 
     def __init__(self, server: NetworkServer, sock: socket.socket, address: str, local_address: str) -> None:
         self.kind = "unix" if sock.family == socket.AF_UNIX else "tcp"
-        session = Session(server.engine, self, address=address, local_address=local_address)
+        session = Session(server.engine, self, address=address, local_address=local_address, in_parts=True)
         super().__init__(server, sock, session)
         config = server.engine.config
         self.parser = RequestParser(max_bulk_length=config.proto_max_bulk_len)
@@ -352,6 +352,7 @@ class Connection(Sender):
         self._stop_writing()
         self.unsent.clear()
         self.unsent_bytes = 0
+        self._long.clear()
         self.sealed.clear()
         self.session.out.clear()
         self.server.engine.disconnect(self.session)

@@ -2,6 +2,9 @@
 
 Sending is done by the cycle, once per turn.  What the kernel does not take is kept and sent as the socket becomes
 writable; a client that lets it grow past its limit is cut off.
+
+A long reply (:mod:`kedis.resp.long_replies`) is kept as it is, and its parts are encoded one at a time, when the
+kernel has taken what stands before: a turn of the loop sends ``_BURST`` of it, and the memory for it is that of a part.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from kedis.fault_log import FaultLog
+from kedis.resp.long_replies import Chunk, LongReply
 
 if TYPE_CHECKING:
     from kedis.server.server import NetworkServer
@@ -27,9 +31,9 @@ UNAUTHENTICATED_OUTPUT_LIMIT = 64 * 1024
 _JOIN_LIMIT = 256 * 1024
 #: Chunks of a smaller average size are joined in any case.
 _SMALL_CHUNK = 1024
-#: What is sent at most in one go to a client that was slow, so that one reader cannot hold the loop; and of that in one
-#: system call, in bytes.
-_BURST = 1024 * 1024
+#: What is sent at most in one go of what is long or has waited, so that one reader cannot hold the loop (scores take
+#: 10 ms to encode that much); and of that in one system call, in bytes.
+_BURST = 256 * 1024
 _PIECE = 64 * 1024
 _WRITE = 2
 
@@ -38,7 +42,7 @@ class Sender:
     """Sends the replies of ``session`` through ``sock``.
 
     Attributes:
-        unsent: what the kernel has not taken, ``unsent_bytes`` in all.
+        unsent: what the kernel has not taken, in order; ``unsent_bytes`` of it are bytes already.
         sealed: replies that wait for the sync under way; later ones are in ``session.out``.
         closed: nothing is sent any more.
     """
@@ -46,6 +50,7 @@ class Sender:
     __slots__ = (
         "_hub",
         "_limit_since_ns",
+        "_long",
         "_write_watcher",
         "closed",
         "fd",
@@ -62,9 +67,10 @@ class Sender:
         self.sock = sock
         self.fd = sock.fileno()
         self.session = session
-        self.unsent: deque[bytes | memoryview] = deque()
+        self.unsent: deque[bytes | memoryview | LongReply] = deque()
         self.unsent_bytes = 0
-        self.sealed: list[bytes] = []
+        self._long: deque[LongReply] = deque()  # those in `unsent`
+        self.sealed: list[Chunk] = []
         self.closed = False
         self._limit_since_ns = 0
         self._hub = server.hub
@@ -90,7 +96,7 @@ class Sender:
         self.sealed += out
         out.clear()
 
-    def send(self, chunks: list[bytes] | None = None) -> None:
+    def send(self, chunks: list[Chunk] | None = None) -> None:
         """Send what is waiting, or ``chunks``, as far as the kernel takes it, and empty it.  Called by the cycle."""
         if self.closed:
             return
@@ -98,10 +104,10 @@ class Sender:
         if out:
             if self.unsent:
                 self._keep(out)
-            elif len(out) == 1:
+            elif len(out) == 1 and type(out[0]) is bytes:
                 self._send_at_once(out[0])
-            elif len(out) <= 16 or sum(map(len, out)) <= _JOIN_LIMIT:
-                self._send_at_once(b"".join(out))
+            elif (data := _joined(out)) is not None:
+                self._send_at_once(data)
             else:
                 self._keep(out)
                 self._write_more()
@@ -125,8 +131,22 @@ class Sender:
             self.unsent.append(memoryview(data)[sent:])
             self.unsent_bytes = len(data) - sent
 
-    def _keep(self, chunks: list[bytes]) -> None:
+    def _keep(self, chunks: list[Chunk]) -> None:
         """Put ``chunks`` behind what the kernel has not taken yet.  Large ones are referred to, not copied."""
+        plain: list[bytes] = []
+        for chunk in chunks:
+            if isinstance(chunk, LongReply):
+                self._keep_bytes(plain)
+                plain = []
+                self.unsent.append(chunk)
+                self._long.append(chunk)
+            else:
+                plain.append(chunk)
+        self._keep_bytes(plain)
+
+    def _keep_bytes(self, chunks: list[bytes]) -> None:
+        if not chunks:
+            return
         size = sum(map(len, chunks))
         if size < _SMALL_CHUNK * len(chunks):
             self.unsent.append(b"".join(chunks))  # each would cost more than its bytes
@@ -161,8 +181,7 @@ class Sender:
     def _write_more(self) -> None:
         """Send what is kept, as far as the kernel takes it."""
         budget = _BURST
-        while self.unsent and budget > 0:
-            chunk = self._next_chunk()
+        while budget > 0 and (chunk := self._next_chunk()):
             try:
                 sent = self.sock.send(chunk)
             except (BlockingIOError, InterruptedError):
@@ -171,10 +190,10 @@ class Sender:
                 self.close()
                 return
             self.server.bytes_sent += sent
-            self.unsent_bytes -= sent
             budget -= sent
             if sent < len(chunk):
                 self.unsent.appendleft(memoryview(chunk)[sent:])
+                self.unsent_bytes += len(chunk) - sent
                 return
         if not self.unsent:
             self._limit_since_ns = 0
@@ -183,17 +202,42 @@ class Sender:
                 self._close_if_all_is_sent()
 
     def _next_chunk(self) -> bytes | memoryview:
-        """Take what one send may send: small chunks joined, a large one alone."""
+        """Take what one send may send: small chunks joined, a large one alone; empty when there is no more."""
+        parts: list[bytes | memoryview] = []
+        size = 0
         unsent = self.unsent
-        chunk = unsent.popleft()
-        size = len(chunk)
-        if size >= _PIECE or not unsent:
-            return chunk
-        parts = [chunk]
-        while unsent and size + len(unsent[0]) <= _PIECE:
-            size += len(unsent[0])
-            parts.append(unsent.popleft())
-        return b"".join(parts)
+        while unsent:
+            chunk = unsent[0]
+            if isinstance(chunk, LongReply):
+                if parts:
+                    break
+                self._encode_part(chunk)
+                continue
+            length = len(chunk)
+            if parts and size + length > _PIECE:
+                break
+            if length > _BURST:  # the kernel goes on as long as the reader takes it
+                view = memoryview(chunk)
+                unsent[0] = view[_BURST:]
+                chunk, length = view[:_BURST], _BURST
+            else:
+                unsent.popleft()
+            parts.append(chunk)
+            size += length
+            if size >= _PIECE:
+                break
+        self.unsent_bytes -= size
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _encode_part(self, reply: LongReply) -> None:
+        """Put the next part of ``reply``, which is the next to be sent, before it; take it away after the last."""
+        chunks = reply.next_chunks()
+        if chunks:
+            self.unsent.extendleft(reversed(chunks))
+            self.unsent_bytes += sum(map(len, chunks))
+        else:
+            self.unsent.popleft()
+            self._long.popleft()
 
     def check_output_limit(self) -> None:
         """Cut a client off whose unread replies pass its limit (client-output-buffer-limit)."""
@@ -220,5 +264,16 @@ class Sender:
         self.close()
 
     def output_bytes(self) -> int:
-        """Bytes of replies that the client has not taken yet."""
-        return self.unsent_bytes + sum(map(len, self.sealed)) + sum(map(len, self.session.out))
+        """Bytes of replies that the client has not taken yet; those of long replies are estimated."""
+        later = sum(map(len, self._long)) if self._long else 0
+        return self.unsent_bytes + later + sum(map(len, self.sealed)) + sum(map(len, self.session.out))
+
+
+def _joined(chunks: list[Chunk]) -> bytes | None:
+    """``chunks`` for one send; None where they are too large for that, or long replies are among them."""
+    if len(chunks) > 16 and sum(map(len, chunks)) > _JOIN_LIMIT:
+        return None
+    try:
+        return b"".join(chunks)  # type: ignore[arg-type]
+    except TypeError:  # asking first whether one is a long reply would cost more than the join
+        return None
