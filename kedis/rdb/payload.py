@@ -6,7 +6,7 @@ from kedis.config import Config
 from kedis.rdb.crc64 import crc64
 from kedis.rdb.flat import encode_flat
 from kedis.rdb.source import RdbError, Source
-from kedis.rdb.values import Packing, decode_value, encode_value
+from kedis.rdb.values import Packing, decode_value, encode_parts
 from kedis.store.database import Value
 
 #: The version of the format that Redis 7.0 writes.
@@ -20,9 +20,13 @@ class WrongFooter(ValueError):
 
 def dump(value: Value, config: Config | None = None) -> bytes:
     """The payload of ``value``; with a configuration, in the form that Redis would give it.  Not compressed.  O(N)."""
-    kind, content = (encode_flat(value, config) if config is not None else None) or encode_value(value)
-    body = bytes([kind]) + content + VERSION.to_bytes(2, "little")
-    return body + crc64(body).to_bytes(8, "little")
+    flat = encode_flat(value, config) if config is not None else None
+    kind, parts = encode_parts(value) if flat is None else (flat[0], [flat[1]])
+    parts = [bytes([kind]), *parts, VERSION.to_bytes(2, "little")]
+    checksum = 0
+    for part in parts:
+        checksum = crc64(part, checksum)
+    return b"".join([*parts, checksum.to_bytes(8, "little")])
 
 
 def restore(payload: bytes, packing: Packing | None = None) -> Value:
@@ -30,10 +34,9 @@ def restore(payload: bytes, packing: Packing | None = None) -> Value:
 
     Raises WrongFooter; RdbError for a container without elements and for whatever is not a value.  O(N).
     """
-    body = payload[:-8]
-    if len(payload) < _FOOTER or int.from_bytes(body[-2:], "little") > VERSION:
+    if len(payload) < _FOOTER or int.from_bytes(payload[-_FOOTER:-8], "little") > VERSION:
         raise WrongFooter
-    if crc64(body).to_bytes(8, "little") != payload[-8:]:
+    if crc64(memoryview(payload)[:-8]).to_bytes(8, "little") != payload[-8:]:
         raise WrongFooter
     source = Source(payload, 0, len(payload) - _FOOTER)
     value = decode_value(source, source.byte(), packing)
