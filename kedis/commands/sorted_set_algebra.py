@@ -14,7 +14,7 @@ from kedis import errors
 from kedis.commands.args import double, integer, natural
 from kedis.commands.table import DENYOOM, READONLY, WRITE, command, counted, span
 from kedis.errors import WRONG_TYPE, CommandError
-from kedis.resp.values import Pairs
+from kedis.resp.values import Scored
 from kedis.structures.containers import Set
 from kedis.structures.sorted_set import SortedSet
 
@@ -175,7 +175,7 @@ def _read(ctx: Session, argv: Sequence[bytes], name: str, operation: Operation) 
     result = operation(sets, options)
     members = sorted(result)
     members.sort(key=result.__getitem__)  # two sorts by one key each cost half of one by tuples
-    return Pairs([(name, result[name]) for name in members]) if options.scores else members
+    return Scored(members, [result[name] for name in members]) if options.scores else members
 
 
 def _store(ctx: Session, argv: Sequence[bytes], name: str, operation: Operation) -> int:

@@ -15,7 +15,7 @@ from kedis.commands.args import integer
 from kedis.commands.numbers import NumberError, parse_lex_bound, parse_score_bound
 from kedis.commands.table import DENYOOM, FAST, READONLY, WRITE, command, span
 from kedis.errors import CommandError
-from kedis.resp.values import Pairs
+from kedis.resp.values import Scored
 from kedis.structures.sorted_set import SortedSet
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def _range(ctx: Session, argv: Sequence[bytes], at: int, options: Options, stori
     resolve = _KINDS[options.kind](first, last)
     members = ctx.db.read(argv[at], SortedSet)
     if members is None:
-        return Pairs() if options.scores else []
+        return Scored([], []) if options.scores else []
     start, stop = resolve(members)
     if options.reverse and options.kind != "rank":
         start, stop = len(members) - stop, len(members) - start
@@ -125,7 +125,7 @@ def _range(ctx: Session, argv: Sequence[bytes], at: int, options: Options, stori
         start, stop = _limited(start, stop, options)
     reverse = bool(options.reverse)
     if options.scores or storing:
-        return Pairs(members.slice(start, stop, reverse))
+        return Scored(*members.columns(start, stop, reverse))
     return members.members(start, stop, reverse)
 
 
@@ -162,12 +162,17 @@ def zrange(ctx: Session, argv: Sequence[bytes]) -> Any:
     complexity="O(log(N)+M), M being the members stored.",
 )
 def zrangestore(ctx: Session, argv: Sequence[bytes]) -> int:
-    found = _range(ctx, argv, 2, Options(), storing=True)
+    options = Options()
+    found = _range(ctx, argv, 2, options, storing=True)
     if not found:
         ctx.db.discard(argv[1])
         return 0
-    ctx.db.set_value(argv[1], SortedSet.from_scores(dict(found)), "zrangestore")
-    return len(found)
+    members, scores = found.members, found.scores
+    if options.reverse:
+        members.reverse()
+        scores.reverse()
+    ctx.db.set_value(argv[1], SortedSet.from_columns(members, scores), "zrangestore")
+    return len(members)
 
 
 @command(

@@ -199,7 +199,10 @@ class Hash(dict[bytes, bytes]):
 
     def copy(self) -> "Hash":
         """An independent copy: O(N)."""
-        twin = Hash(self)
+        twin = Hash()
+        twin.update(self)
+        twin.index = None if self.index is None else self.index.copy()
+        twin.payload = self.payload
         twin.packed = self.packed
         return twin
 
@@ -332,7 +335,10 @@ class Set(set[bytes]):
 
     def copy(self) -> "Set":
         """An independent copy: O(N)."""
-        twin = Set(self)
+        twin = Set()
+        twin.update(self)
+        twin.index = None if self.index is None else self.index.copy()
+        twin.payload = self.payload
         twin.packed = self.packed
         return twin
 

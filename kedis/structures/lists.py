@@ -17,6 +17,8 @@ from kedis.structures.footprint import CONTAINER, forbid
 _PLACE = 8
 #: Bytes of a list without elements: the object and its first block.
 _EMPTY = deque().__sizeof__() + CONTAINER
+#: So few elements are taken out one by one, each in O(N / 64); of more, those that stay are collected anew.
+_FEW = 8
 #: Up to this distance from an end, stepping element by element is as fast as turning the list.
 _NEAR = 500
 
@@ -47,6 +49,13 @@ class List(deque[bytes]):
         super().__init__(elements)
         self.payload = _payload(self) if self else 0
         self.settled = 0
+
+    def copy(self) -> "List":
+        """An independent copy.  O(N), 10 ns an element."""
+        twin = List()
+        deque.extend(twin, self)
+        twin.payload = self.payload
+        return twin
 
     def footprint(self) -> int:
         """Bytes of main memory that the list occupies. O(1)."""
@@ -147,7 +156,15 @@ class List(deque[bytes]):
     def _discard_several(self, value: bytes, count: int) -> int:
         total = self.count(value)
         removed = min(abs(count), total) if count else total
-        if removed:
+        if total <= _FEW:
+            places = list(self.positions(value, len(self)))
+            for place in reversed(places[-removed:] if count < 0 else places[:removed]):
+                super().__delitem__(place)
+        elif removed == total:
+            kept = [element for element in self if element != value]
+            super().clear()
+            super().extend(kept)
+        elif removed:
             # Those that stay: before the removed ones when counting from the tail, after them otherwise.
             first = total - removed if count < 0 else 0
             doomed = range(first, first + removed)

@@ -62,12 +62,21 @@ class SortedSet:
     @classmethod
     def from_scores(cls, scores: dict[bytes, float]) -> SortedSet:
         """Build from a dict, which becomes the set's own. O(N log N), or O(N) when it is already in order."""
-        built = cls()
-        built.scores = scores
         # Two sorts by one key each, the second stable, cost half of one sort by tuples.
         members = sorted(scores)
         members.sort(key=scores.__getitem__)
-        built._list = SkipList.from_sorted(array("d", map(scores.__getitem__, members)), members)
+        return cls._built(scores, members, array("d", map(scores.__getitem__, members)))
+
+    @classmethod
+    def from_columns(cls, members: list[bytes], scores: array[float]) -> SortedSet:
+        """Build from members in order and the score of each; both are taken over. O(N)."""
+        return cls._built(dict(zip(members, scores, strict=True)), members, scores)
+
+    @classmethod
+    def _built(cls, by_member: dict[bytes, float], members: list[bytes], scores: array[float]) -> SortedSet:
+        built = cls()
+        built.scores = by_member
+        built._list = SkipList.from_sorted(scores, members)
         built.payload = bytes_footprints(members)
         built._index_if_large()
         return built
@@ -79,7 +88,7 @@ class SortedSet:
         twin._list = self._list.copy()
         twin.packed = self.packed
         twin.payload = self.payload
-        twin._index_if_large()
+        twin.index = None if self.index is None else self.index.copy()
         return twin
 
     def choose(self, thresholds: Thresholds, by_entries_alone: bool = False) -> None:
@@ -197,6 +206,17 @@ class SortedSet:
         if reverse:
             found.reverse()
         return found
+
+    def columns(self, start: int, stop: int, reverse: bool = False) -> tuple[list[bytes], array[float]]:
+        """As `slice`, members and scores side by side: a tenth of the time and memory. O(log N + M)."""
+        start, stop = self._forward(start, stop, reverse)
+        if start >= stop:
+            return [], array("d")
+        members, scores = self._list.columns(start, stop)
+        if reverse:
+            members.reverse()
+            scores.reverse()
+        return members, scores
 
     def _forward(self, start: int, stop: int, reverse: bool) -> tuple[int, int]:
         """Cut a range to the set's size and count it from the lowest."""
