@@ -29,6 +29,14 @@ from operator import length_hint
 
 from kedis.structures import hyperloglog_registers as rows
 from kedis.structures.hyperloglog_registers import PACKED_SIZE, REGISTERS
+from kedis.structures.hyperloglog_runs import (
+    HIGHEST_VAL,
+    LONGEST_VAL,
+    RUNS_LOOKED_AT,
+    Runs,
+    encode_run,
+    encode_zeros,
+)
 
 Buffer = bytes | bytearray
 
@@ -37,10 +45,8 @@ DENSE_SIZE = HEADER_SIZE + PACKED_SIZE
 _MAGIC = b"HYLL"
 _DENSE, _SPARSE = 0, 1
 _STALE = 0x80  # in the last byte of the header
-_HIGHEST_VAL = 32
-_LONGEST_VAL = 4
-_LONGEST_ZERO = 64
-_RUNS_LOOKED_AT = 5
+#: So many elements are hashed together, and their registers raised in an unpacked form: that takes 0.1 ms in any case.
+_MANY = 64
 
 #: Registers in a run by its first byte; 0 stands for XZERO, which needs the second byte too.
 _RUN = [(op & 3) + 1 if op & 0x80 else 0 if op & 0x40 else (op & 0x3F) + 1 for op in range(256)]
@@ -52,7 +58,7 @@ class CorruptError(ValueError):
 
 def create() -> bytearray:
     """An empty HyperLogLog."""
-    return bytearray(_MAGIC + bytes([_SPARSE]) + bytes(11) + _zeros(REGISTERS))
+    return bytearray(_MAGIC + bytes([_SPARSE]) + bytes(11) + encode_zeros(REGISTERS))
 
 
 def is_valid(buffer: Buffer) -> bool:
@@ -112,14 +118,59 @@ def add(buffer: bytearray, elements: Sequence[bytes], sparse_limit: int) -> int:
     cardinality is not touched.  O(1) an element when dense, O(runs) when sparse; CorruptError, with part of
     the elements added (sparse only).
     """
+    if len(elements) >= _MANY:
+        return _add_many(buffer, rows.hashes(elements), sparse_limit)
     raised = 0
     for element in elements:
         index, rank = rows.place(element)
-        if buffer[4] == _DENSE:
-            raised += _raise_dense(buffer, index, rank)
-        else:
-            raised += _raise_sparse(buffer, index, rank, sparse_limit)
+        raised += _raise(buffer, index, rank, sparse_limit)
     return raised
+
+
+def _add_many(buffer: bytearray, hashes: Sequence[int], sparse_limit: int) -> int:
+    """As adding the elements one after the other, in half a microsecond each."""
+    runs = None
+    if not is_dense(buffer):
+        runs = Runs.read(buffer[HEADER_SIZE:])
+        if runs is None:  # foreign, or corrupt: what is in the way tells
+            places = [(value & (REGISTERS - 1), rows.rank_of(value)) for value in hashes]
+            return sum([_raise(buffer, index, rank, sparse_limit) for index, rank in places])
+    after = bytearray(registers(buffer))
+    raised = rows.raise_all(after, hashes)
+    if not raised:
+        return 0
+    if (
+        runs is not None
+        and not _outgrows(buffer, after, sparse_limit)
+        and _raise_in_runs(runs, hashes, sparse_limit)
+    ):
+        buffer[HEADER_SIZE:] = runs.encode()
+    else:
+        _become_dense(buffer, after)
+    return raised
+
+
+def _outgrows(buffer: bytearray, registers: bytes | bytearray, sparse_limit: int) -> bool:
+    """Whether raising one register after the other to ``registers`` must make ``buffer`` dense somewhere on the way.
+
+    A string within the limit stays there as long as it is sparse, and has a byte for each run at least.
+    """
+    return len(buffer) <= sparse_limit < HEADER_SIZE + rows.changes(registers) + 1
+
+
+def _raise_in_runs(runs: Runs, hashes: Sequence[int], sparse_limit: int) -> bool:
+    """Raise the registers; False where the string must become dense on the way."""
+    limit = sparse_limit - HEADER_SIZE
+    return all(
+        runs.raise_register(value & (REGISTERS - 1), rows.rank_of(value), limit) is not None
+        for value in hashes
+    )
+
+
+def _raise(buffer: bytearray, index: int, rank: int, sparse_limit: int) -> bool:
+    if buffer[4] == _DENSE:
+        return _raise_dense(buffer, index, rank)
+    return _raise_sparse(buffer, index, rank, sparse_limit)
 
 
 def merge(buffer: bytearray, merged: bytes, dense: bool, sparse_limit: int) -> None:
@@ -128,7 +179,7 @@ def merge(buffer: bytearray, merged: bytes, dense: bool, sparse_limit: int) -> N
     O(registers); CorruptError.
     """
     if not dense and not is_dense(buffer):
-        if buffer[HEADER_SIZE:] == _zeros(REGISTERS):
+        if buffer[HEADER_SIZE:] == encode_zeros(REGISTERS):
             dense = not _fill(buffer, merged, sparse_limit)
         else:
             _raise_all(buffer, merged, sparse_limit)
@@ -143,21 +194,21 @@ def _fill(buffer: bytearray, merged: bytes, limit: int) -> bool:
     compared where raising would, before the new run is joined to its neighbour.
     """
     body = bytearray()
-    tail, tail_from = _zeros(REGISTERS), 0
+    tail, tail_from = encode_zeros(REGISTERS), 0
     for index in rows.differing(bytes(REGISTERS), merged):
         rank = merged[index]
-        gap = _zeros(index - tail_from)
+        gap = encode_zeros(index - tail_from)
         before = len(tail)
-        tail, tail_from = _zeros(REGISTERS - 1 - index), index + 1
+        tail, tail_from = encode_zeros(REGISTERS - 1 - index), index + 1
         growth = len(gap) + 1 + len(tail) - before
         length = HEADER_SIZE + len(body) + before + growth
-        if rank > _HIGHEST_VAL or (growth > 0 and length > limit):
+        if rank > HIGHEST_VAL or (growth > 0 and length > limit):
             return False
         op = body[-1] if body and not gap else 0
-        if op & 0x80 and op >> 2 & 0x1F == rank - 1 and op & 3 < _LONGEST_VAL - 1:
+        if op & 0x80 and op >> 2 & 0x1F == rank - 1 and op & 3 < LONGEST_VAL - 1:
             body[-1] += 1
         else:
-            body += gap + _run_of(rank, 1)
+            body += gap + encode_run(rank, 1)
     buffer[HEADER_SIZE:] = body + tail
     return True
 
@@ -190,7 +241,7 @@ def _make_dense(buffer: bytearray) -> None:
     _become_dense(buffer, registers(buffer))
 
 
-def _become_dense(buffer: bytearray, values: bytes) -> None:
+def _become_dense(buffer: bytearray, values: Buffer) -> None:
     buffer[4] = _DENSE
     buffer[HEADER_SIZE:] = rows.pack(values)
 
@@ -238,9 +289,11 @@ def _raise_in_run(
     value = (op >> 2 & 0x1F) + 1 if op & 0x80 else 0
     if value >= rank:
         return False
-    pieces = _run_of(value, index - first) + _run_of(rank, 1) + _run_of(value, first + run - 1 - index)
+    pieces = (
+        encode_run(value, index - first) + encode_run(rank, 1) + encode_run(value, first + run - 1 - index)
+    )
     growth = len(pieces) - _size(op)
-    if rank > _HIGHEST_VAL or (growth > 0 and len(buffer) + growth > limit):
+    if rank > HIGHEST_VAL or (growth > 0 and len(buffer) + growth > limit):
         _make_dense(buffer)
         return _raise_dense(buffer, index, rank)
     buffer[start : start + _size(op)] = pieces
@@ -250,13 +303,13 @@ def _raise_in_run(
 
 def _join(buffer: bytearray, position: int) -> None:
     """Join neighbouring VAL runs of one value, looking at a few from ``position`` on."""
-    for _ in range(_RUNS_LOOKED_AT):
+    for _ in range(RUNS_LOOKED_AT):
         if position + 1 >= len(buffer):
             return
         op, following = buffer[position], buffer[position + 1]
         if op & 0x80 and following & 0x80 and op >> 2 == following >> 2:
             length = (op & 3) + (following & 3) + 2
-            if length <= _LONGEST_VAL:
+            if length <= LONGEST_VAL:
                 buffer[position : position + 2] = bytes([op & 0xFC | length - 1])
                 continue
         position += _size(op)
@@ -264,16 +317,3 @@ def _join(buffer: bytearray, position: int) -> None:
 
 def _size(op: int) -> int:
     return 1 if op & 0xC0 != 0x40 else 2
-
-
-def _run_of(value: int, length: int) -> bytes:
-    """``length`` registers of ``value``; at most 4 of them, if it is not 0."""
-    if not value:
-        return _zeros(length)
-    return bytes([0x80 | value - 1 << 2 | length - 1]) if length else b""
-
-
-def _zeros(length: int) -> bytes:
-    if length > _LONGEST_ZERO:
-        return bytes([0x40 | length - 1 >> 8, length - 1 & 0xFF])
-    return bytes([length - 1]) if length else b""

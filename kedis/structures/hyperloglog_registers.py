@@ -1,8 +1,8 @@
 """The mathematics of HyperLogLog: hashing, registers as a row of bytes, and the estimate.
 
-An element is hashed to 64 bits with MurmurHash64A (A. Appleby).  The low 14 bits choose one of 16,384
-registers, and the rank is the position of the lowest set bit in the other 50; a register keeps the highest rank
-that it has seen.
+An element is hashed to 64 bits with MurmurHash64A, see :mod:`kedis.structures.murmur`.  The low 14 bits choose one
+of 16,384 registers, and the rank is the position of the lowest set bit in the other 50; a register keeps the highest
+rank that it has seen.
 
 Cardinality is estimated from the histogram of the registers by the "improved raw estimator" of O. Ertl ("New
 cardinality estimation algorithms for HyperLogLog sketches", 2017, algorithm 6), which needs neither tables nor
@@ -19,7 +19,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import compress
 from math import floor, inf, sqrt
-from struct import unpack_from
+
+from kedis.structures.murmur import hash64, hash64_many
 
 INDEX_BITS = 14
 REGISTERS = 1 << INDEX_BITS
@@ -27,32 +28,45 @@ RANK_BITS = 64 - INDEX_BITS
 PACKED_SIZE = REGISTERS * 6 // 8
 
 _SEED = 0xADC83B19
-_MULTIPLIER = 0xC6A4A7935BD1E995
-_MASK = (1 << 64) - 1
+#: The rank by the lowest 8 of the bits that tell it; 0 where they do not.
+_LOW_RANKS = [(bits & -bits).bit_length() for bits in range(256)]
 _ALPHA = 0.721347520444481703680  # 1 / (2 ln 2), the constant for infinitely many registers
 _TOP_BITS = int.from_bytes(b"\x80" * REGISTERS, "little")
 
 
-def hash64(data: bytes) -> int:
-    """MurmurHash64A of ``data`` with the seed that the format prescribes.  O(N)."""
-    length = len(data)
-    value = _SEED ^ (length * _MULTIPLIER & _MASK)
-    words = length >> 3
-    if words:
-        for word in unpack_from(f"<{words}Q", data):
-            word = word * _MULTIPLIER & _MASK
-            value = (value ^ (word ^ word >> 47) * _MULTIPLIER & _MASK) * _MULTIPLIER & _MASK
-    if length & 7:
-        value = (value ^ int.from_bytes(data[words << 3 :], "little")) * _MULTIPLIER & _MASK
-    value = (value ^ value >> 47) * _MULTIPLIER & _MASK
-    return value ^ value >> 47
+def hash_of(element: bytes) -> int:
+    """The hash of ``element``, 64 bits.  O(bytes)."""
+    return hash64(element, _SEED)
 
 
 def place(element: bytes) -> tuple[int, int]:
-    """The register of ``element`` and its rank there, 1 to 51.  O(N)."""
-    value = hash64(element)
+    """The register of ``element`` and its rank there, 1 to 51.  O(bytes)."""
+    value = hash64(element, _SEED)
+    return value & (REGISTERS - 1), rank_of(value)
+
+
+def hashes(elements: Sequence[bytes]) -> list[int]:
+    """The hashes of many elements: the low 14 bits are the register, and :func:`rank_of` gives the rank.  O(bytes)."""
+    return hash64_many(elements, _SEED)
+
+
+def rank_of(value: int) -> int:
+    """The rank that the hash ``value`` stands for, 1 to 51.  O(1)."""
     rest = value >> INDEX_BITS | 1 << RANK_BITS
-    return value & (REGISTERS - 1), (rest & -rest).bit_length()
+    return (rest & -rest).bit_length()
+
+
+def raise_all(registers: bytearray, hashes: Sequence[int]) -> int:
+    """Raise the registers, a byte each, to the ranks of ``hashes``; returns how often one was raised.  O(hashes)."""
+    raised = 0
+    ranks = _LOW_RANKS
+    for value in hashes:
+        rank = ranks[value >> INDEX_BITS & 0xFF] or rank_of(value)
+        index = value & 0x3FFF
+        if registers[index] < rank:
+            registers[index] = rank
+            raised += 1
+    return raised
 
 
 def _table(left: int, mask: int) -> bytes:
@@ -95,6 +109,13 @@ def _regroup(source: bytes | bytearray, step: int, plan: Sequence[Sequence[tuple
 
 def _union(a: bytes | bytearray, b: bytes | bytearray) -> bytes:
     return (int.from_bytes(a, "little") | int.from_bytes(b, "little")).to_bytes(len(a), "little")
+
+
+def changes(registers: bytes | bytearray) -> int:
+    """How often a register differs from the one before it.  O(registers)."""
+    number = int.from_bytes(registers, "little")
+    differences = (number ^ number >> 8).to_bytes(REGISTERS, "little")
+    return REGISTERS - 1 - differences.count(0, 0, REGISTERS - 1)
 
 
 def highest(rows: Sequence[bytes]) -> bytes:
