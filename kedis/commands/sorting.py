@@ -9,8 +9,10 @@ found, as with Redis, unless that is asked for a part (``LIMIT``), where Redis l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from heapq import nlargest, nsmallest
+from itertools import chain, groupby, islice
+from operator import eq
 from typing import TYPE_CHECKING, Any
 
 from kedis import errors
@@ -26,7 +28,10 @@ if TYPE_CHECKING:
     from kedis.session import Session
     from kedis.store.database import Database
 
-Lookup = Callable[[bytes], bytes | None]
+#: From elements to what a pattern finds for each.
+Lookup = Callable[[Sequence[bytes]], Sequence[bytes | None]]
+#: Below this share of the elements a part is picked out of them, not cut out of all in order.
+_SMALL_PART = 10
 
 _SOURCE = span("RO access", 1)
 _NAMED_AFTER_ELEMENTS = unknown_keys("RO access")
@@ -144,8 +149,10 @@ def _rows(db: Database, key: bytes, request: _Request) -> list[bytes | None]:
     elements = _in_order(db, () if value is None else value, request)
     if not request.get:
         return elements  # type: ignore[return-value]
-    lookups = [_lookup(db, pattern) for pattern in request.get]
-    return [look_up(element) for element in elements for look_up in lookups]
+    rows: list[bytes | None] = [None] * (len(elements) * len(request.get))
+    for column, pattern in enumerate(request.get):
+        rows[column :: len(request.get)] = _lookup(db, pattern)(elements)
+    return rows
 
 
 def _in_order(db: Database, value: Any, request: _Request) -> list[bytes]:
@@ -157,17 +164,48 @@ def _in_order(db: Database, value: Any, request: _Request) -> list[bytes]:
         # What is stored must not depend on the order of a hash table: the journal's reader has another.
         request.alphabetic, by = True, None
     elements = list(value)
-    if request.alphabetic and by is None:
+    if not request.alphabetic:
+        return _by_weight(elements, _weights(by(elements) if by else elements), request)
+    if by is None:
         elements.sort(reverse=request.descending)
-    elif request.alphabetic and by is not None:
-        words = {element: by(element) for element in elements}
-        elements.sort(
-            key=lambda element: (words[element] is not None, words[element]), reverse=request.descending
-        )
     else:
-        weights = {element: _weight(by(element) if by else element) for element in elements}
-        elements.sort(key=lambda element: (weights[element], element), reverse=request.descending)
+        elements = _by_word(elements, by(elements), request.descending)
     return elements[first:end]
+
+
+def _by_weight(elements: list[bytes], weights: list[float], request: _Request) -> list[bytes]:
+    """The part asked for of the elements in order of weight and then of bytes.  O(N log N)."""
+    first, end = request.part(len(elements))
+    if end < len(elements) // _SMALL_PART:
+        pick = nlargest if request.descending else nsmallest
+        return [element for _, element in pick(end, zip(weights, elements, strict=True))[first:]]
+    # A third of what one sort by tuples takes: floats are compared in C, and ties are few, or small.
+    order = sorted(range(len(elements)), key=weights.__getitem__)
+    ordered = [elements[at] for at in order]
+    heavy = [weights[at] for at in order]
+    if any(map(eq, heavy, islice(heavy, 1, None))):
+        ordered = list(chain.from_iterable(sorted(run) for run in _runs(heavy, ordered)))
+    if request.descending:
+        ordered.reverse()
+    return ordered[first:end]
+
+
+def _runs(weights: Sequence[float], elements: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    """The elements of equal weight together; the weights rise."""
+    first = 0
+    for _, run in groupby(weights):
+        end = first + sum(1 for _ in run)
+        yield elements[first:end]
+        first = end
+
+
+def _by_word(elements: list[bytes], words: Sequence[bytes | None], descending: bool) -> list[bytes]:
+    """The elements in order of their words, those without one first; equal ones stay as they were found."""
+    without = [element for element, word in zip(elements, words, strict=True) if word is None]
+    order = [at for at, word in enumerate(words) if word is not None]
+    order.sort(key=words.__getitem__, reverse=descending)  # type: ignore[arg-type]
+    ordered = [elements[at] for at in order]
+    return ordered + without if descending else without + ordered
 
 
 def _as_found(value: Iterable[bytes], descending: bool) -> Iterable[bytes]:
@@ -176,8 +214,12 @@ def _as_found(value: Iterable[bytes], descending: bool) -> Iterable[bytes]:
     return value
 
 
-def _weight(text: bytes | None) -> float:
+def _weights(texts: Sequence[bytes | None]) -> list[float]:
     """A missing weight is 0; leading space is skipped, and the number ends at a NUL."""
+    return [float(text) if text and len(text) < 16 and text.isdigit() else _weight(text) for text in texts]
+
+
+def _weight(text: bytes | None) -> float:
     text = (text or b"").partition(b"\0")[0].lstrip(b" \t\n\v\f\r")
     try:
         return parse_float(text) if text else 0.0
@@ -186,23 +228,26 @@ def _weight(text: bytes | None) -> float:
 
 
 def _lookup(db: Database, pattern: bytes) -> Lookup:
-    """The function from an element to what ``pattern`` finds for it."""
+    """The function from elements to what ``pattern`` finds for each."""
     if pattern == b"#":
-        return lambda element: element
+        return lambda elements: elements
     before, star, after = pattern.partition(b"*")
     if not star:
-        return lambda element: None
+        return lambda elements: [None] * len(elements)
     behind, arrow, field = after.partition(b"->")
     if not (arrow and field):
-        return lambda element: _string(db, before + element + after)
-    return lambda element: _field(db, before + element + behind, field)
+        return lambda elements: _strings(db, [before + element + after for element in elements])
+    return lambda elements: _fields(db, [before + element + behind for element in elements], field)
 
 
-def _string(db: Database, key: bytes) -> bytes | None:
-    value = db.find(key)
+def _strings(db: Database, keys: Sequence[bytes]) -> list[bytes | None]:
+    values = db.find_many(keys)
+    return [value if type(value) is bytes else _string(value) for value in values]
+
+
+def _string(value: Any) -> bytes | None:
     return bytes(value) if isinstance(value, bytes | bytearray) else None
 
 
-def _field(db: Database, key: bytes, field: bytes) -> bytes | None:
-    value = db.find(key)
-    return value.get(field) if type(value) is Hash else None
+def _fields(db: Database, keys: Sequence[bytes], field: bytes) -> list[bytes | None]:
+    return [value.get(field) if type(value) is Hash else None for value in db.find_many(keys)]

