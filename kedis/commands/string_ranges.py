@@ -104,7 +104,8 @@ def getrange(ctx: Session, argv: Sequence[bytes]) -> bytes:
         last = max(last + len(value), 0)
     if first < 0:
         first = max(first + len(value), 0)
-    return bytes(value[first : last + 1])
+    part = value if type(value) is bytes else memoryview(value)  # whose slice is no copy
+    return bytes(part[first : last + 1])
 
 
 @command(
