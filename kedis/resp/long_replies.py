@@ -61,7 +61,7 @@ class LongReply:
         self._count = count
         self._encode = encode
         self._position = 0
-        self._average = -1
+        self._average = -1.0
 
     def next_chunks(self) -> Chunks:
         """The next part; empty after the last.  O(part)."""
@@ -77,9 +77,9 @@ class LongReply:
         """Bytes that are still to come, told from a sample of the elements.  O(1)."""
         if self._average < 0:
             step = max(self._count // _SAMPLE, 1)
-            sample = [sum(map(len, self._encode(at, at + 1))) for at in range(step // 2, self._count, step)]
-            self._average = sum(sample) // len(sample)
-        return (self._count - self._position) * self._average
+            places = range(step // 2, self._count, step)
+            self._average = sum([sum(map(len, self._encode(at, at + 1))) for at in places]) / len(places)
+        return int((self._count - self._position) * self._average)
 
     def whole(self) -> bytes:
         """All that is still to come.  O(N)."""

@@ -37,11 +37,11 @@ def hash64(data: bytes, seed: int) -> int:
 
 def hash64_many(texts: Sequence[bytes], seed: int) -> list[int]:
     """The hashes of ``texts``, in their order.  O(bytes)."""
+    if len(set(map(len, texts))) == 1:
+        return _of_one_length(texts, len(texts[0]), seed)
     positions: dict[int, list[int]] = {}
     for position, length in enumerate(map(len, texts)):
         positions.setdefault(length, []).append(position)
-    if len(positions) == 1:
-        return _of_one_length(texts, len(texts[0]), seed)
     hashes = [0] * len(texts)
     for length, places in positions.items():
         found = _of_one_length([texts[place] for place in places], length, seed)

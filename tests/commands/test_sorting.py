@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from random import Random
+
 import pytest
 
 from tests.commands.driver import Client, ErrorReply
@@ -66,3 +69,62 @@ def test_where_the_keys_are(client: Client) -> None:
         [b"list", [b"RO", b"access"]],
         [b"b", [b"OW", b"update"]],
     ]
+
+
+def weighed(client: Client, count: int, weights: int) -> dict[bytes, float]:
+    """A list of ``count`` elements with weights, of which there are so many; some elements have none."""
+    rng = Random(count)
+    found = {b"%d" % number: float(rng.randrange(weights)) for number in range(count)}
+    elements = list(found)
+    rng.shuffle(elements)
+    client.call("RPUSH", "long", *elements)
+    for element in elements[::100]:
+        found[element] = 0.0
+    for element, weight in found.items():
+        if weight:
+            client.call("SET", b"w_" + element, b"%d" % weight)
+    return found
+
+
+@pytest.mark.parametrize("weights", [1, 3, 300, 10**9])
+def test_many_elements_stand_in_order_of_weight_and_then_of_bytes(client: Client, weights: int) -> None:
+    weight_of = weighed(client, 3000, weights)
+    expected = sorted(weight_of, key=lambda element: (weight_of[element], element))
+    for direction in ("ASC", "DESC"):
+        assert client.call("SORT", "long", "BY", "w_*", direction) == expected
+        for first, count in ((0, 10), (5, 20), (100, 1), (290, 20), (0, 299), (0, 300), (2999, 5), (7, 0)):
+            part = client.call("SORT", "long", "BY", "w_*", direction, "LIMIT", first, count)
+            assert part == expected[first : first + count]
+        expected.reverse()
+
+
+def test_lookups_in_bulk_count_hits_and_misses_and_note_uses(client: Client) -> None:
+    keyspace = client.engine.keyspace
+    hits, misses = keyspace.hits, keyspace.misses
+    client.call("SORT", "list", "BY", "weight:*", "GET", "nothing:*", "GET", "weight:*")
+    assert (keyspace.hits - hits, keyspace.misses - misses) == (1 + 3 + 3, 3)
+    client.call("PEXPIRE", "weight:1", 1)
+    client.now_ms += 1000
+    assert client.call("SORT", "list", "BY", "weight:*", "GET", "weight:*", "LIMIT", 0, 1) == [None]
+    client.call("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+    client.now_ms += 60_000
+    assert client.call("OBJECT", "IDLETIME", "weight:2") == 60
+    client.call("SORT", "list", "BY", "weight:*")
+    assert client.call("OBJECT", "IDLETIME", "weight:2") == 0
+
+
+def test_sorting_calls_no_function_for_each_element(client: Client) -> None:
+    """A million elements took 3 s, of which Redis needs 0.5: five calls each, and a sort by tuples."""
+    weighed(client, 3000, 10**9)
+    calls = 0
+
+    def profile(_frame: object, event: str, _argument: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    sys.setprofile(profile)
+    try:
+        client.call("SORT", "long", "BY", "w_*", "GET", "w_*")
+    finally:
+        sys.setprofile(None)
+    assert calls < 500
