@@ -9,9 +9,9 @@ found, as with Redis, unless that is asked for a part (``LIMIT``), where Redis l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from heapq import nlargest, nsmallest
-from itertools import chain, groupby, islice
+from itertools import compress, count, islice
 from operator import eq
 from typing import TYPE_CHECKING, Any
 
@@ -183,20 +183,22 @@ def _by_weight(elements: list[bytes], weights: list[float], request: _Request) -
     order = sorted(range(len(elements)), key=weights.__getitem__)
     ordered = [elements[at] for at in order]
     heavy = [weights[at] for at in order]
-    if any(map(eq, heavy, islice(heavy, 1, None))):
-        ordered = list(chain.from_iterable(sorted(run) for run in _runs(heavy, ordered)))
+    _sort_ties(ordered, list(compress(count(), map(eq, heavy, islice(heavy, 1, None)))))
     if request.descending:
         ordered.reverse()
     return ordered[first:end]
 
 
-def _runs(weights: Sequence[float], elements: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
-    """The elements of equal weight together; the weights rise."""
-    first = 0
-    for _, run in groupby(weights):
-        end = first + sum(1 for _ in run)
-        yield elements[first:end]
-        first = end
+def _sort_ties(elements: list[bytes], ties: Sequence[int]) -> None:
+    """Put neighbours of equal weight in order of bytes; ``ties`` are the positions whose successor weighs as much."""
+    at = 0
+    while at < len(ties):
+        first = ties[at]
+        while at + 1 < len(ties) and ties[at + 1] == ties[at] + 1:
+            at += 1
+        last = ties[at] + 2
+        elements[first:last] = sorted(elements[first:last])
+        at += 1
 
 
 def _by_word(elements: list[bytes], words: Sequence[bytes | None], descending: bool) -> list[bytes]:

@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from kedis.resp.replies import (
+    BULK_HEADERS,
     RESP2,
     RESP3,
     Append,
@@ -99,6 +100,9 @@ def wire_of(chunks: Sequence[Chunk]) -> bytes:
 
 def _encode_bulk(value: bytes, append: Append) -> None:
     length = len(value)
+    if length < 1024:  # as `encode_bytes` does, without the call in between
+        append(BULK_HEADERS[length] + value + b"\r\n")
+        return
     if length < LONG_BULK:
         encode_bytes(value, append)
         return
