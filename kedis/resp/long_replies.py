@@ -102,16 +102,16 @@ def _encode_bulk(value: bytes, append: Append) -> None:
     length = len(value)
     if length < 1024:  # as `encode_bytes` does, without the call in between
         append(BULK_HEADERS[length] + value + b"\r\n")
-        return
-    if length < LONG_BULK:
+    elif length < LONG_BULK:
         encode_bytes(value, append)
-        return
+    else:
+        append(_long_bulk(value))
+
+
+def _long_bulk(value: bytes) -> LongReply:
     view = memoryview(value)
-
-    def encode(_start: int, _stop: int) -> Chunks:
-        return [b"$%d\r\n%b" % (length, value[:_EDGE]), view[_EDGE:-_EDGE], value[-_EDGE:] + b"\r\n"]
-
-    append(LongReply(b"", 1, encode))
+    first, last = b"$%d\r\n%b" % (len(value), value[:_EDGE]), value[-_EDGE:] + b"\r\n"
+    return LongReply(b"", 1, lambda start, stop: [first, view[_EDGE:-_EDGE], last])
 
 
 def _elements(head: bytes, elements: Sequence[Any], encoders: Encoders) -> LongReply:

@@ -104,8 +104,8 @@ class Sender:
         if out:
             if self.unsent:
                 self._keep(out)
-            elif len(out) == 1 and type(out[0]) is bytes:
-                self._send_at_once(out[0])
+            elif len(out) == 1 and type(chunk := out[0]) is bytes:
+                self._send_at_once(chunk)
             elif (data := _joined(out)) is not None:
                 self._send_at_once(data)
             else:

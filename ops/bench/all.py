@@ -152,6 +152,11 @@ def memory(bench: Bench) -> str:
     return f"`ops/bench/memory.py --quick`.\n\n{bench.program(*words)}"
 
 
+def stalls(bench: Bench) -> str:
+    """With less data even in a full run: the whole takes ten minutes."""
+    return bench.program(sys.executable, str(HERE / "stalls.py"), "--quick")
+
+
 def where(running: Running) -> list[str]:
     return ["-p", str(running.port)]
 
@@ -165,6 +170,7 @@ PARTS: dict[str, tuple[str, Callable[[Bench], str]]] = {
     "aof": ("The append-only file", lambda bench: bench.script("aof.py")),
     "clients": ("Many clients", lambda bench: bench.script("many_clients.py")),
     "memory": ("Memory and eviction", memory),
+    "stalls": ("Waiting for one large command", stalls),
 }
 
 
