@@ -10,6 +10,10 @@ count line, a length line, an argument.  What has been taken is remembered, neve
 command costs time linear in its size however finely it was cut.  Nothing is allocated for what is only
 announced.
 
+Parsing gives way: a call of ``feed`` takes at most ``STEPS`` steps (a line, an argument, a run of blank lines), about
+0.3 ms, and leaves the rest in the buffer for the next call.  Whoever calls decides by the clock when that comes.  The
+fast path (below) is bounded by the size of a read alone, 1.2 ms for 64 KB.
+
 Where Redis is lenient so is this parser: ``\\r`` and any one byte end a header line, any two bytes end a
 bulk, commands of no or negative count and blank lines are skipped, and a line with a NUL in it never ends.
 Numbers are strict: an optional minus and decimal digits without leading zeros, in 64 bits.
@@ -19,6 +23,7 @@ Numbers are strict: an optional minus and decimal digits without leading zeros, 
 
 from __future__ import annotations
 
+import itertools
 import re
 
 from kedis import errors
@@ -33,13 +38,18 @@ UNAUTHENTICATED_BULK_LENGTH = 16 * 1024
 #: The default of proto-max-bulk-len.
 MAX_BULK_LENGTH = 512 * 1024 * 1024
 
+#: Lines and arguments that one call of ``feed`` takes at most, outside the fast path; each costs 1 to 3 us.
+STEPS = 128
+
 _MAX_ARGUMENTS = 2**31 - 1
 _MAX_INTEGER = 2**63 - 1
 _STAR = 0x2A
-_DOLLAR = 0x24
+_SPACE = 0x20
 
 _BLANK = rb" \t\n\r\v\f"
 _match_blanks = re.compile(rb"[%b]*" % _BLANK).match
+# Without these, ``bytes.split`` gives the arguments: quotes, and blanks that do not end a word.
+_search_special = re.compile(rb"[\"'\v\f]").search
 _WORD = rb"[^ \t\n\r\"']*"
 _DOUBLE_QUOTED = rb'"((?:\\.|[^"\\])*+)"'
 _SINGLE_QUOTED = rb"'((?:\\'|[^'])*+)'"
@@ -47,8 +57,13 @@ _SINGLE_QUOTED = rb"'((?:\\'|[^'])*+)'"
 _match_argument = re.compile(
     rb"(%b)(?:(?:%b|%b)(?=[%b]|\Z))?" % (_WORD, _DOUBLE_QUOTED, _SINGLE_QUOTED, _BLANK), re.DOTALL
 ).match
-_escapes = re.compile(rb"\\(?:x([0-9a-fA-F]{2})|(.))", re.DOTALL)
-_CONTROLS = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"a": b"\a"}
+# A double-quoted part in pieces: an escape each, and the runs between them.
+_pieces = re.compile(rb"[^\\]+|\\x[0-9a-fA-F]{2}|\\.", re.DOTALL).findall
+_CONTROLS = {b"\\n": b"\n", b"\\r": b"\r", b"\\t": b"\t", b"\\b": b"\b", b"\\a": b"\a"}
+_HEX = b"0123456789abcdefABCDEF"
+_MEANING = {b"\\" + bytes([byte]): bytes([byte]) for byte in range(256)}
+_MEANING.update(_CONTROLS)
+_MEANING.update({b"\\x%c%c" % pair: bytes((int(bytes(pair), 16),)) for pair in itertools.product(_HEX, _HEX)})
 
 
 #: Bytes of a buffer that holds nothing.
@@ -63,9 +78,9 @@ class RequestParser:
 
     Attributes:
         authenticated: while it is False, few and short arguments only are accepted.
-        held: the last ``feed`` stopped behind an AUTH or HELLO, because whether the next command is within
-            the limits depends on its outcome.  Run the commands, set ``authenticated``, then feed again
-            (``b""`` will do).
+        held: the last ``feed`` stopped early: after ``STEPS``, or behind an AUTH or HELLO, because whether the next
+            command is within the limits depends on its outcome.  Run the commands, set ``authenticated``, then
+            feed again (``b""`` will do).
         form: what is known of the bytes that the last ``feed`` took (:func:`kedis.resp.clean_requests.take_clean`).
     """
 
@@ -75,9 +90,12 @@ class RequestParser:
         "_bulk_length",
         "_command_start",
         "_failed",
+        "_line_end",
         "_missing",
         "_position",
         "_searched",
+        "_steps",
+        "_unclean",
         "authenticated",
         "form",
         "held",
@@ -96,6 +114,9 @@ class RequestParser:
         self._argv: list[bytes] = []
         self._missing = 0  # arguments of the command at hand still to come
         self._bulk_length: int | None = None  # of the argument at hand, once its length line has come
+        self._line_end = -1  # in the buffer: where the inline command at hand ends
+        self._steps = 0  # that this call may still take
+        self._unclean = False  # the fast path has refused what is held
         self._failed = False
 
     @property
@@ -108,8 +129,23 @@ class RequestParser:
         """Bytes allocated for commands that come in pieces, and not used."""
         return self._buffer.__sizeof__() - _EMPTY_BUFFER - len(self._buffer)
 
+    @property
+    def pending_arguments(self) -> int:
+        """Arguments of the command at hand that have been taken; each is an object of its own."""
+        return len(self._argv)
+
+    def discard(self) -> None:
+        """Forget what was received and ignore what is fed later: the client is being closed."""
+        self._failed = True
+        self.held = False
+        self._argv = []
+        self._buffer = bytearray()
+        self._position = self._searched = self._command_start = self._missing = 0
+
     def feed(self, data: bytes) -> list[list[bytes]]:
         """Take in ``data`` and return the commands that it completes, each a non-empty list of arguments.
+
+        Not all of them, where ``held`` is set afterwards.
 
         Args:
             data: the next bytes from the client, of any length.
@@ -118,7 +154,7 @@ class RequestParser:
             ProtocolError: the client must be told and closed.  ``commands`` holds those completed before.
                 Whatever is fed later is ignored.
 
-        O(len(data)), amortised over the life of the client.
+        O(len(data)), amortised over the life of the client, and at most ``STEPS`` steps where the fast path fails.
         """
         commands: list[list[bytes]] = []
         if self._failed:
@@ -126,7 +162,9 @@ class RequestParser:
         if self._buffer or self._missing:
             self.form = UNKNOWN
             self._buffer += data
-            if not self._take(commands, at_most=1 if self.authenticated else None) or not self.authenticated:
+            one_by_one = self.authenticated and not self._unclean  # then again what the fast path takes
+            if not self._take(commands, at_most=1 if one_by_one else None) or not one_by_one:
+                self._unclean = self._unclean and self.held
                 return commands
             data = bytes(self._buffer)
             self._clear()
@@ -142,6 +180,7 @@ class RequestParser:
         self.form = UNKNOWN
         self._buffer += data
         self._take(commands)
+        self._unclean = self.held
         return commands
 
     def give_up(self) -> ProtocolError:
@@ -149,10 +188,7 @@ class RequestParser:
 
         Returns what the client is to be told.
         """
-        self._failed = True
-        self._buffer = bytearray()
-        self._argv = []
-        self._position = self._searched = self._command_start = self._missing = 0
+        self.discard()
         return ProtocolError(errors.NO_MEMORY)
 
     def _clear(self) -> None:
@@ -163,10 +199,13 @@ class RequestParser:
     def _take(self, commands: list[list[bytes]], at_most: int | None = None) -> bool:
         """Append the commands that are whole, ``at_most`` so many; tell whether it stopped at that number.
 
+        Where the steps of this call are used up it stops as well, and sets ``held``.
+
         Bytes taken are dropped from the buffer once at the end, not command by command, which would move the
         rest of the buffer every time.
         """
         self.held = False
+        self._steps = STEPS
         try:
             while self._position < len(self._buffer):
                 argv = self._next_command(commands)
@@ -198,11 +237,28 @@ class RequestParser:
         self._position = 0
         self._searched = max(self._searched - taken, 0)
         self._command_start -= taken
+        if self._line_end >= 0:
+            self._line_end -= taken
+
+    def _step(self) -> bool:
+        """Count a step; False, and ``held``, if there is none left."""
+        if not self._steps:
+            self.held = True
+            return False
+        self._steps -= 1
+        return True
 
     def _next_command(self, before: list[list[bytes]]) -> list[bytes] | None:
         """The next command, perhaps empty; None if it is not whole or must wait for those ``before`` it."""
         if not self._missing:
-            if self._buffer[self._position] != _STAR:
+            if self._line_end >= 0:
+                return self._inline_arguments()
+            if not self._step():
+                return None
+            first = self._buffer[self._position]
+            if first != _STAR:
+                if first <= _SPACE and self._skip_blank_lines():
+                    return []
                 return self._inline()
             start = self._position
             count = self._count()
@@ -213,7 +269,7 @@ class RequestParser:
                 return None
             self._missing = max(count, 0)
         while self._missing:
-            if not self._argument(before):
+            if not self._step() or not self._argument(before):
                 return None
         argv, self._argv = self._argv, []
         return argv
@@ -282,9 +338,35 @@ class RequestParser:
         end = self._find_line_end(b"\n", errors.TOO_BIG_INLINE_REQUEST)
         if end is None:
             return None
-        line = bytes(self._buffer[self._position : end])
-        self._position = end + 1
-        return split_inline(line.removesuffix(b"\r"))
+        buffer = self._buffer
+        if _search_special(buffer, self._position, end) is None:
+            line = bytes(buffer[self._position : end])
+            self._position = end + 1
+            return line.split()
+        self._position = _end_of_blanks(buffer, self._position, end)
+        self._line_end = end
+        return self._inline_arguments()
+
+    def _inline_arguments(self) -> list[bytes] | None:
+        """Take the arguments of the line up to ``_line_end``, some of which may have been taken before."""
+        while self._position < self._line_end:
+            if not self._step():
+                return None
+            argument, self._position = _inline_argument(self._buffer, self._position, self._line_end)
+            self._argv.append(argument)
+        self._position = self._line_end + 1
+        self._line_end = -1
+        argv, self._argv = self._argv, []
+        return argv
+
+    def _skip_blank_lines(self) -> bool:
+        """Take the blank lines at the front in one step; False if there are none, or more than a line may be long."""
+        end = _end_of_blanks(self._buffer, self._position, len(self._buffer))
+        newline = self._buffer.rfind(b"\n", self._position, end)
+        if newline < 0 or newline - self._position > LINE_LIMIT:
+            return False
+        self._position = newline + 1
+        return True
 
     def _find_line_end(self, mark: bytes, too_big: str) -> int | None:
         """Where ``mark`` is in the buffer; None if it has not come yet.
@@ -330,22 +412,36 @@ def split_inline(line: bytes) -> list[bytes]:
     O(len(line)).
     """
     argv = []
-    position = _end_of_blanks(line, 0)
-    while position < len(line):
-        match = _match_argument(line, position)
-        if match is None or line[match.end() : match.end() + 1] in (b'"', b"'"):
-            raise ProtocolError(errors.UNBALANCED_QUOTES)
-        word, double, single = match.groups(b"")
-        argv.append(word + _escapes.sub(_unescape, double) + single.replace(b"\\'", b"'"))
-        position = _end_of_blanks(line, match.end())
+    end = len(line)
+    position = _end_of_blanks(line, 0, end)
+    while position < end:
+        argument, position = _inline_argument(line, position, end)
+        argv.append(argument)
     return argv
 
 
-def _end_of_blanks(line: bytes, position: int) -> int:
-    match = _match_blanks(line, position)
+def _inline_argument(line: bytes | bytearray, position: int, end: int) -> tuple[bytes, int]:
+    """The argument at ``position``, which is before ``end`` and no blank, and where the next one begins.
+
+    Raises:
+        ProtocolError: unbalanced quotes.
+    """
+    match = _match_argument(line, position, end)
+    if match is None or (match.end() < end and line[match.end()] in b"\"'"):
+        raise ProtocolError(errors.UNBALANCED_QUOTES)
+    word, double, single = match.groups(b"")
+    argument = word + _unescape(double) + single.replace(b"\\'", b"'")
+    return argument, _end_of_blanks(line, match.end(), end)
+
+
+def _end_of_blanks(line: bytes | bytearray, position: int, end: int) -> int:
+    match = _match_blanks(line, position, end)
     return match.end() if match else position
 
 
-def _unescape(match: re.Match[bytes]) -> bytes:
-    digits, other = match.groups()
-    return bytes((int(digits, 16),)) if digits else _CONTROLS.get(other, other)
+def _unescape(text: bytes) -> bytes:
+    """A double-quoted part without its escapes; 7 ms for 64 KB of nothing but escapes."""
+    if b"\\" not in text:
+        return text
+    pieces = _pieces(text)
+    return b"".join(map(_MEANING.get, pieces, pieces))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
+import sys
 import tracemalloc
+from collections.abc import Callable
 
 import hiredis
 import pytest
@@ -62,12 +65,14 @@ CASES: list[tuple[bytes, list[list[bytes]], str | None]] = [
 ]
 
 
-def outcome(parser: RequestParser, pieces: list[bytes]) -> Outcome:
+def outcome(parser: RequestParser | GeneralParser, pieces: list[bytes]) -> Outcome:
     """Every command that came out, and the error that ended it."""
     commands: list[list[bytes]] = []
     for piece in pieces:
         try:
             commands += parser.feed(piece)
+            while parser.held:
+                commands += parser.feed(b"")
         except ProtocolError as error:
             return commands + error.commands, str(error)
     return commands, None
@@ -167,6 +172,10 @@ class GeneralParser:
     @property
     def pending_bytes(self) -> int:
         return self._parser.pending_bytes
+
+    @property
+    def held(self) -> bool:
+        return self._parser.held
 
     def feed(self, data: bytes) -> list[list[bytes]]:
         self._parser._buffer += data
@@ -413,6 +422,99 @@ def test_nothing_is_allocated_for_what_is_only_announced() -> None:
         tracemalloc.stop()
 
 
+# ---------------------------------------------------------------- giving way
+
+#: 64 KB each of what is slow to parse, and how many commands it is.
+SLOW_STREAMS: dict[str, tuple[bytes, int]] = {
+    "LF": (b"\n" * 65536, 0),
+    "CRLF": (b"\r\n" * 32768, 0),
+    "blanks": (b" \t\n" * 21845, 0),
+    "*0": (b"*0\r\n" * 16384, 0),
+    "*-1": (b"*-1\r\n" * 13107, 0),
+    "LF and *0": (b"\n*0\r\n" * 13107, 0),
+    "letters": (b"x\n" * 32768, 32768),
+    "inline PING": (b"PING\r\n" * 10922, 10922),
+    "words": (b"x " * 32767 + b"\n", 1),
+    "quoted words": (b"'' " * 21844 + b"\n", 1),
+    "escapes": (b'"' + b"\\a" * 32766 + b'"\n', 1),
+    "hexadecimal escapes": (b'"' + b"\\x41" * 16383 + b'"\n', 1),
+    "arguments": (b"*1000000\r\n" + b"$0\r\n\r\n" * 10922, 0),
+    "PING, the first of them unclean": (b"*1\r\n$4\nPING\r\n" + b"*1\r\n$4\r\nPING\r\n" * 4680, 0),
+    "PING behind an inline one": (b"PING\r\n" + b"*1\r\n$4\r\nPING\r\n" * 4680, 4681),
+}
+
+
+def calls_of(work: Callable[[], object]) -> int:
+    """How many functions, of Python and of C, ``work`` calls: its cost without a clock."""
+    count = 0
+
+    def note(_frame: object, event: str, _argument: object) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    sys.setprofile(note)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+@pytest.mark.parametrize("authenticated", [True, False])
+@pytest.mark.parametrize(("data", "count"), SLOW_STREAMS.values(), ids=SLOW_STREAMS)
+def test_a_feed_does_so_much_and_no_more(data: bytes, count: int, authenticated: bool) -> None:
+    parser = RequestParser()
+    parser.authenticated = authenticated
+    commands: list[list[bytes]] = []
+
+    def feed(piece: bytes) -> None:
+        with contextlib.suppress(ProtocolError):
+            taken = parser.feed(piece)
+            assert len(taken) <= requests.STEPS
+            commands.extend(taken)
+
+    assert calls_of(lambda: feed(data)) < 30 * requests.STEPS
+    while parser.held:
+        assert calls_of(lambda: feed(b"")) < 30 * requests.STEPS
+    assert len(commands) == count
+
+
+@pytest.mark.parametrize("blanks", [b"\n", b"\r\n", b" \t\v\f\r\n", b" " * 60_000 + b"\n"])
+def test_a_run_of_blank_lines_is_one_step(blanks: bytes) -> None:
+    parser = RequestParser()
+    whole = blanks * (LINE_LIMIT // len(blanks))
+    assert parser.feed(whole + b"PING\n" * (requests.STEPS - 1)) == [[b"PING"]] * (requests.STEPS - 1)
+    assert not parser.pending_bytes
+
+
+@pytest.mark.parametrize("blanks", [LINE_LIMIT, LINE_LIMIT + 1])
+def test_a_blank_line_may_be_as_long_as_any(blanks: int) -> None:
+    expected = "ERR Protocol error: too big inline request" if blanks > LINE_LIMIT else None
+    assert outcome(RequestParser(), [b" " * blanks + b"\n"]) == ([], expected)
+    assert outcome(RequestParser(), [b"\n" * 100, b"\n" + b" " * blanks + b"\n"]) == ([], expected)
+
+
+def test_what_is_held_comes_before_what_is_fed_later() -> None:
+    parser = RequestParser()
+    lines = [b"n%d" % number for number in range(3 * requests.STEPS)]
+    expected = [[line] for line in [*lines, b"one", b"two"]]
+    commands = parser.feed(b"\n".join(lines) + b"\none\nt")
+    assert parser.held and commands == expected[: requests.STEPS]
+    commands += parser.feed(b"wo\n")
+    while parser.held:
+        commands += parser.feed(b"")
+    assert commands == expected
+
+
+def test_a_parser_that_is_discarded_keeps_and_takes_nothing() -> None:
+    parser = RequestParser()
+    parser.feed(b"*3\r\n$1\r\na\r\n$1000\r\n" + b"x" * 500)
+    assert parser.pending_arguments == 1
+    parser.discard()
+    assert (parser.pending_bytes, parser.pending_arguments) == (0, 0)
+    assert parser.feed(b"PING\r\n") == []
+
+
 # ---------------------------------------------------------------- numbers and quotes
 
 
@@ -452,6 +554,7 @@ def test_lengths_are_canonical(digits: bytes, number: int | None) -> None:
         (b" \t\v\f\r ", []),
         (b"a b", [b"a", b"b"]),
         (b"a\vb c", [b"a\vb", b"c"]),
+        (b"a\fb\f c \f", [b"a\fb\f", b"c"]),
         (b"a\rb", [b"a", b"b"]),
         (b'a"b c"', [b"ab c"]),
         (b'""', [b""]),
