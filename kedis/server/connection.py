@@ -4,8 +4,12 @@ Speed.  gevent's own socket methods start and stop a watcher and allocate a wait
 request).  Here one read watcher stays started for the life of the connection and switches straight into the
 greenlet; reading and sending use the raw non-blocking socket (10-12 us; see ``make bench``).
 
-Fairness.  A turn of the loop reads at most ``READ_SIZE`` from a client and runs its commands for at most
-``BUDGET_NS``; what is left waits for the next turn, after everybody else has been served.
+Fairness.  A turn of the loop reads at most ``READ_SIZE`` from a client, and parses and runs for at most ``BUDGET_NS``
+and one portion (:data:`kedis.resp.requests.STEPS`); what is left waits for the next turn, after everybody else has been
+served.  Those who wait like that share a time of their own in each turn, first come, first served
+(:meth:`kedis.server.server.NetworkServer.next_turn`).  Once a turn has lasted ``CROWDED_NS`` it is crowded:
+``SMALL_READ`` is read and ``SMALL_BUDGET_NS`` spent for each client, and who sends more waits with the others.
+From clients that have not authenticated no more is ever read at once.
 
 Sending is the other half (:mod:`kedis.server.sender`).
 """
@@ -29,7 +33,11 @@ if TYPE_CHECKING:
 log = logging.getLogger("kedis.server")
 
 READ_SIZE = 64 * 1024
+SMALL_READ = 4 * 1024
 BUDGET_NS = 2_000_000
+#: What a turn may last before it serves only what is small, and what that is.
+CROWDED_NS = 5_000_000
+SMALL_BUDGET_NS = 200_000
 _READ = 1
 
 
@@ -112,8 +120,9 @@ class Connection(Sender):
                 began = figures.began_ns
                 if not began:
                     began = figures.began_ns = clock()
+                crowded = keyspace.now_ns - began > CROWDED_NS
                 try:
-                    data = receive(READ_SIZE)
+                    data = receive(SMALL_READ if crowded or not session.authenticated else READ_SIZE)
                 except (BlockingIOError, InterruptedError):
                     continue
                 except OSError:
@@ -124,8 +133,13 @@ class Connection(Sender):
                     break
                 server.bytes_received += len(data)
                 session.last_interaction_ns = keyspace.now_ns
+                if crowded and len(data) == SMALL_READ:
+                    data = self._give_way_and_receive(data)
+                    crowded = False
+                    if self.closed:
+                        break
                 if not session.authenticated:
-                    self._take_before_authentication(data)
+                    self._take_in_portions(data)
                     continue
                 try:
                     commands = feed(data)
@@ -137,12 +151,15 @@ class Connection(Sender):
                     self._fail(parser.give_up())
                     continue
                 if not commands:
+                    if parser.held:
+                        self._take_in_portions(b"")
                     self._check_query_buffer()
+                    keyspace.now_ns = clock()
                     continue
                 if session.queue is not None:
                     self._check_query_buffer()
                 count = len(commands)
-                done = engine.run(session, commands, 0, BUDGET_NS)
+                done = engine.run(session, commands, 0, SMALL_BUDGET_NS if crowded else BUDGET_NS)
                 if done < count:
                     self._run_rest(commands, done)
                 elif session.wrote_in_turn == engine.turn and engine.journal is not None:
@@ -167,6 +184,8 @@ class Connection(Sender):
                         cycle.durable.append(self)
                     else:
                         cycle.waiting.append(self)
+                if parser.held:
+                    self._take_in_portions(b"")
         finally:
             self._release()
 
@@ -178,22 +197,32 @@ class Connection(Sender):
         while not self.closed:
             self._hub.switch()
 
-    def _take_before_authentication(self, data: bytes) -> None:
-        """Parse and run in turns: the parser stops behind each AUTH, since its limits depend on the outcome."""
-        parser, session = self.parser, self.session
-        parser.authenticated = False
-        while True:
+    def _take_in_portions(self, data: bytes) -> None:
+        """Parse and run in turns, giving way when the time is up, as long as the parser holds something.
+
+        It stops behind each AUTH, since its limits depend on the outcome, and after so many steps.
+        """
+        parser, session, clock = self.parser, self.session, self.server.engine.clock
+        figures, keyspace = self.server.cycle.figures, self.server.engine.keyspace
+        began = clock()
+        budget_ns = BUDGET_NS if began - figures.began_ns < CROWDED_NS else SMALL_BUDGET_NS
+        while not self.closed and not session.close_after_reply:
+            parser.authenticated = session.authenticated
             try:
                 commands = parser.feed(data)
             except ProtocolError as problem:
                 self._run(problem.commands)
                 self._fail(problem)
-                return
-            self._run(commands)
-            parser.authenticated = session.authenticated
-            if not parser.held or self.closed or session.close_after_reply:
                 break
             data = b""
+            self._run(commands)
+            if not parser.held:
+                break
+            keyspace.now_ns = now = clock()
+            if not 0 <= now - began < budget_ns:
+                self._give_way()
+                began, budget_ns = clock(), BUDGET_NS
+        parser.authenticated = session.authenticated
         self._check_query_buffer()
 
     def _fail(self, problem: ProtocolError) -> None:
@@ -233,8 +262,6 @@ class Connection(Sender):
                 self._give_way()
             if self.closed:
                 break
-            figures = self.server.cycle.figures
-            figures.began_ns = figures.began_ns or self.server.engine.clock()
             done = self.server.engine.run(self.session, commands, position, BUDGET_NS)
             stalled = done == position
             position = done
@@ -242,10 +269,26 @@ class Connection(Sender):
             self._fail(problem)
 
     def _give_way(self) -> None:
-        """Let a whole turn of the loop pass."""
+        """Let a whole turn of the loop pass, or several where many wait like this."""
         self._read_watcher.stop()
         self.server.next_turn(self._greenlet.switch)
         self._hub.switch()
+        self._return()
+
+    def _give_way_and_receive(self, data: bytes) -> bytes:
+        """Let others go first; returns ``data`` and, when the turn has come, as much as a usual read brings."""
+        self._give_way()
+        if self.closed or not self.session.authenticated:
+            return data
+        try:
+            return data + self.sock.recv(READ_SIZE - SMALL_READ)
+        except OSError:  # nothing more is there, or the next read will find the same
+            return data
+
+    def _return(self) -> None:
+        """Go on in a turn that may serve this client first; read again, too."""
+        figures = self.server.cycle.figures
+        figures.began_ns = figures.began_ns or self.server.engine.clock()
         if not self.closed:
             self._read_watcher.start(self._greenlet.switch)
 
@@ -254,8 +297,7 @@ class Connection(Sender):
         self.server.paused[self] = self._greenlet.switch
         self._hub.switch()
         self.server.paused.pop(self, None)
-        if not self.closed:
-            self._read_watcher.start(self._greenlet.switch)
+        self._return()
 
     def _wait_while_blocked(self, commands: list[list[bytes]]) -> ProtocolError | None:
         """Wait until the session is blocked no longer; what the client sends meanwhile is put behind ``commands``.
@@ -269,16 +311,18 @@ class Connection(Sender):
             self._hub.switch()
             if self.session.blocked is not None and not self.closed:
                 data = self._receive_ahead()
+                before = self.parser.pending_bytes
                 try:
                     if data and problem is None:
                         commands += self.parser.feed(data)
                 except ProtocolError as error:
                     commands += error.commands
                     problem = error
+                self.ahead += len(data) + before - self.parser.pending_bytes
+                self._check_query_buffer()
         self._held = False
         self.ahead = 0
-        if not self.closed:
-            self._read_watcher.start(self._greenlet.switch)
+        self._return()
         return problem
 
     def _receive_ahead(self) -> bytes:
@@ -292,8 +336,6 @@ class Connection(Sender):
         if not data:
             self.close()
         self.server.bytes_received += len(data)
-        self.ahead += len(data)
-        self._check_query_buffer()
         return data
 
     def _go_on(self) -> None:

@@ -34,6 +34,8 @@ log = logging.getLogger("kedis.server")
 
 #: Descriptors that the server needs for itself: files, listeners, pipes.
 RESERVED_DESCRIPTORS = 32
+#: Time in each turn for what was put off to it, in ns; the rest is put off once more.
+_PUT_OFF_NS = 5_000_000
 #: Seconds after which a timer for a later moment is set anew.
 _LONGEST_TIMER = 3600.0
 #: Keys that a round of the periodic work gives up, when more are tracked than may be.
@@ -119,6 +121,8 @@ class NetworkServer:
         for connection in list(self.connections):
             connection.close()
         gevent.sleep(0)
+        while self.connections and self._next_turn:
+            gevent.sleep(0)
         self.cycle.stop()
         self._turn_timer.stop()
         self._turn_timer.close()
@@ -296,6 +300,8 @@ class NetworkServer:
     def next_turn(self, callback: Callable[[], Any]) -> None:
         """Call ``callback`` in the next turn of the loop, after waiting input of others has been looked at.
 
+        A turn has ``_PUT_OFF_NS`` for this; whoever it is not enough for comes first in the turn after.
+
         (``loop.run_callback`` may run it within the same turn, for as long as callbacks keep coming.)
         """
         if not self._next_turn:
@@ -309,11 +315,21 @@ class NetworkServer:
 
     def _run_next_turn(self) -> None:
         callbacks, self._next_turn = self._next_turn, []
+        clock = self.engine.clock
+        began = clock()
+        done = 0
         for callback in callbacks:
+            done += 1
             try:
                 callback()
             except Exception as error:  # somebody else waits for the next one
                 self.report("a turn of the event loop", error)
+            if not 0 <= clock() - began < _PUT_OFF_NS:
+                break
+        if done < len(callbacks):
+            if not self._next_turn:
+                self._turn_timer.start(self._run_next_turn)
+            self._next_turn[:0] = callbacks[done:]
 
     def report(self, place: str, error: Exception) -> None:
         """Count and log an exception that nobody expects, once a minute for each place."""

@@ -26,6 +26,7 @@ from tests.end_to_end.attack import (
     read_lines,
     reset,
     send_until_cut,
+    takes_little_work,
     until,
 )
 from tests.wire.kedis_process import PING, KedisProcess
@@ -80,7 +81,7 @@ def test_announcements_allocate_nothing(server: KedisProcess) -> None:
         clients = [stack.enter_context(server.connect()) for _ in range(500)]
         for client in clients:
             client.sendall(b"*2147483647\r\n$500000000\r\nhello")
-        assert server.ping() < 10  # it answers; how fast is not for a test to say
+        server.ping()
         assert server.resident_bytes() - before < 24 * MB
 
 
@@ -115,6 +116,32 @@ def test_refusals_that_nobody_reads(server: KedisProcess, keeper: socket.socket)
     assert "unread replies before authentication" in server.output()
 
 
+SLOW_STREAMS = [
+    b"\n" * 65536,
+    b"\r\n" * 32768,
+    b"*0\r\n" * 16384,
+    b"\n*0\r\n" * 13107,
+    b"x\n" * 32768,
+    b"'' " * 21844 + b"\n",
+    b'"' + b"\\a" * 32766 + b'"\n',
+    b"*9\r\n" + b"$0\r\n\r\n" * 9 + b"\n",
+]
+
+
+@pytest.mark.parametrize("stream", SLOW_STREAMS, ids=lambda stream: repr(stream[:6]))
+def test_streams_that_are_slow_to_parse(server: KedisProcess, keeper: socket.socket, stream: bytes) -> None:
+    """From fifty at once that know no password; who reads no refusals is cut off, and that is well."""
+    with nothing_is_left(server), others_are_served(server, keeper), contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(server.connect()) for _ in range(50)]
+        for client in clients:
+            client.setblocking(False)
+        for _ in range(20):
+            for client in clients:
+                with contextlib.suppress(OSError):
+                    client.send(stream)
+                    client.recv(1 << 20)
+
+
 def test_bytes_one_at_a_time(server: KedisProcess) -> None:
     request = b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$4\r\n\r\n\0\xff\r\n*2\r\n$3\r\nGET\r\n$1\r\nk\r\nGET 'k'\r\n"
     with nothing_is_left(server), others_are_served(server), contextlib.ExitStack() as stack:
@@ -145,7 +172,7 @@ def test_commands_that_are_never_finished(server: KedisProcess) -> None:
         with contextlib.ExitStack() as stack:
             for number in range(200):
                 stack.enter_context(server.connect()).sendall(beginnings[number % 4])
-            assert server.ping() < 10  # it answers; how fast is not for a test to say
+            server.ping()
             assert server.resident_bytes() - before < 48 * MB
 
 
@@ -235,11 +262,9 @@ def test_glob_bombs(server: KedisProcess, pattern: bytes) -> None:
     ]
     with others_are_served(server):
         for request in requests:
-            begun = time.monotonic()
-            with server.connect() as sock:
+            with takes_little_work(server, 1), server.connect() as sock:
                 sock.sendall(request)
                 assert sock.recv(1 << 16)
-            assert time.monotonic() - begun < 1
 
 
 HOSTILE_ARGUMENTS = [

@@ -479,10 +479,22 @@ def test_a_feed_does_so_much_and_no_more(data: bytes, count: int, authenticated:
     assert len(commands) == count
 
 
-@pytest.mark.parametrize("blanks", [b"\n", b"\r\n", b" \t\v\f\r\n", b" " * 60_000 + b"\n"])
-def test_a_run_of_blank_lines_is_one_step(blanks: bytes) -> None:
+@pytest.mark.parametrize(
+    "empty",
+    [
+        b"\n",
+        b"\r\n",
+        b" \t\v\f\r\n",
+        b" " * 60_000 + b"\n",
+        b"*0\r\n",
+        b"*-999999999999999999\rX",
+        b"\n*0\r\n\r\n*-1\r\n",
+    ],
+    ids=lambda empty: repr(empty[:20]),
+)
+def test_a_run_of_empty_requests_is_one_step(empty: bytes) -> None:
     parser = RequestParser()
-    whole = blanks * (LINE_LIMIT // len(blanks))
+    whole = empty * (LINE_LIMIT // len(empty))
     assert parser.feed(whole + b"PING\n" * (requests.STEPS - 1)) == [[b"PING"]] * (requests.STEPS - 1)
     assert not parser.pending_bytes
 

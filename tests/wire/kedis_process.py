@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import redis
 
-_START_SECONDS = 20
+_START_SECONDS = 60
 PING = b"*1\r\n$4\r\nPING\r\n"
 
 
@@ -67,10 +67,10 @@ class KedisProcess:
         """A redis-py client, whose replies are text."""
         return redis.Redis(port=self.address[1], decode_responses=True)
 
-    def connect(self, timeout: float = 10) -> socket.socket:
+    def connect(self, timeout: float = 60) -> socket.socket:
         return socket.create_connection(self.address, timeout=timeout)
 
-    def ping(self, timeout: float = 10) -> float:
+    def ping(self, timeout: float = 60) -> float:
         """How many seconds a new client waits for its PONG; OSError when it does not come."""
         begun = time.monotonic()
         with self.connect(timeout) as client:
