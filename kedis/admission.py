@@ -59,7 +59,8 @@ class Admission:
 
     Attributes:
         write_error: why writes are refused, as a whole error message; None when they are not.
-        paused_until_ns, pause_writes_only: what CLIENT PAUSE has asked for; 0 when nothing is paused.
+        paused_until_ns, pause_writes_only: what CLIENT PAUSE has asked for, by the
+            monotonic clock; 0 when nothing is paused.
         ended: whether the server ends: no command of any client runs any more, and nobody is answered that one has.
         on_unpause: tells whoever waits that a pause has ended.
         on_browser: told of a client that speaks HTTP, just before it is closed.
@@ -187,7 +188,7 @@ class Admission:
         return True
 
     def _check_pause(self, session: Session, command: Command) -> None:
-        if self._engine.clock() >= self.paused_until_ns:
+        if self._engine.monotonic() >= self.paused_until_ns:
             self.unpause()
             return
         if session.transport.kind == "journal":

@@ -72,7 +72,7 @@ class Blocking:
         #: How many clients are blocked, and how many of them not for ever.
         self.count = 0
         self.with_deadline = 0
-        #: Called with a moment, in ns since 1970, that comes before all others: call :meth:`expire` then.
+        #: Called with a moment of the monotonic clock, in ns, that comes before all others: call :meth:`expire` then.
         self.on_deadline: Callable[[int], None] = lambda at_ns: None
 
     # -- waiting ------------------------------------------------------------------------------------------
@@ -104,7 +104,7 @@ class Blocking:
         self._waiting.join(waiter, session.database, kind, keys)
         self._block(session, waiter)
         if timeout_ms:
-            self._set_deadline(waiter, engine.clock() + timeout_ms * 1_000_000)
+            self._set_deadline(waiter, engine.monotonic() + timeout_ms * 1_000_000)
         return NO_REPLY
 
     def wait_for_task(self, session: Session, argv: Sequence[bytes]) -> None:
@@ -190,12 +190,12 @@ class Blocking:
 
     @property
     def next_deadline_ns(self) -> int | None:
-        """When :meth:`expire` has something to do at the earliest, in ns since 1970."""
+        """When :meth:`expire` has something to do at the earliest, in ns of the engine's monotonic clock."""
         return self._deadlines[0][0] if self._deadlines else None
 
     def expire(self) -> None:
         """Answer those whose time is up, in the order of their deadlines."""
-        now = self._engine.clock()
+        now = self._engine.monotonic()
         deadlines = self._deadlines
         while deadlines and deadlines[0][0] <= now:
             waiter = heapq.heappop(deadlines)[2]

@@ -9,11 +9,14 @@ Nothing in here or below can yield, which is what makes each command atomic.
 
 Time: one clock reading per command.  The end of one command is the start of the next, and the start is the
 ``now`` that expiry sees.  (A second reading would cost 45 ns of the roughly 2,500 that a pipelined SET takes.)
-The clock is the wall clock, so that one reading serves both; a step of it spoils one latency sample.
+The clock is the wall clock, so that one reading serves both.  A command that seems to have taken long, or less than no
+time, is looked at again: the monotonic clock tells whether the wall clock was set (:meth:`Engine.check_clock`).
+Everything else that is a duration (time-outs, pauses, budgets, the age of a client) goes by the monotonic clock.
 """
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
 from collections import Counter
@@ -40,6 +43,14 @@ _faults = FaultLog(logging.getLogger("kedis.engine"))
 
 #: A duration that nothing reaches.
 FOREVER_NS = 1 << 62
+#: The wall clock in ns since 1970, and one that nobody sets, in ns.  In a tuple and asked of the system itself, so that
+#: a program that freezes ``time`` for its tests does not stop time-outs.
+_SYSTEM_CLOCKS: tuple[Callable[[], int], Callable[[], int]] = (
+    time.time_ns,
+    functools.partial(time.clock_gettime_ns, time.CLOCK_MONOTONIC),
+)
+#: A difference between the two clocks that is more than the adjustment of a second, in ns.
+_CLOCK_STEP_NS = 1_000_000
 
 
 #: Settings that decide how long a container is packed.
@@ -62,15 +73,25 @@ class Journal(Protocol):
 class Engine:
     """The data, the command table with its counters, and the loop that brings the two together.
 
-    ``clock`` returns nanoseconds since 1970 and may be replaced in tests.
+    Args:
+        clock: returns nanoseconds since 1970, for tests.
+        monotonic: returns nanoseconds since whenever, for tests; ``clock`` does if only that is given.
     """
 
-    def __init__(self, config: Config | None = None, *, clock: Callable[[], int] = time.time_ns) -> None:
+    def __init__(
+        self,
+        config: Config | None = None,
+        *,
+        clock: Callable[[], int] | None = None,
+        monotonic: Callable[[], int] | None = None,
+    ) -> None:
         load_all()
         self.config = config if config is not None else Config()
-        self.clock = clock
+        self.clock = clock or _SYSTEM_CLOCKS[0]
+        self.monotonic = monotonic or clock or _SYSTEM_CLOCKS[1]
+        self._clock_difference_ns = self.clock() - self.monotonic()
         self.keyspace = Keyspace(self.config.databases)
-        self.keyspace.now_ns = clock()
+        self.keyspace.now_ns = self.clock()
         self.keyspace.journal_delete = self._journal_delete
         self.pubsub = self.keyspace.pubsub
         self.tracking = self.keyspace.tracking
@@ -83,7 +104,8 @@ class Engine:
             self.config.subscribe(name, self._limit_packing)
         self.blocking = Blocking(self)
         self._ready = self.keyspace.waiting.ready
-        self.started_ns = clock()
+        self.started_ns = self.clock()
+        self.started_monotonic_ns = self.monotonic()
         self.sessions: dict[int, Session] = {}
         self.tracking.sessions = self.sessions
         self._limit_tracking(self.config)
@@ -243,14 +265,16 @@ class Engine:
                     self._answer_unrecorded(session, command, mark, error)
             then = clock()
             elapsed = then - now
+            if not 0 <= elapsed < self.slow_ns:
+                elapsed = max(elapsed - self.check_clock(), 0)
+                if elapsed >= self.slow_ns:
+                    self.on_slow(session, command, argv, elapsed)
             counters = command.counters
             counters.nanoseconds += elapsed
-            if 0 <= elapsed < counters.short_ns:
+            if elapsed < counters.short_ns:
                 counters.histogram[elapsed >> 6] += 1
             else:
                 counters.count(elapsed)
-            if elapsed >= self.slow_ns:
-                self.on_slow(session, command, argv, elapsed)
             now = then
             if now - began > budget_ns or session.close_after_reply:
                 session.last_command = command
@@ -290,7 +314,7 @@ class Engine:
         """Finish a command that was blocked: ``attempt`` takes what it waited for from ``key``."""
         dirty = self.keyspace.dirty
         mark = len(session.out)
-        began = self.clock()
+        began = self.monotonic()
         try:
             session.encode(attempt(session, key))
         except CommandError as error:
@@ -303,7 +327,17 @@ class Engine:
                 self._record(session, command, argv, changed)
             except Exception as error:
                 self._answer_unrecorded(session, command, mark, error)
-        command.counters.nanoseconds += self.clock() - began
+        command.counters.nanoseconds += self.monotonic() - began
+
+    def check_clock(self) -> int:
+        """By how much the wall clock was set since the last call, in ns; 0 if it just went on.
+
+        To be called now and then, since the clock may be adjusted slowly, too.
+        """
+        difference = self.clock() - self.monotonic()
+        step = difference - self._clock_difference_ns
+        self._clock_difference_ns = difference
+        return step if abs(step) > _CLOCK_STEP_NS else 0
 
     # -- state of the server ------------------------------------------------------------------------------
 

@@ -47,7 +47,7 @@ class EmbeddedEngine:
         #: Notified when a blocked client is blocked no longer.
         self.unblocked = threading.Condition(self.lock)
         self._expiry = ActiveExpiry(self.engine.keyspace)
-        self._expired_ns = self.engine.clock()
+        self._expired_ns = self.engine.monotonic()
         self._closed = False
         self._aof = EmbeddedAof(self.engine, self.lock) if self.engine.config.appendonly else None
         self.engine.snapshots = Saver(self.engine, fork=False)
@@ -71,13 +71,14 @@ class EmbeddedEngine:
             if self._closed:
                 raise OSError("the store is closed")
             position = 0
+            self.engine.check_clock()
             self.engine.blocking.expire()
             while position < len(commands) and not session.close_after_reply and session.blocked is None:
                 position = self.engine.run(session, commands, position)
-            now = self.engine.clock()
+            now = self.engine.monotonic()
             if now - self._expired_ns > _EXPIRY_INTERVAL_NS:
                 self._expired_ns = now
-                self.engine.keyspace.now_ns = now
+                self.engine.keyspace.now_ns = self.engine.clock()
                 self._expiry.run(_EXPIRY_INTERVAL_NS / 1e9, self.engine.clock)
                 self.engine.flush_pending()
                 self._observer.sample()
@@ -89,7 +90,7 @@ class EmbeddedEngine:
     def wait(self, session: Session, seconds: float | None) -> None:
         """Wait until ``session`` is blocked no longer.  Raises TimeoutError after ``seconds``, if any."""
         engine, blocking = self.engine, self.engine.blocking
-        until_ns = FOREVER_NS if seconds is None else engine.clock() + int(seconds * 1e9)
+        until_ns = FOREVER_NS if seconds is None else engine.monotonic() + int(seconds * 1e9)
         with self.unblocked:
             while session.blocked is not None:
                 blocking.expire()
@@ -99,7 +100,7 @@ class EmbeddedEngine:
                 if not blocking.next_deadline_ns and threading.active_count() == 1:
                     blocking.unblock(session)
                     break
-                left = (end_ns - engine.clock()) / 1e9
+                left = (end_ns - engine.monotonic()) / 1e9
                 if left <= 0 and end_ns == until_ns:
                     raise TimeoutError("timed out")
                 self.unblocked.wait(min(left, threading.TIMEOUT_MAX))

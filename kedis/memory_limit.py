@@ -78,18 +78,18 @@ class MemoryLimit:
     def fill_up(self) -> None:
         """The data exceeds its limit: have every command looked at until it does so no longer."""
         self.full = True
-        self.exceeded_since_ns = self.exceeded_since_ns or self._engine.clock()
+        self.exceeded_since_ns = self.exceeded_since_ns or self._engine.monotonic()
         self._engine.update_guard()
 
     def make_room(self) -> None:
         """Evict what the limit demands, for half a millisecond; the rest in later turns."""
         keyspace = self._engine.keyspace
         if keyspace.used > self.limit and not self._engine.loading:
-            self.out_of_memory = not keyspace.eviction.run(self.limit, self._engine.clock)
+            self.out_of_memory = not keyspace.eviction.run(self.limit, self._engine.monotonic)
             self._engine.flush_pending()
         if keyspace.used <= self.limit:
             self.full = self.out_of_memory = False
-            self.exceeded_ns += max(self._engine.clock() - self.exceeded_since_ns, 0)
+            self.exceeded_ns += self._engine.monotonic() - self.exceeded_since_ns
             self.exceeded_since_ns = 0
             self._engine.update_guard()
         elif not self.out_of_memory:

@@ -132,7 +132,7 @@ class Session:
         self.address = address
         self.local_address = local_address
         self.id = engine.next_session_id()
-        self.created_ns = self.last_interaction_ns = engine.clock()
+        self.created_ns = self.last_interaction_ns = engine.monotonic()
         self.last_command: Command | None = None
         self.in_parts = in_parts
         self.out: list[Chunk] = []

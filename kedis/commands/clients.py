@@ -54,7 +54,7 @@ _IDLE_BYTES = 11_800
 
 def describe(session: Session) -> bytes:
     """The line that CLIENT LIST prints for ``session``, with Redis's fields."""
-    now = session.engine.clock()
+    now = session.engine.monotonic()
     transport = session.transport
     waiting = transport.output_bytes()
     pending = transport.input_bytes()
@@ -344,7 +344,9 @@ def client_pause(ctx: Session, argv: Sequence[bytes]) -> Any:
     milliseconds = integer(argv[2], errors.TIMEOUT_NOT_AN_INTEGER)
     if milliseconds < 0:
         raise CommandError(errors.TIMEOUT_NEGATIVE)
-    ctx.engine.admission.pause(ctx.engine.clock() + milliseconds * 1_000_000, writes_only=mode == b"write")
+    ctx.engine.admission.pause(
+        ctx.engine.monotonic() + milliseconds * 1_000_000, writes_only=mode == b"write"
+    )
     return OK
 
 

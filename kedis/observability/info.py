@@ -78,7 +78,7 @@ def _server(observer: Observer) -> Fields:
     engine = observer.engine
     config = engine.config
     now = engine.clock()
-    uptime = max(0, now - engine.started_ns) // _NS
+    uptime = max(0, engine.monotonic() - engine.started_monotonic_ns) // _NS
     system = platform.uname()
     network = engine.server
     return (
@@ -255,7 +255,7 @@ def _stats(observer: Observer) -> Fields:
     engine, expiry, network = observer.engine, observer.expiry, observer.engine.server
     keyspace = engine.keyspace
     exceeded = (
-        max(engine.clock() - engine.memory.exceeded_since_ns, 0) if engine.memory.exceeded_since_ns else 0
+        max(engine.monotonic() - engine.memory.exceeded_since_ns, 0) if engine.memory.exceeded_since_ns else 0
     )
     return (
         ("total_connections_received", _fact(network, "connections_received")),

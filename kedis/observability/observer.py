@@ -102,7 +102,7 @@ class Observer:
 
         About 100 us, most of it for adding up the calls of all commands.
         """
-        now = self.engine.clock()
+        now = self.engine.monotonic()
         if 0 <= now - self._sampled_ns < _SAMPLE_INTERVAL_NS:
             return
         self._sampled_ns = now

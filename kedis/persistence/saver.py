@@ -51,6 +51,7 @@ class Saver:
         self._tried_at = float("-inf")
         self.scheduled = False
         self.rdb_last_save_time = engine.started_ns // 1_000_000_000
+        self._saved_ns = engine.started_monotonic_ns
         self.rdb_last_bgsave_status = "ok"
         self.rdb_last_bgsave_time_sec = -1
         self.rdb_saves = 0
@@ -217,7 +218,7 @@ class Saver:
         if self.scheduled:
             return True
         changes = self.rdb_changes_since_last_save
-        seconds = self._engine.clock() // 1_000_000_000 - self.rdb_last_save_time
+        seconds = (self._engine.monotonic() - self._saved_ns) // 1_000_000_000
         return any(changes >= least and seconds > after for after, least in self._engine.config.save)
 
     # -- outcomes -----------------------------------------------------------------------------------------
@@ -226,6 +227,7 @@ class Saver:
         self._saved_dirty = dirty
         self.rdb_saves += 1
         self.rdb_last_save_time = self._engine.clock() // 1_000_000_000
+        self._saved_ns = self._engine.monotonic()
         self.rdb_last_bgsave_status = "ok"
         self.judge()
 

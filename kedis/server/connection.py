@@ -107,6 +107,7 @@ class Connection(Sender):
         session = self.session
         cycle = server.cycle
         clock = engine.clock
+        monotonic = engine.monotonic
         keyspace = engine.keyspace
         figures = cycle.figures
         waits, depths = figures.waits, figures.depths
@@ -120,6 +121,7 @@ class Connection(Sender):
                 began = figures.began_ns
                 if not began:
                     began = figures.began_ns = clock()
+                    cycle.moment_ns = monotonic()
                 crowded = keyspace.now_ns - began > CROWDED_NS
                 try:
                     data = receive(SMALL_READ if crowded or not session.authenticated else READ_SIZE)
@@ -132,7 +134,7 @@ class Connection(Sender):
                         self._wait_for_last_replies()
                     break
                 server.bytes_received += len(data)
-                session.last_interaction_ns = keyspace.now_ns
+                session.last_interaction_ns = cycle.moment_ns
                 if crowded and len(data) == SMALL_READ:
                     data = self._give_way_and_receive(data)
                     crowded = False
@@ -287,8 +289,10 @@ class Connection(Sender):
 
     def _return(self) -> None:
         """Go on in a turn that may serve this client first; read again, too."""
-        figures = self.server.cycle.figures
-        figures.began_ns = figures.began_ns or self.server.engine.clock()
+        cycle, engine = self.server.cycle, self.server.engine
+        if not cycle.figures.began_ns:
+            cycle.figures.began_ns = engine.clock()
+            cycle.moment_ns = engine.monotonic()
         if not self.closed:
             self._read_watcher.start(self._greenlet.switch)
 

@@ -59,6 +59,8 @@ class Cycle:
         self.faults = 0
         self.failing_since_ns = 0
         self._fault_log = FaultLog(log)
+        #: When the turn under way, or the last one, began to serve clients, by the engine's monotonic clock.
+        self.moment_ns = 0
         self.halted = False
         #: Called once, at the end of this turn, before the journal is written and replies are sent.
         self.at_end: list[Callable[[], None]] = []

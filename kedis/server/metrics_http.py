@@ -140,7 +140,7 @@ class MetricsServer:
     def _render(self, exposition: Exposition, zipped: bool) -> bytes:
         """The whole text; clients are served meanwhile."""
         parts: list[bytes] = []
-        clock = self._network.engine.clock
+        clock = self._network.engine.monotonic
         scrapes = self._observer.scrapes
         began = clock()
         for _ in _pieces(self._observer, exposition, zipped, parts.append):

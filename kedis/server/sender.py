@@ -250,7 +250,7 @@ class Sender:
         if hard and waiting > hard:
             self._cut("output buffer over its hard limit")
         elif soft and waiting > soft:
-            now = self.server.engine.clock()
+            now = self.server.engine.monotonic()
             if not self._limit_since_ns:
                 self._limit_since_ns = now
             elif now - self._limit_since_ns > soft_seconds * 1_000_000_000:

@@ -21,7 +21,7 @@ import gevent
 
 from kedis import errors
 from kedis.config import Config, SettingRefused
-from kedis.engine import Engine
+from kedis.engine import FOREVER_NS, Engine
 from kedis.fault_log import FaultLog
 from kedis.server.connection import Connection
 from kedis.server.cycle import Cycle
@@ -69,7 +69,7 @@ class NetworkServer:
         self.http_greenlets: Collection[Any] = ()
         self.reset_counters()
         self.expiry = ActiveExpiry(engine.keyspace)
-        self._browser_logged_ns = 0
+        self._browser_logged_ns = -FOREVER_NS
         self._next_turn: list[Callable[[], Any]] = []
         self._turn_timer = self.hub.loop.timer(0.0)
         self._deadline_timer: Any = None
@@ -264,7 +264,7 @@ class NetworkServer:
 
     def _refuse_browser(self, session: Session) -> None:
         """Log, at most once a minute, that somebody speaks HTTP to the port."""
-        now = self.engine.clock()
+        now = self.engine.monotonic()
         if now - self._browser_logged_ns > 60_000_000_000:
             self._browser_logged_ns = now
             log.warning("closing %s: it speaks HTTP; possibly a web page attacks the server", session.address)
@@ -315,7 +315,7 @@ class NetworkServer:
 
     def _run_next_turn(self) -> None:
         callbacks, self._next_turn = self._next_turn, []
-        clock = self.engine.clock
+        clock = self.engine.monotonic
         began = clock()
         done = 0
         for callback in callbacks:
@@ -324,7 +324,7 @@ class NetworkServer:
                 callback()
             except Exception as error:  # somebody else waits for the next one
                 self.report("a turn of the event loop", error)
-            if not 0 <= clock() - began < _PUT_OFF_NS:
+            if clock() - began >= _PUT_OFF_NS:
                 break
         if done < len(callbacks):
             if not self._next_turn:
@@ -345,7 +345,7 @@ class NetworkServer:
     def _await_deadline(self, at_ns: int) -> None:
         """Have the blocked clients whose time is up answered at ``at_ns``; one timer serves them all."""
         self._stop_deadline_timer()
-        seconds = (at_ns - self.engine.clock()) / 1e9
+        seconds = (at_ns - self.engine.monotonic()) / 1e9
         self._deadline_timer = self.hub.loop.timer(min(max(seconds, 0.0), _LONGEST_TIMER))
         self._deadline_timer.start(self._deadline_reached, update=True)
 
@@ -384,9 +384,10 @@ class NetworkServer:
         """One round: expiry, freeing, idle clients and those that do not read, the end of a pause."""
         engine = self.engine
         engine.keyspace.now_ns = engine.clock()
+        engine.check_clock()
         if engine.observer is not None:
             engine.observer.sample()
-        if engine.admission.paused_until_ns and engine.clock() >= engine.admission.paused_until_ns:
+        if engine.admission.paused_until_ns and engine.monotonic() >= engine.admission.paused_until_ns:
             engine.admission.unpause()
         if not engine.loading and not engine.admission.paused_until_ns:
             self.expiry.effort = engine.config.active_expire_effort
@@ -421,7 +422,7 @@ class NetworkServer:
 
     def _free(self) -> None:
         """Free a slice of the large values that were taken out of the keyspace."""
-        if self.engine.keyspace.graveyard.free(self.engine.clock):
+        if self.engine.keyspace.graveyard.free(self.engine.monotonic):
             self.next_turn(self._free)
 
     def _evict_clients(self) -> None:
@@ -450,7 +451,7 @@ class NetworkServer:
         timeout = self.engine.config.timeout
         if not timeout:
             return
-        deadline = self.engine.clock() - timeout * 1_000_000_000
+        deadline = self.engine.monotonic() - timeout * 1_000_000_000
         for connection in list(self.connections):
             session = connection.session
             if session.blocked is not None:

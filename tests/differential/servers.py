@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import select
 import socket
-import time
 from collections.abc import Sequence
 
 from kedis.config import Config
@@ -73,7 +72,7 @@ def new_engine() -> Engine:
     """An engine on the real clock, with DEBUG allowed."""
     config = Config()
     config.enable_debug_command = "yes"
-    return Engine(config, clock=time.time_ns)
+    return Engine(config)
 
 
 class RedisServer:
