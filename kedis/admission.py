@@ -43,8 +43,9 @@ _PUBSUB_ALLOWED = frozenset(
 _BROWSER_WORDS = frozenset([b"post", b"host:"])
 #: How much of an unknown command's arguments an error message repeats, in bytes.
 _ECHO_LIMIT = 128
-#: What an argument costs in memory beside its bytes.
-_ARGUMENT_OVERHEAD = 40
+#: What an argument costs in memory beside its bytes, and what the list of them that a command is does.
+ARGUMENT_OVERHEAD = 48
+_COMMAND_OVERHEAD = 80
 
 
 class Postponed(Exception):
@@ -109,7 +110,7 @@ class Admission:
             return None
         if session.queue is not None and command.name not in _NOT_QUEUED:
             session.queue.append(argv)
-            session.queued_bytes += sum(map(len, argv)) + _ARGUMENT_OVERHEAD * len(argv)
+            session.queued_bytes += sum(map(len, argv)) + ARGUMENT_OVERHEAD * len(argv) + _COMMAND_OVERHEAD
             session.encode(QUEUED)
             return None
         if self.paused_until_ns:

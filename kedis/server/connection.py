@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from gevent import getcurrent
 
+from kedis.admission import ARGUMENT_OVERHEAD
 from kedis.errors import ProtocolError
 from kedis.resp.requests import RequestParser
 from kedis.server.sender import Sender
@@ -34,7 +35,7 @@ log = logging.getLogger("kedis.server")
 
 READ_SIZE = 64 * 1024
 SMALL_READ = 4 * 1024
-BUDGET_NS = 2_000_000
+BUDGET_NS = 2_000_000  # of which NetworkServer.slice_ns may be less
 #: What a turn may last before it serves only what is small, and what that is.
 CROWDED_NS = 5_000_000
 SMALL_BUDGET_NS = 200_000
@@ -110,6 +111,7 @@ class Connection(Sender):
         monotonic = engine.monotonic
         keyspace = engine.keyspace
         figures = cycle.figures
+        eviction = server.client_eviction
         waits, depths = figures.waits, figures.depths
         engine.connect(session)
         self._read_watcher.start(self._greenlet.switch)
@@ -153,19 +155,19 @@ class Connection(Sender):
                     self._fail(parser.give_up())
                     continue
                 if not commands:
+                    self._check_query_buffer()
                     if parser.held:
                         self._take_in_portions(b"")
-                    self._check_query_buffer()
                     keyspace.now_ns = clock()
                     continue
-                if session.queue is not None:
-                    self._check_query_buffer()
                 count = len(commands)
-                done = engine.run(session, commands, 0, SMALL_BUDGET_NS if crowded else BUDGET_NS)
+                done = engine.run(session, commands, 0, SMALL_BUDGET_NS if crowded else server.slice_ns)
                 if done < count:
                     self._run_rest(commands, done)
                 elif session.wrote_in_turn == engine.turn and engine.journal is not None:
                     engine.journal.keep_wire(commands, data, parser.form)
+                if session.queue is not None or eviction.limit:
+                    self._check_query_buffer()
                 waited = keyspace.now_ns - began
                 waits.counts[waited.bit_length()] += 1
                 waits.total += waited
@@ -218,14 +220,14 @@ class Connection(Sender):
                 break
             data = b""
             self._run(commands)
-            if not parser.held:
+            self._check_query_buffer()
+            if not parser.held or self.closed:
                 break
             keyspace.now_ns = now = clock()
             if not 0 <= now - began < budget_ns:
                 self._give_way()
                 began, budget_ns = clock(), BUDGET_NS
         parser.authenticated = session.authenticated
-        self._check_query_buffer()
 
     def _fail(self, problem: ProtocolError) -> None:
         """The bytes were no RESP, or cannot be held: tell the client, then close."""
@@ -241,11 +243,13 @@ class Connection(Sender):
             self.server.query_buffer_disconnections += 1
             log.warning("closing client %s: query buffer limit reached", self.session.address)
             self.close()
+        elif self.server.client_eviction.limit:
+            self.note_memory()
 
     def _run(self, commands: list[list[bytes]]) -> None:
         """Run ``commands``, all of them in the end."""
         if commands and not self.closed and not self.session.close_after_reply:
-            done = self.server.engine.run(self.session, commands, 0, BUDGET_NS)
+            done = self.server.engine.run(self.session, commands, 0, self.server.slice_ns)
             if done < len(commands):
                 self._run_rest(commands, done)
             self.wants_send()
@@ -264,7 +268,7 @@ class Connection(Sender):
                 self._give_way()
             if self.closed:
                 break
-            done = self.server.engine.run(self.session, commands, position, BUDGET_NS)
+            done = self.server.engine.run(self.session, commands, position, self.server.slice_ns)
             stalled = done == position
             position = done
         if problem is not None:
@@ -367,8 +371,14 @@ class Connection(Sender):
     # -- transport ----------------------------------------------------------------------------------------
 
     def memory(self) -> int:
-        """Bytes of all the client's buffers."""
-        return self.output_bytes() + self.input_bytes() + self.session.queued_bytes
+        """Bytes of all the client's buffers, and of the objects that they have been cut into."""
+        received = self.input_bytes() + ARGUMENT_OVERHEAD * self.parser.pending_arguments
+        return self.output_bytes() + received + self.session.queued_bytes
+
+    def note_memory(self) -> None:
+        """Tell the server what the client occupies, where that is limited.  O(replies of this turn)."""
+        if self.server.client_eviction.limit:
+            self.server.client_eviction.note(self, self.memory())
 
     def input_bytes(self) -> int:
         """Bytes received that do not make a whole command yet."""
@@ -387,8 +397,20 @@ class Connection(Sender):
         self.server.engine.blocking.forget(self.session)
         self._read_watcher.stop()
         self._stop_writing()
+        self._drop_buffers()
         if getcurrent() is not self._greenlet:
             self.server.next_turn(self._greenlet.switch)
+
+    def _drop_buffers(self) -> None:
+        """Nothing is read, run or sent any more."""
+        self.parser.discard()
+        self.ahead = 0
+        self.unsent.clear()
+        self.unsent_bytes = 0
+        self._long.clear()
+        self.sealed.clear()
+        self.session.out.clear()
+        self.server.client_eviction.note(self, 0)
 
     def _release(self) -> None:
         """Give back everything the connection held.  Runs last in the client's greenlet."""
@@ -396,11 +418,7 @@ class Connection(Sender):
         self._read_watcher.stop()
         self._read_watcher.close()
         self._stop_writing()
-        self.unsent.clear()
-        self.unsent_bytes = 0
-        self._long.clear()
-        self.sealed.clear()
-        self.session.out.clear()
+        self._drop_buffers()
         self.server.engine.disconnect(self.session)
         # Without the circle all memory is free at once; the collector would come hours later.
         self.session.transport = _GONE

@@ -54,6 +54,7 @@ class Sender:
         "_write_watcher",
         "closed",
         "fd",
+        "noted_bytes",
         "sealed",
         "server",
         "session",
@@ -72,6 +73,8 @@ class Sender:
         self._long: deque[LongReply] = deque()  # those in `unsent`
         self.sealed: list[Chunk] = []
         self.closed = False
+        #: What the client was last said to occupy (:meth:`note_memory`).
+        self.noted_bytes = 0
         self._limit_since_ns = 0
         self._hub = server.hub
         self._write_watcher: Any = None
@@ -89,6 +92,10 @@ class Sender:
             self.close()
         except Exception as problem:
             _faults.report("closing a client", problem)
+
+    def note_memory(self) -> None:
+        """Say what the client's buffers occupy: the whole of the connection knows."""
+        raise NotImplementedError
 
     def seal(self) -> None:
         """Set the replies of up to now apart: they may be sent earlier than what comes after them."""
@@ -115,6 +122,9 @@ class Sender:
             if self.unsent and not self.closed:
                 self._start_writing()
                 self.check_output_limit()
+                self.note_memory()
+            elif self.noted_bytes:
+                self.note_memory()
         if self.session.close_after_reply and not self.unsent:
             self._close_if_all_is_sent()
 
@@ -194,7 +204,8 @@ class Sender:
             if sent < len(chunk):
                 self.unsent.appendleft(memoryview(chunk)[sent:])
                 self.unsent_bytes += len(chunk) - sent
-                return
+                break
+        self.note_memory()
         if not self.unsent:
             self._limit_since_ns = 0
             self._stop_writing()

@@ -23,7 +23,8 @@ from kedis import errors
 from kedis.config import Config, SettingRefused
 from kedis.engine import FOREVER_NS, Engine
 from kedis.fault_log import FaultLog
-from kedis.server.connection import Connection
+from kedis.server.client_eviction import ClientEviction
+from kedis.server.connection import BUDGET_NS, Connection
 from kedis.server.cycle import Cycle
 from kedis.server.listener import Listener
 from kedis.server.sender import Sender
@@ -75,6 +76,9 @@ class NetworkServer:
         self._deadline_timer: Any = None
         self._evicting = False
         self._faults = FaultLog(log)
+        #: What a client's commands may take at once.
+        self.slice_ns = BUDGET_NS
+        self.client_eviction = ClientEviction(self)
         self._periodic: gevent.Greenlet | None = None
         engine.admission.on_unpause = self._wake_paused
         engine.admission.on_browser = self._refuse_browser
@@ -138,6 +142,9 @@ class NetworkServer:
         config = self.engine.config
         config.subscribe("port", self._listen_anew)
         config.subscribe("bind", self._listen_anew)
+        for name in ("maxmemory-clients", "maxmemory"):
+            config.subscribe(name, lambda _config: self.client_eviction.review())
+        self.client_eviction.review()
         config.subscribe("maxclients", self._check_maxclients)
         config.subscribe("proto-max-bulk-len", self._limit_bulks)
 
@@ -396,7 +403,7 @@ class NetworkServer:
             self.next_turn(self._free)
         engine.tracking.limit(_TRACKING_EFFORT)
         self._close_idle_clients()
-        self._evict_clients()
+        self.client_eviction.review()
         for connection in list(self.slow_readers):
             connection.check_output_limit()
 
@@ -424,28 +431,6 @@ class NetworkServer:
         """Free a slice of the large values that were taken out of the keyspace."""
         if self.engine.keyspace.graveyard.free(self.engine.monotonic):
             self.next_turn(self._free)
-
-    def _evict_clients(self) -> None:
-        """Close those with the largest buffers while all together pass ``maxmemory-clients``.  O(clients).
-
-        Looked at ten times a second or so, where Redis does so at every command.
-        """
-        limit = self.engine.config.client_memory_limit()
-        if not limit:
-            return
-        sizes = [(each.memory(), each) for each in self.connections if not each.session.no_evict]
-        excess = sum(size for size, _ in sizes) - limit
-        if excess <= 0:
-            return
-        for size, connection in sorted(sizes, key=lambda entry: entry[0], reverse=True):
-            if excess <= 0 or not size:
-                break
-            log.warning(
-                "closing client %s: clients need more than maxmemory-clients", connection.session.address
-            )
-            self.evicted_clients += 1
-            connection.close()
-            excess -= size
 
     def _close_idle_clients(self) -> None:
         timeout = self.engine.config.timeout
