@@ -87,8 +87,8 @@ def encode_parts(value: Value) -> tuple[int, list[bytes]]:
     O(N), 60 ns an element; a long string is a part as it is.
     """
     kind = type(value)
-    if kind is bytes or kind is bytearray:
-        text = bytes(value)  # type: ignore[arg-type]
+    if isinstance(value, bytes | bytearray):
+        text = bytes(value)
         return _STRING, [encode_text(text)] if len(text) < _PART else [encode_length(len(text)), text]
     head = encode_length(len(value))
     if type(value) is SortedSet:

@@ -116,7 +116,7 @@ def encode_command(argv: Sequence[bytes | bytearray]) -> bytes:
 
 def encode_short_command(argv: Sequence[bytes | bytearray]) -> bytes:
     """The same in less time; raises IndexError where a word has 1,024 bytes or more."""
-    body = [_BULK_HEADERS[len(word)] + word for word in argv]
+    body = [BULK_HEADERS[len(word)] + word for word in argv]
     body.append(b"")
     return b"*%d\r\n%b" % (len(argv), b"\r\n".join(body))
 

@@ -200,7 +200,7 @@ class Hash(dict[bytes, bytes]):
     def copy(self) -> "Hash":
         """An independent copy: O(N)."""
         twin = Hash()
-        twin.update(self)
+        dict.update(twin, self)
         twin.index = None if self.index is None else self.index.copy()
         twin.payload = self.payload
         twin.packed = self.packed
@@ -336,7 +336,7 @@ class Set(set[bytes]):
     def copy(self) -> "Set":
         """An independent copy: O(N)."""
         twin = Set()
-        twin.update(self)
+        set.update(twin, self)
         twin.index = None if self.index is None else self.index.copy()
         twin.payload = self.payload
         twin.packed = self.packed
