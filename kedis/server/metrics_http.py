@@ -1,10 +1,11 @@
 """The metrics over HTTP: ``/metrics``, ``/healthz``, ``/readyz`` and a page that links them.
 
-Served by gevent's WSGI server from the server's own loop: a thread would see the data in the middle of a change.  A
-scrape is rendered, and compressed, in slices of :data:`_SLICE_NS`; between two of them the loop has a turn, in which
-every client is served.  One scrape is rendered at a time.
+Served from the server's own loop: a thread would see the data in the middle of a change.  A scrape is rendered, and
+compressed, in slices of :data:`_SLICE_NS`; between two of them the loop has a turn, in which every client is served.
+One scrape is rendered at a time.
 
-It answers from the moment on at which clients are accepted, that is, while data are being loaded, too.
+It answers from the moment on at which clients are accepted, that is, while data are being loaded, too.  What a peer
+can take of connections, time and bytes is bounded by :mod:`kedis.server.http_server`.
 """
 
 from __future__ import annotations
@@ -13,17 +14,17 @@ import html
 import logging
 import socket
 import zlib
-from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from http import HTTPStatus
+from typing import TYPE_CHECKING
 
-from gevent import socket as gevent_socket
 from gevent.lock import BoundedSemaphore
-from gevent.pool import Pool
-from gevent.pywsgi import WSGIServer
 
 import kedis
 from kedis.observability.exposition import OPENMETRICS, TEXT, Exposition, chosen_type
 from kedis.observability.metrics_reading import not_ready
+from kedis.server.http_requests import Request
+from kedis.server.http_server import HttpServer, Limits, Response
 from kedis.server.server import StartError
 
 if TYPE_CHECKING:
@@ -38,14 +39,9 @@ _SLICE_NS = 1_000_000
 _CHUNK = 32 * 1024
 #: A format for which little time is spent.
 _COMPRESSION = 1
-#: Connections at a time, the seconds after which a silent one is closed, and those that the last have at the end.
-_CONNECTIONS = 64
-_SILENCE_SECONDS = 300
+_BACKLOG = 64
+#: Seconds that answers under way have at the end.
 _STOP_SECONDS = 0.5
-
-Headers = list[tuple[str, str]]
-Answer = tuple[str, Headers, bytes]
-_PLAIN = "text/plain; charset=utf-8"
 
 
 class MetricsServer:
@@ -55,13 +51,19 @@ class MetricsServer:
         port: where it listens; 0 while it does not.
     """
 
-    def __init__(self, network: NetworkServer, observer: Observer) -> None:
+    def __init__(self, network: NetworkServer, observer: Observer, limits: Limits | None = None) -> None:
         self._network = network
         self._observer = observer
         self._turn = BoundedSemaphore(1)
         self._expositions = {kind: Exposition(kind) for kind in (TEXT, OPENMETRICS)}
-        self._server: _Server | None = None
-        self._pool = network.http_greenlets = Pool(_CONNECTIONS)
+        self._pages: dict[str, Callable[[Request], Response]] = {
+            "/metrics": self._metrics,
+            "/healthz": self._health,
+            "/readyz": self._readiness,
+            "/": self._front_page,
+        }
+        self._http = HttpServer(self._answer, network.pass_turn, log, limits)
+        network.http_greenlets = self._http.connections
         self.port = 0
 
     def start(self) -> None:
@@ -71,51 +73,30 @@ class MetricsServer:
             return
         listening = _listening_socket(config.metrics_bind, config.metrics_port)
         self.port = listening.getsockname()[1]
-        # Without a name gevent looks that of the address up, in a thread, and serves clients meanwhile.
-        named = {"SERVER_NAME": config.metrics_bind}
-        self._server = _Server(
-            listening, self._answer, spawn=self._pool, log=None, error_log=log, environ=named
-        )
-        self._server.start()
+        self._http.start(listening)
         log.info("metrics at http://%s/metrics", _shown_address(config.metrics_bind, self.port))
 
     def stop(self) -> None:
         """Stop; idempotent."""
-        server, self._server = self._server, None
-        if server is not None:
-            self.port = 0
-            server.stop(timeout=_STOP_SECONDS)
+        self.port = 0
+        self._http.stop(_STOP_SECONDS)
 
     # -- answering ----------------------------------------------------------------------------------------
 
-    def _answer(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        method = environ["REQUEST_METHOD"]
-        page = {
-            "/metrics": self._metrics,
-            "/healthz": self._health,
-            "/readyz": self._readiness,
-            "/": self._front_page,
-        }.get(environ["PATH_INFO"])
-        if page is None:
-            status, headers, body = "404 Not Found", [("Content-Type", _PLAIN)], b"not found; see /\n"
-        elif method not in ("GET", "HEAD"):
-            status, body = "405 Method Not Allowed", b"only GET and HEAD\n"
-            headers = [("Content-Type", _PLAIN), ("Allow", "GET, HEAD")]
-        else:
-            status, headers, body = page(environ)
-        start_response(status, [*headers, ("Content-Length", str(len(body)))])
-        return [] if method == "HEAD" else [body]
+    def _answer(self, request: Request) -> Response:
+        page = self._pages.get(request.path)
+        return Response(HTTPStatus.NOT_FOUND, b"not found; see /\n") if page is None else page(request)
 
-    def _health(self, _environ: dict[str, Any]) -> Answer:
-        return "200 OK", [("Content-Type", _PLAIN)], b"ok\n"
+    def _health(self, _request: Request) -> Response:
+        return Response(HTTPStatus.OK, b"ok\n")
 
-    def _readiness(self, _environ: dict[str, Any]) -> Answer:
+    def _readiness(self, _request: Request) -> Response:
         reason = not_ready(self._observer)
         if reason:
-            return "503 Service Unavailable", [("Content-Type", _PLAIN)], f"{reason}\n".encode()
-        return "200 OK", [("Content-Type", _PLAIN)], b"ready\n"
+            return Response(HTTPStatus.SERVICE_UNAVAILABLE, f"{reason}\n".encode())
+        return Response(HTTPStatus.OK, b"ready\n")
 
-    def _front_page(self, _environ: dict[str, Any]) -> Answer:
+    def _front_page(self, _request: Request) -> Response:
         title = html.escape(f"Kedis {kedis.__version__}, port {self._network.port}")
         body = (
             f"<!doctype html><title>{title}</title><h1>{title}</h1><ul>"
@@ -123,17 +104,15 @@ class MetricsServer:
             '<li><a href="/healthz">/healthz</a>: alive'
             '<li><a href="/readyz">/readyz</a>: loaded, and accepts writes</ul>\n'
         )
-        return "200 OK", [("Content-Type", "text/html; charset=utf-8")], body.encode()
+        return Response(HTTPStatus.OK, body.encode(), "text/html; charset=utf-8")
 
-    def _metrics(self, environ: dict[str, Any]) -> Answer:
-        kind = chosen_type(environ.get("HTTP_ACCEPT", ""))
-        zipped = _accepts_gzip(environ.get("HTTP_ACCEPT_ENCODING", ""))
+    def _metrics(self, request: Request) -> Response:
+        kind = chosen_type(request.headers.get("accept", ""))
+        zipped = _accepts_gzip(request.headers.get("accept-encoding", ""))
         with self._turn:
             body = self._render(self._expositions[kind], zipped)
-        headers = [("Content-Type", kind), ("Vary", "Accept, Accept-Encoding")]
-        if zipped:
-            headers.append(("Content-Encoding", "gzip"))
-        return "200 OK", headers, body
+        coding = (("Content-Encoding", "gzip"),) if zipped else ()
+        return Response(HTTPStatus.OK, body, kind, (("Vary", "Accept, Accept-Encoding"), *coding))
 
     # -- rendering in slices ------------------------------------------------------------------------------
 
@@ -178,14 +157,6 @@ def _pieces(
     take(packer.compress(data) + packer.flush() if packer is not None else data)
 
 
-class _Server(WSGIServer):  # type: ignore[misc]
-    """Closes connections on which nothing is said for long."""
-
-    def handle(self, sock: Any, address: Any) -> None:
-        sock.settimeout(_SILENCE_SECONDS)
-        super().handle(sock, address)
-
-
 def _accepts_gzip(header: str) -> bool:
     for part in header.split(","):
         coding, *parameters = [word.strip().lower() for word in part.split(";")]
@@ -194,21 +165,22 @@ def _accepts_gzip(header: str) -> bool:
     return False
 
 
-def _listening_socket(host: str, port: int) -> Any:
-    """A socket of gevent's that listens.  Raises StartError with what the user can do about it."""
+def _listening_socket(host: str, port: int) -> socket.socket:
+    """A socket that listens.  Raises StartError with what the user can do about it."""
     wildcard = {"*": "0.0.0.0", "": "127.0.0.1"}.get(host, host)
     family = socket.AF_INET6 if ":" in wildcard else socket.AF_INET
-    listening = gevent_socket.socket(family, socket.SOCK_STREAM)
+    listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((wildcard, port))
-        listening.listen(_CONNECTIONS)
+        listening.listen(_BACKLOG)
     except OSError as error:
         listening.close()
         raise StartError(
             f"cannot serve metrics on {host} port {port}: {error.strerror or error}; "
             "choose another port with --metrics-port PORT, or turn them off with --metrics-port no"
         ) from None
+    listening.setblocking(False)
     return listening
 
 
