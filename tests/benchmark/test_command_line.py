@@ -298,3 +298,33 @@ def test_the_program_as_it_is_installed() -> None:
         [sys.executable, "-m", program.__name__, "--version"], capture_output=True, text=True, check=True
     )
     assert done.stdout == f"kedis-benchmark {kedis.__version__}\n"
+
+
+@pytest.mark.parametrize("command", [b"PING", b"AUTH", b"SET", b"INFO"])
+def test_what_a_hostile_server_says_does_not_drive_the_terminal(
+    command: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evil = b"\x1b]0;EVIL\x07\xc2\x9b\xe2\x80\xae"
+    info = b"redis_version:" + evil + b"\r\nprocess_id:\xc2\xb2\r\nused_cpu_user:1_0\r\nused_cpu_sys:x\r\n"
+    plain = answering(lambda _words: b"+OK\r\n")
+
+    def answer(words: list[bytes]) -> bytes:
+        if words[0] == command:
+            return b"$%d\r\n%b\r\n" % (len(info), info) if command == b"INFO" else b"-ERR " + evil + b"\r\n"
+        return plain(words)
+
+    server = FakeServer(answer)
+    flags = ("--password", "x") if command == b"AUTH" else ()
+    code = main(["-p", str(server.port), *flags, "-c", "1", *QUICK])
+    server.close()
+    out, err = capsys.readouterr()
+    assert code in (0, 1)
+    assert "EVIL" in out + err
+    assert not set("\x1b\x07\x9b\u202e") & set(out + err)
+
+
+def test_a_map_whose_key_is_a_list_is_not_the_protocol(capsys: pytest.CaptureFixture[str]) -> None:
+    server = FakeServer(lambda _words: b"%1\r\n*0\r\n*0\r\n")
+    assert main(["-p", str(server.port), *QUICK]) == 1
+    server.close()
+    assert "does not speak the Redis protocol" in capsys.readouterr().err

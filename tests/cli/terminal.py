@@ -27,6 +27,8 @@ class Terminal:
         variables.pop("NO_COLOR", None)
         self.screen = pyte.HistoryScreen(100, 40, history=5000)
         self._stream = pyte.ByteStream(self.screen)
+        #: All that the program has written, escape sequences included.
+        self.raw = bytearray()
         self.process = pexpect.spawn(
             sys.executable,
             ["-m", "kedis.cli.client.main", *flags],
@@ -49,7 +51,9 @@ class Terminal:
         while not condition(self.text()):
             left = deadline - time.monotonic()
             try:
-                self._stream.feed(self.process.read_nonblocking(65_536, timeout=max(0.01, left)))
+                data = self.process.read_nonblocking(65_536, timeout=max(0.01, left))
+                self.raw += data
+                self._stream.feed(data)
             except (pexpect.TIMEOUT, pexpect.EOF):
                 if condition(self.text()):
                     break

@@ -26,6 +26,7 @@ import hiredis
 
 from kedis.cli.benchmark.measurement import Measurement, Recorder
 from kedis.cli.benchmark.workload import Batches
+from kedis.cli.terminal_text import one_line
 
 READ_BYTES = 65536
 CHECKED_SHARE = 16
@@ -261,7 +262,7 @@ class Driver:
             reader.feed(data)
             while (reply := reader.gets()) is not False:
                 replies.append(reply)
-        except hiredis.ProtocolError:
+        except (hiredis.ProtocolError, TypeError):  # TypeError: a map whose key is a list
             raise ServerGone("the server sent what is not the Redis protocol") from None
         self._check(replies, index, missing)
         missing -= len(replies)
@@ -278,7 +279,7 @@ class Driver:
         self._parsed += 1
         for reply in replies:
             if isinstance(reply, hiredis.ReplyError):
-                self._blame(str(reply))
+                self._blame(one_line(str(reply)))
         if self._parsed % CHECKED_SHARE:
             return
         templates = self._batches.templates[index][-missing:]

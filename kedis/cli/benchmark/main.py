@@ -17,6 +17,7 @@ from kedis.cli.benchmark.published import BY_CONNECTIONS, BY_POLICY
 from kedis.cli.benchmark.report import Report, curves, show, title, to_csv, to_json
 from kedis.cli.benchmark.runs import Interrupted, Row, run_all
 from kedis.cli.benchmark.target import Target, TargetError, facts_of
+from kedis.cli.terminal_text import one_line
 
 #: Commonly a file system in memory: syncing costs nothing there.
 _IN_MEMORY = ("tmpfs", "ramfs")
@@ -45,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _complain(text: str, code: int = 1) -> int:
-    print(f"{PROGRAM}: {text}", file=sys.stderr)
+    print(f"{PROGRAM}: {one_line(text)}", file=sys.stderr)
     return code
 
 

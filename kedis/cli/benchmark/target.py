@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,10 +11,12 @@ from typing import Any
 
 import hiredis
 
+from kedis.cli.terminal_text import one_line
 from kedis.resp.replies import encode_command
 
 #: Requests that are sent before their replies are read, where many are sent.
 _CHUNK = 500
+_DIGITS = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?")
 
 
 class TargetError(Exception):
@@ -134,7 +137,7 @@ class Conversation:
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise TargetError(f"{address} broke the connection: {reason}") from None
-        except hiredis.ProtocolError:
+        except (hiredis.ProtocolError, TypeError):  # TypeError: a map whose key is a list
             raise TargetError(f"{address} does not speak the Redis protocol") from None
 
 
@@ -162,10 +165,15 @@ def facts_of(target: Target) -> Facts:
     kedis = fields.get("kedis_version")
     if kedis and fields.get("kedis_compiled") == "1":
         kedis += " compiled"
-    used = [fields.get(name) for name in ("used_cpu_user", "used_cpu_sys")]
+    user, system = [_number(fields.get(name)) for name in ("used_cpu_user", "used_cpu_sys")]
     return Facts(
         "Kedis" if kedis else "Redis",
-        kedis or fields.get("redis_version", "?"),
-        int(fields.get("process_id", "0")),
-        sum(float(part) for part in used if part) if all(used) else None,
+        one_line(kedis or fields.get("redis_version", "?")),
+        int(_number(fields.get("process_id")) or 0),
+        None if user is None or system is None else user + system,
     )
+
+
+def _number(text: str | None) -> float | None:
+    """A number that INFO tells; None where there is none."""
+    return float(text) if text and _DIGITS.fullmatch(text) else None

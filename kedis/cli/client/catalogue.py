@@ -3,6 +3,9 @@
 The server is asked with COMMAND DOCS. What it leaves out (servers before Redis 7 know no COMMAND DOCS) comes from
 the command table of this package. The syntax is one string, `SET key value [NX|XX] …`, from which hints, options
 and the places of keys are read alike.
+
+What a server says of its commands is shown while one types: names that are none are left out, texts are made safe for
+the terminal, and syntax is followed to a bounded depth.
 """
 
 from __future__ import annotations
@@ -13,7 +16,11 @@ from dataclasses import dataclass, field, replace
 
 from kedis.cli.client.link import Link
 from kedis.cli.client.wire import ErrorReply, Pairs
+from kedis.cli.terminal_text import one_line
 
+_NAME = re.compile(r"[A-Za-z0-9_.:-]+(?: [A-Za-z0-9_.:-]+)?")
+# Levels of arguments in arguments; Redis's own commands have four.
+_DEEPEST = 16
 _KEY_NAMES = frozenset({"key", "source", "destination", "newkey", "destkey", "sourcekey", "key1", "key2"})
 
 
@@ -125,12 +132,15 @@ def builtin() -> Catalogue:
 
 
 def _add(entries: dict[str, Entry], name: str, facts: Mapping[str, object]) -> None:
+    if not _NAME.fullmatch(name):
+        return
     arguments = facts.get("arguments")
     syntax = " ".join(map(argument_syntax, arguments)) if isinstance(arguments, list) else ""
     texts = {key: _text(facts.get(key, "")) for key in ("summary", "since", "group", "complexity")}
     entries[name] = Entry(name, syntax=syntax, **texts)
     for child, child_facts in as_dict(facts.get("subcommands")).items():
-        _add(entries, child.upper().replace("|", " "), as_dict(child_facts))
+        if " " not in name and child.count("|") == 1:
+            _add(entries, child.upper().replace("|", " "), as_dict(child_facts))
 
 
 def as_dict(reply: object) -> dict[str, object]:
@@ -144,14 +154,16 @@ def as_dict(reply: object) -> dict[str, object]:
     return {}
 
 
-def argument_syntax(argument: object) -> str:
+def argument_syntax(argument: object, depth: int = 0) -> str:
     """One element of COMMAND DOCS' `arguments`, as it is written in a syntax line."""
+    if depth == _DEEPEST:
+        return "..."
     facts = as_dict(argument)
     kind, token = _text(facts.get("type", "")), _text(facts.get("token", ""))
     name = _text(facts.get("display_text", facts.get("name", "")))
     flags = [_text(flag) for flag in flags] if isinstance(flags := facts.get("flags"), (list, set)) else []
     children = facts.get("arguments")
-    inner = [argument_syntax(child) for child in children] if isinstance(children, list) else []
+    inner = [argument_syntax(child, depth + 1) for child in children] if isinstance(children, list) else []
     if kind == "pure-token":
         shown = token
     elif kind == "oneof":
@@ -169,4 +181,6 @@ def argument_syntax(argument: object) -> str:
 
 def _text(value: object) -> str:
     value = getattr(value, "text", value)  # of a SimpleString, in this package's own table
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    if isinstance(value, (bytes, bytearray)):
+        value = value.decode("utf-8", "replace")
+    return one_line(value) if isinstance(value, str) else ""

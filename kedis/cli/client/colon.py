@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from kedis.cli.client import manual
 from kedis.cli.client.link import LinkLost, ServerLink
 from kedis.cli.client.render import Form
 from kedis.cli.client.target import BadTarget, Target, parse_url
+from kedis.cli.terminal_text import visible
 
 if TYPE_CHECKING:
     from kedis.cli.client.shell import Shell
@@ -106,12 +108,13 @@ def history(shell: Shell, words: list[str]) -> None:
     """:history [N]"""
     count = int(words[0]) if words and words[0].isdigit() else 20
     lines = list(shell.history.get_strings())
-    shell.display.print("\n".join(lines[-count:]) if count else "")
+    shell.display.print(visible("\n".join(lines[-count:])) if count else "")
 
 
-def clear(shell: Shell, _words: list[str]) -> None:
+def clear(_shell: Shell, _words: list[str]) -> None:
     """:clear"""
-    shell.say("\x1b[H\x1b[2J\x1b[3J")
+    sys.stdout.write("\x1b[H\x1b[2J\x1b[3J\n")
+    sys.stdout.flush()
 
 
 def quit_(_shell: Shell, _words: list[str]) -> None:

@@ -18,6 +18,7 @@ from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.lexers import Lexer
 
 from kedis.cli.client.catalogue import Catalogue, Entry
+from kedis.cli.client.expected import ServerSays, page
 from kedis.cli.client.link import Link, LinkLost
 from kedis.cli.client.render import encode, quote
 
@@ -57,14 +58,14 @@ class KeyNames:
         try:
             for _ in range(_KEY_PAGES):
                 reply = link.send([b"SCAN", cursor, b"MATCH", pattern, b"COUNT", b"500"])
-                if not isinstance(reply, list) or len(reply) != 2:
-                    break
-                cursor = reply[0]
-                found.update(reply[1])
+                cursor, keys = page(reply, "SCAN")
+                found.update(keys)
                 if cursor == b"0" or len(found) >= _KEYS_OFFERED or self._clock() > deadline:
                     break
         except LinkLost:
             link.close()
+        except ServerSays:
+            pass  # no permission, or no SCAN
         return sorted(found)[:_KEYS_OFFERED]
 
 

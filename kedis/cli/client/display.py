@@ -15,15 +15,19 @@ from prompt_toolkit.utils import get_cwidth
 
 from kedis.cli.client.render import (
     Form,
+    Style,
     elements_of,
     encode,
     is_plain_text,
     numbered,
+    page_on_terminal,
     pairs_of,
     quote,
-    render,
+    render_on_terminal,
+    safe,
 )
 from kedis.cli.client.wire import ErrorReply, Pairs
+from kedis.cli.terminal_text import one_line, visible
 
 _WIDEST_FIELD = 40
 # Commands whose flat RESP2 reply is really a map.
@@ -47,13 +51,13 @@ class Display:
     def text(self, words: Sequence[bytes], reply: object) -> str:
         """The reply as it is printed, without a newline at its end."""
         if is_plain_text(words) and not isinstance(reply, ErrorReply):
-            return visible(_decoded(render(reply, Form.RAW)).replace("\r\n", "\n").removesuffix("\n"))
+            return page_on_terminal(reply).removesuffix("\n")
         if self.form is not Form.HUMAN:
-            return _decoded(render(reply, self.form)).removesuffix("\n")
+            return render_on_terminal(reply, self.form).removesuffix("\n")
         pairs = pairs_of(_as_map(words, reply))
         if pairs and not any(_nested(value) for pair in pairs for value in pair):
             return self._table(pairs)
-        return self._painted(visible(_decoded(numbered(reply, b"", readable))))
+        return self._painted(render_on_terminal(reply, Form.HUMAN, READABLE))
 
     def print(self, text: str) -> None:
         """Print text, through the pager when it is longer than the screen."""
@@ -68,12 +72,12 @@ class Display:
         return f"\x1b[{_COLOURS[kind]}m{text}\x1b[0m" if self.colour else text
 
     def _table(self, pairs: Sequence[tuple[object, object]]) -> str:
-        fields = [_decoded(numbered(key, b"", readable)) for key, _ in pairs]
+        fields = [in_line(key) for key, _ in pairs]
         widest = min(max(map(get_cwidth, fields)), _WIDEST_FIELD)
         lines = []
         for name, (_, value) in zip(fields, pairs, strict=True):
             padding = " " * max(0, widest - get_cwidth(name))
-            shown = self._painted(visible(_decoded(numbered(value, b"", readable))))
+            shown = self._painted(in_line(value))
             lines.append(f"{self.paint('field', name)}{padding} {self.paint('mark', '|')} {shown}")
         lines.append(self.paint("mark", f"({len(pairs)} {'field' if len(pairs) == 1 else 'fields'})"))
         return "\n".join(lines)
@@ -122,12 +126,13 @@ def readable(data: bytes | bytearray) -> bytes:
     )
 
 
-def visible(text: str) -> str:
-    """Text in which control characters are escaped: what a server sends must not drive the terminal."""
-    return _CONTROLS.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
+#: For the session: UTF-8 stays readable, and nothing drives the terminal.
+READABLE = Style(readable, safe(one_line), safe(visible))
 
 
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+def in_line(value: object) -> str:
+    """A value in the form for people, as part of a line of a terminal."""
+    return one_line(numbered(value, READABLE).decode("utf-8", "surrogateescape"))
 
 
 def _as_map(words: Sequence[bytes], reply: object) -> object:
@@ -141,10 +146,6 @@ def _as_map(words: Sequence[bytes], reply: object) -> object:
 
 def _nested(value: object) -> bool:
     return pairs_of(value) is not None or elements_of(value) is not None
-
-
-def _decoded(data: bytes) -> str:
-    return data.decode("utf-8", "surrogateescape")
 
 
 def _page(text: str) -> bool:

@@ -24,6 +24,7 @@ CONNECT_TIMEOUT_SECONDS = 5.0
 DEAD_PEER_SECONDS = 10
 
 SILENCE_SECONDS = 5.0
+_PUSHES_KEPT = 10_000
 # Commands that are meant to wait.
 _PATIENT = frozenset(
     b"BLPOP BRPOP BRPOPLPUSH BLMOVE BLMPOP BZPOPMIN BZPOPMAX BZMPOP WAIT WAITAOF XREAD XREADGROUP".split()
@@ -39,7 +40,7 @@ class Refused(LinkLost):
 
 
 class Stranger(LinkLost):
-    """Somebody is there who does not speak the Redis protocol: the wrong port."""
+    """Somebody is there who does not speak the Redis protocol, or out of all bounds: the wrong port."""
 
 
 class Link(Protocol):
@@ -90,8 +91,8 @@ class ServerLink:
         self.description = target.description
         self.database = 0
         self.protocol = 2
-        # Called with each out-of-band message that comes while a reply is awaited.
-        self.pushes: deque[Push] = deque()
+        # The newest out-of-band messages that came while a reply was awaited.
+        self.pushes: deque[Push] = deque(maxlen=_PUSHES_KEPT)
         # What the server minded about the handshake though the connection stands (redis-cli prints it too).
         self.warnings: list[str] = []
         # Called once when a reply is long in coming, for a person who waits.
@@ -209,8 +210,7 @@ class ServerLink:
                 complete, reply = self._reader.take()
             except ProtocolMismatch as seen:
                 self.close()
-                line = f"{self.description} does not speak the Redis protocol: it sent {seen}"
-                raise Stranger(line) from None
+                raise Stranger(f"{self.description} {seen}") from None
             if complete:
                 return reply
             self._reader.feed(self._read(timeout))

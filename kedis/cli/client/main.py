@@ -16,10 +16,10 @@ from dataclasses import replace
 
 import kedis
 from kedis.cli.client import arguments, oneshot, pipe
+from kedis.cli.client.expected import ServerSays
 from kedis.cli.client.link import Link, LinkLost, Refused, ServerLink
 from kedis.cli.client.modes import biggest, latency, scan, stat
-from kedis.cli.client.modes.scan import ServerSays
-from kedis.cli.client.output import Output
+from kedis.cli.client.output import Output, complain
 from kedis.cli.client.render import Form
 from kedis.cli.client.target import BadTarget, Target
 from kedis.errors import ProtocolError
@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _run(sys.argv[1:] if argv is None else argv)
     except (arguments.UsageError, BadTarget, LinkLost, ServerSays) as error:
-        sys.stderr.write(f"{error}\n")
+        complain(str(error))
         return 1
     except KeyboardInterrupt:
         return 130
@@ -144,7 +144,7 @@ def connect(options: argparse.Namespace, target: Target) -> Link:
 
         return fallback.unattended(options, target, protocol, error)
     for warning in link.warnings:
-        sys.stderr.write(f"{warning}\n")
+        complain(warning)
     if link.database != target.database:
         link.close()
         raise Refused("no command was run")
@@ -153,9 +153,14 @@ def connect(options: argparse.Namespace, target: Target) -> Link:
 
 def output_of(options: argparse.Namespace) -> Output:
     """How the flags and the terminal want replies printed."""
-    form = Form(options.form) if options.form else (Form.HUMAN if sys.stdout.isatty() else Form.RAW)
+    at_terminal = sys.stdout.isatty()
+    form = Form(options.form) if options.form else (Form.HUMAN if at_terminal else Form.RAW)
     return Output(
-        form, os.fsencode(options.delimiter), os.fsencode(options.reply_delimiter), options.stop_on_error
+        form,
+        os.fsencode(options.delimiter),
+        os.fsencode(options.reply_delimiter),
+        options.stop_on_error,
+        on_terminal=at_terminal and form is not Form.RAW,
     )
 
 

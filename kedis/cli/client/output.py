@@ -1,4 +1,8 @@
-"""Standard output as bytes: replies in the chosen form, errors where the flags want them."""
+"""Standard output as bytes: replies in the chosen form, errors where the flags want them.
+
+What is redirected, and the raw form anywhere, is what the server sent, byte for byte. On a terminal the other forms
+are made safe for it.
+"""
 
 from __future__ import annotations
 
@@ -7,30 +11,42 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from kedis.cli.client.render import Form, encode, is_plain_text, render
+from kedis.cli.client.render import (
+    Form,
+    encode,
+    is_plain_text,
+    page_on_terminal,
+    render,
+    render_on_terminal,
+)
 from kedis.cli.client.wire import ErrorReply
+from kedis.cli.terminal_text import visible
 
 
 @dataclass
 class Output:
-    """Where and how replies are printed."""
+    """Where and how replies are printed. `on_terminal`: nothing in them may drive the terminal."""
 
     form: Form = Form.RAW
     delimiter: bytes = b"\n"
     after_reply: bytes = b"\n"
     errors_apart: bool = False
+    on_terminal: bool = False
     stream: BinaryIO | None = None
 
     def show(self, words: Sequence[bytes], reply: object) -> None:
         """Print the reply to a command."""
         if isinstance(reply, ErrorReply) and self.errors_apart:
-            self.complain(encode(reply))
-            return
-        if is_plain_text(words):
+            complain(reply)
+        elif self.on_terminal:
+            page = is_plain_text(words)
+            text = page_on_terminal(reply) if page else render_on_terminal(reply, self.form) + "\n"
+            self.write(text.encode())
+        elif is_plain_text(words):
             self.write(render(reply, Form.RAW))
-            return
-        end = self.after_reply if self.form is Form.RAW else b"\n"
-        self.write(render(reply, self.form, self.delimiter) + end)
+        else:
+            end = self.after_reply if self.form is Form.RAW else b"\n"
+            self.write(render(reply, self.form, self.delimiter) + end)
 
     def write(self, data: bytes) -> None:
         """Print bytes at once."""
@@ -38,7 +54,9 @@ class Output:
         stream.write(data)
         stream.flush()
 
-    def complain(self, line: bytes) -> None:
-        """Print a line on standard error."""
-        sys.stderr.buffer.write(line + b"\n")
-        sys.stderr.buffer.flush()
+
+def complain(text: str) -> None:
+    """Print a line on standard error, which may hold what a server has sent."""
+    data = encode(visible(text) if sys.stderr.isatty() else text)
+    sys.stderr.buffer.write(data + b"\n")
+    sys.stderr.buffer.flush()

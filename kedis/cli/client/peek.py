@@ -7,6 +7,7 @@ from collections.abc import Callable
 from kedis.cli.client.link import Link
 from kedis.cli.client.modes.stat import readable_bytes
 from kedis.cli.client.wire import ErrorReply
+from kedis.cli.terminal_text import one_line
 
 _FIRST = b"9"
 # type -> the command that counts, what it counts, the command that shows the first part
@@ -31,6 +32,8 @@ def peek(link: Link, key: bytes) -> tuple[str, list[bytes], object]:
     )
     if isinstance(kind, ErrorReply):
         return f"(error) {kind}", [], None
+    if not isinstance(kind, str):
+        return "(the answer to TYPE is none)", [], None
     name = str(kind)
     if name == "none":
         return "(no such key)", [], None
@@ -44,11 +47,15 @@ def peek(link: Link, key: bytes) -> tuple[str, list[bytes], object]:
     counter, unit, look = _LOOKS[name]
     words = look(key)
     count, part = link.send_many([(counter, key), words])
-    facts.append(f"{count:,} {unit}" if isinstance(count, int) else str(count))
+    facts.append(f"{count:,} {unit}" if isinstance(count, int) else _complaint(count))
     if words[0] in (b"SSCAN", b"HSCAN") and isinstance(part, list) and len(part) == 2:
         words = [b"HGETALL" if words[0] == b"HSCAN" else b"SMEMBERS", key]
         part = part[1]
     return ", ".join(facts), words, part
+
+
+def _complaint(reply: object) -> str:
+    return one_line(reply) if isinstance(reply, ErrorReply) else "of unknown size"
 
 
 def _life(milliseconds: object) -> str:

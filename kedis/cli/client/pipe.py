@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import hiredis
 
 from kedis.cli.client.link import LinkLost, ServerLink, pack
-from kedis.cli.client.render import encode
+from kedis.cli.client.output import complain
 
 _CHUNK = 262_144
 _OK = b"+OK\r\n"
@@ -136,7 +136,7 @@ class _Transfer:
         self._reader.feed(data)
         try:
             self._count()
-        except hiredis.ProtocolError as error:
+        except (hiredis.ProtocolError, TypeError) as error:  # TypeError: a map whose key is a list
             raise LinkLost(f"The server does not speak the Redis protocol: {error}") from None
 
     def _count(self) -> None:
@@ -152,8 +152,7 @@ class _Transfer:
     def _complain(self, text: str) -> None:
         self.tally.errors += 1
         if self.tally.errors <= _ERRORS_SHOWN:
-            sys.stderr.buffer.write(encode(text) + b"\n")
-            sys.stderr.buffer.flush()
+            complain(text)
         elif self.tally.errors == _ERRORS_SHOWN + 1:
             sys.stderr.write("(more errors are only counted)\n")
 

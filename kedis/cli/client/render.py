@@ -3,6 +3,8 @@
 Everything is bytes in and bytes out, as keys and values need not be text. Two deliberate differences from
 redis-cli: an error inside JSON is an object (`{"error": "ERR …"}`, where redis-cli prints something no JSON
 parser takes), and `--quoted-json` escapes its backslashes so that the result is JSON too.
+
+`render` is exact. What goes to a terminal goes through `render_on_terminal` or `page_on_terminal`.
 """
 
 from __future__ import annotations
@@ -10,12 +12,17 @@ from __future__ import annotations
 import enum
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
-from kedis.cli.client.wire import BigNumber, Double, ErrorReply, Members, Pairs, Status, Verbatim
+from kedis.cli.client.wire import BigNumber, Double, ErrorReply, Members, Pairs, Verbatim
+from kedis.cli.terminal_text import one_line, visible, visible_json
 
-# Writes down a bulk string so that it can be told from what stands around it.
+# Writes down the bytes of a string.
 Quoter = Callable[[bytes | bytearray], bytes]
+# A piece of output, or the pieces of what is nested.
+Step: TypeAlias = "bytes | Iterator[Step]"
 
 
 class Form(enum.Enum):
@@ -28,9 +35,27 @@ class Form(enum.Enum):
     QUOTED_JSON = "quoted-json"
 
 
-def render(reply: object, form: Form, delimiter: bytes = b"\n") -> bytes:
+def render(reply: object, form: Form, delimiter: bytes = b"\n", style: Style | None = None) -> bytes:
     """The reply in the given form, without a newline at its end. O(size of the reply)."""
-    return _RENDERERS[form](reply, delimiter)
+    return _written(_RENDERERS[form](reply, delimiter, style or EXACT))
+
+
+def _written(step: Step) -> bytes:
+    """All pieces in order; however deep they nest, the interpreter's stack does not grow. O(pieces)."""
+    if isinstance(step, bytes):
+        return step
+    parts: list[bytes] = []
+    open_ = [step]
+    while open_:
+        for inner in open_[-1]:
+            if isinstance(inner, bytes):
+                parts.append(inner)
+            else:
+                open_.append(inner)
+                break
+        else:
+            open_.pop()
+    return b"".join(parts)
 
 
 def is_plain_text(words: Sequence[bytes]) -> bool:
@@ -96,7 +121,32 @@ def _number(value: float) -> bytes:
     return b"%d" % value
 
 
-def _raw(reply: object, delimiter: bytes) -> bytes:
+def _raw(reply: object, delimiter: bytes) -> Step:
+    if type(reply) is bytes:
+        return reply
+    pairs, elements = pairs_of(reply), elements_of(reply)
+    if pairs is None and elements is None:
+        return _raw_scalar(reply)
+    return _raw_parts(pairs, elements, delimiter)
+
+
+def _raw_parts(
+    pairs: list[tuple[object, object]] | None, elements: list[object] | None, delimiter: bytes
+) -> Iterator[Step]:
+    start = b""
+    for key, value in pairs or ():
+        yield start
+        yield _raw(key, delimiter)
+        yield b" "
+        yield _raw(value, delimiter)
+        start = delimiter
+    for element in elements or ():
+        yield start
+        yield _raw(element, delimiter)
+        start = delimiter
+
+
+def _raw_scalar(reply: object) -> bytes:
     if isinstance(reply, bytes):
         return bytes(reply)
     if reply is None:
@@ -107,45 +157,70 @@ def _raw(reply: object, delimiter: bytes) -> bytes:
         return _number(reply)
     if isinstance(reply, ErrorReply):
         return encode(reply) + b"\n"
-    if isinstance(reply, str):
-        return encode(reply)
-    if (pairs := pairs_of(reply)) is not None:
-        return delimiter.join([_raw(key, delimiter) + b" " + _raw(value, delimiter) for key, value in pairs])
-    return delimiter.join([_raw(element, delimiter) for element in elements_of(reply) or ()])
+    return encode(reply) if isinstance(reply, str) else b""
 
 
-def _human(reply: object, _delimiter: bytes) -> bytes:
-    return numbered(reply, b"", quote)
+@dataclass(frozen=True)
+class Style:
+    """How the numbered form writes down text.
 
-
-def numbered(reply: object, indent: bytes, string: Quoter) -> bytes:
-    """A reply whose first line is printed where the cursor stands, the others behind `indent`.
-
-    `string` writes down a bulk string.
+    bulk: bulk strings, so that they can be told from what stands around them. line: simple strings and errors.
+    page: verbatim strings, which may be of several lines.
     """
+
+    bulk: Quoter
+    line: Quoter
+    page: Quoter
+
+
+def _as_it_is(data: bytes | bytearray) -> bytes:
+    return bytes(data)
+
+
+#: As redis-cli prints it, byte for byte.
+EXACT = Style(quote, _as_it_is, _as_it_is)
+
+
+def safe(clean: Callable[[str], str]) -> Quoter:
+    """A quoter from what cleans text for a terminal."""
+    return lambda data: encode(clean(data.decode("utf-8", "surrogateescape")))
+
+
+#: The same for a terminal, whoever has sent it.
+ON_TERMINAL = Style(quote, safe(one_line), safe(visible))
+
+
+def numbered(reply: object, style: Style) -> bytes:
+    """A reply in the form for people. O(size of the reply, and its depth for each line)."""
+    return _written(_human(reply, b"", style))
+
+
+def _human(reply: object, indent: bytes, style: Style) -> Step:
+    """The first line is printed where the cursor stands, the others behind `indent`."""
     pairs, elements = pairs_of(reply), elements_of(reply)
     if pairs is None and elements is None:
-        return _scalar(reply, string)
+        return _scalar(reply, style)
     entries: Sequence[object] = pairs if pairs is not None else elements or ()
-    if not entries:
-        return _EMPTY[_shape(reply)]
+    shape = _shape(reply)
+    return _human_parts(entries, shape, indent, style) if entries else _EMPTY[shape]
+
+
+def _human_parts(entries: Sequence[Any], shape: str, indent: bytes, style: Style) -> Iterator[Step]:
     width = len(str(len(entries)))
     inner = indent + b" " * (width + 2)
-    mark = {"map": b"#", "set": b"~"}.get(_shape(reply), b")")
-    lines = []
+    mark = {"map": b"#", "set": b"~"}.get(shape, b")")
     for position, entry in enumerate(entries, 1):
-        start = b"" if position == 1 else indent
-        text = numbered(entry, inner, string) if pairs is None else _pair(pairs[position - 1], inner, string)
-        lines.append(b"%b%*d%b %b" % (start, width, position, mark, text))
-    return b"\n".join(lines)
-
-
-def _pair(entry: tuple[object, object], inner: bytes, string: Quoter) -> bytes:
-    key, value = entry
-    shown = numbered(value, inner, string)
-    # redis-cli leaves an aggregate of one element on the line of its key.
-    nested = len(pairs_of(value) or elements_of(value) or ()) > 1
-    return numbered(key, inner, string) + b" => " + (b"\n" + inner + shown if nested else shown)
+        start = b"" if position == 1 else b"\n" + indent
+        yield b"%b%*d%b " % (start, width, position, mark)
+        if shape == "map":
+            key, value = entry
+            yield _human(key, inner, style)
+            # redis-cli leaves an aggregate of one element on the line of its key.
+            nested = len(pairs_of(value) or elements_of(value) or ()) > 1
+            yield b" => \n" + inner if nested else b" => "
+            yield _human(value, inner, style)
+        else:
+            yield _human(entry, inner, style)
 
 
 def _shape(reply: object) -> str:
@@ -157,11 +232,11 @@ def _shape(reply: object) -> str:
 _EMPTY = {"map": b"(empty hash)", "set": b"(empty set)", "array": b"(empty array)"}
 
 
-def _scalar(reply: object, string: Quoter) -> bytes:
+def _scalar(reply: object, style: Style) -> bytes:
     if isinstance(reply, Verbatim):
-        return bytes(reply)
+        return style.page(reply)
     if isinstance(reply, (bytes, bytearray)):
-        return string(reply)
+        return style.bulk(reply)
     if reply is None:
         return b"(nil)"
     if isinstance(reply, bool):
@@ -169,32 +244,41 @@ def _scalar(reply: object, string: Quoter) -> bytes:
     if isinstance(reply, float):
         return b"(double) " + _number(reply)
     if isinstance(reply, BigNumber):
-        return b"(big number) %d" % reply
+        return b"(big number) " + encode(reply)
     if isinstance(reply, int):
         return b"(integer) %d" % reply
     if isinstance(reply, ErrorReply):
-        return b"(error) " + encode(reply)
-    return encode(str(reply))
+        return b"(error) " + style.line(encode(reply))
+    return style.line(encode(str(reply)))
 
 
-def _csv(reply: object, delimiter: bytes) -> bytes:
+def _csv(reply: object) -> Step:
+    if type(reply) is bytes:
+        return quote(reply)
+    pairs, elements = pairs_of(reply), elements_of(reply)
+    if pairs is None and elements is None:
+        return _csv_scalar(reply)
+    return _csv_parts([part for pair in pairs for part in pair] if pairs is not None else elements or [])
+
+
+def _csv_parts(parts: list[object]) -> Iterator[Step]:
+    start = b""
+    for part in parts:
+        yield start
+        yield _csv(part)
+        start = b","
+
+
+def _csv_scalar(reply: object) -> bytes:
     if reply is None:
         return b"NULL"
     if isinstance(reply, bool):
         return b"true" if reply else b"false"
-    if isinstance(reply, BigNumber):
-        return quote(_number(reply))
     if isinstance(reply, (int, float)):
         return _number(reply)
     if isinstance(reply, ErrorReply):
         return b"ERROR," + quote(encode(reply))
-    if isinstance(reply, Status):
-        return quote(encode(reply))
-    if isinstance(reply, (bytes, bytearray)):
-        return quote(reply)
-    if (pairs := pairs_of(reply)) is not None:
-        return b",".join([_csv(part, delimiter) for pair in pairs for part in pair])
-    return b",".join([_csv(element, delimiter) for element in elements_of(reply) or ()])
+    return quote(encode(reply) if isinstance(reply, str) else bytes(reply))  # type: ignore[call-overload]
 
 
 def _json_string(data: bytes) -> bytes:
@@ -206,42 +290,84 @@ def _quoted_json_string(data: bytes) -> bytes:
     return encode(json.dumps(quote(data)[1:-1].decode("ascii")))
 
 
-def _json_with(string: Callable[[bytes], bytes]) -> Callable[[object, bytes], bytes]:
-    def convert(reply: object, delimiter: bytes) -> bytes:
-        if reply is None:
-            return b"null"
-        if isinstance(reply, bool):
-            return b"true" if reply else b"false"
-        if isinstance(reply, float) and not math.isfinite(reply):
-            return b'"' + _number(reply) + b'"'
-        if isinstance(reply, (int, float)):
-            return _number(reply)
-        if isinstance(reply, ErrorReply):
-            return b'{"error":' + string(encode(reply)) + b"}"
-        if isinstance(reply, str):
-            return string(encode(reply))
-        if isinstance(reply, (bytes, bytearray)):
-            return string(bytes(reply))
-        if (pairs := pairs_of(reply)) is not None:
-            entries = [_json_key(key, convert, string) + b":" + convert(value, b"") for key, value in pairs]
-            return b"{" + b",".join(entries) + b"}"
-        return b"[" + b",".join([convert(element, b"") for element in elements_of(reply) or ()]) + b"]"
-
-    return convert
+def _json(reply: object, string: Callable[[bytes], bytes], level: int = 0) -> Step:
+    """`level`: how many keys of maps this stands in."""
+    if type(reply) is bytes:
+        return string(reply)
+    pairs, elements = pairs_of(reply), elements_of(reply)
+    if pairs is not None:
+        return _json_object(pairs, string, level)
+    return _json_scalar(reply, string) if elements is None else _json_array(elements, string, level)
 
 
-def _json_key(
-    key: object, convert: Callable[[object, bytes], bytes], string: Callable[[bytes], bytes]
-) -> bytes:
-    """JSON's keys are strings: any other key is the text of its JSON."""
-    shown = convert(key, b"")
+def _json_array(elements: list[object], string: Callable[[bytes], bytes], level: int) -> Iterator[Step]:
+    start = b"["
+    for element in elements:
+        yield start
+        yield _json(element, string, level)
+        start = b","
+    yield b"]" if elements else b"[]"
+
+
+def _json_object(
+    pairs: list[tuple[object, object]], string: Callable[[bytes], bytes], level: int
+) -> Iterator[Step]:
+    start = b"{"
+    for key, value in pairs:
+        yield start
+        yield _json_key(key, string, level)
+        yield b":"
+        yield _json(value, string, level)
+        start = b","
+    yield b"}" if pairs else b"{}"
+
+
+def _json_key(key: object, string: Callable[[bytes], bytes], level: int) -> bytes:
+    """JSON's keys are strings: any other key is the text of its JSON.
+
+    Each level of such keys doubles the backslashes, so that keys in keys are not followed for long.
+    """
+    if level == _KEYS_IN_KEYS:
+        return string(b"(nested key)")
+    shown = _written(_json(key, string, level + 1))
     return shown if shown.startswith(b'"') else string(shown)
 
 
-_RENDERERS: dict[Form, Callable[[object, bytes], bytes]] = {
-    Form.RAW: _raw,
-    Form.HUMAN: _human,
-    Form.CSV: _csv,
-    Form.JSON: _json_with(_json_string),
-    Form.QUOTED_JSON: _json_with(_quoted_json_string),
+_KEYS_IN_KEYS = 4
+
+
+def _json_scalar(reply: object, string: Callable[[bytes], bytes]) -> bytes:
+    if reply is None:
+        return b"null"
+    if isinstance(reply, bool):
+        return b"true" if reply else b"false"
+    if isinstance(reply, float) and not math.isfinite(reply):
+        return b'"' + _number(reply) + b'"'
+    if isinstance(reply, (int, float)):
+        return _number(reply)
+    if isinstance(reply, BigNumber):
+        return encode(reply)
+    if isinstance(reply, ErrorReply):
+        return b'{"error":' + string(encode(reply)) + b"}"
+    return string(encode(reply) if isinstance(reply, str) else bytes(reply))  # type: ignore[call-overload]
+
+
+_RENDERERS: dict[Form, Callable[[object, bytes, Style], Step]] = {
+    Form.RAW: lambda reply, delimiter, style: _raw(reply, delimiter),
+    Form.HUMAN: lambda reply, delimiter, style: _human(reply, b"", style),
+    Form.CSV: lambda reply, delimiter, style: _csv(reply),
+    Form.JSON: lambda reply, delimiter, style: _json(reply, _json_string),
+    Form.QUOTED_JSON: lambda reply, delimiter, style: _json(reply, _quoted_json_string),
 }
+
+
+def render_on_terminal(reply: object, form: Form, style: Style = ON_TERMINAL) -> str:
+    """The reply as text for a terminal, which nothing in it can drive."""
+    text = render(reply, form, style=style).decode("utf-8", "surrogateescape")
+    return visible_json(text) if form in (Form.JSON, Form.QUOTED_JSON) else visible(text)
+
+
+def page_on_terminal(reply: object) -> str:
+    """A reply that is a page of text (`is_plain_text`), for a terminal."""
+    text = render(reply, Form.RAW).decode("utf-8", "surrogateescape")
+    return visible(text.replace("\r\n", "\n"))

@@ -34,6 +34,7 @@ from kedis.cli.client.standalone import fallback
 from kedis.cli.client.standalone.home import StandaloneError
 from kedis.cli.client.target import Target
 from kedis.cli.client.wire import ErrorReply
+from kedis.cli.terminal_text import visible
 from kedis.errors import ProtocolError
 from kedis.resp.requests import split_inline
 
@@ -134,8 +135,8 @@ class Shell:
     # -- talking
 
     def say(self, text: str) -> None:
-        """Print a line of the client's own."""
-        sys.stdout.write(text + "\n")
+        """Print a line of the client's own; what it quotes of a server's cannot drive the terminal."""
+        sys.stdout.write(visible(text) + "\n")
         sys.stdout.flush()
 
     def ask(self, question: str) -> str:

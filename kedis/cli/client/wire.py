@@ -4,10 +4,14 @@ A display must tell a simple string from a bulk string and a set from a list, an
 the digits the server sent; hiredis's Python reader drops all three. This reader is sans-IO (feed bytes,
 take values) and knows RESP2 and RESP3. Attributes (`|`) are read and dropped; streamed types are not known,
 as no server sends them.
+
+Whoever answers may be hostile: numbers are read strictly, and a line, an announced length or count, and the depth of
+nesting are bounded.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 
@@ -38,8 +42,10 @@ class Verbatim(bytes):
     """A RESP3 verbatim string, without its three-letter format."""
 
 
-class BigNumber(int):
-    """A RESP3 big number."""
+class BigNumber(str):
+    """A RESP3 big number, as its digits."""
+
+    __slots__ = ()
 
 
 class Members(list[object]):
@@ -55,11 +61,19 @@ class Push(list[object]):
 
 
 class ProtocolMismatch(Exception):
-    """The peer sent something that is not the Redis protocol; str() shows its beginning."""
+    """The peer sent what is not the Redis protocol, or out of all bounds; str() says it, without a subject."""
 
+
+#: What is read: bytes of a string (Redis holds 512 MB), elements of an aggregate, and levels of nesting.
+LONGEST_STRING = 1 << 30
+MOST_ELEMENTS = 1 << 28
+DEEPEST = 1024
 
 _END = b"\r\n"
 _LINE_LIMIT = 65_536
+_INTEGER = re.compile(rb"[+-]?[0-9]{1,19}")
+_BIG_NUMBER = re.compile(rb"[+-]?[0-9]+")
+_DOUBLE = re.compile(rb"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf|nan)", re.IGNORECASE)
 
 
 class _Open:
@@ -128,8 +142,8 @@ class ReplyReader:
                 self._at = end + 2
                 return True, _SIMPLE[kind](text)
             if kind in _BLOBS:
-                return self._blob(kind, int(text), end + 2)
-            return self._aggregate(kind, int(text), end + 2)
+                return self._blob(kind, _integer(text), end + 2)
+            return self._aggregate(kind, _integer(text), end + 2)
         except ValueError:
             raise ProtocolMismatch(self._seen()) from None
 
@@ -137,6 +151,10 @@ class ReplyReader:
         if length < 0:
             self._at = start
             return True, None
+        if length > LONGEST_STRING:
+            raise ProtocolMismatch(
+                f"announced a string of {length} bytes; kedis-cli reads up to {LONGEST_STRING}"
+            )
         end = start + length
         if len(self._buffer) < end + 2:
             self._wanted = end + 2
@@ -150,6 +168,10 @@ class ReplyReader:
             return True, None
         if kind == b"|" and not count:
             return False, None
+        if count > MOST_ELEMENTS:
+            raise ProtocolMismatch(f"announced {count} elements; kedis-cli reads up to {MOST_ELEMENTS}")
+        if len(self._open) == DEEPEST:
+            raise ProtocolMismatch(f"sent a reply nested more than {DEEPEST} levels deep")
         missing = count * 2 if kind in (b"%", b"|") else count
         if not missing:
             return True, _AGGREGATES[kind]([])
@@ -157,7 +179,28 @@ class ReplyReader:
         return False, None
 
     def _seen(self) -> str:
-        return repr(bytes(self._buffer[self._at : self._at + 40]).split(b"\n")[0].rstrip())[1:]
+        seen = repr(bytes(self._buffer[self._at : self._at + 40]).split(b"\n")[0].rstrip())[1:]
+        return f"does not speak the Redis protocol: it sent {seen}"
+
+
+def _integer(text: bytes) -> int:
+    """A number of 64 bits. Raises ValueError."""
+    value = int(text) if _INTEGER.fullmatch(text) else 1 << 63
+    if not -(1 << 63) <= value < 1 << 63:
+        raise ValueError
+    return value
+
+
+def _double(text: bytes) -> Double:
+    if not _DOUBLE.fullmatch(text):
+        raise ValueError
+    return Double(text.decode("ascii"))
+
+
+def _big_number(text: bytes) -> BigNumber:
+    if not _BIG_NUMBER.fullmatch(text):
+        raise ValueError
+    return BigNumber(text.decode("ascii"))
 
 
 def _text(data: bytes) -> str:
@@ -167,11 +210,11 @@ def _text(data: bytes) -> str:
 _SIMPLE: dict[bytes, Callable[[bytes], object]] = {
     b"+": lambda text: Status(_text(text)),
     b"-": lambda text: ErrorReply(_text(text)),
-    b":": int,
+    b":": _integer,
     b"_": lambda text: None,
-    b",": lambda text: Double(_text(text)),
+    b",": _double,
     b"#": lambda text: text == b"t",
-    b"(": lambda text: BigNumber(_text(text)),
+    b"(": _big_number,
 }
 _BLOBS: dict[bytes, Callable[[bytes], object]] = {
     b"$": bytes,

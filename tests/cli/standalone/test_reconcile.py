@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from kedis.cli.client.expected import ServerSays
 from kedis.cli.client.link import LinkLost
-from kedis.cli.client.modes.scan import ServerSays
 from kedis.cli.client.standalone import reconcile, values
 from kedis.cli.client.standalone.dialogue import resolve
 from kedis.cli.client.standalone.reconcile import Reconciliation, State

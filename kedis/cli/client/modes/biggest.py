@@ -12,10 +12,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from kedis.cli.client.expected import ServerSays
 from kedis.cli.client.link import Link
-from kedis.cli.client.modes.scan import ServerSays, ask, pages
+from kedis.cli.client.modes.scan import ask, pages
 from kedis.cli.client.render import quote
-from kedis.cli.client.wire import ErrorReply
+from kedis.cli.client.wire import ErrorReply, Status
+from kedis.cli.terminal_text import one_line
 
 # type -> the command that tells its length, what it counts, the plural of the type
 _LENGTHS = {
@@ -100,7 +102,7 @@ def survey(
 
 
 def _sizes(link: Link, keys: list[bytes], memory_samples: int | None) -> list[tuple[bytes, str, int]]:
-    kinds = [str(kind) for kind in link.send_many([(b"TYPE", key) for key in keys])] if keys else []
+    kinds = [_type_named(reply) for reply in link.send_many([(b"TYPE", key) for key in keys])] if keys else []
     known = [(key, kind) for key, kind in zip(keys, kinds, strict=True) if kind != "none"]
     if memory_samples is None:
         known = [(key, kind) for key, kind in known if kind in _LENGTHS]
@@ -109,10 +111,13 @@ def _sizes(link: Link, keys: list[bytes], memory_samples: int | None) -> list[tu
     if memory_samples is not None:
         _refuse_if_unknown(replies)
     return [
-        (key, kind, size)
-        for (key, kind), size in zip(known, replies, strict=True)
-        if isinstance(size, int) and not isinstance(size, ErrorReply)
+        (key, kind, size) for (key, kind), size in zip(known, replies, strict=True) if isinstance(size, int)
     ]
+
+
+def _type_named(reply: object) -> str:
+    """A type that TYPE tells; "none" for any other answer."""
+    return one_line(reply) if isinstance(reply, Status) else "none"
 
 
 def _question(key: bytes, kind: str, memory_samples: int | None) -> tuple[bytes, ...]:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 
+from kedis.cli.client import expected
+from kedis.cli.client.expected import ServerSays
 from kedis.cli.client.link import Link
 from kedis.cli.client.output import Output
 from kedis.cli.client.render import Form, render
 from kedis.cli.client.wire import ErrorReply
-
-
-class ServerSays(Exception):
-    """The server answered a mode's command with an error; str() is its text."""
 
 
 def ask(link: Link, *words: bytes) -> object:
@@ -44,11 +42,8 @@ def pages(
         options += [b"TYPE", key_type.encode()]
     cursor = b"0"
     while True:
-        reply = ask(link, b"SCAN", cursor, *options)
-        if not isinstance(reply, list) or len(reply) != 2:
-            raise ServerSays("SCAN gave an answer that is none")
-        cursor = reply[0]
-        yield reply[1]
+        cursor, keys = expected.page(ask(link, b"SCAN", cursor, *options), "SCAN")
+        yield keys
         if cursor == b"0":
             return
         if interval:

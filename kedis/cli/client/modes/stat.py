@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -16,6 +17,9 @@ _HEADINGS = (
     "keys       mem      clients blocked requests            connections          "
 )
 _LINES_PER_HEADING = 20
+_NUMBER = re.compile(r"[0-9]{1,19}")
+_DATABASE = re.compile(r"db[0-9]+")
+_KEYS = re.compile(r"keys=([0-9]{1,19})(?:,|$)")
 
 
 @dataclass(frozen=True)
@@ -41,11 +45,11 @@ def figures(info: dict[str, str]) -> Figures:
     """The figures of --stat; a field the server does not have counts 0."""
 
     def number(name: str) -> int:
-        value = info.get(name, "0")
-        return int(value) if value.isdigit() else 0
+        value = info.get(name, "")
+        return int(value) if _NUMBER.fullmatch(value) else 0
 
-    databases = [value for name, value in info.items() if name[:2] == "db" and name[2:].isdigit()]
-    keys = sum(int(value.split(",")[0].removeprefix("keys=")) for value in databases)
+    databases = [_KEYS.match(value) for name, value in info.items() if _DATABASE.fullmatch(name)]
+    keys = sum(int(found[1]) for found in databases if found)
     children = {"rdb_bgsave_in_progress": "SAVE", "aof_rewrite_in_progress": "AOF"}
     return Figures(
         keys,

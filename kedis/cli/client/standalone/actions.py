@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from kedis.cli.client.expected import ServerSays
 from kedis.cli.client.link import LinkLost, Refused, ServerLink
-from kedis.cli.client.modes.scan import ServerSays
 from kedis.cli.client.standalone import fallback
 from kedis.cli.client.standalone import snapshot as copies
 from kedis.cli.client.standalone.dialogue import resolve

@@ -10,7 +10,7 @@ import importlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from kedis.cli.client.modes.scan import ServerSays
+from kedis.cli.client.expected import ServerSays
 from kedis.cli.client.standalone import fallback
 from kedis.cli.client.standalone.home import StandaloneError
 

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from kedis.cli.client.display import readable
-from kedis.cli.client.modes.scan import ServerSays
+from kedis.cli.client.expected import ServerSays
 from kedis.cli.client.standalone import both_sides
 from kedis.cli.client.standalone.moments import moment
 from kedis.cli.client.standalone.reconcile import Difference, Pushed, Reconciliation, State

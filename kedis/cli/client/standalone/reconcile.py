@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from itertools import groupby
 
+from kedis.cli.client.expected import ServerSays
 from kedis.cli.client.link import Link
-from kedis.cli.client.modes.scan import ServerSays
 from kedis.cli.client.standalone.divergence import Change, Divergence
 from kedis.cli.client.standalone.settled import Settlement
 from kedis.cli.client.standalone.terminal import Terminal

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from kedis.cli.client import expected
 from kedis.cli.client.link import Link
 from kedis.cli.client.modes.scan import pages
 from kedis.cli.client.standalone.home import (
@@ -31,14 +32,20 @@ from kedis.persistence.append_file import AppendFile
 from kedis.persistence.folder import AofError
 from kedis.persistence.journal import Journal
 
-_KEYS_OF_DATABASE = re.compile(rb"^db(\d+):keys=(\d+)", re.MULTILINE)
+_KEYS_OF_DATABASE = re.compile(rb"^db(\d{1,9}):keys=(\d{1,19})", re.MULTILINE)
+_NUMBER = re.compile(rb"[1-9]\d{0,8}")
 _COPIED = ("string", "list", "set", "hash", "zset")
 
 
 def databases_of(link: Link) -> int:
     """How many databases the server has; the default where it does not tell. Raises LinkLost."""
     reply = link.send([b"CONFIG", b"GET", b"databases"])
-    if isinstance(reply, list) and len(reply) == 2 and isinstance(reply[1], bytes) and reply[1].isdigit():
+    if (
+        isinstance(reply, list)
+        and len(reply) == 2
+        and isinstance(reply[1], bytes)
+        and _NUMBER.fullmatch(reply[1])
+    ):
         return int(reply[1])
     return DEFAULT_DATABASES
 
@@ -71,7 +78,7 @@ def take(link: Link, home: Home, server: str, terminal: Terminal) -> Snapshot:
 
 def _copy(link: Link, directory: Path, terminal: Terminal) -> tuple[int, int]:
     """Write the base; returns how many keys are in it and how many were left out."""
-    info = ask(link, [[b"INFO", b"keyspace"]])[0]
+    info = expected.bulk(ask(link, [[b"INFO", b"keyspace"]])[0], "INFO")
     sizes = {int(number): int(keys) for number, keys in _KEYS_OF_DATABASE.findall(info)}
     folder, base = new_append_folder(directory)
     try:

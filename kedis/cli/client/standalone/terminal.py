@@ -7,6 +7,8 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
+from kedis.cli.terminal_text import visible
+
 if TYPE_CHECKING:
     from kedis.cli.client.shell import Shell
 
@@ -41,7 +43,7 @@ class Console:
 
     def say(self, text: str) -> None:
         """See Terminal.say."""
-        sys.stderr.write(f"{text}\n")
+        sys.stderr.write(f"{visible(text)}\n")
         sys.stderr.flush()
 
     def ask(self, question: str, choices: Mapping[str, str]) -> str:

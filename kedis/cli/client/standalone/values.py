@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
 
+from kedis.cli.client import expected
+from kedis.cli.client.expected import ServerSays
 from kedis.cli.client.link import Link
-from kedis.cli.client.modes.scan import ServerSays
 from kedis.cli.client.wire import ErrorReply
 
 #: Keys that are read, compared or written together.
@@ -190,10 +191,15 @@ def read_watched(link: Link, keys: Sequence[bytes]) -> dict[bytes, Value | None]
     types = [[b"TYPE", key] for key in keys]
     expiries = [[b"PEXPIRETIME", key] for key in keys]
     replies = ask(link, [[b"WATCH", *keys], *types, *expiries])[1:]
-    kinds = {key: str(kind) for key, kind in zip(keys, replies, strict=False) if kind != "none"}
-    expire_at = dict(zip(keys, replies[len(keys) :], strict=True))
+    kinds = {key: _type_named(kind) for key, kind in zip(keys, replies, strict=False) if kind != "none"}
+    moments = [expected.integer(reply, "PEXPIRETIME") for reply in replies[len(keys) :]]
+    expire_at = dict(zip(keys, moments, strict=True))
     sized = [key for key in kinds if kinds[key] in _SIZES]
-    sizes = dict(zip(sized, ask(link, [[_SIZES[kinds[key]], key] for key in sized]), strict=True))
+    counts = ask(link, [[_SIZES[kinds[key]], key] for key in sized])
+    sizes = {
+        key: expected.integer(count, _SIZES[kinds[key]].decode())
+        for key, count in zip(sized, counts, strict=True)
+    }
     small = [key for key in kinds if sizes.get(key, 0) <= _limit(kinds[key])]
     contents: dict[bytes, Any] = dict(
         zip(small, ask(link, [_whole(kinds[key], key) for key in small]), strict=True)
@@ -213,6 +219,12 @@ def read_watched(link: Link, keys: Sequence[bytes]) -> dict[bytes, Value | None]
 _SIZES = {"string": b"STRLEN", "list": b"LLEN", "set": b"SCARD", "hash": b"HLEN", "zset": b"ZCARD"}
 
 
+def _type_named(reply: object) -> str:
+    if isinstance(reply, str):
+        return str(reply)
+    raise ServerSays("the answer to TYPE is not the name of a type")
+
+
 def _limit(kind: str) -> int:
     return PIECE_BYTES if kind == "string" else PIECE_ELEMENTS
 
@@ -226,15 +238,26 @@ def _whole(kind: str, key: bytes) -> Command:
 
 
 def _decoded(kind: str, reply: Any) -> Any:
-    """The content of a reply; None when the key went away before it."""
-    if reply is None or (not reply and kind in _WRITERS):
+    """The content of a reply; None when the key went away before it. Raises ServerSays."""
+    if reply is None or (kind in _WRITERS and reply == []):
         return None
+    command = _whole(kind, b"")[0].decode()
+    if kind not in _WRITERS:
+        return expected.bulk(reply, command)
+    elements = expected.bulks(reply, command)
+    if kind == "list":
+        return elements
     if kind == "set":
-        return set(reply)
-    if kind in ("hash", "zset"):
-        pairs = zip(reply[::2], reply[1::2], strict=True)
-        return dict(pairs) if kind == "hash" else {member: float(score) for member, score in pairs}
-    return reply
+        return set(elements)
+    pairs = expected.pairs(elements, command)
+    return dict(pairs) if kind == "hash" else {member: _score(score) for member, score in pairs}
+
+
+def _score(data: bytes) -> float:
+    try:
+        return float(data)
+    except ValueError:
+        raise ServerSays("the answer to ZRANGE holds a score that is no number") from None
 
 
 def _read_at_once(link: Link, key: bytes) -> Value | None:
@@ -242,23 +265,27 @@ def _read_at_once(link: Link, key: bytes) -> Value | None:
     head = [[b"MULTI"], [b"TYPE", key], [b"PEXPIRETIME", key]]
     while True:
         wholes = [_whole(kind, key) for kind in _SIZES]
-        found, expire_at, *contents = ask(link, [*head, *wholes, [b"EXEC"]])[-1]
-        kind = str(found)
+        answers = ask(link, [*head, *wholes, [b"EXEC"]])[-1]
+        found, expire_at, *contents = expected.array(answers, "EXEC", 2 + len(wholes))
+        kind = _type_named(found)
         if kind == "none":
             return None
         if kind in _SIZES:
             content = _decoded(kind, dict(zip(_SIZES, contents, strict=True))[kind])
-            return Value(kind, content, max(expire_at, NEVER))
-        found, expire_at, content = ask(link, [*head, _whole(kind, key), [b"EXEC"]])[-1]
+            return Value(kind, content, max(expected.integer(expire_at, "PEXPIRETIME"), NEVER))
+        answers = ask(link, [*head, _whole(kind, key), [b"EXEC"]])[-1]
+        found, expire_at, content = expected.array(answers, "EXEC", 3)
         if found == kind:
-            return Value(kind, content, max(expire_at, NEVER))
+            content = expected.bulk(content, "DUMP")
+            return Value(kind, content, max(expected.integer(expire_at, "PEXPIRETIME"), NEVER))
 
 
 def _string_pieces(link: Link, key: bytes) -> bytes:
     pieces: list[bytes] = []
     while not pieces or len(pieces[-1]) == PIECE_BYTES:
         at = len(pieces) * PIECE_BYTES
-        pieces += ask(link, [[b"GETRANGE", key, b"%d" % at, b"%d" % (at + PIECE_BYTES - 1)]])
+        reply = ask(link, [[b"GETRANGE", key, b"%d" % at, b"%d" % (at + PIECE_BYTES - 1)]])[0]
+        pieces.append(expected.bulk(reply, "GETRANGE"))
     return b"".join(pieces)
 
 
@@ -266,7 +293,8 @@ def _list_pieces(link: Link, key: bytes) -> list[bytes]:
     elements: list[bytes] = []
     while True:
         at = len(elements)
-        piece = ask(link, [[b"LRANGE", key, b"%d" % at, b"%d" % (at + PIECE_ELEMENTS - 1)]])[0]
+        reply = ask(link, [[b"LRANGE", key, b"%d" % at, b"%d" % (at + PIECE_ELEMENTS - 1)]])[0]
+        piece = expected.bulks(reply, "LRANGE")
         elements += piece
         if len(piece) < PIECE_ELEMENTS:
             return elements
@@ -277,7 +305,8 @@ def _scanned(command: bytes, width: int) -> Callable[[Link, bytes], list[bytes]]
         found: dict[bytes, Sequence[bytes]] = {}
         cursor = b"0"
         while True:
-            cursor, piece = ask(link, [[command, key, cursor, b"COUNT", b"%d" % PIECE_ELEMENTS]])[0]
+            reply = ask(link, [[command, key, cursor, b"COUNT", b"%d" % PIECE_ELEMENTS]])[0]
+            cursor, piece = expected.page(reply, command.decode())
             rest = iter(piece)
             while group := tuple(islice(rest, width)):
                 found[group[0]] = group
