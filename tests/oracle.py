@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from tests.commands.driver import reply_reader, to_bytes
+from tests.ports import free_port
 
 _START_SECONDS = 10
 
@@ -32,7 +33,7 @@ class Oracle:
         if program is None:
             pytest.skip("redis-server is not installed: nothing to compare with")
         self.directory = tempfile.TemporaryDirectory(prefix="oracle-")
-        self.port = _free_port()
+        self.port = free_port()
         words = [program, "--port", str(self.port)]
         if not untouched:
             words += ["--dir", self.directory.name, "--enable-debug-command", "yes", "--save", ""]
@@ -91,13 +92,6 @@ class Oracle:
         self.process.kill()
         self.process.wait()
         self.directory.cleanup()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ import itertools
 import json
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -23,6 +22,7 @@ from kedis.cli.benchmark import main as program
 from kedis.cli.benchmark.main import main
 from tests.benchmark.fake_server import FakeServer, answering
 from tests.oracle import Oracle
+from tests.ports import free_port
 
 QUICK = ("-n", "300", "--keys", "50")
 
@@ -180,9 +180,7 @@ def test_a_password_a_database_and_a_socket(
 
 
 def test_no_server(capsys: pytest.CaptureFixture[str]) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     assert main(["-p", str(port)]) == 1
     expected = f"kedis-benchmark: no server at 127.0.0.1:{port}: connection refused\n"
     assert capsys.readouterr().err == expected

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ import pytest
 
 from kedis.cli.client.link import ServerLink
 from kedis.cli.client.target import Target
+from tests.ports import free_port
 
 KEDIS_CLI = (sys.executable, "-m", "kedis.cli.client.main")
 TIMEOUT_SECONDS = 30
@@ -65,6 +65,4 @@ def call(port: int, *words: str | bytes) -> object:
 
 def closed_port() -> int:
     """A port on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_port()

@@ -10,12 +10,7 @@ import redis
 import kedis
 from kedis.config import ConfigError
 from tests.commands.driver import Client, Clock, ErrorReply
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from tests.ports import free_port
 
 
 def test_the_port_can_be_changed_while_clients_stay() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import socket
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ import pytest
 import redis
 
 from tests.load.run import Ended, finish, start
+from tests.ports import free_port
 from tests.wire.kedis_process import KedisProcess
 
 
@@ -122,9 +122,7 @@ def one_line(ended: Ended) -> str:
 
 
 def test_no_server() -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     ended = finish(start("cache", f"redis://127.0.0.1:{port}"))
     assert ended.code == 1
     assert f"no load on redis://127.0.0.1:{port}: " in one_line(ended)
@@ -142,9 +140,7 @@ def test_passwords_are_tried_and_never_repeated(password: str, kedis: KedisProce
 
 
 def test_the_metrics_of_a_run_for_prometheus(kedis: KedisProcess) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     process = start("cache", url_of(kedis), seconds=3, environment={"LOCUST_METRICS_PORT": str(port)})
     text = ""
 

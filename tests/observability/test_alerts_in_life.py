@@ -28,7 +28,7 @@ from kedis.server import aof
 from ops.dashboards.build import ANNOTATIONS
 from ops.dashboards.demo import ROOT, Prometheus
 from ops.dashboards.expressions import filled_in
-from tests.observability.ports import free_port
+from tests.ports import free_port
 
 ALERTS = [
     rule["alert"]

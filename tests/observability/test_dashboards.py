@@ -22,7 +22,7 @@ import kedis
 from ops.dashboards.boards import BOARDS
 from ops.dashboards.demo import Prometheus, locust_load, mixed_load
 from ops.dashboards.expressions import Expression, expressions
-from tests.observability.ports import free_port
+from tests.ports import free_port
 
 ROOT = Path(__file__).parent.parent.parent
 FILES = sorted((ROOT / "grafana" / "dashboards").glob("*.json"))

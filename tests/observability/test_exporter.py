@@ -12,7 +12,7 @@ import urllib.request
 import pytest
 
 import kedis
-from tests.observability.ports import free_port
+from tests.ports import free_port
 
 PROGRAM = "prometheus-redis-exporter"
 #: About the exporter itself.

@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 import kedis
 from kedis.observability.metrics import FAMILIES
 from tests.commands.driver import Client
-from tests.observability.ports import free_port
+from tests.ports import free_port
 
 
 class Scraped:

@@ -20,7 +20,7 @@ import redis
 from packaging.requirements import Requirement
 
 from ops.container import health, load, passwords, serve
-from tests.observability.ports import free_port
+from tests.ports import free_port
 
 ROOT = Path(__file__).parent.parent.parent
 DOCKERFILE = (ROOT / "ops" / "Dockerfile").read_text().replace("\\\n", " ")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.commands.driver import reply_reader, to_bytes
+from tests.ports import free_port
 
 _START_SECONDS = 20
 
@@ -65,9 +66,7 @@ class Kedis:
         environment: dict[str, str] | None = None,
         wait: bool = True,
     ) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port: int = free_port()
         self.directory = directory
         self.log_path = directory.parent / f"{directory.name}.log"
         words = [*prefix, sys.executable, *program, "--port", str(self.port), "--metrics-port", "no"]

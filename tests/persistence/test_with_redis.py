@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from kedis.persistence.reader import AofReader
 from tests.commands.driver import ErrorReply
 from tests.persistence.folders import listing, load
 from tests.persistence.server import Kedis, Wire, encode, write_folder
+from tests.ports import free_port
 
 needs_redis = pytest.mark.skipif(shutil.which("redis-server") is None, reason="redis-server is not installed")
 pytestmark = needs_redis
@@ -26,9 +26,7 @@ class Redis:
     """Redis on a folder, journalling in the form that Kedis reads."""
 
     def __init__(self, directory: Path, *flags: str) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         words = ["redis-server", "--port", str(self.port), "--dir", str(directory), "--save", ""]
         words += ["--appendonly", "yes", "--aof-use-rdb-preamble", "no", "--enable-debug-command", "yes"]
         self.process = subprocess.Popen([*words, *flags], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 
 import redis
 
+from tests.ports import free_port
+
 _START_SECONDS = 60
 PING = b"*1\r\n$4\r\nPING\r\n"
 
@@ -32,9 +34,7 @@ class KedisProcess:
         untouched: bool = False,
     ) -> None:
         if port is None:
-            with socket.socket() as probe:
-                probe.bind(("127.0.0.1", 0))
-                port = int(probe.getsockname()[1])
+            port = free_port()
         self.address = ("127.0.0.1", port)
         self.directory = tempfile.TemporaryDirectory(prefix="kedis-wire-")
         self.log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()

@@ -19,6 +19,7 @@ import pytest
 from kedis.errors import ProtocolError
 from kedis.resp.replies import encode2
 from kedis.resp.requests import RequestParser
+from tests.ports import free_port
 from tests.wire.kedis_process import KedisProcess
 
 PONG = b"+PONG\r\n"
@@ -127,9 +128,7 @@ def address(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 def run_redis(folder: Path) -> Iterator[Address]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
