@@ -52,7 +52,8 @@ def take_head(buffer: bytearray, max_bytes: int) -> bytes | None:
     """Take the first head off ``buffer``; None while it is not whole.  O(len(buffer)).
 
     One empty line before it is skipped, as some clients send it after a body.  Raises BadRequest when the head is
-    longer than ``max_bytes``.
+    longer than ``max_bytes``, and for a request line that is none as soon as it is there: whoever speaks another
+    protocol waits for an answer.
     """
     if buffer.startswith(b"\r\n"):
         del buffer[:2]
@@ -60,6 +61,8 @@ def take_head(buffer: bytearray, max_bytes: int) -> bytes | None:
     if (found.end() if found else len(buffer)) > max_bytes:
         raise BadRequest(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the head of the request is too long")
     if found is None:
+        if (end := buffer.find(b"\n")) >= 0:
+            _parse_line(bytes(buffer[:end]).removesuffix(b"\r"))
         return None
     head = bytes(buffer[: found.start()])
     del buffer[: found.end()]
@@ -69,19 +72,24 @@ def take_head(buffer: bytearray, max_bytes: int) -> bytes | None:
 def parse_head(head: bytes, max_headers: int) -> Request:
     """The request whose head (without the empty line) is given.  Raises BadRequest."""
     first, *lines = [line.removesuffix(b"\r") for line in head.split(b"\n")]
-    words = first.split(b" ")
+    method, target, minor = _parse_line(first)
+    if len(lines) > max_headers:
+        raise BadRequest(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "too many header fields")
+    headers = _parse_headers(lines)
+    connection = {option.strip().lower() for option in headers.get("connection", "").split(",")}
+    keeps_alive = "close" not in connection and (minor == 1 or "keep-alive" in connection)
+    return Request(method, _path(target), minor, keeps_alive, headers)
+
+
+def _parse_line(line: bytes) -> tuple[str, str, int]:
+    """Method, target and minor version of a request line.  Raises BadRequest."""
+    words = line.split(b" ")
     version = _VERSION.fullmatch(words[-1])
     if len(words) != 3 or not _TOKEN.fullmatch(words[0]) or not words[1] or _CONTROLS.search(words[1]):
         raise BadRequest(HTTPStatus.BAD_REQUEST, "malformed request line")
     if version is None:
         raise BadRequest(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "only HTTP/1.0 and HTTP/1.1")
-    if len(lines) > max_headers:
-        raise BadRequest(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "too many header fields")
-    headers = _parse_headers(lines)
-    minor = int(version[1])
-    connection = {option.strip().lower() for option in headers.get("connection", "").split(",")}
-    keeps_alive = "close" not in connection and (minor == 1 or "keep-alive" in connection)
-    return Request(words[0].decode(), _path(words[1].decode("latin-1")), minor, keeps_alive, headers)
+    return words[0].decode(), words[1].decode("latin-1"), int(version[1])
 
 
 def _parse_headers(lines: list[bytes]) -> dict[str, str]:

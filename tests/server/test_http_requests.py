@@ -105,6 +105,12 @@ def test_bare_line_feeds_are_taken() -> None:
     assert parsed(head).headers == {"a": "b"}
 
 
+@pytest.mark.parametrize("line", [b"PING\r\n", b"*1\r\n$4\r\nPING\r\n", b"SET a b\r\n", b"\n"])
+def test_another_protocol_is_refused_at_its_first_line(line: bytes) -> None:
+    with pytest.raises(BadRequest):
+        take_head(bytearray(line), 100)
+
+
 @pytest.mark.parametrize("tail", [b"", b"\r\n\r\n"])
 def test_a_head_is_bounded(tail: bytes) -> None:
     with pytest.raises(BadRequest) as refused:
