@@ -1,7 +1,8 @@
 """No process outlives the suite: one that a test started and left behind fails the run, by the name of its test.
 
 A marker in the environment is inherited by all that the tests start, through xdist's workers and whatever is started
-by what they start.  When all is over, a process that still carries it is reported, and ended.
+by what they start.  When all is over, a process that still carries it is reported, and ended.  A test that fails in the
+middle cannot end what it has started; that is ended for it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import signal
 import time
 import uuid
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +37,30 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ[_MARKER] = uuid.uuid4().hex
 
 
+_FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Remember that a test has failed."""
+    report = yield
+    item.stash[_FAILED] = item.stash.get(_FAILED, False) or (report.failed and call.when == "call")
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
+    """End what a failed test has started itself; what its fixtures have started is theirs."""
+    result = yield
+    if item.stash.get(_FAILED, False):
+        for each in leftovers(os.environ[_MARKER]):
+            if each.test == f"{item.nodeid} (call)":
+                _end(each)
+    return result
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Look for leftovers, once xdist's workers have ended; processes that are about to end have time to."""
@@ -50,8 +76,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         if reporter is not None:
             reporter.ensure_newline()
             reporter.write_line(line, red=True)
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(each.process_id, signal.SIGKILL)
+        _end(each)
+
+
+def _end(process: Leftover) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process.process_id, signal.SIGKILL)
 
 
 def _await_end(mark: str) -> list[Leftover]:

@@ -19,7 +19,7 @@ import pytest
 from tests.commands.driver import reply_reader, to_bytes
 from tests.ports import free_port
 
-_START_SECONDS = 10
+_START_SECONDS = 60
 
 
 class Oracle:
@@ -44,7 +44,12 @@ class Oracle:
             stderr=subprocess.DEVNULL,
         )
         self._reader = reply_reader()
-        self._socket = self._connect()
+        try:
+            self._socket = self._connect()
+        except BaseException:
+            self.process.kill()
+            self.process.wait()
+            raise
         if resp == 3:
             self.call("HELLO", 3)
 

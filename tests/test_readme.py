@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parent.parent
 
@@ -14,3 +18,34 @@ def test_the_command_table_is_current() -> None:
         [sys.executable, "ops/command_table.py", "--check"], cwd=ROOT, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_every_way_to_install_is_run_in_ci() -> None:
+    """`.ci/install.py` runs them; here only that it finds them."""
+    commands = runpy.run_path(str(ROOT / ".ci" / "install.py"))["commands"]
+    assert commands((ROOT / "README.md").read_text())
+    told = (
+        "`A=1 pip install .` or\npip install kedis, `kedis[cli]`, `pip install 'kedis[load]'`\n"
+        "make run  # x\n`make wheel`"
+    )
+    assert commands(told) == [
+        "A=1 pip install .",
+        "pip install .",
+        "pip install '.[load]'",
+        "pip install '.[cli]'",
+        "make run",
+        "make wheel",
+    ]
+    with pytest.raises(SystemExit, match="pip install something"):
+        commands("pip install something")
+
+
+def test_a_compiled_build_brings_the_types_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """pip builds in an environment of its own, which has what ``setup_requires`` says and nothing else."""
+    told: dict[str, list[str]] = {}
+    monkeypatch.setattr("setuptools.setup", lambda **settings: told.update(settings))
+    monkeypatch.setattr(sys, "argv", ["setup.py", "egg_info"])
+    for compiled, names in (("1", ["mypy", "prometheus_client", "redis"]), ("0", [])):
+        monkeypatch.setenv("KEDIS_COMPILE", compiled)
+        runpy.run_path(str(ROOT / "setup.py"))
+        assert [re.split(r"\W", each)[0] for each in told["setup_requires"]] == names

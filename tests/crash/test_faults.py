@@ -51,7 +51,7 @@ class Injection:
         self.process = subprocess.Popen(
             [*tracing, "-e", f"trace={call}", "-e", f"inject={call}:{fault}"], stderr=subprocess.DEVNULL
         )
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         status = Path(f"/proc/{kedis.process.pid}/task")
         while not all(self._traced(task) for task in status.iterdir()):
             assert time.monotonic() < deadline, "strace does not attach"

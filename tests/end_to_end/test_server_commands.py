@@ -26,13 +26,15 @@ class Process:
         command = [sys.executable, "-m", "kedis", str(self.file)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.client = redis.Redis(port=self.port)
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + 60
         while True:
             try:
                 self.client.ping()
                 return
             except redis.ConnectionError:
-                assert time.monotonic() < deadline and self.process.poll() is None
+                if time.monotonic() > deadline or self.process.poll() is not None:
+                    self.end()
+                    raise
                 time.sleep(0.05)
 
     def end(self) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from tests.commands.driver import reply_reader, to_bytes
 from tests.ports import free_port
 
-_START_SECONDS = 20
+_START_SECONDS = 60
 
 
 def encode(*words: Any) -> bytes:
@@ -93,6 +93,7 @@ class Kedis:
             except OSError:
                 pass
             if self.process.poll() is not None or time.monotonic() > deadline:
+                self.kill()
                 raise RuntimeError(f"kedis does not start:\n{self.log()}")
             time.sleep(0.02)
 

@@ -30,7 +30,7 @@ class Redis:
         words = ["redis-server", "--port", str(self.port), "--dir", str(directory), "--save", ""]
         words += ["--appendonly", "yes", "--aof-use-rdb-preamble", "no", "--enable-debug-command", "yes"]
         self.process = subprocess.Popen([*words, *flags], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while True:
             try:
                 self.wire = Wire(self.port)
@@ -39,6 +39,7 @@ class Redis:
             except OSError:
                 pass
             if self.process.poll() is not None or time.monotonic() > deadline:
+                self.process.kill()
                 raise RuntimeError((self.process.stdout.read() if self.process.stdout else b"").decode())
             time.sleep(0.02)
 

@@ -54,6 +54,8 @@ class KedisProcess:
                 return
             except OSError:
                 if self.process.poll() is not None or time.monotonic() > deadline:
+                    self.process.kill()
+                    self.process.wait()
                     raise RuntimeError(f"kedis does not start:\n{self.output()}") from None
                 time.sleep(0.05)
 
