@@ -1,5 +1,6 @@
 # make run    set everything up and start the server (PORT=7000, ARGS="--appendonly no")
-# make test   set everything up and run the tests
+# make test   set everything up and run the tests, on all cores (WORKERS=1: one after another)
+# make test-install   every command of the README that installs Kedis, each in a fresh environment
 # make test-compiled  the tests of what clients see, on the compiled build (docs/compiled.md)
 # make check  style, types, import rules
 # make fuzz   differential fuzzing against real Redis until stopped
@@ -15,8 +16,11 @@ PORT ?= 6379
 ARGS ?=
 SCENARIO ?= mixed
 SHAPE ?= steps
+# One for each core that may be used; whoever has done its share takes from the others.
+WORKERS ?= logical
+PARALLEL := -n $(WORKERS) --dist worksteal
 
-.PHONY: run test test-compiled compiled wheel check fuzz bench load tools clean help
+.PHONY: run test test-install test-compiled compiled wheel check fuzz bench load tools clean help
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -41,7 +45,7 @@ tools:
 	  echo "note: not all of $(TOOLS) are installed; the tests that need them will be skipped"
 
 test: $(STAMP) tools
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(PARALLEL)
 
 # Kedis with the path of a command compiled, in a folder beside the sources: the environment COMPILED runs it.
 COMPILED := PYTHONPATH=build/compiled PYTHONSAFEPATH=1
@@ -62,7 +66,10 @@ wheel: $(STAMP)
 # What clients see of it, tested on the compiled server (COMPILED_TESTS=tests: everything).
 COMPILED_TESTS ?= tests/test_compiled.py tests/resp tests/wire tests/differential tests/rdb tests/server
 test-compiled: $(COMPILED_STAMP) tools
-	@$(COMPILED) $(BIN)/python -m pytest -o "pythonpath=build/compiled ." $(COMPILED_TESTS)
+	@$(COMPILED) $(BIN)/python -m pytest $(PARALLEL) -o "pythonpath=build/compiled ." $(COMPILED_TESTS)
+
+test-install:
+	@$(PYTHON) .ci/install.py $(ARGS)
 
 check: $(STAMP)
 	@$(BIN)/ruff check .

@@ -4,14 +4,22 @@ Everything else about the project stands in pyproject.toml.  The compiled module
 listed here stays Python, beside them: what is not on the path of every command, and what mypyc cannot compile
 (classes derived from dict, set, deque and OSError).  Mind in the modules listed that a slice of bytes whose end is
 before its start raises SystemError in mypyc 2.4.
+
+mypyc compiles by types, those of the libraries among them: whoever builds in an environment of its own, as pip does,
+needs these libraries there, too.
 """
 
 import os
+import re
 import sys
+import tomllib
+from pathlib import Path
 
 from setuptools import Extension, setup
 
 MYPYC = "mypy[mypyc]>=1.18,<3"
+#: Dependencies that bring types; mypy is told to do without those of the others (pyproject.toml).
+TYPED = ("prometheus_client", "redis")
 
 HOT = [
     "kedis/commands/hashes.py",
@@ -67,4 +75,13 @@ def extensions() -> list[Extension]:
     return compiled
 
 
-setup(ext_modules=extensions(), setup_requires=[MYPYC] if wanted else [])
+def build_requirements() -> list[str]:
+    """What the build environment needs beside setuptools; pip asks for it with ``get_requires_for_build_wheel``."""
+    if not wanted:
+        return []
+    project = tomllib.loads((Path(__file__).parent / "pyproject.toml").read_text())["project"]
+    names = {re.split(r"[<>=~!;\[ ]", each, maxsplit=1)[0]: each for each in project["dependencies"]}
+    return [MYPYC, *[names[name] for name in TYPED]]
+
+
+setup(ext_modules=extensions(), setup_requires=build_requirements())

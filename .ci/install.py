@@ -1,0 +1,162 @@
+"""Runs every command of the README that installs Kedis, each on a fresh copy of the sources in a fresh environment.
+
+What each has installed must then answer SET and GET.  The commands are read from the README, so that none can be
+named there that is not run here: ``pip install .`` in all its forms, each extra ``kedis[...]``, ``make run``, ``make
+wheel``.  What needs a C compiler is left out where there is none, and said to be.
+
+    python .ci/install.py [--list] [PART OF A COMMAND ...]
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+START_SECONDS = 120
+_PIP = re.compile(r"((?:[A-Z_]+=\S+ )*)pip install '?(\S+?)'?(?=[`,;\s]|$)", re.MULTILINE)
+_EXTRA = re.compile(r"\bkedis\[(\w+)\]")
+_MAKE = re.compile(r"(?:^|`)(make (?:run|wheel))\b", re.MULTILINE)
+
+
+def commands(text: str) -> list[str]:
+    """The commands that install, in a form that a shell runs in the sources.
+
+    ``pip install kedis`` stands for the sources, too: no other release is meant.
+    """
+    found = []
+    for variables, what in _PIP.findall(text):
+        extra = _EXTRA.fullmatch(what)
+        if what not in (".", "kedis") and extra is None:
+            raise SystemExit(
+                f"the README names pip install {what}: .ci/install.py does not know what that is"
+            )
+        found.append(f"{variables}pip install '.[{extra[1]}]'" if extra else f"{variables}pip install .")
+    found += [f"pip install '.[{extra}]'" for extra in _EXTRA.findall(text)]
+    found += _MAKE.findall(text)
+    return list(dict.fromkeys(found))
+
+
+def needs_compiler(command: str) -> bool:
+    """Whether the command compiles."""
+    return "KEDIS_COMPILE=1" in command or command == "make wheel"
+
+
+def run(command: str, folder: Path) -> None:
+    """One command in ``folder``, which is empty, and SET and GET on what it has installed.
+
+    Raises CalledProcessError, AssertionError.
+    """
+    sources, environment = folder / "sources", folder / "environment"
+    copy_sources(sources)
+    # Nothing of the environment in which this runs must help.
+    kept = {"HOME", "LANG", "PATH", "TMPDIR"}
+    variables = {
+        name: value
+        for name, value in os.environ.items()
+        if name in kept or name.startswith(("PIP_", "SSL_")) or name.lower().endswith("_proxy")
+    }
+    if command == "make run":
+        with started(["make", "run", "PORT=0", f"ARGS={SERVER_FLAGS}"], sources, variables) as port:
+            check(port, compiled=False)
+        return
+    subprocess.run([sys.executable, "-m", "venv", environment], check=True)
+    variables["PATH"] = f"{environment / 'bin'}:{variables['PATH']}"
+    subprocess.run(command, shell=True, cwd=sources, env=variables, check=True)
+    if command == "make wheel":
+        (wheel,) = (sources / "dist").glob("kedis-*.whl")
+        subprocess.run(["pip", "install", "--quiet", wheel], cwd=folder, env=variables, check=True)
+    subprocess.run(["pip", "check"], cwd=folder, env=variables, check=True, stdout=subprocess.DEVNULL)
+    server = [str(environment / "bin" / "kedis-server"), "--port", "0", *SERVER_FLAGS.split()]
+    with started(server, folder, variables) as port:
+        check(port, compiled=needs_compiler(command))
+
+
+SERVER_FLAGS = "--appendonly no --metrics-port no"
+
+
+def copy_sources(target: Path) -> None:
+    """What a clone has, and what is new and not ignored."""
+    words = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(words, cwd=ROOT, check=True, capture_output=True).stdout
+    for name in listed.decode().split("\0"):
+        if name and (ROOT / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, target / name)
+
+
+@contextmanager
+def started(words: list[str], folder: Path, variables: dict[str, str]) -> Iterator[int]:
+    """The port of a server, which is ended with all that it has started."""
+    log = folder / "server.log"
+    with open(log, "wb") as out:
+        process = subprocess.Popen(
+            words, cwd=folder, env=variables, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    try:
+        yield port_of(process, log)
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
+
+
+def port_of(process: subprocess.Popen[bytes], log: Path) -> int:
+    """The port that the server says it listens on; ``make run`` installs everything before."""
+    deadline = time.monotonic() + START_SECONDS * 10
+    while time.monotonic() < deadline:
+        found = re.search(r"ready to accept connections.* port (\d+)", log.read_text(), re.IGNORECASE)
+        if found:
+            return int(found[1])
+        if process.poll() is not None:
+            break
+        time.sleep(0.1)
+    raise AssertionError(f"the server does not start:\n{log.read_text()}")
+
+
+def check(port: int, compiled: bool) -> None:
+    """SET and GET, and whether the server is what was asked for."""
+    with socket.create_connection(("127.0.0.1", port), timeout=START_SECONDS) as client:
+        replies = client.makefile("rb")
+        client.sendall(b"SET user karthik\r\nGET user\r\nINFO server\r\n")
+        assert replies.read(18) == b"+OK\r\n$7\r\nkarthik\r\n"
+        while not (line := replies.readline()).startswith(b"kedis_compiled:"):
+            assert line, "INFO does not say whether it is compiled"
+        assert line.strip() == b"kedis_compiled:%d" % compiled, line
+
+
+def main(words: list[str]) -> int:
+    """Run the commands, all or those that hold one of ``words``; returns the exit code."""
+    every = commands((ROOT / "README.md").read_text())
+    if words == ["--list"]:
+        print("\n".join(every))
+        return 0
+    chosen = [each for each in every if not words or any(word in each for word in words)]
+    compiler = shutil.which(os.environ.get("CC", "cc"))
+    failed = []
+    for command in chosen:
+        if needs_compiler(command) and compiler is None:
+            print(f"note: no C compiler; not run: {command}", flush=True)
+            continue
+        print(f"-- {command}", flush=True)
+        with tempfile.TemporaryDirectory(prefix="kedis-install-") as folder:
+            try:
+                run(command, Path(folder))
+            except (subprocess.CalledProcessError, AssertionError) as error:
+                failed.append(command)
+                print(f"FAILED: {command}: {error}", flush=True)
+    print(f"{len(chosen) - len(failed)} of {len(chosen)} ways to install work", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
