@@ -1,4 +1,4 @@
-"""Fixtures that more than one folder of tests uses."""
+"""Fixtures that all tests share."""
 
 from __future__ import annotations
 
