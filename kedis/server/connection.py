@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import logging
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gevent import getcurrent
 
@@ -83,7 +83,9 @@ class Connection(Sender):
         "queued",
     )
 
-    def __init__(self, server: NetworkServer, sock: socket.socket, address: str, local_address: str) -> None:
+    def __init__(
+        self, server: NetworkServer, sock: socket.SocketType, address: str, local_address: str
+    ) -> None:
         self.kind = "unix" if sock.family == socket.AF_UNIX else "tcp"
         session = Session(server.engine, self, address=address, local_address=local_address, in_parts=True)
         super().__init__(server, sock, session)
@@ -92,7 +94,7 @@ class Connection(Sender):
         self.queued = False
         self.ahead = 0  # bytes received while the session was blocked, which run afterwards
         self._held = False  # whether there are such, so that somebody has to wake the greenlet
-        self._greenlet = getcurrent()
+        self._greenlet: Any = getcurrent()  # None once it serves others
         self._read_watcher = server.hub.loop.io(self.fd, _READ)
 
     # -- reading ------------------------------------------------------------------------------------------
@@ -193,6 +195,11 @@ class Connection(Sender):
         finally:
             self._release()
 
+    def _wake(self) -> None:
+        """Go on in the client's greenlet, if it is still that."""
+        if self._greenlet is not None:
+            self._greenlet.switch()
+
     def _wait_for_last_replies(self) -> None:
         """The client has ended its side; what it asked before is being made durable, then answered."""
         self._read_watcher.stop()
@@ -277,7 +284,7 @@ class Connection(Sender):
     def _give_way(self) -> None:
         """Let a whole turn of the loop pass, or several where many wait like this."""
         self._read_watcher.stop()
-        self.server.next_turn(self._greenlet.switch)
+        self.server.next_turn(self._wake)
         self._hub.switch()
         self._return()
 
@@ -302,7 +309,7 @@ class Connection(Sender):
 
     def _wait_for_unpause(self) -> None:
         self._read_watcher.stop()
-        self.server.paused[self] = self._greenlet.switch
+        self.server.paused[self] = self._wake
         self._hub.switch()
         self.server.paused.pop(self, None)
         self._return()
@@ -350,7 +357,7 @@ class Connection(Sender):
         """The session is not blocked any more: run what has come meanwhile, in the next turn."""
         self._held = False
         self._read_watcher.stop()
-        self.server.next_turn(self._greenlet.switch)
+        self.server.next_turn(self._wake)
 
     # -- sending ------------------------------------------------------------------------------------------
 
@@ -399,7 +406,7 @@ class Connection(Sender):
         self._stop_writing()
         self._drop_buffers()
         if getcurrent() is not self._greenlet:
-            self.server.next_turn(self._greenlet.switch)
+            self.server.next_turn(self._wake)
 
     def _drop_buffers(self) -> None:
         """Nothing is read, run or sent any more."""
@@ -423,3 +430,4 @@ class Connection(Sender):
         # Without the circle all memory is free at once; the collector would come hours later.
         self.session.transport = _GONE
         self.server.connections.discard(self)
+        self._greenlet = None

@@ -1,4 +1,8 @@
-"""Accepting clients: a gevent ``StreamServer`` that hands out plain non-blocking sockets.
+"""Accepting clients: a listening socket, watched by the loop, that hands out plain non-blocking sockets.
+
+What a connection costs is mostly the kernel's, so as little as possible is done for each: TCP options are set once, on
+the listening socket, from which the kernel copies them; there is no greenlet for a client that is refused; and what a
+client's address is on this side is asked only where it cannot be known (:attr:`Listener.local_address`).
 
 When the process has no file descriptors left, a spare one that was kept for this moment is given up, the client
 is accepted, told and closed, and the spare is taken again; the accept loop never spins.
@@ -8,49 +12,93 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import os
 import socket
 from collections.abc import Callable
 from typing import Any
 
 import gevent
-from gevent.server import StreamServer
+
+log = logging.getLogger("kedis.server")
 
 _NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
 _REST_SECONDS = 0.1
+#: Clients accepted in a turn at most.
+_AT_ONCE = 64
+_READ = 1
 
 
-class Listener(StreamServer):  # type: ignore[misc]
-    """Calls ``handle(sock, address)`` in a new greenlet for each client.
+class Listener:
+    """Calls ``handle(sock, address, listener)`` for each client; it must not wait.
 
     ``on_exhausted(sock)`` is called for a client that came when descriptors had run out.
+
+    Attributes:
+        local_address: the address on this side of every client, as text; empty where each has its own.
     """
 
     def __init__(
         self,
-        listening: Any,
-        handle: Callable[[socket.socket, Any], None],
-        on_exhausted: Callable[[socket.socket], None],
+        listening: socket.socket,
+        handle: Callable[[socket.SocketType, Any, Listener], None],
+        on_exhausted: Callable[[socket.SocketType], None],
     ) -> None:
-        super().__init__(listening, handle)
-        self._spare = os.open(os.devnull, os.O_RDONLY)
+        self.socket = listening
+        self.local_address = _local_address(listening)
+        self._handle = handle
         self._on_exhausted = on_exhausted
+        self._spare = os.open(os.devnull, os.O_RDONLY)
+        # After clients, who may be leaving: they make room.
+        self._watcher = gevent.get_hub().loop.io(listening.fileno(), _READ, priority=-1)
+        self._closed = False
 
-    def do_read(self) -> tuple[socket.socket, Any] | None:
-        """Accept one client; None when there is none."""
+    def start(self) -> None:
+        """Begin to accept."""
+        self._watcher.start(self._accept)
+
+    def stop(self) -> None:
+        """Stop accepting and close the listening socket and the spare descriptor."""
+        if self._closed:
+            return
+        self._closed = True
+        self._watcher.stop()
+        self._watcher.close()
+        self.socket.close()
+        if self._spare >= 0:
+            os.close(self._spare)
+            self._spare = -1
+
+    def keep_alive(self, seconds: int) -> None:
+        """Have the kernel ask clients that come from now on whether they are there, or not with 0 (tcp-keepalive)."""
+        sock = self.socket
+        if sock.family == socket.AF_UNIX:
+            return
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, bool(seconds))
+        if seconds:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, seconds)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, max(seconds // 3, 1))
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
+
+    def _accept(self) -> None:
         listening = self.socket
-        try:
-            fd, address = listening._accept()
-        except (BlockingIOError, ConnectionAbortedError):
-            return None
-        except OSError as error:
-            if error.errno not in _NO_DESCRIPTORS:
-                raise
-            self._refuse_one()
-            return None
-        client = socket.socket(listening.family, listening.type, listening.proto, fileno=fd)
-        client.setblocking(False)
-        return client, address
+        family, kind, protocol = listening.family, listening.type, listening.proto
+        for _ in range(_AT_ONCE):
+            try:
+                fd, address = listening._accept()  # type: ignore[attr-defined]
+            except (BlockingIOError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                if error.errno in _NO_DESCRIPTORS:
+                    self._refuse_one()
+                else:
+                    log.warning("cannot accept a client: %s", error)
+                return
+            client = socket.SocketType(family, kind, protocol, fd)
+            client.setblocking(False)
+            self._handle(client, address, self)
+            if self._closed:
+                return
 
     def _refuse_one(self) -> None:
         if self._spare < 0:
@@ -61,14 +109,13 @@ class Listener(StreamServer):  # type: ignore[misc]
         os.close(self._spare)
         self._spare = -1
         try:
-            fd, _ = self.socket._accept()
+            fd, _ = self.socket._accept()  # type: ignore[attr-defined]
         except OSError:
             pass
         else:
-            client = socket.socket(fileno=fd)
+            client = socket.SocketType(fileno=fd)
             client.setblocking(False)
             self._on_exhausted(client)
-            client.close()
         self._keep_spare()
 
     def _keep_spare(self) -> None:
@@ -78,16 +125,22 @@ class Listener(StreamServer):  # type: ignore[misc]
 
     def _rest(self) -> None:
         """Not one descriptor is left: look again in a while, for the client that waits would wake the loop for ever."""
-        self.stop_accepting()
+        self._watcher.stop()
         gevent.spawn_later(_REST_SECONDS, self._accept_again)
 
     def _accept_again(self) -> None:
-        if self.started:
-            self.start_accepting()
+        if not self._closed:
+            self.start()
 
-    def close(self) -> None:
-        """Stop accepting and close the listening socket and the spare descriptor."""
-        super().close()
-        if self._spare >= 0:
-            os.close(self._spare)
-            self._spare = -1
+
+def _local_address(listening: socket.socket) -> str:
+    if listening.family == socket.AF_UNIX:
+        return ""
+    address = listening.getsockname()
+    return "" if address[0] in ("0.0.0.0", "::") else tcp_address(address)
+
+
+def tcp_address(address: Any) -> str:
+    """A TCP address as CLIENT LIST prints it."""
+    host, port = address[0], address[1]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

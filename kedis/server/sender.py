@@ -63,7 +63,7 @@ class Sender:
         "unsent_bytes",
     )
 
-    def __init__(self, server: NetworkServer, sock: socket.socket, session: Session) -> None:
+    def __init__(self, server: NetworkServer, sock: socket.SocketType, session: Session) -> None:
         self.server = server
         self.sock = sock
         self.fd = sock.fileno()

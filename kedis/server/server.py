@@ -8,7 +8,6 @@ All of it runs in one thread, on one gevent hub.  :meth:`NetworkServer.start` bi
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import logging
 import os
 import resource
@@ -18,6 +17,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 import gevent
+from greenlet import greenlet  # type: ignore[import-untyped]  # comes with gevent
 
 from kedis import errors
 from kedis.config import Config, SettingRefused
@@ -26,7 +26,7 @@ from kedis.fault_log import FaultLog
 from kedis.server.client_eviction import ClientEviction
 from kedis.server.connection import BUDGET_NS, Connection
 from kedis.server.cycle import Cycle
-from kedis.server.listener import Listener
+from kedis.server.listener import Listener, tcp_address
 from kedis.server.sender import Sender
 from kedis.session import Session
 from kedis.store.expiry import ActiveExpiry
@@ -35,6 +35,8 @@ log = logging.getLogger("kedis.server")
 
 #: Descriptors that the server needs for itself: files, listeners, pipes.
 RESERVED_DESCRIPTORS = 32
+#: Greenlets kept for clients to come.
+_IDLE_WORKERS = 64
 #: Time in each turn for what was put off to it, in ns; the rest is put off once more.
 _PUT_OFF_NS = 5_000_000
 #: Seconds after which a timer for a later moment is set anew.
@@ -62,6 +64,8 @@ class NetworkServer:
         self.connections: set[Connection] = set()
         #: Those whose replies the kernel has not taken whole.
         self.slow_readers: set[Sender] = set()
+        #: Greenlets whose client has gone and that wait for another.
+        self._idle_workers: list[Any] = []
         self.paused: dict[Connection, Callable[[], Any]] = {}
         self.listeners: list[Listener] = []
         self._addresses: list[tuple[str, int]] = []
@@ -127,6 +131,7 @@ class NetworkServer:
         gevent.sleep(0)
         while self.connections and self._next_turn:
             gevent.sleep(0)
+        self._idle_workers.clear()  # which ends them
         self.cycle.stop()
         self._turn_timer.stop()
         self._turn_timer.close()
@@ -147,6 +152,7 @@ class NetworkServer:
         self.client_eviction.review()
         config.subscribe("maxclients", self._check_maxclients)
         config.subscribe("proto-max-bulk-len", self._limit_bulks)
+        config.subscribe("tcp-keepalive", self._keep_alive)
 
     def _listen_anew(self, config: Config) -> None:
         """Listen on the new addresses instead of the old ones; clients stay connected."""
@@ -182,6 +188,10 @@ class NetworkServer:
                 "The operating system is not able to handle the specified number of clients, "
                 f"try with {config.maxclients}"
             )
+
+    def _keep_alive(self, config: Config) -> None:
+        for listener in self.listeners:
+            listener.keep_alive(config.tcp_keepalive)
 
     def _limit_bulks(self, config: Config) -> None:
         for connection in self.connections:
@@ -220,9 +230,12 @@ class NetworkServer:
         self._accept_from(listening)
 
     def _accept_from(self, listening: socket.socket) -> None:
+        if listening.family != socket.AF_UNIX:
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         listening.listen(self.engine.config.tcp_backlog)
         listening.setblocking(False)
         listener = Listener(listening, self._handle, self._refuse)
+        listener.keep_alive(self.engine.config.tcp_keepalive)
         listener.start()
         self.listeners.append(listener)
 
@@ -246,28 +259,42 @@ class NetworkServer:
 
     # -- clients ------------------------------------------------------------------------------------------
 
-    def _handle(self, sock: socket.socket, address: Any) -> None:
-        """Serve one client; runs in a greenlet of its own until the client has gone."""
-        with sock:
-            self.connections_received += 1
-            if len(self.connections) >= self.engine.config.maxclients:
-                self._refuse(sock)
-                return
-            if self._is_unprotected_stranger(sock, address):
-                self._answer_and_forget(sock, errors.PROTECTED_MODE)
-                self.rejected_connections += 1
-                return
-            self._set_options(sock)
-            connection = Connection(self, sock, _text(address, sock), _text(sock.getsockname(), sock))
-            self.connections.add(connection)
-            try:
-                connection.serve()
-            except Exception as error:
-                self.report("serving a client, which is closed", error)
+    def _handle(self, sock: socket.SocketType, address: Any, listener: Listener) -> None:
+        """Serve one client, in a greenlet of its own until it has gone, unless it is refused."""
+        self.connections_received += 1
+        if len(self.connections) >= self.engine.config.maxclients:
+            self._refuse(sock)
+        elif self._is_unprotected_stranger(sock, address):
+            self.rejected_connections += 1
+            self._answer_and_close(sock, errors.PROTECTED_MODE)
+        else:
+            worker = self._idle_workers.pop() if self._idle_workers else greenlet(self._work, self.hub)
+            worker.switch(sock, address, listener)
 
-    def _refuse(self, sock: socket.socket) -> None:
+    def _work(self, sock: socket.SocketType, address: Any, listener: Listener) -> None:
+        """Serve one client after the other: a new greenlet for each would cost a mapping of memory."""
+        while True:
+            self._serve(sock, address, listener)
+            if len(self._idle_workers) >= _IDLE_WORKERS or not self.listeners:
+                break
+            self._idle_workers.append(gevent.getcurrent())
+            del sock, address, listener
+            sock, address, listener = self.hub.switch()
+
+    def _serve(self, sock: socket.SocketType, address: Any, listener: Listener) -> None:
+        try:
+            local = listener.local_address or _text(sock.getsockname(), sock)
+            connection = Connection(self, sock, _text(address, sock), local)
+            self.connections.add(connection)
+            connection.serve()
+        except Exception as error:
+            self.report("serving a client, which is closed", error)
+        finally:
+            sock.close()
+
+    def _refuse(self, sock: socket.SocketType) -> None:
         self.rejected_connections += 1
-        self._answer_and_forget(sock, errors.TOO_MANY_CLIENTS)
+        self._answer_and_close(sock, errors.TOO_MANY_CLIENTS)
 
     def _refuse_browser(self, session: Session) -> None:
         """Log, at most once a minute, that somebody speaks HTTP to the port."""
@@ -277,26 +304,17 @@ class NetworkServer:
             log.warning("closing %s: it speaks HTTP; possibly a web page attacks the server", session.address)
 
     @staticmethod
-    def _answer_and_forget(sock: socket.socket, text: str) -> None:
+    def _answer_and_close(sock: socket.SocketType, text: str) -> None:
         with contextlib.suppress(OSError):  # the client is refused either way
             sock.send(f"-{text}\r\n".encode())
+        sock.close()
 
-    def _is_unprotected_stranger(self, sock: socket.socket, address: Any) -> bool:
+    def _is_unprotected_stranger(self, sock: socket.SocketType, address: Any) -> bool:
         config = self.engine.config
         if not config.protected_mode or config.requirepass or sock.family == socket.AF_UNIX:
             return False
-        return not ipaddress.ip_address(address[0].partition("%")[0]).is_loopback
-
-    def _set_options(self, sock: socket.socket) -> None:
-        if sock.family == socket.AF_UNIX:
-            return
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        interval = self.engine.config.tcp_keepalive
-        if interval:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, interval)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, max(interval // 3, 1))
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
+        host: str = address[0]
+        return not host.startswith("127.") and host != "::1"
 
     def greenlets(self) -> int:
         """Greenlets of this server: those of clients, of HTTP, of the periodic work and of whoever has started it."""
@@ -447,9 +465,8 @@ class NetworkServer:
                 connection.close()
 
 
-def _text(address: Any, sock: socket.socket) -> str:
+def _text(address: Any, sock: socket.SocketType) -> str:
     """An address as CLIENT LIST prints it."""
     if sock.family == socket.AF_UNIX:
         return f"{address or sock.getsockname()}:0"
-    host, port = address[0], address[1]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return tcp_address(address)

@@ -14,15 +14,26 @@ from kedis.engine import Engine
 from kedis.server.server import NetworkServer
 
 LIMIT = 4_000_000
-#: What a read, or 0.2 ms of replies of 50 kB each, may add before it is looked at.
-STEP = 4_000_000
+#: What a read, or a slice of ten replies of 50 kB each, may add before it is looked at.
+STEP = 1_000_000
+
+
+class TickingClock:
+    """Every command takes 20 us."""
+
+    def __init__(self) -> None:
+        self.now_ns = 1_700_000_000_000_000_000
+
+    def __call__(self) -> int:
+        self.now_ns += 20_000
+        return self.now_ns
 
 
 @pytest.fixture
 def network() -> Iterator[NetworkServer]:
     settings = {"appendonly": "no", "port": "0", "bind": "127.0.0.1", "maxmemory-clients": str(LIMIT)}
     with gevent.Timeout(120):
-        network = NetworkServer(Engine(Config(settings)))
+        network = NetworkServer(Engine(Config(settings), clock=TickingClock()))
         network.start()
         assert network._periodic is not None
         network._periodic.kill()
