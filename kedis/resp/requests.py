@@ -44,6 +44,8 @@ STEPS = 128
 _MAX_ARGUMENTS = 2**31 - 1
 _MAX_INTEGER = 2**63 - 1
 _STAR = 0x2A
+#: The lengths of short arguments as they are written: a look-up takes a third of the steps of reading one.
+_SHORT_LENGTHS = {b"%d" % length: length for length in range(1024)}
 
 _BLANK = rb" \t\n\r\v\f"
 # Blank lines, each within LINE_LIMIT, and commands of no arguments.
@@ -309,8 +311,11 @@ class RequestParser:
         end = self._position + self._bulk_length
         if len(self._buffer) < end + 2:
             return False
-        with memoryview(self._buffer) as view:  # a slice of the bytearray would be a second copy
-            self._argv.append(bytes(view[self._position : end]))
+        if self._bulk_length < 1024:
+            self._argv.append(bytes(self._buffer[self._position : end]))
+        else:
+            with memoryview(self._buffer) as view:  # a slice of the bytearray would be a second copy
+                self._argv.append(bytes(view[self._position : end]))
         self._position = end + 2
         self._bulk_length = None
         self._missing -= 1
@@ -318,6 +323,13 @@ class RequestParser:
 
     def _length(self) -> int | None:
         """Take the line ``$LENGTH``; None if it is not whole."""
+        buffer, start = self._buffer, self._position
+        end = buffer.find(b"\r\n", start, start + 8)
+        if end > start and buffer[start] == _DOLLAR:
+            known = _SHORT_LENGTHS.get(bytes(buffer[start + 1 : end]))
+            if known is not None and known <= self.max_bulk_length:  # nearly always
+                self._position = end + 2
+                return known
         line = self._header_line(errors.TOO_BIG_BULK_COUNT)
         if line is None:
             return None

@@ -65,7 +65,9 @@ class SavingService:
         try:
             self.saver.make_folder()
         except OSError as error:
-            raise StartError(f"cannot use the folder {self._engine.config.dir}: {reason_with_file(error)}") from None
+            raise StartError(
+                f"cannot use the folder {self._engine.config.dir}: {reason_with_file(error)}"
+            ) from None
 
     def warn_of_ignored_file(self) -> None:
         """An append-only file that is empty may hide a snapshot that was to be loaded."""

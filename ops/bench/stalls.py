@@ -64,12 +64,9 @@ class Figure:
 # -- clients ----------------------------------------------------------------------------------------------
 
 
-def encode(words: Words) -> list[bytes]:
-    """A command in the form of the wire, large words not copied."""
-    parts = [b"*%d\r\n" % len(words)]
-    for word in words:
-        parts += (b"$%d\r\n" % len(word), word, b"\r\n")
-    return parts
+def encode(words: Words) -> bytes:
+    """A command in the form of the wire."""
+    return b"".join([b"*%d\r\n" % len(words), *[b"$%d\r\n%b\r\n" % (len(word), word) for word in words]])
 
 
 class Client:
@@ -84,9 +81,7 @@ class Client:
 
     def run(self, words: Words) -> bytes:
         """Send one command and read until it is answered; returns how the reply begins."""
-        for part in encode(words):
-            self._sock.sendall(part)
-        self._sock.sendall(b"PING\r\n")
+        self._sock.sendall(encode(words) + b"PING\r\n")
         return self._read_replies()
 
     def _read_replies(self) -> bytes:
@@ -104,7 +99,7 @@ class Client:
         """Run many commands, some at a time."""
         commands = iter(commands)
         while some := list(itertools.islice(commands, 50)):
-            self._sock.sendall(b"".join(part for words in some for part in encode(words)) + b"PING\r\n")
+            self._sock.sendall(b"".join(map(encode, some)) + b"PING\r\n")
             self._read_replies()
 
 

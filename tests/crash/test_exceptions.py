@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.observability.ports import free_port
 
 from tests.commands.driver import ErrorReply
-from tests.observability.ports import free_port
 from tests.persistence.folders import load, strings
 from tests.persistence.server import Kedis, Wire
 
