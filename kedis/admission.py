@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from kedis import errors
@@ -48,11 +49,22 @@ ARGUMENT_OVERHEAD = 48
 _COMMAND_OVERHEAD = 80
 
 
-class Postponed(Exception):
-    """The command must wait: CLIENT PAUSE, the client is blocked, or the server ends.
+class Stop(Enum):
+    """Why the engine has left commands of a client undone."""
 
-    It stays with the connection and is tried again.
-    """
+    BUDGET = "the time that was given is used up"
+    CLOSED = "the client is to be closed"
+    PAUSED = "CLIENT PAUSE: until on_unpause"
+    BLOCKED = "the client is blocked: until transport.wants_send"
+    ENDED = "the server ends: nothing runs any more"
+
+
+class Postponed(Exception):
+    """The command must wait, for ``reason``.  It stays with the connection and is tried again."""
+
+    def __init__(self, reason: Stop) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class Admission:
@@ -86,8 +98,10 @@ class Admission:
         """
         if self._engine.unit is not None:  # what EXEC runs has been admitted with it
             return self._attend(session, self.resolve(argv))
-        if session.blocked is not None or self.ended:
-            raise Postponed
+        if session.blocked is not None:
+            raise Postponed(Stop.BLOCKED)
+        if self.ended:
+            raise Postponed(Stop.ENDED)
         if session.reply_mode == "skipping":
             session.set_reply_mode("on")
         elif session.reply_mode == "skip":
@@ -195,7 +209,7 @@ class Admission:
         if session.transport.kind == "journal":
             return
         if not self.pause_writes_only or self._may_write(session, command):
-            raise Postponed
+            raise Postponed(Stop.PAUSED)
 
     def _may_write(self, session: Session, command: Command) -> bool:
         if command.name == "exec" and session.queue:

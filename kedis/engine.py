@@ -26,7 +26,7 @@ from types import FunctionType
 from typing import Any, Protocol
 
 from kedis import errors
-from kedis.admission import Admission, Postponed
+from kedis.admission import Admission, Postponed, Stop
 from kedis.blocking import Attempt, Blocking
 from kedis.commands import load_all
 from kedis.commands.table import COMMANDS, Command, Counters
@@ -125,6 +125,8 @@ class Engine:
         #: What saves snapshots (:class:`kedis.persistence.saver.Saver`); None where nothing does.
         self.snapshots: Any = None
         self.loading = False
+        #: Why the last :meth:`run` that left commands undone did so.
+        self.stopped = Stop.BUDGET
         self.admission = Admission(self)
         self.memory = MemoryLimit(self)
         self.memory.follow_settings()
@@ -209,8 +211,8 @@ class Engine:
         """Run ``commands[start:]`` for ``session`` in order; replies are appended to the session.
 
         Stops early when the time ``budget_ns`` is used up, when the session is to be closed, or at a command
-        that must wait.  Returns the position of the first command that was not run.  ``commands[start:]`` is
-        not empty.
+        that must wait; :attr:`stopped` then says which.  Returns the position of the first command that was not
+        run.  ``commands[start:]`` is not empty.
         """
         lookup = self.lookup
         keyspace = self.keyspace
@@ -233,7 +235,8 @@ class Engine:
             ):
                 try:
                     command = self.admission.admit(session, argv)
-                except Postponed:
+                except Postponed as postponed:
+                    self.stopped = postponed.reason
                     return position
                 except Exception as error:
                     command = None
@@ -241,6 +244,7 @@ class Engine:
                 if command is None:
                     now = clock()
                     if now - began > budget_ns or session.close_after_reply:
+                        self.stopped = Stop.CLOSED if session.close_after_reply else Stop.BUDGET
                         return position + 1
                     continue
             dirty = keyspace.dirty
@@ -278,6 +282,7 @@ class Engine:
             now = then
             if now - began > budget_ns or session.close_after_reply:
                 session.last_command = command
+                self.stopped = Stop.CLOSED if session.close_after_reply else Stop.BUDGET
                 return position + 1
         session.last_command = command
         return len(commands)

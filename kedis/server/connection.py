@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from gevent import getcurrent
 
-from kedis.admission import ARGUMENT_OVERHEAD
+from kedis.admission import ARGUMENT_OVERHEAD, Stop
 from kedis.errors import ProtocolError
 from kedis.resp.requests import RequestParser
 from kedis.server.sender import Sender
@@ -262,22 +262,21 @@ class Connection(Sender):
             self.wants_send()
 
     def _run_rest(self, commands: list[list[bytes]], position: int) -> None:
-        """Run ``commands`` from ``position`` on: the budget was used up there, or the command has to wait."""
-        stalled = position == 0 or self.session.blocked is not None
+        """Run ``commands`` from ``position`` on, where the engine has just stopped."""
+        engine = self.server.engine
         problem: ProtocolError | None = None
         while position < len(commands) and not self.session.close_after_reply:
+            stopped = engine.stopped
             self.wants_send()
-            if self.session.blocked is not None:
+            if stopped is Stop.BLOCKED:
                 problem = self._wait_while_blocked(commands)
-            elif stalled:
+            elif stopped is Stop.PAUSED or stopped is Stop.ENDED:
                 self._wait_for_unpause()
             else:
                 self._give_way()
             if self.closed:
                 break
-            done = self.server.engine.run(self.session, commands, position, self.server.slice_ns)
-            stalled = done == position
-            position = done
+            position = engine.run(self.session, commands, position, self.server.slice_ns)
         if problem is not None:
             self._fail(problem)
 
