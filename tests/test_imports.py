@@ -11,6 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "kedis"
 
 # A module may import from its own layer and from those below it.
 LAYERS = [
+    {"threads"},
     {"config", "errors", "fault_log"},
     {"resp", "structures"},
     {"store"},
@@ -20,12 +21,13 @@ LAYERS = [
     {"attendance", "memory_limit"},
     {"admission"},
     {"engine"},
-    {"observability", "persistence"},
+    {"observability", "persistence", "forked"},
+    {"embedded"},
     {"in_process", "server"},
     {"cli", "pytest_plugin", "__main__", "__init__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
-MAY_YIELD = {"server", "cli"}
+MAY_YIELD = {"server", "cli", "threads"}
 
 
 def room_of(path: Path) -> str:

@@ -8,7 +8,6 @@ DEBUG SLEEP is the one command that sleeps: it stops the whole server, which is 
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from kedis.errors import CommandError
 from kedis.resp.values import OK, SimpleString
 from kedis.store.digest import keyspace_digest, value_digest
 from kedis.store.encoding import encoding, reference_count, serialized_length
+from kedis.threads import real_sleep
 
 if TYPE_CHECKING:
     from kedis.session import Session
@@ -109,7 +109,7 @@ def _set_active_expire(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
 
 
 def _sleep(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
-    time.sleep(max(0.0, min(_leading_number(argv[2]), _LONGEST_SLEEP)))
+    real_sleep(max(0.0, min(_leading_number(argv[2]), _LONGEST_SLEEP)))
     return OK
 
 

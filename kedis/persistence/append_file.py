@@ -12,6 +12,7 @@ import os
 from zlib import crc32
 
 from kedis.persistence.checksum import checksum_line
+from kedis.threads import real_close
 
 #: A single piece of up to so many bytes is copied to join it with its checksum.
 _COPY_LIMIT = 64 * 1024
@@ -104,7 +105,7 @@ class AppendFile:
     def close(self) -> None:
         """Close; idempotent."""
         if self.fd >= 0:
-            os.close(self.fd)
+            real_close(self.fd)
             self.fd = -1
 
 

@@ -7,6 +7,7 @@ the lock of the folder among them, does its work, tells through a pipe how that 
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import os
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kedis.persistence.reasons import reason_with_file
+from kedis.threads import real_close, real_fork, real_waitpid
 
 _NICENESS = 10
 
@@ -43,20 +45,20 @@ class Child:
         gc.freeze()  # or a collection in the child would touch, and so copy, every object
         began = time.monotonic()
         try:
-            self.pid = os.fork()
+            self.pid = real_fork()
         except Exception:
-            os.close(self._pipe)
-            os.close(out)
+            real_close(self._pipe)
+            real_close(out)
             raise
         if self.pid == 0:
             _live(work, out)
         self.fork_seconds = time.monotonic() - began
-        os.close(out)
+        real_close(out)
 
     def poll(self) -> Outcome | None:
         """How it ended; None while it has not."""
         try:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            pid, status = real_waitpid(self.pid, os.WNOHANG)
         except ChildProcessError:  # somebody else has taken its status; its report decides
             pid, status = self.pid, 0
         if not pid:
@@ -72,9 +74,10 @@ class Child:
 
     def kill(self) -> None:
         """End it at once; it has not been polled to its end."""
-        os.kill(self.pid, signal.SIGKILL)
-        os.waitpid(self.pid, 0)
-        os.close(self._pipe)
+        with contextlib.suppress(ProcessLookupError, ChildProcessError):  # somebody else has taken its status
+            os.kill(self.pid, signal.SIGKILL)
+            real_waitpid(self.pid, 0)
+        real_close(self._pipe)
 
 
 def _live(work: Callable[[], None], out: int) -> None:

@@ -16,6 +16,7 @@ import logging
 import os
 
 from kedis.persistence.manifest import Entry, Manifest, ManifestError, parse_manifest
+from kedis.threads import real_close
 
 log = logging.getLogger("kedis.aof")
 
@@ -74,7 +75,7 @@ class Folder:
     def close(self) -> None:
         """Give the lock back.  Idempotent."""
         if self._fd >= 0:
-            os.close(self._fd)
+            real_close(self._fd)
             self._fd = -1
 
     def _lock(self) -> None:
@@ -157,7 +158,7 @@ class Folder:
                 content = content[os.write(fd, content) :]
             os.fsync(fd)
         finally:
-            os.close(fd)
+            real_close(fd)
 
     def put_in_place(self, manifest: Manifest) -> None:
         """Let what :meth:`write_aside` wrote, ``manifest``, be the manifest."""
@@ -196,4 +197,4 @@ def sync_directory(path: str) -> None:
     try:
         os.fsync(fd)
     finally:
-        os.close(fd)
+        real_close(fd)

@@ -41,6 +41,7 @@ from kedis.rdb.snapshot import MAGIC
 from kedis.rdb.source import RdbError
 from kedis.rdb.unsupported import Unsupported
 from kedis.session import Buffers, Session
+from kedis.threads import real_close
 
 log = logging.getLogger("kedis.aof")
 
@@ -190,7 +191,7 @@ class Loader:
         try:
             os.fsync(fd)
         finally:
-            os.close(fd)
+            real_close(fd)
         self.cut_bytes = size - sound
         self.loaded_bytes -= reader.end - sound
         self.tail = (

@@ -13,8 +13,9 @@ import contextlib
 import os
 from collections import deque
 from collections.abc import Callable
-from threading import Thread
 from typing import Any
+
+from kedis.threads import real_close, start_thread
 
 Job = Callable[[], Any]
 Done = Callable[[Any, Exception | None], None]
@@ -40,9 +41,9 @@ class Worker:
         self.pending = 0
         self._bell_fd, self._ring_fd = os.pipe()
         self.notice_fd, self._notify_fd = os.pipe()
+        self._descriptors = [self._bell_fd, self._ring_fd, self.notice_fd, self._notify_fd]
         os.set_blocking(self.notice_fd, False)
-        self._thread = Thread(target=self._run, name="kedis-aof", daemon=True)
-        self._thread.start()
+        self._thread = start_thread(self._run, "kedis-aof")
 
     def submit(self, job: Job, done: Done = ignore) -> None:
         """Have ``job()`` run in the thread, and then ``done(result, error)`` in :meth:`collect`.
@@ -71,8 +72,12 @@ class Worker:
         os.write(self._ring_fd, b"j")
         self._thread.join()
         self.collect()
-        for fd in self._bell_fd, self._ring_fd, self.notice_fd, self._notify_fd:
-            os.close(fd)
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Close the pipes and do nothing else; in a forked child, which has no such thread."""
+        while self._descriptors:
+            real_close(self._descriptors.pop())
 
     def _run(self) -> None:
         while os.read(self._bell_fd, 1) and (item := self._jobs.popleft()) is not None:

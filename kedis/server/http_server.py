@@ -18,10 +18,12 @@ looked up: neither the host's own name nor the peer's.
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import logging
 import socket
 import time
+from _socket import socket as RawSocket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from email.utils import formatdate
@@ -115,7 +117,7 @@ class HttpServer:
 
     def start(self, listening: socket.socket) -> None:
         """Begin to serve."""
-        self._listener = Listener(listening, self._serve, _refuse)
+        self._listener = Listener(listening, self._accepted, _refuse)
         self._listener.max_accept = _ACCEPTED_AT_ONCE
         self._listener.start()
 
@@ -131,6 +133,11 @@ class HttpServer:
         gevent.joinall(busy, timeout=seconds)
         gevent.killall(busy)
 
+    def abandon(self) -> None:
+        """In a forked child: close its copy of the listening socket."""
+        if self._listener is not None:
+            self._listener.abandon()
+
     def fault(self, what: str) -> None:
         """Log the exception that is being handled, at most one a minute."""
         now = self.clock()
@@ -141,7 +148,10 @@ class HttpServer:
         self._logged_at, self._unlogged = now, 0
         self._log.exception("%s%s", what, more)
 
-    def _serve(self, sock: socket.socket, _address: Any) -> None:
+    def _accepted(self, sock: RawSocket, _address: Any, _listener: Listener) -> None:
+        gevent.spawn(self._serve, sock)
+
+    def _serve(self, sock: RawSocket) -> None:
         """One connection, from the accept to its end; runs in a greenlet of its own."""
         family, kind = sock.family, sock.type
         with gevent_socket.socket(family, kind, fileno=sock.detach()) as waiting:
@@ -334,6 +344,8 @@ def _head(response: Response, request: Request, length: int | None) -> bytes:
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
 
-def _refuse(sock: socket.socket) -> None:
+def _refuse(sock: RawSocket) -> None:
     """Answer a peer that came when file descriptors had run out."""
-    sock.send(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    with contextlib.suppress(OSError):  # it is refused either way
+        sock.send(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    sock.close()

@@ -1,4 +1,4 @@
-"""Accepting clients: a listening socket, watched by the loop, that hands out plain non-blocking sockets.
+"""Accepting clients: a StreamServer that hands out plain non-blocking sockets.
 
 What a connection costs is mostly the kernel's, so as little as possible is done for each: TCP options are set once, on
 the listening socket, from which the kernel copies them; there is no greenlet for a client that is refused; and what a
@@ -15,59 +15,51 @@ import errno
 import logging
 import os
 import socket
+from _socket import socket as RawSocket  # what a Python-level socket wraps, without its cost
 from collections.abc import Callable
 from typing import Any
 
 import gevent
+from gevent.server import StreamServer
+
+from kedis.threads import real_close
 
 log = logging.getLogger("kedis.server")
 
 _NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
 _REST_SECONDS = 0.1
-#: Clients accepted in a turn at most.
-_AT_ONCE = 64
 _READ = 1
 
 
-class Listener:
-    """Calls ``handle(sock, address, listener)`` for each client; it must not wait.
+class Listener(StreamServer):  # type: ignore[misc]
+    """Calls ``on_client(sock, address, listener)`` for each client, on the hub: it must not wait.
 
     ``on_exhausted(sock)`` is called for a client that came when descriptors had run out.
 
     Attributes:
         local_address: the address on this side of every client, as text; empty where each has its own.
+        max_accept: clients accepted in a turn at most.
     """
+
+    max_accept = 64
 
     def __init__(
         self,
-        listening: socket.socket,
-        handle: Callable[[socket.SocketType, Any, Listener], None],
-        on_exhausted: Callable[[socket.SocketType], None],
+        listening: Any,
+        on_client: Callable[[RawSocket, Any, Listener], None],
+        on_exhausted: Callable[[RawSocket], None],
     ) -> None:
-        self.socket = listening
+        super().__init__(listening)
         self.local_address = _local_address(listening)
-        self._handle = handle
+        self._on_client = on_client
         self._on_exhausted = on_exhausted
         self._spare = os.open(os.devnull, os.O_RDONLY)
-        # After clients, who may be leaving: they make room.
-        self._watcher = gevent.get_hub().loop.io(listening.fileno(), _READ, priority=-1)
-        self._closed = False
 
-    def start(self) -> None:
-        """Begin to accept."""
-        self._watcher.start(self._accept)
-
-    def stop(self) -> None:
-        """Stop accepting and close the listening socket and the spare descriptor."""
-        if self._closed:
-            return
-        self._closed = True
-        self._watcher.stop()
-        self._watcher.close()
-        self.socket.close()
-        if self._spare >= 0:
-            os.close(self._spare)
-            self._spare = -1
+    def start_accepting(self) -> None:
+        """Begin to accept.  Clients who are leaving come first in a turn: they make room."""
+        if self._watcher is None:
+            self._watcher = self.loop.io(self.socket.fileno(), _READ, priority=-1)
+            self._watcher.start(self._do_read)
 
     def keep_alive(self, seconds: int) -> None:
         """Have the kernel ask clients that come from now on whether they are there, or not with 0 (tcp-keepalive)."""
@@ -80,12 +72,13 @@ class Listener:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, max(seconds // 3, 1))
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
 
-    def _accept(self) -> None:
+    def _do_read(self) -> None:
+        """Accept whoever waits, without the greenlet and the socket object that StreamServer makes for each."""
         listening = self.socket
         family, kind, protocol = listening.family, listening.type, listening.proto
-        for _ in range(_AT_ONCE):
+        for _ in range(self.max_accept):
             try:
-                fd, address = listening._accept()  # type: ignore[attr-defined]
+                fd, address = listening._accept()
             except (BlockingIOError, ConnectionAbortedError):
                 return
             except OSError as error:
@@ -94,10 +87,10 @@ class Listener:
                 else:
                     log.warning("cannot accept a client: %s", error)
                 return
-            client = socket.SocketType(family, kind, protocol, fd)
+            client = RawSocket(family, kind, protocol, fd)
             client.setblocking(False)
-            self._handle(client, address, self)
-            if self._closed:
+            self._on_client(client, address, self)
+            if self._watcher is None:
                 return
 
     def _refuse_one(self) -> None:
@@ -106,14 +99,14 @@ class Listener:
         if self._spare < 0:
             self._rest()
             return
-        os.close(self._spare)
+        real_close(self._spare)
         self._spare = -1
         try:
-            fd, _ = self.socket._accept()  # type: ignore[attr-defined]
+            fd, _ = self.socket._accept()
         except OSError:
             pass
         else:
-            client = socket.SocketType(fileno=fd)
+            client = RawSocket(fileno=fd)
             client.setblocking(False)
             self._on_exhausted(client)
         self._keep_spare()
@@ -125,12 +118,27 @@ class Listener:
 
     def _rest(self) -> None:
         """Not one descriptor is left: look again in a while, for the client that waits would wake the loop for ever."""
-        self._watcher.stop()
+        self.stop_accepting()
         gevent.spawn_later(_REST_SECONDS, self._accept_again)
 
     def _accept_again(self) -> None:
-        if not self._closed:
-            self.start()
+        if self.started:
+            self.start_accepting()
+
+    def close(self) -> None:
+        """Stop accepting and close the listening socket and the spare descriptor."""
+        super().close()
+        self._give_spare()
+
+    def abandon(self) -> None:
+        """In a forked child: close its copies of the descriptors; the loop, which is the parent's, is not touched."""
+        self.socket.close()
+        self._give_spare()
+
+    def _give_spare(self) -> None:
+        if self._spare >= 0:
+            real_close(self._spare)
+            self._spare = -1
 
 
 def _local_address(listening: socket.socket) -> str:

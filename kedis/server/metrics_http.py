@@ -81,6 +81,10 @@ class MetricsServer:
         self.port = 0
         self._http.stop(_STOP_SECONDS)
 
+    def abandon(self) -> None:
+        """In a forked child: close its copy of the listening socket."""
+        self._http.abandon()
+
     # -- answering ----------------------------------------------------------------------------------------
 
     def _answer(self, request: Request) -> Response:
