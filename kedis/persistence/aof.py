@@ -207,6 +207,12 @@ class Aof:
         self.stop()
         self.folder.close()
 
+    def abandon(self) -> None:
+        """In a forked child: close its copies of the descriptors and write nothing."""
+        if self.file is not None:
+            self.file.close()
+        self.folder.close()
+
     # -- writing ------------------------------------------------------------------------------------------
 
     def write(self) -> None:

@@ -198,6 +198,20 @@ class AofService:
         self._tick_timer.close()
         return good
 
+    def discard(self) -> None:
+        """After a start that failed: give back the folder, the thread that syncs and its pipes."""
+        self._tick_timer.stop()
+        self._tick_timer.close()
+        self._notice.stop()
+        self._notice.close()
+        self._worker.close()
+        self.aof.close()
+
+    def abandon(self) -> None:
+        """In a forked child: close its copies of the file and of the folder, whose lock is the parent's alone then."""
+        self.aof.abandon()
+        self._worker.abandon()
+
     def _is_busy(self) -> bool:
         """Whether replies still wait to be made durable by the turns that come."""
         if self._cycle.halted or self._write_failed:

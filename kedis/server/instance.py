@@ -126,7 +126,20 @@ class Instance:
             self.exit_code = 1
         self._stop_serving()
 
+    def discard(self) -> None:
+        """After :meth:`start` has failed, in a program that goes on: give back whatever is left.  Idempotent."""
+        self._stop_serving()
+        self.saving.stop()
+        self.aof.discard()
+
+    def abandon(self) -> None:
+        """In a forked child: close its copies of the descriptors, and touch nothing else."""
+        self.network.abandon()
+        self.metrics.abandon()
+        self.aof.abandon()
+
     def _stop_serving(self) -> None:
         self.observer.collector.stop()
+        self.migrations.stop()
         self.metrics.stop()
         self.network.stop()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-import gevent
 from gevent import socket
+from gevent.pool import Group
 
 from kedis import errors
 from kedis.commands.migrate import Migration
@@ -25,10 +25,15 @@ class Migrations:
     def __init__(self, network: NetworkServer) -> None:
         self._engine = network.engine
         self._engine.on_migrate = self._begin
+        self._greenlets = Group()
+
+    def stop(self) -> None:
+        """Give up what is under way.  Idempotent."""
+        self._greenlets.kill()
 
     def _begin(self, session: Session, migration: Migration) -> None:
         assert session.blocked is not None  # the command has seen to it
-        gevent.spawn(self._carry_out, session.blocked, migration)
+        self._greenlets.spawn(self._carry_out, session.blocked, migration)
 
     def _carry_out(self, waiter: Waiter, migration: Migration) -> None:
         replies: list[Any] = []

@@ -30,6 +30,7 @@ from kedis.server.listener import Listener, tcp_address
 from kedis.server.sender import Sender
 from kedis.session import Session
 from kedis.store.expiry import ActiveExpiry
+from kedis.threads import RealSocket
 
 log = logging.getLogger("kedis.server")
 
@@ -83,6 +84,7 @@ class NetworkServer:
         #: What a client's commands may take at once.
         self.slice_ns = BUDGET_NS
         self.client_eviction = ClientEviction(self)
+        self._stopped = False
         self._periodic: gevent.Greenlet | None = None
         engine.admission.on_unpause = self._wake_paused
         engine.admission.on_browser = self._refuse_browser
@@ -119,23 +121,37 @@ class NetworkServer:
         self.engine.set_loading(False)
 
     def stop(self) -> None:
-        """Stop accepting, close every client, stop the periodic work."""
+        """Stop accepting, close every client, stop the periodic work; all sockets are closed then.  Idempotent."""
+        if self._stopped:
+            return
+        self._stopped = True
         for listener in self.listeners:
             listener.stop()
         self.listeners.clear()
         if self._periodic is not None:
             self._periodic.kill()
         self.cycle.release()
-        for connection in list(self.connections):
-            connection.close()
-        gevent.sleep(0)
-        while self.connections and self._next_turn:
-            gevent.sleep(0)
+        self._close_clients()
         self._idle_workers.clear()  # which ends them
         self.cycle.stop()
         self._turn_timer.stop()
         self._turn_timer.close()
         self._stop_deadline_timer()
+
+    def _close_clients(self) -> None:
+        """Close every client, and let their greenlets end, which close the sockets."""
+        for connection in list(self.connections):
+            connection.close()
+        self.pass_turn()  # clients that were accepted just now are turned away in it
+        while self.connections:
+            self.pass_turn()
+
+    def abandon(self) -> None:
+        """In a forked child: close its copies of the sockets, which changes nothing for the parent's clients."""
+        for listener in self.listeners:
+            listener.abandon()
+        for connection in list(self.connections):
+            connection.sock.close()
 
     def stop_accepting(self) -> None:
         """Take no new clients; those that are connected stay."""
@@ -202,7 +218,7 @@ class NetworkServer:
         host = host.removeprefix("-")
         wildcard = {"*": "0.0.0.0", "::*": "::"}.get(host, host)
         family = socket.AF_INET6 if ":" in wildcard else socket.AF_INET
-        listening = socket.socket(family, socket.SOCK_STREAM)
+        listening = RealSocket(family, socket.SOCK_STREAM)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
@@ -217,7 +233,7 @@ class NetworkServer:
         self.port = listening.getsockname()[1]
 
     def _listen_unix(self, path: str) -> None:
-        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listening = RealSocket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             if os.path.exists(path):
                 os.unlink(path)
@@ -261,6 +277,9 @@ class NetworkServer:
 
     def _handle(self, sock: socket.SocketType, address: Any, listener: Listener) -> None:
         """Serve one client, in a greenlet of its own until it has gone, unless it is refused."""
+        if self._stopped:
+            sock.close()
+            return
         self.connections_received += 1
         if len(self.connections) >= self.engine.config.maxclients:
             self._refuse(sock)

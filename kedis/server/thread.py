@@ -1,43 +1,57 @@
-"""A server in a thread of its own, for programs that know nothing of gevent.
+"""A server in a thread of its own, for programs that know nothing of gevent, and for those that it has patched.
 
-The thread has its own gevent hub; nothing is monkey-patched, and nothing but the stop signal crosses over.
+The thread is one of the operating system and has its own gevent hub (:mod:`kedis.threads`); nothing but the stop signal
+crosses over.  Whoever waits for the start or the end lets other greenlets run, where the program has them.
+
+A server may be started and stopped again and again; each time it is a new, empty one (or what its folder holds) on the
+same port.  What belongs to one such time is a :class:`_Life`.
 """
 
 from __future__ import annotations
 
-import threading
+import atexit
+import logging
+import weakref
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import gevent
 import redis
 
 from kedis.config import Config
+from kedis.forked import ForkedError, abandon_in_children
 from kedis.server.instance import Instance
+from kedis.server.server import StartError
+from kedis.threads import Latch, RealRLock, start_thread
+
+log = logging.getLogger("kedis.server")
 
 
 class Server:
     """A running server, as a context manager.
 
     Args:
-        port: TCP port; 0 takes a free one, found in :attr:`port` after the start.
+        port: TCP port; 0 takes a free one, found in :attr:`port` after the start, and kept by later starts.
         settings: any setting of the configuration, dashes written as underscores
             (``maxmemory="100mb"``, ``appendonly=True``).  Unless told otherwise nothing is written to disk, by no
             save points either.
 
-    Raises StartError from :meth:`start` when the port is taken or a folder cannot be used.
+    All methods may be called in any thread or greenlet.  At the end of the program it is stopped by itself.  In a
+    forked child of the process only :meth:`client` and the address can be used; the rest raises ForkedError.
     """
+
+    noun = "server"
 
     def __init__(self, port: int = 0, *, host: str = "127.0.0.1", **settings: Any) -> None:
         self.host = host
         self.port = port
-        chosen = {"appendonly": "no", "save": "", "metrics-port": "no", "bind": host, "port": str(port)}
+        chosen = {"appendonly": "no", "save": "", "metrics-port": "no", "bind": host}
         chosen.update({name.replace("_", "-"): _text(value) for name, value in settings.items()})
         self._settings = chosen
-        self._thread: threading.Thread | None = None
-        self._ready = threading.Event()
-        self._failure: BaseException | None = None
-        self._stop: Any = None
-        self._stop_lock = threading.Lock()
+        self._life: _Life | None = None
+        self._lock = RealRLock()  # never held while waiting
+        self._forked = ""
+        abandon_in_children(self)
 
     @property
     def url(self) -> str:
@@ -49,51 +63,163 @@ class Server:
         return redis.Redis(host=self.host, port=self.port, **options)
 
     def start(self) -> Server:
-        """Start and return once clients are accepted."""
-        self._thread = threading.Thread(target=self._run, name="kedis", daemon=True)
-        self._thread.start()
-        self._ready.wait()
-        if self._failure is not None:
-            self._thread.join()
-            raise self._failure
+        """Start and return once clients are accepted; nothing happens where it is running already.
+
+        Raises StartError when the port is taken, a folder cannot be used, or :meth:`stop` was called meanwhile.
+        """
+        life = self._life_to_await()
+        try:
+            life.ready.wait()
+        except BaseException:  # Ctrl-C, or a time limit of the program's: nothing stays behind
+            life.request_stop()
+            raise
+        if life.failure is not None:
+            life.join()
+            raise life.failure
+        self.port = life.port
         return self
 
     def stop(self) -> None:
-        """Stop, and return once everything is closed.  Idempotent."""
-        thread, self._thread = self._thread, None
-        if thread is None:
-            return
-        with self._stop_lock:
-            if self._stop is not None:  # SHUTDOWN may have been quicker
-                self._stop.send()
-        thread.join()
+        """Close all clients, end, and return once nothing is left.  Idempotent."""
+        self._check()
+        life = self._life
+        if life is not None:
+            life.request_stop()
+            life.join()
 
     def __enter__(self) -> Server:
         return self.start()
 
     def __exit__(self, *exception: object) -> None:
-        self.stop()
+        if not self._forked:
+            self.stop()
 
-    def _run(self) -> None:
+    def abandon(self, reason: str) -> None:
+        """See :class:`kedis.forked.Abandoned`."""
+        self._forked = reason
+        self._lock = RealRLock()
+        if self._life is not None:
+            self._life.abandon()
+
+    def _check(self) -> None:
+        if self._forked:
+            raise ForkedError(self._forked)
+
+    def _life_to_await(self) -> _Life:
+        """The life under way, or a new one, once the one before has ended."""
+        while True:
+            self._check()
+            with self._lock:
+                life = self._life
+                if life is None or life.ended.is_set:
+                    self._life = life = _Life({**self._settings, "port": str(self.port)})
+                    return life
+                if not life.is_ending:
+                    return life
+            life.join()
+
+
+class _Life:
+    """A server from its start to its end, in a thread of its own.
+
+    Attributes:
+        ready: clients are accepted, or ``failure`` says why they are not.
+        ended: nothing is left but the last steps of the thread.
+        is_ending: a stop was asked for.
+    """
+
+    def __init__(self, settings: Mapping[str, str]) -> None:
+        self._settings = settings
+        self.port = 0
+        self.ready = Latch()
+        self.ended = Latch()
+        self.failure: BaseException | None = None
+        self.is_ending = False
+        self._instance: Instance | None = None
+        self._lock = RealRLock()
+        self._ring: Callable[[], object] | None = None  # asks the thread's loop to stop the server
+        _living.add(self)
+        self._thread = start_thread(self._live, "kedis")
+
+    def request_stop(self) -> None:
+        """Have it end soon, however far the start has come.  Idempotent."""
+        with self._lock:
+            self.is_ending = True
+            if self._ring is not None:
+                self._ring()
+
+    def join(self) -> None:
+        """Wait for the end."""
+        self.ended.wait()
+        self._thread.join()
+
+    def abandon(self) -> None:
+        """In a forked child: close the descriptors and keep the rest, whose greenlets have no thread here, as it is."""
+        _living.discard(self)
+        _abandoned.append(self)
+        if self._instance is not None:
+            self._instance.abandon()
+
+    def _live(self) -> None:
         hub = gevent.get_hub()
         try:
-            instance = Instance(Config(self._settings))
-            instance.start()
+            self._serve(hub)
         except BaseException as failure:
-            self._failure = failure
-            self._ready.set()
+            if self.ready.is_set:
+                log.exception("the server has ended by an internal error")
+            self.failure = failure
+        finally:
+            self._instance = None
             hub.destroy(destroy_loop=True)
-            return
-        self.port = instance.network.port
-        self._stop = hub.loop.async_()
-        self._stop.start(instance.request_stop)
-        self._ready.set()
-        instance.run_until_stopped()
-        with self._stop_lock:
-            stop, self._stop = self._stop, None
-        stop.stop()
-        stop.close()
-        hub.destroy(destroy_loop=True)
+            _living.discard(self)
+            self.ended.set()
+            self.ready.set()
+
+    def _serve(self, hub: Any) -> None:
+        instance = self._instance = Instance(Config(self._settings))
+        bell = hub.loop.async_()
+        bell.start(instance.save_and_stop, frozenset(["force"]))
+        with self._lock:
+            self._ring = bell.send
+            if self.is_ending:
+                bell.send()
+        try:
+            self._start(instance)
+            self.port = instance.network.port
+            if not self.is_ending:
+                self.ready.set()
+            instance.run_until_stopped()
+        finally:
+            with self._lock:
+                self._ring = None
+            bell.stop()
+            bell.close()
+        if not self.ready.is_set:
+            raise StartError("the server was stopped while it started")
+
+    @staticmethod
+    def _start(instance: Instance) -> None:
+        try:
+            instance.start()
+        except BaseException:
+            instance.discard()
+            raise
+
+
+_living: weakref.WeakSet[_Life] = weakref.WeakSet()
+_abandoned: list[_Life] = []
+
+
+def _end_all() -> None:
+    """The program ends: so do its servers, while threads still run."""
+    lives = list(_living)
+    for life in lives:
+        life.request_stop()
+    for life in lives:
+        life.join()
+
+
+atexit.register(_end_all)
 
 
 def _text(value: Any) -> str:
