@@ -16,6 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from kedis.forked import ForkedError as ForkedError
     from kedis.in_process import connect as connect
     from kedis.server.thread import Server as Server
 
@@ -23,7 +24,7 @@ __version__ = "0.1.0"
 #: The Redis version whose commands Kedis has, and which INFO gives to applications that choose by it.
 REDIS_VERSION = "7.0.15"
 
-__all__ = ["REDIS_VERSION", "Server", "__version__", "connect"]
+__all__ = ["REDIS_VERSION", "ForkedError", "Server", "__version__", "connect"]
 
 
 def __getattr__(name: str) -> Any:
@@ -35,4 +36,8 @@ def __getattr__(name: str) -> Any:
         from kedis.in_process import connect
 
         return connect
+    if name == "ForkedError":
+        from kedis.forked import ForkedError
+
+        return ForkedError
     raise AttributeError(f"module 'kedis' has no attribute {name!r}")

@@ -12,18 +12,19 @@ was never answered.
 
 from __future__ import annotations
 
-import threading
 import time
 
 from kedis import errors
 from kedis.engine import Engine
 from kedis.errors import CommandError
 from kedis.persistence.aof import Aof
+from kedis.persistence.append_file import AppendFile
 from kedis.persistence.folder import AofError
 from kedis.persistence.reasons import reason_of
 from kedis.persistence.rewrite import Rewriter
 from kedis.persistence.worker import InlineWorker
 from kedis.session import Session
+from kedis.threads import Latch, start_thread
 
 _SYNC_INTERVAL = 1.0
 
@@ -31,12 +32,12 @@ _SYNC_INTERVAL = 1.0
 class EmbeddedAof:
     """Loads the folder that the engine's settings name, and records from then on.
 
-    All methods are called with ``lock`` held.  Raises AofError when the folder cannot be used.
+    All methods are called with the engine's lock held, which the thread that syncs does without.  Raises AofError when
+    the folder cannot be used.
     """
 
-    def __init__(self, engine: Engine, lock: threading.RLock) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._lock = lock
         self.aof = Aof(engine)
         self._rewriter = Rewriter(
             self.aof,
@@ -47,15 +48,16 @@ class EmbeddedAof:
         )
         self._unsynced = False
         self._sync_failure: Exception | None = None
-        self._closing = threading.Event()
+        #: What the thread that syncs has met, and with which file.
+        self._failed_sync: tuple[AppendFile, Exception] | None = None
+        self._closing = Latch()
         self.failure: str | None = None
         self._load()
         engine.persistence = self.aof
         self.aof.request_rewrite = self._schedule_rewrite
         engine.on_fault = self._distrust
         engine.on_unrecorded = self._lost_record
-        self._thread = threading.Thread(target=self._sync_regularly, name="kedis-sync", daemon=True)
-        self._thread.start()
+        self._thread = start_thread(self._sync_regularly, "kedis-sync")
 
     def _load(self) -> None:
         loader = self.aof.open()
@@ -77,6 +79,11 @@ class EmbeddedAof:
         """
         if self.failure is not None:
             raise OSError(self.failure)
+        if self._failed_sync is not None:
+            file, error = self._failed_sync
+            self._failed_sync = None
+            if file is self.aof.file:  # else it was replaced, and closed, by a rewrite
+                self._sync_failure = error
         if self._sync_failure is not None:
             self._write_anew(self._sync_failure)
             if self._sync_failure is not None:
@@ -157,31 +164,36 @@ class EmbeddedAof:
         self.aof.aof_rewrite_scheduled = True
 
     def _sync_regularly(self) -> None:
+        """Sync once a second, in a thread of its own, what has been written, if the policy says so.
+
+        The flag is taken back before the sync begins: what is written meanwhile sets it again.
+        """
         while not self._closing.wait(_SYNC_INTERVAL):
-            with self._lock:
-                file = self.aof.file
-                wanted = self._unsynced and self._engine.config.appendfsync == "everysec"
-                self._unsynced = self._unsynced and not wanted
-            if not wanted or file is None:
+            file = self.aof.file
+            if not self._unsynced or self._engine.config.appendfsync != "everysec" or file is None:
                 continue
+            self._unsynced = False
             began = time.perf_counter_ns()
             try:
                 file.sync()
             except Exception as error:
-                with self._lock:
-                    if file is self.aof.file:  # else it was replaced, and closed, by a rewrite
-                        self._sync_failure = error
+                self._failed_sync = (file, error)
             else:
                 self.aof.count_sync(time.perf_counter_ns() - began)
 
     def close(self) -> None:
         """Write and sync what there is, and give the folder back.  Raises OSError; idempotent."""
-        if self._closing.is_set():
+        if self._closing.is_set:
             return
         self._closing.set()
+        self._thread.join()
         try:
             if self.failure is None and self.aof.file is not None:
                 self.aof.write()
                 self.aof.file.sync()
         finally:
             self.aof.close()
+
+    def abandon(self) -> None:
+        """In a forked child: close the descriptors, the folder's lock among them, and write nothing."""
+        self.aof.abandon()

@@ -19,8 +19,9 @@ from typing import Any, cast
 from against_redis import Load, Running, run_load, server
 
 from kedis.config import Config
+from kedis.embedded.engine import EmbeddedEngine
+from kedis.embedded.engine_socket import EngineSocket
 from kedis.engine import Engine
-from kedis.in_process import EmbeddedEngine, EngineSocket
 from kedis.session import Session
 from kedis.store import database
 from kedis.store.database import Database

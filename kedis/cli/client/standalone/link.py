@@ -19,7 +19,8 @@ from kedis.cli.client.standalone.home import Alone, Home, StandaloneError
 from kedis.cli.client.standalone.local import open_engine
 from kedis.cli.client.standalone.moments import now_ms
 from kedis.cli.client.wire import Push, ReplyReader
-from kedis.in_process import EmbeddedEngine, EngineSocket
+from kedis.embedded.engine import EmbeddedEngine
+from kedis.embedded.engine_socket import EngineSocket
 from kedis.store.keyspace import Keyspace
 
 _FIXED_SETTINGS = (b"appendonly", b"appendfsync", b"auto-aof-rewrite-percentage", b"dir")
@@ -90,14 +91,10 @@ class StandaloneLink:
         """See Link.read_push: what this client publishes itself is all there can be."""
         if self._pushes:
             return self._pushes.popleft()
-        until = None if timeout is None else time.monotonic() + timeout
-        while not self._socket.readable():
-            left = None if until is None else until - time.monotonic()
-            if left is not None and left <= 0:
-                return None
-            with self._embedded.unblocked:
-                self._embedded.unblocked.wait(left)
-        return self._receive()
+        complete, reply = self._reader.take()
+        if complete:
+            return reply
+        return self._receive() if self._socket.wait(timeout) else None
 
     def stop_listening(self) -> None:
         """Leave SUBSCRIBE, MONITOR or a command that waits behind: a new session in the same database."""

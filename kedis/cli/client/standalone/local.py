@@ -8,8 +8,8 @@ from pathlib import Path
 from kedis.cli.client.standalone.home import APPEND_FOLDER, APPEND_PREFIX, Alone, StandaloneError
 from kedis.cli.client.standalone.values import NEVER, Value
 from kedis.config import Config
+from kedis.embedded.engine import EmbeddedEngine
 from kedis.engine import Engine
-from kedis.in_process import EmbeddedEngine
 from kedis.persistence.aof import Aof
 from kedis.persistence.folder import AofError
 from kedis.store.database import Database

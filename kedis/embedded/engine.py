@@ -1,0 +1,176 @@
+"""An engine without an event loop, and the lock that lets one request through at a time.
+
+Nobody waits with the lock held.  The periodic work (expiry above all) is done by requests, and by readers while they
+wait or look for messages; whoever waits for the event of a key's expiry therefore gets it in time.
+
+A forked child cannot use the store of its parent (:mod:`kedis.forked`).
+"""
+
+from __future__ import annotations
+
+import atexit
+from collections import deque
+from typing import Protocol, cast
+
+from kedis.config import Config
+from kedis.engine import Engine
+from kedis.forked import ForkedError, abandon_in_children
+from kedis.observability.observer import Observer
+from kedis.persistence.embedded import EmbeddedAof
+from kedis.persistence.saver import Saver
+from kedis.session import Session, Transport
+from kedis.store.expiry import ActiveExpiry
+from kedis.threads import RealRLock
+
+#: An engine in a program writes snapshots only when it is asked to.
+_NOTHING_KEPT = {"appendonly": "no", "save": ""}
+#: How often, in nanoseconds, requests and waiting readers do the periodic work.
+_UPKEEP_NS = 100_000_000
+
+
+class EmbeddedTransport(Transport, Protocol):
+    """The transport of a session of this engine."""
+
+    def abandon(self) -> None:
+        """In a forked child: close, and drop what could be read."""
+
+
+class EmbeddedEngine:
+    """An engine that its clients drive: there is no event loop, so each request does its share of the upkeep."""
+
+    noun = "store"
+
+    def __init__(self, config: Config | None = None) -> None:
+        self.engine = Engine(config if config is not None else Config(_NOTHING_KEPT))
+        self.lock = RealRLock()
+        #: Why the store cannot be used by this process, a forked child; "" in the process that it belongs to.
+        self.forked = ""
+        self._expiry = ActiveExpiry(self.engine.keyspace)
+        self._upkeep_ns = self.engine.monotonic()
+        self._closed = False
+        self._departed: deque[Session] = deque()
+        self._aof = EmbeddedAof(self.engine) if self.engine.config.appendonly else None
+        self.engine.snapshots = Saver(self.engine, fork=False)
+        self.engine.admission.on_unpause = self._wake_all
+        atexit.register(self.close)
+        abandon_in_children(self)
+        self._observer = Observer(self.engine, self._expiry)
+
+    def close(self) -> None:
+        """Write and sync what there is and give the folder back; a closed engine runs nothing.  Idempotent.
+
+        Raises OSError when the disk fails, and ForkedError in a forked child.
+        """
+        self.check()
+        with self.lock:
+            self._closed = True
+            atexit.unregister(self.close)
+            for session in list(self.engine.sessions.values()):
+                session.transport.close()  # whoever waits there learns of it
+            if self._aof is not None:
+                self._aof.close()
+
+    def check(self) -> None:
+        """Raise ForkedError when this process is a forked child of the one that the store belongs to."""
+        if self.forked:
+            raise ForkedError(self.forked)
+
+    def abandon(self, reason: str) -> None:
+        """See :class:`kedis.forked.Abandoned`."""
+        self.forked = reason
+        self._closed = True
+        self.lock = RealRLock()  # another thread may have held it, which has not come along
+        atexit.unregister(self.close)
+        for session in list(self.engine.sessions.values()):
+            cast(EmbeddedTransport, session.transport).abandon()
+        if self._aof is not None:
+            self._aof.abandon()
+
+    def connect(self, transport: EmbeddedTransport) -> Session:
+        """A session for ``transport``."""
+        with self.lock:
+            session = Session(self.engine, transport, address="in-process:0", local_address="in-process:0")
+            self.engine.connect(session)
+        return session
+
+    def disconnect(self, session: Session) -> None:
+        """Forget ``session``, now, or before the next command if one is running.
+
+        The collector of garbage may close a connection anywhere, in the middle of a command, too.
+        """
+        self._departed.append(session)
+
+    def run(self, session: Session, commands: list[list[bytes]]) -> int:
+        """Run ``commands`` to the end, or up to one that must wait; returns how many were run.  The lock is held.
+
+        Raises OSError when the engine is closed, or its folder has failed under ``appendfsync always``.
+        """
+        engine = self.engine
+        if self._closed:
+            self.check()
+            raise OSError("the store is closed")
+        if self._departed:
+            self._let_go()
+        engine.check_clock()
+        engine.blocking.expire()
+        position = engine.run(session, commands)
+        now = engine.monotonic()
+        if now - self._upkeep_ns > _UPKEEP_NS:
+            self._look_after(now)
+        engine.tracking.broadcast()
+        if self._aof is not None:
+            self._aof.settle(session)
+        return position
+
+    def look_after(self, session: Session) -> float | None:
+        """Do what is due while ``session`` waits; returns in how many seconds something may be due again, if ever.
+
+        Raises OSError like :meth:`run`.
+        """
+        engine = self.engine
+        with self.lock:
+            if self._closed:
+                return None  # its socket is closed, too
+            if self._departed:
+                self._let_go()
+            engine.blocking.expire()
+            now = engine.monotonic()
+            if now - self._upkeep_ns > _UPKEEP_NS:
+                self._look_after(now)
+                engine.tracking.broadcast()
+                if self._aof is not None:
+                    self._aof.settle(session)
+            moments = [self._upkeep_ns + _UPKEEP_NS + 1] if self._has_volatile_keys() else []
+            if session.blocked is not None and session.blocked.deadline_ns:
+                moments.append(session.blocked.deadline_ns)
+            if engine.admission.paused_until_ns:
+                moments.append(engine.admission.paused_until_ns)
+            return max(min(moments) - now, 0) / 1e9 if moments else None
+
+    def answer_without_end(self, session: Session) -> None:
+        """Nobody can end the wait of ``session``: answer it as if its time were up."""
+        with self.lock:
+            self.engine.blocking.unblock(session)
+
+    def _look_after(self, now: int) -> None:
+        """The periodic work.  ``now`` is by the monotonic clock."""
+        engine = self.engine
+        self._upkeep_ns = now
+        engine.keyspace.now_ns = engine.clock()
+        if engine.admission.paused_until_ns and now >= engine.admission.paused_until_ns:
+            engine.admission.unpause()
+        if not engine.admission.paused_until_ns:
+            self._expiry.run(_UPKEEP_NS / 1e9, engine.clock)
+            engine.flush_pending()
+        self._observer.sample()
+
+    def _has_volatile_keys(self) -> bool:
+        return any(database.expires for database in self.engine.keyspace.databases)
+
+    def _let_go(self) -> None:
+        while self._departed:
+            self.engine.disconnect(self._departed.popleft())
+
+    def _wake_all(self) -> None:
+        for session in list(self.engine.sessions.values()):
+            session.transport.wants_send()
