@@ -15,7 +15,7 @@ import redis
 from redis.connection import AbstractConnection
 
 from kedis.config import Config
-from kedis.embedded.engine import EmbeddedEngine
+from kedis.embedded.engine import NOTHING_KEPT, EmbeddedEngine
 from kedis.embedded.engine_socket import EngineSocket
 
 
@@ -109,7 +109,7 @@ def connect(
 
     Raises AofError when the folder is in use or its files are damaged, ConfigError for a bad setting.
     """
-    chosen = dict(_NOTHING_KEPT)
+    chosen = dict(NOTHING_KEPT)
     if folder is not None:
         chosen |= {"appendonly": "yes", "dir": os.fspath(folder)}
     return InProcessClient(EmbeddedEngine(Config({**chosen, **(settings or {})})), **options)

@@ -23,7 +23,7 @@ from kedis.store.expiry import ActiveExpiry
 from kedis.threads import RealRLock
 
 #: An engine in a program writes snapshots only when it is asked to.
-_NOTHING_KEPT = {"appendonly": "no", "save": ""}
+NOTHING_KEPT = {"appendonly": "no", "save": ""}
 #: How often, in nanoseconds, requests and waiting readers do the periodic work.
 _UPKEEP_NS = 100_000_000
 
@@ -41,7 +41,7 @@ class EmbeddedEngine:
     noun = "store"
 
     def __init__(self, config: Config | None = None) -> None:
-        self.engine = Engine(config if config is not None else Config(_NOTHING_KEPT))
+        self.engine = Engine(config if config is not None else Config(NOTHING_KEPT))
         self.lock = RealRLock()
         #: Why the store cannot be used by this process, a forked child; "" in the process that it belongs to.
         self.forked = ""

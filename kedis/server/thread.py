@@ -10,9 +10,10 @@ same port.  What belongs to one such time is a :class:`_Life`.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import logging
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import gevent
@@ -96,9 +97,9 @@ class Server:
 
     def abandon(self, reason: str) -> None:
         """See :class:`kedis.forked.Abandoned`."""
-        self._forked = reason
         self._lock = RealRLock()
-        if self._life is not None:
+        if self._life is not None and not self._life.ended.is_set:  # else there is nothing to share
+            self._forked = reason
             self._life.abandon()
 
     def _check(self) -> None:
@@ -138,8 +139,8 @@ class _Life:
         self._instance: Instance | None = None
         self._lock = RealRLock()
         self._ring: Callable[[], object] | None = None  # asks the thread's loop to stop the server
-        _living.add(self)
         self._thread = start_thread(self._live, "kedis")
+        _living.add(self)
 
     def request_stop(self) -> None:
         """Have it end soon, however far the start has come.  Idempotent."""
@@ -161,16 +162,15 @@ class _Life:
             self._instance.abandon()
 
     def _live(self) -> None:
-        hub = gevent.get_hub()
         try:
-            self._serve(hub)
+            with _own_hub() as hub:
+                self._serve(hub)
         except BaseException as failure:
             if self.ready.is_set:
                 log.exception("the server has ended by an internal error")
             self.failure = failure
         finally:
             self._instance = None
-            hub.destroy(destroy_loop=True)
             _living.discard(self)
             self.ended.set()
             self.ready.set()
@@ -178,7 +178,7 @@ class _Life:
     def _serve(self, hub: Any) -> None:
         instance = self._instance = Instance(Config(self._settings))
         bell = hub.loop.async_()
-        bell.start(instance.save_and_stop, frozenset(["force"]))
+        bell.start(_save_and_stop, instance)
         with self._lock:
             self._ring = bell.send
             if self.is_ending:
@@ -204,6 +204,25 @@ class _Life:
         except BaseException:
             instance.discard()
             raise
+
+
+def _save_and_stop(instance: Instance) -> None:
+    """End it as SHUTDOWN FORCE would: with a snapshot where there are save points, and in any case."""
+    try:
+        instance.save_and_stop(frozenset(["force"]))
+    except Exception:
+        log.exception("internal error while saving at the end")
+        instance.request_stop(1)
+
+
+@contextlib.contextmanager
+def _own_hub() -> Iterator[Any]:
+    """The hub of a thread that is about to end; its loop's descriptors are closed afterwards."""
+    hub = gevent.get_hub()
+    try:
+        yield hub
+    finally:
+        hub.destroy(destroy_loop=True)
 
 
 _living: weakref.WeakSet[_Life] = weakref.WeakSet()

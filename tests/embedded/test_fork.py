@@ -215,6 +215,24 @@ def test_a_server_in_a_thread(tmp_path: Path) -> None:
     assert lines == ["2 True True True", "3", "b''", "b'3'", "0"]
 
 
+MADE_BEFORE = """
+    import os, sys, kedis
+    never, once = kedis.Server(), kedis.Server().start()
+    once.stop()
+    if not os.fork():
+        for server in (never, once):         # neither runs: there is nothing of the parent's to harm
+            with server, server.client() as client:
+                assert client.ping()
+        print("started", flush=True)
+        sys.exit(0)
+    print(os.waitstatus_to_exitcode(os.wait()[1]))
+"""
+
+
+def test_a_server_that_does_not_run_may_be_started_in_a_child() -> None:
+    assert run_program(MADE_BEFORE) == ["started", "0"]
+
+
 PATCHED = """
     from gevent import monkey
     monkey.patch_all()
