@@ -44,6 +44,7 @@ STEPS = 128
 _MAX_ARGUMENTS = 2**31 - 1
 _MAX_INTEGER = 2**63 - 1
 _STAR = 0x2A
+_DOLLAR = 0x24
 #: The lengths of short arguments as they are written: a look-up takes a third of the steps of reading one.
 _SHORT_LENGTHS = {b"%d" % length: length for length in range(1024)}
 

@@ -42,6 +42,7 @@ class Listener(StreamServer):  # type: ignore[misc]
     """
 
     max_accept = 64
+    _watcher: Any
 
     def __init__(
         self,
@@ -58,8 +59,8 @@ class Listener(StreamServer):  # type: ignore[misc]
     def start_accepting(self) -> None:
         """Begin to accept.  Clients who are leaving come first in a turn: they make room."""
         if self._watcher is None:
-            self._watcher = self.loop.io(self.socket.fileno(), _READ, priority=-1)
-            self._watcher.start(self._do_read)
+            watcher = self._watcher = self.loop.io(self.socket.fileno(), _READ, priority=-1)
+            watcher.start(self._do_read)
 
     def keep_alive(self, seconds: int) -> None:
         """Have the kernel ask clients that come from now on whether they are there, or not with 0 (tcp-keepalive)."""
