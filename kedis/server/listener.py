@@ -50,11 +50,11 @@ class Listener(StreamServer):  # type: ignore[misc]
         on_client: Callable[[RawSocket, Any, Listener], None],
         on_exhausted: Callable[[RawSocket], None],
     ) -> None:
-        super().__init__(listening)
+        self._spare = os.open(os.devnull, os.O_RDONLY)
+        super().__init__(listening, on_client)
         self.local_address = _local_address(listening)
         self._on_client = on_client
         self._on_exhausted = on_exhausted
-        self._spare = os.open(os.devnull, os.O_RDONLY)
 
     def start_accepting(self) -> None:
         """Begin to accept.  Clients who are leaving come first in a turn: they make room."""
