@@ -397,13 +397,13 @@ def test_save_points(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("way", ["SAVE", "BGSAVE", "SHUTDOWN", "SIGTERM", "save point"])
 def test_the_folder_is_made_when_something_is_saved(tmp_path: Path, way: str) -> None:
-    """Whoever only uses memory has no folder made; whoever saves is not told that there is none."""
+    """Whoever only uses memory has no folder made; where save points hold it is there from the start."""
     directory = tmp_path / "nowhere" / "yet"
-    points = {"SIGTERM": ["--save", "900 1"], "save point": ["--save", "1 1"]}.get(way, [])
+    points = {"SIGTERM": ["--save", "900 1"], "save point": ["--save", "1 1"]}.get(way, ["--save", ""])
     log = tmp_path / "kedis"
     kedis = Kedis(log, *OFF, "--dir", str(directory), *points)
     wire = kedis.connect()
-    assert not directory.exists()
+    assert directory.exists() == (way in ("SIGTERM", "save point"))
     assert wire.call("SET", "a", 1) == b"OK"
     if way == "SHUTDOWN":
         wire.send("SHUTDOWN", "SAVE")

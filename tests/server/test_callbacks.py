@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import gevent
 import pytest
@@ -16,7 +17,9 @@ from kedis.server.server import NetworkServer
 
 @pytest.fixture
 def network() -> NetworkServer:
-    return NetworkServer(Engine(Config({"appendonly": "no"})))
+    network = NetworkServer(Engine(Config({"appendonly": "no"})))
+    network.serve_data()
+    return network
 
 
 @pytest.fixture
@@ -84,7 +87,7 @@ def test_no_memory_for_what_a_client_sends(
 
     ours, theirs = pair
     network.cycle.start()
-    greenlet = gevent.spawn(network._handle, ours, "")
+    greenlet = gevent.spawn(network._serve, ours, "", SimpleNamespace(local_address="here:0"))
     gevent.sleep(0)
     (connection,) = network.connections
     connection.parser._buffer = Small(b"*")

@@ -35,6 +35,7 @@ def network() -> Iterator[NetworkServer]:
     with gevent.Timeout(120):
         network = NetworkServer(Engine(Config(settings), clock=TickingClock()))
         network.start()
+        network.serve_data()
         assert network._periodic is not None
         network._periodic.kill()
         yield network

@@ -29,6 +29,7 @@ class Bench:
         self.clock = Clock()
         self.engine = Engine(Config({"appendonly": "no", "port": "0", "bind": "127.0.0.1"}), clock=self.clock)
         self.network = NetworkServer(self.engine)
+        self.network.serve_data()
         self.network.start()
 
     def connect(self) -> Any:
@@ -192,4 +193,5 @@ def test_clients_closed_together_are_all_released(bench: Bench) -> None:
     for client in clients:
         assert client.recv(10) == b""
     bench.network = NetworkServer(bench.engine)
+    bench.network.serve_data()
     bench.network.start()

@@ -25,6 +25,7 @@ def network() -> Iterator[NetworkServer]:
     with gevent.Timeout(120):
         network = NetworkServer(Engine(Config(settings)))
         network.start()
+        network.serve_data()
         yield network
         network.stop()
 

@@ -58,6 +58,8 @@ class Client(Sender):
         self.closed = self.hung_up = True
         self._stop_writing()
 
+    def note_memory(self) -> None: ...
+
 
 def client_of(sock: Socket, settings: dict[str, str] | None = None) -> Any:
     config = Config(settings or {})
