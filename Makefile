@@ -1,6 +1,7 @@
 # make run    set everything up and start the server (PORT=7000, ARGS="--appendonly no")
 # make test   set everything up and run the tests, on all cores (WORKERS=1: one after another)
 # make test-install   every command of the README that installs Kedis, each in a fresh environment
+# make test-restarts  kill -9 and restart under clients that never rest, ROUNDS=100 of each kind
 # make test-compiled  the tests of what clients see, on the compiled build (docs/compiled.md)
 # make check  style, types, import rules
 # make fuzz   differential fuzzing against real Redis until stopped
@@ -20,7 +21,7 @@ SHAPE ?= steps
 WORKERS ?= logical
 PARALLEL := -n $(WORKERS) --dist worksteal
 
-.PHONY: run test test-install test-compiled compiled wheel check fuzz bench load tools clean help
+.PHONY: run test test-restarts test-install test-compiled compiled wheel check fuzz bench load tools clean help
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -67,6 +68,10 @@ wheel: $(STAMP)
 COMPILED_TESTS ?= tests/test_compiled.py tests/resp tests/wire tests/differential tests/rdb tests/server
 test-compiled: $(COMPILED_STAMP) tools
 	@$(COMPILED) $(BIN)/python -m pytest $(PARALLEL) -o "pythonpath=build/compiled ." $(COMPILED_TESTS)
+
+ROUNDS ?= 100
+test-restarts: $(STAMP)
+	@KEDIS_RESTART_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -s --timeout 3600 tests/crash/test_restart.py
 
 test-install:
 	@$(PYTHON) .ci/install.py $(ARGS)
