@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.observability.ports import free_port
 
 from tests.commands.driver import ErrorReply
 from tests.persistence.folders import load, strings
 from tests.persistence.server import Kedis, Wire
+from tests.ports import free_port
 
 SECONDS = 60
 REASONS = {

@@ -133,11 +133,14 @@ ORPHAN = """
     store = kedis.connect(sys.argv[1])
     store.set("n", 1)
     ready, go = os.pipe()
+    alive, lives = os.pipe()
     if not os.fork():
         os.close(go)
         os.closerange(1, 3)
+        os.write(lives, b"x")                # a child that has not run yet holds what its parent held
         os.read(ready, 1)                    # until the reader has ended, that is, after the parent
         os._exit(0)
+    os.read(alive, 1)
     store.close()
     with kedis.connect(sys.argv[1]) as again:        # the child holds no lock of it
         print(again.incr("n"))
