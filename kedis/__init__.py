@@ -15,14 +15,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from kedis.version import REDIS_VERSION, VERSION
+
 if TYPE_CHECKING:
-    from kedis.forked import ForkedError as ForkedError
-    from kedis.in_process import connect as connect
+    from kedis.embedded.redis_client import connect as connect
+    from kedis.process.forked import ForkedError as ForkedError
     from kedis.server.thread import Server as Server
 
-__version__ = "0.1.0"
-#: The Redis version whose commands Kedis has, and which INFO gives to applications that choose by it.
-REDIS_VERSION = "7.0.15"
+__version__ = VERSION
 
 __all__ = ["REDIS_VERSION", "ForkedError", "Server", "__version__", "connect"]
 
@@ -33,11 +33,11 @@ def __getattr__(name: str) -> Any:
 
         return Server
     if name == "connect":
-        from kedis.in_process import connect
+        from kedis.embedded.redis_client import connect
 
         return connect
     if name == "ForkedError":
-        from kedis.forked import ForkedError
+        from kedis.process.forked import ForkedError
 
         return ForkedError
     raise AttributeError(f"module 'kedis' has no attribute {name!r}")

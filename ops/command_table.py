@@ -13,7 +13,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from kedis.commands import load_all
-from kedis.commands.table import Command, every_command
+from kedis.engine.table import Command, every_command
 
 README = Path(__file__).parent.parent / "README.md"
 BEGIN, END = "<!-- commands begin -->", "<!-- commands end -->"

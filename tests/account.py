@@ -14,8 +14,8 @@ from weakref import WeakKeyDictionary
 import gevent
 import pytest
 
-from kedis.engine import Engine
-from kedis.in_process import EmbeddedEngine
+from kedis.embedded.redis_client import EmbeddedEngine
+from kedis.engine.engine import Engine
 from kedis.server.instance import Instance
 from tests.commands.driver import Client
 

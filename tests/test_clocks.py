@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from kedis.config import Config
-from kedis.engine import Engine
-from kedis.in_process import EmbeddedEngine, EngineSocket
+from kedis.embedded.redis_client import EmbeddedEngine, EngineSocket
+from kedis.engine.engine import Engine
 from kedis.observability.observer import Observer
 from kedis.persistence.saver import Saver
 from kedis.server.server import NetworkServer
@@ -180,7 +180,7 @@ def test_a_frozen_time_module_does_not_stop_the_clocks(monkeypatch: pytest.Monke
     for name in ("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns"):
         genuine[id(getattr(time, name))] = frozen
         monkeypatch.setattr(time, name, frozen)
-    import kedis.engine as module
+    import kedis.engine.engine as module
 
     for name, value in list(vars(module).items()):
         if id(value) in genuine:

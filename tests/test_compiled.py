@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import kedis
-from kedis.engine import COMPILED
+from kedis.engine.engine import COMPILED
 
 ROOT = Path(__file__).resolve().parents[1]
 MEANT = os.environ.get("PYTHONPATH", "").endswith("build/compiled")

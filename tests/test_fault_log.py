@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from kedis.fault_log import FaultLog
+from kedis.errors.fault_log import FaultLog
 
 
 def test_once_a_minute_for_each_place(caplog: pytest.LogCaptureFixture) -> None:

@@ -13,13 +13,13 @@ from typing import Any
 
 import gevent
 
-import kedis
 from kedis.config import Config, ConfigError
-from kedis.engine import COMPILED
+from kedis.engine.engine import COMPILED
 from kedis.server.daemon import DEFAULT_PID_FILE, Background, PidFile, stop_for_upstart, supervisor
 from kedis.server.instance import Instance
 from kedis.server.server import StartError
 from kedis.server.service_manager import notify
+from kedis.version import REDIS_VERSION, VERSION
 
 log = logging.getLogger("kedis")
 
@@ -72,10 +72,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the server; returns the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words and words[0] in ("-h", "--help"):
-        sys.stdout.write(HELP.format(version=kedis.__version__, redis=kedis.REDIS_VERSION))
+        sys.stdout.write(HELP.format(version=VERSION, redis=REDIS_VERSION))
         return 0
     if words and words[0] in ("-v", "--version"):
-        print(f"kedis-server {kedis.__version__} (Redis {kedis.REDIS_VERSION})")
+        print(f"kedis-server {VERSION} (Redis {REDIS_VERSION})")
         return 0
     try:
         if words and words[0] == "--help-settings":
@@ -131,9 +131,9 @@ def _serve(config: Config, background: Background | None = None) -> int:
     sys.setswitchinterval(_SWITCH_SECONDS)
     log.info(
         "kedis %s%s, compatible with Redis %s, pid %d",
-        kedis.__version__,
+        VERSION,
         " (compiled)" if COMPILED else "",
-        kedis.REDIS_VERSION,
+        REDIS_VERSION,
         os.getpid(),
     )
     if config.ignored:

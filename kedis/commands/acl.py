@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from kedis import errors
 from kedis.commands.help import help_lines
-from kedis.commands.table import CATEGORIES, LOADING, NOSCRIPT, STALE, command, container
+from kedis.engine.table import CATEGORIES, LOADING, NOSCRIPT, STALE, command, container
 from kedis.errors import CommandError
 
 if TYPE_CHECKING:
-    from kedis.session import Session
+    from kedis.engine.client import Session
 
 container(
     "ACL",

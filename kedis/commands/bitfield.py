@@ -16,14 +16,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from kedis import errors
-from kedis.commands.args import integer
 from kedis.commands.bits import bit_offset
+from kedis.commands.parsing.options import integer
 from kedis.commands.string_ranges import read_stored
-from kedis.commands.table import DENYOOM, FAST, READONLY, WRITE, command, span
+from kedis.engine.table import DENYOOM, FAST, READONLY, WRITE, command, span
 from kedis.errors import CommandError
 
 if TYPE_CHECKING:
-    from kedis.session import Session
+    from kedis.engine.client import Session
 
 Buffer = bytes | bytearray
 

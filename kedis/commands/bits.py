@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from kedis import errors
-from kedis.commands.args import integer
+from kedis.commands.parsing.options import integer
 from kedis.commands.string_ranges import read_stored
-from kedis.commands.table import DENYOOM, READONLY, WRITE, Flag, command, span
+from kedis.engine.table import DENYOOM, READONLY, WRITE, Flag, command, span
 from kedis.errors import CommandError
 from kedis.structures import bitmap
 
 if TYPE_CHECKING:
-    from kedis.session import Session
+    from kedis.engine.client import Session
 
 _BITS = {b"0": 0, b"1": 1}
 _UNITS = {b"BIT": 1, b"BYTE": 8}

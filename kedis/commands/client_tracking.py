@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from kedis import errors
 from kedis.commands import clients  # noqa: F401 - declares CLIENT, below which these commands stand
-from kedis.commands.args import integer
-from kedis.commands.table import LOADING, NOSCRIPT, STALE, command
+from kedis.commands.parsing.options import integer
+from kedis.engine.table import LOADING, NOSCRIPT, STALE, command
 from kedis.errors import CommandError
 from kedis.resp.values import OK, OrderedSet, SimpleString
 from kedis.store.tracking import Caching
 
 if TYPE_CHECKING:
-    from kedis.session import Session
+    from kedis.engine.client import Session
 
 _ORDINARY = NOSCRIPT | LOADING | STALE
 

@@ -6,16 +6,16 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kedis import errors
-from kedis.commands.args import integer
 from kedis.commands.connection import check_client_name
 from kedis.commands.help import help_lines
-from kedis.commands.numbers import NumberError, parse_int
-from kedis.commands.table import ADMIN, LOADING, NOSCRIPT, STALE, command, container
+from kedis.commands.parsing.numbers import NumberError, parse_int
+from kedis.commands.parsing.options import integer
+from kedis.engine.table import ADMIN, LOADING, NOSCRIPT, STALE, command, container
 from kedis.errors import CommandError
 from kedis.resp.values import NO_REPLY, OK, Verbatim
 
 if TYPE_CHECKING:
-    from kedis.session import Session
+    from kedis.engine.client import Session
 
 _ORDINARY = NOSCRIPT | LOADING | STALE
 _TYPES = {

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from kedis import errors
 from kedis.commands.help import help_lines
-from kedis.commands.table import ADMIN, LOADING, NOSCRIPT, STALE, command, container
 from kedis.config import NO_FILE
+from kedis.engine.table import ADMIN, LOADING, NOSCRIPT, STALE, command, container
 from kedis.errors import CommandError
 from kedis.resp.values import OK
 from kedis.structures.glob import compile_glob
 
 if TYPE_CHECKING:
-    from kedis.session import Session
+    from kedis.engine.client import Session
 
 _FLAGS = ADMIN | NOSCRIPT | LOADING | STALE
 

@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-import kedis
 from kedis import errors
-from kedis.commands.args import database_number
-from kedis.commands.numbers import NumberError, parse_int
-from kedis.commands.table import ALLOW_BUSY, FAST, LOADING, NO_AUTH, NOSCRIPT, STALE, command
+from kedis.commands.parsing.numbers import NumberError, parse_int
+from kedis.commands.parsing.options import database_number
+from kedis.engine.table import ALLOW_BUSY, FAST, LOADING, NO_AUTH, NOSCRIPT, STALE, command
 from kedis.errors import CommandError
 from kedis.resp.values import OK, PONG, SimpleString
+from kedis.version import REDIS_VERSION
 
 if TYPE_CHECKING:
-    from kedis.session import Session
+    from kedis.engine.client import Session
 
 
 @command(
@@ -131,7 +131,7 @@ def hello(ctx: Session, argv: Sequence[bytes]) -> Any:
         ctx.update_guard()
     return {
         b"server": b"redis",
-        b"version": kedis.REDIS_VERSION.encode(),
+        b"version": REDIS_VERSION.encode(),
         b"proto": ctx.resp,
         b"id": ctx.id,
         b"mode": b"standalone",

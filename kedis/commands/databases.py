@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from kedis import errors
-from kedis.commands.args import integer_between
-from kedis.commands.table import FAST, LOADING, READONLY, STALE, WRITE, command
+from kedis.commands.parsing.options import integer_between
+from kedis.engine.table import FAST, LOADING, READONLY, STALE, WRITE, command
 from kedis.errors import CommandError
 from kedis.resp.values import OK, SimpleString
 
 if TYPE_CHECKING:
-    from kedis.session import Session
+    from kedis.engine.client import Session
 
 _INT32 = -(2**31), 2**31 - 1
 

@@ -12,15 +12,15 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kedis import errors
-from kedis.commands.table import ADMIN, LOADING, NOSCRIPT, STALE, command
+from kedis.engine.table import ADMIN, LOADING, NOSCRIPT, STALE, command
 from kedis.errors import CommandError
+from kedis.process.threads import real_sleep
 from kedis.resp.values import OK, SimpleString
 from kedis.store.digest import keyspace_digest, value_digest
 from kedis.store.encoding import encoding, reference_count, serialized_length
-from kedis.threads import real_sleep
 
 if TYPE_CHECKING:
-    from kedis.session import Session
+    from kedis.engine.client import Session
 
 #: The longest DEBUG SLEEP, in seconds.
 _LONGEST_SLEEP = 86_400.0

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from kedis import errors
-from kedis.commands.args import integer
 from kedis.commands.help import help_lines
 from kedis.commands.introspection import find
-from kedis.commands.table import ADMIN, LOADING, NOSCRIPT, STALE, Command, command, container
+from kedis.commands.parsing.options import integer
+from kedis.engine.table import ADMIN, LOADING, NOSCRIPT, STALE, Command, command, container
 from kedis.errors import CommandError
 from kedis.resp.values import NO_REPLY, OK, NoReply, SimpleString, Verbatim
 
 if TYPE_CHECKING:
-    from kedis.session import Session
+    from kedis.engine.client import Session
 
 _SLOWLOG_FLAGS = ADMIN | LOADING | STALE
 _LATENCY_FLAGS = ADMIN | NOSCRIPT | LOADING | STALE

@@ -9,17 +9,17 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from kedis import errors
-from kedis.commands.args import integer
-from kedis.commands.numbers import INT64_MAX
-from kedis.commands.table import ASKING, DENYOOM, READONLY, WRITE, command, span
+from kedis.commands.parsing.numbers import INT64_MAX
+from kedis.commands.parsing.options import integer
+from kedis.engine.table import ASKING, DENYOOM, READONLY, WRITE, command, span
 from kedis.errors import CommandError
 from kedis.rdb.payload import WrongFooter, dump, restore
 from kedis.rdb.source import RdbError
 from kedis.resp.values import OK
-from kedis.store.uses import LfuUses, LruUses
+from kedis.store.access import LfuUses, LruUses
 
 if TYPE_CHECKING:
-    from kedis.session import Session
+    from kedis.engine.client import Session
 
 _COUNT_MAX = 255
 

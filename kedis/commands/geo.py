@@ -9,15 +9,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from kedis import errors
-from kedis.commands.args import double
-from kedis.commands.table import DENYOOM, READONLY, WRITE, command, span
+from kedis.commands.parsing.options import double
+from kedis.engine.table import DENYOOM, READONLY, WRITE, command, span
 from kedis.errors import CommandError
 from kedis.resp.values import NULL_ARRAY, NullArray, Raw
 from kedis.structures import geohash
 from kedis.structures.sorted_set import SortedSet
 
 if TYPE_CHECKING:
-    from kedis.session import Session
+    from kedis.engine.client import Session
 
 #: Metres in each unit.
 _UNITS = {b"M": 1.0, b"KM": 1000.0, b"FT": 0.3048, b"MI": 1609.34}

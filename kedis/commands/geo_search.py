@@ -19,16 +19,16 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kedis import errors
-from kedis.commands.args import double, integer
 from kedis.commands.geo import coordinates, format_distance, position, unit
-from kedis.commands.table import DENYOOM, READONLY, WRITE, after_keyword, command, span
+from kedis.commands.parsing.options import double, integer
+from kedis.engine.table import DENYOOM, READONLY, WRITE, after_keyword, command, span
 from kedis.errors import CommandError
 from kedis.structures import geohash
 from kedis.structures.geo_area import Box, Circle, Shape
 from kedis.structures.sorted_set import SortedSet
 
 if TYPE_CHECKING:
-    from kedis.session import Session
+    from kedis.engine.client import Session
 
 #: A member inside the shape: metres from the centre, member, score.
 _Found = tuple[float, bytes, float]

@@ -9,23 +9,23 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from kedis import errors
-from kedis.commands.args import integer, long_double
-from kedis.commands.numbers import (
+from kedis.commands.parsing.numbers import (
     INT64_MAX,
     INT64_MIN,
     NumberError,
     add_long_double,
     format_long_double,
 )
-from kedis.commands.sampling import parse_sample_count, sample
-from kedis.commands.scan import parse_cursor, parse_scan
-from kedis.commands.table import DENYOOM, FAST, READONLY, WRITE, command, span
+from kedis.commands.parsing.options import integer, long_double
+from kedis.commands.parsing.sampling import parse_sample_count, sample
+from kedis.commands.parsing.scan_options import parse_cursor, parse_scan
+from kedis.engine.table import DENYOOM, FAST, READONLY, WRITE, command, span
 from kedis.errors import CommandError
 from kedis.resp.values import OK, Pairs, SimpleString
 from kedis.structures.containers import Hash
 
 if TYPE_CHECKING:
-    from kedis.session import Session
+    from kedis.engine.client import Session
 
 # -- setting ----------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from kedis.resp.values import SimpleString
 
 if TYPE_CHECKING:
-    from kedis.session import Session
+    from kedis.engine.client import Session
 
 
 def help_lines(ctx: Session, container: str) -> list[SimpleString]:

@@ -14,14 +14,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from kedis import errors
-from kedis.commands.table import DENYOOM, FAST, READONLY, WRITE, command, span
+from kedis.engine.table import DENYOOM, FAST, READONLY, WRITE, command, span
 from kedis.errors import CommandError
 from kedis.resp.values import OK, SimpleString
 from kedis.structures import hyperloglog as hll
 from kedis.structures import hyperloglog_registers as rows
 
 if TYPE_CHECKING:
-    from kedis.session import Session
+    from kedis.engine.client import Session
 
 
 @command(

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from kedis import errors
 from kedis.commands.help import help_lines
-from kedis.commands.syntax import parse
+from kedis.commands.parsing.grammar import parse
 from kedis.commands.syntax_table import DEPRECATED, SYNTAX, SYSTEM
-from kedis.commands.table import LOADING, NO_MANDATORY_KEYS, STALE, Command, KeySpec, command
+from kedis.engine.table import LOADING, NO_MANDATORY_KEYS, STALE, Command, KeySpec, command
 from kedis.errors import CommandError
 from kedis.resp.values import OrderedSet, SimpleString
 from kedis.structures.glob import compile_glob
 
 if TYPE_CHECKING:
-    from kedis.session import Session
+    from kedis.engine.client import Session
 
 _FLAGS = LOADING | STALE
 _UNORDERED = ["nondeterministic_output_order"]

@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from kedis import errors
-from kedis.commands.args import integer
-from kedis.commands.numbers import INT64_MAX
-from kedis.commands.table import FAST, READONLY, WRITE, command, span
+from kedis.commands.parsing.numbers import INT64_MAX
+from kedis.commands.parsing.options import integer
+from kedis.engine.table import FAST, READONLY, WRITE, command, span
 from kedis.errors import CommandError
 
 if TYPE_CHECKING:
-    from kedis.session import Session
+    from kedis.engine.client import Session
 
 #: The largest number of seconds that fits 64 bits of milliseconds; the smallest is its negative.
 _MOST_SECONDS = INT64_MAX // 1000

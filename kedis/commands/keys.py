@@ -10,16 +10,16 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from kedis import errors
-from kedis.commands.args import database_number
-from kedis.commands.scan import parse_cursor, parse_scan
-from kedis.commands.table import DENYOOM, FAST, READONLY, WRITE, command, span
+from kedis.commands.parsing.options import database_number
+from kedis.commands.parsing.scan_options import parse_cursor, parse_scan
+from kedis.engine.table import DENYOOM, FAST, READONLY, WRITE, command, span
 from kedis.errors import CommandError
 from kedis.resp.values import OK, SimpleString
 from kedis.store.database import TYPE_NAMES
 from kedis.structures.glob import compile_glob
 
 if TYPE_CHECKING:
-    from kedis.session import Session
+    from kedis.engine.client import Session
     from kedis.store.database import Database
 
 _random = Random()

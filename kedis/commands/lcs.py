@@ -16,13 +16,13 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kedis import errors
-from kedis.commands.args import integer
+from kedis.commands.parsing.options import integer
 from kedis.commands.string_ranges import read_stored
-from kedis.commands.table import READONLY, command, span
+from kedis.engine.table import READONLY, command, span
 from kedis.errors import CommandError
 
 if TYPE_CHECKING:
-    from kedis.session import Session
+    from kedis.engine.client import Session
 
 #: What a cell of the table takes in Redis, in bytes: the limit on the size is Redis's.
 _CELL_BYTES = 4

@@ -7,15 +7,15 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from kedis import errors
-from kedis.commands.args import integer, integer_between
-from kedis.commands.numbers import INT64_MAX
-from kedis.commands.table import DENYOOM, READONLY, WRITE, command, span
+from kedis.commands.parsing.numbers import INT64_MAX
+from kedis.commands.parsing.options import integer, integer_between
+from kedis.engine.table import DENYOOM, READONLY, WRITE, command, span
 from kedis.errors import CommandError
 from kedis.resp.values import OK, SimpleString
 from kedis.structures.lists import List
 
 if TYPE_CHECKING:
-    from kedis.session import Session
+    from kedis.engine.client import Session
 
 
 @command(

@@ -10,15 +10,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from kedis import errors
-from kedis.commands.args import integer_between, key_count, natural
-from kedis.commands.numbers import INT64_MAX
-from kedis.commands.table import DENYOOM, FAST, READONLY, WRITE, command, counted, span
+from kedis.commands.parsing.numbers import INT64_MAX
+from kedis.commands.parsing.options import integer_between, key_count, natural
+from kedis.engine.table import DENYOOM, FAST, READONLY, WRITE, command, counted, span
 from kedis.errors import CommandError
 from kedis.resp.values import NULL_ARRAY, NullArray
 from kedis.structures.lists import List
 
 if TYPE_CHECKING:
-    from kedis.session import Session
+    from kedis.engine.client import Session
     from kedis.store.database import Database
 
 

@@ -11,16 +11,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from kedis import errors
-from kedis.commands.args import integer
 from kedis.commands.help import help_lines
-from kedis.commands.table import LOADING, READONLY, STALE, command, container, span
+from kedis.commands.parsing.options import integer
+from kedis.engine.table import LOADING, READONLY, STALE, command, container, span
 from kedis.errors import CommandError
 from kedis.resp.values import OK, SimpleString, Verbatim
 from kedis.store.database import VOLATILE, key_footprint
 from kedis.structures.footprint import bytes_footprint
 
 if TYPE_CHECKING:
-    from kedis.session import Session
+    from kedis.engine.client import Session
 
 _LITTLE = 5 << 20
 _REMARKABLE_RATIO = 1.4

@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from kedis import errors
-from kedis.commands.args import integer
-from kedis.commands.table import WRITE, after_keyword, command, span
+from kedis.commands.parsing.options import integer
+from kedis.engine.table import WRITE, after_keyword, command, span
 from kedis.errors import CommandError
 from kedis.rdb.payload import dump
 from kedis.resp.values import NO_REPLY, OK, SimpleString
 
 if TYPE_CHECKING:
-    from kedis.session import Session
+    from kedis.engine.client import Session
 
 _USUAL_TIMEOUT_MS = 1000
 

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from kedis import errors
 from kedis.commands.help import help_lines
-from kedis.commands.table import LOADING, READONLY, STALE, command, container, span
+from kedis.engine.table import LOADING, READONLY, STALE, command, container, span
 from kedis.errors import CommandError
 from kedis.resp.values import SimpleString
+from kedis.store.access import LfuUses, LruUses
 from kedis.store.encoding import encoding, reference_count
-from kedis.store.uses import LfuUses, LruUses
 
 if TYPE_CHECKING:
-    from kedis.session import Session
+    from kedis.engine.client import Session
 
 container(
     "OBJECT",

@@ -2,7 +2,7 @@
 
 SUBSCRIBE and its like answer with a message for each name, in the form of the messages to come (a push in RESP3), and
 even where CLIENT REPLY has turned replies off.  A RESP2 client that has subscribed may say little else (see
-:data:`kedis.engine._PUBSUB_ALLOWED`), for it could not tell replies from messages.
+:data:`kedis.engine.engine._PUBSUB_ALLOWED`), for it could not tell replies from messages.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from kedis import errors
 from kedis.commands.help import help_lines
-from kedis.commands.table import FAST, LOADING, NOSCRIPT, PUBSUB, STALE, command, container, span
+from kedis.engine.table import FAST, LOADING, NOSCRIPT, PUBSUB, STALE, command, container, span
 from kedis.errors import CommandError
 from kedis.resp.values import NO_REPLY, NoReply
 from kedis.store.pubsub import Message, Subscriptions
 from kedis.structures.glob import compile_glob
 
 if TYPE_CHECKING:
-    from kedis.session import Session
+    from kedis.engine.client import Session
 
 _SUBSCRIBER = PUBSUB | NOSCRIPT | LOADING | STALE
 

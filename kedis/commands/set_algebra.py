@@ -12,14 +12,14 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from kedis import errors
-from kedis.commands.args import integer_between, natural
-from kedis.commands.numbers import INT64_MAX
-from kedis.commands.table import DENYOOM, READONLY, WRITE, command, counted, span
+from kedis.commands.parsing.numbers import INT64_MAX
+from kedis.commands.parsing.options import integer_between, natural
+from kedis.engine.table import DENYOOM, READONLY, WRITE, command, counted, span
 from kedis.errors import CommandError
 from kedis.structures.containers import Set, fits_packed_set
 
 if TYPE_CHECKING:
-    from kedis.session import Session
+    from kedis.engine.client import Session
 
 Members = set[bytes]
 

@@ -9,15 +9,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from kedis import errors
-from kedis.commands.args import natural
-from kedis.commands.sampling import parse_sample_count, sample
-from kedis.commands.scan import parse_cursor, parse_scan
-from kedis.commands.table import DENYOOM, FAST, READONLY, WRITE, command, span
+from kedis.commands.parsing.options import natural
+from kedis.commands.parsing.sampling import parse_sample_count, sample
+from kedis.commands.parsing.scan_options import parse_cursor, parse_scan
+from kedis.engine.table import DENYOOM, FAST, READONLY, WRITE, command, span
 from kedis.errors import CommandError
 from kedis.structures.containers import Set
 
 if TYPE_CHECKING:
-    from kedis.session import Session
+    from kedis.engine.client import Session
 
 #: The most members that one SREM in the journal names.
 JOURNAL_CHUNK = 1024

@@ -11,15 +11,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kedis import errors
-from kedis.commands.args import double, integer, natural
-from kedis.commands.table import DENYOOM, READONLY, WRITE, command, counted, span
+from kedis.commands.parsing.options import double, integer, natural
+from kedis.engine.table import DENYOOM, READONLY, WRITE, command, counted, span
 from kedis.errors import WRONG_TYPE, CommandError
 from kedis.resp.values import Scored
 from kedis.structures.containers import Set
 from kedis.structures.sorted_set import SortedSet
 
 if TYPE_CHECKING:
-    from kedis.session import Session
+    from kedis.engine.client import Session
 
 Scores = Mapping[bytes, float]
 Weighted = tuple[Scores, float]

@@ -9,15 +9,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from kedis import errors
-from kedis.commands.args import integer_between, natural
-from kedis.commands.numbers import INT64_MAX
-from kedis.commands.table import FAST, WRITE, command, counted, span
+from kedis.commands.parsing.numbers import INT64_MAX
+from kedis.commands.parsing.options import integer_between, natural
+from kedis.engine.table import FAST, WRITE, command, counted, span
 from kedis.errors import CommandError
 from kedis.resp.values import NULL_ARRAY, Pairs
 from kedis.structures.sorted_set import SortedSet
 
 if TYPE_CHECKING:
-    from kedis.session import Session
+    from kedis.engine.client import Session
 
 Scored = list[tuple[bytes, float]]
 

@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kedis import errors
-from kedis.commands.args import integer
-from kedis.commands.numbers import NumberError, parse_lex_bound, parse_score_bound
-from kedis.commands.table import DENYOOM, FAST, READONLY, WRITE, command, span
+from kedis.commands.parsing.numbers import NumberError, parse_lex_bound, parse_score_bound
+from kedis.commands.parsing.options import integer
+from kedis.engine.table import DENYOOM, FAST, READONLY, WRITE, command, span
 from kedis.errors import CommandError
 from kedis.resp.values import Scored
 from kedis.structures.sorted_set import SortedSet
 
 if TYPE_CHECKING:
-    from kedis.session import Session
+    from kedis.engine.client import Session
 
 Ranks = tuple[int, int]
 Resolve = Callable[[SortedSet], Ranks]

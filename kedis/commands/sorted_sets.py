@@ -9,18 +9,18 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from kedis import errors
-from kedis.commands.args import double
-from kedis.commands.numbers import INT64_MAX, format_double
-from kedis.commands.sampling import MOST_REPEATS, parse_sample_count
-from kedis.commands.scan import parse_cursor, parse_scan
-from kedis.commands.table import DENYOOM, FAST, READONLY, WRITE, command, span
+from kedis.commands.parsing.numbers import INT64_MAX, format_double
+from kedis.commands.parsing.options import double
+from kedis.commands.parsing.sampling import MOST_REPEATS, parse_sample_count
+from kedis.commands.parsing.scan_options import parse_cursor, parse_scan
+from kedis.engine.table import DENYOOM, FAST, READONLY, WRITE, command, span
 from kedis.errors import CommandError
 from kedis.resp.values import Pairs
 from kedis.store.encoding import encoding
 from kedis.structures.sorted_set import SortedSet
 
 if TYPE_CHECKING:
-    from kedis.session import Session
+    from kedis.engine.client import Session
 
 _READ = [span("RO access", 1)]
 

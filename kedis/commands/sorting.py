@@ -16,16 +16,16 @@ from operator import eq
 from typing import TYPE_CHECKING, Any
 
 from kedis import errors
-from kedis.commands.args import integer
-from kedis.commands.numbers import NumberError, parse_float
-from kedis.commands.table import DENYOOM, READONLY, WRITE, command, span, unknown_keys
+from kedis.commands.parsing.numbers import NumberError, parse_float
+from kedis.commands.parsing.options import integer
+from kedis.engine.table import DENYOOM, READONLY, WRITE, command, span, unknown_keys
 from kedis.errors import WRONG_TYPE, CommandError
 from kedis.structures.containers import Hash, Set
 from kedis.structures.lists import List
 from kedis.structures.sorted_set import SortedSet
 
 if TYPE_CHECKING:
-    from kedis.session import Session
+    from kedis.engine.client import Session
     from kedis.store.database import Database
 
 #: From elements to what a pattern finds for each.

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from kedis import errors
-from kedis.commands.args import integer, long_double
-from kedis.commands.numbers import (
+from kedis.commands.parsing.numbers import (
     INT64_MAX,
     INT64_MIN,
     NumberError,
@@ -18,13 +17,14 @@ from kedis.commands.numbers import (
     format_long_double,
     parse_int,
 )
-from kedis.commands.table import DENYOOM, FAST, WRITE, command, span
+from kedis.commands.parsing.options import integer, long_double
+from kedis.engine.table import DENYOOM, FAST, WRITE, command, span
 from kedis.errors import CommandError
 from kedis.structures.packing import is_integer
 from kedis.structures.strings import FloatText
 
 if TYPE_CHECKING:
-    from kedis.session import Session
+    from kedis.engine.client import Session
     from kedis.store.database import Database
 
 

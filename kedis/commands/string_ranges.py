@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from kedis import errors
-from kedis.commands.args import integer
-from kedis.commands.table import DENYOOM, FAST, READONLY, WRITE, command, span
+from kedis.commands.parsing.options import integer
+from kedis.engine.table import DENYOOM, FAST, READONLY, WRITE, command, span
 from kedis.errors import CommandError
 
 if TYPE_CHECKING:
-    from kedis.session import Session
+    from kedis.engine.client import Session
 
 
 @command(

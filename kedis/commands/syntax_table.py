@@ -1,4 +1,4 @@
-"""The arguments of every command, in the notation of :mod:`kedis.commands.syntax`."""
+"""The arguments of every command, in the notation of :mod:`kedis.commands.parsing.grammar`."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Transactions: MULTI queues what follows, EXEC runs it with nobody in between, WATCH makes that conditional.
 
-The engine queues (:meth:`kedis.admission.Admission.admit`) and marks the transaction failed when it refuses a
+The engine queues (:meth:`kedis.engine.admission.Admission.admit`) and marks the transaction failed when it refuses a
 command; EXEC then runs nothing.  A watched key that changes, through whichever door, marks the sessions that
 watch it (:meth:`kedis.store.keyspace.Keyspace.observe`).  Time passing is no change that could be seen there,
 so EXEC looks itself whether a watched key has become due.
@@ -14,12 +14,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from kedis import errors
-from kedis.commands.table import ALLOW_BUSY, FAST, LOADING, NOSCRIPT, SKIP_SLOWLOG, STALE, command, span
+from kedis.engine.table import ALLOW_BUSY, FAST, LOADING, NOSCRIPT, SKIP_SLOWLOG, STALE, command, span
 from kedis.errors import CommandError
 from kedis.resp.values import NO_REPLY, NULL_ARRAY, OK, NoReply, NullArray, SimpleString
 
 if TYPE_CHECKING:
-    from kedis.session import Session
+    from kedis.engine.client import Session
 
 
 @command(

@@ -20,7 +20,7 @@ from kedis.config.declare import Setting
 from kedis.config.settings import SETTINGS, SETTINGS_BY_NAME, Config
 from kedis.config.syntax import split_words
 from kedis.config.word_lists import Addresses
-from kedis.threads import real_close
+from kedis.process.threads import real_close
 
 #: The answer to CONFIG REWRITE when the server was started without a file.
 NO_FILE = "ERR The server is running without a config file"

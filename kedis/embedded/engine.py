@@ -3,7 +3,7 @@
 Nobody waits with the lock held.  The periodic work (expiry above all) is done by requests, and by readers while they
 wait or look for messages; whoever waits for the event of a key's expiry therefore gets it in time.
 
-A forked child cannot use the store of its parent (:mod:`kedis.forked`).
+A forked child cannot use the store of its parent (:mod:`kedis.process.forked`).
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ import atexit
 from collections import deque
 from typing import Protocol, cast
 
+from kedis.commands import load_all
 from kedis.config import Config
-from kedis.engine import Engine
-from kedis.forked import ForkedError, abandon_in_children
+from kedis.embedded.durability import EmbeddedAof
+from kedis.engine.client import Session, Transport
+from kedis.engine.engine import Engine
 from kedis.observability.observer import Observer
-from kedis.persistence.embedded import EmbeddedAof
 from kedis.persistence.saver import Saver
-from kedis.session import Session, Transport
+from kedis.process.forked import ForkedError, abandon_in_children
+from kedis.process.threads import RealRLock
 from kedis.store.expiry import ActiveExpiry
-from kedis.threads import RealRLock
 
 #: An engine in a program writes snapshots only when it is asked to.
 NOTHING_KEPT = {"appendonly": "no", "save": ""}
@@ -41,6 +42,7 @@ class EmbeddedEngine:
     noun = "store"
 
     def __init__(self, config: Config | None = None) -> None:
+        load_all()
         self.engine = Engine(config if config is not None else Config(NOTHING_KEPT))
         self.lock = RealRLock()
         #: Why the store cannot be used by this process, a forked child; "" in the process that it belongs to.
@@ -76,7 +78,7 @@ class EmbeddedEngine:
             raise ForkedError(self.forked)
 
     def abandon(self, reason: str) -> None:
-        """See :class:`kedis.forked.Abandoned`."""
+        """See :class:`kedis.process.forked.Abandoned`."""
         self.forked = reason
         self._closed = True
         self.lock = RealRLock()  # another thread may have held it, which has not come along

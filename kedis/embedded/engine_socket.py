@@ -12,11 +12,11 @@ import time
 from typing import Any
 
 from kedis.embedded.engine import EmbeddedEngine
+from kedis.engine.client import Buffers
 from kedis.errors import ProtocolError
+from kedis.process.threads import Latch, is_alone
 from kedis.resp.long_replies import wire_of
 from kedis.resp.requests import RequestParser
-from kedis.session import Buffers
-from kedis.threads import Latch, is_alone
 
 
 class EngineSocket:
@@ -194,7 +194,7 @@ class EngineSocket:
             self._wake()
 
     def abandon(self) -> None:
-        """See :class:`kedis.forked.Abandoned`."""
+        """See :class:`kedis.process.forked.Abandoned`."""
         self._closed = True
         self._latches.clear()
         self._replies.clear()

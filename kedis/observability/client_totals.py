@@ -10,8 +10,8 @@ from collections.abc import Container, Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kedis.engine import Engine
-    from kedis.session import Session
+    from kedis.engine.client import Session
+    from kedis.engine.engine import Engine
 
 #: Clients in a slice: about 0.2 ms.
 _SLICE = 500

@@ -16,17 +16,17 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-import kedis
-from kedis.engine import COMPILED
+from kedis.engine.engine import COMPILED
 from kedis.observability.info_tables import (
     command_lines,
     database_lines,
     error_lines,
     percentile_lines,
 )
+from kedis.version import REDIS_VERSION, VERSION
 
 if TYPE_CHECKING:
-    from kedis.engine import Engine
+    from kedis.engine.engine import Engine
     from kedis.observability.observer import Observer
 
 Fields = Iterable[tuple[str, Any]]
@@ -82,10 +82,10 @@ def _server(observer: Observer) -> Fields:
     system = platform.uname()
     network = engine.server
     return (
-        ("redis_version", kedis.REDIS_VERSION),
+        ("redis_version", REDIS_VERSION),
         ("redis_git_sha1", "00000000"),
         ("redis_git_dirty", 0),
-        ("redis_build_id", f"kedis-{kedis.__version__}"),
+        ("redis_build_id", f"kedis-{VERSION}"),
         ("redis_mode", "standalone"),
         ("os", f"{system.system} {system.release} {system.machine}"),
         ("arch_bits", sys.maxsize.bit_length() + 1),
@@ -104,7 +104,7 @@ def _server(observer: Observer) -> Fields:
         ("executable", sys.executable),
         ("config_file", config.file or ""),
         ("io_threads_active", 0),
-        ("kedis_version", kedis.__version__),
+        ("kedis_version", VERSION),
         ("kedis_compiled", int(COMPILED)),
         ("python_version", platform.python_version()),
     )

@@ -1,7 +1,7 @@
 """Latency: events that took long, and what the histograms of the commands say.
 
 What the commands took is counted in buckets of 64 ns, and of 1/128 beyond 16 us
-(:class:`kedis.commands.table.Counters`).  A percentile is the upper end of its bucket, as in Redis, so that it is
+(:class:`kedis.engine.table.Counters`).  A percentile is the upper end of its bucket, as in Redis, so that it is
 above the longest call by no more than that.
 
 The monitor keeps, for each class of event, the last 160 seconds in which one reached

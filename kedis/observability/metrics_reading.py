@@ -11,13 +11,13 @@ import resource
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-import kedis
 from kedis.observability.latency import percentile_us
 from kedis.observability.metrics_family import Read, Reading
 from kedis.structures.histogram import BUCKETS, Histogram
+from kedis.version import REDIS_VERSION, VERSION
 
 if TYPE_CHECKING:
-    from kedis.commands.table import Counters
+    from kedis.engine.table import Counters
     from kedis.observability.observer import Observer
     from kedis.store.database import Database
 
@@ -249,7 +249,7 @@ def writes_refused(observer: Observer) -> Readings:
 
 def build(observer: Observer) -> Readings:
     backend = observer.engine.server.hub.loop.backend
-    yield (kedis.__version__, kedis.REDIS_VERSION, platform.python_version(), backend), 1
+    yield (VERSION, REDIS_VERSION, platform.python_version(), backend), 1
 
 
 def instance(observer: Observer) -> Readings:

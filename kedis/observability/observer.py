@@ -10,9 +10,10 @@ import secrets
 from collections.abc import Sequence
 from typing import Any
 
-from kedis.commands.table import FAST, SKIP_SLOWLOG, Command
 from kedis.config import Config
-from kedis.engine import FOREVER_NS, Engine
+from kedis.engine.client import Session
+from kedis.engine.engine import FOREVER_NS, Engine
+from kedis.engine.table import FAST, SKIP_SLOWLOG, Command
 from kedis.observability.client_totals import ClientTotals
 from kedis.observability.collector_pauses import CollectorPauses
 from kedis.observability.info import fields, render
@@ -20,7 +21,6 @@ from kedis.observability.latency import LatencyMonitor, cumulative_us
 from kedis.observability.memory import MemoryFigures, trim
 from kedis.observability.rates import Rate
 from kedis.observability.slowlog import SlowLog, shown_words
-from kedis.session import Session
 from kedis.store.expiry import ActiveExpiry
 
 _SAMPLE_INTERVAL_NS = 100_000_000

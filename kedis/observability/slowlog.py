@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kedis.commands.secrets import REDACTED, secret_positions
+from kedis.engine.secret_arguments import REDACTED, secret_positions
 
 MOST_WORDS = 32
 MOST_BYTES = 128

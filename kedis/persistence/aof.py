@@ -15,7 +15,7 @@ import os
 import time
 from collections.abc import Callable
 
-from kedis.engine import Engine
+from kedis.engine.engine import Engine
 from kedis.persistence.append_file import AppendFile
 from kedis.persistence.folder import AofError, Folder, sync_directory
 from kedis.persistence.journal import Journal

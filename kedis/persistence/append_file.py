@@ -12,7 +12,7 @@ import os
 from zlib import crc32
 
 from kedis.persistence.checksum import checksum_line
-from kedis.threads import real_close
+from kedis.process.threads import real_close
 
 #: A single piece of up to so many bytes is copied to join it with its checksum.
 _COPY_LIMIT = 64 * 1024

@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from mmap import ACCESS_READ, mmap
 
+from kedis.commands import load_all
 from kedis.config import Config
-from kedis.engine import Engine
+from kedis.engine.engine import Engine
 from kedis.persistence.folder import AofError, Folder
 from kedis.persistence.loader import Loader
 from kedis.persistence.manifest import ManifestError, parse_manifest
@@ -200,6 +201,7 @@ def _run(path: str, databases: int) -> str:
     folder = Folder(parent, name, os.path.basename(path).removesuffix(_EXTENSION))
     # Another process may still write to it: then there is a torn tail, which is not for this one to cut off.
     settings = {"databases": str(min(databases, _MOST_DATABASES)), "aof-load-truncated": "no"}
+    load_all()
     engine = Engine(Config(settings))
     engine.set_loading(True)
     try:

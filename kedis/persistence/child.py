@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kedis.persistence.reasons import reason_with_file
-from kedis.threads import real_close, real_fork, real_waitpid
+from kedis.process.threads import real_close, real_fork, real_waitpid
 
 _NICENESS = 10
 

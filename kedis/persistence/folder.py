@@ -16,7 +16,7 @@ import logging
 import os
 
 from kedis.persistence.manifest import Entry, Manifest, ManifestError, parse_manifest
-from kedis.threads import real_close
+from kedis.process.threads import real_close
 
 log = logging.getLogger("kedis.aof")
 

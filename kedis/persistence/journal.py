@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from kedis.persistence.unsynced import Unsynced
-from kedis.resp.clean_requests import CANONICAL, is_canonical
+from kedis.resp.canonical import CANONICAL, is_canonical
 from kedis.resp.replies import encode_command, encode_short_command
 
 _TABLE = 1024
@@ -89,7 +89,7 @@ class Journal:
         """Take ``wire``, from which all of ``commands`` came, for their encoding, if it is and they came here last.
 
         Args:
-            form: what the parser said of ``wire`` (:func:`kedis.resp.clean_requests.take_clean`).
+            form: what the parser said of ``wire`` (:func:`kedis.resp.canonical.take_clean`).
         """
         entries = self.entries
         if len(commands) == 1:

@@ -29,19 +29,19 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from kedis.engine import Engine
+from kedis.engine.client import Buffers, Session
+from kedis.engine.engine import Engine
 from kedis.errors import CommandError
 from kedis.persistence.features import missing_feature
 from kedis.persistence.folder import AofError, Folder
 from kedis.persistence.manifest import Entry
 from kedis.persistence.rdb_file import DamagedSnapshot, SnapshotLoader
 from kedis.persistence.reader import AofReader, DamagedFile
+from kedis.process.threads import real_close
 from kedis.rdb.payload import WrongFooter, restore
 from kedis.rdb.snapshot import MAGIC
 from kedis.rdb.source import RdbError
 from kedis.rdb.unsupported import Unsupported
-from kedis.session import Buffers, Session
-from kedis.threads import real_close
 
 log = logging.getLogger("kedis.aof")
 

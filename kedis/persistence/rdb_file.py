@@ -7,12 +7,12 @@ import time
 from collections.abc import Iterator
 from mmap import ACCESS_READ, mmap
 
-import kedis
-from kedis.engine import Engine
+from kedis.engine.engine import Engine
 from kedis.persistence.folder import sync_directory
 from kedis.rdb.snapshot import SnapshotReader, pieces, put_in
 from kedis.rdb.source import RdbError
 from kedis.rdb.unsupported import describe
+from kedis.version import REDIS_VERSION, VERSION
 
 _SYNC_EVERY = 4 << 20
 #: Keys, and bytes, between two rests of the loader.
@@ -31,12 +31,12 @@ def write_rdb(engine: Engine, path: str, *, is_base: bool = False) -> int:
     """
     config = engine.config
     notes = {
-        "redis-ver": kedis.REDIS_VERSION,
+        "redis-ver": REDIS_VERSION,
         "redis-bits": "64",
         "ctime": str(int(time.time())),
         "used-mem": str(engine.keyspace.used),
         "aof-base": str(int(is_base)),
-        "kedis-ver": kedis.__version__,
+        "kedis-ver": VERSION,
     }
     size = synced = 0
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)

@@ -24,7 +24,7 @@ from typing import BinaryIO
 from zlib import crc32
 
 from kedis.persistence.checksum import PREFIX, checksum_line, parse_checksum_line, pattern
-from kedis.resp.clean_requests import take_clean
+from kedis.resp.canonical import take_clean
 
 CHUNK = 1 << 20
 #: The most that is handed to the fast path at a time, in bytes; bounds the work between two rests of the loader.

@@ -26,13 +26,13 @@ import time
 from collections.abc import Callable
 
 from kedis.persistence.aof import Aof, remove_if_there
+from kedis.persistence.aof_base import write_base
 from kedis.persistence.append_file import AppendFile
 from kedis.persistence.child import Child
 from kedis.persistence.folder import TEMPORARY, sync_directory
 from kedis.persistence.manifest import Manifest
 from kedis.persistence.rdb_file import write_rdb
 from kedis.persistence.reasons import reason_of
-from kedis.persistence.snapshot import write_base
 from kedis.persistence.worker import InlineWorker, Worker
 
 log = logging.getLogger("kedis.aof")

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 
 from kedis import errors
-from kedis.engine import Engine
+from kedis.engine.engine import Engine
 from kedis.errors import CommandError
 from kedis.persistence.aof import remove_if_there
 from kedis.persistence.child import Child, Outcome

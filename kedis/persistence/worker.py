@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from kedis.threads import real_close, start_thread
+from kedis.process.threads import real_close, start_thread
 
 Job = Callable[[], Any]
 Done = Callable[[Any, Exception | None], None]

@@ -34,9 +34,9 @@ from kedis.rdb.values import (
     encode_value,
     is_value_type,
 )
+from kedis.store.access import LfuUses, LruUses
 from kedis.store.database import Database, Value
 from kedis.store.keyspace import Keyspace
-from kedis.store.uses import LfuUses, LruUses
 
 MAGIC = b"REDIS"
 _FUNCTIONS = 0xF5

@@ -18,7 +18,7 @@ Where Redis is lenient so is this parser: ``\\r`` and any one byte end a header 
 bulk, commands of no or negative count and blank lines are skipped, and a line with a NUL in it never ends.
 Numbers are strict: an optional minus and decimal digits without leading zeros, in 64 bits.
 
-``kedis.resp.clean_requests`` takes the common case out of the hands of this parser, with equal results.
+``kedis.resp.canonical`` takes the common case out of the hands of this parser, with equal results.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ import re
 
 from kedis import errors
 from kedis.errors import ProtocolError
-from kedis.resp.clean_requests import UNKNOWN, take_clean
+from kedis.resp.canonical import UNKNOWN, take_clean
 
 #: The longest inline request, and the longest count or length line, in bytes.
 LINE_LIMIT = 64 * 1024
@@ -87,7 +87,7 @@ class RequestParser:
         held: the last ``feed`` stopped early: after ``STEPS``, or behind an AUTH or HELLO, because whether the next
             command is within the limits depends on its outcome.  Run the commands, set ``authenticated``, then
             feed again (``b""`` will do).
-        form: what is known of the bytes that the last ``feed`` took (:func:`kedis.resp.clean_requests.take_clean`).
+        form: what is known of the bytes that the last ``feed`` took (:func:`kedis.resp.canonical.take_clean`).
     """
 
     __slots__ = (

@@ -46,7 +46,7 @@ from gevent.event import Event
 from kedis import errors
 from kedis.config import Config, SettingRefused
 from kedis.errors import CommandError
-from kedis.fault_log import FaultLog
+from kedis.errors.fault_log import FaultLog
 from kedis.persistence.aof import Aof
 from kedis.persistence.append_file import AppendFile
 from kedis.persistence.folder import AofError, Folder

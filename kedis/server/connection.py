@@ -22,11 +22,11 @@ from typing import TYPE_CHECKING, Any
 
 from gevent import getcurrent
 
-from kedis.admission import ARGUMENT_OVERHEAD, Stop
+from kedis.engine.admission import ARGUMENT_OVERHEAD, Stop
+from kedis.engine.client import Buffers, Session
 from kedis.errors import ProtocolError
 from kedis.resp.requests import RequestParser
 from kedis.server.sender import Sender
-from kedis.session import Buffers, Session
 
 if TYPE_CHECKING:
     from kedis.server.server import NetworkServer

@@ -14,7 +14,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from kedis.fault_log import FaultLog
+from kedis.errors.fault_log import FaultLog
 from kedis.observability.turns import TurnFigures
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from gevent.event import Event
 
 from kedis import errors
+from kedis.commands import load_all
 from kedis.config import Config, rewrite_file
-from kedis.engine import Engine
+from kedis.engine.engine import Engine
 from kedis.errors import CommandError
 from kedis.observability.observer import Observer
 from kedis.server.aof import AofService
@@ -30,6 +31,7 @@ class Instance:
 
     def __init__(self, config: Config) -> None:
         self.config = config
+        load_all()
         self.engine = Engine(config)
         self.network = NetworkServer(self.engine)
         self.aof = AofService(self.network, self._fail)

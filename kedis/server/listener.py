@@ -22,7 +22,7 @@ from typing import Any
 import gevent
 from gevent.server import StreamServer
 
-from kedis.threads import real_close
+from kedis.process.threads import real_close
 
 log = logging.getLogger("kedis.server")
 

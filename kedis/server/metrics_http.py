@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING
 
 from gevent.lock import BoundedSemaphore
 
-import kedis
 from kedis.observability.exposition import OPENMETRICS, TEXT, Exposition, chosen_type
 from kedis.observability.metrics_reading import not_ready
 from kedis.server.http_requests import Request
 from kedis.server.http_server import HttpServer, Limits, Response
 from kedis.server.server import StartError
+from kedis.version import VERSION
 
 if TYPE_CHECKING:
     from kedis.observability.observer import Observer
@@ -101,7 +101,7 @@ class MetricsServer:
         return Response(HTTPStatus.OK, b"ready\n")
 
     def _front_page(self, _request: Request) -> Response:
-        title = html.escape(f"Kedis {kedis.__version__}, port {self._network.port}")
+        title = html.escape(f"Kedis {VERSION}, port {self._network.port}")
         body = (
             f"<!doctype html><title>{title}</title><h1>{title}</h1><ul>"
             '<li><a href="/metrics">/metrics</a>: for Prometheus'

@@ -12,9 +12,9 @@ from kedis import errors
 from kedis.commands.migrate import Migration
 
 if TYPE_CHECKING:
-    from kedis.blocking import Waiter
+    from kedis.engine.blocking import Waiter
+    from kedis.engine.client import Session
     from kedis.server.server import NetworkServer
-    from kedis.session import Session
 
 _RECEIVED = _LONGEST_LINE = 64 * 1024
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from kedis.config import Config
 from kedis.errors import CommandError
-from kedis.fault_log import FaultLog
+from kedis.errors.fault_log import FaultLog
 from kedis.persistence.rdb_file import DamagedSnapshot, SnapshotLoader
 from kedis.persistence.reasons import reason_with_file
 from kedis.persistence.saver import Saver

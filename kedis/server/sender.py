@@ -14,12 +14,12 @@ import socket
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from kedis.fault_log import FaultLog
+from kedis.errors.fault_log import FaultLog
 from kedis.resp.long_replies import Chunk, LongReply
 
 if TYPE_CHECKING:
+    from kedis.engine.client import Session
     from kedis.server.server import NetworkServer
-    from kedis.session import Session
 
 log = logging.getLogger("kedis.server")
 _faults = FaultLog(log)

@@ -21,16 +21,16 @@ from greenlet import greenlet  # type: ignore[import-untyped]  # comes with geve
 
 from kedis import errors
 from kedis.config import Config, SettingRefused
-from kedis.engine import FOREVER_NS, Engine
-from kedis.fault_log import FaultLog
+from kedis.engine.client import Session
+from kedis.engine.engine import FOREVER_NS, Engine
+from kedis.errors.fault_log import FaultLog
+from kedis.process.threads import RealSocket
 from kedis.server.client_eviction import ClientEviction
 from kedis.server.connection import BUDGET_NS, Connection
 from kedis.server.cycle import Cycle
 from kedis.server.listener import Listener, tcp_address
 from kedis.server.sender import Sender
-from kedis.session import Session
 from kedis.store.expiry import ActiveExpiry
-from kedis.threads import RealSocket
 
 log = logging.getLogger("kedis.server")
 

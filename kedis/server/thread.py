@@ -1,7 +1,7 @@
 """A server in a thread of its own, for programs that know nothing of gevent, and for those that it has patched.
 
-The thread is one of the operating system and has its own gevent hub (:mod:`kedis.threads`); nothing but the stop signal
-crosses over.  Whoever waits for the start or the end lets other greenlets run, where the program has them.
+The thread is one of the operating system and has its own gevent hub (:mod:`kedis.process.threads`); nothing but the
+stop signal crosses over.  Whoever waits for the start or the end lets other greenlets run, where the program has them.
 
 A server may be started and stopped again and again; each time it is a new, empty one (or what its folder holds) on the
 same port.  What belongs to one such time is a :class:`_Life`.
@@ -20,10 +20,10 @@ import gevent
 import redis
 
 from kedis.config import Config
-from kedis.forked import ForkedError, abandon_in_children
+from kedis.process.forked import ForkedError, abandon_in_children
+from kedis.process.threads import Latch, RealRLock, start_thread
 from kedis.server.instance import Instance
 from kedis.server.server import StartError
-from kedis.threads import Latch, RealRLock, start_thread
 
 log = logging.getLogger("kedis.server")
 
@@ -96,7 +96,7 @@ class Server:
             self.stop()
 
     def abandon(self, reason: str) -> None:
-        """See :class:`kedis.forked.Abandoned`."""
+        """See :class:`kedis.process.forked.Abandoned`."""
         self._lock = RealRLock()
         if self._life is not None and not self._life.ended.is_set:  # else there is nothing to share
             self._forked = reason

@@ -29,8 +29,8 @@ from kedis.structures.sorted_set import SortedSet
 from kedis.structures.strings import FloatText
 
 if TYPE_CHECKING:
+    from kedis.store.access import Uses
     from kedis.store.keyspace import Keyspace
-    from kedis.store.uses import Uses
 
 
 Value = bytes | bytearray | List | Hash | Set | SortedSet

@@ -12,13 +12,13 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
+from kedis.store.access import LfuUses, LruUses, Uses
 from kedis.store.database import ACCESS, Database
 from kedis.store.eviction import Eviction
-from kedis.store.graveyard import Graveyard
+from kedis.store.lazyfree import Graveyard
 from kedis.store.notifications import Notifications
 from kedis.store.pubsub import PubSub
 from kedis.store.tracking import Tracking
-from kedis.store.uses import LfuUses, LruUses, Uses
 from kedis.store.waiting import Waiting
 from kedis.structures.containers import Hash, Set
 from kedis.structures.packing import Thresholds

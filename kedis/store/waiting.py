@@ -5,7 +5,7 @@ a list comes under the same name.  Adding a key asks one dict, however many wait
 waits at all.
 
 The keyspace only marks a key as ready; the waiters are served when the running command, or transaction, is over
-(:mod:`kedis.blocking`).
+(:mod:`kedis.engine.blocking`).
 """
 
 from __future__ import annotations

@@ -18,11 +18,12 @@ from typing import Any, cast
 
 from against_redis import Load, Running, run_load, server
 
+from kedis.commands import load_all
 from kedis.config import Config
 from kedis.embedded.engine import EmbeddedEngine
 from kedis.embedded.engine_socket import EngineSocket
-from kedis.engine import Engine
-from kedis.session import Session
+from kedis.engine.client import Session
+from kedis.engine.engine import Engine
 from kedis.store import database
 from kedis.store.database import Database
 
@@ -83,6 +84,7 @@ def batches_of_sets() -> list[list[list[bytes]]]:
 def seconds_of(set_value: SetValue, batches: Sequence[list[list[bytes]]]) -> float:
     """Processor time of a SET in an empty engine."""
     kept = Database.set_value
+    load_all()
     engine = Engine(Config({"appendonly": "no"}))
     client = engine_client(engine)
     Database.set_value = set_value  # type: ignore[method-assign]

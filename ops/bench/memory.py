@@ -22,8 +22,9 @@ import redis
 from account_cost import bench_cost, engine_client
 from against_redis import LOAD_CORE, Running, describe_machine, server
 
+from kedis.commands import load_all
 from kedis.config import Config
-from kedis.engine import Engine
+from kedis.engine.engine import Engine
 from kedis.observability.memory import resident_bytes
 
 NOTHING_ON_DISK = ("--appendonly", "no")
@@ -280,6 +281,7 @@ def bench_stalls(scale: float) -> None:
 def bench_churn(scale: float) -> None:
     """Resident memory while keys of all kinds come and go for a day's worth of operations, in this process."""
     operations, keys = int(20_000_000 * scale), 20_000
+    load_all()
     engine = Engine(Config({"appendonly": "no"}))
     client = engine_client(engine)
     rng = random.Random(3)

@@ -35,7 +35,7 @@ from against_redis import (
 )
 
 from kedis.commands import load_all
-from kedis.commands.table import every_command
+from kedis.engine.table import every_command
 
 CLIENTS = 10_000
 SCRAPES = 20

@@ -8,9 +8,9 @@ from typing import Any
 import hiredis
 
 from kedis.config import Config
-from kedis.engine import Engine
+from kedis.engine.client import Buffers, Session
+from kedis.engine.engine import Engine
 from kedis.observability.observer import Observer
-from kedis.session import Buffers, Session
 
 START_NS = 1_700_000_000_000_000_000
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kedis.commands.table import COMMANDS
+from kedis.engine.table import COMMANDS
 from tests.commands.driver import Client
 from tests.oracle import Oracle
 

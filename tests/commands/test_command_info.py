@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kedis.commands import load_all
-from kedis.commands.table import every_command
+from kedis.engine.table import every_command
 from tests.commands.driver import Client, ErrorReply
 from tests.oracle import Oracle
 

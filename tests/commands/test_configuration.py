@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from kedis.commands.table import COMMANDS
 from kedis.config import Config, SettingRefused
-from kedis.engine import Engine
+from kedis.engine.engine import Engine
+from kedis.engine.table import COMMANDS
 from kedis.errors import CommandError
 from tests.commands.driver import Client, Clock, ErrorReply
 from tests.oracle import Oracle

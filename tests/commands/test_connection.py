@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kedis.config import Config
-from kedis.engine import Engine
+from kedis.engine.engine import Engine
 from tests.commands.driver import Client, Clock, ErrorReply
 from tests.oracle import Oracle
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from kedis.engine import COMPILED, Engine
+from kedis.engine.client import Session
+from kedis.engine.engine import COMPILED, Engine
 from kedis.resp.requests import RequestParser
-from kedis.session import Session
 from tests.commands.driver import Client, ErrorReply, Recorder
 
 OOM = ErrorReply("OOM command failed: not enough memory")

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kedis.commands.numbers import (
+from kedis.commands.parsing.numbers import (
     LEX_HIGHEST,
     LEX_LOWEST,
     LexBound,

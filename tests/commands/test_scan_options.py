@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kedis.commands.scan import parse_cursor, parse_scan
+from kedis.commands.parsing.scan_options import parse_cursor, parse_scan
 from kedis.errors import CommandError
 from tests.commands.driver import Client, ErrorReply
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from kedis.commands import load_all
-from kedis.commands.table import COMMANDS
+from kedis.engine.table import COMMANDS
 from tests.commands.driver import Client, Recorder
 from tests.oracle import Oracle, oracle, oracle3  # noqa: F401
 

@@ -6,9 +6,9 @@ import pytest
 
 from kedis.cli.client.catalogue import argument_syntax
 from kedis.commands import load_all
-from kedis.commands.syntax import parse
+from kedis.commands.parsing.grammar import parse
 from kedis.commands.syntax_table import DEPRECATED, SYNTAX, SYSTEM
-from kedis.commands.table import every_command
+from kedis.engine.table import every_command
 
 load_all()
 

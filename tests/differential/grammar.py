@@ -12,7 +12,7 @@ from functools import cache
 from random import Random
 
 from kedis.commands import load_all
-from kedis.commands.table import COMMANDS, every_command
+from kedis.engine.table import COMMANDS, every_command
 from tests.differential import families
 from tests.differential import vocabulary as v
 from tests.differential.vocabulary import Part, Words, draw, form, maybe, options, some

@@ -10,7 +10,7 @@ import socket
 from collections.abc import Sequence
 
 from kedis.config import Config
-from kedis.engine import Engine
+from kedis.engine.engine import Engine
 from kedis.resp.replies import encode_command
 from tests import account
 from tests.commands.driver import Client, ErrorReply, Recorder

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from kedis.commands import load_all
-from kedis.commands.table import every_command
+from kedis.engine.table import every_command
 from tests.differential import grammar, test_shapes
 from tests.differential.fuzz import problem, reduced
 from tests.differential.scripts import Comparison, draw_script

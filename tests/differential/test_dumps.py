@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from kedis.commands.table import BLOCKING, WRITE, every_command
+from kedis.engine.table import BLOCKING, WRITE, every_command
 from tests.differential import grammar
 from tests.differential.replies import flatten
 from tests.differential.scripts import FILLS

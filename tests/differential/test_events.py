@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from kedis.commands import load_all
-from kedis.commands.table import every_command
-from kedis.engine import COMPILED
+from kedis.engine.engine import COMPILED
+from kedis.engine.table import every_command
 from kedis.store.notifications import CLASS_OF
 from tests.commands.agreement import make_client
 from tests.commands.driver import Client, Clock

@@ -12,8 +12,8 @@ import pytest
 import redis
 
 import kedis
+from kedis.process.threads import Latch
 from kedis.server.server import StartError
-from kedis.threads import Latch
 from tests.embedded.programs import PATIENCE_SECONDS, run_program
 
 

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from kedis.threads import Latch, is_alone, start_thread
+from kedis.process.threads import Latch, is_alone, start_thread
 from tests.embedded.programs import PATIENCE_SECONDS, run_program
 
 
@@ -66,7 +66,7 @@ PATCHED = """
     from gevent import monkey
     monkey.patch_all()
     import gevent, time
-    from kedis.threads import Latch, start_thread
+    from kedis.process.threads import Latch, start_thread
     here = real_ident()
     idents, latches = [], [Latch() for _ in range(100)]
     def live():

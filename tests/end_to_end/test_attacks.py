@@ -14,7 +14,7 @@ import pytest
 
 from kedis.commands import connection as connection_commands
 from kedis.config import Config
-from kedis.engine import Engine
+from kedis.engine.engine import Engine
 from tests.commands.driver import Client, ErrorReply
 from tests.differential import grammar
 from tests.end_to_end.attack import (

@@ -52,7 +52,7 @@ def test_proto_max_bulk_len_holds_for_connected_clients() -> None:
 
 def test_renamed_commands() -> None:
     from kedis.config import Config
-    from kedis.engine import Engine
+    from kedis.engine.engine import Engine
 
     config = Config()
     config.renamed_commands = [("FLUSHALL", "wipe"), ("KEYS", "")]

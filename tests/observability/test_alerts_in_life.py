@@ -22,7 +22,7 @@ from redis.retry import Retry
 
 import kedis
 from kedis.commands import load_all
-from kedis.commands.table import COMMANDS
+from kedis.engine.table import COMMANDS
 from kedis.persistence.append_file import AppendFile
 from kedis.server import aof
 from ops.dashboards.build import ANNOTATIONS

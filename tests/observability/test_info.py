@@ -8,7 +8,7 @@ import pytest
 
 import kedis
 from kedis.config import Config
-from kedis.engine import Engine
+from kedis.engine.engine import Engine
 from kedis.observability.info import human_bytes
 from kedis.observability.memory import machine_bytes, resident_bytes
 from tests.commands.driver import Client, Clock

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from kedis.config import Config
-from kedis.engine import Engine
+from kedis.engine.engine import Engine
 from kedis.persistence.append_file import AppendFile
 from kedis.persistence.folder import Folder
 from kedis.persistence.journal import Journal

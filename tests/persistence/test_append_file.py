@@ -10,7 +10,7 @@ from zlib import crc32
 
 import pytest
 
-from kedis.engine import COMPILED
+from kedis.engine.engine import COMPILED
 from kedis.persistence import append_file
 from kedis.persistence.append_file import AppendFile
 from kedis.persistence.checksum import checksum_line

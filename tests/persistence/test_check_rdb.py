@@ -8,7 +8,7 @@ import pytest
 
 from kedis.cli.check_rdb import main
 from kedis.config import Config
-from kedis.engine import Engine
+from kedis.engine.engine import Engine
 from kedis.persistence.rdb_file import write_rdb
 from tests.commands.driver import Client
 

@@ -13,7 +13,7 @@ import redis
 
 import kedis
 from kedis.config import Config
-from kedis.engine import COMPILED, Engine
+from kedis.engine.engine import COMPILED, Engine
 from kedis.persistence import journal, rewrite, saver
 from kedis.persistence.aof import Aof
 from kedis.persistence.child import Child

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from kedis.engine import COMPILED
+from kedis.engine.engine import COMPILED
 from kedis.persistence import journal as module
 from kedis.persistence.journal import Journal
-from kedis.resp.clean_requests import CANONICAL, PLAIN, UNKNOWN
+from kedis.resp.canonical import CANONICAL, PLAIN, UNKNOWN
 from kedis.resp.replies import encode_command
 
 SELECT = encode_command([b"SELECT", b"0"])

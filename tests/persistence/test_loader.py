@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from kedis.config import Config
-from kedis.engine import Engine
+from kedis.engine.engine import Engine
 from kedis.persistence.append_file import AppendFile
 from kedis.persistence.checksum import checksum_line
 from kedis.persistence.folder import AofError

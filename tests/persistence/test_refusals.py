@@ -15,9 +15,9 @@ import pytest
 
 from kedis.cli.check_aof import main as check_aof
 from kedis.cli.check_rdb import main as check_rdb
-from kedis.commands.table import BLOCKING, WRITE, every_command
 from kedis.config import Config
-from kedis.engine import Engine
+from kedis.engine.engine import Engine
+from kedis.engine.table import BLOCKING, WRITE, every_command
 from kedis.persistence.checksum import checksum_line
 from kedis.persistence.folder import AofError
 from kedis.persistence.rdb_file import DamagedSnapshot, SnapshotLoader

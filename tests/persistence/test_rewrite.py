@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from kedis.config import Config
-from kedis.engine import Engine
+from kedis.engine.engine import Engine
 from kedis.persistence.aof import Aof
+from kedis.persistence.aof_base import write_base
 from kedis.persistence.manifest import Manifest, parse_manifest
 from kedis.persistence.rewrite import Rewriter
-from kedis.persistence.snapshot import write_base
 from kedis.persistence.worker import InlineWorker
 from tests.commands.driver import Client
 from tests.persistence.folders import BASE, INCR, LISTING, MANIFEST, listing, load, strings

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from kedis.config import Config
-from kedis.engine import Engine
+from kedis.engine.engine import Engine
 from kedis.errors import CommandError
 from kedis.persistence.child import Child
 from kedis.persistence.folder import make_folder

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kedis.errors import ProtocolError
-from kedis.resp import clean_requests, requests
+from kedis.resp import canonical, requests
 from kedis.resp.replies import encode_command
 from kedis.resp.requests import LINE_LIMIT, RequestParser, parse_length, split_inline
 
@@ -297,12 +297,12 @@ def test_clean_chunks_take_the_fast_path() -> None:
     one = encode_command([b"SET", b"key", b"a*b+c"])
     plain = encode_command([b"SET", b"key", b"value"])
     deep = plain * 1000
-    canonical = ([[b"SET", b"key", b"value"]], len(plain), clean_requests.CANONICAL)
-    assert clean_requests.take_clean(plain) == canonical
-    commands, taken, form = clean_requests.take_clean(one * 16)
+    expected = ([[b"SET", b"key", b"value"]], len(plain), canonical.CANONICAL)
+    assert canonical.take_clean(plain) == expected
+    commands, taken, form = canonical.take_clean(one * 16)
     assert (commands, taken) == ([[b"SET", b"key", b"a*b+c"]] * 16, len(one) * 16)
-    assert form == clean_requests.PLAIN
-    commands, taken, _ = clean_requests.take_clean(deep[:-5])
+    assert form == canonical.PLAIN
+    commands, taken, _ = canonical.take_clean(deep[:-5])
     assert (len(commands), taken) == (999, 999 * len(plain))
 
 
@@ -310,7 +310,7 @@ def test_a_command_alone_is_recognised_whatever_its_number_of_words() -> None:
     for count in range(1, 12):
         argv = [b"w" * length for length in range(count)]
         wire = encode_command(argv)
-        assert clean_requests.take_clean(wire) == ([argv], len(wire), clean_requests.CANONICAL)
+        assert canonical.take_clean(wire) == ([argv], len(wire), canonical.CANONICAL)
 
 
 def test_canonical_is_only_what_the_commands_encode_to() -> None:
@@ -333,7 +333,7 @@ def test_canonical_is_only_what_the_commands_encode_to() -> None:
                     found = parser.feed(data)
                 except ProtocolError:
                     continue
-                if found and clean_requests.is_canonical(parser.form, data, found):
+                if found and canonical.is_canonical(parser.form, data, found):
                     called_canonical += 1
                     assert data == b"".join(map(encode_command, found))
                 elif data == wire:
@@ -346,10 +346,10 @@ def test_only_a_whole_feed_is_canonical() -> None:
     """What was begun by an earlier feed is not what this one took."""
     wire = encode_command([b"SET", b"key", b"value"])
     parser = RequestParser()
-    assert parser.feed(wire) and parser.form == clean_requests.CANONICAL
-    assert not parser.feed(wire[:5]) and parser.form == clean_requests.UNKNOWN
-    assert len(parser.feed(wire[5:] + wire)) == 2 and parser.form == clean_requests.UNKNOWN
-    assert parser.feed(wire) and parser.form == clean_requests.CANONICAL
+    assert parser.feed(wire) and parser.form == canonical.CANONICAL
+    assert not parser.feed(wire[:5]) and parser.form == canonical.UNKNOWN
+    assert len(parser.feed(wire[5:] + wire)) == 2 and parser.form == canonical.UNKNOWN
+    assert parser.feed(wire) and parser.form == canonical.CANONICAL
 
 
 @pytest.mark.parametrize(
@@ -363,7 +363,7 @@ def test_hiredis_never_sees_a_huge_count(announced: bytes, monkeypatch: pytest.M
             seen.append(data)
             super().feed(data)
 
-    monkeypatch.setattr(clean_requests, "_readers", [RecordingReader(notEnoughData=clean_requests._NO_MORE)])
+    monkeypatch.setattr(canonical, "_readers", [RecordingReader(notEnoughData=canonical._NO_MORE)])
     head = encode_command([b"PING"]) * 2
     for data in (head + announced + b"\r\n", head[:-2] + b"zz" + announced + b"\r\n" + head):
         outcome(RequestParser(), [data])

@@ -10,7 +10,7 @@ import gevent
 import pytest
 
 from kedis.config import Config
-from kedis.engine import COMPILED, Engine
+from kedis.engine.engine import COMPILED, Engine
 from kedis.server.connection import Connection
 from kedis.server.server import NetworkServer
 

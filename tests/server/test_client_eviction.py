@@ -10,7 +10,7 @@ import pytest
 from gevent import socket
 
 from kedis.config import Config
-from kedis.engine import Engine
+from kedis.engine.engine import Engine
 from kedis.server.server import NetworkServer
 
 LIMIT = 4_000_000

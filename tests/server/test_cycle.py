@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from gevent import get_hub
 
-from kedis.engine import COMPILED
+from kedis.engine.engine import COMPILED
 from kedis.server.cycle import Cycle
 
 

@@ -11,7 +11,7 @@ import pytest
 from gevent import socket
 
 from kedis.config import Config
-from kedis.engine import COMPILED, Engine
+from kedis.engine.engine import COMPILED, Engine
 from kedis.resp.requests import STEPS, RequestParser
 from kedis.server import connection as connections
 from kedis.server.server import NetworkServer

@@ -11,7 +11,7 @@ import pytest
 from gevent import socket
 
 from kedis.config import Config
-from kedis.engine import Engine
+from kedis.engine.engine import Engine
 from kedis.server import server as servers
 from kedis.server.connection import Connection
 from kedis.server.server import NetworkServer

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from kedis.config import Config
-from kedis.engine import COMPILED
+from kedis.engine.engine import COMPILED
 from kedis.resp.long_replies import PART, RESP2_IN_PARTS
 from kedis.resp.replies import RESP2
 from kedis.server import sender

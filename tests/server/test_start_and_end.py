@@ -17,7 +17,7 @@ import gevent
 import pytest
 
 from kedis.config import Config
-from kedis.engine import COMPILED, Engine
+from kedis.engine.engine import COMPILED, Engine
 from kedis.persistence.rdb_file import SnapshotLoader, write_rdb
 from kedis.server.instance import Instance
 from tests.commands.driver import Client, ErrorReply

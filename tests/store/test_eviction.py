@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from kedis.config import Config
-from kedis.engine import Engine
-from kedis.store.uses import LFU_BEGIN, LFU_MOST, LfuUses, LruUses
+from kedis.engine.engine import Engine
+from kedis.store.access import LFU_BEGIN, LFU_MOST, LfuUses, LruUses
 from tests.commands.driver import START_NS, Client, ErrorReply, Recorder
 
 OOM = ErrorReply("OOM command not allowed when used memory > 'maxmemory'.")

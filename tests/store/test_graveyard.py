@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from kedis.store.graveyard import PIECE, SLICE_NS, SMALL, Graveyard
 from kedis.store.keyspace import Keyspace
+from kedis.store.lazyfree import PIECE, SLICE_NS, SMALL, Graveyard
 from kedis.structures.containers import Hash, Set
 from kedis.structures.lists import List
 from kedis.structures.scan_index import ScanIndex

@@ -7,7 +7,7 @@ import platform
 import sys
 from pathlib import Path
 
-import kedis
+from kedis.version import VERSION
 
 
 def cpu_model() -> str:
@@ -48,5 +48,5 @@ def describe() -> dict[str, str]:
         "cores": str(os.cpu_count()),
         "kernel": f"{platform.system()} {platform.release()}",
         "python": f"{platform.python_implementation()} {sys.version.split()[0]}",
-        "kedis": kedis.__version__,
+        "kedis": VERSION,
     }

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-import kedis
 from kedis.cli.benchmark.distributions import named
 from kedis.cli.benchmark.processes import Run
 from kedis.cli.benchmark.target import Target
 from kedis.cli.benchmark.templates import TEMPLATES, Mix, parse_command, parse_mix, parse_ratio
 from kedis.cli.benchmark.workload import Workload
+from kedis.version import VERSION
 
 PROGRAM = "kedis-benchmark"
 CONNECTIONS = (1, 2, 5, 10, 20, 50)
@@ -101,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
         add_help=False,
     )
     parser.add_argument("--help", action="help", help="this text")
-    parser.add_argument("--version", action="version", version=f"{PROGRAM} {kedis.__version__}")
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {VERSION}")
 
     server = parser.add_argument_group("the server")
     server.add_argument("-h", "--host", default="127.0.0.1")

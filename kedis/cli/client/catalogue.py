@@ -122,7 +122,7 @@ def builtin() -> Catalogue:
     """The commands of this package's own server."""
     from kedis import commands
     from kedis.commands.introspection import document
-    from kedis.commands.table import COMMANDS
+    from kedis.engine.table import COMMANDS
 
     commands.load_all()
     entries: dict[str, Entry] = {}

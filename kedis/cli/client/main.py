@@ -14,7 +14,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
-import kedis
 from kedis.cli.client import arguments, oneshot, pipe
 from kedis.cli.client.expected import ServerSays
 from kedis.cli.client.link import Link, LinkLost, Refused, ServerLink
@@ -24,6 +23,7 @@ from kedis.cli.client.render import Form
 from kedis.cli.client.target import BadTarget, Target
 from kedis.errors import ProtocolError
 from kedis.resp.requests import split_inline
+from kedis.version import VERSION
 
 _WARNING = (
     "Warning: a password given with -a or -u can be seen by other users; "
@@ -54,7 +54,7 @@ def _run(argv: Sequence[str]) -> int:
         sys.stdout.write(parser.format_help())
         return 0
     if options.version:
-        sys.stdout.write(f"kedis-cli {kedis.__version__}\n")
+        sys.stdout.write(f"kedis-cli {VERSION}\n")
         return 0
     if options.completion:
         from kedis.cli.client.scripts import script

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from kedis.cli.client.standalone.home import APPEND_FOLDER, APPEND_PREFIX, Alone, StandaloneError
 from kedis.cli.client.standalone.values import NEVER, Value
+from kedis.commands import load_all
 from kedis.config import Config
 from kedis.embedded.engine import EmbeddedEngine
-from kedis.engine import Engine
+from kedis.engine.engine import Engine
 from kedis.persistence.aof import Aof
 from kedis.persistence.folder import AofError
 from kedis.store.database import Database
@@ -42,6 +43,7 @@ def load_base(alone: Alone, progress: Callable[[int, int], None] = lambda done, 
     settings = {"appendonly": "no", "databases": str(alone.databases)}
     if alone.base is None:
         return Engine(Config(settings)).keyspace
+    load_all()
     engine = Engine(Config({**settings, "dir": str(alone.base)}))
     aof = Aof(engine)
     try:

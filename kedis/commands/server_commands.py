@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import kedis
 from kedis import errors
-from kedis.commands.args import integer
-from kedis.commands.table import (
+from kedis.commands.parsing.options import integer
+from kedis.engine.table import (
     ADMIN,
     ALLOW_BUSY,
     FAST,
@@ -21,9 +20,10 @@ from kedis.commands.table import (
 )
 from kedis.errors import CommandError
 from kedis.resp.values import NO_REPLY, Verbatim
+from kedis.version import REDIS_VERSION
 
 if TYPE_CHECKING:
-    from kedis.session import Session
+    from kedis.engine.client import Session
 
 _SHUTDOWN_OPTIONS = frozenset([b"save", b"nosave", b"now", b"force", b"abort"])
 
@@ -121,4 +121,4 @@ _PICTURE = b"""\
 def lolwut(_ctx: Session, argv: Sequence[bytes]) -> Verbatim:
     if len(argv) >= 3 and argv[1].lower() == b"version":
         integer(argv[2])
-    return Verbatim(_PICTURE + f"\nRedis ver. {kedis.REDIS_VERSION}\n".encode())
+    return Verbatim(_PICTURE + f"\nRedis ver. {REDIS_VERSION}\n".encode())

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kedis import errors
-from kedis.commands import numbers
-from kedis.commands.args import integer
+from kedis.commands.parsing import numbers
+from kedis.commands.parsing.options import integer
 from kedis.errors import CommandError
 from kedis.structures.glob import Matcher, compile_glob
 

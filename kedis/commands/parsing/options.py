@@ -1,6 +1,6 @@
 """Arguments to values, with the error that the wire wants when they do not fit.
 
-:mod:`kedis.commands.numbers` knows the number formats; this module turns its errors into answers.
+:mod:`kedis.commands.parsing.numbers` knows the number formats; this module turns its errors into answers.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kedis import errors
-from kedis.commands.numbers import LongDouble, NumberError, parse_float, parse_int, parse_long_double
+from kedis.commands.parsing.numbers import LongDouble, NumberError, parse_float, parse_int, parse_long_double
 from kedis.errors import CommandError
 
 

@@ -13,14 +13,14 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from kedis import errors
-from kedis.attendance import attended_by
-from kedis.commands.table import Command, Flag
+from kedis.engine.instrumentation import attended_by
+from kedis.engine.table import Command, Flag
 from kedis.errors import CommandError
 from kedis.resp.values import QUEUED
 
 if TYPE_CHECKING:
-    from kedis.engine import Engine
-    from kedis.session import Session
+    from kedis.engine.client import Session
+    from kedis.engine.engine import Engine
 
 #: Commands that act on a transaction instead of being queued in it.
 _NOT_QUEUED = frozenset(["exec", "discard", "multi", "watch", "quit", "reset"])

@@ -12,8 +12,8 @@ from random import Random
 from typing import Protocol
 
 from kedis import errors
-from kedis.commands.args import integer
-from kedis.commands.numbers import INT64_MAX
+from kedis.commands.parsing.numbers import INT64_MAX
+from kedis.commands.parsing.options import integer
 from kedis.errors import CommandError
 
 #: The most picks with repeats in one call; so many hold the other clients up for about a second.

@@ -18,15 +18,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from kedis.commands.secrets import REDACTED, secret_positions
-from kedis.commands.table import Command, Flag, Handler
+from kedis.engine.secret_arguments import REDACTED, secret_positions
+from kedis.engine.table import Command, Flag, Handler
 from kedis.errors import CommandError
 from kedis.resp.long_replies import Chunk
 from kedis.resp.values import NO_REPLY, NoReply
 
 if TYPE_CHECKING:
-    from kedis.engine import Engine
-    from kedis.session import Session
+    from kedis.engine.client import Session
+    from kedis.engine.engine import Engine
 
 _ESCAPES = {
     **{byte: b"\\x%02x" % byte for byte in range(256) if not 0x20 <= byte <= 0x7E},

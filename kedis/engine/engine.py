@@ -3,7 +3,7 @@
 It looks the command up, refuses what must be refused, runs it, encodes the reply, journals what changed, and
 measures.  The loop in ``run`` is the hottest code of the house, so everything unusual is behind two tests:
 ``session.guarded`` (something is special about this client) and ``engine.guarded`` (… about the server); both
-lead to :meth:`kedis.admission.Admission.admit`, where the order of the checks is Redis's.
+lead to :meth:`kedis.engine.admission.Admission.admit`, where the order of the checks is Redis's.
 
 Nothing in here or below can yield, which is what makes each command atomic.
 
@@ -26,20 +26,19 @@ from types import FunctionType
 from typing import Any, Protocol
 
 from kedis import errors
-from kedis.admission import Admission, Postponed, Stop
-from kedis.blocking import Attempt, Blocking
-from kedis.commands import load_all
-from kedis.commands.table import COMMANDS, Command, Counters
 from kedis.config import Config, ConfigError
+from kedis.engine.admission import Admission, Postponed, Stop
+from kedis.engine.blocking import Attempt, Blocking
+from kedis.engine.client import Session
+from kedis.engine.maxmemory import MemoryLimit
+from kedis.engine.table import COMMANDS, Command, Counters
 from kedis.errors import CommandError
-from kedis.fault_log import FaultLog
-from kedis.memory_limit import MemoryLimit
-from kedis.session import Session
+from kedis.errors.fault_log import FaultLog
 from kedis.store.keyspace import Keyspace
 from kedis.structures.containers import Hash, Set
 from kedis.structures.sorted_set import SortedSet
 
-_faults = FaultLog(logging.getLogger("kedis.engine"))
+_faults = FaultLog(logging.getLogger("kedis.engine.engine"))
 
 #: A duration that nothing reaches.
 FOREVER_NS = 1 << 62
@@ -85,7 +84,6 @@ class Engine:
         clock: Callable[[], int] | None = None,
         monotonic: Callable[[], int] | None = None,
     ) -> None:
-        load_all()
         self.config = config if config is not None else Config()
         self.clock = clock or _SYSTEM_CLOCKS[0]
         self.monotonic = monotonic or clock or _SYSTEM_CLOCKS[1]

@@ -23,9 +23,9 @@ from kedis.resp.replies import RESP2, RESP3
 from kedis.resp.values import Push
 
 if TYPE_CHECKING:
-    from kedis.blocking import Waiter
-    from kedis.commands.table import Command
-    from kedis.engine import Engine
+    from kedis.engine.blocking import Waiter
+    from kedis.engine.engine import Engine
+    from kedis.engine.table import Command
     from kedis.store.database import Database
     from kedis.store.tracking import Caching
 

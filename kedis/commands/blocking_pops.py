@@ -1,7 +1,7 @@
 """Commands that wait for a list or a sorted set to take something from.
 
-Each tries at once, and where none of its keys is there it waits for one (:mod:`kedis.blocking`).  What a client took
-is journalled without the waiting: BLPOP as the LPOP that it came to, BLMOVE as LMOVE, BZMPOP as ZPOPMIN with the
+Each tries at once, and where none of its keys is there it waits for one (:mod:`kedis.engine.blocking`).  What a client
+took is journalled without the waiting: BLPOP as the LPOP that it came to, BLMOVE as LMOVE, BZMPOP as ZPOPMIN with the
 number taken.  The timeout is the last argument of the older commands and the first of the newer ones; either way it
 is looked at after all the others.
 """
@@ -13,18 +13,18 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kedis import errors
-from kedis.commands.args import key_count, long_double
 from kedis.commands.lists import is_left, move, parse_pop_options, pop_first
-from kedis.commands.numbers import INT64_MAX, NumberError, scaled_up
+from kedis.commands.parsing.numbers import INT64_MAX, NumberError, scaled_up
+from kedis.commands.parsing.options import key_count, long_double
 from kedis.commands.sorted_set_pops import parse_zmpop, pop
-from kedis.commands.table import BLOCKING, DENYOOM, FAST, NOSCRIPT, WRITE, command, counted, span
+from kedis.engine.table import BLOCKING, DENYOOM, FAST, NOSCRIPT, WRITE, command, counted, span
 from kedis.errors import CommandError
 from kedis.structures.lists import List
 from kedis.structures.sorted_set import SortedSet
 
 if TYPE_CHECKING:
-    from kedis.blocking import Attempt
-    from kedis.session import Session
+    from kedis.engine.blocking import Attempt
+    from kedis.engine.client import Session
 
 
 def parse_timeout(raw: bytes) -> int:

@@ -3,7 +3,7 @@
 A handler cannot wait, because nothing that runs in it may yield.  Where there is nothing to take it calls
 :meth:`Blocking.wait` and returns what that returns.  The session is then marked as blocked and admits no further
 command; its transport keeps what comes meanwhile.  Three things end the wait, and each puts the reply into the
-session and tells the transport (:meth:`kedis.session.Transport.wants_send`):
+session and tells the transport (:meth:`kedis.engine.client.Transport.wants_send`):
 
 * a key comes into being.  After the command or transaction that added it, :meth:`serve` gives those who wait for it
   their turn, first come, first served; what they take is journalled behind what was added, each as a unit of its own;
@@ -27,9 +27,9 @@ from kedis.errors import CommandError
 from kedis.resp.values import NO_REPLY, NULL_ARRAY
 
 if TYPE_CHECKING:
-    from kedis.commands.table import Command
-    from kedis.engine import Engine
-    from kedis.session import Session
+    from kedis.engine.client import Session
+    from kedis.engine.engine import Engine
+    from kedis.engine.table import Command
     from kedis.store.database import Database
 
 #: Takes what was waited for from the key, which is there and has the right type; returns the reply.

@@ -15,7 +15,8 @@ from __future__ import annotations
 import time
 
 from kedis import errors
-from kedis.engine import Engine
+from kedis.engine.client import Session
+from kedis.engine.engine import Engine
 from kedis.errors import CommandError
 from kedis.persistence.aof import Aof
 from kedis.persistence.append_file import AppendFile
@@ -23,8 +24,7 @@ from kedis.persistence.folder import AofError
 from kedis.persistence.reasons import reason_of
 from kedis.persistence.rewrite import Rewriter
 from kedis.persistence.worker import InlineWorker
-from kedis.session import Session
-from kedis.threads import Latch, start_thread
+from kedis.process.threads import Latch, start_thread
 
 _SYNC_INTERVAL = 1.0
 

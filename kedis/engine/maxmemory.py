@@ -1,8 +1,8 @@
 """The limit of memory: how much the data may occupy, and what happens when it occupies more.
 
 ``maxmemory`` less the buffers of the clients is what is left to the data.  Once the data exceeds it every command is
-looked at (:mod:`kedis.admission`), and :meth:`MemoryLimit.make_room` evicts for a moment before it runs; what that does
-not achieve is done in later turns of the event loop.
+looked at (:mod:`kedis.engine.admission`), and :meth:`MemoryLimit.make_room` evicts for a moment before it runs; what
+that does not achieve is done in later turns of the event loop.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from kedis.config import Config
 
 if TYPE_CHECKING:
-    from kedis.engine import Engine
+    from kedis.engine.engine import Engine
 
 #: The limit in bytes where there is none.
 UNLIMITED = 1 << 62

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from kedis import errors
-from kedis.commands.args import integer
 from kedis.commands.help import help_lines
-from kedis.commands.numbers import NumberError, parse_int
-from kedis.commands.table import (
+from kedis.commands.parsing.numbers import NumberError, parse_int
+from kedis.commands.parsing.options import integer
+from kedis.engine.table import (
     ADMIN,
     FAST,
     LOADING,
@@ -26,8 +26,8 @@ from kedis.errors import CommandError
 from kedis.resp.values import OK
 
 if TYPE_CHECKING:
-    from kedis.commands.table import Flag
-    from kedis.session import Session
+    from kedis.engine.client import Session
+    from kedis.engine.table import Flag
 
 _PORT_MAX = 65535
 
