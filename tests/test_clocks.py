@@ -83,7 +83,7 @@ def test_idle_clients_are_closed_in_time(step: int) -> None:
     closed: list[Any] = []
 
     class Idle:
-        session = clocks.client.session
+        client = clocks.client.state
 
         def close(self) -> None:
             closed.append(self)

@@ -11,7 +11,7 @@ from kedis.engine.table import CATEGORIES, LOADING, NOSCRIPT, STALE, command, co
 from kedis.errors import CommandError
 
 if TYPE_CHECKING:
-    from kedis.engine.client import Session
+    from kedis.engine.client import Client
 
 container(
     "ACL",
@@ -32,8 +32,8 @@ container(
     summary="Gives the user of this connection.",
     complexity="O(1)",
 )
-def acl_whoami(ctx: Session, _argv: Sequence[bytes]) -> bytes:
-    return ctx.user
+def acl_whoami(client: Client, _argv: Sequence[bytes]) -> bytes:
+    return client.user
 
 
 @command(
@@ -45,7 +45,7 @@ def acl_whoami(ctx: Session, _argv: Sequence[bytes]) -> bytes:
     summary="Lists the categories, or the commands of one.",
     complexity="O(N), N being the commands",
 )
-def acl_cat(ctx: Session, argv: Sequence[bytes]) -> list[bytes]:
+def acl_cat(client: Client, argv: Sequence[bytes]) -> list[bytes]:
     if len(argv) == 2:
         return [name.encode() for name in CATEGORIES]
     if len(argv) > 3:
@@ -53,7 +53,7 @@ def acl_cat(ctx: Session, argv: Sequence[bytes]) -> list[bytes]:
     category = argv[2].decode("utf-8", "surrogateescape").lower()
     if category not in CATEGORIES:
         raise CommandError(errors.unknown_category(argv[2]))
-    return [row.name.encode() for row in ctx.engine.every_command() if category in row.acl_categories]
+    return [row.name.encode() for row in client.engine.every_command() if category in row.acl_categories]
 
 
 @command(
@@ -65,5 +65,5 @@ def acl_cat(ctx: Session, argv: Sequence[bytes]) -> list[bytes]:
     summary="Lists the subcommands.",
     complexity="O(1)",
 )
-def acl_help(ctx: Session, _argv: Sequence[bytes]) -> Any:
-    return help_lines(ctx, "ACL")
+def acl_help(client: Client, _argv: Sequence[bytes]) -> Any:
+    return help_lines(client, "ACL")

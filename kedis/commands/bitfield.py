@@ -23,7 +23,7 @@ from kedis.engine.table import DENYOOM, FAST, READONLY, WRITE, command, span
 from kedis.errors import CommandError
 
 if TYPE_CHECKING:
-    from kedis.engine.client import Session
+    from kedis.engine.client import Client
 
 Buffer = bytes | bytearray
 
@@ -118,11 +118,11 @@ def _flags(argv: Sequence[bytes]) -> str:
     complexity="O(1) for each operation.",
     key_flags=_flags,
 )
-def bitfield(ctx: Session, argv: Sequence[bytes]) -> list[int | None]:
-    operations = _parse(ctx, argv)
+def bitfield(client: Client, argv: Sequence[bytes]) -> list[int | None]:
+    operations = _parse(client, argv)
     if all(operation.action == b"GET" for operation in operations):
-        return _read_all(ctx, argv[1], operations)
-    db = ctx.db
+        return _read_all(client, argv[1], operations)
+    db = client.db
     buffer = db.edit_in_place(argv[1])
     missing = max(op.field.end for op in operations if op.action != b"GET") - len(buffer or b"")
     changed = buffer is None or missing > 0
@@ -156,19 +156,19 @@ def bitfield(ctx: Session, argv: Sequence[bytes]) -> list[int | None]:
     keys=[span("RO access", 1)],
     complexity="O(1) for each operation.",
 )
-def bitfield_ro(ctx: Session, argv: Sequence[bytes]) -> list[int | None]:
-    operations = _parse(ctx, argv)
+def bitfield_ro(client: Client, argv: Sequence[bytes]) -> list[int | None]:
+    operations = _parse(client, argv)
     if any(operation.action != b"GET" for operation in operations):
         raise CommandError(errors.BITFIELD_READ_ONLY)
-    return _read_all(ctx, argv[1], operations)
+    return _read_all(client, argv[1], operations)
 
 
-def _read_all(ctx: Session, key: bytes, operations: Sequence[Operation]) -> list[int | None]:
-    value = read_stored(ctx, key)
+def _read_all(client: Client, key: bytes, operations: Sequence[Operation]) -> list[int | None]:
+    value = read_stored(client, key)
     return [operation.field.get(value) for operation in operations]
 
 
-def _parse(ctx: Session, argv: Sequence[bytes]) -> list[Operation]:
+def _parse(client: Client, argv: Sequence[bytes]) -> list[Operation]:
     operations: list[Operation] = []
     overflow = b"WRAP"
     position = 2
@@ -184,7 +184,7 @@ def _parse(ctx: Session, argv: Sequence[bytes]) -> list[Operation]:
                 raise CommandError(errors.BITFIELD_OVERFLOW)
             continue
         signed, width = _parse_type(words[0])
-        field = Field(bit_offset(ctx, words[1], width), width, signed)
+        field = Field(bit_offset(client, words[1], width), width, signed)
         number = integer(words[2]) if len(words) > 2 else 0
         operations.append(Operation(action, field, number, overflow))
     return operations

@@ -18,7 +18,7 @@ from kedis.errors import CommandError
 from kedis.structures import bitmap
 
 if TYPE_CHECKING:
-    from kedis.engine.client import Session
+    from kedis.engine.client import Client
 
 _BITS = {b"0": 0, b"1": 1}
 _UNITS = {b"BIT": 1, b"BYTE": 8}
@@ -35,13 +35,13 @@ _OPERATIONS = frozenset([b"AND", b"OR", b"XOR", b"NOT"])
     keys=[span("RW access update", 1)],
     complexity="O(1), and O(N) for the first change of a string.",
 )
-def setbit(ctx: Session, argv: Sequence[bytes]) -> int:
+def setbit(client: Client, argv: Sequence[bytes]) -> int:
     _, key, raw_offset, raw_bit = argv
-    offset = bit_offset(ctx, raw_offset)
+    offset = bit_offset(client, raw_offset)
     bit = _BITS.get(raw_bit)
     if bit is None:
         raise CommandError(errors.BIT_OUT_OF_RANGE)
-    db = ctx.db
+    db = client.db
     buffer = db.edit_in_place(key)
     byte, mask = offset >> 3, 0x80 >> (offset & 7)
     before = 0
@@ -68,9 +68,9 @@ def setbit(ctx: Session, argv: Sequence[bytes]) -> int:
     keys=[span("RO access", 1)],
     complexity="O(1)",
 )
-def getbit(ctx: Session, argv: Sequence[bytes]) -> int:
-    offset = bit_offset(ctx, argv[2])
-    return bitmap.get_bit(read_stored(ctx, argv[1]), offset)
+def getbit(client: Client, argv: Sequence[bytes]) -> int:
+    offset = bit_offset(client, argv[2])
+    return bitmap.get_bit(read_stored(client, argv[1]), offset)
 
 
 @command(
@@ -83,8 +83,8 @@ def getbit(ctx: Session, argv: Sequence[bytes]) -> int:
     keys=[span("RO access", 1)],
     complexity="O(N) in the bytes of the range.",
 )
-def bitcount(ctx: Session, argv: Sequence[bytes]) -> int:
-    value = _read(ctx, argv[1])
+def bitcount(client: Client, argv: Sequence[bytes]) -> int:
+    value = _read(client, argv[1])
     if value is None:
         return 0  # whatever the other arguments say
     if len(argv) == 2:
@@ -108,11 +108,11 @@ def bitcount(ctx: Session, argv: Sequence[bytes]) -> int:
     keys=[span("RO access", 1)],
     complexity="O(N) in the bytes searched.",
 )
-def bitpos(ctx: Session, argv: Sequence[bytes]) -> int:
+def bitpos(client: Client, argv: Sequence[bytes]) -> int:
     bit = integer(argv[2])
     if bit not in (0, 1):
         raise CommandError(errors.BIT_NOT_0_OR_1)
-    value = _read(ctx, argv[1])
+    value = _read(client, argv[1])
     if value is None:
         return -bit  # a missing key is an endless row of zeros, whatever the other arguments say
     if len(argv) > 6:
@@ -142,36 +142,36 @@ def bitpos(ctx: Session, argv: Sequence[bytes]) -> int:
     keys=[span("OW update", 2), span("RO access", 3, -1)],
     complexity="O(N) in the bytes of all the strings.",
 )
-def bitop(ctx: Session, argv: Sequence[bytes]) -> int:
+def bitop(client: Client, argv: Sequence[bytes]) -> int:
     operation, target = argv[1].upper(), argv[2]
     if operation not in _OPERATIONS:
         raise CommandError(errors.SYNTAX)
     if operation == b"NOT" and len(argv) != 4:
         raise CommandError(errors.BITOP_NOT_SINGLE)
-    sources = [read_stored(ctx, key) for key in argv[3:]]
+    sources = [read_stored(client, key) for key in argv[3:]]
     result = bitmap.invert(sources[0]) if operation == b"NOT" else bitmap.combine(operation, sources)
     if result:
-        ctx.db.set_value(target, result)
+        client.db.set_value(target, result)
     else:
-        ctx.db.discard(target)
+        client.db.discard(target)
     return len(result)
 
 
-def bit_offset(ctx: Session, raw: bytes, width: int = 0) -> int:
+def bit_offset(client: Client, raw: bytes, width: int = 0) -> int:
     """The position of a bit; with a ``width`` given, ``#n`` stands for the n-th field of that many bits."""
     scale = 1
     if width and raw.startswith(b"#"):
         raw, scale = raw[1:], width
     offset = integer(raw, errors.BIT_OFFSET_OUT_OF_RANGE) * scale
-    too_far = offset >> 3 >= ctx.engine.config.proto_max_bulk_len and ctx.transport.kind != "journal"
+    too_far = offset >> 3 >= client.engine.config.proto_max_bulk_len and client.transport.kind != "journal"
     if offset < 0 or too_far:
         raise CommandError(errors.BIT_OFFSET_OUT_OF_RANGE)
     return offset
 
 
-def _read(ctx: Session, key: bytes) -> bytes | bytearray | None:
+def _read(client: Client, key: bytes) -> bytes | bytearray | None:
     """The string at ``key`` as it is stored, None if there is none.  Counts a hit or miss.  O(1)."""
-    value = ctx.db.find(key)
+    value = client.db.find(key)
     if value is None or isinstance(value, bytes | bytearray):
         return value
     raise CommandError(errors.WRONG_TYPE)

@@ -24,7 +24,7 @@ from kedis.structures.sorted_set import SortedSet
 
 if TYPE_CHECKING:
     from kedis.engine.blocking import Attempt
-    from kedis.engine.client import Session
+    from kedis.engine.client import Client
 
 
 def parse_timeout(raw: bytes) -> int:
@@ -40,27 +40,32 @@ def parse_timeout(raw: bytes) -> int:
 
 
 def _take_or_wait(
-    ctx: Session, argv: Sequence[bytes], kind: type, keys: Sequence[bytes], timeout_ms: int, attempt: Attempt
+    client: Client,
+    argv: Sequence[bytes],
+    kind: type,
+    keys: Sequence[bytes],
+    timeout_ms: int,
+    attempt: Attempt,
 ) -> Any:
     """What ``attempt`` takes from the first of ``keys`` that is there; else wait for one.  Raises WRONGTYPE."""
     for key in keys:
-        if ctx.db.edit(key, kind) is not None:
-            return attempt(ctx, key)
-    return ctx.engine.blocking.wait(ctx, argv, kind, keys, timeout_ms, attempt)
+        if client.db.edit(key, kind) is not None:
+            return attempt(client, key)
+    return client.engine.blocking.wait(client, argv, kind, keys, timeout_ms, attempt)
 
 
 # -- lists ------------------------------------------------------------------------------------------------
 
 
-def _bpop(ctx: Session, argv: Sequence[bytes], left: bool) -> Any:
-    return _take_or_wait(ctx, argv, List, argv[1:-1], parse_timeout(argv[-1]), partial(_pop, left=left))
+def _bpop(client: Client, argv: Sequence[bytes], left: bool) -> Any:
+    return _take_or_wait(client, argv, List, argv[1:-1], parse_timeout(argv[-1]), partial(_pop, left=left))
 
 
-def _pop(ctx: Session, key: bytes, left: bool) -> list[bytes]:
-    values = ctx.db.edit_or_create(key, List)
+def _pop(client: Client, key: bytes, left: bool) -> list[bytes]:
+    values = client.db.edit_or_create(key, List)
     value = values.pop_left() if left else values.pop_right()
-    ctx.db.modified(key, values, "lpop" if left else "rpop")
-    ctx.propagate(b"LPOP" if left else b"RPOP", key)
+    client.db.modified(key, values, "lpop" if left else "rpop")
+    client.propagate(b"LPOP" if left else b"RPOP", key)
     return [key, value]
 
 
@@ -74,8 +79,8 @@ def _pop(ctx: Session, key: bytes, left: bool) -> list[bytes]:
     keys=[span("RW access delete", 1, last=-2)],
     complexity="O(N) in the number of keys.",
 )
-def blpop(ctx: Session, argv: Sequence[bytes]) -> Any:
-    return _bpop(ctx, argv, True)
+def blpop(client: Client, argv: Sequence[bytes]) -> Any:
+    return _bpop(client, argv, True)
 
 
 @command(
@@ -88,8 +93,8 @@ def blpop(ctx: Session, argv: Sequence[bytes]) -> Any:
     keys=[span("RW access delete", 1, last=-2)],
     complexity="O(N) in the number of keys.",
 )
-def brpop(ctx: Session, argv: Sequence[bytes]) -> Any:
-    return _bpop(ctx, argv, False)
+def brpop(client: Client, argv: Sequence[bytes]) -> Any:
+    return _bpop(client, argv, False)
 
 
 @command(
@@ -102,15 +107,15 @@ def brpop(ctx: Session, argv: Sequence[bytes]) -> Any:
     keys=[counted("RW access delete", 2)],
     complexity="O(N + M) in the number of keys and of elements removed.",
 )
-def blmpop(ctx: Session, argv: Sequence[bytes]) -> Any:
+def blmpop(client: Client, argv: Sequence[bytes]) -> Any:
     keys = key_count(argv, 2, errors.KEY_COUNT_NOT_POSITIVE)
     left, count = parse_pop_options(argv, 3 + len(keys))
     attempt = partial(_pop_several, left=left, count=count)
-    return _take_or_wait(ctx, argv, List, keys, parse_timeout(argv[1]), attempt)
+    return _take_or_wait(client, argv, List, keys, parse_timeout(argv[1]), attempt)
 
 
-def _pop_several(ctx: Session, key: bytes, left: bool, count: int) -> Any:
-    return pop_first(ctx, [key], left, count)
+def _pop_several(client: Client, key: bytes, left: bool, count: int) -> Any:
+    return pop_first(client, [key], left, count)
 
 
 @command(
@@ -123,9 +128,9 @@ def _pop_several(ctx: Session, key: bytes, left: bool, count: int) -> Any:
     keys=[span("RW access delete", 1), span("RW insert", 2)],
     complexity="O(1)",
 )
-def blmove(ctx: Session, argv: Sequence[bytes]) -> Any:
+def blmove(client: Client, argv: Sequence[bytes]) -> Any:
     from_left, to_left = is_left(argv[3]), is_left(argv[4])
-    return _bmove(ctx, argv, from_left, to_left, (b"LMOVE", argv[1], argv[2], argv[3], argv[4]))
+    return _bmove(client, argv, from_left, to_left, (b"LMOVE", argv[1], argv[2], argv[3], argv[4]))
 
 
 @command(
@@ -138,42 +143,42 @@ def blmove(ctx: Session, argv: Sequence[bytes]) -> Any:
     keys=[span("RW access delete", 1), span("RW insert", 2)],
     complexity="O(1)",
 )
-def brpoplpush(ctx: Session, argv: Sequence[bytes]) -> Any:
-    return _bmove(ctx, argv, False, True, (b"RPOPLPUSH", argv[1], argv[2]))
+def brpoplpush(client: Client, argv: Sequence[bytes]) -> Any:
+    return _bmove(client, argv, False, True, (b"RPOPLPUSH", argv[1], argv[2]))
 
 
 def _bmove(
-    ctx: Session, argv: Sequence[bytes], from_left: bool, to_left: bool, journalled: Sequence[bytes]
+    client: Client, argv: Sequence[bytes], from_left: bool, to_left: bool, journalled: Sequence[bytes]
 ) -> Any:
     """Move from ``argv[1]`` to ``argv[2]``, at once or later; what is journalled has the words of the plain command."""
     timeout_ms = parse_timeout(argv[-1])
     source, target = argv[1], argv[2]
     attempt = partial(_move, target=target, from_left=from_left, to_left=to_left)
-    if ctx.db.edit(source, List) is not None:
-        return attempt(ctx, source, journalled=journalled)
+    if client.db.edit(source, List) is not None:
+        return attempt(client, source, journalled=journalled)
     later = partial(attempt, journalled=(*journalled[:3], *map(bytes.lower, journalled[3:])))
-    return ctx.engine.blocking.wait(ctx, argv, List, [source], timeout_ms, later, otherwise=None)
+    return client.engine.blocking.wait(client, argv, List, [source], timeout_ms, later, otherwise=None)
 
 
 def _move(
-    ctx: Session, source: bytes, target: bytes, from_left: bool, to_left: bool, journalled: Sequence[bytes]
+    client: Client, source: bytes, target: bytes, from_left: bool, to_left: bool, journalled: Sequence[bytes]
 ) -> bytes | None:
-    value = move(ctx.db, source, target, from_left, to_left)
-    ctx.propagate(*journalled)
+    value = move(client.db, source, target, from_left, to_left)
+    client.propagate(*journalled)
     return value
 
 
 # -- sorted sets ------------------------------------------------------------------------------------------
 
 
-def _bzpop(ctx: Session, argv: Sequence[bytes], highest: bool) -> Any:
+def _bzpop(client: Client, argv: Sequence[bytes], highest: bool) -> Any:
     attempt = partial(_pop_member, highest=highest)
-    return _take_or_wait(ctx, argv, SortedSet, argv[1:-1], parse_timeout(argv[-1]), attempt)
+    return _take_or_wait(client, argv, SortedSet, argv[1:-1], parse_timeout(argv[-1]), attempt)
 
 
-def _pop_member(ctx: Session, key: bytes, highest: bool) -> list[Any]:
-    ((member, score),) = pop(ctx, key, ctx.db.edit_or_create(key, SortedSet), highest, 1)
-    ctx.propagate(b"ZPOPMAX" if highest else b"ZPOPMIN", key)
+def _pop_member(client: Client, key: bytes, highest: bool) -> list[Any]:
+    ((member, score),) = pop(client, key, client.db.edit_or_create(key, SortedSet), highest, 1)
+    client.propagate(b"ZPOPMAX" if highest else b"ZPOPMIN", key)
     return [key, member, score]
 
 
@@ -187,8 +192,8 @@ def _pop_member(ctx: Session, key: bytes, highest: bool) -> list[Any]:
     keys=[span("RW access delete", 1, last=-2)],
     complexity="O(log(N))",
 )
-def bzpopmin(ctx: Session, argv: Sequence[bytes]) -> Any:
-    return _bzpop(ctx, argv, False)
+def bzpopmin(client: Client, argv: Sequence[bytes]) -> Any:
+    return _bzpop(client, argv, False)
 
 
 @command(
@@ -201,8 +206,8 @@ def bzpopmin(ctx: Session, argv: Sequence[bytes]) -> Any:
     keys=[span("RW access delete", 1, last=-2)],
     complexity="O(log(N))",
 )
-def bzpopmax(ctx: Session, argv: Sequence[bytes]) -> Any:
-    return _bzpop(ctx, argv, True)
+def bzpopmax(client: Client, argv: Sequence[bytes]) -> Any:
+    return _bzpop(client, argv, True)
 
 
 @command(
@@ -215,13 +220,13 @@ def bzpopmax(ctx: Session, argv: Sequence[bytes]) -> Any:
     keys=[counted("RW access delete", 2)],
     complexity="O(K) + O(log(N)) for each member, K being the keys.",
 )
-def bzmpop(ctx: Session, argv: Sequence[bytes]) -> Any:
+def bzmpop(client: Client, argv: Sequence[bytes]) -> Any:
     keys, highest, count = parse_zmpop(argv, 2)
     attempt = partial(_pop_members, highest=highest, count=count)
-    return _take_or_wait(ctx, argv, SortedSet, keys, parse_timeout(argv[1]), attempt)
+    return _take_or_wait(client, argv, SortedSet, keys, parse_timeout(argv[1]), attempt)
 
 
-def _pop_members(ctx: Session, key: bytes, highest: bool, count: int) -> list[Any]:
-    taken = pop(ctx, key, ctx.db.edit_or_create(key, SortedSet), highest, count)
-    ctx.propagate(b"ZPOPMAX" if highest else b"ZPOPMIN", key, b"%d" % len(taken))
+def _pop_members(client: Client, key: bytes, highest: bool, count: int) -> list[Any]:
+    taken = pop(client, key, client.db.edit_or_create(key, SortedSet), highest, count)
+    client.propagate(b"ZPOPMAX" if highest else b"ZPOPMIN", key, b"%d" % len(taken))
     return [key, [list(pair) for pair in taken]]

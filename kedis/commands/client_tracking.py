@@ -14,7 +14,7 @@ from kedis.resp.values import OK, OrderedSet, SimpleString
 from kedis.store.tracking import Caching
 
 if TYPE_CHECKING:
-    from kedis.engine.client import Session
+    from kedis.engine.client import Client
 
 _ORDINARY = NOSCRIPT | LOADING | STALE
 
@@ -28,24 +28,24 @@ _ORDINARY = NOSCRIPT | LOADING | STALE
     summary="Tells this connection, or another, when keys that it has read change: ON or OFF, and how.",
     complexity="O(1), and O(P) in the prefixes given.",
 )
-def client_tracking(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
-    caching, prefixes = _parse_options(ctx, argv)
-    tracking = ctx.engine.tracking
+def client_tracking(client: Client, argv: Sequence[bytes]) -> SimpleString:
+    caching, prefixes = _parse_options(client, argv)
+    tracking = client.engine.tracking
     mode = argv[2].lower()
     if mode == b"on":
-        _check_options(ctx.caching, caching, prefixes)
+        _check_options(client.caching, caching, prefixes)
         caching.prefixes.update(prefixes or ([b""] if caching.broadcast else []))
-        tracking.start(ctx, caching)
+        tracking.start(client, caching)
     elif mode == b"off":
-        tracking.stop(ctx)
+        tracking.stop(client)
     else:
         raise CommandError(errors.SYNTAX)
-    ctx.update_guard()
-    ctx.engine.keyspace.update_observed()
+    client.update_guard()
+    client.engine.keyspace.update_observed()
     return OK
 
 
-def _parse_options(ctx: Session, argv: Sequence[bytes]) -> tuple[Caching, list[bytes]]:
+def _parse_options(client: Client, argv: Sequence[bytes]) -> tuple[Caching, list[bytes]]:
     """The options, and the prefixes in the order given."""
     caching = Caching()
     prefixes: list[bytes] = []
@@ -55,7 +55,7 @@ def _parse_options(ctx: Session, argv: Sequence[bytes]) -> tuple[Caching, list[b
         more = position + 1 < len(argv)
         if word == b"redirect" and more:
             position += 1
-            _parse_redirect(ctx, caching, argv[position])
+            _parse_redirect(client, caching, argv[position])
         elif word == b"prefix" and more:
             position += 1
             prefixes.append(argv[position])
@@ -73,11 +73,11 @@ def _parse_options(ctx: Session, argv: Sequence[bytes]) -> tuple[Caching, list[b
     return caching, prefixes
 
 
-def _parse_redirect(ctx: Session, caching: Caching, word: bytes) -> None:
+def _parse_redirect(client: Client, caching: Caching, word: bytes) -> None:
     if caching.redirect:
         raise CommandError(errors.SECOND_REDIRECTION)
     caching.redirect = integer(word)
-    if caching.redirect not in ctx.engine.sessions:
+    if caching.redirect not in client.engine.clients:
         raise CommandError(errors.NO_SUCH_REDIRECTION)
 
 
@@ -116,8 +116,8 @@ def _overlap(one: bytes, two: bytes) -> bool:
     summary="Has the keys of the next command remembered (YES, in OPTIN mode) or not (NO, in OPTOUT mode).",
     complexity="O(1)",
 )
-def client_caching(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
-    caching = ctx.caching
+def client_caching(client: Client, argv: Sequence[bytes]) -> SimpleString:
+    caching = client.caching
     if caching is None:
         raise CommandError(errors.CACHING_WITHOUT_TRACKING)
     choice = argv[2].lower()
@@ -142,8 +142,8 @@ def client_caching(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
     summary="Answers with the id of the client that is told instead of this one, 0, or -1 without tracking.",
     complexity="O(1)",
 )
-def client_getredir(ctx: Session, _argv: Sequence[bytes]) -> int:
-    return -1 if ctx.caching is None else ctx.caching.redirect
+def client_getredir(client: Client, _argv: Sequence[bytes]) -> int:
+    return -1 if client.caching is None else client.caching.redirect
 
 
 @command(
@@ -155,8 +155,8 @@ def client_getredir(ctx: Session, _argv: Sequence[bytes]) -> int:
     summary="Describes how this connection is told of changed keys.",
     complexity="O(P) in the prefixes of the connection.",
 )
-def client_trackinginfo(ctx: Session, _argv: Sequence[bytes]) -> dict[bytes, Any]:
-    caching = ctx.caching
+def client_trackinginfo(client: Client, _argv: Sequence[bytes]) -> dict[bytes, Any]:
+    caching = client.caching
     if caching is None:
         return {b"flags": OrderedSet([b"off"]), b"redirect": -1, b"prefixes": []}
     flags = {

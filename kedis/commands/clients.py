@@ -15,7 +15,7 @@ from kedis.errors import CommandError
 from kedis.resp.values import NO_REPLY, OK, Verbatim
 
 if TYPE_CHECKING:
-    from kedis.engine.client import Session
+    from kedis.engine.client import Client
 
 _ORDINARY = NOSCRIPT | LOADING | STALE
 _TYPES = {
@@ -36,8 +36,8 @@ container(
 )
 
 
-def _type_of(session: Session) -> str:
-    return "pubsub" if session.subscriptions else "normal"
+def _type_of(client: Client) -> str:
+    return "pubsub" if client.subscriptions else "normal"
 
 
 def _client_type(raw: bytes) -> str:
@@ -47,36 +47,36 @@ def _client_type(raw: bytes) -> str:
     return kind
 
 
-#: Bytes of main memory that a connection takes while nothing waits in its buffers: session, socket, parser, greenlet
+#: Bytes of main memory that a connection takes while nothing waits in its buffers: client, socket, parser, greenlet
 #: and its stack.  Measured: the process grows by 11.7 to 12.0 kB a client.
 _IDLE_BYTES = 11_800
 
 
-def describe(session: Session) -> bytes:
-    """The line that CLIENT LIST prints for ``session``, with Redis's fields."""
-    now = session.engine.monotonic()
-    transport = session.transport
+def describe(client: Client) -> bytes:
+    """The line that CLIENT LIST prints for ``client``, with Redis's fields."""
+    now = client.engine.monotonic()
+    transport = client.transport
     waiting = transport.output_bytes()
     pending = transport.input_bytes()
     buffers = transport.buffers()
-    reply_list = session.out.__sizeof__()
-    queue = session.queue
+    reply_list = client.out.__sizeof__()
+    queue = client.queue
     queued_bytes = sum(sum(map(len, argv)) for argv in queue) if queue else 0
-    caching = session.caching
-    command = session.last_command
+    caching = client.caching
+    command = client.last_command
     fields: tuple[tuple[str, Any], ...] = (
-        ("id", session.id),
-        ("addr", session.address),
-        ("laddr", session.local_address),
+        ("id", client.id),
+        ("addr", client.address),
+        ("laddr", client.local_address),
         ("fd", transport.fd),
-        ("name", session.name.decode()),
-        ("age", (now - session.created_ns) // 1_000_000_000),
-        ("idle", max(0, now - session.last_interaction_ns) // 1_000_000_000),
-        ("flags", _flags(session)),
-        ("db", session.database),
-        ("sub", len(session.subscribed["channel"])),
-        ("psub", len(session.subscribed["pattern"])),
-        ("ssub", len(session.subscribed["shard"])),
+        ("name", client.name.decode()),
+        ("age", (now - client.created_ns) // 1_000_000_000),
+        ("idle", max(0, now - client.last_interaction_ns) // 1_000_000_000),
+        ("flags", _flags(client)),
+        ("db", client.database),
+        ("sub", len(client.subscribed["channel"])),
+        ("psub", len(client.subscribed["pattern"])),
+        ("ssub", len(client.subscribed["shard"])),
         ("multi", -1 if queue is None else len(queue)),
         ("qbuf", pending),
         ("qbuf-free", buffers.room),
@@ -90,36 +90,36 @@ def describe(session: Session) -> bytes:
         ("tot-mem", _IDLE_BYTES + reply_list + waiting + pending + buffers.room + queued_bytes),
         ("events", buffers.events),
         ("cmd", command.name if command is not None else "NULL"),
-        ("user", session.user.decode()),
+        ("user", client.user.decode()),
         ("redir", -1 if caching is None else caching.redirect),
-        ("resp", session.resp),
+        ("resp", client.resp),
     )
-    if session.lib_name or session.lib_version:  # of Redis 7.2, for those who speak of it themselves
-        fields += (("lib-name", session.lib_name.decode()), ("lib-ver", session.lib_version.decode()))
+    if client.lib_name or client.lib_version:  # of Redis 7.2, for those who speak of it themselves
+        fields += (("lib-name", client.lib_name.decode()), ("lib-ver", client.lib_version.decode()))
     return " ".join(f"{name}={value}" for name, value in fields).encode() + b"\n"
 
 
-def _flags(session: Session) -> str:
-    caching = session.caching
+def _flags(client: Client) -> str:
+    caching = client.caching
     flags = {
-        "O": session in session.engine.monitors,
-        "P": session.subscriptions > 0,
-        "x": session.queue is not None,
-        "b": session.blocked is not None,
+        "O": client in client.engine.monitors,
+        "P": client.subscriptions > 0,
+        "x": client.queue is not None,
+        "b": client.blocked is not None,
         "t": caching is not None,
         "R": caching is not None and caching.broken,
         "B": caching is not None and caching.broadcast,
-        "d": session.watch_broken,
-        "c": session.close_after_reply,
-        "U": session.transport.kind == "unix",
-        "e": session.no_evict,
+        "d": client.watch_broken,
+        "c": client.close_after_reply,
+        "U": client.transport.kind == "unix",
+        "e": client.no_evict,
     }
     return "".join(letter for letter, holds in flags.items() if holds) or "N"
 
 
-def _now_running(ctx: Session, subcommand: bytes) -> None:
+def _now_running(client: Client, subcommand: bytes) -> None:
     """Let the client's own line name the command that asks for it."""
-    ctx.last_command = ctx.engine.commands[b"client"].subcommands[subcommand]
+    client.last_command = client.engine.commands[b"client"].subcommands[subcommand]
 
 
 @command(
@@ -131,8 +131,8 @@ def _now_running(ctx: Session, subcommand: bytes) -> None:
     summary="Answers with the id of this connection.",
     complexity="O(1)",
 )
-def client_id(ctx: Session, _argv: Sequence[bytes]) -> int:
-    return ctx.id
+def client_id(client: Client, _argv: Sequence[bytes]) -> int:
+    return client.id
 
 
 @command(
@@ -145,9 +145,9 @@ def client_id(ctx: Session, _argv: Sequence[bytes]) -> int:
     complexity="O(1)",
     tips=["nondeterministic_output"],
 )
-def client_info(ctx: Session, _argv: Sequence[bytes]) -> Verbatim:
-    _now_running(ctx, b"info")
-    return Verbatim(describe(ctx))
+def client_info(client: Client, _argv: Sequence[bytes]) -> Verbatim:
+    _now_running(client, b"info")
+    return Verbatim(describe(client))
 
 
 @command(
@@ -160,18 +160,18 @@ def client_info(ctx: Session, _argv: Sequence[bytes]) -> Verbatim:
     complexity="O(N), N being the connections",
     tips=["nondeterministic_output"],
 )
-def client_list(ctx: Session, argv: Sequence[bytes]) -> Verbatim:
-    _now_running(ctx, b"list")
-    sessions = list(ctx.engine.sessions.values())
+def client_list(client: Client, argv: Sequence[bytes]) -> Verbatim:
+    _now_running(client, b"list")
+    clients = list(client.engine.clients.values())
     if len(argv) == 4 and argv[2].lower() == b"type":
         kind = _client_type(argv[3])
-        sessions = [session for session in sessions if _type_of(session) == kind]
+        clients = [other for other in clients if _type_of(other) == kind]
     elif len(argv) >= 4 and argv[2].lower() == b"id":
         wanted = [integer(raw, errors.INVALID_CLIENT_ID) for raw in argv[3:]]
-        sessions = [ctx.engine.sessions[number] for number in wanted if number in ctx.engine.sessions]
+        clients = [client.engine.clients[number] for number in wanted if number in client.engine.clients]
     elif len(argv) != 2:
         raise CommandError(errors.SYNTAX)
-    return Verbatim(b"".join(map(describe, sessions)))
+    return Verbatim(b"".join(map(describe, clients)))
 
 
 @command(
@@ -183,8 +183,8 @@ def client_list(ctx: Session, argv: Sequence[bytes]) -> Verbatim:
     summary="Answers with the name of this connection.",
     complexity="O(1)",
 )
-def client_getname(ctx: Session, _argv: Sequence[bytes]) -> bytes | None:
-    return ctx.name or None
+def client_getname(client: Client, _argv: Sequence[bytes]) -> bytes | None:
+    return client.name or None
 
 
 @command(
@@ -196,9 +196,9 @@ def client_getname(ctx: Session, _argv: Sequence[bytes]) -> bytes | None:
     summary="Names this connection.",
     complexity="O(1)",
 )
-def client_setname(ctx: Session, argv: Sequence[bytes]) -> Any:
+def client_setname(client: Client, argv: Sequence[bytes]) -> Any:
     check_client_name(argv[2], errors.BAD_CLIENT_NAME)
-    ctx.name = argv[2]
+    client.name = argv[2]
     return OK
 
 
@@ -211,15 +211,15 @@ def client_setname(ctx: Session, argv: Sequence[bytes]) -> Any:
     summary="Tells the name (LIB-NAME) or version (LIB-VER) of the client's library.",
     complexity="O(1)",
 )
-def client_setinfo(ctx: Session, argv: Sequence[bytes]) -> Any:
+def client_setinfo(client: Client, argv: Sequence[bytes]) -> Any:
     option = argv[2].lower()
     if option not in (b"lib-name", b"lib-ver"):
         raise CommandError(errors.unrecognized_option(argv[2]))
     check_client_name(argv[3], errors.bad_library_info(option))
     if option == b"lib-name":
-        ctx.lib_name = argv[3]
+        client.lib_name = argv[3]
     else:
-        ctx.lib_version = argv[3]
+        client.lib_version = argv[3]
     return OK
 
 
@@ -232,16 +232,16 @@ def client_setinfo(ctx: Session, argv: Sequence[bytes]) -> Any:
     summary="Turns replies ON or OFF, or SKIPs the one to the next command.",
     complexity="O(1)",
 )
-def client_reply(ctx: Session, argv: Sequence[bytes]) -> Any:
+def client_reply(client: Client, argv: Sequence[bytes]) -> Any:
     mode = argv[2].lower()
     if mode == b"on":
-        ctx.set_reply_mode("on")
+        client.set_reply_mode("on")
         return OK
     if mode == b"off":
-        ctx.set_reply_mode("off")
+        client.set_reply_mode("off")
     elif mode == b"skip":
-        if ctx.reply_mode != "off":
-            ctx.set_reply_mode("skip")
+        if client.reply_mode != "off":
+            client.set_reply_mode("skip")
     else:
         raise CommandError(errors.SYNTAX)
     return NO_REPLY
@@ -256,34 +256,34 @@ def client_reply(ctx: Session, argv: Sequence[bytes]) -> Any:
     summary="Closes connections, by address or by the filters ID, TYPE, USER, ADDR, LADDR, SKIPME.",
     complexity="O(N), N being the connections",
 )
-def client_kill(ctx: Session, argv: Sequence[bytes]) -> Any:
-    sessions = list(ctx.engine.sessions.values())
+def client_kill(client: Client, argv: Sequence[bytes]) -> Any:
+    clients = list(client.engine.clients.values())
     if len(argv) == 3:
         address = argv[2].decode("utf-8", "replace")
-        for session in sessions:
-            if session.address == address:
-                _kill(ctx, session)
+        for other in clients:
+            if other.address == address:
+                _kill(client, other)
                 return OK
         raise CommandError(errors.NO_SUCH_CLIENT)
     matches, skip_me = _kill_filters(argv)
     killed = 0
-    for session in sessions:
-        if (session is not ctx or not skip_me) and all(match(session) for match in matches):
-            _kill(ctx, session)
+    for other in clients:
+        if (other is not client or not skip_me) and all(match(other) for match in matches):
+            _kill(client, other)
             killed += 1
     return killed
 
 
-def _kill(ctx: Session, session: Session) -> None:
-    """Close ``session``; the one that asks gets its answer first."""
-    if session is ctx:
-        session.close_after_reply = True
+def _kill(client: Client, other: Client) -> None:
+    """Close ``client``; the one that asks gets its answer first."""
+    if other is client:
+        other.close_after_reply = True
     else:
-        session.transport.close()
+        other.transport.close()
 
 
-def _kill_filters(argv: Sequence[bytes]) -> tuple[list[Callable[[Session], bool]], bool]:
-    matches: list[Callable[[Session], bool]] = []
+def _kill_filters(argv: Sequence[bytes]) -> tuple[list[Callable[[Client], bool]], bool]:
+    matches: list[Callable[[Client], bool]] = []
     skip_me = True
     for position in range(2, len(argv), 2):
         if position + 1 == len(argv):
@@ -307,23 +307,23 @@ def _kill_filters(argv: Sequence[bytes]) -> tuple[list[Callable[[Session], bool]
     return matches, skip_me
 
 
-def _id_filter(value: bytes) -> Callable[[Session], bool]:
+def _id_filter(value: bytes) -> Callable[[Client], bool]:
     try:
         wanted = parse_int(value)
     except NumberError:
         wanted = 0
     if wanted < 1:
         raise CommandError(errors.CLIENT_ID_NOT_POSITIVE)
-    return lambda session: session.id == wanted
+    return lambda client: client.id == wanted
 
 
-def _type_filter(kind: str) -> Callable[[Session], bool]:
-    return lambda session: _type_of(session) == kind
+def _type_filter(kind: str) -> Callable[[Client], bool]:
+    return lambda client: _type_of(client) == kind
 
 
-def _text_filter(attribute: str, value: bytes) -> Callable[[Session], bool]:
+def _text_filter(attribute: str, value: bytes) -> Callable[[Client], bool]:
     wanted = value.decode("utf-8", "replace")
-    return lambda session: bool(getattr(session, attribute) == wanted)
+    return lambda client: bool(getattr(client, attribute) == wanted)
 
 
 @command(
@@ -335,7 +335,7 @@ def _text_filter(attribute: str, value: bytes) -> Callable[[Session], bool]:
     summary="Holds the commands of all clients (ALL) or their writes (WRITE) back for some milliseconds.",
     complexity="O(1)",
 )
-def client_pause(ctx: Session, argv: Sequence[bytes]) -> Any:
+def client_pause(client: Client, argv: Sequence[bytes]) -> Any:
     if len(argv) > 4:
         raise CommandError(errors.wrong_subcommand(argv[1], "client"))
     mode = argv[3].lower() if len(argv) == 4 else b"all"
@@ -344,8 +344,8 @@ def client_pause(ctx: Session, argv: Sequence[bytes]) -> Any:
     milliseconds = integer(argv[2], errors.TIMEOUT_NOT_AN_INTEGER)
     if milliseconds < 0:
         raise CommandError(errors.TIMEOUT_NEGATIVE)
-    ctx.engine.admission.pause(
-        ctx.engine.monotonic() + milliseconds * 1_000_000, writes_only=mode == b"write"
+    client.engine.admission.pause(
+        client.engine.monotonic() + milliseconds * 1_000_000, writes_only=mode == b"write"
     )
     return OK
 
@@ -359,8 +359,8 @@ def client_pause(ctx: Session, argv: Sequence[bytes]) -> Any:
     summary="Ends a pause.",
     complexity="O(N), N being the clients that wait",
 )
-def client_unpause(ctx: Session, _argv: Sequence[bytes]) -> Any:
-    ctx.engine.admission.unpause()
+def client_unpause(client: Client, _argv: Sequence[bytes]) -> Any:
+    client.engine.admission.unpause()
     return OK
 
 
@@ -373,14 +373,14 @@ def client_unpause(ctx: Session, _argv: Sequence[bytes]) -> Any:
     summary="Wakes a client that a blocking command holds, as if by TIMEOUT or with an ERROR.",
     complexity="O(1)",
 )
-def client_unblock(ctx: Session, argv: Sequence[bytes]) -> int:
+def client_unblock(client: Client, argv: Sequence[bytes]) -> int:
     if len(argv) > 4:
         raise CommandError(errors.wrong_subcommand(argv[1], "client"))
     reason = argv[3].lower() if len(argv) == 4 else b"timeout"
     if reason not in (b"timeout", b"error"):
         raise CommandError(errors.BAD_UNBLOCK_REASON)
-    session = ctx.engine.sessions.get(integer(argv[2]))
-    return int(session is not None and ctx.engine.blocking.unblock(session, error=reason == b"error"))
+    other = client.engine.clients.get(integer(argv[2]))
+    return int(other is not None and client.engine.blocking.unblock(other, error=reason == b"error"))
 
 
 @command(
@@ -392,11 +392,11 @@ def client_unblock(ctx: Session, argv: Sequence[bytes]) -> int:
     summary="Exempts this connection (ON) from the eviction of clients, or no longer (OFF).",
     complexity="O(1)",
 )
-def client_no_evict(ctx: Session, argv: Sequence[bytes]) -> Any:
+def client_no_evict(client: Client, argv: Sequence[bytes]) -> Any:
     choice = argv[2].lower()
     if choice not in (b"on", b"off"):
         raise CommandError(errors.SYNTAX)
-    ctx.no_evict = choice == b"on"
+    client.no_evict = choice == b"on"
     return OK
 
 
@@ -409,12 +409,12 @@ def client_no_evict(ctx: Session, argv: Sequence[bytes]) -> Any:
     summary="Has this connection's commands not count as a use of their keys (ON), or count again (OFF).",
     complexity="O(1)",
 )
-def client_no_touch(ctx: Session, argv: Sequence[bytes]) -> Any:
+def client_no_touch(client: Client, argv: Sequence[bytes]) -> Any:
     choice = argv[2].lower()
     if choice not in (b"on", b"off"):
         raise CommandError(errors.SYNTAX)
-    ctx.no_touch = choice == b"on"
-    ctx.update_guard()
+    client.no_touch = choice == b"on"
+    client.update_guard()
     return OK
 
 
@@ -427,5 +427,5 @@ def client_no_touch(ctx: Session, argv: Sequence[bytes]) -> Any:
     summary="Lists the subcommands.",
     complexity="O(1)",
 )
-def client_help(ctx: Session, _argv: Sequence[bytes]) -> Any:
-    return help_lines(ctx, "CLIENT")
+def client_help(client: Client, _argv: Sequence[bytes]) -> Any:
+    return help_lines(client, "CLIENT")

@@ -14,7 +14,7 @@ from kedis.resp.values import OK
 from kedis.structures.glob import compile_glob
 
 if TYPE_CHECKING:
-    from kedis.engine.client import Session
+    from kedis.engine.client import Client
 
 _FLAGS = ADMIN | NOSCRIPT | LOADING | STALE
 
@@ -37,8 +37,8 @@ container(
     summary="Gives the settings whose names match any of the patterns.",
     complexity="O(N), N being the settings",
 )
-def config_get(ctx: Session, argv: Sequence[bytes]) -> dict[bytes, bytes]:
-    found = ctx.engine.config.get(map(_text, argv[2:]), compile_glob)
+def config_get(client: Client, argv: Sequence[bytes]) -> dict[bytes, bytes]:
+    found = client.engine.config.get(map(_text, argv[2:]), compile_glob)
     return {_bytes(name): _bytes(text) for name, text in found.items()}
 
 
@@ -52,11 +52,11 @@ def config_get(ctx: Session, argv: Sequence[bytes]) -> dict[bytes, bytes]:
     complexity="O(N), N being the settings named",
     tips=["request_policy:all_nodes", "response_policy:all_succeeded"],
 )
-def config_set(ctx: Session, argv: Sequence[bytes]) -> Any:
+def config_set(client: Client, argv: Sequence[bytes]) -> Any:
     if len(argv) % 2:
         raise CommandError(errors.SYNTAX)
     words = list(map(_text, argv[2:]))
-    ctx.engine.config.set_many(zip(words[::2], words[1::2], strict=True), local=ctx.is_local)
+    client.engine.config.set_many(zip(words[::2], words[1::2], strict=True), local=client.is_local)
     return OK
 
 
@@ -69,8 +69,8 @@ def config_set(ctx: Session, argv: Sequence[bytes]) -> Any:
     summary="Zeroes the figures that INFO shows and that only grow.",
     complexity="O(N), N being the commands",
 )
-def config_resetstat(ctx: Session, _argv: Sequence[bytes]) -> Any:
-    ctx.engine.observer.reset()
+def config_resetstat(client: Client, _argv: Sequence[bytes]) -> Any:
+    client.engine.observer.reset()
     return OK
 
 
@@ -83,10 +83,10 @@ def config_resetstat(ctx: Session, _argv: Sequence[bytes]) -> Any:
     summary="Writes the settings as they are now into the configuration file.",
     complexity="O(N), N being the lines of the file",
 )
-def config_rewrite(ctx: Session, _argv: Sequence[bytes]) -> Any:
-    if ctx.engine.config.file is None:
+def config_rewrite(client: Client, _argv: Sequence[bytes]) -> Any:
+    if client.engine.config.file is None:
         raise CommandError(NO_FILE)
-    ctx.engine.on_rewrite_config()
+    client.engine.on_rewrite_config()
     return OK
 
 
@@ -99,8 +99,8 @@ def config_rewrite(ctx: Session, _argv: Sequence[bytes]) -> Any:
     summary="Lists the subcommands.",
     complexity="O(1)",
 )
-def config_help(ctx: Session, _argv: Sequence[bytes]) -> Any:
-    return help_lines(ctx, "CONFIG")
+def config_help(client: Client, _argv: Sequence[bytes]) -> Any:
+    return help_lines(client, "CONFIG")
 
 
 def _text(word: bytes) -> str:

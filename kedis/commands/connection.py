@@ -16,7 +16,7 @@ from kedis.resp.values import OK, PONG, SimpleString
 from kedis.version import REDIS_VERSION
 
 if TYPE_CHECKING:
-    from kedis.engine.client import Session
+    from kedis.engine.client import Client
 
 
 @command(
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     complexity="O(1)",
     tips=["request_policy:all_shards", "response_policy:all_succeeded"],
 )
-def ping(ctx: Session, argv: Sequence[bytes]) -> Any:
+def ping(client: Client, argv: Sequence[bytes]) -> Any:
     if len(argv) > 2:
         raise CommandError(errors.wrong_arity("ping"))
-    if ctx.resp == 2 and ctx.subscriptions:
+    if client.resp == 2 and client.subscriptions:
         return [b"pong", argv[1] if len(argv) == 2 else b""]
     return PONG if len(argv) == 1 else argv[1]
 
@@ -46,7 +46,7 @@ def ping(ctx: Session, argv: Sequence[bytes]) -> Any:
     summary="Answers with the string given.",
     complexity="O(1)",
 )
-def echo(_ctx: Session, argv: Sequence[bytes]) -> bytes:
+def echo(_ctx: Client, argv: Sequence[bytes]) -> bytes:
     return argv[1]
 
 
@@ -59,23 +59,23 @@ def echo(_ctx: Session, argv: Sequence[bytes]) -> bytes:
     summary="Changes the database that this connection works on.",
     complexity="O(1)",
 )
-def select(ctx: Session, argv: Sequence[bytes]) -> Any:
-    ctx.select(database_number(argv[1], len(ctx.engine.keyspace.databases)))
+def select(client: Client, argv: Sequence[bytes]) -> Any:
+    client.select(database_number(argv[1], len(client.engine.keyspace.databases)))
     return OK
 
 
-def authenticate(ctx: Session, user: bytes, password: bytes) -> None:
-    """Log ``ctx`` in as ``user``.  Raises WRONGPASS.
+def authenticate(client: Client, user: bytes, password: bytes) -> None:
+    """Log ``client`` in as ``user``.  Raises WRONGPASS.
 
     Digests are compared, in constant time: neither where two passwords differ nor their lengths can be measured.
     """
-    expected = ctx.engine.config.requirepass.encode("utf-8", "surrogateescape")
+    expected = client.engine.config.requirepass.encode("utf-8", "surrogateescape")
     right = hmac.compare_digest(sha256(password).digest(), sha256(expected).digest()) or not expected
     if user != b"default" or not right:
         raise CommandError(errors.WRONG_PASSWORD)
-    ctx.user = user
-    ctx.authenticated = True
-    ctx.update_guard()
+    client.user = user
+    client.authenticated = True
+    client.update_guard()
 
 
 @command(
@@ -87,15 +87,15 @@ def authenticate(ctx: Session, user: bytes, password: bytes) -> None:
     summary="Authenticates the connection with a password, or a user and a password.",
     complexity="O(1)",
 )
-def auth(ctx: Session, argv: Sequence[bytes]) -> Any:
+def auth(client: Client, argv: Sequence[bytes]) -> Any:
     if len(argv) > 3:
         raise CommandError(errors.SYNTAX)
     if len(argv) == 2:
-        if not ctx.engine.config.requirepass:
+        if not client.engine.config.requirepass:
             raise CommandError(errors.AUTH_WITHOUT_PASSWORD)
-        authenticate(ctx, b"default", argv[1])
+        authenticate(client, b"default", argv[1])
     else:
-        authenticate(ctx, argv[1], argv[2])
+        authenticate(client, argv[1], argv[2])
     return OK
 
 
@@ -114,7 +114,7 @@ def check_client_name(name: bytes, error: str) -> None:
     summary="Chooses the protocol, authenticates and names the connection in one step.",
     complexity="O(1)",
 )
-def hello(ctx: Session, argv: Sequence[bytes]) -> Any:
+def hello(client: Client, argv: Sequence[bytes]) -> Any:
     protocol = 0
     if len(argv) > 1:
         try:
@@ -123,34 +123,34 @@ def hello(ctx: Session, argv: Sequence[bytes]) -> Any:
             raise CommandError(errors.PROTOCOL_NOT_A_NUMBER) from None
         if protocol not in (2, 3):
             raise CommandError(errors.UNSUPPORTED_PROTOCOL)
-    _apply_hello_options(ctx, argv)
-    if not ctx.authenticated:
+    _apply_hello_options(client, argv)
+    if not client.authenticated:
         raise CommandError(errors.HELLO_NEEDS_AUTH)
     if protocol:
-        ctx.speak(protocol)
-        ctx.update_guard()
+        client.speak(protocol)
+        client.update_guard()
     return {
         b"server": b"redis",
         b"version": REDIS_VERSION.encode(),
-        b"proto": ctx.resp,
-        b"id": ctx.id,
+        b"proto": client.resp,
+        b"id": client.id,
         b"mode": b"standalone",
         b"role": b"master",
         b"modules": [],
     }
 
 
-def _apply_hello_options(ctx: Session, argv: Sequence[bytes]) -> None:
+def _apply_hello_options(client: Client, argv: Sequence[bytes]) -> None:
     """One after the other, as in Redis: those before a wrong one have taken effect."""
     position = 2
     while position < len(argv):
         option = argv[position].upper()
         if option == b"AUTH" and position + 2 < len(argv):
-            authenticate(ctx, argv[position + 1], argv[position + 2])
+            authenticate(client, argv[position + 1], argv[position + 2])
             position += 3
         elif option == b"SETNAME" and position + 1 < len(argv):
             check_client_name(argv[position + 1], errors.BAD_CLIENT_NAME)
-            ctx.name = argv[position + 1]
+            client.name = argv[position + 1]
             position += 2
         else:
             raise CommandError(errors.hello_option(argv[position]))
@@ -165,10 +165,10 @@ def _apply_hello_options(ctx: Session, argv: Sequence[bytes]) -> None:
     summary="Puts the connection back into the state of a new one.",
     complexity="O(1)",
 )
-def reset(ctx: Session, _argv: Sequence[bytes]) -> Any:
-    ctx.engine.release(ctx)
-    ctx.name = b""
-    ctx.reset()
+def reset(client: Client, _argv: Sequence[bytes]) -> Any:
+    client.engine.release(client)
+    client.name = b""
+    client.reset()
     return SimpleString(b"RESET")
 
 
@@ -181,6 +181,6 @@ def reset(ctx: Session, _argv: Sequence[bytes]) -> Any:
     summary="Answers OK and closes the connection.",
     complexity="O(1)",
 )
-def quit_(ctx: Session, _argv: Sequence[bytes]) -> Any:
-    ctx.close_after_reply = True
+def quit_(client: Client, _argv: Sequence[bytes]) -> Any:
+    client.close_after_reply = True
     return OK

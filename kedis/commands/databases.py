@@ -12,7 +12,7 @@ from kedis.errors import CommandError
 from kedis.resp.values import OK, SimpleString
 
 if TYPE_CHECKING:
-    from kedis.engine.client import Session
+    from kedis.engine.client import Client
 
 _INT32 = -(2**31), 2**31 - 1
 
@@ -28,8 +28,8 @@ _INT32 = -(2**31), 2**31 - 1
     tips=["request_policy:all_shards", "response_policy:agg_sum"],
     complexity="O(1)",
 )
-def dbsize(ctx: Session, argv: Sequence[bytes]) -> int:
-    return len(ctx.db)
+def dbsize(client: Client, argv: Sequence[bytes]) -> int:
+    return len(client.db)
 
 
 @command(
@@ -42,8 +42,8 @@ def dbsize(ctx: Session, argv: Sequence[bytes]) -> int:
     categories="keyspace dangerous",
     complexity="O(N) in the number of watched keys of the two.",
 )
-def swapdb(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
-    keyspace = ctx.engine.keyspace
+def swapdb(client: Client, argv: Sequence[bytes]) -> SimpleString:
+    keyspace = client.engine.keyspace
     first = integer_between(argv[1], *_INT32, errors.INVALID_FIRST_DB)
     second = integer_between(argv[2], *_INT32, errors.INVALID_SECOND_DB)
     count = len(keyspace.databases)
@@ -67,11 +67,11 @@ def swapdb(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
     tips=["request_policy:all_shards", "response_policy:all_succeeded"],
     complexity="O(N) in the number of keys; ASYNC: O(1), the memory is freed a little at a time.",
 )
-def flushdb(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
-    later = _parse_later(ctx, argv)
-    ctx.db.clear(later)
-    ctx.engine.tracking.flushed()
-    ctx.engine.keyspace.dirty += 1  # journalled even when there was nothing to remove
+def flushdb(client: Client, argv: Sequence[bytes]) -> SimpleString:
+    later = _parse_later(client, argv)
+    client.db.clear(later)
+    client.engine.tracking.flushed()
+    client.engine.keyspace.dirty += 1  # journalled even when there was nothing to remove
     return OK
 
 
@@ -86,22 +86,22 @@ def flushdb(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
     tips=["request_policy:all_shards", "response_policy:all_succeeded"],
     complexity="O(N) in the number of keys; ASYNC: O(1), the memory is freed a little at a time.",
 )
-def flushall(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
-    later = _parse_later(ctx, argv)
-    keyspace = ctx.engine.keyspace
+def flushall(client: Client, argv: Sequence[bytes]) -> SimpleString:
+    later = _parse_later(client, argv)
+    keyspace = client.engine.keyspace
     for database in keyspace.databases:
         database.clear(later)
-    ctx.engine.tracking.flushed()
+    client.engine.tracking.flushed()
     keyspace.dirty += 1
-    if ctx.engine.snapshots is not None and not ctx.engine.loading:
-        ctx.engine.snapshots.flushed()
+    if client.engine.snapshots is not None and not client.engine.loading:
+        client.engine.snapshots.flushed()
     return OK
 
 
-def _parse_later(ctx: Session, argv: Sequence[bytes]) -> bool:
+def _parse_later(client: Client, argv: Sequence[bytes]) -> bool:
     """Whether ASYNC is asked for, by the command or else by ``lazyfree-lazy-user-flush``."""
     if len(argv) == 1:
-        return bool(ctx.engine.config.lazyfree_lazy_user_flush)
+        return bool(client.engine.config.lazyfree_lazy_user_flush)
     option = argv[1].upper()
     if len(argv) > 2 or option not in (b"ASYNC", b"SYNC"):
         raise CommandError(errors.SYNTAX)
@@ -118,6 +118,6 @@ def _parse_later(ctx: Session, argv: Sequence[bytes]) -> bool:
     tips=["nondeterministic_output"],
     complexity="O(1)",
 )
-def time(ctx: Session, argv: Sequence[bytes]) -> list[bytes]:
-    seconds, microseconds = divmod(ctx.engine.clock() // 1000, 1_000_000)
+def time(client: Client, argv: Sequence[bytes]) -> list[bytes]:
+    seconds, microseconds = divmod(client.engine.clock() // 1000, 1_000_000)
     return [b"%d" % seconds, b"%d" % microseconds]

@@ -20,7 +20,7 @@ from kedis.store.digest import keyspace_digest, value_digest
 from kedis.store.encoding import encoding, reference_count, serialized_length
 
 if TYPE_CHECKING:
-    from kedis.engine.client import Session
+    from kedis.engine.client import Client
 
 #: The longest DEBUG SLEEP, in seconds.
 _LONGEST_SLEEP = 86_400.0
@@ -45,9 +45,9 @@ _HELP = (
 )
 
 
-def _permission(ctx: Session) -> None:
-    setting = ctx.engine.config.enable_debug_command
-    if not (ctx.is_local if setting == "local" else setting == "yes"):
+def _permission(client: Client) -> None:
+    setting = client.engine.config.enable_debug_command
+    if not (client.is_local if setting == "local" else setting == "yes"):
         raise CommandError(errors.DEBUG_NOT_ALLOWED)
 
 
@@ -61,32 +61,32 @@ def _permission(ctx: Session) -> None:
     complexity="Depends on the subcommand.",
     permission=_permission,
 )
-def debug(ctx: Session, argv: Sequence[bytes]) -> Any:
-    _permission(ctx)
+def debug(client: Client, argv: Sequence[bytes]) -> Any:
+    _permission(client)
     least, most, handler = _SUBCOMMANDS.get(argv[1].lower(), _UNKNOWN)
     if not least <= len(argv) <= most:
         raise CommandError(errors.wrong_subcommand(argv[1], "debug"))
-    return handler(ctx, argv)
+    return handler(client, argv)
 
 
-def _digest(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
-    return SimpleString(keyspace_digest(ctx.engine.keyspace).hex().encode())
+def _digest(client: Client, argv: Sequence[bytes]) -> SimpleString:
+    return SimpleString(keyspace_digest(client.engine.keyspace).hex().encode())
 
 
-def _digest_value(ctx: Session, argv: Sequence[bytes]) -> list[SimpleString]:
-    return [SimpleString(value_digest(ctx.db, key).hex().encode()) for key in argv[2:]]
+def _digest_value(client: Client, argv: Sequence[bytes]) -> list[SimpleString]:
+    return [SimpleString(value_digest(client.db, key).hex().encode()) for key in argv[2:]]
 
 
-def _object(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
+def _object(client: Client, argv: Sequence[bytes]) -> SimpleString:
     key = argv[2]
-    value = ctx.db.peek(key)
+    value = client.db.peek(key)
     if value is None:
         raise CommandError(errors.NO_SUCH_KEY)
     name = encoding(value)
     length = serialized_length(value)
     line = (
         f"Value at:{id(value):#x} refcount:{reference_count(value)} encoding:{name.decode()} "
-        f"serializedlength:{length} lru:{(ctx.engine.clock() // 1_000_000_000) & 0xFFFFFF} lru_seconds_idle:0"
+        f"serializedlength:{length} lru:{(client.engine.clock() // 1_000_000_000) & 0xFFFFFF} lru_seconds_idle:0"
     )
     if name == b"quicklist":
         line += (
@@ -96,19 +96,19 @@ def _object(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
     return SimpleString(line.encode())
 
 
-def _reload(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
-    if ctx.engine.snapshots is None:
+def _reload(client: Client, argv: Sequence[bytes]) -> SimpleString:
+    if client.engine.snapshots is None:
         raise CommandError(errors.NO_PERSISTENCE)
-    ctx.engine.snapshots.reload()
+    client.engine.snapshots.reload()
     return OK
 
 
-def _set_active_expire(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
-    ctx.engine.keyspace.active_expiry = _leading_number(argv[2]) != 0
+def _set_active_expire(client: Client, argv: Sequence[bytes]) -> SimpleString:
+    client.engine.keyspace.active_expiry = _leading_number(argv[2]) != 0
     return OK
 
 
-def _sleep(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
+def _sleep(client: Client, argv: Sequence[bytes]) -> SimpleString:
     real_sleep(max(0.0, min(_leading_number(argv[2]), _LONGEST_SLEEP)))
     return OK
 
@@ -119,13 +119,13 @@ def _leading_number(text: bytes) -> float:
     return float(match[1]) if match else 0.0
 
 
-def _help(ctx: Session, argv: Sequence[bytes]) -> list[SimpleString]:
+def _help(client: Client, argv: Sequence[bytes]) -> list[SimpleString]:
     return [SimpleString(line.encode()) for line in _HELP]
 
 
 _ANY_NUMBER = 2**31
 #: Name -> fewest and most arguments (DEBUG and the name included), and the function.
-_SUBCOMMANDS: dict[bytes, tuple[int, int, Callable[[Session, Sequence[bytes]], Any]]] = {
+_SUBCOMMANDS: dict[bytes, tuple[int, int, Callable[[Client, Sequence[bytes]], Any]]] = {
     b"digest": (2, 2, _digest),
     b"digest-value": (2, _ANY_NUMBER, _digest_value),
     b"help": (2, 2, _help),

@@ -14,7 +14,7 @@ from kedis.errors import CommandError
 from kedis.resp.values import NO_REPLY, OK, NoReply, SimpleString, Verbatim
 
 if TYPE_CHECKING:
-    from kedis.engine.client import Session
+    from kedis.engine.client import Client
 
 _SLOWLOG_FLAGS = ADMIN | LOADING | STALE
 _LATENCY_FLAGS = ADMIN | NOSCRIPT | LOADING | STALE
@@ -41,7 +41,7 @@ container(
     complexity="O(N), N being the entries given",
     tips=["request_policy:all_nodes", "nondeterministic_output"],
 )
-def slowlog_get(ctx: Session, argv: Sequence[bytes]) -> list[Any]:
+def slowlog_get(client: Client, argv: Sequence[bytes]) -> list[Any]:
     if len(argv) > 3:
         raise CommandError(errors.wrong_subcommand(argv[1], "slowlog"))
     count = integer(argv[2], errors.SLOWLOG_COUNT) if len(argv) == 3 else _USUAL_COUNT
@@ -49,7 +49,7 @@ def slowlog_get(ctx: Session, argv: Sequence[bytes]) -> list[Any]:
         raise CommandError(errors.SLOWLOG_COUNT)
     return [
         [call.id, call.at_seconds, call.microseconds, call.words, call.address.encode(), call.client_name]
-        for call in ctx.engine.observer.slowlog.newest(count)
+        for call in client.engine.observer.slowlog.newest(count)
     ]
 
 
@@ -63,8 +63,8 @@ def slowlog_get(ctx: Session, argv: Sequence[bytes]) -> list[Any]:
     complexity="O(1)",
     tips=["request_policy:all_nodes", "response_policy:agg_sum", "nondeterministic_output"],
 )
-def slowlog_len(ctx: Session, _argv: Sequence[bytes]) -> int:
-    return len(ctx.engine.observer.slowlog)
+def slowlog_len(client: Client, _argv: Sequence[bytes]) -> int:
+    return len(client.engine.observer.slowlog)
 
 
 @command(
@@ -77,8 +77,8 @@ def slowlog_len(ctx: Session, _argv: Sequence[bytes]) -> int:
     complexity="O(N), N being the entries",
     tips=["request_policy:all_nodes", "response_policy:all_succeeded"],
 )
-def slowlog_reset(ctx: Session, _argv: Sequence[bytes]) -> Any:
-    ctx.engine.observer.slowlog.reset()
+def slowlog_reset(client: Client, _argv: Sequence[bytes]) -> Any:
+    client.engine.observer.slowlog.reset()
     return OK
 
 
@@ -91,8 +91,8 @@ def slowlog_reset(ctx: Session, _argv: Sequence[bytes]) -> Any:
     summary="Lists the subcommands.",
     complexity="O(1)",
 )
-def slowlog_help(ctx: Session, _argv: Sequence[bytes]) -> Any:
-    return help_lines(ctx, "SLOWLOG")
+def slowlog_help(client: Client, _argv: Sequence[bytes]) -> Any:
+    return help_lines(client, "SLOWLOG")
 
 
 container(
@@ -115,8 +115,8 @@ container(
     complexity="O(N), N being the classes",
     tips=_LATENCY_TIPS,
 )
-def latency_latest(ctx: Session, _argv: Sequence[bytes]) -> list[Any]:
-    return ctx.engine.observer.latency.latest()  # type: ignore[no-any-return]
+def latency_latest(client: Client, _argv: Sequence[bytes]) -> list[Any]:
+    return client.engine.observer.latency.latest()  # type: ignore[no-any-return]
 
 
 @command(
@@ -129,8 +129,8 @@ def latency_latest(ctx: Session, _argv: Sequence[bytes]) -> list[Any]:
     complexity="O(N), N being the events",
     tips=_LATENCY_TIPS,
 )
-def latency_history(ctx: Session, argv: Sequence[bytes]) -> list[Any]:
-    return ctx.engine.observer.latency.history(argv[2])  # type: ignore[no-any-return]
+def latency_history(client: Client, argv: Sequence[bytes]) -> list[Any]:
+    return client.engine.observer.latency.history(argv[2])  # type: ignore[no-any-return]
 
 
 @command(
@@ -143,8 +143,8 @@ def latency_history(ctx: Session, argv: Sequence[bytes]) -> list[Any]:
     complexity="O(N), N being the events",
     tips=_LATENCY_TIPS,
 )
-def latency_graph(ctx: Session, argv: Sequence[bytes]) -> Verbatim:
-    graph = ctx.engine.observer.latency.graph(argv[2], ctx.engine.clock() // 1_000_000_000)
+def latency_graph(client: Client, argv: Sequence[bytes]) -> Verbatim:
+    graph = client.engine.observer.latency.graph(argv[2], client.engine.clock() // 1_000_000_000)
     if graph is None:
         raise CommandError(errors.no_latency_samples(argv[2]))
     return Verbatim(graph.encode())
@@ -160,8 +160,8 @@ def latency_graph(ctx: Session, argv: Sequence[bytes]) -> Verbatim:
     complexity="O(N), N being the classes",
     tips=["request_policy:all_nodes", "response_policy:all_succeeded"],
 )
-def latency_reset(ctx: Session, argv: Sequence[bytes]) -> int:
-    return ctx.engine.observer.latency.reset(argv[2:])  # type: ignore[no-any-return]
+def latency_reset(client: Client, argv: Sequence[bytes]) -> int:
+    return client.engine.observer.latency.reset(argv[2:])  # type: ignore[no-any-return]
 
 
 @command(
@@ -174,8 +174,8 @@ def latency_reset(ctx: Session, argv: Sequence[bytes]) -> int:
     complexity="O(N), N being the events",
     tips=_LATENCY_TIPS,
 )
-def latency_doctor(ctx: Session, _argv: Sequence[bytes]) -> Verbatim:
-    return Verbatim(ctx.engine.observer.latency.report().encode())
+def latency_doctor(client: Client, _argv: Sequence[bytes]) -> Verbatim:
+    return Verbatim(client.engine.observer.latency.report().encode())
 
 
 @command(
@@ -188,23 +188,23 @@ def latency_doctor(ctx: Session, _argv: Sequence[bytes]) -> Verbatim:
     complexity="O(N), N being the commands",
     tips=_LATENCY_TIPS,
 )
-def latency_histogram(ctx: Session, argv: Sequence[bytes]) -> dict[bytes, Any]:
-    observer = ctx.engine.observer
+def latency_histogram(client: Client, argv: Sequence[bytes]) -> dict[bytes, Any]:
+    observer = client.engine.observer
     return {
         row.name.encode(): {
             b"calls": row.counters.calls,
             b"histogram_usec": observer.distribution(row),
         }
-        for row in _rows(ctx, argv[2:])
+        for row in _rows(client, argv[2:])
         if row.counters.histogram
     }
 
 
-def _rows(ctx: Session, names: Sequence[bytes]) -> list[Command]:
+def _rows(client: Client, names: Sequence[bytes]) -> list[Command]:
     """The commands named, each followed by its subcommands; all when none is named."""
     if not names:
-        return ctx.engine.every_command()
-    tops = [row for row in (find(ctx, name) for name in names) if row is not None]
+        return client.engine.every_command()
+    tops = [row for row in (find(client, name) for name in names) if row is not None]
     return [row for top in tops for row in (top, *top.subcommands.values())]
 
 
@@ -217,8 +217,8 @@ def _rows(ctx: Session, names: Sequence[bytes]) -> list[Command]:
     summary="Lists the subcommands.",
     complexity="O(1)",
 )
-def latency_help(ctx: Session, _argv: Sequence[bytes]) -> Any:
-    return help_lines(ctx, "LATENCY")
+def latency_help(client: Client, _argv: Sequence[bytes]) -> Any:
+    return help_lines(client, "LATENCY")
 
 
 @command(
@@ -230,12 +230,12 @@ def latency_help(ctx: Session, _argv: Sequence[bytes]) -> Any:
     summary="Shows every command that the server runs, from now on.",
     complexity="O(1); every command costs more while somebody looks on.",
 )
-def monitor(ctx: Session, _argv: Sequence[bytes]) -> SimpleString | NoReply:
-    engine = ctx.engine
+def monitor(client: Client, _argv: Sequence[bytes]) -> SimpleString | NoReply:
+    engine = client.engine
     if engine.unit is not None:
         raise CommandError(errors.MONITOR_IN_TRANSACTION)
-    if ctx in engine.monitors:
+    if client in engine.monitors:
         return NO_REPLY
-    engine.monitors[ctx] = None
+    engine.monitors[client] = None
     engine.update_guard()
     return OK

@@ -19,7 +19,7 @@ from kedis.resp.values import OK
 from kedis.store.access import LfuUses, LruUses
 
 if TYPE_CHECKING:
-    from kedis.engine.client import Session
+    from kedis.engine.client import Client
 
 _COUNT_MAX = 255
 
@@ -65,9 +65,9 @@ class _Options:
     complexity="O(N), N being the bytes of the value",
     tips=["nondeterministic_output"],
 )
-def dump_(ctx: Session, argv: Sequence[bytes]) -> bytes | None:
-    value = ctx.db.find(argv[1])
-    return None if value is None else dump(value, ctx.engine.config)
+def dump_(client: Client, argv: Sequence[bytes]) -> bytes | None:
+    value = client.db.find(argv[1])
+    return None if value is None else dump(value, client.engine.config)
 
 
 @command(
@@ -81,9 +81,9 @@ def dump_(ctx: Session, argv: Sequence[bytes]) -> bytes | None:
     categories="dangerous",
     complexity="O(N), N being the bytes; O(N log N) for a sorted set",
 )
-def restore_(ctx: Session, argv: Sequence[bytes]) -> Any:
+def restore_(client: Client, argv: Sequence[bytes]) -> Any:
     options = _Options(argv[4:])
-    db, key = ctx.db, argv[1]
+    db, key = client.db, argv[1]
     if not options.replace and db.exists(key):
         raise CommandError(errors.BUSY_KEY)
     ttl = integer(argv[2])
@@ -99,7 +99,7 @@ def restore_(ctx: Session, argv: Sequence[bytes]) -> Any:
     at_ms = ttl if options.absolute or not ttl else min(ttl + now_ms, INT64_MAX)
     if 0 < at_ms <= now_ms and not db.keyspace.loading:
         if options.replace and db.delete(key):
-            ctx.propagate(b"DEL", key)
+            client.propagate(b"DEL", key)
         return OK
     db.place(key, value)
     if at_ms:
@@ -110,7 +110,7 @@ def restore_(ctx: Session, argv: Sequence[bytes]) -> Any:
         db.uses.set_frequency(db, key, options.frequency)
     db.touched(key, "restore")
     if at_ms and not options.absolute:
-        ctx.propagate(*argv[:2], b"%d" % at_ms, *argv[3:], b"ABSTTL")
+        client.propagate(*argv[:2], b"%d" % at_ms, *argv[3:], b"ABSTTL")
     return OK
 
 
@@ -125,5 +125,5 @@ def restore_(ctx: Session, argv: Sequence[bytes]) -> Any:
     categories="keyspace dangerous",
     complexity="As RESTORE.",
 )
-def restore_asking(ctx: Session, argv: Sequence[bytes]) -> Any:
-    return restore_(ctx, [b"RESTORE", *argv[1:]])
+def restore_asking(client: Client, argv: Sequence[bytes]) -> Any:
+    return restore_(client, [b"RESTORE", *argv[1:]])

@@ -17,7 +17,7 @@ from kedis.structures import geohash
 from kedis.structures.sorted_set import SortedSet
 
 if TYPE_CHECKING:
-    from kedis.engine.client import Session
+    from kedis.engine.client import Client
 
 #: Metres in each unit.
 _UNITS = {b"M": 1.0, b"KM": 1000.0, b"FT": 0.3048, b"MI": 1609.34}
@@ -36,7 +36,7 @@ Coordinate = bytes | Raw
     keys=[span("RW update", 1)],
     complexity="O(log N) for each member.",
 )
-def geoadd(ctx: Session, argv: Sequence[bytes]) -> int:
+def geoadd(client: Client, argv: Sequence[bytes]) -> int:
     first = 2
     words = set()
     while first < len(argv) and (word := argv[first].upper()) in _ADD_WORDS:
@@ -44,7 +44,7 @@ def geoadd(ctx: Session, argv: Sequence[bytes]) -> int:
         first += 1
     if first == len(argv) or (len(argv) - first) % 3 or words >= {b"NX", b"XX"}:
         raise CommandError(errors.SYNTAX)
-    key, db = argv[1], ctx.db
+    key, db = argv[1], client.db
     entries = []
     for at in range(first, len(argv), 3):
         longitude, latitude = position(argv, at)
@@ -59,7 +59,7 @@ def geoadd(ctx: Session, argv: Sequence[bytes]) -> int:
         return 0
     db.modified(key, members, "zadd", added + moved)
     scored = [part for member, score in entries for part in (b"%d" % score, member)]
-    ctx.propagate(b"zadd", *argv[1:first], *scored)
+    client.propagate(b"zadd", *argv[1:first], *scored)
     return added + moved if b"CH" in words else added
 
 
@@ -87,11 +87,11 @@ def _add(members: SortedSet, entries: Sequence[tuple[bytes, int]], words: set[by
     keys=[span("RO access", 1)],
     complexity="O(1)",
 )
-def geodist(ctx: Session, argv: Sequence[bytes]) -> bytes | None:
+def geodist(client: Client, argv: Sequence[bytes]) -> bytes | None:
     if len(argv) > 5:
         raise CommandError(errors.SYNTAX)
     metres = unit(argv[4]) if len(argv) == 5 else 1.0
-    members = ctx.db.read(argv[1], SortedSet)
+    members = client.db.read(argv[1], SortedSet)
     if members is None:
         return None
     one, other = members.score(argv[2]), members.score(argv[3])
@@ -110,8 +110,8 @@ def geodist(ctx: Session, argv: Sequence[bytes]) -> bytes | None:
     keys=[span("RO access", 1)],
     complexity="O(1) for each member.",
 )
-def geohash_(ctx: Session, argv: Sequence[bytes]) -> list[bytes | None]:
-    return [None if score is None else geohash.text(score) for score in _scores(ctx, argv)]
+def geohash_(client: Client, argv: Sequence[bytes]) -> list[bytes | None]:
+    return [None if score is None else geohash.text(score) for score in _scores(client, argv)]
 
 
 @command(
@@ -124,15 +124,15 @@ def geohash_(ctx: Session, argv: Sequence[bytes]) -> list[bytes | None]:
     keys=[span("RO access", 1)],
     complexity="O(1) for each member.",
 )
-def geopos(ctx: Session, argv: Sequence[bytes]) -> list[list[Coordinate] | NullArray]:
+def geopos(client: Client, argv: Sequence[bytes]) -> list[list[Coordinate] | NullArray]:
     return [
-        NULL_ARRAY if score is None else coordinates(ctx, geohash.decode(score))
-        for score in _scores(ctx, argv)
+        NULL_ARRAY if score is None else coordinates(client, geohash.decode(score))
+        for score in _scores(client, argv)
     ]
 
 
-def _scores(ctx: Session, argv: Sequence[bytes]) -> list[float | None]:
-    members = ctx.db.read(argv[1], SortedSet)
+def _scores(client: Client, argv: Sequence[bytes]) -> list[float | None]:
+    members = client.db.read(argv[1], SortedSet)
     return [None if members is None else members.score(member) for member in argv[2:]]
 
 
@@ -157,9 +157,9 @@ def format_distance(length: float) -> bytes:
     return b"%.4f" % length
 
 
-def coordinates(ctx: Session, place: tuple[float, float]) -> list[Coordinate]:
+def coordinates(client: Client, place: tuple[float, float]) -> list[Coordinate]:
     """Longitude and latitude as they are answered: 17 decimals, zeros trimmed; numbers in RESP3."""
     texts = [(b"%.17f" % value).rstrip(b"0").rstrip(b".") for value in place]
-    if ctx.resp == 2:
+    if client.resp == 2:
         return [*texts]
     return [Raw(b",%b\r\n" % text) for text in texts]

@@ -28,7 +28,7 @@ from kedis.structures.geo_area import Box, Circle, Shape
 from kedis.structures.sorted_set import SortedSet
 
 if TYPE_CHECKING:
-    from kedis.engine.client import Session
+    from kedis.engine.client import Client
 
 #: A member inside the shape: metres from the centre, member, score.
 _Found = tuple[float, bytes, float]
@@ -89,8 +89,8 @@ _RADIUS_BY_MEMBER_RO = _Form(options_at=5, is_search=False)
     keys=[span("RO access", 1)],
     complexity="O(log N + M) for M members in the cells around the shape.",
 )
-def geosearch(ctx: Session, argv: Sequence[bytes]) -> list[Any] | int:
-    return _search(ctx, argv, _SEARCH)
+def geosearch(client: Client, argv: Sequence[bytes]) -> list[Any] | int:
+    return _search(client, argv, _SEARCH)
 
 
 @command(
@@ -103,8 +103,8 @@ def geosearch(ctx: Session, argv: Sequence[bytes]) -> list[Any] | int:
     keys=[span("OW update", 1), span("RO access", 2)],
     complexity="O(log N + M log M) for M members in the cells around the shape.",
 )
-def geosearchstore(ctx: Session, argv: Sequence[bytes]) -> list[Any] | int:
-    return _search(ctx, argv, _SEARCH_STORE)
+def geosearchstore(client: Client, argv: Sequence[bytes]) -> list[Any] | int:
+    return _search(client, argv, _SEARCH_STORE)
 
 
 @command(
@@ -121,8 +121,8 @@ def geosearchstore(ctx: Session, argv: Sequence[bytes]) -> list[Any] | int:
     ],
     complexity="O(log N + M) for M members in the cells around the circle.",
 )
-def georadius(ctx: Session, argv: Sequence[bytes]) -> list[Any] | int:
-    return _search(ctx, argv, _RADIUS)
+def georadius(client: Client, argv: Sequence[bytes]) -> list[Any] | int:
+    return _search(client, argv, _RADIUS)
 
 
 @command(
@@ -135,8 +135,8 @@ def georadius(ctx: Session, argv: Sequence[bytes]) -> list[Any] | int:
     keys=[span("RO access", 1)],
     complexity="O(log N + M) for M members in the cells around the circle.",
 )
-def georadius_ro(ctx: Session, argv: Sequence[bytes]) -> list[Any] | int:
-    return _search(ctx, argv, _RADIUS_RO)
+def georadius_ro(client: Client, argv: Sequence[bytes]) -> list[Any] | int:
+    return _search(client, argv, _RADIUS_RO)
 
 
 @command(
@@ -153,8 +153,8 @@ def georadius_ro(ctx: Session, argv: Sequence[bytes]) -> list[Any] | int:
     ],
     complexity="O(log N + M) for M members in the cells around the circle.",
 )
-def georadiusbymember(ctx: Session, argv: Sequence[bytes]) -> list[Any] | int:
-    return _search(ctx, argv, _RADIUS_BY_MEMBER)
+def georadiusbymember(client: Client, argv: Sequence[bytes]) -> list[Any] | int:
+    return _search(client, argv, _RADIUS_BY_MEMBER)
 
 
 @command(
@@ -167,17 +167,17 @@ def georadiusbymember(ctx: Session, argv: Sequence[bytes]) -> list[Any] | int:
     keys=[span("RO access", 1)],
     complexity="O(log N + M) for M members in the cells around the circle.",
 )
-def georadiusbymember_ro(ctx: Session, argv: Sequence[bytes]) -> list[Any] | int:
-    return _search(ctx, argv, _RADIUS_BY_MEMBER_RO)
+def georadiusbymember_ro(client: Client, argv: Sequence[bytes]) -> list[Any] | int:
+    return _search(client, argv, _RADIUS_BY_MEMBER_RO)
 
 
-def _search(ctx: Session, argv: Sequence[bytes], form: _Form) -> list[Any] | int:
-    members = ctx.db.read(argv[form.source_at], SortedSet)
+def _search(client: Client, argv: Sequence[bytes], form: _Form) -> list[Any] | int:
+    members = client.db.read(argv[form.source_at], SortedSet)
     query = _parse(argv, form, members)
     found = [] if members is None else _find(members, query)
     if query.target is not None:
-        return _store(ctx, query, form, found)
-    return _reply(ctx, query, found)
+        return _store(client, query, form, found)
+    return _reply(client, query, found)
 
 
 # -- arguments --------------------------------------------------------------------------------------------
@@ -309,20 +309,20 @@ def _in_cells(members: SortedSet, shape: Shape) -> Iterator[tuple[bytes, float]]
             yield from members.slice(page, min(page + _PAGE, stop))
 
 
-def _store(ctx: Session, query: _Query, form: _Form, found: Sequence[_Found]) -> int:
+def _store(client: Client, query: _Query, form: _Form, found: Sequence[_Found]) -> int:
     assert query.target is not None
     if not found:
-        ctx.db.discard(query.target)
+        client.db.discard(query.target)
         return 0
     if query.by_distance:
         scores = {member: metres / query.metres for metres, member, _ in found}
     else:
         scores = {member: score for _, member, score in found}
-    ctx.db.set_value(query.target, SortedSet.from_scores(scores), form.event)
+    client.db.set_value(query.target, SortedSet.from_scores(scores), form.event)
     return len(found)
 
 
-def _reply(ctx: Session, query: _Query, found: Sequence[_Found]) -> list[Any]:
+def _reply(client: Client, query: _Query, found: Sequence[_Found]) -> list[Any]:
     words = query.words
     if not words & _DECORATIONS:
         return [member for _, member, _ in found]
@@ -334,6 +334,6 @@ def _reply(ctx: Session, query: _Query, found: Sequence[_Found]) -> list[Any]:
         if b"WITHHASH" in words:
             reply.append(int(score))
         if b"WITHCOORD" in words:
-            reply.append(coordinates(ctx, geohash.decode(score)))
+            reply.append(coordinates(client, geohash.decode(score)))
         replies.append(reply)
     return replies

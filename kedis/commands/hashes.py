@@ -25,7 +25,7 @@ from kedis.resp.values import OK, Pairs, SimpleString
 from kedis.structures.containers import Hash
 
 if TYPE_CHECKING:
-    from kedis.engine.client import Session
+    from kedis.engine.client import Client
 
 # -- setting ----------------------------------------------------------------------------------------------
 
@@ -40,11 +40,11 @@ if TYPE_CHECKING:
     keys=[span("RW update", 1)],
     complexity="O(1) for each field.",
 )
-def hset(ctx: Session, argv: Sequence[bytes]) -> int:
+def hset(client: Client, argv: Sequence[bytes]) -> int:
     count = len(argv)
     if count & 1:
         raise CommandError(errors.wrong_arity("hset"))
-    db = ctx.db
+    db = client.db
     key = argv[1]
     fields = db.edit_or_create(key, Hash)
     if count == 4:
@@ -66,10 +66,10 @@ def hset(ctx: Session, argv: Sequence[bytes]) -> int:
     keys=[span("RW update", 1)],
     complexity="O(1) for each field.",
 )
-def hmset(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
+def hmset(client: Client, argv: Sequence[bytes]) -> SimpleString:
     if len(argv) & 1:
         raise CommandError(errors.wrong_arity("hmset"))
-    hset(ctx, argv)
+    hset(client, argv)
     return OK
 
 
@@ -83,13 +83,13 @@ def hmset(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
     keys=[span("RW insert", 1)],
     complexity="O(1)",
 )
-def hsetnx(ctx: Session, argv: Sequence[bytes]) -> int:
+def hsetnx(client: Client, argv: Sequence[bytes]) -> int:
     _, key, field, value = argv
-    fields = ctx.db.edit_or_create(key, Hash)
+    fields = client.db.edit_or_create(key, Hash)
     if field in fields:
         return 0
     fields.put(field, value)
-    ctx.db.modified(key, fields, "hset")
+    client.db.modified(key, fields, "hset")
     return 1
 
 
@@ -103,14 +103,14 @@ def hsetnx(ctx: Session, argv: Sequence[bytes]) -> int:
     keys=[span("RW delete", 1)],
     complexity="O(1) for each field.",
 )
-def hdel(ctx: Session, argv: Sequence[bytes]) -> int:
+def hdel(client: Client, argv: Sequence[bytes]) -> int:
     key = argv[1]
-    fields = ctx.db.edit(key, Hash)
+    fields = client.db.edit(key, Hash)
     if fields is None:
         return 0
     removed = fields.remove_many(argv[2:])
     if removed:
-        ctx.db.modified(key, fields, "hdel", removed)
+        client.db.modified(key, fields, "hdel", removed)
     return removed
 
 
@@ -124,15 +124,15 @@ def hdel(ctx: Session, argv: Sequence[bytes]) -> int:
     keys=[span("RW access update", 1)],
     complexity="O(1)",
 )
-def hincrby(ctx: Session, argv: Sequence[bytes]) -> int:
+def hincrby(client: Client, argv: Sequence[bytes]) -> int:
     _, key, field, increment = argv
     delta = integer(increment)
-    fields = ctx.db.edit(key, Hash)
+    fields = client.db.edit(key, Hash)
     old = None if fields is None else fields.get(field)
     total = delta if old is None else delta + integer(old, errors.HASH_VALUE_NOT_AN_INTEGER)
     if not INT64_MIN <= total <= INT64_MAX:
         raise CommandError(errors.OVERFLOW)
-    _put(ctx, key, field, b"%d" % total, "hincrby")
+    _put(client, key, field, b"%d" % total, "hincrby")
     return total
 
 
@@ -146,12 +146,12 @@ def hincrby(ctx: Session, argv: Sequence[bytes]) -> int:
     keys=[span("RW access update", 1)],
     complexity="O(1)",
 )
-def hincrbyfloat(ctx: Session, argv: Sequence[bytes]) -> bytes:
+def hincrbyfloat(client: Client, argv: Sequence[bytes]) -> bytes:
     _, key, field, increment = argv
     total = long_double(increment)
     if total.is_infinite():
         raise CommandError(errors.NAN_OR_INFINITY)
-    fields = ctx.db.edit(key, Hash)
+    fields = client.db.edit(key, Hash)
     old = None if fields is None else fields.get(field)
     if old is not None:
         try:
@@ -159,15 +159,15 @@ def hincrbyfloat(ctx: Session, argv: Sequence[bytes]) -> bytes:
         except NumberError:
             raise CommandError(errors.INCREMENT_TO_INFINITY) from None
     text = format_long_double(total)
-    _put(ctx, key, field, text, "hincrbyfloat")
-    ctx.propagate(b"HSET", key, field, text)
+    _put(client, key, field, text, "hincrbyfloat")
+    client.propagate(b"HSET", key, field, text)
     return text
 
 
-def _put(ctx: Session, key: bytes, field: bytes, value: bytes, event: str) -> None:
-    fields = ctx.db.edit_or_create(key, Hash)
+def _put(client: Client, key: bytes, field: bytes, value: bytes, event: str) -> None:
+    fields = client.db.edit_or_create(key, Hash)
     fields.put(field, value)
-    ctx.db.modified(key, fields, event)
+    client.db.modified(key, fields, event)
 
 
 # -- reading fields ---------------------------------------------------------------------------------------
@@ -183,8 +183,8 @@ def _put(ctx: Session, key: bytes, field: bytes, value: bytes, event: str) -> No
     keys=[span("RO access", 1)],
     complexity="O(1)",
 )
-def hget(ctx: Session, argv: Sequence[bytes]) -> bytes | None:
-    fields = ctx.db.read(argv[1], Hash)
+def hget(client: Client, argv: Sequence[bytes]) -> bytes | None:
+    fields = client.db.read(argv[1], Hash)
     return None if fields is None else fields.get(argv[2])
 
 
@@ -198,8 +198,8 @@ def hget(ctx: Session, argv: Sequence[bytes]) -> bytes | None:
     keys=[span("RO access", 1)],
     complexity="O(1) for each field.",
 )
-def hmget(ctx: Session, argv: Sequence[bytes]) -> list[bytes | None]:
-    fields = ctx.db.read(argv[1], Hash)
+def hmget(client: Client, argv: Sequence[bytes]) -> list[bytes | None]:
+    fields = client.db.read(argv[1], Hash)
     if fields is None:
         return [None] * (len(argv) - 2)
     return [fields.get(field) for field in argv[2:]]
@@ -216,8 +216,8 @@ def hmget(ctx: Session, argv: Sequence[bytes]) -> list[bytes | None]:
     tips=["nondeterministic_output_order"],
     complexity="O(N) in the size of the hash.",
 )
-def hgetall(ctx: Session, argv: Sequence[bytes]) -> dict[bytes, bytes]:
-    return ctx.db.read(argv[1], Hash) or {}
+def hgetall(client: Client, argv: Sequence[bytes]) -> dict[bytes, bytes]:
+    return client.db.read(argv[1], Hash) or {}
 
 
 @command(
@@ -231,8 +231,8 @@ def hgetall(ctx: Session, argv: Sequence[bytes]) -> dict[bytes, bytes]:
     tips=["nondeterministic_output_order"],
     complexity="O(N) in the size of the hash.",
 )
-def hkeys(ctx: Session, argv: Sequence[bytes]) -> list[bytes]:
-    return list(ctx.db.read(argv[1], Hash) or ())
+def hkeys(client: Client, argv: Sequence[bytes]) -> list[bytes]:
+    return list(client.db.read(argv[1], Hash) or ())
 
 
 @command(
@@ -246,8 +246,8 @@ def hkeys(ctx: Session, argv: Sequence[bytes]) -> list[bytes]:
     tips=["nondeterministic_output_order"],
     complexity="O(N) in the size of the hash.",
 )
-def hvals(ctx: Session, argv: Sequence[bytes]) -> list[bytes]:
-    fields = ctx.db.read(argv[1], Hash)
+def hvals(client: Client, argv: Sequence[bytes]) -> list[bytes]:
+    fields = client.db.read(argv[1], Hash)
     return [] if fields is None else list(fields.values())
 
 
@@ -261,8 +261,8 @@ def hvals(ctx: Session, argv: Sequence[bytes]) -> list[bytes]:
     keys=[span("RO", 1)],
     complexity="O(1)",
 )
-def hlen(ctx: Session, argv: Sequence[bytes]) -> int:
-    return len(ctx.db.read(argv[1], Hash) or ())
+def hlen(client: Client, argv: Sequence[bytes]) -> int:
+    return len(client.db.read(argv[1], Hash) or ())
 
 
 @command(
@@ -275,8 +275,8 @@ def hlen(ctx: Session, argv: Sequence[bytes]) -> int:
     keys=[span("RO", 1)],
     complexity="O(1)",
 )
-def hstrlen(ctx: Session, argv: Sequence[bytes]) -> int:
-    fields = ctx.db.read(argv[1], Hash)
+def hstrlen(client: Client, argv: Sequence[bytes]) -> int:
+    fields = client.db.read(argv[1], Hash)
     return 0 if fields is None else len(fields.get(argv[2], b""))
 
 
@@ -290,8 +290,8 @@ def hstrlen(ctx: Session, argv: Sequence[bytes]) -> int:
     keys=[span("RO", 1)],
     complexity="O(1)",
 )
-def hexists(ctx: Session, argv: Sequence[bytes]) -> int:
-    fields = ctx.db.read(argv[1], Hash)
+def hexists(client: Client, argv: Sequence[bytes]) -> int:
+    fields = client.db.read(argv[1], Hash)
     return 1 if fields is not None and argv[2] in fields else 0
 
 
@@ -309,10 +309,10 @@ def hexists(ctx: Session, argv: Sequence[bytes]) -> int:
     tips=["nondeterministic_output"],
     complexity="O(1) expected for each field asked for; O(N) while the hash is small.",
 )
-def hrandfield(ctx: Session, argv: Sequence[bytes]) -> Any:
-    rng = ctx.db.keyspace.random
+def hrandfield(client: Client, argv: Sequence[bytes]) -> Any:
+    rng = client.db.keyspace.random
     if len(argv) == 2:
-        fields = ctx.db.read(argv[1], Hash)
+        fields = client.db.read(argv[1], Hash)
         return None if fields is None else fields.random_one(rng)
     count = parse_sample_count(argv[2])
     with_values = len(argv) > 3
@@ -321,7 +321,7 @@ def hrandfield(ctx: Session, argv: Sequence[bytes]) -> Any:
             raise CommandError(errors.SYNTAX)
         if abs(count) > INT64_MAX // 2:
             raise CommandError(errors.OUT_OF_RANGE)
-    fields = ctx.db.read(argv[1], Hash)
+    fields = client.db.read(argv[1], Hash)
     if fields is None:
         return []
     chosen = sample(fields, rng, count)
@@ -339,9 +339,9 @@ def hrandfield(ctx: Session, argv: Sequence[bytes]) -> Any:
     tips=["nondeterministic_output"],
     complexity="O(COUNT) for each call; O(N) while the hash is small.",
 )
-def hscan(ctx: Session, argv: Sequence[bytes]) -> list[Any]:
+def hscan(client: Client, argv: Sequence[bytes]) -> list[Any]:
     cursor = parse_cursor(argv[2])
-    fields = ctx.db.read(argv[1], Hash)
+    fields = client.db.read(argv[1], Hash)
     if fields is None:
         return [b"0", []]
     options = parse_scan(argv, 3)

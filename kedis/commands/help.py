@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from kedis.resp.values import SimpleString
 
 if TYPE_CHECKING:
-    from kedis.engine.client import Session
+    from kedis.engine.client import Client
 
 
-def help_lines(ctx: Session, container: str) -> list[SimpleString]:
+def help_lines(client: Client, container: str) -> list[SimpleString]:
     """The reply to ``<container> HELP``."""
-    row = ctx.engine.commands[container.lower().encode()]
+    row = client.engine.commands[container.lower().encode()]
     lines = [f"{container.upper()} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"]
     for name, child in row.subcommands.items():
         if name != b"help":

@@ -21,7 +21,7 @@ from kedis.structures import hyperloglog as hll
 from kedis.structures import hyperloglog_registers as rows
 
 if TYPE_CHECKING:
-    from kedis.engine.client import Session
+    from kedis.engine.client import Client
 
 
 @command(
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     keys=[span("RW insert", 1)],
     complexity="O(1) for each element added.",
 )
-def pfadd(ctx: Session, argv: Sequence[bytes]) -> int:
-    key, db = argv[1], ctx.db
+def pfadd(client: Client, argv: Sequence[bytes]) -> int:
+    key, db = argv[1], client.db
     stored = db.peek(key)
     if isinstance(stored, bytes | bytearray):
         _check(stored)  # before it is stored as what can be changed in place
@@ -45,7 +45,7 @@ def pfadd(ctx: Session, argv: Sequence[bytes]) -> int:
     else:
         buffer, created = value if hll.is_dense(value) else value.copy(), 0
     with _corruption_answered():
-        raised = hll.add(buffer, argv[2:], ctx.engine.config.hll_sparse_max_bytes)
+        raised = hll.add(buffer, argv[2:], client.engine.config.hll_sparse_max_bytes)
     if not raised and not created:
         return 0
     hll.invalidate_count(buffer)
@@ -63,12 +63,12 @@ def pfadd(ctx: Session, argv: Sequence[bytes]) -> int:
     keys=[span("RW access", 1, -1)],
     complexity="O(1) for a key that did not change since it was last asked for, O(N) registers for each otherwise.",
 )
-def pfcount(ctx: Session, argv: Sequence[bytes]) -> int:
-    db = ctx.db
+def pfcount(client: Client, argv: Sequence[bytes]) -> int:
+    db = client.db
     if len(argv) > 2:
-        values, registers = _read_all(ctx, argv[1:])
+        values, registers = _read_all(client, argv[1:])
         return rows.estimate(rows.histogram(rows.highest(registers))) if values else 0
-    value = _read(ctx, argv[1])
+    value = _read(client, argv[1])
     if value is None:
         return 0
     count = hll.cached_count(value)
@@ -79,7 +79,7 @@ def pfcount(ctx: Session, argv: Sequence[bytes]) -> int:
         assert buffer is not None
         hll.store_count(buffer, count)
         db.touched(argv[1], "")  # without an event of its own
-        ctx.propagate(*argv)
+        client.propagate(*argv)
     return count
 
 
@@ -93,20 +93,20 @@ def pfcount(ctx: Session, argv: Sequence[bytes]) -> int:
     keys=[span("RW access insert", 1), span("RO access", 2, -1)],
     complexity="O(N) registers for each key.",
 )
-def pfmerge(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
-    target, db = argv[1], ctx.db
-    values, registers = _read_all(ctx, argv[1:])
+def pfmerge(client: Client, argv: Sequence[bytes]) -> SimpleString:
+    target, db = argv[1], client.db
+    values, registers = _read_all(client, argv[1:])
     old = db.edit_string(target)
     buffer = hll.create() if old is None else bytearray(old)
     merged = rows.highest(registers or [hll.registers(buffer)])
-    hll.merge(buffer, merged, any(map(hll.is_dense, values)), ctx.engine.config.hll_sparse_max_bytes)
+    hll.merge(buffer, merged, any(map(hll.is_dense, values)), client.engine.config.hll_sparse_max_bytes)
     hll.invalidate_count(buffer)
     db.set_keeping_ttl(target, buffer, "pfadd")
     return OK
 
 
-def _read(ctx: Session, key: bytes) -> bytes | bytearray | None:
-    value = ctx.db.find(key)
+def _read(client: Client, key: bytes) -> bytes | bytearray | None:
+    value = client.db.find(key)
     if value is None:
         return None
     if not isinstance(value, bytes | bytearray):
@@ -120,12 +120,12 @@ def _check(value: bytes | bytearray) -> None:
         raise CommandError(errors.NOT_A_HYPERLOGLOG)
 
 
-def _read_all(ctx: Session, keys: Sequence[bytes]) -> tuple[list[bytes | bytearray], list[bytes]]:
+def _read_all(client: Client, keys: Sequence[bytes]) -> tuple[list[bytes | bytearray], list[bytes]]:
     """The values at those of ``keys`` that exist, and their registers; the first key that is wrong is told of."""
     values: list[bytes | bytearray] = []
     registers: list[bytes] = []
     for key in keys:
-        value = _read(ctx, key)
+        value = _read(client, key)
         if value is not None:
             values.append(value)
             with _corruption_answered():

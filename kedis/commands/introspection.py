@@ -15,7 +15,7 @@ from kedis.resp.values import OrderedSet, SimpleString
 from kedis.structures.glob import compile_glob
 
 if TYPE_CHECKING:
-    from kedis.engine.client import Session
+    from kedis.engine.client import Client
 
 _FLAGS = LOADING | STALE
 _UNORDERED = ["nondeterministic_output_order"]
@@ -32,8 +32,8 @@ _UNORDERED = ["nondeterministic_output_order"]
     categories="connection",
     tips=_UNORDERED,
 )
-def command_(ctx: Session, _argv: Sequence[bytes]) -> Any:
-    return [describe(row) for row in ctx.engine.commands.values()]
+def command_(client: Client, _argv: Sequence[bytes]) -> Any:
+    return [describe(row) for row in client.engine.commands.values()]
 
 
 @command(
@@ -46,8 +46,8 @@ def command_(ctx: Session, _argv: Sequence[bytes]) -> Any:
     complexity="O(1)",
     categories="connection",
 )
-def command_count(ctx: Session, _argv: Sequence[bytes]) -> int:
-    return len(ctx.engine.commands)
+def command_count(client: Client, _argv: Sequence[bytes]) -> int:
+    return len(client.engine.commands)
 
 
 @command(
@@ -61,10 +61,10 @@ def command_count(ctx: Session, _argv: Sequence[bytes]) -> int:
     categories="connection",
     tips=_UNORDERED,
 )
-def command_info(ctx: Session, argv: Sequence[bytes]) -> Any:
+def command_info(client: Client, argv: Sequence[bytes]) -> Any:
     if len(argv) == 2:
-        return command_(ctx, argv)
-    rows = [find(ctx, name) for name in argv[2:]]
+        return command_(client, argv)
+    rows = [find(client, name) for name in argv[2:]]
     return [describe(row) if row is not None else None for row in rows]
 
 
@@ -79,11 +79,11 @@ def command_info(ctx: Session, argv: Sequence[bytes]) -> Any:
     categories="connection",
     tips=_UNORDERED,
 )
-def command_docs(ctx: Session, argv: Sequence[bytes]) -> Any:
+def command_docs(client: Client, argv: Sequence[bytes]) -> Any:
     if len(argv) == 2:
-        rows = list(ctx.engine.commands.values())
+        rows = list(client.engine.commands.values())
     else:
-        rows = [row for row in (find(ctx, name) for name in argv[2:]) if row is not None]
+        rows = [row for row in (find(client, name) for name in argv[2:]) if row is not None]
     return {row.name.encode(): document(row) for row in rows}
 
 
@@ -98,9 +98,9 @@ def command_docs(ctx: Session, argv: Sequence[bytes]) -> Any:
     categories="connection",
     tips=_UNORDERED,
 )
-def command_list(ctx: Session, argv: Sequence[bytes]) -> list[bytes]:
+def command_list(client: Client, argv: Sequence[bytes]) -> list[bytes]:
     chosen = _list_filter(argv)
-    return [row.name.encode() for row in ctx.engine.every_command() if chosen(row)]
+    return [row.name.encode() for row in client.engine.every_command() if chosen(row)]
 
 
 @command(
@@ -113,8 +113,8 @@ def command_list(ctx: Session, argv: Sequence[bytes]) -> list[bytes]:
     complexity="O(N), N being the words",
     categories="connection",
 )
-def command_getkeys(ctx: Session, argv: Sequence[bytes]) -> list[bytes]:
-    return [key for key, _ in _keys_used(ctx, argv[2:])]
+def command_getkeys(client: Client, argv: Sequence[bytes]) -> list[bytes]:
+    return [key for key, _ in _keys_used(client, argv[2:])]
 
 
 @command(
@@ -127,13 +127,13 @@ def command_getkeys(ctx: Session, argv: Sequence[bytes]) -> list[bytes]:
     complexity="O(N), N being the words",
     categories="connection",
 )
-def command_getkeysandflags(ctx: Session, argv: Sequence[bytes]) -> list[Any]:
-    return [[key, _statuses(flags.split())] for key, flags in _keys_used(ctx, argv[2:])]
+def command_getkeysandflags(client: Client, argv: Sequence[bytes]) -> list[Any]:
+    return [[key, _statuses(flags.split())] for key, flags in _keys_used(client, argv[2:])]
 
 
-def _keys_used(ctx: Session, words: Sequence[bytes]) -> list[tuple[bytes, str]]:
+def _keys_used(client: Client, words: Sequence[bytes]) -> list[tuple[bytes, str]]:
     """The keys among ``words``, a whole command, and what happens to each."""
-    row = ctx.engine.commands.get(words[0].lower())
+    row = client.engine.commands.get(words[0].lower())
     if row is not None and row.subcommands:
         row = row.subcommands.get(words[1].lower())
     if row is None:
@@ -160,14 +160,14 @@ def _keys_used(ctx: Session, words: Sequence[bytes]) -> list[tuple[bytes, str]]:
     complexity="O(1)",
     categories="connection",
 )
-def command_help(ctx: Session, _argv: Sequence[bytes]) -> Any:
-    return help_lines(ctx, "COMMAND")
+def command_help(client: Client, _argv: Sequence[bytes]) -> Any:
+    return help_lines(client, "COMMAND")
 
 
-def find(ctx: Session, name: bytes) -> Command | None:
+def find(client: Client, name: bytes) -> Command | None:
     """The row of ``get`` or ``client|id``, in any case; None where there is none."""
     top, _, child = name.lower().partition(b"|")
-    row = ctx.engine.commands.get(top)
+    row = client.engine.commands.get(top)
     return row.subcommands.get(child) if row is not None and child else row
 
 

@@ -17,7 +17,7 @@ from kedis.engine.table import FAST, READONLY, WRITE, command, span
 from kedis.errors import CommandError
 
 if TYPE_CHECKING:
-    from kedis.engine.client import Session
+    from kedis.engine.client import Client
 
 #: The largest number of seconds that fits 64 bits of milliseconds; the smallest is its negative.
 _MOST_SECONDS = INT64_MAX // 1000
@@ -35,8 +35,8 @@ _NO_OPTIONS: frozenset[bytes] = frozenset()
     keys=[span("RW update", 1)],
     complexity="O(1)",
 )
-def expire(ctx: Session, argv: Sequence[bytes]) -> int:
-    return _expire(ctx, argv, "expire", seconds=True, relative=True)
+def expire(client: Client, argv: Sequence[bytes]) -> int:
+    return _expire(client, argv, "expire", seconds=True, relative=True)
 
 
 @command(
@@ -49,8 +49,8 @@ def expire(ctx: Session, argv: Sequence[bytes]) -> int:
     keys=[span("RW update", 1)],
     complexity="O(1)",
 )
-def pexpire(ctx: Session, argv: Sequence[bytes]) -> int:
-    return _expire(ctx, argv, "pexpire", seconds=False, relative=True)
+def pexpire(client: Client, argv: Sequence[bytes]) -> int:
+    return _expire(client, argv, "pexpire", seconds=False, relative=True)
 
 
 @command(
@@ -63,8 +63,8 @@ def pexpire(ctx: Session, argv: Sequence[bytes]) -> int:
     keys=[span("RW update", 1)],
     complexity="O(1)",
 )
-def expireat(ctx: Session, argv: Sequence[bytes]) -> int:
-    return _expire(ctx, argv, "expireat", seconds=True, relative=False)
+def expireat(client: Client, argv: Sequence[bytes]) -> int:
+    return _expire(client, argv, "expireat", seconds=True, relative=False)
 
 
 @command(
@@ -77,13 +77,13 @@ def expireat(ctx: Session, argv: Sequence[bytes]) -> int:
     keys=[span("RW update", 1)],
     complexity="O(1)",
 )
-def pexpireat(ctx: Session, argv: Sequence[bytes]) -> int:
-    return _expire(ctx, argv, "pexpireat", seconds=False, relative=False)
+def pexpireat(client: Client, argv: Sequence[bytes]) -> int:
+    return _expire(client, argv, "pexpireat", seconds=False, relative=False)
 
 
-def _expire(ctx: Session, argv: Sequence[bytes], name: str, seconds: bool, relative: bool) -> int:
+def _expire(client: Client, argv: Sequence[bytes], name: str, seconds: bool, relative: bool) -> int:
     options = _parse_options(argv) if len(argv) > 3 else _NO_OPTIONS
-    keyspace = ctx.engine.keyspace
+    keyspace = client.engine.keyspace
     now_ms = keyspace.now_ms
     at_ms = integer(argv[2])
     if seconds:
@@ -94,7 +94,7 @@ def _expire(ctx: Session, argv: Sequence[bytes], name: str, seconds: bool, relat
         if at_ms > INT64_MAX - now_ms:
             raise CommandError(errors.invalid_expire_time(name))
         at_ms += now_ms
-    db = ctx.db
+    db = client.db
     key = argv[1]
     if db.peek(key) is None:
         return 0
@@ -102,12 +102,12 @@ def _expire(ctx: Session, argv: Sequence[bytes], name: str, seconds: bool, relat
         return 0
     if at_ms <= now_ms and not keyspace.loading:
         db.delete(key)
-        ctx.propagate(b"DEL", key)
+        client.propagate(b"DEL", key)
         return 1
     db.set_expiry(key, at_ms)
     db.touched(key, "expire")
     if seconds or relative:
-        ctx.propagate(b"PEXPIREAT", key, b"%d" % at_ms, *argv[3:])
+        client.propagate(b"PEXPIREAT", key, b"%d" % at_ms, *argv[3:])
     return 1
 
 
@@ -145,8 +145,8 @@ def _permitted(options: frozenset[bytes], current_ms: int | None, at_ms: int) ->
     keys=[span("RW update", 1)],
     complexity="O(1)",
 )
-def persist(ctx: Session, argv: Sequence[bytes]) -> int:
-    db = ctx.db
+def persist(client: Client, argv: Sequence[bytes]) -> int:
+    db = client.db
     key = argv[1]
     if db.peek(key) is None or not db.clear_expiry(key):
         return 0
@@ -160,11 +160,11 @@ _NO_KEY = -2
 _NO_EXPIRY = -1
 
 
-def _expire_at_ms(ctx: Session, key: bytes) -> int:
+def _expire_at_ms(client: Client, key: bytes) -> int:
     """The moment at which ``key`` expires; ``_NO_EXPIRY`` and ``_NO_KEY`` when there is none."""
-    if ctx.db.look(key) is None:
+    if client.db.look(key) is None:
         return _NO_KEY
-    at_ms = ctx.db.expire_at_ms(key)
+    at_ms = client.db.expire_at_ms(key)
     return _NO_EXPIRY if at_ms is None else at_ms
 
 
@@ -179,9 +179,9 @@ def _expire_at_ms(ctx: Session, key: bytes) -> int:
     tips=["nondeterministic_output"],
     complexity="O(1)",
 )
-def ttl(ctx: Session, argv: Sequence[bytes]) -> int:
-    at_ms = _expire_at_ms(ctx, argv[1])
-    return at_ms if at_ms < 0 else (at_ms - ctx.engine.keyspace.now_ms + 500) // 1000
+def ttl(client: Client, argv: Sequence[bytes]) -> int:
+    at_ms = _expire_at_ms(client, argv[1])
+    return at_ms if at_ms < 0 else (at_ms - client.engine.keyspace.now_ms + 500) // 1000
 
 
 @command(
@@ -195,9 +195,9 @@ def ttl(ctx: Session, argv: Sequence[bytes]) -> int:
     tips=["nondeterministic_output"],
     complexity="O(1)",
 )
-def pttl(ctx: Session, argv: Sequence[bytes]) -> int:
-    at_ms = _expire_at_ms(ctx, argv[1])
-    return at_ms if at_ms < 0 else at_ms - ctx.engine.keyspace.now_ms
+def pttl(client: Client, argv: Sequence[bytes]) -> int:
+    at_ms = _expire_at_ms(client, argv[1])
+    return at_ms if at_ms < 0 else at_ms - client.engine.keyspace.now_ms
 
 
 @command(
@@ -210,8 +210,8 @@ def pttl(ctx: Session, argv: Sequence[bytes]) -> int:
     keys=[span("RO access", 1)],
     complexity="O(1)",
 )
-def expiretime(ctx: Session, argv: Sequence[bytes]) -> int:
-    at_ms = _expire_at_ms(ctx, argv[1])
+def expiretime(client: Client, argv: Sequence[bytes]) -> int:
+    at_ms = _expire_at_ms(client, argv[1])
     return at_ms if at_ms < 0 else (at_ms + 500) // 1000
 
 
@@ -225,5 +225,5 @@ def expiretime(ctx: Session, argv: Sequence[bytes]) -> int:
     keys=[span("RO access", 1)],
     complexity="O(1)",
 )
-def pexpiretime(ctx: Session, argv: Sequence[bytes]) -> int:
-    return _expire_at_ms(ctx, argv[1])
+def pexpiretime(client: Client, argv: Sequence[bytes]) -> int:
+    return _expire_at_ms(client, argv[1])

@@ -19,7 +19,7 @@ from kedis.store.database import TYPE_NAMES
 from kedis.structures.glob import compile_glob
 
 if TYPE_CHECKING:
-    from kedis.engine.client import Session
+    from kedis.engine.client import Client
     from kedis.store.database import Database
 
 _random = Random()
@@ -41,8 +41,8 @@ _NO_TYPE = SimpleString(b"none")
     tips=["request_policy:multi_shard", "response_policy:agg_sum"],
     complexity="O(N) in the number of keys, and in the number of elements of a container.",
 )
-def del_(ctx: Session, argv: Sequence[bytes]) -> int:
-    remove = ctx.db.unlink if ctx.engine.config.lazyfree_lazy_user_del else ctx.db.delete
+def del_(client: Client, argv: Sequence[bytes]) -> int:
+    remove = client.db.unlink if client.engine.config.lazyfree_lazy_user_del else client.db.delete
     removed = 0
     for key in argv[1:]:
         removed += remove(key)
@@ -60,8 +60,8 @@ def del_(ctx: Session, argv: Sequence[bytes]) -> int:
     tips=["request_policy:multi_shard", "response_policy:agg_sum"],
     complexity="O(1) for each key.",
 )
-def unlink(ctx: Session, argv: Sequence[bytes]) -> int:
-    remove = ctx.db.unlink
+def unlink(client: Client, argv: Sequence[bytes]) -> int:
+    remove = client.db.unlink
     removed = 0
     for key in argv[1:]:
         removed += remove(key)
@@ -79,8 +79,8 @@ def unlink(ctx: Session, argv: Sequence[bytes]) -> int:
     tips=["request_policy:multi_shard", "response_policy:agg_sum"],
     complexity="O(N) in the number of keys.",
 )
-def exists(ctx: Session, argv: Sequence[bytes]) -> int:
-    look = ctx.db.look
+def exists(client: Client, argv: Sequence[bytes]) -> int:
+    look = client.db.look
     return sum(look(key) is not None for key in argv[1:])
 
 
@@ -95,8 +95,8 @@ def exists(ctx: Session, argv: Sequence[bytes]) -> int:
     tips=["request_policy:multi_shard", "response_policy:agg_sum"],
     complexity="O(N) in the number of keys.",
 )
-def touch(ctx: Session, argv: Sequence[bytes]) -> int:
-    find = ctx.db.find
+def touch(client: Client, argv: Sequence[bytes]) -> int:
+    find = client.db.find
     return sum(find(key) is not None for key in argv[1:])
 
 
@@ -110,8 +110,8 @@ def touch(ctx: Session, argv: Sequence[bytes]) -> int:
     keys=[span("RO", 1)],
     complexity="O(1)",
 )
-def type_(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
-    value = ctx.db.look(argv[1])
+def type_(client: Client, argv: Sequence[bytes]) -> SimpleString:
+    value = client.db.look(argv[1])
     return _NO_TYPE if value is None else _TYPE_REPLIES[type(value)]
 
 
@@ -129,8 +129,8 @@ def type_(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
     tips=["request_policy:all_shards", "nondeterministic_output_order"],
     complexity="O(N) in the number of keys of the database, each match at worst pattern times key length.",
 )
-def keys(ctx: Session, argv: Sequence[bytes]) -> list[bytes]:
-    db = ctx.db
+def keys(client: Client, argv: Sequence[bytes]) -> list[bytes]:
+    db = client.db
     pattern = argv[1]
     found: Any = db.data if pattern == b"*" else filter(compile_glob(pattern), db.data)
     if not db.expires:
@@ -149,8 +149,8 @@ def keys(ctx: Session, argv: Sequence[bytes]) -> list[bytes]:
     tips=["nondeterministic_output", "request_policy:special"],
     complexity="O(COUNT) a call.",
 )
-def scan(ctx: Session, argv: Sequence[bytes]) -> list[Any]:
-    db = ctx.db
+def scan(client: Client, argv: Sequence[bytes]) -> list[Any]:
+    db = client.db
     cursor = parse_cursor(argv[1])
     options = parse_scan(argv, 2, allow_type=True)
     cursor, found = db.index.scan(cursor, options.count)
@@ -178,8 +178,8 @@ def _is_of_type(value: Any, wanted: bytes) -> bool:
     tips=["request_policy:all_shards", "nondeterministic_output"],
     complexity="O(1) expected; O(N) when nearly all keys are due and not removed yet.",
 )
-def randomkey(ctx: Session, argv: Sequence[bytes]) -> bytes | None:
-    db = ctx.db
+def randomkey(client: Client, argv: Sequence[bytes]) -> bytes | None:
+    db = client.db
     for _ in range(_RANDOM_TRIES):
         if not db.data:
             return None
@@ -216,9 +216,9 @@ def _walk_to_alive(db: Database) -> bytes | None:
     keys=[span("RW access delete", 1), span("OW update", 2)],
     complexity="O(1), and O(N) to free the elements of a container that is replaced.",
 )
-def rename(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
+def rename(client: Client, argv: Sequence[bytes]) -> SimpleString:
     _, source, target = argv
-    db = ctx.db
+    db = client.db
     value = db.peek(source)
     if value is None:
         raise CommandError(errors.NO_SUCH_KEY)
@@ -237,9 +237,9 @@ def rename(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
     keys=[span("RW access delete", 1), span("OW insert", 2)],
     complexity="O(1)",
 )
-def renamenx(ctx: Session, argv: Sequence[bytes]) -> int:
+def renamenx(client: Client, argv: Sequence[bytes]) -> int:
     _, source, target = argv
-    db = ctx.db
+    db = client.db
     if db.peek(source) is None:
         raise CommandError(errors.NO_SUCH_KEY)
     if db.exists(target):
@@ -258,10 +258,10 @@ def renamenx(ctx: Session, argv: Sequence[bytes]) -> int:
     keys=[span("RW access update", 1)],
     complexity="O(1)",
 )
-def move(ctx: Session, argv: Sequence[bytes]) -> int:
+def move(client: Client, argv: Sequence[bytes]) -> int:
     key = argv[1]
-    databases = ctx.engine.keyspace.databases
-    source, target = ctx.db, databases[database_number(argv[2], len(databases))]
+    databases = client.engine.keyspace.databases
+    source, target = client.db, databases[database_number(argv[2], len(databases))]
     if source is target:
         raise CommandError(errors.SAME_OBJECT)
     if source.peek(key) is None or target.exists(key):
@@ -292,10 +292,10 @@ def _transfer(
     keys=[span("RO access", 1), span("OW update", 2)],
     complexity="O(N) in the number of elements of a container.",
 )
-def copy(ctx: Session, argv: Sequence[bytes]) -> int:
+def copy(client: Client, argv: Sequence[bytes]) -> int:
     old, new = argv[1], argv[2]
-    target, replace = _parse_copy(ctx, argv)
-    source = ctx.db
+    target, replace = _parse_copy(client, argv)
+    source = client.db
     if source is target and old == new:
         raise CommandError(errors.SAME_OBJECT)
     value = source.find(old)
@@ -309,10 +309,10 @@ def copy(ctx: Session, argv: Sequence[bytes]) -> int:
     return 1
 
 
-def _parse_copy(ctx: Session, argv: Sequence[bytes]) -> tuple[Database, bool]:
+def _parse_copy(client: Client, argv: Sequence[bytes]) -> tuple[Database, bool]:
     """The target database, and whether to replace."""
-    databases = ctx.engine.keyspace.databases
-    target, replace = ctx.db, False
+    databases = client.engine.keyspace.databases
+    target, replace = client.db, False
     options = iter(argv[3:])
     for option in options:
         word = option.upper()

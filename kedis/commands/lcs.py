@@ -22,7 +22,7 @@ from kedis.engine.table import READONLY, command, span
 from kedis.errors import CommandError
 
 if TYPE_CHECKING:
-    from kedis.engine.client import Session
+    from kedis.engine.client import Client
 
 #: What a cell of the table takes in Redis, in bytes: the limit on the size is Redis's.
 _CELL_BYTES = 4
@@ -40,9 +40,9 @@ _ROW_BYTES = 40
     keys=[span("RO access", 1, last=1)],
     complexity="O(N * M) in the lengths of the strings.",
 )
-def lcs(ctx: Session, argv: Sequence[bytes]) -> Any:
+def lcs(client: Client, argv: Sequence[bytes]) -> Any:
     try:
-        one, two = (bytes(read_stored(ctx, key)) for key in argv[1:3])
+        one, two = (bytes(read_stored(client, key)) for key in argv[1:3])
     except CommandError:
         raise CommandError(errors.LCS_NOT_STRINGS) from None
     want_length, want_places, least, with_lengths = _parse_options(argv)
@@ -51,7 +51,7 @@ def lcs(ctx: Session, argv: Sequence[bytes]) -> Any:
     if want_length and len(one) > len(two):
         one, two = two, one  # few long rows cost less than many short ones, and the length is the same
     cells = (len(one) + 1) * (len(two) + 1)
-    if max(cells * _CELL_BYTES, len(one) * _ROW_BYTES) > ctx.engine.config.proto_max_bulk_len:
+    if max(cells * _CELL_BYTES, len(one) * _ROW_BYTES) > client.engine.config.proto_max_bulk_len:
         raise CommandError(errors.LCS_TOO_LARGE)
     rows = _table(one, two)
     length = len(two) - rows[-1].bit_count()

@@ -15,7 +15,7 @@ from kedis.resp.values import OK, SimpleString
 from kedis.structures.lists import List
 
 if TYPE_CHECKING:
-    from kedis.engine.client import Session
+    from kedis.engine.client import Client
 
 
 @command(
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     keys=[span("RO access", 1)],
     complexity="O(S / 64 + N) in the distance S from the nearer end and the number N of elements returned.",
 )
-def lrange(ctx: Session, argv: Sequence[bytes]) -> list[bytes]:
+def lrange(client: Client, argv: Sequence[bytes]) -> list[bytes]:
     first, last = integer(argv[2]), integer(argv[3])
-    values = ctx.db.read(argv[1], List)
+    values = client.db.read(argv[1], List)
     if values is None:
         return []
     start, stop = _bounds(first, last, len(values))
@@ -56,8 +56,8 @@ def _bounds(first: int, last: int, size: int) -> tuple[int, int]:
     keys=[span("RO access", 1)],
     complexity="O(N / 64) in the distance from the nearer end.",
 )
-def lindex(ctx: Session, argv: Sequence[bytes]) -> bytes | None:
-    values = ctx.db.read(argv[1], List)
+def lindex(client: Client, argv: Sequence[bytes]) -> bytes | None:
+    values = client.db.read(argv[1], List)
     if values is None:
         return None
     position = integer(argv[2])
@@ -74,16 +74,16 @@ def lindex(ctx: Session, argv: Sequence[bytes]) -> bytes | None:
     keys=[span("RW update", 1)],
     complexity="O(N / 64) in the distance from the nearer end.",
 )
-def lset(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
+def lset(client: Client, argv: Sequence[bytes]) -> SimpleString:
     _, key, raw_position, value = argv
-    values = ctx.db.edit(key, List)
+    values = client.db.edit(key, List)
     if values is None:
         raise CommandError(errors.NO_SUCH_KEY)
     position = integer(raw_position)
     if not -len(values) <= position < len(values):
         raise CommandError(errors.INDEX_OUT_OF_RANGE)
     values.replace(position, value)
-    ctx.db.modified(key, values, "lset")
+    client.db.modified(key, values, "lset")
     return OK
 
 
@@ -97,12 +97,12 @@ def lset(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
     keys=[span("RW insert", 1)],
     complexity="O(N) in the distance of the given value from the head.",
 )
-def linsert(ctx: Session, argv: Sequence[bytes]) -> int:
+def linsert(client: Client, argv: Sequence[bytes]) -> int:
     _, key, side, pivot, value = argv
     side = side.upper()
     if side not in (b"BEFORE", b"AFTER"):
         raise CommandError(errors.SYNTAX)
-    values = ctx.db.edit(key, List)
+    values = client.db.edit(key, List)
     if values is None:
         return 0
     try:
@@ -110,7 +110,7 @@ def linsert(ctx: Session, argv: Sequence[bytes]) -> int:
     except ValueError:
         return -1
     values.insert(position if side == b"BEFORE" else position + 1, value)
-    ctx.db.modified(key, values, "linsert")
+    client.db.modified(key, values, "linsert")
     return len(values)
 
 
@@ -124,15 +124,15 @@ def linsert(ctx: Session, argv: Sequence[bytes]) -> int:
     keys=[span("RW delete", 1)],
     complexity="O(N) in the length of the list.",
 )
-def lrem(ctx: Session, argv: Sequence[bytes]) -> int:
+def lrem(client: Client, argv: Sequence[bytes]) -> int:
     _, key, raw_count, value = argv
     count = integer(raw_count)
-    values = ctx.db.edit(key, List)
+    values = client.db.edit(key, List)
     if values is None:
         return 0
     removed = values.discard(value, count)
     if removed:
-        ctx.db.modified(key, values, "lrem", removed)
+        client.db.modified(key, values, "lrem", removed)
     return removed
 
 
@@ -146,10 +146,10 @@ def lrem(ctx: Session, argv: Sequence[bytes]) -> int:
     keys=[span("RW delete", 1)],
     complexity="O(N) in the elements removed, which all are freed.",
 )
-def ltrim(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
+def ltrim(client: Client, argv: Sequence[bytes]) -> SimpleString:
     key = argv[1]
     first, last = integer(argv[2]), integer(argv[3])
-    db = ctx.db
+    db = client.db
     values = db.edit(key, List)
     if values is None:
         return OK
@@ -172,9 +172,9 @@ def ltrim(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
     keys=[span("RO access", 1)],
     complexity="O(N) in the elements looked at.",
 )
-def lpos(ctx: Session, argv: Sequence[bytes]) -> int | list[int] | None:
+def lpos(client: Client, argv: Sequence[bytes]) -> int | list[int] | None:
     rank, count, most = _parse_search(argv)
-    values = ctx.db.read(argv[1], List)
+    values = client.db.read(argv[1], List)
     if values is None:
         return None if count is None else []
     size = len(values)

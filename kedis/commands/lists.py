@@ -18,7 +18,7 @@ from kedis.resp.values import NULL_ARRAY, NullArray
 from kedis.structures.lists import List
 
 if TYPE_CHECKING:
-    from kedis.engine.client import Session
+    from kedis.engine.client import Client
     from kedis.store.database import Database
 
 
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     keys=[span("RW insert", 1)],
     complexity="O(1) for each element.",
 )
-def lpush(ctx: Session, argv: Sequence[bytes]) -> int:
-    db = ctx.db
+def lpush(client: Client, argv: Sequence[bytes]) -> int:
+    db = client.db
     key = argv[1]
     values = db.edit_or_create(key, List)
     if len(argv) == 3:
@@ -58,8 +58,8 @@ def lpush(ctx: Session, argv: Sequence[bytes]) -> int:
     keys=[span("RW insert", 1)],
     complexity="O(1) for each element.",
 )
-def rpush(ctx: Session, argv: Sequence[bytes]) -> int:
-    db = ctx.db
+def rpush(client: Client, argv: Sequence[bytes]) -> int:
+    db = client.db
     key = argv[1]
     values = db.edit_or_create(key, List)
     if len(argv) == 3:
@@ -81,8 +81,8 @@ def rpush(ctx: Session, argv: Sequence[bytes]) -> int:
     keys=[span("RW insert", 1)],
     complexity="O(1) for each element.",
 )
-def lpushx(ctx: Session, argv: Sequence[bytes]) -> int:
-    return lpush(ctx, argv) if ctx.db.edit(argv[1], List) is not None else 0
+def lpushx(client: Client, argv: Sequence[bytes]) -> int:
+    return lpush(client, argv) if client.db.edit(argv[1], List) is not None else 0
 
 
 @command(
@@ -95,8 +95,8 @@ def lpushx(ctx: Session, argv: Sequence[bytes]) -> int:
     keys=[span("RW insert", 1)],
     complexity="O(1) for each element.",
 )
-def rpushx(ctx: Session, argv: Sequence[bytes]) -> int:
-    return rpush(ctx, argv) if ctx.db.edit(argv[1], List) is not None else 0
+def rpushx(client: Client, argv: Sequence[bytes]) -> int:
+    return rpush(client, argv) if client.db.edit(argv[1], List) is not None else 0
 
 
 # -- popping ----------------------------------------------------------------------------------------------
@@ -112,11 +112,11 @@ def rpushx(ctx: Session, argv: Sequence[bytes]) -> int:
     keys=[span("RW access delete", 1)],
     complexity="O(1) for each element.",
 )
-def lpop(ctx: Session, argv: Sequence[bytes]) -> bytes | list[bytes] | NullArray | None:
+def lpop(client: Client, argv: Sequence[bytes]) -> bytes | list[bytes] | NullArray | None:
     if len(argv) > 2:
-        return _pop_count(ctx, argv, "lpop")
+        return _pop_count(client, argv, "lpop")
     key = argv[1]
-    db = ctx.db
+    db = client.db
     values = db.edit(key, List)
     if values is None:
         return None
@@ -135,11 +135,11 @@ def lpop(ctx: Session, argv: Sequence[bytes]) -> bytes | list[bytes] | NullArray
     keys=[span("RW access delete", 1)],
     complexity="O(1) for each element.",
 )
-def rpop(ctx: Session, argv: Sequence[bytes]) -> bytes | list[bytes] | NullArray | None:
+def rpop(client: Client, argv: Sequence[bytes]) -> bytes | list[bytes] | NullArray | None:
     if len(argv) > 2:
-        return _pop_count(ctx, argv, "rpop")
+        return _pop_count(client, argv, "rpop")
     key = argv[1]
-    db = ctx.db
+    db = client.db
     values = db.edit(key, List)
     if values is None:
         return None
@@ -148,15 +148,15 @@ def rpop(ctx: Session, argv: Sequence[bytes]) -> bytes | list[bytes] | NullArray
     return value
 
 
-def _pop_count(ctx: Session, argv: Sequence[bytes], name: str) -> list[bytes] | NullArray:
+def _pop_count(client: Client, argv: Sequence[bytes], name: str) -> list[bytes] | NullArray:
     if len(argv) > 3:
         raise CommandError(errors.wrong_arity(name))
     count = natural(argv[2])
     key = argv[1]
-    values = ctx.db.edit(key, List)
+    values = client.db.edit(key, List)
     if values is None:
         return NULL_ARRAY
-    return pop_many(ctx.db, key, values, name == "lpop", count) if count else []
+    return pop_many(client.db, key, values, name == "lpop", count) if count else []
 
 
 def pop_many(db: Database, key: bytes, values: List, left: bool, count: int) -> list[bytes]:
@@ -179,10 +179,10 @@ def pop_many(db: Database, key: bytes, values: List, left: bool, count: int) -> 
     keys=[counted("RW access delete", 1)],
     complexity="O(N + M) in the number of keys and of elements removed.",
 )
-def lmpop(ctx: Session, argv: Sequence[bytes]) -> list[bytes | list[bytes]] | NullArray:
+def lmpop(client: Client, argv: Sequence[bytes]) -> list[bytes | list[bytes]] | NullArray:
     keys = key_count(argv, 1, errors.KEY_COUNT_NOT_POSITIVE)
     left, count = parse_pop_options(argv, 2 + len(keys))
-    return pop_first(ctx, keys, left, count) or NULL_ARRAY
+    return pop_first(client, keys, left, count) or NULL_ARRAY
 
 
 def parse_pop_options(argv: Sequence[bytes], start: int) -> tuple[bool, int]:
@@ -204,17 +204,17 @@ def parse_pop_options(argv: Sequence[bytes], start: int) -> tuple[bool, int]:
 
 
 def pop_first(
-    ctx: Session, keys: Sequence[bytes], left: bool, count: int
+    client: Client, keys: Sequence[bytes], left: bool, count: int
 ) -> list[bytes | list[bytes]] | None:
     """Pop from the first of ``keys`` that is there; returns [key, elements], or None when none is.
 
     Raises WRONGTYPE.  O(len(keys) + count).
     """
     for key in keys:
-        values = ctx.db.edit(key, List)
+        values = client.db.edit(key, List)
         if values is not None:
-            popped = pop_many(ctx.db, key, values, left, count)
-            ctx.propagate(b"LPOP" if left else b"RPOP", key, b"%d" % len(popped))
+            popped = pop_many(client.db, key, values, left, count)
+            client.propagate(b"LPOP" if left else b"RPOP", key, b"%d" % len(popped))
             return [key, popped]
     return None
 
@@ -232,9 +232,9 @@ def pop_first(
     keys=[span("RW access delete", 1), span("RW insert", 2)],
     complexity="O(1)",
 )
-def lmove(ctx: Session, argv: Sequence[bytes]) -> bytes | None:
+def lmove(client: Client, argv: Sequence[bytes]) -> bytes | None:
     from_left, to_left = is_left(argv[3]), is_left(argv[4])
-    return move(ctx.db, argv[1], argv[2], from_left, to_left)
+    return move(client.db, argv[1], argv[2], from_left, to_left)
 
 
 @command(
@@ -247,8 +247,8 @@ def lmove(ctx: Session, argv: Sequence[bytes]) -> bytes | None:
     keys=[span("RW access delete", 1), span("RW insert", 2)],
     complexity="O(1)",
 )
-def rpoplpush(ctx: Session, argv: Sequence[bytes]) -> bytes | None:
-    return move(ctx.db, argv[1], argv[2], False, True)
+def rpoplpush(client: Client, argv: Sequence[bytes]) -> bytes | None:
+    return move(client.db, argv[1], argv[2], False, True)
 
 
 def is_left(word: bytes) -> bool:
@@ -291,5 +291,5 @@ def move(db: Database, source_key: bytes, target_key: bytes, from_left: bool, to
     keys=[span("RO", 1)],
     complexity="O(1)",
 )
-def llen(ctx: Session, argv: Sequence[bytes]) -> int:
-    return len(ctx.db.read(argv[1], List) or ())
+def llen(client: Client, argv: Sequence[bytes]) -> int:
+    return len(client.db.read(argv[1], List) or ())

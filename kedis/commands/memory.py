@@ -20,7 +20,7 @@ from kedis.store.database import VOLATILE, key_footprint
 from kedis.structures.footprint import bytes_footprint
 
 if TYPE_CHECKING:
-    from kedis.engine.client import Session
+    from kedis.engine.client import Client
 
 _LITTLE = 5 << 20
 _REMARKABLE_RATIO = 1.4
@@ -47,7 +47,7 @@ container(
     keys=[span("RO", 2)],
     complexity="O(1)",
 )
-def memory_usage(ctx: Session, argv: Sequence[bytes]) -> int | None:
+def memory_usage(client: Client, argv: Sequence[bytes]) -> int | None:
     options = argv[3:]
     for name, number in zip(options[::2], [*options[1::2], None], strict=False):
         if name.lower() != b"samples" or number is None:
@@ -55,16 +55,16 @@ def memory_usage(ctx: Session, argv: Sequence[bytes]) -> int | None:
         if integer(number) < 0:
             raise CommandError(errors.SYNTAX)
     key = argv[2]
-    value = ctx.db.look(key, tell_miss=False)
+    value = client.db.look(key, tell_miss=False)
     if value is None:
         return None
     if type(value) is bytes:
         size = bytes_footprint(value)
     elif isinstance(value, bytearray):
-        size = ctx.db.buffers[key]
+        size = client.db.buffers[key]
     else:
         size = value.settled
-    return key_footprint(key) + size + (VOLATILE if key in ctx.db.expires else 0)
+    return key_footprint(key) + size + (VOLATILE if key in client.db.expires else 0)
 
 
 @command(
@@ -76,14 +76,14 @@ def memory_usage(ctx: Session, argv: Sequence[bytes]) -> int | None:
     tips=_SERVER_TIPS,
     complexity="O(clients)",
 )
-def memory_stats(ctx: Session, argv: Sequence[bytes]) -> dict[bytes, Any]:
-    observer = ctx.engine.observer
+def memory_stats(client: Client, argv: Sequence[bytes]) -> dict[bytes, Any]:
+    observer = client.engine.observer
     observer.clients.update()
     observer.memory.sample(observer.used_memory)
     used, figures = observer.used_memory, observer.memory
     clients = observer.clients.input_bytes + observer.clients.output_bytes
-    buffered = int(getattr(ctx.engine.persistence, "aof_buffer_length", 0))
-    databases = [database for database in ctx.engine.keyspace.databases if database.data]
+    buffered = int(getattr(client.engine.persistence, "aof_buffer_length", 0))
+    databases = [database for database in client.engine.keyspace.databases if database.data]
     keys = sum(len(database) for database in databases)
     main = {database: key_footprint(b"") * len(database.data) for database in databases}
     times = {database: VOLATILE * len(database.expires) for database in databases}
@@ -129,8 +129,8 @@ def memory_stats(ctx: Session, argv: Sequence[bytes]) -> dict[bytes, Any]:
     tips=_SERVER_TIPS,
     complexity="O(1)",
 )
-def memory_doctor(ctx: Session, argv: Sequence[bytes]) -> Verbatim:
-    observer = ctx.engine.observer
+def memory_doctor(client: Client, argv: Sequence[bytes]) -> Verbatim:
+    observer = client.engine.observer
     used, figures = observer.used_memory, observer.memory
     if used < _LITTLE:
         return Verbatim(b"The server holds so little that nothing can be said of its memory.")
@@ -147,7 +147,7 @@ def memory_doctor(ctx: Session, argv: Sequence[bytes]) -> Verbatim:
             b" free stay with the process; a restart packs them."
         )
     clients = observer.clients.output_bytes + observer.clients.input_bytes
-    if clients > max(len(ctx.engine.sessions), 1) * (200 << 10):
+    if clients > max(len(client.engine.clients), 1) * (200 << 10):
         advice.append(
             b"Clients' buffers are large, more than 200 KB each on average. Perhaps some do not read what they ask for;"
             b" CLIENT LIST tells which (omem)."
@@ -164,13 +164,13 @@ def memory_doctor(ctx: Session, argv: Sequence[bytes]) -> Verbatim:
     tips=["request_policy:all_shards", "response_policy:all_succeeded"],
     complexity="O(keys).",
 )
-def memory_purge(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
-    keyspace = ctx.engine.keyspace
+def memory_purge(client: Client, argv: Sequence[bytes]) -> SimpleString:
+    keyspace = client.engine.keyspace
     if not keyspace.loading:
         for database in keyspace.databases:
             database.compact()
     gc.collect()
-    ctx.engine.on_purge()
+    client.engine.on_purge()
     return OK
 
 
@@ -183,7 +183,7 @@ def memory_purge(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
     tips=_SERVER_TIPS,
     complexity="O(1)",
 )
-def memory_malloc_stats(ctx: Session, argv: Sequence[bytes]) -> Verbatim:
+def memory_malloc_stats(client: Client, argv: Sequence[bytes]) -> Verbatim:
     return Verbatim(b"Stats not supported for the current allocator")
 
 
@@ -196,5 +196,5 @@ def memory_malloc_stats(ctx: Session, argv: Sequence[bytes]) -> Verbatim:
     summary="Prints this help.",
     complexity="O(1)",
 )
-def memory_help(ctx: Session, argv: Sequence[bytes]) -> list[SimpleString]:
-    return help_lines(ctx, "MEMORY")
+def memory_help(client: Client, argv: Sequence[bytes]) -> list[SimpleString]:
+    return help_lines(client, "MEMORY")

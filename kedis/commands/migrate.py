@@ -18,13 +18,13 @@ from kedis.rdb.payload import dump
 from kedis.resp.values import NO_REPLY, OK, SimpleString
 
 if TYPE_CHECKING:
-    from kedis.engine.client import Session
+    from kedis.engine.client import Client
 
 _USUAL_TIMEOUT_MS = 1000
 
 
 class _Watch:
-    """Stands where WATCH has a session: it is told of a change."""
+    """Stands where WATCH has a client: it is told of a change."""
 
     __slots__ = ("watch_broken",)
 
@@ -41,7 +41,7 @@ class Migration:
         requests: the commands for the other server; :meth:`finish` takes their replies.
     """
 
-    def __init__(self, ctx: Session, argv: Sequence[bytes]) -> None:
+    def __init__(self, client: Client, argv: Sequence[bytes]) -> None:
         self._copy = self._replace = False
         self._login: list[bytes] = []
         keys: Sequence[bytes] = argv[3:4]
@@ -70,9 +70,9 @@ class Migration:
         number = integer(argv[4])
         self.host, self.port = argv[1].decode("utf-8", "replace"), argv[2].decode("utf-8", "replace")
         self.timeout_seconds = (timeout_ms if timeout_ms > 0 else _USUAL_TIMEOUT_MS) / 1000
-        self._database = ctx.db
-        self._config = ctx.engine.config
-        values = {key: value for key in keys if (value := ctx.db.find(key)) is not None}
+        self._database = client.db
+        self._config = client.engine.config
+        values = {key: value for key in keys if (value := client.db.find(key)) is not None}
         self._watches = {key: _Watch() for key in values}
         self._before = [[b"AUTH", *self._login]] if self._login else []
         self._before.append([b"SELECT", b"%d" % number])
@@ -97,7 +97,7 @@ class Migration:
         for key, watch in self._watches.items():
             self._database.keyspace.unwatch(watch, self._database, key)
 
-    def finish(self, ctx: Session, replies: Sequence[Any], failure: str) -> SimpleString:
+    def finish(self, client: Client, replies: Sequence[Any], failure: str) -> SimpleString:
         """Delete what has arrived, unless it was changed.
 
         Args:
@@ -116,7 +116,7 @@ class Migration:
             elif not self._copy and self._watches[key].watch_broken:
                 changed.append(key)
             elif not self._copy and self._database.delete(key):
-                ctx.propagate(b"DEL", key)
+                client.propagate(b"DEL", key)
         if refusals:
             raise CommandError(errors.target_error(refusals[0]))
         if failure:
@@ -147,13 +147,13 @@ def _positions(argv: Sequence[bytes]) -> list[tuple[int, str]]:
     tips=["nondeterministic_output"],
     find_keys=_positions,
 )
-def migrate(ctx: Session, argv: Sequence[bytes]) -> Any:
-    migration = Migration(ctx, argv)
+def migrate(client: Client, argv: Sequence[bytes]) -> Any:
+    migration = Migration(client, argv)
     if not migration:
         return SimpleString(b"NOKEY")
-    if ctx.engine.on_migrate is None or ctx.engine.unit is not None:
+    if client.engine.on_migrate is None or client.engine.unit is not None:
         raise CommandError(errors.MIGRATE_NOWHERE)
     migration.watch()
-    ctx.engine.blocking.wait_for_task(ctx, argv)
-    ctx.engine.on_migrate(ctx, migration)
+    client.engine.blocking.wait_for_task(client, argv)
+    client.engine.on_migrate(client, migration)
     return NO_REPLY

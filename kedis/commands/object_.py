@@ -18,7 +18,7 @@ from kedis.store.access import LfuUses, LruUses
 from kedis.store.encoding import encoding, reference_count
 
 if TYPE_CHECKING:
-    from kedis.engine.client import Session
+    from kedis.engine.client import Client
 
 container(
     "OBJECT",
@@ -41,8 +41,8 @@ container(
     tips=["nondeterministic_output"],
     complexity="O(1); for a small container O(N) in its elements.",
 )
-def object_encoding(ctx: Session, argv: Sequence[bytes]) -> bytes | None:
-    value = ctx.db.look(argv[2], tell_miss=False)
+def object_encoding(client: Client, argv: Sequence[bytes]) -> bytes | None:
+    value = client.db.look(argv[2], tell_miss=False)
     return None if value is None else encoding(value)
 
 
@@ -57,13 +57,13 @@ def object_encoding(ctx: Session, argv: Sequence[bytes]) -> bytes | None:
     tips=["nondeterministic_output"],
     complexity="O(1)",
 )
-def object_freq(ctx: Session, argv: Sequence[bytes]) -> int | None:
-    if ctx.db.look(argv[2], tell_miss=False) is None:
+def object_freq(client: Client, argv: Sequence[bytes]) -> int | None:
+    if client.db.look(argv[2], tell_miss=False) is None:
         return None
-    if not _is_lfu(ctx):
+    if not _is_lfu(client):
         raise CommandError(errors.LFU_NOT_SELECTED)
-    uses = ctx.db.uses
-    return uses.frequency(ctx.db, argv[2]) if isinstance(uses, LfuUses) else 0
+    uses = client.db.uses
+    return uses.frequency(client.db, argv[2]) if isinstance(uses, LfuUses) else 0
 
 
 @command(
@@ -77,13 +77,13 @@ def object_freq(ctx: Session, argv: Sequence[bytes]) -> int | None:
     tips=["nondeterministic_output"],
     complexity="O(1)",
 )
-def object_idletime(ctx: Session, argv: Sequence[bytes]) -> int | None:
-    if ctx.db.look(argv[2], tell_miss=False) is None:
+def object_idletime(client: Client, argv: Sequence[bytes]) -> int | None:
+    if client.db.look(argv[2], tell_miss=False) is None:
         return None
-    if _is_lfu(ctx):
+    if _is_lfu(client):
         raise CommandError(errors.LFU_SELECTED)
-    uses = ctx.db.uses
-    return uses.idle_ns(ctx.db, argv[2]) // 1_000_000_000 if isinstance(uses, LruUses) else 0
+    uses = client.db.uses
+    return uses.idle_ns(client.db, argv[2]) // 1_000_000_000 if isinstance(uses, LruUses) else 0
 
 
 @command(
@@ -97,8 +97,8 @@ def object_idletime(ctx: Session, argv: Sequence[bytes]) -> int | None:
     tips=["nondeterministic_output"],
     complexity="O(1)",
 )
-def object_refcount(ctx: Session, argv: Sequence[bytes]) -> int | None:
-    value: Any = ctx.db.look(argv[2], tell_miss=False)
+def object_refcount(client: Client, argv: Sequence[bytes]) -> int | None:
+    value: Any = client.db.look(argv[2], tell_miss=False)
     return None if value is None else reference_count(value)
 
 
@@ -111,9 +111,9 @@ def object_refcount(ctx: Session, argv: Sequence[bytes]) -> int | None:
     summary="Prints this help.",
     complexity="O(1)",
 )
-def object_help(ctx: Session, argv: Sequence[bytes]) -> list[SimpleString]:
-    return help_lines(ctx, "OBJECT")
+def object_help(client: Client, argv: Sequence[bytes]) -> list[SimpleString]:
+    return help_lines(client, "OBJECT")
 
 
-def _is_lfu(ctx: Session) -> bool:
-    return ctx.engine.config.maxmemory_policy.endswith("-lfu")
+def _is_lfu(client: Client) -> bool:
+    return client.engine.config.maxmemory_policy.endswith("-lfu")

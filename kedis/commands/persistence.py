@@ -14,13 +14,13 @@ from kedis.errors import CommandError
 from kedis.resp.values import OK, SimpleString
 
 if TYPE_CHECKING:
-    from kedis.engine.client import Session
+    from kedis.engine.client import Client
 
 
-def _snapshots(ctx: Session) -> Any:
-    if ctx.engine.snapshots is None:
+def _snapshots(client: Client) -> Any:
+    if client.engine.snapshots is None:
         raise CommandError(errors.NO_PERSISTENCE)
-    return ctx.engine.snapshots
+    return client.engine.snapshots
 
 
 @command(
@@ -32,8 +32,8 @@ def _snapshots(ctx: Session) -> Any:
     summary="Saves all data to a file, while everybody waits.",
     complexity="O(N) in the size of the data.",
 )
-def save(ctx: Session, _argv: Sequence[bytes]) -> SimpleString:
-    _snapshots(ctx).save()
+def save(client: Client, _argv: Sequence[bytes]) -> SimpleString:
+    _snapshots(client).save()
     return OK
 
 
@@ -46,11 +46,11 @@ def save(ctx: Session, _argv: Sequence[bytes]) -> SimpleString:
     summary="Saves all data to a file, in the background.",
     complexity="O(N) in the size of the data, in another process.",
 )
-def bgsave(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
+def bgsave(client: Client, argv: Sequence[bytes]) -> SimpleString:
     options = [word.lower() for word in argv[1:]]
     if options not in ([], [b"schedule"]):
         raise CommandError(errors.SYNTAX)
-    return SimpleString(_snapshots(ctx).background(schedule=bool(options)))
+    return SimpleString(_snapshots(client).background(schedule=bool(options)))
 
 
 @command(
@@ -64,9 +64,11 @@ def bgsave(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
     categories="admin dangerous",
     tips=["nondeterministic_output"],
 )
-def lastsave(ctx: Session, _argv: Sequence[bytes]) -> int:
-    snapshots = ctx.engine.snapshots
-    return ctx.engine.started_ns // 1_000_000_000 if snapshots is None else int(snapshots.rdb_last_save_time)
+def lastsave(client: Client, _argv: Sequence[bytes]) -> int:
+    snapshots = client.engine.snapshots
+    return (
+        client.engine.started_ns // 1_000_000_000 if snapshots is None else int(snapshots.rdb_last_save_time)
+    )
 
 
 @command(
@@ -78,13 +80,13 @@ def lastsave(ctx: Session, _argv: Sequence[bytes]) -> int:
     summary="Rewrites the append-only file to the shortest form, in the background.",
     complexity="O(N) in the size of the data, in another process.",
 )
-def bgrewriteaof(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
-    persistence = ctx.engine.persistence
+def bgrewriteaof(client: Client, argv: Sequence[bytes]) -> SimpleString:
+    persistence = client.engine.persistence
     if persistence is None:
         raise CommandError(errors.NO_PERSISTENCE)
     if persistence.aof_rewrite_in_progress:
         raise CommandError(errors.REWRITE_IN_PROGRESS)
-    if ctx.engine.snapshots is not None and ctx.engine.snapshots.rdb_bgsave_in_progress:
+    if client.engine.snapshots is not None and client.engine.snapshots.rdb_bgsave_in_progress:
         persistence.aof_rewrite_scheduled = True
         return SimpleString(b"Background append only file rewriting scheduled")
     persistence.request_rewrite()

@@ -19,34 +19,34 @@ from kedis.store.pubsub import Message, Subscriptions
 from kedis.structures.glob import compile_glob
 
 if TYPE_CHECKING:
-    from kedis.engine.client import Session
+    from kedis.engine.client import Client
 
 _SUBSCRIBER = PUBSUB | NOSCRIPT | LOADING | STALE
 
 
-def _confirm(ctx: Session, verb: bytes, kind: Subscriptions, name: bytes | None) -> None:
+def _confirm(client: Client, verb: bytes, kind: Subscriptions, name: bytes | None) -> None:
     """Tell of one name and how many subscriptions are left; shard channels are counted on their own."""
-    count = len(ctx.subscribed["shard"])
+    count = len(client.subscribed["shard"])
     if kind.kind != "shard":
-        count = ctx.subscriptions - count
-    ctx.push(Message(kind.prefix + verb, name, count).wire(ctx.resp))
+        count = client.subscriptions - count
+    client.push(Message(kind.prefix + verb, name, count).wire(client.resp))
 
 
-def _subscribe(ctx: Session, kind: Subscriptions, names: Sequence[bytes]) -> NoReply:
+def _subscribe(client: Client, kind: Subscriptions, names: Sequence[bytes]) -> NoReply:
     for name in names:
-        kind.add(ctx, name)
-        _confirm(ctx, b"subscribe", kind, name)
-    ctx.update_guard()
+        kind.add(client, name)
+        _confirm(client, b"subscribe", kind, name)
+    client.update_guard()
     return NO_REPLY
 
 
-def _unsubscribe(ctx: Session, kind: Subscriptions, names: Sequence[bytes]) -> NoReply:
+def _unsubscribe(client: Client, kind: Subscriptions, names: Sequence[bytes]) -> NoReply:
     """From ``names``, or where there are none from all."""
-    for name in names or list(ctx.subscribed[kind.kind]) or (None,):
+    for name in names or list(client.subscribed[kind.kind]) or (None,):
         if name is not None:
-            kind.remove(ctx, name)
-        _confirm(ctx, b"unsubscribe", kind, name)
-    ctx.update_guard()
+            kind.remove(client, name)
+        _confirm(client, b"unsubscribe", kind, name)
+    client.update_guard()
     return NO_REPLY
 
 
@@ -59,8 +59,8 @@ def _unsubscribe(ctx: Session, kind: Subscriptions, names: Sequence[bytes]) -> N
     summary="Receives the messages published to the channels from now on.",
     complexity="O(N) in the number of channels.",
 )
-def subscribe(ctx: Session, argv: Sequence[bytes]) -> NoReply:
-    return _subscribe(ctx, ctx.engine.pubsub.channels, argv[1:])
+def subscribe(client: Client, argv: Sequence[bytes]) -> NoReply:
+    return _subscribe(client, client.engine.pubsub.channels, argv[1:])
 
 
 @command(
@@ -72,8 +72,8 @@ def subscribe(ctx: Session, argv: Sequence[bytes]) -> NoReply:
     summary="Receives the messages of the channels, or of all, no longer.",
     complexity="O(N) in the number of channels.",
 )
-def unsubscribe(ctx: Session, argv: Sequence[bytes]) -> NoReply:
-    return _unsubscribe(ctx, ctx.engine.pubsub.channels, argv[1:])
+def unsubscribe(client: Client, argv: Sequence[bytes]) -> NoReply:
+    return _unsubscribe(client, client.engine.pubsub.channels, argv[1:])
 
 
 @command(
@@ -85,8 +85,8 @@ def unsubscribe(ctx: Session, argv: Sequence[bytes]) -> NoReply:
     summary="Receives the messages published to any channel that matches one of the patterns.",
     complexity="O(N) in the number of patterns.",
 )
-def psubscribe(ctx: Session, argv: Sequence[bytes]) -> NoReply:
-    return _subscribe(ctx, ctx.engine.pubsub.patterns, argv[1:])
+def psubscribe(client: Client, argv: Sequence[bytes]) -> NoReply:
+    return _subscribe(client, client.engine.pubsub.patterns, argv[1:])
 
 
 @command(
@@ -98,8 +98,8 @@ def psubscribe(ctx: Session, argv: Sequence[bytes]) -> NoReply:
     summary="Takes subscriptions to the patterns, or to all, back.",
     complexity="O(N) in the number of patterns.",
 )
-def punsubscribe(ctx: Session, argv: Sequence[bytes]) -> NoReply:
-    return _unsubscribe(ctx, ctx.engine.pubsub.patterns, argv[1:])
+def punsubscribe(client: Client, argv: Sequence[bytes]) -> NoReply:
+    return _unsubscribe(client, client.engine.pubsub.patterns, argv[1:])
 
 
 @command(
@@ -112,8 +112,8 @@ def punsubscribe(ctx: Session, argv: Sequence[bytes]) -> NoReply:
     keys=[span("not_key", 1, last=-1)],
     complexity="O(N) in the number of channels.",
 )
-def ssubscribe(ctx: Session, argv: Sequence[bytes]) -> NoReply:
-    return _subscribe(ctx, ctx.engine.pubsub.shards, argv[1:])
+def ssubscribe(client: Client, argv: Sequence[bytes]) -> NoReply:
+    return _subscribe(client, client.engine.pubsub.shards, argv[1:])
 
 
 @command(
@@ -126,8 +126,8 @@ def ssubscribe(ctx: Session, argv: Sequence[bytes]) -> NoReply:
     keys=[span("not_key", 1, last=-1)],
     complexity="O(N) in the number of channels.",
 )
-def sunsubscribe(ctx: Session, argv: Sequence[bytes]) -> NoReply:
-    return _unsubscribe(ctx, ctx.engine.pubsub.shards, argv[1:])
+def sunsubscribe(client: Client, argv: Sequence[bytes]) -> NoReply:
+    return _unsubscribe(client, client.engine.pubsub.shards, argv[1:])
 
 
 @command(
@@ -139,8 +139,8 @@ def sunsubscribe(ctx: Session, argv: Sequence[bytes]) -> NoReply:
     summary="Sends a message to the subscribers of a channel and answers how often it was delivered.",
     complexity="O(N+M), N subscribers of the channel and M patterns of all clients.",
 )
-def publish(ctx: Session, argv: Sequence[bytes]) -> int:
-    return ctx.engine.pubsub.publish(argv[1], argv[2])
+def publish(client: Client, argv: Sequence[bytes]) -> int:
+    return client.engine.pubsub.publish(argv[1], argv[2])
 
 
 @command(
@@ -153,8 +153,8 @@ def publish(ctx: Session, argv: Sequence[bytes]) -> int:
     keys=[span("not_key", 1)],
     complexity="O(N) in the number of subscribers.",
 )
-def spublish(ctx: Session, argv: Sequence[bytes]) -> int:
-    return ctx.engine.pubsub.publish_shard(argv[1], argv[2])
+def spublish(client: Client, argv: Sequence[bytes]) -> int:
+    return client.engine.pubsub.publish_shard(argv[1], argv[2])
 
 
 container(
@@ -186,8 +186,8 @@ def _counts(kind: Subscriptions, names: Sequence[bytes]) -> list[bytes | int]:
     summary="Lists the channels that have subscribers, or those of them that match a pattern.",
     complexity="O(N) in the number of channels.",
 )
-def pubsub_channels(ctx: Session, argv: Sequence[bytes]) -> list[bytes]:
-    return _names(ctx.engine.pubsub.channels, argv)
+def pubsub_channels(client: Client, argv: Sequence[bytes]) -> list[bytes]:
+    return _names(client.engine.pubsub.channels, argv)
 
 
 @command(
@@ -199,8 +199,8 @@ def pubsub_channels(ctx: Session, argv: Sequence[bytes]) -> list[bytes]:
     summary="Counts the subscribers of channels.",
     complexity="O(N) in the number of channels asked for.",
 )
-def pubsub_numsub(ctx: Session, argv: Sequence[bytes]) -> list[bytes | int]:
-    return _counts(ctx.engine.pubsub.channels, argv[2:])
+def pubsub_numsub(client: Client, argv: Sequence[bytes]) -> list[bytes | int]:
+    return _counts(client.engine.pubsub.channels, argv[2:])
 
 
 @command(
@@ -212,8 +212,8 @@ def pubsub_numsub(ctx: Session, argv: Sequence[bytes]) -> list[bytes | int]:
     summary="Counts the different patterns that clients have subscribed to.",
     complexity="O(1)",
 )
-def pubsub_numpat(ctx: Session, _argv: Sequence[bytes]) -> int:
-    return len(ctx.engine.pubsub.patterns)
+def pubsub_numpat(client: Client, _argv: Sequence[bytes]) -> int:
+    return len(client.engine.pubsub.patterns)
 
 
 @command(
@@ -225,8 +225,8 @@ def pubsub_numpat(ctx: Session, _argv: Sequence[bytes]) -> int:
     summary="Lists the shard channels that have subscribers, or those of them that match a pattern.",
     complexity="O(N) in the number of shard channels.",
 )
-def pubsub_shardchannels(ctx: Session, argv: Sequence[bytes]) -> list[bytes]:
-    return _names(ctx.engine.pubsub.shards, argv)
+def pubsub_shardchannels(client: Client, argv: Sequence[bytes]) -> list[bytes]:
+    return _names(client.engine.pubsub.shards, argv)
 
 
 @command(
@@ -238,8 +238,8 @@ def pubsub_shardchannels(ctx: Session, argv: Sequence[bytes]) -> list[bytes]:
     summary="Counts the subscribers of shard channels.",
     complexity="O(N) in the number of channels asked for.",
 )
-def pubsub_shardnumsub(ctx: Session, argv: Sequence[bytes]) -> list[bytes | int]:
-    return _counts(ctx.engine.pubsub.shards, argv[2:])
+def pubsub_shardnumsub(client: Client, argv: Sequence[bytes]) -> list[bytes | int]:
+    return _counts(client.engine.pubsub.shards, argv[2:])
 
 
 @command(
@@ -251,5 +251,5 @@ def pubsub_shardnumsub(ctx: Session, argv: Sequence[bytes]) -> list[bytes | int]
     summary="Lists the subcommands.",
     complexity="O(1)",
 )
-def pubsub_help(ctx: Session, _argv: Sequence[bytes]) -> Any:
-    return help_lines(ctx, "PUBSUB")
+def pubsub_help(client: Client, _argv: Sequence[bytes]) -> Any:
+    return help_lines(client, "PUBSUB")

@@ -23,7 +23,7 @@ from kedis.resp.values import NO_REPLY, Verbatim
 from kedis.version import REDIS_VERSION
 
 if TYPE_CHECKING:
-    from kedis.engine.client import Session
+    from kedis.engine.client import Client
 
 _SHUTDOWN_OPTIONS = frozenset([b"save", b"nosave", b"now", b"force", b"abort"])
 
@@ -39,8 +39,8 @@ _SHUTDOWN_OPTIONS = frozenset([b"save", b"nosave", b"now", b"force", b"abort"])
     categories="dangerous",
     tips=["nondeterministic_output", "request_policy:all_shards", "response_policy:special"],
 )
-def info(ctx: Session, argv: Sequence[bytes]) -> Verbatim:
-    return Verbatim(ctx.engine.observer.info(argv[1:]))
+def info(client: Client, argv: Sequence[bytes]) -> Verbatim:
+    return Verbatim(client.engine.observer.info(argv[1:]))
 
 
 @command(
@@ -52,7 +52,7 @@ def info(ctx: Session, argv: Sequence[bytes]) -> Verbatim:
     summary="Ends the server once everything is on the disk; there is no moment at which it could be aborted.",
     complexity="O(1), and what is left to write",
 )
-def shutdown(ctx: Session, argv: Sequence[bytes]) -> Any:
+def shutdown(client: Client, argv: Sequence[bytes]) -> Any:
     options = {word.lower() for word in argv[1:]}
     if (
         not options <= _SHUTDOWN_OPTIONS
@@ -62,8 +62,8 @@ def shutdown(ctx: Session, argv: Sequence[bytes]) -> Any:
         raise CommandError(errors.SYNTAX)
     if b"abort" in options:
         raise CommandError(errors.NO_SHUTDOWN)
-    ctx.engine.on_shutdown(frozenset(word.decode() for word in options))
-    ctx.close_after_reply = True
+    client.engine.on_shutdown(frozenset(word.decode() for word in options))
+    client.close_after_reply = True
     return NO_REPLY
 
 
@@ -77,7 +77,7 @@ def shutdown(ctx: Session, argv: Sequence[bytes]) -> Any:
     complexity="O(1)",
     categories="admin dangerous",
 )
-def role(_ctx: Session, _argv: Sequence[bytes]) -> list[Any]:
+def role(_ctx: Client, _argv: Sequence[bytes]) -> list[Any]:
     return [b"master", 0, []]
 
 
@@ -92,7 +92,7 @@ def role(_ctx: Session, _argv: Sequence[bytes]) -> list[Any]:
     categories="connection -keyspace",
     tips=["request_policy:all_shards", "response_policy:agg_min"],
 )
-def wait(_ctx: Session, argv: Sequence[bytes]) -> int:
+def wait(_ctx: Client, argv: Sequence[bytes]) -> int:
     integer(argv[1])
     if integer(argv[2], errors.TIMEOUT_NOT_AN_INTEGER) < 0:
         raise CommandError(errors.TIMEOUT_NEGATIVE)
@@ -118,7 +118,7 @@ _PICTURE = b"""\
     summary="Draws a picture, and tells the version.",
     complexity="O(1)",
 )
-def lolwut(_ctx: Session, argv: Sequence[bytes]) -> Verbatim:
+def lolwut(_ctx: Client, argv: Sequence[bytes]) -> Verbatim:
     if len(argv) >= 3 and argv[1].lower() == b"version":
         integer(argv[2])
     return Verbatim(_PICTURE + f"\nRedis ver. {REDIS_VERSION}\n".encode())

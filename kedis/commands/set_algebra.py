@@ -19,15 +19,15 @@ from kedis.errors import CommandError
 from kedis.structures.containers import Set, fits_packed_set
 
 if TYPE_CHECKING:
-    from kedis.engine.client import Session
+    from kedis.engine.client import Client
 
 Members = set[bytes]
 
 _EMPTY: Members = set()
 
 
-def _sets(ctx: Session, keys: Sequence[bytes]) -> list[Members]:
-    read = ctx.db.read
+def _sets(client: Client, keys: Sequence[bytes]) -> list[Members]:
+    read = client.db.read
     return [read(key, Set) or _EMPTY for key in keys]
 
 
@@ -46,11 +46,11 @@ def _difference(sets: list[Members]) -> Members:
     return first.difference(*rest) if rest else first
 
 
-def _store(ctx: Session, key: bytes, result: Members, event: str) -> int:
+def _store(client: Client, key: bytes, result: Members, event: str) -> int:
     if not result:
-        ctx.db.discard(key)
+        client.db.discard(key)
         return 0
-    ctx.db.set_value(key, Set(result), event)
+    client.db.set_value(key, Set(result), event)
     return len(result)
 
 
@@ -65,8 +65,8 @@ def _store(ctx: Session, key: bytes, result: Members, event: str) -> int:
     tips=["nondeterministic_output_order"],
     complexity="O(N*M) with N the size of the smallest set and M the number of sets.",
 )
-def sinter(ctx: Session, argv: Sequence[bytes]) -> Members:
-    return _intersection(_sets(ctx, argv[1:]))
+def sinter(client: Client, argv: Sequence[bytes]) -> Members:
+    return _intersection(_sets(client, argv[1:]))
 
 
 @command(
@@ -79,8 +79,8 @@ def sinter(ctx: Session, argv: Sequence[bytes]) -> Members:
     keys=[span("RW update", 1), span("RO access", 2, -1)],
     complexity="O(N*M) with N the size of the smallest set and M the number of sets.",
 )
-def sinterstore(ctx: Session, argv: Sequence[bytes]) -> int:
-    return _store(ctx, argv[1], _intersection(_sets(ctx, argv[2:])), "sinterstore")
+def sinterstore(client: Client, argv: Sequence[bytes]) -> int:
+    return _store(client, argv[1], _intersection(_sets(client, argv[2:])), "sinterstore")
 
 
 @command(
@@ -93,7 +93,7 @@ def sinterstore(ctx: Session, argv: Sequence[bytes]) -> int:
     keys=[counted("RO access", 1)],
     complexity="O(N*M) with N the size of the smallest set and M the number of sets.",
 )
-def sintercard(ctx: Session, argv: Sequence[bytes]) -> int:
+def sintercard(client: Client, argv: Sequence[bytes]) -> int:
     count = integer_between(argv[1], 1, INT64_MAX, errors.KEY_COUNT_NOT_POSITIVE)
     end = 2 + count
     if end > len(argv):
@@ -103,7 +103,7 @@ def sintercard(ctx: Session, argv: Sequence[bytes]) -> int:
         if argv[position].upper() != b"LIMIT" or position + 1 == len(argv):
             raise CommandError(errors.SYNTAX)
         limit = natural(argv[position + 1], errors.LIMIT_NEGATIVE)
-    sets = _sets(ctx, argv[2:end])
+    sets = _sets(client, argv[2:end])
     if not limit:
         return len(_intersection(sets))
     first, *rest = sorted(sets, key=len)
@@ -122,8 +122,8 @@ def sintercard(ctx: Session, argv: Sequence[bytes]) -> int:
     tips=["nondeterministic_output_order"],
     complexity="O(N) in the size of all sets together.",
 )
-def sunion(ctx: Session, argv: Sequence[bytes]) -> Members:
-    return _union(_sets(ctx, argv[1:]))
+def sunion(client: Client, argv: Sequence[bytes]) -> Members:
+    return _union(_sets(client, argv[1:]))
 
 
 @command(
@@ -136,8 +136,8 @@ def sunion(ctx: Session, argv: Sequence[bytes]) -> Members:
     keys=[span("OW update", 1), span("RO access", 2, -1)],
     complexity="O(N) in the size of all sets together.",
 )
-def sunionstore(ctx: Session, argv: Sequence[bytes]) -> int:
-    return _store(ctx, argv[1], _union(_sets(ctx, argv[2:])), "sunionstore")
+def sunionstore(client: Client, argv: Sequence[bytes]) -> int:
+    return _store(client, argv[1], _union(_sets(client, argv[2:])), "sunionstore")
 
 
 @command(
@@ -151,8 +151,8 @@ def sunionstore(ctx: Session, argv: Sequence[bytes]) -> int:
     tips=["nondeterministic_output_order"],
     complexity="O(N) in the size of all sets together; less when the first is small.",
 )
-def sdiff(ctx: Session, argv: Sequence[bytes]) -> Members:
-    return _difference(_sets(ctx, argv[1:]))
+def sdiff(client: Client, argv: Sequence[bytes]) -> Members:
+    return _difference(_sets(client, argv[1:]))
 
 
 @command(
@@ -165,12 +165,12 @@ def sdiff(ctx: Session, argv: Sequence[bytes]) -> Members:
     keys=[span("OW update", 1), span("RO access", 2, -1)],
     complexity="O(N) in the size of all sets together; less when the first is small.",
 )
-def sdiffstore(ctx: Session, argv: Sequence[bytes]) -> int:
-    db, key = ctx.db, argv[1]
-    sets = _sets(ctx, argv[2:])
+def sdiffstore(client: Client, argv: Sequence[bytes]) -> int:
+    db, key = client.db, argv[1]
+    sets = _sets(client, argv[2:])
     thresholds = db.keyspace.packing[Set]
     once_full = _removes_from_a_copy(sets) and not fits_packed_set(sets[0], thresholds)
-    count = _store(ctx, key, _difference(sets), "sdiffstore")
+    count = _store(client, key, _difference(sets), "sdiffstore")
     if count and once_full:
         db.data[key].be_full()
     return count

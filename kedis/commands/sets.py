@@ -17,7 +17,7 @@ from kedis.errors import CommandError
 from kedis.structures.containers import Set
 
 if TYPE_CHECKING:
-    from kedis.engine.client import Session
+    from kedis.engine.client import Client
 
 #: The most members that one SREM in the journal names.
 JOURNAL_CHUNK = 1024
@@ -38,8 +38,8 @@ _REBUILT = 5
     keys=[span("RW insert", 1)],
     complexity="O(1) for each member.",
 )
-def sadd(ctx: Session, argv: Sequence[bytes]) -> int:
-    db = ctx.db
+def sadd(client: Client, argv: Sequence[bytes]) -> int:
+    db = client.db
     key = argv[1]
     members = db.edit_or_create(key, Set)
     if len(argv) == 3:
@@ -61,14 +61,14 @@ def sadd(ctx: Session, argv: Sequence[bytes]) -> int:
     keys=[span("RW delete", 1)],
     complexity="O(1) for each member.",
 )
-def srem(ctx: Session, argv: Sequence[bytes]) -> int:
+def srem(client: Client, argv: Sequence[bytes]) -> int:
     key = argv[1]
-    members = ctx.db.edit(key, Set)
+    members = client.db.edit(key, Set)
     if members is None:
         return 0
     removed = members.remove_many(argv[2:])
     if removed:
-        ctx.db.modified(key, members, "srem", removed)
+        client.db.modified(key, members, "srem", removed)
     return removed
 
 
@@ -82,9 +82,9 @@ def srem(ctx: Session, argv: Sequence[bytes]) -> int:
     keys=[span("RW access delete", 1), span("RW insert", 2)],
     complexity="O(1)",
 )
-def smove(ctx: Session, argv: Sequence[bytes]) -> int:
+def smove(client: Client, argv: Sequence[bytes]) -> int:
     _, source_key, target_key, member = argv
-    db = ctx.db
+    db = client.db
     source = db.edit(source_key, Set)
     if source is None:
         return 0
@@ -111,8 +111,8 @@ def smove(ctx: Session, argv: Sequence[bytes]) -> int:
     keys=[span("RO", 1)],
     complexity="O(1)",
 )
-def sismember(ctx: Session, argv: Sequence[bytes]) -> int:
-    members = ctx.db.read(argv[1], Set)
+def sismember(client: Client, argv: Sequence[bytes]) -> int:
+    members = client.db.read(argv[1], Set)
     return 1 if members is not None and argv[2] in members else 0
 
 
@@ -126,8 +126,8 @@ def sismember(ctx: Session, argv: Sequence[bytes]) -> int:
     keys=[span("RO access", 1)],
     complexity="O(1) for each member.",
 )
-def smismember(ctx: Session, argv: Sequence[bytes]) -> list[int]:
-    members = ctx.db.read(argv[1], Set)
+def smismember(client: Client, argv: Sequence[bytes]) -> list[int]:
+    members = client.db.read(argv[1], Set)
     if members is None:
         return [0] * (len(argv) - 2)
     return [1 if member in members else 0 for member in argv[2:]]
@@ -143,8 +143,8 @@ def smismember(ctx: Session, argv: Sequence[bytes]) -> list[int]:
     keys=[span("RO", 1)],
     complexity="O(1)",
 )
-def scard(ctx: Session, argv: Sequence[bytes]) -> int:
-    return len(ctx.db.read(argv[1], Set) or ())
+def scard(client: Client, argv: Sequence[bytes]) -> int:
+    return len(client.db.read(argv[1], Set) or ())
 
 
 @command(
@@ -158,8 +158,8 @@ def scard(ctx: Session, argv: Sequence[bytes]) -> int:
     tips=["nondeterministic_output_order"],
     complexity="O(N) in the size of the set.",
 )
-def smembers(ctx: Session, argv: Sequence[bytes]) -> set[bytes]:
-    return ctx.db.read(argv[1], Set) or set()
+def smembers(client: Client, argv: Sequence[bytes]) -> set[bytes]:
+    return client.db.read(argv[1], Set) or set()
 
 
 # -- random members and scanning --------------------------------------------------------------------------
@@ -176,26 +176,26 @@ def smembers(ctx: Session, argv: Sequence[bytes]) -> set[bytes]:
     tips=["nondeterministic_output"],
     complexity="O(1) expected for each member popped; O(N) while the set is small.",
 )
-def spop(ctx: Session, argv: Sequence[bytes]) -> bytes | set[bytes] | None:
+def spop(client: Client, argv: Sequence[bytes]) -> bytes | set[bytes] | None:
     if len(argv) > 2:
-        return _spop_count(ctx, argv)
+        return _spop_count(client, argv)
     key = argv[1]
-    db = ctx.db
+    db = client.db
     members = db.edit(key, Set)
     if members is None:
         return None
     member = members.pop_random(db.keyspace.random)
     db.modified(key, members, "spop")
-    ctx.propagate(b"SREM", key, member)
+    client.propagate(b"SREM", key, member)
     return member
 
 
-def _spop_count(ctx: Session, argv: Sequence[bytes]) -> set[bytes]:
+def _spop_count(client: Client, argv: Sequence[bytes]) -> set[bytes]:
     if len(argv) > 3:
         raise CommandError(errors.SYNTAX)
     count = natural(argv[2])
     key = argv[1]
-    db = ctx.db
+    db = client.db
     members = db.edit(key, Set)
     if members is None or count == 0:
         return set()
@@ -203,7 +203,7 @@ def _spop_count(ctx: Session, argv: Sequence[bytes]) -> set[bytes]:
         # The set itself is the reply: it leaves the keyspace as it is.
         db.touched(key, "spop")
         db.delete(key)
-        ctx.propagate(b"DEL", key)
+        client.propagate(b"DEL", key)
         return members
     popped = members.sample_distinct(db.keyspace.random, count)
     members.remove_many(popped)
@@ -211,7 +211,7 @@ def _spop_count(ctx: Session, argv: Sequence[bytes]) -> set[bytes]:
         members.choose(db.keyspace.packing[Set])
     db.modified(key, members, "spop", count)
     for start in range(0, count, JOURNAL_CHUNK):
-        ctx.propagate(b"SREM", key, *popped[start : start + JOURNAL_CHUNK])
+        client.propagate(b"SREM", key, *popped[start : start + JOURNAL_CHUNK])
     return set(popped)
 
 
@@ -226,15 +226,15 @@ def _spop_count(ctx: Session, argv: Sequence[bytes]) -> set[bytes]:
     tips=["nondeterministic_output"],
     complexity="O(1) expected for each member asked for; O(N) while the set is small.",
 )
-def srandmember(ctx: Session, argv: Sequence[bytes]) -> bytes | list[bytes] | None:
-    rng = ctx.db.keyspace.random
+def srandmember(client: Client, argv: Sequence[bytes]) -> bytes | list[bytes] | None:
+    rng = client.db.keyspace.random
     if len(argv) == 2:
-        members = ctx.db.read(argv[1], Set)
+        members = client.db.read(argv[1], Set)
         return None if members is None else members.random_one(rng)
     if len(argv) > 3:
         raise CommandError(errors.SYNTAX)
     count = parse_sample_count(argv[2])
-    members = ctx.db.read(argv[1], Set)
+    members = client.db.read(argv[1], Set)
     return [] if members is None else sample(members, rng, count)
 
 
@@ -249,9 +249,9 @@ def srandmember(ctx: Session, argv: Sequence[bytes]) -> bytes | list[bytes] | No
     tips=["nondeterministic_output"],
     complexity="O(COUNT) for each call; O(N) while the set is small.",
 )
-def sscan(ctx: Session, argv: Sequence[bytes]) -> list[Any]:
+def sscan(client: Client, argv: Sequence[bytes]) -> list[Any]:
     cursor = parse_cursor(argv[2])
-    members = ctx.db.read(argv[1], Set)
+    members = client.db.read(argv[1], Set)
     if members is None:
         return [b"0", []]
     options = parse_scan(argv, 3)

@@ -19,7 +19,7 @@ from kedis.structures.containers import Set
 from kedis.structures.sorted_set import SortedSet
 
 if TYPE_CHECKING:
-    from kedis.engine.client import Session
+    from kedis.engine.client import Client
 
 Scores = Mapping[bytes, float]
 Weighted = tuple[Scores, float]
@@ -31,7 +31,7 @@ _STORE = [span("OW update", 1), counted("RO access", 2)]
 # -- arguments --------------------------------------------------------------------------------------------
 
 
-def _inputs(ctx: Session, argv: Sequence[bytes], at: int, name: str) -> tuple[list[Scores], int]:
+def _inputs(client: Client, argv: Sequence[bytes], at: int, name: str) -> tuple[list[Scores], int]:
     """The sets of ``numkeys key [key ...]`` from ``at`` on, and where the options begin."""
     number = integer(argv[at])
     if number < 1:
@@ -39,7 +39,7 @@ def _inputs(ctx: Session, argv: Sequence[bytes], at: int, name: str) -> tuple[li
     end = at + 1 + number
     if end > len(argv):
         raise CommandError(errors.SYNTAX)
-    return [_scores(ctx.db.find(key)) for key in argv[at + 1 : end]], end
+    return [_scores(client.db.find(key)) for key in argv[at + 1 : end]], end
 
 
 class _Ones(Mapping[bytes, float]):
@@ -169,8 +169,8 @@ def _difference(sets: list[Scores], _options: _Options) -> dict[bytes, float]:
 Operation = Callable[[list[Scores], _Options], dict[bytes, float]]
 
 
-def _read(ctx: Session, argv: Sequence[bytes], name: str, operation: Operation) -> Any:
-    sets, at = _inputs(ctx, argv, 1, name)
+def _read(client: Client, argv: Sequence[bytes], name: str, operation: Operation) -> Any:
+    sets, at = _inputs(client, argv, 1, name)
     options = _Options(argv, at, len(sets), weighted=operation is not _difference, scored=True)
     result = operation(sets, options)
     members = sorted(result)
@@ -178,14 +178,14 @@ def _read(ctx: Session, argv: Sequence[bytes], name: str, operation: Operation) 
     return Scored(members, [result[name] for name in members]) if options.scores else members
 
 
-def _store(ctx: Session, argv: Sequence[bytes], name: str, operation: Operation) -> int:
-    sets, at = _inputs(ctx, argv, 2, name)
+def _store(client: Client, argv: Sequence[bytes], name: str, operation: Operation) -> int:
+    sets, at = _inputs(client, argv, 2, name)
     options = _Options(argv, at, len(sets), weighted=operation is not _difference, scored=False)
     result = operation(sets, options)
     if not result:
-        ctx.db.discard(argv[1])
+        client.db.discard(argv[1])
         return 0
-    ctx.db.set_value(
+    client.db.set_value(
         argv[1], SortedSet.from_scores({key: score + 0.0 for key, score in result.items()}), name
     )
     return len(result)
@@ -204,8 +204,8 @@ def _store(ctx: Session, argv: Sequence[bytes], name: str, operation: Operation)
     keys=_READ,
     complexity="O(N)+O(M*log(M)), N being all members and M those of the result.",
 )
-def zunion(ctx: Session, argv: Sequence[bytes]) -> Any:
-    return _read(ctx, argv, "zunion", _union)
+def zunion(client: Client, argv: Sequence[bytes]) -> Any:
+    return _read(client, argv, "zunion", _union)
 
 
 @command(
@@ -218,8 +218,8 @@ def zunion(ctx: Session, argv: Sequence[bytes]) -> Any:
     keys=_READ,
     complexity="O(N*K)+O(M*log(M)), N being the smallest of K sets and M the result.",
 )
-def zinter(ctx: Session, argv: Sequence[bytes]) -> Any:
-    return _read(ctx, argv, "zinter", _intersection)
+def zinter(client: Client, argv: Sequence[bytes]) -> Any:
+    return _read(client, argv, "zinter", _intersection)
 
 
 @command(
@@ -232,8 +232,8 @@ def zinter(ctx: Session, argv: Sequence[bytes]) -> Any:
     keys=_READ,
     complexity="O(N*K)+O(M*log(M)), N being the first of K sets and M the result.",
 )
-def zdiff(ctx: Session, argv: Sequence[bytes]) -> Any:
-    return _read(ctx, argv, "zdiff", _difference)
+def zdiff(client: Client, argv: Sequence[bytes]) -> Any:
+    return _read(client, argv, "zdiff", _difference)
 
 
 @command(
@@ -246,8 +246,8 @@ def zdiff(ctx: Session, argv: Sequence[bytes]) -> Any:
     keys=_STORE,
     complexity="O(N)+O(M*log(M)), N being all members and M those of the result.",
 )
-def zunionstore(ctx: Session, argv: Sequence[bytes]) -> int:
-    return _store(ctx, argv, "zunionstore", _union)
+def zunionstore(client: Client, argv: Sequence[bytes]) -> int:
+    return _store(client, argv, "zunionstore", _union)
 
 
 @command(
@@ -260,8 +260,8 @@ def zunionstore(ctx: Session, argv: Sequence[bytes]) -> int:
     keys=_STORE,
     complexity="O(N*K)+O(M*log(M)), N being the smallest of K sets and M the result.",
 )
-def zinterstore(ctx: Session, argv: Sequence[bytes]) -> int:
-    return _store(ctx, argv, "zinterstore", _intersection)
+def zinterstore(client: Client, argv: Sequence[bytes]) -> int:
+    return _store(client, argv, "zinterstore", _intersection)
 
 
 @command(
@@ -274,8 +274,8 @@ def zinterstore(ctx: Session, argv: Sequence[bytes]) -> int:
     keys=_STORE,
     complexity="O(N*K)+O(M*log(M)), N being the first of K sets and M the result.",
 )
-def zdiffstore(ctx: Session, argv: Sequence[bytes]) -> int:
-    return _store(ctx, argv, "zdiffstore", _difference)
+def zdiffstore(client: Client, argv: Sequence[bytes]) -> int:
+    return _store(client, argv, "zdiffstore", _difference)
 
 
 @command(
@@ -288,8 +288,8 @@ def zdiffstore(ctx: Session, argv: Sequence[bytes]) -> int:
     keys=_READ,
     complexity="O(N*K), N being the smallest of K sets.",
 )
-def zintercard(ctx: Session, argv: Sequence[bytes]) -> int:
-    sets, at = _inputs(ctx, argv, 1, "zintercard")
+def zintercard(client: Client, argv: Sequence[bytes]) -> int:
+    sets, at = _inputs(client, argv, 1, "zintercard")
     limit: float = math.inf
     position = at
     while position < len(argv):

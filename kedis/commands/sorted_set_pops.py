@@ -17,23 +17,23 @@ from kedis.resp.values import NULL_ARRAY, Pairs
 from kedis.structures.sorted_set import SortedSet
 
 if TYPE_CHECKING:
-    from kedis.engine.client import Session
+    from kedis.engine.client import Client
 
 Scored = list[tuple[bytes, float]]
 
 
-def pop(ctx: Session, key: bytes, members: SortedSet, highest: bool, count: int) -> Scored:
+def pop(client: Client, key: bytes, members: SortedSet, highest: bool, count: int) -> Scored:
     """Take up to ``count`` members off one end."""
     taken = members.pop_max(count) if highest else members.pop_min(count)
     if taken:
-        ctx.db.modified(key, members, "zpopmax" if highest else "zpopmin", len(taken))
+        client.db.modified(key, members, "zpopmax" if highest else "zpopmin", len(taken))
     return taken
 
 
-def _zpop(ctx: Session, argv: Sequence[bytes], highest: bool) -> Any:
+def _zpop(client: Client, argv: Sequence[bytes], highest: bool) -> Any:
     key = argv[1]
     if len(argv) == 2:
-        db = ctx.db
+        db = client.db
         members = db.edit(key, SortedSet)
         if members is None:
             return []
@@ -44,8 +44,8 @@ def _zpop(ctx: Session, argv: Sequence[bytes], highest: bool) -> Any:
     if len(argv) > 3:
         raise CommandError(errors.SYNTAX)
     count = natural(argv[2])
-    members = ctx.db.edit(key, SortedSet)
-    return [] if members is None else Pairs(pop(ctx, key, members, highest, count))
+    members = client.db.edit(key, SortedSet)
+    return [] if members is None else Pairs(pop(client, key, members, highest, count))
 
 
 @command(
@@ -58,8 +58,8 @@ def _zpop(ctx: Session, argv: Sequence[bytes], highest: bool) -> Any:
     keys=[span("RW access delete", 1)],
     complexity="O(log(N)) for each member.",
 )
-def zpopmin(ctx: Session, argv: Sequence[bytes]) -> Any:
-    return _zpop(ctx, argv, False)
+def zpopmin(client: Client, argv: Sequence[bytes]) -> Any:
+    return _zpop(client, argv, False)
 
 
 @command(
@@ -72,8 +72,8 @@ def zpopmin(ctx: Session, argv: Sequence[bytes]) -> Any:
     keys=[span("RW access delete", 1)],
     complexity="O(log(N)) for each member.",
 )
-def zpopmax(ctx: Session, argv: Sequence[bytes]) -> Any:
-    return _zpop(ctx, argv, True)
+def zpopmax(client: Client, argv: Sequence[bytes]) -> Any:
+    return _zpop(client, argv, True)
 
 
 def parse_zmpop(argv: Sequence[bytes], at: int) -> tuple[Sequence[bytes], bool, int]:
@@ -103,12 +103,12 @@ def parse_zmpop(argv: Sequence[bytes], at: int) -> tuple[Sequence[bytes], bool, 
     keys=[counted("RW access delete", 1)],
     complexity="O(K) + O(log(N)) for each member, K being the keys.",
 )
-def zmpop(ctx: Session, argv: Sequence[bytes]) -> Any:
+def zmpop(client: Client, argv: Sequence[bytes]) -> Any:
     keys, highest, count = parse_zmpop(argv, 1)
     for key in keys:
-        members = ctx.db.edit(key, SortedSet)
+        members = client.db.edit(key, SortedSet)
         if members is not None:
-            taken = pop(ctx, key, members, highest, count)
-            ctx.propagate(b"ZPOPMAX" if highest else b"ZPOPMIN", key, b"%d" % len(taken))
+            taken = pop(client, key, members, highest, count)
+            client.propagate(b"ZPOPMAX" if highest else b"ZPOPMIN", key, b"%d" % len(taken))
             return [key, [list(pair) for pair in taken]]
     return NULL_ARRAY

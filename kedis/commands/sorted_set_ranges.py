@@ -19,7 +19,7 @@ from kedis.resp.values import Scored
 from kedis.structures.sorted_set import SortedSet
 
 if TYPE_CHECKING:
-    from kedis.engine.client import Session
+    from kedis.engine.client import Client
 
 Ranks = tuple[int, int]
 Resolve = Callable[[SortedSet], Ranks]
@@ -108,14 +108,14 @@ def _parse_options(argv: Sequence[bytes], at: int, options: Options, storing: bo
         raise CommandError(errors.SCORES_OF_NAMES)
 
 
-def _range(ctx: Session, argv: Sequence[bytes], at: int, options: Options, storing: bool = False) -> Any:
+def _range(client: Client, argv: Sequence[bytes], at: int, options: Options, storing: bool = False) -> Any:
     """``key first last options`` from ``at`` on: members, or pairs when scores are asked for or stored."""
     _parse_options(argv, at + 3, options, storing)
     first, last = argv[at + 1], argv[at + 2]
     if options.reverse and options.kind != "rank":
         first, last = last, first
     resolve = _KINDS[options.kind](first, last)
-    members = ctx.db.read(argv[at], SortedSet)
+    members = client.db.read(argv[at], SortedSet)
     if members is None:
         return Scored([], []) if options.scores else []
     start, stop = resolve(members)
@@ -147,8 +147,8 @@ def _limited(start: int, stop: int, options: Options) -> Ranks:
     keys=_READ,
     complexity="O(log(N)+M), M being the members returned.",
 )
-def zrange(ctx: Session, argv: Sequence[bytes]) -> Any:
-    return _range(ctx, argv, 1, Options())
+def zrange(client: Client, argv: Sequence[bytes]) -> Any:
+    return _range(client, argv, 1, Options())
 
 
 @command(
@@ -161,17 +161,17 @@ def zrange(ctx: Session, argv: Sequence[bytes]) -> Any:
     keys=[span("OW update", 1), span("RO access", 2)],
     complexity="O(log(N)+M), M being the members stored.",
 )
-def zrangestore(ctx: Session, argv: Sequence[bytes]) -> int:
+def zrangestore(client: Client, argv: Sequence[bytes]) -> int:
     options = Options()
-    found = _range(ctx, argv, 2, options, storing=True)
+    found = _range(client, argv, 2, options, storing=True)
     if not found:
-        ctx.db.discard(argv[1])
+        client.db.discard(argv[1])
         return 0
     members, scores = found.members, found.scores
     if options.reverse:
         members.reverse()
         scores.reverse()
-    ctx.db.set_value(argv[1], SortedSet.from_columns(members, scores), "zrangestore")
+    client.db.set_value(argv[1], SortedSet.from_columns(members, scores), "zrangestore")
     return len(members)
 
 
@@ -185,8 +185,8 @@ def zrangestore(ctx: Session, argv: Sequence[bytes]) -> int:
     keys=_READ,
     complexity="O(log(N)+M), M being the members returned.",
 )
-def zrevrange(ctx: Session, argv: Sequence[bytes]) -> Any:
-    return _range(ctx, argv, 1, Options(kind="rank", reverse=True))
+def zrevrange(client: Client, argv: Sequence[bytes]) -> Any:
+    return _range(client, argv, 1, Options(kind="rank", reverse=True))
 
 
 @command(
@@ -199,8 +199,8 @@ def zrevrange(ctx: Session, argv: Sequence[bytes]) -> Any:
     keys=_READ,
     complexity="O(log(N)+M), M being the members returned.",
 )
-def zrangebyscore(ctx: Session, argv: Sequence[bytes]) -> Any:
-    return _range(ctx, argv, 1, Options(kind="score", reverse=False))
+def zrangebyscore(client: Client, argv: Sequence[bytes]) -> Any:
+    return _range(client, argv, 1, Options(kind="score", reverse=False))
 
 
 @command(
@@ -213,8 +213,8 @@ def zrangebyscore(ctx: Session, argv: Sequence[bytes]) -> Any:
     keys=_READ,
     complexity="O(log(N)+M), M being the members returned.",
 )
-def zrevrangebyscore(ctx: Session, argv: Sequence[bytes]) -> Any:
-    return _range(ctx, argv, 1, Options(kind="score", reverse=True))
+def zrevrangebyscore(client: Client, argv: Sequence[bytes]) -> Any:
+    return _range(client, argv, 1, Options(kind="score", reverse=True))
 
 
 @command(
@@ -227,8 +227,8 @@ def zrevrangebyscore(ctx: Session, argv: Sequence[bytes]) -> Any:
     keys=_READ,
     complexity="O(log(N)+M), M being the members returned.",
 )
-def zrangebylex(ctx: Session, argv: Sequence[bytes]) -> Any:
-    return _range(ctx, argv, 1, Options(kind="name", reverse=False))
+def zrangebylex(client: Client, argv: Sequence[bytes]) -> Any:
+    return _range(client, argv, 1, Options(kind="name", reverse=False))
 
 
 @command(
@@ -241,15 +241,15 @@ def zrangebylex(ctx: Session, argv: Sequence[bytes]) -> Any:
     keys=_READ,
     complexity="O(log(N)+M), M being the members returned.",
 )
-def zrevrangebylex(ctx: Session, argv: Sequence[bytes]) -> Any:
-    return _range(ctx, argv, 1, Options(kind="name", reverse=True))
+def zrevrangebylex(client: Client, argv: Sequence[bytes]) -> Any:
+    return _range(client, argv, 1, Options(kind="name", reverse=True))
 
 
 # -- counting ---------------------------------------------------------------------------------------------
 
 
-def _count(ctx: Session, key: bytes, resolve: Resolve) -> int:
-    members = ctx.db.read(key, SortedSet)
+def _count(client: Client, key: bytes, resolve: Resolve) -> int:
+    members = client.db.read(key, SortedSet)
     if members is None:
         return 0
     start, stop = resolve(members)
@@ -266,8 +266,8 @@ def _count(ctx: Session, key: bytes, resolve: Resolve) -> int:
     keys=_READ,
     complexity="O(log(N))",
 )
-def zcount(ctx: Session, argv: Sequence[bytes]) -> int:
-    return _count(ctx, argv[1], by_score(argv[2], argv[3]))
+def zcount(client: Client, argv: Sequence[bytes]) -> int:
+    return _count(client, argv[1], by_score(argv[2], argv[3]))
 
 
 @command(
@@ -280,20 +280,20 @@ def zcount(ctx: Session, argv: Sequence[bytes]) -> int:
     keys=_READ,
     complexity="O(log(N))",
 )
-def zlexcount(ctx: Session, argv: Sequence[bytes]) -> int:
-    return _count(ctx, argv[1], by_name(argv[2], argv[3]))
+def zlexcount(client: Client, argv: Sequence[bytes]) -> int:
+    return _count(client, argv[1], by_name(argv[2], argv[3]))
 
 
 # -- removing ---------------------------------------------------------------------------------------------
 
 
-def _remove(ctx: Session, key: bytes, resolve: Resolve, event: str) -> int:
-    members = ctx.db.edit(key, SortedSet)
+def _remove(client: Client, key: bytes, resolve: Resolve, event: str) -> int:
+    members = client.db.edit(key, SortedSet)
     if members is None:
         return 0
     removed = len(members.remove_range(*resolve(members)))
     if removed:
-        ctx.db.modified(key, members, event, removed)
+        client.db.modified(key, members, event, removed)
     return removed
 
 
@@ -307,8 +307,8 @@ def _remove(ctx: Session, key: bytes, resolve: Resolve, event: str) -> int:
     keys=_DELETE,
     complexity="O(log(N)+M), M being the members removed.",
 )
-def zremrangebyrank(ctx: Session, argv: Sequence[bytes]) -> int:
-    return _remove(ctx, argv[1], by_rank(argv[2], argv[3]), "zremrangebyrank")
+def zremrangebyrank(client: Client, argv: Sequence[bytes]) -> int:
+    return _remove(client, argv[1], by_rank(argv[2], argv[3]), "zremrangebyrank")
 
 
 @command(
@@ -321,8 +321,8 @@ def zremrangebyrank(ctx: Session, argv: Sequence[bytes]) -> int:
     keys=_DELETE,
     complexity="O(log(N)+M), M being the members removed.",
 )
-def zremrangebyscore(ctx: Session, argv: Sequence[bytes]) -> int:
-    return _remove(ctx, argv[1], by_score(argv[2], argv[3]), "zremrangebyscore")
+def zremrangebyscore(client: Client, argv: Sequence[bytes]) -> int:
+    return _remove(client, argv[1], by_score(argv[2], argv[3]), "zremrangebyscore")
 
 
 @command(
@@ -335,5 +335,5 @@ def zremrangebyscore(ctx: Session, argv: Sequence[bytes]) -> int:
     keys=_DELETE,
     complexity="O(log(N)+M), M being the members removed.",
 )
-def zremrangebylex(ctx: Session, argv: Sequence[bytes]) -> int:
-    return _remove(ctx, argv[1], by_name(argv[2], argv[3]), "zremrangebylex")
+def zremrangebylex(client: Client, argv: Sequence[bytes]) -> int:
+    return _remove(client, argv[1], by_name(argv[2], argv[3]), "zremrangebylex")

@@ -20,7 +20,7 @@ from kedis.store.encoding import encoding
 from kedis.structures.sorted_set import SortedSet
 
 if TYPE_CHECKING:
-    from kedis.engine.client import Session
+    from kedis.engine.client import Client
 
 _READ = [span("RO access", 1)]
 
@@ -37,12 +37,12 @@ _READ = [span("RO access", 1)]
     keys=[span("RW update", 1)],
     complexity="O(log(N)) for each member.",
 )
-def zadd(ctx: Session, argv: Sequence[bytes]) -> Any:
+def zadd(client: Client, argv: Sequence[bytes]) -> Any:
     if len(argv) == 4:
         raw, key, name = argv[2], argv[1], argv[3]
         # What `double` does with whole numbers, without its calls: a quarter of this function's own time.
         score = float(raw) if raw.isdigit() and len(raw) < 16 else _only_score(raw)
-        db = ctx.db
+        db = client.db
         members = db.edit_or_create(key, SortedSet)
         old = members.scores.get(name)
         if old == score:
@@ -55,7 +55,7 @@ def zadd(ctx: Session, argv: Sequence[bytes]) -> Any:
     if not rest or len(rest) % 2:
         raise CommandError(errors.SYNTAX)
     _check_zadd_options(options, len(rest) // 2)
-    return _add_all(ctx, argv[1], [double(raw) for raw in rest[::2]], rest[1::2], options)
+    return _add_all(client, argv[1], [double(raw) for raw in rest[::2]], rest[1::2], options)
 
 
 _ZADD_OPTIONS = frozenset([b"NX", b"XX", b"GT", b"LT", b"CH", b"INCR"])
@@ -88,10 +88,10 @@ def _check_zadd_options(options: set[bytes], pairs: int) -> None:
 
 
 def _add_all(
-    ctx: Session, key: bytes, scores: list[float], names: Sequence[bytes], options: set[bytes]
+    client: Client, key: bytes, scores: list[float], names: Sequence[bytes], options: set[bytes]
 ) -> Any:
     """ZADD with options: the number of members added (or changed), or the new score."""
-    db = ctx.db
+    db = client.db
     members = db.edit(key, SortedSet)
     increment = b"INCR" in options
     if members is None:
@@ -143,10 +143,10 @@ def _wanted(before: float | None, after: float, options: set[bytes]) -> bool:
     keys=[span("RW access update", 1)],
     complexity="O(log(N))",
 )
-def zincrby(ctx: Session, argv: Sequence[bytes]) -> Any:
+def zincrby(client: Client, argv: Sequence[bytes]) -> Any:
     total = double(argv[2])
     key, name = argv[1], argv[3]
-    db = ctx.db
+    db = client.db
     members = db.edit(key, SortedSet)
     old = None if members is None else members.scores.get(name)
     if old is not None:
@@ -175,13 +175,13 @@ def zincrby(ctx: Session, argv: Sequence[bytes]) -> Any:
     keys=[span("RW delete", 1)],
     complexity="O(log(N)) for each member.",
 )
-def zrem(ctx: Session, argv: Sequence[bytes]) -> int:
-    members = ctx.db.edit(argv[1], SortedSet)
+def zrem(client: Client, argv: Sequence[bytes]) -> int:
+    members = client.db.edit(argv[1], SortedSet)
     if members is None:
         return 0
     removed = sum(map(members.remove, argv[2:]))
     if removed:
-        ctx.db.modified(argv[1], members, "zrem", removed)
+        client.db.modified(argv[1], members, "zrem", removed)
     return removed
 
 
@@ -198,8 +198,8 @@ def zrem(ctx: Session, argv: Sequence[bytes]) -> int:
     keys=[span("RO", 1)],
     complexity="O(1)",
 )
-def zcard(ctx: Session, argv: Sequence[bytes]) -> int:
-    members = ctx.db.read(argv[1], SortedSet)
+def zcard(client: Client, argv: Sequence[bytes]) -> int:
+    members = client.db.read(argv[1], SortedSet)
     return 0 if members is None else len(members)
 
 
@@ -213,8 +213,8 @@ def zcard(ctx: Session, argv: Sequence[bytes]) -> int:
     keys=_READ,
     complexity="O(1)",
 )
-def zscore(ctx: Session, argv: Sequence[bytes]) -> float | None:
-    members = ctx.db.read(argv[1], SortedSet)
+def zscore(client: Client, argv: Sequence[bytes]) -> float | None:
+    members = client.db.read(argv[1], SortedSet)
     return None if members is None else members.scores.get(argv[2])
 
 
@@ -228,8 +228,8 @@ def zscore(ctx: Session, argv: Sequence[bytes]) -> float | None:
     keys=_READ,
     complexity="O(1) for each member.",
 )
-def zmscore(ctx: Session, argv: Sequence[bytes]) -> list[float | None]:
-    members = ctx.db.read(argv[1], SortedSet)
+def zmscore(client: Client, argv: Sequence[bytes]) -> list[float | None]:
+    members = client.db.read(argv[1], SortedSet)
     if members is None:
         return [None] * (len(argv) - 2)
     return [members.scores.get(name) for name in argv[2:]]
@@ -245,8 +245,8 @@ def zmscore(ctx: Session, argv: Sequence[bytes]) -> list[float | None]:
     keys=_READ,
     complexity="O(log(N))",
 )
-def zrank(ctx: Session, argv: Sequence[bytes]) -> int | None:
-    members = ctx.db.read(argv[1], SortedSet)
+def zrank(client: Client, argv: Sequence[bytes]) -> int | None:
+    members = client.db.read(argv[1], SortedSet)
     return None if members is None else members.rank(argv[2])
 
 
@@ -260,8 +260,8 @@ def zrank(ctx: Session, argv: Sequence[bytes]) -> int | None:
     keys=_READ,
     complexity="O(log(N))",
 )
-def zrevrank(ctx: Session, argv: Sequence[bytes]) -> int | None:
-    members = ctx.db.read(argv[1], SortedSet)
+def zrevrank(client: Client, argv: Sequence[bytes]) -> int | None:
+    members = client.db.read(argv[1], SortedSet)
     return None if members is None else members.rank(argv[2], reverse=True)
 
 
@@ -276,10 +276,10 @@ def zrevrank(ctx: Session, argv: Sequence[bytes]) -> int | None:
     tips=["nondeterministic_output"],
     complexity="O(log(N)) for each member returned.",
 )
-def zrandmember(ctx: Session, argv: Sequence[bytes]) -> Any:
-    rng = ctx.engine.keyspace.random
+def zrandmember(client: Client, argv: Sequence[bytes]) -> Any:
+    rng = client.engine.keyspace.random
     if len(argv) == 2:
-        members = ctx.db.read(argv[1], SortedSet)
+        members = client.db.read(argv[1], SortedSet)
         return None if members is None else members.random_member(rng)[0]
     count = parse_sample_count(argv[2])
     with_scores = len(argv) > 3
@@ -288,7 +288,7 @@ def zrandmember(ctx: Session, argv: Sequence[bytes]) -> Any:
             raise CommandError(errors.SYNTAX)
         if abs(count) > INT64_MAX // 2:
             raise CommandError(errors.OUT_OF_RANGE)
-    members = ctx.db.read(argv[1], SortedSet)
+    members = client.db.read(argv[1], SortedSet)
     if members is None:
         return []
     if -count > MOST_REPEATS:
@@ -315,9 +315,9 @@ _WHOLE_MAX = 2.0**62
     tips=["nondeterministic_output"],
     complexity="O(1) a call, O(N) for a whole walk.",
 )
-def zscan(ctx: Session, argv: Sequence[bytes]) -> list[Any]:
+def zscan(client: Client, argv: Sequence[bytes]) -> list[Any]:
     cursor = parse_cursor(argv[2])
-    members = ctx.db.read(argv[1], SortedSet)
+    members = client.db.read(argv[1], SortedSet)
     if members is None:
         return [b"0", []]
     options = parse_scan(argv, 3)

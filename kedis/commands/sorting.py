@@ -25,7 +25,7 @@ from kedis.structures.lists import List
 from kedis.structures.sorted_set import SortedSet
 
 if TYPE_CHECKING:
-    from kedis.engine.client import Session
+    from kedis.engine.client import Client
     from kedis.store.database import Database
 
 #: From elements to what a pattern finds for each.
@@ -110,16 +110,16 @@ def _positions(argv: Sequence[bytes]) -> list[tuple[int, str]]:
     complexity="O(N + M log M), N being the elements and M those sorted; O(N) when nothing is sorted",
     find_keys=_positions,
 )
-def sort(ctx: Session, argv: Sequence[bytes]) -> Any:
+def sort(client: Client, argv: Sequence[bytes]) -> Any:
     request = _Request(argv, may_store=True)
-    rows = _rows(ctx.db, argv[1], request)
+    rows = _rows(client.db, argv[1], request)
     if request.store is None:
         return rows
     if not rows:
-        ctx.db.discard(request.store)
+        client.db.discard(request.store)
         return 0
     values = [row or b"" for row in rows]
-    ctx.db.set_value(request.store, List(values), "sortstore")
+    client.db.set_value(request.store, List(values), "sortstore")
     return len(values)
 
 
@@ -135,8 +135,8 @@ def sort(ctx: Session, argv: Sequence[bytes]) -> Any:
     complexity="O(N + M log M), N being the elements and M those sorted; O(N) when nothing is sorted",
     find_keys=lambda argv: [(1, _SOURCE.flags)],
 )
-def sort_ro(ctx: Session, argv: Sequence[bytes]) -> Any:
-    return _rows(ctx.db, argv[1], _Request(argv, may_store=False))
+def sort_ro(client: Client, argv: Sequence[bytes]) -> Any:
+    return _rows(client.db, argv[1], _Request(argv, may_store=False))
 
 
 def _rows(db: Database, key: bytes, request: _Request) -> list[bytes | None]:

@@ -24,7 +24,7 @@ from kedis.structures.packing import is_integer
 from kedis.structures.strings import FloatText
 
 if TYPE_CHECKING:
-    from kedis.engine.client import Session
+    from kedis.engine.client import Client
     from kedis.store.database import Database
 
 
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     keys=[span("RW access update", 1)],
     complexity="O(1)",
 )
-def incr(ctx: Session, argv: Sequence[bytes]) -> int:
-    return _increase(ctx.db, argv[1], 1)
+def incr(client: Client, argv: Sequence[bytes]) -> int:
+    return _increase(client.db, argv[1], 1)
 
 
 @command(
@@ -52,8 +52,8 @@ def incr(ctx: Session, argv: Sequence[bytes]) -> int:
     keys=[span("RW access update", 1)],
     complexity="O(1)",
 )
-def decr(ctx: Session, argv: Sequence[bytes]) -> int:
-    return _increase(ctx.db, argv[1], -1)
+def decr(client: Client, argv: Sequence[bytes]) -> int:
+    return _increase(client.db, argv[1], -1)
 
 
 @command(
@@ -66,8 +66,8 @@ def decr(ctx: Session, argv: Sequence[bytes]) -> int:
     keys=[span("RW access update", 1)],
     complexity="O(1)",
 )
-def incrby(ctx: Session, argv: Sequence[bytes]) -> int:
-    return _increase(ctx.db, argv[1], integer(argv[2]))
+def incrby(client: Client, argv: Sequence[bytes]) -> int:
+    return _increase(client.db, argv[1], integer(argv[2]))
 
 
 @command(
@@ -80,11 +80,11 @@ def incrby(ctx: Session, argv: Sequence[bytes]) -> int:
     keys=[span("RW access update", 1)],
     complexity="O(1)",
 )
-def decrby(ctx: Session, argv: Sequence[bytes]) -> int:
+def decrby(client: Client, argv: Sequence[bytes]) -> int:
     delta = integer(argv[2])
     if delta == INT64_MIN:
         raise CommandError(errors.DECREMENT_OVERFLOW)
-    return _increase(ctx.db, argv[1], -delta)
+    return _increase(client.db, argv[1], -delta)
 
 
 def _increase(db: Database, key: bytes, delta: int) -> int:
@@ -114,9 +114,9 @@ def _increase(db: Database, key: bytes, delta: int) -> int:
     keys=[span("RW access update", 1)],
     complexity="O(1)",
 )
-def incrbyfloat(ctx: Session, argv: Sequence[bytes]) -> bytes:
+def incrbyfloat(client: Client, argv: Sequence[bytes]) -> bytes:
     key = argv[1]
-    db = ctx.db
+    db = client.db
     old = db.edit_string(key)
     start = long_double(b"0" if old is None else bytes(old))
     try:
@@ -124,5 +124,5 @@ def incrbyfloat(ctx: Session, argv: Sequence[bytes]) -> bytes:
     except NumberError:
         raise CommandError(errors.INCREMENT_TO_INFINITY) from None
     db.set_keeping_ttl(key, FloatText(total) if is_integer(total) else total, "incrbyfloat")
-    ctx.propagate(b"SET", key, total, b"KEEPTTL")
+    client.propagate(b"SET", key, total, b"KEEPTTL")
     return total

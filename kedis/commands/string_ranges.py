@@ -15,7 +15,7 @@ from kedis.engine.table import DENYOOM, FAST, READONLY, WRITE, command, span
 from kedis.errors import CommandError
 
 if TYPE_CHECKING:
-    from kedis.engine.client import Session
+    from kedis.engine.client import Client
 
 
 @command(
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     keys=[span("RO", 1)],
     complexity="O(1)",
 )
-def strlen(ctx: Session, argv: Sequence[bytes]) -> int:
-    return len(read_stored(ctx, argv[1]))
+def strlen(client: Client, argv: Sequence[bytes]) -> int:
+    return len(read_stored(client, argv[1]))
 
 
 @command(
@@ -42,14 +42,14 @@ def strlen(ctx: Session, argv: Sequence[bytes]) -> int:
     keys=[span("RW insert", 1)],
     complexity="O(1) amortised for each byte appended.",
 )
-def append(ctx: Session, argv: Sequence[bytes]) -> int:
+def append(client: Client, argv: Sequence[bytes]) -> int:
     _, key, added = argv
-    db = ctx.db
+    db = client.db
     old = db.edit_string(key)
     if old is None:
         db.set_keeping_ttl(key, added, "append")
         return len(added)
-    _check_length(ctx, len(old) + len(added))
+    _check_length(client, len(old) + len(added))
     buffer = old if type(old) is bytearray else bytearray(old)
     buffer += added
     db.set_keeping_ttl(key, buffer, "append")
@@ -66,17 +66,17 @@ def append(ctx: Session, argv: Sequence[bytes]) -> int:
     keys=[span("RW update", 1)],
     complexity="O(1) amortised for each byte written, and O(N) for the first change of a string.",
 )
-def setrange(ctx: Session, argv: Sequence[bytes]) -> int:
+def setrange(client: Client, argv: Sequence[bytes]) -> int:
     _, key, raw_offset, written = argv
     offset = integer(raw_offset)
     if offset < 0:
         raise CommandError(errors.OFFSET_OUT_OF_RANGE)
-    db = ctx.db
+    db = client.db
     old = db.edit_string(key)
     if not written:
         return 0 if old is None else len(old)
     end = offset + len(written)
-    _check_length(ctx, end)
+    _check_length(client, end)
     buffer = old if type(old) is bytearray else bytearray(old or b"")
     if offset > len(buffer):
         buffer += bytes(offset - len(buffer))
@@ -95,9 +95,9 @@ def setrange(ctx: Session, argv: Sequence[bytes]) -> int:
     keys=[span("RO access", 1)],
     complexity="O(N) in the bytes returned.",
 )
-def getrange(ctx: Session, argv: Sequence[bytes]) -> bytes:
+def getrange(client: Client, argv: Sequence[bytes]) -> bytes:
     first, last = integer(argv[2]), integer(argv[3])
-    value = read_stored(ctx, argv[1])
+    value = read_stored(client, argv[1])
     if last < 0:
         if first > last and first < 0:
             return b""
@@ -118,17 +118,17 @@ def getrange(ctx: Session, argv: Sequence[bytes]) -> bytes:
     keys=[span("RO access", 1)],
     complexity="O(N) in the bytes returned.",
 )
-def substr(ctx: Session, argv: Sequence[bytes]) -> bytes:
-    part: bytes = getrange(ctx, argv)
+def substr(client: Client, argv: Sequence[bytes]) -> bytes:
+    part: bytes = getrange(client, argv)
     return part
 
 
-def read_stored(ctx: Session, key: bytes) -> bytes | bytearray:
+def read_stored(client: Client, key: bytes) -> bytes | bytearray:
     """The string at ``key`` as it is stored, not copied; empty when there is none.  Raises WRONGTYPE.
 
     Counts a keyspace hit or miss.  O(1).
     """
-    value = ctx.db.find(key)
+    value = client.db.find(key)
     if value is None:
         return b""
     if isinstance(value, (bytes, bytearray)):
@@ -136,7 +136,7 @@ def read_stored(ctx: Session, key: bytes) -> bytes | bytearray:
     raise CommandError(errors.WRONG_TYPE)
 
 
-def _check_length(ctx: Session, length: int) -> None:
+def _check_length(client: Client, length: int) -> None:
     """Refuse to let a string grow past ``length`` bytes; what was journalled has passed once already."""
-    if length > ctx.engine.config.proto_max_bulk_len and ctx.transport.kind != "journal":
+    if length > client.engine.config.proto_max_bulk_len and client.transport.kind != "journal":
         raise CommandError(errors.STRING_TOO_LONG)

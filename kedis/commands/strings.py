@@ -20,7 +20,7 @@ from kedis.errors import CommandError
 from kedis.resp.values import OK, SimpleString
 
 if TYPE_CHECKING:
-    from kedis.engine.client import Session
+    from kedis.engine.client import Client
     from kedis.store.database import Database
 
 _SET_WORDS = frozenset([b"NX", b"XX", b"GET", b"KEEPTTL"])
@@ -46,8 +46,8 @@ _CONDITIONS = frozenset([b"NX", b"XX"])
     keys=[span("RO access", 1)],
     complexity="O(1)",
 )
-def get(ctx: Session, argv: Sequence[bytes]) -> bytes | None:
-    return ctx.db.read_string(argv[1])
+def get(client: Client, argv: Sequence[bytes]) -> bytes | None:
+    return client.db.read_string(argv[1])
 
 
 def _set_flags(argv: Sequence[bytes]) -> str:
@@ -65,20 +65,20 @@ def _set_flags(argv: Sequence[bytes]) -> str:
     complexity="O(1)",
     key_flags=_set_flags,
 )
-def set_(ctx: Session, argv: Sequence[bytes]) -> SimpleString | bytes | None:
+def set_(client: Client, argv: Sequence[bytes]) -> SimpleString | bytes | None:
     if len(argv) == 3:
-        ctx.db.set_value(argv[1], argv[2])
+        client.db.set_value(argv[1], argv[2])
         return OK
     if len(argv) == 5 and argv[3].upper() in _UNITS:  # what caches send
-        return _set_expiring(ctx, argv[1], argv[2], _moment(ctx, argv[3].upper(), argv[4], "set"))
-    return _set_with_options(ctx, argv)
+        return _set_expiring(client, argv[1], argv[2], _moment(client, argv[3].upper(), argv[4], "set"))
+    return _set_with_options(client, argv)
 
 
-def _set_with_options(ctx: Session, argv: Sequence[bytes]) -> SimpleString | bytes | None:
+def _set_with_options(client: Client, argv: Sequence[bytes]) -> SimpleString | bytes | None:
     _, key, value = argv[:3]
     options = _parse_options(argv, 3, _SET_WORDS)
-    at_ms = _expire_at_ms(ctx, options, "set")
-    db = ctx.db
+    at_ms = _expire_at_ms(client, options, "set")
+    db = client.db
     old = db.read_string(key) if b"GET" in options else None
     if options.keys() & _CONDITIONS and db.exists(key) != (b"XX" in options):
         return old
@@ -89,9 +89,9 @@ def _set_with_options(ctx: Session, argv: Sequence[bytes]) -> SimpleString | byt
         db.set_value(key, value)
     if at_ms is not None:
         _expire(db, key, at_ms)
-        ctx.propagate(b"SET", key, value, b"PXAT", b"%d" % at_ms)
+        client.propagate(b"SET", key, value, b"PXAT", b"%d" % at_ms)
     elif b"GET" in options:
-        ctx.propagate(*argv[:3], *(word for word in argv[3:] if word.upper() != b"GET"))
+        client.propagate(*argv[:3], *(word for word in argv[3:] if word.upper() != b"GET"))
     return old if b"GET" in options else OK
 
 
@@ -105,8 +105,8 @@ def _set_with_options(ctx: Session, argv: Sequence[bytes]) -> SimpleString | byt
     keys=[span("OW insert", 1)],
     complexity="O(1)",
 )
-def setnx(ctx: Session, argv: Sequence[bytes]) -> int:
-    db = ctx.db
+def setnx(client: Client, argv: Sequence[bytes]) -> int:
+    db = client.db
     if db.exists(argv[1]):
         return 0
     db.set_value(argv[1], argv[2])
@@ -123,8 +123,8 @@ def setnx(ctx: Session, argv: Sequence[bytes]) -> int:
     keys=[span("OW update", 1)],
     complexity="O(1)",
 )
-def setex(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
-    return _set_expiring(ctx, argv[1], argv[3], _moment(ctx, b"EX", argv[2], "setex"))
+def setex(client: Client, argv: Sequence[bytes]) -> SimpleString:
+    return _set_expiring(client, argv[1], argv[3], _moment(client, b"EX", argv[2], "setex"))
 
 
 @command(
@@ -137,14 +137,14 @@ def setex(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
     keys=[span("OW update", 1)],
     complexity="O(1)",
 )
-def psetex(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
-    return _set_expiring(ctx, argv[1], argv[3], _moment(ctx, b"PX", argv[2], "psetex"))
+def psetex(client: Client, argv: Sequence[bytes]) -> SimpleString:
+    return _set_expiring(client, argv[1], argv[3], _moment(client, b"PX", argv[2], "psetex"))
 
 
-def _set_expiring(ctx: Session, key: bytes, value: bytes, at_ms: int) -> SimpleString:
-    ctx.db.set_value(key, value)
-    _expire(ctx.db, key, at_ms)
-    ctx.propagate(b"SET", key, value, b"PXAT", b"%d" % at_ms)
+def _set_expiring(client: Client, key: bytes, value: bytes, at_ms: int) -> SimpleString:
+    client.db.set_value(key, value)
+    _expire(client.db, key, at_ms)
+    client.propagate(b"SET", key, value, b"PXAT", b"%d" % at_ms)
     return OK
 
 
@@ -158,11 +158,11 @@ def _set_expiring(ctx: Session, key: bytes, value: bytes, at_ms: int) -> SimpleS
     keys=[span("RW access update", 1)],
     complexity="O(1)",
 )
-def getset(ctx: Session, argv: Sequence[bytes]) -> bytes | None:
+def getset(client: Client, argv: Sequence[bytes]) -> bytes | None:
     _, key, value = argv
-    old = ctx.db.read_string(key)
-    ctx.db.set_value(key, value)
-    ctx.propagate(b"SET", key, value)
+    old = client.db.read_string(key)
+    client.db.set_value(key, value)
+    client.propagate(b"SET", key, value)
     return old
 
 
@@ -176,12 +176,12 @@ def getset(ctx: Session, argv: Sequence[bytes]) -> bytes | None:
     keys=[span("RW access delete", 1)],
     complexity="O(1)",
 )
-def getdel(ctx: Session, argv: Sequence[bytes]) -> bytes | None:
+def getdel(client: Client, argv: Sequence[bytes]) -> bytes | None:
     key = argv[1]
-    value = ctx.db.read_string(key)
+    value = client.db.read_string(key)
     if value is not None:
-        ctx.db.delete(key)
-        ctx.propagate(b"DEL", key)
+        client.db.delete(key)
+        client.propagate(b"DEL", key)
     return value
 
 
@@ -195,23 +195,23 @@ def getdel(ctx: Session, argv: Sequence[bytes]) -> bytes | None:
     keys=[span("RW access update", 1)],
     complexity="O(1)",
 )
-def getex(ctx: Session, argv: Sequence[bytes]) -> bytes | None:
+def getex(client: Client, argv: Sequence[bytes]) -> bytes | None:
     key = argv[1]
-    db = ctx.db
+    db = client.db
     options = _parse_options(argv, 2, _GETEX_WORDS)
     value = db.read_string(key)
     if value is None:
         return None
-    at_ms = _expire_at_ms(ctx, options, "getex")
+    at_ms = _expire_at_ms(client, options, "getex")
     if at_ms is not None and at_ms <= db.keyspace.now_ms and not db.keyspace.loading:
         db.delete(key)
-        ctx.propagate(b"DEL", key)
+        client.propagate(b"DEL", key)
     elif at_ms is not None:
         _expire(db, key, at_ms)
-        ctx.propagate(b"PEXPIREAT", key, b"%d" % at_ms)
+        client.propagate(b"PEXPIREAT", key, b"%d" % at_ms)
     elif b"PERSIST" in options and db.clear_expiry(key):
         db.touched(key, "persist")
-        ctx.propagate(b"PERSIST", key)
+        client.propagate(b"PERSIST", key)
     return value
 
 
@@ -237,14 +237,14 @@ def _parse_options(argv: Sequence[bytes], start: int, words: frozenset[bytes]) -
     return options
 
 
-def _expire_at_ms(ctx: Session, options: dict[bytes, bytes], name: str) -> int | None:
+def _expire_at_ms(client: Client, options: dict[bytes, bytes], name: str) -> int | None:
     """The moment that one of the expiries in ``options`` gives, in ms since 1970; None without one."""
     for unit in options.keys() & _EXPIRIES:
-        return _moment(ctx, unit, options[unit], name)
+        return _moment(client, unit, options[unit], name)
     return None
 
 
-def _moment(ctx: Session, unit: bytes, raw: bytes, name: str) -> int:
+def _moment(client: Client, unit: bytes, raw: bytes, name: str) -> int:
     """The moment of ``EX``, ``PX``, ``EXAT`` or ``PXAT`` in ms since 1970; ``name`` is named in errors."""
     at_ms = integer(raw)
     if at_ms <= 0:
@@ -252,7 +252,7 @@ def _moment(ctx: Session, unit: bytes, raw: bytes, name: str) -> int:
     milliseconds, from_now = _UNITS[unit]
     at_ms *= milliseconds
     if from_now:
-        at_ms += ctx.engine.keyspace.now_ms
+        at_ms += client.engine.keyspace.now_ms
     if at_ms > INT64_MAX:
         raise CommandError(errors.invalid_expire_time(name))
     return at_ms
@@ -277,10 +277,10 @@ def _expire(db: Database, key: bytes, at_ms: int) -> None:
     tips=["request_policy:multi_shard"],
     complexity="O(N) in the number of keys.",
 )
-def mget(ctx: Session, argv: Sequence[bytes]) -> list[bytes | None]:
+def mget(client: Client, argv: Sequence[bytes]) -> list[bytes | None]:
     return [
         value if type(value) is bytes else bytes(value) if isinstance(value, bytearray) else None
-        for value in map(ctx.db.find, argv[1:])
+        for value in map(client.db.find, argv[1:])
     ]
 
 
@@ -295,10 +295,10 @@ def mget(ctx: Session, argv: Sequence[bytes]) -> list[bytes | None]:
     tips=["request_policy:multi_shard", "response_policy:all_succeeded"],
     complexity="O(N) in the number of keys.",
 )
-def mset(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
+def mset(client: Client, argv: Sequence[bytes]) -> SimpleString:
     if len(argv) % 2 == 0:
         raise CommandError(errors.wrong_arity("mset"))
-    set_value = ctx.db.set_value
+    set_value = client.db.set_value
     words = iter(argv)
     next(words)
     for key, value in zip(words, words, strict=True):
@@ -317,10 +317,10 @@ def mset(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
     tips=["request_policy:multi_shard", "response_policy:agg_min"],
     complexity="O(N) in the number of keys.",
 )
-def msetnx(ctx: Session, argv: Sequence[bytes]) -> int:
+def msetnx(client: Client, argv: Sequence[bytes]) -> int:
     if len(argv) % 2 == 0:
         raise CommandError(errors.wrong_arity("msetnx"))
-    if any(map(ctx.db.exists, argv[1::2])):
+    if any(map(client.db.exists, argv[1::2])):
         return 0
-    mset(ctx, argv)
+    mset(client, argv)
     return 1

@@ -1,7 +1,7 @@
 """Transactions: MULTI queues what follows, EXEC runs it with nobody in between, WATCH makes that conditional.
 
 The engine queues (:meth:`kedis.engine.admission.Admission.admit`) and marks the transaction failed when it refuses a
-command; EXEC then runs nothing.  A watched key that changes, through whichever door, marks the sessions that
+command; EXEC then runs nothing.  A watched key that changes, through whichever door, marks the clients that
 watch it (:meth:`kedis.store.keyspace.Keyspace.observe`).  Time passing is no change that could be seen there,
 so EXEC looks itself whether a watched key has become due.
 
@@ -19,7 +19,7 @@ from kedis.errors import CommandError
 from kedis.resp.values import NO_REPLY, NULL_ARRAY, OK, NoReply, NullArray, SimpleString
 
 if TYPE_CHECKING:
-    from kedis.engine.client import Session
+    from kedis.engine.client import Client
 
 
 @command(
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     summary="Begins a transaction: the commands that follow are queued.",
     complexity="O(1)",
 )
-def multi(ctx: Session, _argv: Sequence[bytes]) -> SimpleString:
-    if ctx.queue is not None:
+def multi(client: Client, _argv: Sequence[bytes]) -> SimpleString:
+    if client.queue is not None:
         raise CommandError(errors.NESTED_MULTI)
-    ctx.queue = []
-    ctx.multi_failed = False
-    ctx.update_guard()
+    client.queue = []
+    client.multi_failed = False
+    client.update_guard()
     return OK
 
 
@@ -49,16 +49,16 @@ def multi(ctx: Session, _argv: Sequence[bytes]) -> SimpleString:
     summary="Runs the queued commands of a transaction, unless a watched key has changed.",
     complexity="That of the commands run.",
 )
-def exec_(ctx: Session, _argv: Sequence[bytes]) -> NoReply | NullArray:
-    queue = ctx.queue
+def exec_(client: Client, _argv: Sequence[bytes]) -> NoReply | NullArray:
+    queue = client.queue
     if queue is None:
         raise CommandError(errors.EXEC_WITHOUT_MULTI)
-    failed = ctx.multi_failed
-    broken = ctx.watch_broken or _watched_key_is_due(ctx)
-    ctx.engine.end_transaction(ctx)
-    engine = ctx.engine
+    failed = client.multi_failed
+    broken = client.watch_broken or _watched_key_is_due(client)
+    client.engine.end_transaction(client)
+    engine = client.engine
     if engine.guarded:
-        refusal = engine.admission.refusal(ctx, queue)
+        refusal = engine.admission.refusal(client, queue)
         if refusal is not None:
             engine.transactions["failed"] += 1
             raise CommandError(errors.exec_refused(refusal))
@@ -69,8 +69,8 @@ def exec_(ctx: Session, _argv: Sequence[bytes]) -> NoReply | NullArray:
         engine.transactions["aborted"] += 1
         return NULL_ARRAY
     engine.transactions["committed"] += 1
-    ctx.append(b"*%d\r\n" % len(queue))
-    engine.run_transaction(ctx, queue)
+    client.append(b"*%d\r\n" % len(queue))
+    engine.run_transaction(client, queue)
     return NO_REPLY
 
 
@@ -83,11 +83,11 @@ def exec_(ctx: Session, _argv: Sequence[bytes]) -> NoReply | NullArray:
     summary="Gives a transaction up: nothing that was queued is run, and nothing is watched any more.",
     complexity="O(N) in the number of commands queued and keys watched.",
 )
-def discard(ctx: Session, _argv: Sequence[bytes]) -> SimpleString:
-    if ctx.queue is None:
+def discard(client: Client, _argv: Sequence[bytes]) -> SimpleString:
+    if client.queue is None:
         raise CommandError(errors.DISCARD_WITHOUT_MULTI)
-    ctx.engine.end_transaction(ctx)
-    ctx.engine.transactions["discarded"] += 1
+    client.engine.end_transaction(client)
+    client.engine.transactions["discarded"] += 1
     return OK
 
 
@@ -101,17 +101,17 @@ def discard(ctx: Session, _argv: Sequence[bytes]) -> SimpleString:
     keys=[span("RO", 1, last=-1)],
     complexity="O(1) for each key.",
 )
-def watch(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
-    if ctx.queue is not None:
+def watch(client: Client, argv: Sequence[bytes]) -> SimpleString:
+    if client.queue is not None:
         raise CommandError(errors.WATCH_INSIDE_MULTI)
-    if ctx.watch_broken:
+    if client.watch_broken:
         return OK  # nothing can mend it before EXEC
-    watched = ctx.watched
+    watched = client.watched
     for key in argv[1:]:
-        place = (ctx.database, key)
+        place = (client.database, key)
         if place not in watched:
-            ctx.db.peek(key)
-            ctx.engine.keyspace.watch(ctx, ctx.db, key)
+            client.db.peek(key)
+            client.engine.keyspace.watch(client, client.db, key)
             watched.add(place)
     return OK
 
@@ -125,11 +125,11 @@ def watch(ctx: Session, argv: Sequence[bytes]) -> SimpleString:
     summary="Watches no key any more.",
     complexity="O(N) in the number of keys watched.",
 )
-def unwatch(ctx: Session, _argv: Sequence[bytes]) -> SimpleString:
-    ctx.engine.unwatch_all(ctx)
+def unwatch(client: Client, _argv: Sequence[bytes]) -> SimpleString:
+    client.engine.unwatch_all(client)
     return OK
 
 
-def _watched_key_is_due(ctx: Session) -> bool:
-    databases = ctx.engine.keyspace.databases
-    return any(databases[number].is_due(key) for number, key in ctx.watched)
+def _watched_key_is_due(client: Client) -> bool:
+    databases = client.engine.keyspace.databases
+    return any(databases[number].is_due(key) for number, key in client.watched)

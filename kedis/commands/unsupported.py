@@ -26,7 +26,7 @@ from kedis.errors import CommandError
 from kedis.resp.values import OK
 
 if TYPE_CHECKING:
-    from kedis.engine.client import Session
+    from kedis.engine.client import Client
     from kedis.engine.table import Flag
 
 _PORT_MAX = 65535
@@ -43,7 +43,7 @@ _PORT_MAX = 65535
     summary="NO ONE: this server is nobody's replica, which it is anyway. Another server is refused.",
     complexity="O(1)",
 )
-def replicaof(_ctx: Session, argv: Sequence[bytes]) -> Any:
+def replicaof(_ctx: Client, argv: Sequence[bytes]) -> Any:
     if (argv[1].lower(), argv[2].lower()) == (b"no", b"one"):
         return OK
     try:
@@ -62,8 +62,8 @@ def replicaof(_ctx: Session, argv: Sequence[bytes]) -> Any:
     summary="The old name of REPLICAOF.",
     complexity="O(1)",
 )
-def slaveof(ctx: Session, argv: Sequence[bytes]) -> Any:
-    return replicaof(ctx, argv)
+def slaveof(client: Client, argv: Sequence[bytes]) -> Any:
+    return replicaof(client, argv)
 
 
 @command(
@@ -75,7 +75,7 @@ def slaveof(ctx: Session, argv: Sequence[bytes]) -> Any:
     summary="Would hand over to a replica; there is none.",
     complexity="O(1)",
 )
-def failover(_ctx: Session, argv: Sequence[bytes]) -> Any:
+def failover(_ctx: Client, argv: Sequence[bytes]) -> Any:
     if [word.lower() for word in argv[1:]] == [b"abort"]:
         raise CommandError(errors.NO_FAILOVER)
     seen: set[bytes] = set()
@@ -99,7 +99,7 @@ def failover(_ctx: Session, argv: Sequence[bytes]) -> Any:
 # -- clusters ---------------------------------------------------------------------------------------------
 
 
-def _without_cluster(_ctx: Session, _argv: Sequence[bytes]) -> Any:
+def _without_cluster(_ctx: Client, _argv: Sequence[bytes]) -> Any:
     raise CommandError(errors.CLUSTER_DISABLED)
 
 
@@ -194,16 +194,16 @@ container(
     complexity="O(1)",
     tips=["nondeterministic_output_order"],
 )
-def module_list(_ctx: Session, _argv: Sequence[bytes]) -> list[Any]:
+def module_list(_ctx: Client, _argv: Sequence[bytes]) -> list[Any]:
     return []
 
 
-def _no_modules(_ctx: Session) -> None:
+def _no_modules(_ctx: Client) -> None:
     raise CommandError(errors.MODULE_NOT_ALLOWED)
 
 
-def _without_modules(ctx: Session, _argv: Sequence[bytes]) -> Any:
-    _no_modules(ctx)
+def _without_modules(client: Client, _argv: Sequence[bytes]) -> Any:
+    _no_modules(client)
 
 
 for _name, _arity, _since, _task in (
@@ -232,5 +232,5 @@ for _name, _arity, _since, _task in (
     summary="Lists the subcommands.",
     complexity="O(1)",
 )
-def module_help(ctx: Session, _argv: Sequence[bytes]) -> Any:
-    return help_lines(ctx, "MODULE")
+def module_help(client: Client, _argv: Sequence[bytes]) -> Any:
+    return help_lines(client, "MODULE")

@@ -15,7 +15,7 @@ from __future__ import annotations
 import time
 
 from kedis import errors
-from kedis.engine.client import Session
+from kedis.engine.client import Client
 from kedis.engine.engine import Engine
 from kedis.errors import CommandError
 from kedis.persistence.aof import Aof
@@ -72,8 +72,8 @@ class EmbeddedAof:
         finally:
             self._engine.set_loading(False)
 
-    def settle(self, session: Session) -> None:
-        """Make durable what was recorded, as far as the policy wants it, before ``session`` is answered.
+    def settle(self, client: Client) -> None:
+        """Make durable what was recorded, as far as the policy wants it, before ``client`` is answered.
 
         Raises OSError when the store has come to its end.
         """
@@ -87,15 +87,15 @@ class EmbeddedAof:
         if self._sync_failure is not None:
             self._write_anew(self._sync_failure)
             if self._sync_failure is not None:
-                self._refuse_turn(session)
+                self._refuse_turn(client)
         if self.aof.has_unwritten:
-            self._write(session)
+            self._write(client)
         if self.aof.aof_rewrite_scheduled or (
             self.aof.wants_rewrite() and self._rewriter.may_start_by_itself
         ):
             self._rewriter.start()
 
-    def _write(self, session: Session) -> None:
+    def _write(self, client: Client) -> None:
         always = self._engine.config.appendfsync == "always"
         try:
             self.aof.write()
@@ -109,7 +109,7 @@ class EmbeddedAof:
                 self.failure = f"the append-only file has failed: {reason}"
                 raise OSError(self.failure) from error
             self._refuse_writes(reason)
-            self._refuse_turn(session)
+            self._refuse_turn(client)
         else:
             self._engine.turn += 1
             if self._engine.admission.write_error is not None and self._sync_failure is None:
@@ -119,17 +119,17 @@ class EmbeddedAof:
         self.aof.aof_last_write_status = "err"
         self._engine.admission.set_write_error(errors.aof_write_error(reason))
 
-    def _refuse_turn(self, session: Session) -> None:
-        """Replace the replies of ``session`` if it has just written.
+    def _refuse_turn(self, client: Client) -> None:
+        """Replace the replies of ``client`` if it has just written.
 
         Raises OSError where that cannot be done: they are not true.
         """
-        if session.wrote_in_turn == self._engine.turn:
+        if client.wrote_in_turn == self._engine.turn:
             refusal = self._engine.admission.write_error or errors.INTERNAL
             try:
-                session.refuse_replies(CommandError(refusal))
+                client.refuse_replies(CommandError(refusal))
             except Exception as error:
-                session.out.clear()
+                client.out.clear()
                 raise OSError(refusal) from error
         self._engine.turn += 1
 

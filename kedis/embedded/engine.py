@@ -15,7 +15,7 @@ from typing import Protocol, cast
 from kedis.commands import load_all
 from kedis.config import Config
 from kedis.embedded.durability import EmbeddedAof
-from kedis.engine.client import Session, Transport
+from kedis.engine.client import Client, Transport
 from kedis.engine.engine import Engine
 from kedis.observability.observer import Observer
 from kedis.persistence.saver import Saver
@@ -30,7 +30,7 @@ _UPKEEP_NS = 100_000_000
 
 
 class EmbeddedTransport(Transport, Protocol):
-    """The transport of a session of this engine."""
+    """The transport of a client of this engine."""
 
     def abandon(self) -> None:
         """In a forked child: close, and drop what could be read."""
@@ -50,7 +50,7 @@ class EmbeddedEngine:
         self._expiry = ActiveExpiry(self.engine.keyspace)
         self._upkeep_ns = self.engine.monotonic()
         self._closed = False
-        self._departed: deque[Session] = deque()
+        self._departed: deque[Client] = deque()
         self._aof = EmbeddedAof(self.engine) if self.engine.config.appendonly else None
         self.engine.snapshots = Saver(self.engine, fork=False)
         self.engine.admission.on_unpause = self._wake_all
@@ -67,8 +67,8 @@ class EmbeddedEngine:
         with self.lock:
             self._closed = True
             atexit.unregister(self.close)
-            for session in list(self.engine.sessions.values()):
-                session.transport.close()  # whoever waits there learns of it
+            for client in list(self.engine.clients.values()):
+                client.transport.close()  # whoever waits there learns of it
             if self._aof is not None:
                 self._aof.close()
 
@@ -83,26 +83,26 @@ class EmbeddedEngine:
         self._closed = True
         self.lock = RealRLock()  # another thread may have held it, which has not come along
         atexit.unregister(self.close)
-        for session in list(self.engine.sessions.values()):
-            cast(EmbeddedTransport, session.transport).abandon()
+        for client in list(self.engine.clients.values()):
+            cast(EmbeddedTransport, client.transport).abandon()
         if self._aof is not None:
             self._aof.abandon()
 
-    def connect(self, transport: EmbeddedTransport) -> Session:
-        """A session for ``transport``."""
+    def connect(self, transport: EmbeddedTransport) -> Client:
+        """A client for ``transport``."""
         with self.lock:
-            session = Session(self.engine, transport, address="in-process:0", local_address="in-process:0")
-            self.engine.connect(session)
-        return session
+            client = Client(self.engine, transport, address="in-process:0", local_address="in-process:0")
+            self.engine.connect(client)
+        return client
 
-    def disconnect(self, session: Session) -> None:
-        """Forget ``session``, now, or before the next command if one is running.
+    def disconnect(self, client: Client) -> None:
+        """Forget ``client``, now, or before the next command if one is running.
 
         The collector of garbage may close a connection anywhere, in the middle of a command, too.
         """
-        self._departed.append(session)
+        self._departed.append(client)
 
-    def run(self, session: Session, commands: list[list[bytes]]) -> int:
+    def run(self, client: Client, commands: list[list[bytes]]) -> int:
         """Run ``commands`` to the end, or up to one that must wait; returns how many were run.  The lock is held.
 
         Raises OSError when the engine is closed, or its folder has failed under ``appendfsync always``.
@@ -115,17 +115,17 @@ class EmbeddedEngine:
             self._let_go()
         engine.check_clock()
         engine.blocking.expire()
-        position = engine.run(session, commands)
+        position = engine.run(client, commands)
         now = engine.monotonic()
         if now - self._upkeep_ns > _UPKEEP_NS:
             self._look_after(now)
         engine.tracking.broadcast()
         if self._aof is not None:
-            self._aof.settle(session)
+            self._aof.settle(client)
         return position
 
-    def look_after(self, session: Session) -> float | None:
-        """Do what is due while ``session`` waits; returns in how many seconds something may be due again, if ever.
+    def look_after(self, client: Client) -> float | None:
+        """Do what is due while ``client`` waits; returns in how many seconds something may be due again, if ever.
 
         Raises OSError like :meth:`run`.
         """
@@ -141,18 +141,18 @@ class EmbeddedEngine:
                 self._look_after(now)
                 engine.tracking.broadcast()
                 if self._aof is not None:
-                    self._aof.settle(session)
+                    self._aof.settle(client)
             moments = [self._upkeep_ns + _UPKEEP_NS + 1] if self._has_volatile_keys() else []
-            if session.blocked is not None and session.blocked.deadline_ns:
-                moments.append(session.blocked.deadline_ns)
+            if client.blocked is not None and client.blocked.deadline_ns:
+                moments.append(client.blocked.deadline_ns)
             if engine.admission.paused_until_ns:
                 moments.append(engine.admission.paused_until_ns)
             return max(min(moments) - now, 0) / 1e9 if moments else None
 
-    def answer_without_end(self, session: Session) -> None:
-        """Nobody can end the wait of ``session``: answer it as if its time were up."""
+    def answer_without_end(self, client: Client) -> None:
+        """Nobody can end the wait of ``client``: answer it as if its time were up."""
         with self.lock:
-            self.engine.blocking.unblock(session)
+            self.engine.blocking.unblock(client)
 
     def _look_after(self, now: int) -> None:
         """The periodic work.  ``now`` is by the monotonic clock."""
@@ -174,5 +174,5 @@ class EmbeddedEngine:
             self.engine.disconnect(self._departed.popleft())
 
     def _wake_all(self) -> None:
-        for session in list(self.engine.sessions.values()):
-            session.transport.wants_send()
+        for client in list(self.engine.clients.values()):
+            client.transport.wants_send()

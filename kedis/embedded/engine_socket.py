@@ -20,7 +20,7 @@ from kedis.resp.requests import RequestParser
 
 
 class EngineSocket:
-    """What redis-py takes for its socket.  It is also the transport of the session behind it.
+    """What redis-py takes for its socket.  It is also the transport of the client behind it.
 
     One thread may write and another read; closing wakes the reader.
     """
@@ -37,7 +37,7 @@ class EngineSocket:
         self._waiting: list[list[bytes]] = []  # commands behind one that must wait, or that one itself
         self._latches: list[Latch] = []  # of those who wait for replies
         self._closed = False
-        self.session = embedded.connect(self)
+        self.client = embedded.connect(self)
 
     # -- writing ------------------------------------------------------------------------------------------
 
@@ -49,7 +49,7 @@ class EngineSocket:
         data = bytes(data)
         with self._embedded.lock:  # a subscription is often written to by another thread than reads it
             while True:
-                self._parser.authenticated = self.session.authenticated
+                self._parser.authenticated = self.client.authenticated
                 error: ProtocolError | None = None
                 try:
                     commands = self._parser.feed(data)
@@ -58,9 +58,9 @@ class EngineSocket:
                 if commands:
                     self._run(commands)
                 if error is not None:
-                    self.session.encode(error)
-                    self.session.close_after_reply = True
-                if not self._parser.held or self.session.close_after_reply:
+                    self.client.encode(error)
+                    self.client.close_after_reply = True
+                if not self._parser.held or self.client.close_after_reply:
                     break
                 data = b""
             self._take_replies()
@@ -69,22 +69,22 @@ class EngineSocket:
         """Run ``commands`` after those that wait, as far as they can be run.  The engine's lock is held."""
         if self._waiting:
             commands = self._waiting + commands
-        if self.session.blocked is not None:
+        if self.client.blocked is not None:
             self._waiting = commands
             return
         try:
-            done = self._embedded.run(self.session, commands)
+            done = self._embedded.run(self.client, commands)
         except OSError:
-            self.session.out.clear()
+            self.client.out.clear()
             self.close()
             raise
-        self._waiting = [] if self.session.close_after_reply else commands[done:]
+        self._waiting = [] if self.client.close_after_reply else commands[done:]
 
     def _take_replies(self) -> None:
-        """Have what the session has to say read.  The engine's lock is held."""
-        self._replies += wire_of(self.session.out)
-        self.session.out.clear()
-        if self.session.close_after_reply:
+        """Have what the client has to say read.  The engine's lock is held."""
+        self._replies += wire_of(self.client.out)
+        self.client.out.clear()
+        if self.client.close_after_reply:
             self.close()
 
     # -- reading ------------------------------------------------------------------------------------------
@@ -132,47 +132,45 @@ class EngineSocket:
 
     def is_quiet(self) -> bool:
         """Whether there is nothing to read, and no reader has anything to do for more."""
-        session = self.session
-        return not (self._replies or session.out or session.subscriptions or self._waiting or self._closed)
+        client = self.client
+        return not (self._replies or client.out or client.subscriptions or self._waiting or self._closed)
 
     def _is_readable(self) -> bool:
         if self._closed:
             self._embedded.check()
             return True
-        if self.session.out:
+        if self.client.out:
             with self._embedded.lock:
                 self._take_replies()
         return bool(self._replies)
 
     def _proceed(self) -> float | None:
         """Do what can be done for a reader that waits; returns in how many seconds to do so again, None: when woken."""
-        session = self.session
-        due = self._embedded.look_after(session)
-        if self._waiting and session.blocked is None:
+        client = self.client
+        due = self._embedded.look_after(client)
+        if self._waiting and client.blocked is None:
             with self._embedded.lock:
                 if self._waiting:
                     self._run([])
-            due = self._embedded.look_after(session)
+            due = self._embedded.look_after(client)
         if self._is_hopeless() and is_alone():
-            if session.blocked is None:
+            if client.blocked is None:
                 raise TimeoutError("no reply is waiting")
-            self._embedded.answer_without_end(session)
+            self._embedded.answer_without_end(client)
         return due
 
     def _is_hopeless(self) -> bool:
         """Whether only another thread could end the wait."""
-        session = self.session
-        if session.blocked is not None:
-            return not session.blocked.deadline_ns
-        readable = self._closed or self._replies or session.out or self._waiting
+        client = self.client
+        if client.blocked is not None:
+            return not client.blocked.deadline_ns
+        readable = self._closed or self._replies or client.out or self._waiting
         return self._timeout is None and not readable and not self._is_listening()
 
     def _is_listening(self) -> bool:
         """Whether messages may come that are no replies."""
-        session = self.session
-        return bool(
-            session.subscriptions or session.caching is not None or session in session.engine.monitors
-        )
+        client = self.client
+        return bool(client.subscriptions or client.caching is not None or client in client.engine.monitors)
 
     def settimeout(self, timeout: float | None) -> None:
         """How many seconds :meth:`recv` waits; None: without end, 0: not at all."""
@@ -187,10 +185,10 @@ class EngineSocket:
         self.close()
 
     def close(self) -> None:
-        """End the session; replies that are there can still be read."""
+        """End the client; replies that are there can still be read."""
         if not self._closed:
             self._closed = True
-            self._embedded.disconnect(self.session)
+            self._embedded.disconnect(self.client)
             self._wake()
 
     def abandon(self) -> None:
@@ -198,7 +196,7 @@ class EngineSocket:
         self._closed = True
         self._latches.clear()
         self._replies.clear()
-        self.session.out.clear()
+        self.client.out.clear()
 
     # -- transport ----------------------------------------------------------------------------------------
 
@@ -209,10 +207,10 @@ class EngineSocket:
         return self._parser.pending_bytes
 
     def buffers(self) -> Buffers:
-        return Buffers(self._parser.free_bytes, len(self.session.out))
+        return Buffers(self._parser.free_bytes, len(self.client.out))
 
     def wants_send(self) -> None:
-        """Messages are taken from the session when the client reads; who waits for them is woken."""
+        """Messages are taken from the client when the client reads; who waits for them is woken."""
         self._wake()
 
     def _wake(self) -> None:

@@ -1,6 +1,6 @@
 """Whether a command may run now: everything beside the command itself that can keep it from running.
 
-The engine's loop asks only when something is special about the client (``session.guarded``) or the server
+The engine's loop asks only when something is special about the client (``client.guarded``) or the server
 (``engine.guarded``), or when it does not find the command under the name as it is spelled.  The order of the checks is
 Redis's.
 """
@@ -19,7 +19,7 @@ from kedis.errors import CommandError
 from kedis.resp.values import QUEUED
 
 if TYPE_CHECKING:
-    from kedis.engine.client import Session
+    from kedis.engine.client import Client
     from kedis.engine.engine import Engine
 
 #: Commands that act on a transaction instead of being queued in it.
@@ -89,65 +89,65 @@ class Admission:
         self.pause_writes_only = False
         self.ended = False
         self.on_unpause: Callable[[], None] = lambda: None
-        self.on_browser: Callable[[Session], None] = lambda session: None
+        self.on_browser: Callable[[Client], None] = lambda client: None
 
-    def admit(self, session: Session, argv: Sequence[bytes]) -> Command | None:
+    def admit(self, client: Client, argv: Sequence[bytes]) -> Command | None:
         """Everything that can keep a command from running, in Redis's order.
 
         Returns the command to run, or None when the client has been answered.  Raises :class:`Postponed`.
         """
         if self._engine.unit is not None:  # what EXEC runs has been admitted with it
-            return self._attend(session, self.resolve(argv))
-        if session.blocked is not None:
+            return self._attend(client, self.resolve(argv))
+        if client.blocked is not None:
             raise Postponed(Stop.BLOCKED)
         if self.ended:
             raise Postponed(Stop.ENDED)
-        if session.reply_mode == "skipping":
-            session.set_reply_mode("on")
-        elif session.reply_mode == "skip":
-            session.set_reply_mode("skipping")
+        if client.reply_mode == "skipping":
+            client.set_reply_mode("on")
+        elif client.reply_mode == "skip":
+            client.set_reply_mode("skipping")
         command: Command | None = None
         if argv[0].lower() in _BROWSER_WORDS:
-            self.on_browser(session)
-            session.close_after_reply = True
-            session.transport.close()
+            self.on_browser(client)
+            client.close_after_reply = True
+            client.transport.close()
             return None
         try:
             command = self._named(argv)
             self._check_arity(command, argv)
             if self._engine.memory.full:
                 self._engine.memory.make_room()
-            self._check(session, command)
+            self._check(client, command)
         except CommandError as error:
             (command.counters if command else self._engine.unknown).refusals[error.code] += 1
-            self.refuse(session, argv, error)
+            self.refuse(client, argv, error)
             return None
-        if session.queue is not None and command.name not in _NOT_QUEUED:
-            session.queue.append(argv)
-            session.queued_bytes += sum(map(len, argv)) + ARGUMENT_OVERHEAD * len(argv) + _COMMAND_OVERHEAD
-            session.encode(QUEUED)
+        if client.queue is not None and command.name not in _NOT_QUEUED:
+            client.queue.append(argv)
+            client.queued_bytes += sum(map(len, argv)) + ARGUMENT_OVERHEAD * len(argv) + _COMMAND_OVERHEAD
+            client.encode(QUEUED)
             return None
         if self.paused_until_ns:
-            self._check_pause(session, command)
-        return self._attend(session, command)
+            self._check_pause(client, command)
+        return self._attend(client, command)
 
-    def refuse(self, session: Session, argv: Sequence[bytes], error: CommandError) -> None:
+    def refuse(self, client: Client, argv: Sequence[bytes], error: CommandError) -> None:
         """Answer with ``error``: a transaction under way will not run, and a refused EXEC ends it at once."""
         if argv[0].lower() == b"exec":
-            if session.queue is not None:
+            if client.queue is not None:
                 self._engine.transactions["failed"] += 1
-            self._engine.end_transaction(session)
+            self._engine.end_transaction(client)
             error = CommandError(errors.exec_refused(error))
-        elif session.queue is not None:
-            session.multi_failed = True
+        elif client.queue is not None:
+            client.multi_failed = True
         self._engine.error_counts[error.code] += 1
-        session.encode(error)
+        client.encode(error)
 
-    def refusal(self, session: Session, queue: Sequence[Sequence[bytes]]) -> CommandError | None:
+    def refusal(self, client: Client, queue: Sequence[Sequence[bytes]]) -> CommandError | None:
         """Why the commands of ``queue`` must not run now; None when they may."""
         for argv in queue:
             try:
-                self._check(session, self.resolve(argv))
+                self._check(client, self.resolve(argv))
             except CommandError as error:
                 return error
         return None
@@ -175,45 +175,45 @@ class Admission:
         if command.function is None or not command.accepts(len(argv)):
             raise CommandError(errors.wrong_arity(command.name))
 
-    def _check(self, session: Session, command: Command) -> None:
+    def _check(self, client: Client, command: Command) -> None:
         flags = command.flags
-        if not session.authenticated and not flags & Flag.NO_AUTH:
+        if not client.authenticated and not flags & Flag.NO_AUTH:
             raise CommandError(errors.NO_AUTH)
-        if session.queue is not None and flags & Flag.NO_MULTI:
+        if client.queue is not None and flags & Flag.NO_MULTI:
             raise CommandError(errors.NOT_IN_TRANSACTION)
         if command.permission is not None:
-            command.permission(session)
-        if self._engine.memory.out_of_memory and self._may_grow(session, command):
+            command.permission(client)
+        if self._engine.memory.out_of_memory and self._may_grow(client, command):
             raise CommandError(errors.OUT_OF_MEMORY)
         if self.write_error is not None and (command.writes or command.name == "ping"):
             raise CommandError(self.write_error)
-        if session.resp == 2 and session.subscriptions and command.name not in _PUBSUB_ALLOWED:
+        if client.resp == 2 and client.subscriptions and command.name not in _PUBSUB_ALLOWED:
             raise CommandError(errors.only_pubsub(command.name))
         if self._engine.loading and not flags & Flag.LOADING:
             raise CommandError(errors.LOADING)
-        if session in self._engine.monitors and (flags & Flag.READONLY or self._may_write(session, command)):
+        if client in self._engine.monitors and (flags & Flag.READONLY or self._may_write(client, command)):
             raise CommandError(errors.MONITOR_AND_KEYS)
 
-    def _may_grow(self, session: Session, command: Command) -> bool:
+    def _may_grow(self, client: Client, command: Command) -> bool:
         """Whether memory must not be full for ``command``: as in Redis, whatever it is inside of a transaction."""
-        if session.queue is None or command.name in _NOT_GROWING:
+        if client.queue is None or command.name in _NOT_GROWING:
             return bool(command.flags & Flag.DENYOOM)
         if command.name == "exec":
-            return any(self.resolve(argv).flags & Flag.DENYOOM for argv in session.queue)
+            return any(self.resolve(argv).flags & Flag.DENYOOM for argv in client.queue)
         return True
 
-    def _check_pause(self, session: Session, command: Command) -> None:
+    def _check_pause(self, client: Client, command: Command) -> None:
         if self._engine.monotonic() >= self.paused_until_ns:
             self.unpause()
             return
-        if session.transport.kind == "journal":
+        if client.transport.kind == "journal":
             return
-        if not self.pause_writes_only or self._may_write(session, command):
+        if not self.pause_writes_only or self._may_write(client, command):
             raise Postponed(Stop.PAUSED)
 
-    def _may_write(self, session: Session, command: Command) -> bool:
-        if command.name == "exec" and session.queue:
-            return any(self.resolve(argv).writes for argv in session.queue)
+    def _may_write(self, client: Client, command: Command) -> bool:
+        if command.name == "exec" and client.queue:
+            return any(self.resolve(argv).writes for argv in client.queue)
         return command.writes or command.name in (
             "eval",
             "evalsha",
@@ -223,9 +223,9 @@ class Admission:
             "pfcount",
         )
 
-    def _attend(self, session: Session, command: Command) -> Command:
+    def _attend(self, client: Client, command: Command) -> Command:
         """``command``, or for clients that track and while somebody monitors a form of it that sees to that."""
-        if session.caching is None and not self._engine.monitors and not session.no_touch:
+        if client.caching is None and not self._engine.monitors and not client.no_touch:
             return command
         attended = self._attended.get(command)
         if attended is None:

@@ -1,9 +1,9 @@
 """Commands that wait: who is blocked, and how that ends.
 
 A handler cannot wait, because nothing that runs in it may yield.  Where there is nothing to take it calls
-:meth:`Blocking.wait` and returns what that returns.  The session is then marked as blocked and admits no further
+:meth:`Blocking.wait` and returns what that returns.  The client is then marked as blocked and admits no further
 command; its transport keeps what comes meanwhile.  Three things end the wait, and each puts the reply into the
-session and tells the transport (:meth:`kedis.engine.client.Transport.wants_send`):
+client and tells the transport (:meth:`kedis.engine.client.Transport.wants_send`):
 
 * a key comes into being.  After the command or transaction that added it, :meth:`serve` gives those who wait for it
   their turn, first come, first served; what they take is journalled behind what was added, each as a unit of its own;
@@ -27,13 +27,13 @@ from kedis.errors import CommandError
 from kedis.resp.values import NO_REPLY, NULL_ARRAY
 
 if TYPE_CHECKING:
-    from kedis.engine.client import Session
+    from kedis.engine.client import Client
     from kedis.engine.engine import Engine
     from kedis.engine.table import Command
     from kedis.store.database import Database
 
 #: Takes what was waited for from the key, which is there and has the right type; returns the reply.
-Attempt = Callable[["Session", bytes], Any]
+Attempt = Callable[["Client", bytes], Any]
 
 #: Fewer deadlines than these are not worth the work of removing those that are over.
 _FEW_DEADLINES = 64
@@ -42,12 +42,12 @@ _FEW_DEADLINES = 64
 class Waiter:
     """One blocked command.  ``deadline_ns`` is 0 when it waits for ever."""
 
-    __slots__ = ("argv", "attempt", "command", "deadline_ns", "keys", "kind", "session")
+    __slots__ = ("argv", "attempt", "client", "command", "deadline_ns", "keys", "kind")
 
     def __init__(
-        self, session: Session, command: Command, argv: Sequence[bytes], kind: type, keys: Sequence[bytes]
+        self, client: Client, command: Command, argv: Sequence[bytes], kind: type, keys: Sequence[bytes]
     ) -> None:
-        self.session = session
+        self.client = client
         self.command = command
         self.argv = argv
         self.kind = kind
@@ -56,7 +56,7 @@ class Waiter:
         self.attempt: Attempt = _nothing
 
 
-def _nothing(_session: Session, _key: bytes) -> Any:
+def _nothing(_session: Client, _key: bytes) -> Any:
     return NULL_ARRAY
 
 
@@ -79,7 +79,7 @@ class Blocking:
 
     def wait(
         self,
-        session: Session,
+        client: Client,
         argv: Sequence[bytes],
         kind: type,
         keys: Sequence[bytes],
@@ -87,7 +87,7 @@ class Blocking:
         attempt: Attempt,
         otherwise: Any = NULL_ARRAY,
     ) -> Any:
-        """Block ``session``, which runs ``argv``, until one of ``keys`` is a value of type ``kind``.
+        """Block ``client``, which runs ``argv``, until one of ``keys`` is a value of type ``kind``.
 
         Args:
             timeout_ms: how long; 0 for ever.
@@ -97,62 +97,62 @@ class Blocking:
         Returns what the handler is to return.  O(len(keys) + log N), N being the blocked clients.
         """
         engine = self._engine
-        if engine.unit is not None or session.transport.kind == "journal":
+        if engine.unit is not None or client.transport.kind == "journal":
             return otherwise
-        waiter = Waiter(session, engine.admission.resolve(argv), argv, kind, keys)
+        waiter = Waiter(client, engine.admission.resolve(argv), argv, kind, keys)
         waiter.attempt = attempt
-        self._waiting.join(waiter, session.database, kind, keys)
-        self._block(session, waiter)
+        self._waiting.join(waiter, client.database, kind, keys)
+        self._block(client, waiter)
         if timeout_ms:
             self._set_deadline(waiter, engine.monotonic() + timeout_ms * 1_000_000)
         return NO_REPLY
 
-    def wait_for_task(self, session: Session, argv: Sequence[bytes]) -> None:
-        """Block ``session``, which runs ``argv``, until :meth:`finish` is called for it; nothing else ends that."""
-        self._block(session, Waiter(session, self._engine.admission.resolve(argv), argv, type(None), ()))
+    def wait_for_task(self, client: Client, argv: Sequence[bytes]) -> None:
+        """Block ``client``, which runs ``argv``, until :meth:`finish` is called for it; nothing else ends that."""
+        self._block(client, Waiter(client, self._engine.admission.resolve(argv), argv, type(None), ()))
 
     def finish(self, waiter: Waiter, attempt: Attempt) -> None:
         """What ``waiter`` waited for is done: ``attempt`` gives the reply, whether the client is still there or not."""
-        engine, session = self._engine, waiter.session
-        if session.blocked is waiter:
-            self.forget(session)
+        engine, client = self._engine, waiter.client
+        if client.blocked is waiter:
+            self.forget(client)
         engine.keyspace.now_ns = engine.clock()
-        engine.resume(session, waiter.command, waiter.argv, attempt, b"")
+        engine.resume(client, waiter.command, waiter.argv, attempt, b"")
         engine.flush_pending()
-        session.transport.wants_send()
+        client.transport.wants_send()
 
-    def _block(self, session: Session, waiter: Waiter) -> None:
+    def _block(self, client: Client, waiter: Waiter) -> None:
         self.count += 1
-        session.blocked = waiter
-        session.last_command = waiter.command
-        session.update_guard()
+        client.blocked = waiter
+        client.last_command = waiter.command
+        client.update_guard()
         self._engine.keyspace.update_observed()
 
-    def forget(self, session: Session) -> None:
-        """End the wait of ``session`` without a word; nothing happens when it is not blocked."""
-        waiter = session.blocked
+    def forget(self, client: Client) -> None:
+        """End the wait of ``client`` without a word; nothing happens when it is not blocked."""
+        waiter = client.blocked
         if waiter is None:
             return
-        session.blocked = None
-        session.update_guard()
+        client.blocked = None
+        client.update_guard()
         self.count -= 1
         if waiter.deadline_ns:
             self.with_deadline -= 1
             self._thin_deadlines()
-        self._waiting.leave(waiter, session.database, waiter.kind, waiter.keys)
+        self._waiting.leave(waiter, client.database, waiter.kind, waiter.keys)
         self._engine.keyspace.update_observed()
 
-    def unblock(self, session: Session, error: bool = False) -> bool:
-        """CLIENT UNBLOCK: answer ``session`` as if its time were up, or with an error.  False if it is not blocked."""
-        waiter = session.blocked
+    def unblock(self, client: Client, error: bool = False) -> bool:
+        """CLIENT UNBLOCK: answer ``client`` as if its time were up, or with an error.  False if it is not blocked."""
+        waiter = client.blocked
         if waiter is None or not waiter.keys:
             return False
-        self.forget(session)
+        self.forget(client)
         if error:
-            self._engine.fail(session, waiter.command, CommandError(errors.UNBLOCKED))
+            self._engine.fail(client, waiter.command, CommandError(errors.UNBLOCKED))
         else:
-            session.encode(NULL_ARRAY)
-        session.transport.wants_send()
+            client.encode(NULL_ARRAY)
+        client.transport.wants_send()
         return True
 
     # -- being served -------------------------------------------------------------------------------------
@@ -182,9 +182,9 @@ class Blocking:
             waiter: Waiter | None = self._waiting.first(database.number, type(value), key)
             if waiter is None:
                 break
-            self.forget(waiter.session)
-            self._engine.resume(waiter.session, waiter.command, waiter.argv, waiter.attempt, key)
-            waiter.session.transport.wants_send()
+            self.forget(waiter.client)
+            self._engine.resume(waiter.client, waiter.command, waiter.argv, waiter.attempt, key)
+            waiter.client.transport.wants_send()
 
     # -- deadlines ----------------------------------------------------------------------------------------
 
@@ -200,7 +200,7 @@ class Blocking:
         while deadlines and deadlines[0][0] <= now:
             waiter = heapq.heappop(deadlines)[2]
             if _is_blocked(waiter):
-                self.unblock(waiter.session)
+                self.unblock(waiter.client)
 
     def _set_deadline(self, waiter: Waiter, at_ns: int) -> None:
         waiter.deadline_ns = at_ns
@@ -219,4 +219,4 @@ class Blocking:
 
 
 def _is_blocked(waiter: Waiter) -> bool:
-    return waiter.session.blocked is waiter
+    return waiter.client.blocked is waiter

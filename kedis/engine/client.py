@@ -1,6 +1,6 @@
 """What the server knows of one client.
 
-A session is the context (``ctx``) that every command handler receives: the selected database, the protocol,
+A client is the context (``client``) that every command handler receives: the selected database, the protocol,
 the transaction under way.  There is no socket in it; a network connection, the in-process client and the
 replay of a journal each drive one.  Replies are appended to ``out`` through ``append``, encoded by ``encoders``
 of the protocol that the client has chosen.
@@ -45,7 +45,7 @@ class Buffers(NamedTuple):
 
 
 class Transport(Protocol):
-    """The carrier of a session as far as commands may look at it; a socket stands behind it, or nothing."""
+    """The carrier of a client as far as commands may look at it; a socket stands behind it, or nothing."""
 
     kind: str  # "tcp", "unix", "in-process", "journal"
     fd: int
@@ -65,7 +65,7 @@ class Transport(Protocol):
     def wants_send(self) -> None:
         """Something was put into ``out`` that is no reply to a command under way: send it soon.
 
-        A session that was blocked may be so no longer.
+        A client that was blocked may be so no longer.
         """
 
 
@@ -73,7 +73,7 @@ def _discard(_chunk: Chunk) -> None:
     """Stand in for ``append`` while the client wants no replies (CLIENT REPLY OFF)."""
 
 
-class Session:
+class Client:
     """One client: identity, selected database, protocol, transaction and reply state.
 
     Args:
@@ -131,7 +131,7 @@ class Session:
         self.transport = transport
         self.address = address
         self.local_address = local_address
-        self.id = engine.next_session_id()
+        self.id = engine.next_client_id()
         self.created_ns = self.last_interaction_ns = engine.monotonic()
         self.last_command: Command | None = None
         self.in_parts = in_parts

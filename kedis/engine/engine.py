@@ -2,7 +2,7 @@
 
 It looks the command up, refuses what must be refused, runs it, encodes the reply, journals what changed, and
 measures.  The loop in ``run`` is the hottest code of the house, so everything unusual is behind two tests:
-``session.guarded`` (something is special about this client) and ``engine.guarded`` (… about the server); both
+``client.guarded`` (something is special about this client) and ``engine.guarded`` (… about the server); both
 lead to :meth:`kedis.engine.admission.Admission.admit`, where the order of the checks is Redis's.
 
 Nothing in here or below can yield, which is what makes each command atomic.
@@ -29,7 +29,7 @@ from kedis import errors
 from kedis.config import Config, ConfigError
 from kedis.engine.admission import Admission, Postponed, Stop
 from kedis.engine.blocking import Attempt, Blocking
-from kedis.engine.client import Session
+from kedis.engine.client import Client
 from kedis.engine.maxmemory import MemoryLimit
 from kedis.engine.table import COMMANDS, Command, Counters
 from kedis.errors import CommandError
@@ -104,19 +104,19 @@ class Engine:
         self._ready = self.keyspace.waiting.ready
         self.started_ns = self.clock()
         self.started_monotonic_ns = self.monotonic()
-        self.sessions: dict[int, Session] = {}
-        self.tracking.sessions = self.sessions
+        self.clients: dict[int, Client] = {}
+        self.tracking.clients_by_id = self.clients
         self._limit_tracking(self.config)
         self.config.subscribe("tracking-table-max-keys", self._limit_tracking)
-        self.monitors: dict[Session, None] = {}
-        self.last_session_id = 0
+        self.monitors: dict[Client, None] = {}
+        self.last_client_id = 0
         self.guarded = False
         # What changed and is not journalled yet; `replaced` says that a handler chose the words itself.
         self.journal: Journal | None = None
         self.pending: list[tuple[int, Sequence[bytes]]] = []
         self.replaced = False
         self.unit: list[tuple[int, Sequence[bytes]]] | None = None
-        #: Counts the writes of the journal; a session remembers in which it last changed something.
+        #: Counts the writes of the journal; a client remembers in which it last changed something.
         self.turn = 1
         #: What is remembered on disk, for INFO and BGREWRITEAOF; None where nothing is.
         self.persistence: Any = None
@@ -141,14 +141,14 @@ class Engine:
         #: Transactions by how they ended.
         self.transactions = dict.fromkeys(("committed", "aborted", "failed", "discarded"), 0)
         self.slow_ns = FOREVER_NS
-        self.on_slow: Callable[[Session, Command, Sequence[bytes], int], None] = lambda *call: None
+        self.on_slow: Callable[[Client, Command, Sequence[bytes], int], None] = lambda *call: None
         #: An internal error has been answered, or a request for which there was no memory; told whether the data may
         #: have been changed and what was recorded of that may be wrong.
         self.on_fault: Callable[[bool], None] = lambda changed: None
         #: A change has been made, and the journal could not be told of it.
         self.on_unrecorded: Callable[[BaseException], None] = lambda error: None
-        #: Carries out a MIGRATE for a session, which is blocked; None where nobody can.
-        self.on_migrate: Callable[[Session, Any], None] | None = None
+        #: Carries out a MIGRATE for a client, which is blocked; None where nobody can.
+        self.on_migrate: Callable[[Client, Any], None] | None = None
         #: Ends the server by the options of SHUTDOWN; raises CommandError when it cannot.
         self.on_shutdown: Callable[[frozenset[str]], None] = lambda options: None
         #: Gives memory back to the operating system (MEMORY PURGE).
@@ -158,57 +158,57 @@ class Engine:
 
     # -- clients ------------------------------------------------------------------------------------------
 
-    def next_session_id(self) -> int:
+    def next_client_id(self) -> int:
         """A new client id; ids only grow."""
-        self.last_session_id += 1
-        return self.last_session_id
+        self.last_client_id += 1
+        return self.last_client_id
 
-    def connect(self, session: Session) -> None:
-        """Make ``session`` known (CLIENT LIST)."""
-        self.sessions[session.id] = session
+    def connect(self, client: Client) -> None:
+        """Make ``client`` known (CLIENT LIST)."""
+        self.clients[client.id] = client
 
-    def disconnect(self, session: Session) -> None:
-        """Forget ``session`` and whatever it holds in the keyspace.  Idempotent."""
-        self.sessions.pop(session.id, None)
-        self.release(session)
-        session.queue = None
+    def disconnect(self, client: Client) -> None:
+        """Forget ``client`` and whatever it holds in the keyspace.  Idempotent."""
+        self.clients.pop(client.id, None)
+        self.release(client)
+        client.queue = None
 
-    def release(self, session: Session) -> None:
-        """Take back whatever ``session`` holds in the server: watches, subscriptions, tracking, MONITOR."""
-        self.unwatch_all(session)
-        self.blocking.forget(session)
-        if session.subscriptions:
-            self.pubsub.leave(session)
-        if session.caching is not None:
-            self.tracking.stop(session)
+    def release(self, client: Client) -> None:
+        """Take back whatever ``client`` holds in the server: watches, subscriptions, tracking, MONITOR."""
+        self.unwatch_all(client)
+        self.blocking.forget(client)
+        if client.subscriptions:
+            self.pubsub.leave(client)
+        if client.caching is not None:
+            self.tracking.stop(client)
             self.keyspace.update_observed()
-        if session in self.monitors:
-            del self.monitors[session]
+        if client in self.monitors:
+            del self.monitors[client]
             self.update_guard()
 
-    def unwatch_all(self, session: Session) -> None:
-        """Take back every WATCH of ``session``."""
-        for database, key in session.watched:
-            self.keyspace.unwatch(session, self.keyspace.databases[database], key)
-        session.watched.clear()
-        session.watch_broken = False
+    def unwatch_all(self, client: Client) -> None:
+        """Take back every WATCH of ``client``."""
+        for database, key in client.watched:
+            self.keyspace.unwatch(client, self.keyspace.databases[database], key)
+        client.watched.clear()
+        client.watch_broken = False
 
-    def end_transaction(self, session: Session) -> None:
-        """Forget what ``session`` has queued and watched."""
-        session.queue = None
-        session.queued_bytes = 0
-        session.multi_failed = False
-        self.unwatch_all(session)
-        session.update_guard()
+    def end_transaction(self, client: Client) -> None:
+        """Forget what ``client`` has queued and watched."""
+        client.queue = None
+        client.queued_bytes = 0
+        client.multi_failed = False
+        self.unwatch_all(client)
+        client.update_guard()
 
     # -- running commands ---------------------------------------------------------------------------------
 
     def run(
-        self, session: Session, commands: Sequence[list[bytes]], start: int = 0, budget_ns: int = FOREVER_NS
+        self, client: Client, commands: Sequence[list[bytes]], start: int = 0, budget_ns: int = FOREVER_NS
     ) -> int:
-        """Run ``commands[start:]`` for ``session`` in order; replies are appended to the session.
+        """Run ``commands[start:]`` for ``client`` in order; replies are appended to the client.
 
-        Stops early when the time ``budget_ns`` is used up, when the session is to be closed, or at a command
+        Stops early when the time ``budget_ns`` is used up, when the client is to be closed, or at a command
         that must wait; :attr:`stopped` then says which.  Returns the position of the first command that was not
         run.  ``commands[start:]`` is not empty.
         """
@@ -216,7 +216,7 @@ class Engine:
         keyspace = self.keyspace
         pending = self.pending
         clock = self.clock
-        out = session.out
+        out = client.out
         in_transaction = self.unit is not None  # for which time stands still
         began = now = clock()
         for position in range(start, len(commands)):
@@ -228,49 +228,49 @@ class Engine:
             if (
                 command is None
                 or not command.least <= len(argv) <= command.most
-                or session.guarded
+                or client.guarded
                 or self.guarded
             ):
                 try:
-                    command = self.admission.admit(session, argv)
+                    command = self.admission.admit(client, argv)
                 except Postponed as postponed:
                     self.stopped = postponed.reason
                     return position
                 except Exception as error:
                     command = None
-                    self._answer_unadmitted(session, argv, mark, error)
+                    self._answer_unadmitted(client, argv, mark, error)
                 if command is None:
                     now = clock()
-                    if now - began > budget_ns or session.close_after_reply:
-                        self.stopped = Stop.CLOSED if session.close_after_reply else Stop.BUDGET
+                    if now - began > budget_ns or client.close_after_reply:
+                        self.stopped = Stop.CLOSED if client.close_after_reply else Stop.BUDGET
                         return position + 1
                     continue
             dirty = keyspace.dirty
             try:
-                value = command.function(session, argv)  # type: ignore[misc]
-                session.encoders[type(value)](value, session.append)
+                value = command.function(client, argv)  # type: ignore[misc]
+                client.encoders[type(value)](value, client.append)
             except CommandError as error:
-                self.fail(session, command, error)
+                self.fail(client, command, error)
             except Exception as error:
-                self._answer_fault(session, command, mark, dirty, error)
+                self._answer_fault(client, command, mark, dirty, error)
             if pending or (dirty != keyspace.dirty and command.writes):
                 try:
                     if pending or self.replaced or in_transaction or keyspace.used > self.memory.limit:
-                        self._record(session, command, argv, dirty != keyspace.dirty)
+                        self._record(client, command, argv, dirty != keyspace.dirty)
                     else:  # nearly always
-                        session.wrote_in_turn = self.turn
+                        client.wrote_in_turn = self.turn
                         if self.journal is not None:
-                            self.journal.append(session.database, argv)
+                            self.journal.append(client.database, argv)
                         if self._ready:
                             self.blocking.serve()
                 except Exception as error:
-                    self._answer_unrecorded(session, command, mark, error)
+                    self._answer_unrecorded(client, command, mark, error)
             then = clock()
             elapsed = then - now
             if not 0 <= elapsed < self.slow_ns:
                 elapsed = max(elapsed - self.check_clock(), 0)
                 if elapsed >= self.slow_ns:
-                    self.on_slow(session, command, argv, elapsed)
+                    self.on_slow(client, command, argv, elapsed)
             counters = command.counters
             counters.nanoseconds += elapsed
             if elapsed < counters.short_ns:
@@ -278,28 +278,28 @@ class Engine:
             else:
                 counters.count(elapsed)
             now = then
-            if now - began > budget_ns or session.close_after_reply:
-                session.last_command = command
-                self.stopped = Stop.CLOSED if session.close_after_reply else Stop.BUDGET
+            if now - began > budget_ns or client.close_after_reply:
+                client.last_command = command
+                self.stopped = Stop.CLOSED if client.close_after_reply else Stop.BUDGET
                 return position + 1
-        session.last_command = command
+        client.last_command = command
         return len(commands)
 
-    def fail(self, session: Session, command: Command, error: CommandError) -> None:
+    def fail(self, client: Client, command: Command, error: CommandError) -> None:
         """Answer, and count, a command that could not do what it was asked."""
         code = error.code
         command.counters.errors[code] += 1
         self.error_counts[code] += 1
-        session.encode(error)
+        client.encode(error)
 
-    def run_transaction(self, session: Session, queue: Sequence[list[bytes]]) -> None:
+    def run_transaction(self, client: Client, queue: Sequence[list[bytes]]) -> None:
         """Run what MULTI queued, as one unit in the journal and at one moment."""
         unit: list[tuple[int, Sequence[bytes]]] = []
         self.unit = unit
         done = 0
         try:
             while done < len(queue):  # a command that closes the client ends `run`, but no transaction
-                done = self.run(session, queue, done)
+                done = self.run(client, queue, done)
         finally:
             self.unit = None
         try:
@@ -309,27 +309,27 @@ class Engine:
             raise
         if self._ready:
             self.blocking.serve()
-        self.tracking.settle(session)
+        self.tracking.settle(client)
 
     def resume(
-        self, session: Session, command: Command, argv: Sequence[bytes], attempt: Attempt, key: bytes
+        self, client: Client, command: Command, argv: Sequence[bytes], attempt: Attempt, key: bytes
     ) -> None:
         """Finish a command that was blocked: ``attempt`` takes what it waited for from ``key``."""
         dirty = self.keyspace.dirty
-        mark = len(session.out)
+        mark = len(client.out)
         began = self.monotonic()
         try:
-            session.encode(attempt(session, key))
+            client.encode(attempt(client, key))
         except CommandError as error:
-            self.fail(session, command, error)
+            self.fail(client, command, error)
         except Exception as error:
-            self._answer_fault(session, command, mark, dirty, error)
+            self._answer_fault(client, command, mark, dirty, error)
         changed = self.keyspace.dirty != dirty
         if self.pending or changed:
             try:
-                self._record(session, command, argv, changed)
+                self._record(client, command, argv, changed)
             except Exception as error:
-                self._answer_unrecorded(session, command, mark, error)
+                self._answer_unrecorded(client, command, mark, error)
         command.counters.nanoseconds += self.monotonic() - began
 
     def check_clock(self) -> int:
@@ -392,14 +392,14 @@ class Engine:
                 self.journal.append(database, argv)
         self.pending.clear()
 
-    def _record(self, session: Session, command: Command, argv: Sequence[bytes], changed: bool) -> None:
+    def _record(self, client: Client, command: Command, argv: Sequence[bytes], changed: bool) -> None:
         pending = self.pending
         if self.keyspace.used > self.memory.limit and not self.memory.full:
             self.memory.fill_up()
         if changed and command.writes:
-            session.wrote_in_turn = self.turn
+            client.wrote_in_turn = self.turn
             if not self.replaced:
-                pending.append((session.database, argv))
+                pending.append((client.database, argv))
         self.replaced = False
         if self.unit is not None:
             self.unit.extend(pending)
@@ -429,7 +429,7 @@ class Engine:
 
     def _answer_fault(
         self,
-        session: Session,
+        client: Client,
         command: Command,
         mark: int,
         dirty: int,
@@ -439,26 +439,24 @@ class Engine:
 
         A command that writes may have changed something before it counted that as a change.
         """
-        _take_back(session, mark)
-        session.encode(self._fault(command, error))
+        _take_back(client, mark)
+        client.encode(self._fault(command, error))
         self.on_fault(self.keyspace.dirty != dirty or command.writes)
 
-    def _answer_unrecorded(self, session: Session, command: Command, mark: int, error: Exception) -> None:
+    def _answer_unrecorded(self, client: Client, command: Command, mark: int, error: Exception) -> None:
         """``command`` has made a change that the journal has not been told of: it is not acknowledged."""
         self.pending.clear()
         self.replaced = False
-        _take_back(session, mark)
-        session.encode(self._fault(command, error))
+        _take_back(client, mark)
+        client.encode(self._fault(command, error))
         self.on_unrecorded(error)
 
-    def _answer_unadmitted(
-        self, session: Session, argv: Sequence[bytes], mark: int, error: Exception
-    ) -> None:
+    def _answer_unadmitted(self, client: Client, argv: Sequence[bytes], mark: int, error: Exception) -> None:
         """A command was to be admitted or queued, and that failed: nothing of it has run, or will."""
-        _take_back(session, mark)
+        _take_back(client, mark)
         self.faults += 1
         _faults.report("admission", error)
-        self.admission.refuse(session, argv, CommandError(_text_of(error)))
+        self.admission.refuse(client, argv, CommandError(_text_of(error)))
 
     def _fault(self, command: Command, error: Exception) -> CommandError:
         answer = CommandError(_text_of(error))
@@ -498,15 +496,15 @@ def _text_of(error: Exception) -> str:
     return errors.NO_MEMORY if isinstance(error, MemoryError) else errors.INTERNAL
 
 
-def _take_back(session: Session, mark: int) -> None:
+def _take_back(client: Client, mark: int) -> None:
     """Remove what was appended to the replies since there were ``mark`` pieces of them.
 
     Messages may be among it, of which the client would never know: the connection of one who gets such is ended.
     """
-    if len(session.out) > mark:
-        del session.out[mark:]
-        if session.subscriptions or session.caching is not None:
-            session.close_after_reply = True
+    if len(client.out) > mark:
+        del client.out[mark:]
+        if client.subscriptions or client.caching is not None:
+            client.close_after_reply = True
 
 
 def _bind(table: dict[bytes, Command]) -> dict[bytes, Command]:

@@ -25,7 +25,7 @@ from kedis.resp.long_replies import Chunk
 from kedis.resp.values import NO_REPLY, NoReply
 
 if TYPE_CHECKING:
-    from kedis.engine.client import Session
+    from kedis.engine.client import Client
     from kedis.engine.engine import Engine
 
 _ESCAPES = {
@@ -52,22 +52,22 @@ def attended_by(engine: Engine, command: Command) -> Handler:
     tracking = engine.tracking
     keyspace = engine.keyspace
 
-    def run(ctx: Session, argv: Sequence[bytes]) -> NoReply:
+    def run(client: Client, argv: Sequence[bytes]) -> NoReply:
         outer = tracking.current
-        tracking.current = ctx if ctx.caching is not None else None
-        keyspace.touching = touches or not ctx.no_touch
+        tracking.current = client if client.caching is not None else None
+        keyspace.touching = touches or not client.no_touch
         try:
-            _answer(engine, command, ctx, argv)
+            _answer(engine, command, client, argv)
             if shown and engine.monitors:
-                line = monitor_line(engine, ctx, command, argv)
+                line = monitor_line(engine, client, command, argv)
                 for monitor in engine.monitors:
                     monitor.push(line)
-            if ctx.caching is not None:
-                _remember(ctx, command, argv)
-                if ctx.queue is None and engine.unit is None:
+            if client.caching is not None:
+                _remember(client, command, argv)
+                if client.queue is None and engine.unit is None:
                     if not about_clients:
-                        ctx.caching.given = False
-                    tracking.settle(ctx)
+                        client.caching.given = False
+                    tracking.settle(client)
         finally:
             tracking.current = outer
             keyspace.touching = True
@@ -76,44 +76,44 @@ def attended_by(engine: Engine, command: Command) -> Handler:
     return run
 
 
-def _answer(engine: Engine, command: Command, ctx: Session, argv: Sequence[bytes]) -> None:
+def _answer(engine: Engine, command: Command, client: Client, argv: Sequence[bytes]) -> None:
     """Run the command and append its reply: the whole of it, or nothing where it cannot be encoded."""
     assert command.function is not None
     try:
-        value = command.function(ctx, argv)
+        value = command.function(client, argv)
     except CommandError as error:
-        engine.fail(ctx, command, error)
+        engine.fail(client, command, error)
         return
     chunks: list[Chunk] = []
-    ctx.encoders[type(value)](value, chunks.append)
+    client.encoders[type(value)](value, chunks.append)
     for chunk in chunks:
-        ctx.append(chunk)
+        client.append(chunk)
 
 
-def _remember(ctx: Session, command: Command, argv: Sequence[bytes]) -> None:
-    caching = ctx.caching
+def _remember(client: Client, command: Command, argv: Sequence[bytes]) -> None:
+    caching = client.caching
     if caching is None or not command.flags & Flag.READONLY or not caching.wants():
         return
     try:
         positions = command.key_positions(argv)
     except ValueError:  # it was refused for that, too
         return
-    ctx.engine.tracking.remember(ctx, [argv[position] for position in positions])
+    client.engine.tracking.remember(client, [argv[position] for position in positions])
 
 
-def monitor_line(engine: Engine, ctx: Session, command: Command, argv: Sequence[bytes]) -> bytes:
+def monitor_line(engine: Engine, client: Client, command: Command, argv: Sequence[bytes]) -> bytes:
     """What MONITOR shows of a call.  O(bytes of the words)."""
     words = list(argv)
     for position in secret_positions(command.name, argv):
         if position < len(words):
             words[position] = REDACTED
-    if ctx.transport.kind == "unix":
+    if client.transport.kind == "unix":
         place = f"unix:{engine.config.unixsocket}"
     else:
-        place = ctx.address
+        place = client.address
     seconds, microseconds = divmod(engine.clock() // 1000, 1_000_000)
     shown = b" ".join(map(_quoted, words))
-    return b"+%d.%06d [%d %b] %b\r\n" % (seconds, microseconds, ctx.database, place.encode(), shown)
+    return b"+%d.%06d [%d %b] %b\r\n" % (seconds, microseconds, client.database, place.encode(), shown)
 
 
 def _quoted(word: bytes) -> bytes:

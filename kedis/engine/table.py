@@ -1,6 +1,6 @@
 """The command table: every fact about a command, declared once beside its function.
 
-A handler is a plain function ``handler(ctx, argv) -> value``; :func:`command` registers it and returns it
+A handler is a plain function ``handler(client, argv) -> value``; :func:`command` registers it and returns it
 unchanged, so that nothing stands between the engine and the handler.  Arity, flags, key positions, ACL
 categories and documentation are data on :class:`Command`; COMMAND, the engine's checks, the journal, the
 metrics and the README's table all read them from here.
@@ -22,10 +22,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kedis.engine.client import Session
+    from kedis.engine.client import Client
 
 Argv = Sequence[bytes]
-Handler = Callable[["Session", Any], Any]
+Handler = Callable[["Client", Any], Any]
 
 
 class Flag(enum.IntFlag):
@@ -277,7 +277,7 @@ class Command:
     function: Handler | None = None
     find_keys: Callable[[Argv], list[tuple[int, str]]] | None = None
     key_flags: Callable[[Argv], str] | None = None
-    permission: Callable[[Session], None] | None = None
+    permission: Callable[[Client], None] | None = None
     parent: Command | None = None
     subcommands: dict[bytes, Command] = field(default_factory=dict)
     # Derived once, read on every call:
@@ -387,13 +387,13 @@ def command(
     complexity: str = "",
     find_keys: Callable[[Argv], list[tuple[int, str]]] | None = None,
     key_flags: Callable[[Argv], str] | None = None,
-    permission: Callable[[Session], None] | None = None,
+    permission: Callable[[Client], None] | None = None,
 ) -> Callable[[Handler], Handler]:
     """Register the decorated function as the handler of ``name`` (``"CLIENT|ID"`` for a subcommand).
 
     ``categories`` names ACL categories that do not follow from flags and group; ``-name`` takes one away.
     ``find_keys`` gives the positions and flags of the keys where ``keys`` cannot describe them, ``key_flags``
-    the flags where they depend on the options.  ``permission`` raises for a session that may not run the command,
+    the flags where they depend on the options.  ``permission`` raises for a client that may not run the command,
     before it is queued in a transaction; the handler asks it, too.
     """
 

@@ -10,7 +10,7 @@ from collections.abc import Container, Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kedis.engine.client import Session
+    from kedis.engine.client import Client
     from kedis.engine.engine import Engine
 
 #: Clients in a slice: about 0.2 ms.
@@ -45,11 +45,11 @@ class ClientTotals:
         input_bytes = output_bytes = largest_input = largest_output = 0
         server = self._engine.server
         self._paused = server.paused if server is not None else {}
-        sessions = list(self._engine.sessions.values())
-        for begin in range(0, len(sessions), _SLICE):
-            for session in sessions[begin : begin + _SLICE]:
-                transport = session.transport
-                received = transport.input_bytes() + session.queued_bytes
+        clients = list(self._engine.clients.values())
+        for begin in range(0, len(clients), _SLICE):
+            for client in clients[begin : begin + _SLICE]:
+                transport = client.transport
+                received = transport.input_bytes() + client.queued_bytes
                 unsent = transport.output_bytes()
                 if received:
                     input_bytes += received
@@ -57,19 +57,19 @@ class ClientTotals:
                 if unsent:
                     output_bytes += unsent
                     largest_output = max(largest_output, unsent)
-                states[self._state(session)] += 1
+                states[self._state(client)] += 1
             yield
         self.states = states
         self.input_bytes, self.output_bytes = input_bytes, output_bytes
         self.largest_input, self.largest_output = largest_input, largest_output
 
-    def _state(self, session: Session) -> str:
-        if session.blocked is not None or session.transport in self._paused:
+    def _state(self, client: Client) -> str:
+        if client.blocked is not None or client.transport in self._paused:
             return "blocked"
-        if session.subscriptions:
+        if client.subscriptions:
             return "pubsub"
-        if session.queue is not None:
+        if client.queue is not None:
             return "multi"
-        if session in self._engine.monitors:
+        if client in self._engine.monitors:
             return "monitor"
         return "normal"

@@ -114,7 +114,7 @@ def _clients(observer: Observer) -> Fields:
     engine = observer.engine
     paused = len(engine.server.paused) if engine.server is not None else 0
     return (
-        ("connected_clients", len(engine.sessions)),
+        ("connected_clients", len(engine.clients)),
         ("cluster_connections", 0),
         ("maxclients", engine.config.maxclients),
         ("client_recent_max_input_buffer", observer.clients.largest_input),

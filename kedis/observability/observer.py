@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kedis.config import Config
-from kedis.engine.client import Session
+from kedis.engine.client import Client
 from kedis.engine.engine import FOREVER_NS, Engine
 from kedis.engine.table import FAST, SKIP_SLOWLOG, Command
 from kedis.observability.client_totals import ClientTotals
@@ -143,14 +143,12 @@ class Observer:
             self.engine.persistence.aof_delayed_fsync = 0
         self.memory.used_peak = self.used_memory
 
-    def _take_slow_call(
-        self, session: Session, command: Command, argv: Sequence[bytes], elapsed: int
-    ) -> None:
+    def _take_slow_call(self, client: Client, command: Command, argv: Sequence[bytes], elapsed: int) -> None:
         now = self.engine.clock() // 1_000_000_000
         slower_than = self.engine.config.slowlog_log_slower_than
         if 0 <= slower_than * 1000 <= elapsed and not command.flags & SKIP_SLOWLOG:
             words = shown_words(command.name, argv)
-            self.slowlog.add(now, elapsed // 1000, words, session.address, session.name)
+            self.slowlog.add(now, elapsed // 1000, words, client.address, client.name)
         self.latency.add(b"fast-command" if command.flags & FAST else b"command", now, elapsed // 1_000_000)
 
     def _follow_thresholds(self, config: Config) -> None:

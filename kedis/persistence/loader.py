@@ -1,6 +1,6 @@
 """Recovery: the files of the manifest are read in order and every command is run again.
 
-The commands' own handlers are called, by a session that nobody reads from, so that there is one meaning of each
+The commands' own handlers are called, by a client that nobody reads from, so that there is one meaning of each
 command.  What the engine does around a handler for a client (replies, measuring, refusing) is left out; at 1 us a
 command it would halve the speed.
 
@@ -29,7 +29,7 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from kedis.engine.client import Buffers, Session
+from kedis.engine.client import Buffers, Client
 from kedis.engine.engine import Engine
 from kedis.errors import CommandError
 from kedis.persistence.features import missing_feature
@@ -68,7 +68,7 @@ class _Refused(Exception):
 
 
 class _Replay:
-    """The transport of the session that replays."""
+    """The transport of the client that replays."""
 
     kind = "journal"
     fd = -1
@@ -105,7 +105,7 @@ class Loader:
     def __init__(self, engine: Engine, folder: Folder) -> None:
         self._engine = engine
         self._folder = folder
-        self._session = Session(engine, _Replay())
+        self._session = Client(engine, _Replay())
         self._handlers = _handlers(engine)
         self._warnings = 0
         self._unit: list[tuple[list[bytes], Callable[[], int]]] | None = None
@@ -209,7 +209,7 @@ class Loader:
     def _run(self, commands: list[list[bytes]], reader: AofReader) -> None:
         engine = self._engine
         engine.keyspace.now_ns = engine.clock()
-        session = self._session
+        client = self._session
         handlers = self._handlers
         self.commands += len(commands)
         for index, argv in enumerate(commands):
@@ -221,7 +221,7 @@ class Loader:
             if not least <= len(argv) <= most:
                 raise DamagedFile(reader.offset_of(index), _odd(argv, "wrong number of arguments for"))
             try:
-                function(session, argv)
+                function(client, argv)
             except Exception as error:
                 self._judge(argv, error, reader.place_of(index))
         engine.pending.clear()

@@ -427,12 +427,12 @@ class AofService:
         self._engine.turn += 1
         refusal = CommandError(self._engine.admission.write_error or errors.INTERNAL)
         for connection in self._cycle.waiting:
-            session = connection.session
-            if session.wrote_in_turn == turn:
+            client = connection.client
+            if client.wrote_in_turn == turn:
                 try:
-                    session.refuse_replies(refusal)
+                    client.refuse_replies(refusal)
                 except Exception:  # then nothing is said: what is there is not true
-                    session.out.clear()
+                    client.out.clear()
                     connection.give_up()
 
     def _lost_record(self, error: BaseException) -> None:

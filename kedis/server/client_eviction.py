@@ -50,7 +50,7 @@ class ClientEviction:
 
     def note(self, connection: Connection, size: int) -> None:
         """The buffers of ``connection`` occupy ``size`` bytes now.  O(1), and an eviction or more."""
-        if not self.limit or connection.closed or connection.session.no_evict:
+        if not self.limit or connection.closed or connection.client.no_evict:
             size = 0
         before = connection.noted_bytes
         if size == before:
@@ -70,11 +70,11 @@ class ClientEviction:
             largest = next(filter(None, reversed(self._classes)))
             connection = max(islice(largest, _COMPARED), key=_size)
             log.warning(
-                "closing client %s: clients need more than maxmemory-clients", connection.session.address
+                "closing client %s: clients need more than maxmemory-clients", connection.client.address
             )
             self._server.evicted_clients += 1
             connection.close()
-            self._server.engine.end_transaction(connection.session)
+            self._server.engine.end_transaction(connection.client)
 
 
 def _size(connection: Connection) -> int:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from gevent import getcurrent
 
 from kedis.engine.admission import ARGUMENT_OVERHEAD, Stop
-from kedis.engine.client import Buffers, Session
+from kedis.engine.client import Buffers, Client
 from kedis.errors import ProtocolError
 from kedis.resp.requests import RequestParser
 from kedis.server.sender import Sender
@@ -43,7 +43,7 @@ _READ = 1
 
 
 class _Gone:
-    """The transport of a session whose client has left."""
+    """The transport of a client whose client has left."""
 
     kind = "tcp"
     fd = -1
@@ -71,7 +71,7 @@ _GONE = _Gone()
 
 
 class Connection(Sender):
-    """A client's socket, parser and session.  It is the session's transport."""
+    """A client's socket, parser and client.  It is the client's transport."""
 
     __slots__ = (
         "_greenlet",
@@ -87,12 +87,12 @@ class Connection(Sender):
         self, server: NetworkServer, sock: socket.SocketType, address: str, local_address: str
     ) -> None:
         self.kind = "unix" if sock.family == socket.AF_UNIX else "tcp"
-        session = Session(server.engine, self, address=address, local_address=local_address, in_parts=True)
-        super().__init__(server, sock, session)
+        client = Client(server.engine, self, address=address, local_address=local_address, in_parts=True)
+        super().__init__(server, sock, client)
         config = server.engine.config
         self.parser = RequestParser(max_bulk_length=config.proto_max_bulk_len)
         self.queued = False
-        self.ahead = 0  # bytes received while the session was blocked, which run afterwards
+        self.ahead = 0  # bytes received while the client was blocked, which run afterwards
         self._held = False  # whether there are such, so that somebody has to wake the greenlet
         self._greenlet: Any = getcurrent()  # None once it serves others
         self._read_watcher = server.hub.loop.io(self.fd, _READ)
@@ -107,7 +107,7 @@ class Connection(Sender):
         feed = parser.feed
         server = self.server
         engine = server.engine
-        session = self.session
+        client = self.client
         cycle = server.cycle
         clock = engine.clock
         monotonic = engine.monotonic
@@ -115,7 +115,7 @@ class Connection(Sender):
         figures = cycle.figures
         eviction = server.client_eviction
         waits, depths = figures.waits, figures.depths
-        engine.connect(session)
+        engine.connect(client)
         self._read_watcher.start(self._greenlet.switch)
         try:
             while not self.closed:
@@ -128,23 +128,23 @@ class Connection(Sender):
                     cycle.moment_ns = monotonic()
                 crowded = keyspace.now_ns - began > CROWDED_NS
                 try:
-                    data = receive(SMALL_READ if crowded or not session.authenticated else READ_SIZE)
+                    data = receive(SMALL_READ if crowded or not client.authenticated else READ_SIZE)
                 except (BlockingIOError, InterruptedError):
                     continue
                 except OSError:
                     break
                 if not data:
-                    if self.sealed or session.out:
+                    if self.sealed or client.out:
                         self._wait_for_last_replies()
                     break
                 server.bytes_received += len(data)
-                session.last_interaction_ns = cycle.moment_ns
+                client.last_interaction_ns = cycle.moment_ns
                 if crowded and len(data) == SMALL_READ:
                     data = self._give_way_and_receive(data)
                     crowded = False
                     if self.closed:
                         break
-                if not session.authenticated:
+                if not client.authenticated:
                     self._take_in_portions(data)
                     continue
                 try:
@@ -163,12 +163,12 @@ class Connection(Sender):
                     keyspace.now_ns = clock()
                     continue
                 count = len(commands)
-                done = engine.run(session, commands, 0, SMALL_BUDGET_NS if crowded else server.slice_ns)
+                done = engine.run(client, commands, 0, SMALL_BUDGET_NS if crowded else server.slice_ns)
                 if done < count:
                     self._run_rest(commands, done)
-                elif session.wrote_in_turn == engine.turn and engine.journal is not None:
+                elif client.wrote_in_turn == engine.turn and engine.journal is not None:
                     engine.journal.keep_wire(commands, data, parser.form)
-                if session.queue is not None or eviction.limit:
+                if client.queue is not None or eviction.limit:
                     self._check_query_buffer()
                 waited = keyspace.now_ns - began
                 waits.counts[waited.bit_length()] += 1
@@ -176,13 +176,13 @@ class Connection(Sender):
                 if count > 1:
                     depths.counts[count.bit_length()] += 1
                     depths.total += count
-                if not self.queued and (session.out or session.close_after_reply):
+                if not self.queued and (client.out or client.close_after_reply):
                     self.queued = True
                     journal = cycle.journal
                     if (
                         journal is not None
                         and journal.selective
-                        and session.wrote_in_turn != engine.turn
+                        and client.wrote_in_turn != engine.turn
                         and done == count
                         and not self.sealed
                         and journal.shows_only_durable(commands)
@@ -203,8 +203,8 @@ class Connection(Sender):
     def _wait_for_last_replies(self) -> None:
         """The client has ended its side; what it asked before is being made durable, then answered."""
         self._read_watcher.stop()
-        self.server.engine.blocking.forget(self.session)
-        self.session.close_after_reply = True
+        self.server.engine.blocking.forget(self.client)
+        self.client.close_after_reply = True
         while not self.closed:
             self._hub.switch()
 
@@ -213,12 +213,12 @@ class Connection(Sender):
 
         It stops behind each AUTH, since its limits depend on the outcome, and after so many steps.
         """
-        parser, session, clock = self.parser, self.session, self.server.engine.clock
+        parser, client, clock = self.parser, self.client, self.server.engine.clock
         figures, keyspace = self.server.cycle.figures, self.server.engine.keyspace
         began = clock()
         budget_ns = BUDGET_NS if began - figures.began_ns < CROWDED_NS else SMALL_BUDGET_NS
-        while not self.closed and not session.close_after_reply:
-            parser.authenticated = session.authenticated
+        while not self.closed and not client.close_after_reply:
+            parser.authenticated = client.authenticated
             try:
                 commands = parser.feed(data)
             except ProtocolError as problem:
@@ -234,29 +234,29 @@ class Connection(Sender):
             if not 0 <= now - began < budget_ns:
                 self._give_way()
                 began, budget_ns = clock(), BUDGET_NS
-        parser.authenticated = session.authenticated
+        parser.authenticated = client.authenticated
 
     def _fail(self, problem: ProtocolError) -> None:
         """The bytes were no RESP, or cannot be held: tell the client, then close."""
-        if not self.closed and not self.session.close_after_reply:
-            self.session.encode(problem)
-            self.session.close_after_reply = True
+        if not self.closed and not self.client.close_after_reply:
+            self.client.encode(problem)
+            self.client.close_after_reply = True
             self.wants_send()
 
     def _check_query_buffer(self) -> None:
         """What is not a whole command yet, or waits for EXEC, has a limit (client-query-buffer-limit)."""
-        waiting = self.parser.pending_bytes + self.session.queued_bytes + self.ahead
+        waiting = self.parser.pending_bytes + self.client.queued_bytes + self.ahead
         if waiting > self.server.engine.config.client_query_buffer_limit:
             self.server.query_buffer_disconnections += 1
-            log.warning("closing client %s: query buffer limit reached", self.session.address)
+            log.warning("closing client %s: query buffer limit reached", self.client.address)
             self.close()
         elif self.server.client_eviction.limit:
             self.note_memory()
 
     def _run(self, commands: list[list[bytes]]) -> None:
         """Run ``commands``, all of them in the end."""
-        if commands and not self.closed and not self.session.close_after_reply:
-            done = self.server.engine.run(self.session, commands, 0, self.server.slice_ns)
+        if commands and not self.closed and not self.client.close_after_reply:
+            done = self.server.engine.run(self.client, commands, 0, self.server.slice_ns)
             if done < len(commands):
                 self._run_rest(commands, done)
             self.wants_send()
@@ -265,7 +265,7 @@ class Connection(Sender):
         """Run ``commands`` from ``position`` on, where the engine has just stopped."""
         engine = self.server.engine
         problem: ProtocolError | None = None
-        while position < len(commands) and not self.session.close_after_reply:
+        while position < len(commands) and not self.client.close_after_reply:
             stopped = engine.stopped
             self.wants_send()
             if stopped is Stop.BLOCKED:
@@ -276,7 +276,7 @@ class Connection(Sender):
                 self._give_way()
             if self.closed:
                 break
-            position = engine.run(self.session, commands, position, self.server.slice_ns)
+            position = engine.run(self.client, commands, position, self.server.slice_ns)
         if problem is not None:
             self._fail(problem)
 
@@ -290,7 +290,7 @@ class Connection(Sender):
     def _give_way_and_receive(self, data: bytes) -> bytes:
         """Let others go first; returns ``data`` and, when the turn has come, as much as a usual read brings."""
         self._give_way()
-        if self.closed or not self.session.authenticated:
+        if self.closed or not self.client.authenticated:
             return data
         try:
             return data + self.sock.recv(READ_SIZE - SMALL_READ)
@@ -314,16 +314,16 @@ class Connection(Sender):
         self._return()
 
     def _wait_while_blocked(self, commands: list[list[bytes]]) -> ProtocolError | None:
-        """Wait until the session is blocked no longer; what the client sends meanwhile is put behind ``commands``.
+        """Wait until the client is blocked no longer; what the client sends meanwhile is put behind ``commands``.
 
         The socket is read all the time, because that is how a client that leaves is noticed.  Returns what was
         wrong with what came, if anything; whatever came after that is ignored.
         """
         problem = None
         self._held = True
-        while self.session.blocked is not None and not self.closed:
+        while self.client.blocked is not None and not self.closed:
             self._hub.switch()
-            if self.session.blocked is not None and not self.closed:
+            if self.client.blocked is not None and not self.closed:
                 data = self._receive_ahead()
                 before = self.parser.pending_bytes
                 try:
@@ -353,7 +353,7 @@ class Connection(Sender):
         return data
 
     def _go_on(self) -> None:
-        """The session is not blocked any more: run what has come meanwhile, in the next turn."""
+        """The client is not blocked any more: run what has come meanwhile, in the next turn."""
         self._held = False
         self._read_watcher.stop()
         self.server.next_turn(self._wake)
@@ -362,9 +362,9 @@ class Connection(Sender):
 
     def wants_send(self) -> None:
         """Have the replies sent at the end of this turn."""
-        if self._held and self.session.blocked is None and not self.closed:
+        if self._held and self.client.blocked is None and not self.closed:
             self._go_on()
-        if not self.queued and (self.session.out or self.session.close_after_reply):
+        if not self.queued and (self.client.out or self.client.close_after_reply):
             self.queued = True
             self.server.cycle.waiting.append(self)
         elif self.server.cycle.durable:
@@ -379,7 +379,7 @@ class Connection(Sender):
     def memory(self) -> int:
         """Bytes of all the client's buffers, and of the objects that they have been cut into."""
         received = self.input_bytes() + ARGUMENT_OVERHEAD * self.parser.pending_arguments
-        return self.output_bytes() + received + self.session.queued_bytes
+        return self.output_bytes() + received + self.client.queued_bytes
 
     def note_memory(self) -> None:
         """Tell the server what the client occupies, where that is limited.  O(replies of this turn)."""
@@ -392,7 +392,7 @@ class Connection(Sender):
 
     def buffers(self) -> Buffers:
         """The state of the buffers, for CLIENT LIST."""
-        chunks = len(self.unsent) + len(self.sealed) + len(self.session.out)
+        chunks = len(self.unsent) + len(self.sealed) + len(self.client.out)
         return Buffers(self.parser.free_bytes, chunks, "r" if self._write_watcher is None else "rw")
 
     def close(self) -> None:
@@ -400,7 +400,7 @@ class Connection(Sender):
         if self.closed:
             return
         self.closed = True
-        self.server.engine.blocking.forget(self.session)
+        self.server.engine.blocking.forget(self.client)
         self._read_watcher.stop()
         self._stop_writing()
         self._drop_buffers()
@@ -415,7 +415,7 @@ class Connection(Sender):
         self.unsent_bytes = 0
         self._long.clear()
         self.sealed.clear()
-        self.session.out.clear()
+        self.client.out.clear()
         self.server.client_eviction.note(self, 0)
 
     def _release(self) -> None:
@@ -425,8 +425,8 @@ class Connection(Sender):
         self._read_watcher.close()
         self._stop_writing()
         self._drop_buffers()
-        self.server.engine.disconnect(self.session)
+        self.server.engine.disconnect(self.client)
         # Without the circle all memory is free at once; the collector would come hours later.
-        self.session.transport = _GONE
+        self.client.transport = _GONE
         self.server.connections.discard(self)
         self._greenlet = None

@@ -1,7 +1,7 @@
 """The server as a daemon: in the background, with a pid file, under a supervisor.
 
 :class:`Background` is begun before anything that a fork does not copy well: no event loop, no thread, no socket is
-there yet.  The child leads a session of its own.  The parent, which is the command that was typed, waits for the
+there yet.  The child leads a client of its own.  The parent, which is the command that was typed, waits for the
 child to say that it listens, and fails where the child ends without having said so.  (Redis's parent returns at
 once: whoever asks for the port then may come too early, and learns of a port in use from the log alone.)
 """

@@ -13,7 +13,7 @@ from kedis.commands.migrate import Migration
 
 if TYPE_CHECKING:
     from kedis.engine.blocking import Waiter
-    from kedis.engine.client import Session
+    from kedis.engine.client import Client
     from kedis.server.server import NetworkServer
 
 _RECEIVED = _LONGEST_LINE = 64 * 1024
@@ -31,9 +31,9 @@ class Migrations:
         """Give up what is under way.  Idempotent."""
         self._greenlets.kill()
 
-    def _begin(self, session: Session, migration: Migration) -> None:
-        assert session.blocked is not None  # the command has seen to it
-        self._greenlets.spawn(self._carry_out, session.blocked, migration)
+    def _begin(self, client: Client, migration: Migration) -> None:
+        assert client.blocked is not None  # the command has seen to it
+        self._greenlets.spawn(self._carry_out, client.blocked, migration)
 
     def _carry_out(self, waiter: Waiter, migration: Migration) -> None:
         replies: list[Any] = []
@@ -50,9 +50,7 @@ class Migrations:
         if (
             not self._engine.admission.ended
         ):  # else nobody could make it durable that the keys are gone from here
-            self._engine.blocking.finish(
-                waiter, lambda session, _: migration.finish(session, replies, failure)
-            )
+            self._engine.blocking.finish(waiter, lambda client, _: migration.finish(client, replies, failure))
 
 
 def _replies(connection: Any, count: int) -> Iterator[bytes | str]:

@@ -18,7 +18,7 @@ from kedis.errors.fault_log import FaultLog
 from kedis.resp.long_replies import Chunk, LongReply
 
 if TYPE_CHECKING:
-    from kedis.engine.client import Session
+    from kedis.engine.client import Client
     from kedis.server.server import NetworkServer
 
 log = logging.getLogger("kedis.server")
@@ -39,11 +39,11 @@ _WRITE = 2
 
 
 class Sender:
-    """Sends the replies of ``session`` through ``sock``.
+    """Sends the replies of ``client`` through ``sock``.
 
     Attributes:
         unsent: what the kernel has not taken, in order; ``unsent_bytes`` of it are bytes already.
-        sealed: replies that wait for the sync under way; later ones are in ``session.out``.
+        sealed: replies that wait for the sync under way; later ones are in ``client.out``.
         closed: nothing is sent any more.
     """
 
@@ -52,22 +52,22 @@ class Sender:
         "_limit_since_ns",
         "_long",
         "_write_watcher",
+        "client",
         "closed",
         "fd",
         "noted_bytes",
         "sealed",
         "server",
-        "session",
         "sock",
         "unsent",
         "unsent_bytes",
     )
 
-    def __init__(self, server: NetworkServer, sock: socket.SocketType, session: Session) -> None:
+    def __init__(self, server: NetworkServer, sock: socket.SocketType, client: Client) -> None:
         self.server = server
         self.sock = sock
         self.fd = sock.fileno()
-        self.session = session
+        self.client = client
         self.unsent: deque[bytes | memoryview | LongReply] = deque()
         self.unsent_bytes = 0
         self._long: deque[LongReply] = deque()  # those in `unsent`
@@ -99,7 +99,7 @@ class Sender:
 
     def seal(self) -> None:
         """Set the replies of up to now apart: they may be sent earlier than what comes after them."""
-        out = self.session.out
+        out = self.client.out
         self.sealed += out
         out.clear()
 
@@ -107,7 +107,7 @@ class Sender:
         """Send what is waiting, or ``chunks``, as far as the kernel takes it, and empty it.  Called by the cycle."""
         if self.closed:
             return
-        out = self.session.out if chunks is None else chunks
+        out = self.client.out if chunks is None else chunks
         if out:
             if self.unsent:
                 self._keep(out)
@@ -125,7 +125,7 @@ class Sender:
                 self.note_memory()
             elif self.noted_bytes:
                 self.note_memory()
-        if self.session.close_after_reply and not self.unsent:
+        if self.client.close_after_reply and not self.unsent:
             self._close_if_all_is_sent()
 
     def _send_at_once(self, data: bytes) -> None:
@@ -165,7 +165,7 @@ class Sender:
         self.unsent_bytes += size
 
     def _close_if_all_is_sent(self) -> None:
-        if not self.session.out and not self.sealed:
+        if not self.client.out and not self.sealed:
             self.close()
 
     def _start_writing(self) -> None:
@@ -209,7 +209,7 @@ class Sender:
         if not self.unsent:
             self._limit_since_ns = 0
             self._stop_writing()
-            if self.session.close_after_reply:
+            if self.client.close_after_reply:
                 self._close_if_all_is_sent()
 
     def _next_chunk(self) -> bytes | memoryview:
@@ -253,10 +253,10 @@ class Sender:
     def check_output_limit(self) -> None:
         """Cut a client off whose unread replies pass its limit (client-output-buffer-limit)."""
         waiting = self.output_bytes()
-        if not self.session.authenticated and waiting > UNAUTHENTICATED_OUTPUT_LIMIT:
+        if not self.client.authenticated and waiting > UNAUTHENTICATED_OUTPUT_LIMIT:
             self._cut("unread replies before authentication")
             return
-        kind = "pubsub" if self.session.subscriptions else "normal"
+        kind = "pubsub" if self.client.subscriptions else "normal"
         hard, soft, soft_seconds = self.server.engine.config.output_limit(kind)
         if hard and waiting > hard:
             self._cut("output buffer over its hard limit")
@@ -271,13 +271,13 @@ class Sender:
 
     def _cut(self, reason: str) -> None:
         self.server.output_buffer_disconnections += 1
-        log.warning("closing client %s: %s", self.session.address, reason)
+        log.warning("closing client %s: %s", self.client.address, reason)
         self.close()
 
     def output_bytes(self) -> int:
         """Bytes of replies that the client has not taken yet; those of long replies are estimated."""
         later = sum(map(len, self._long)) if self._long else 0
-        return self.unsent_bytes + later + sum(map(len, self.sealed)) + sum(map(len, self.session.out))
+        return self.unsent_bytes + later + sum(map(len, self.sealed)) + sum(map(len, self.client.out))
 
 
 def _joined(chunks: list[Chunk]) -> bytes | None:

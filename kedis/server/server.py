@@ -21,7 +21,7 @@ from greenlet import greenlet  # type: ignore[import-untyped]  # comes with geve
 
 from kedis import errors
 from kedis.config import Config, SettingRefused
-from kedis.engine.client import Session
+from kedis.engine.client import Client
 from kedis.engine.engine import FOREVER_NS, Engine
 from kedis.errors.fault_log import FaultLog
 from kedis.process.threads import RealSocket
@@ -315,12 +315,12 @@ class NetworkServer:
         self.rejected_connections += 1
         self._answer_and_close(sock, errors.TOO_MANY_CLIENTS)
 
-    def _refuse_browser(self, session: Session) -> None:
+    def _refuse_browser(self, client: Client) -> None:
         """Log, at most once a minute, that somebody speaks HTTP to the port."""
         now = self.engine.monotonic()
         if now - self._browser_logged_ns > 60_000_000_000:
             self._browser_logged_ns = now
-            log.warning("closing %s: it speaks HTTP; possibly a web page attacks the server", session.address)
+            log.warning("closing %s: it speaks HTTP; possibly a web page attacks the server", client.address)
 
     @staticmethod
     def _answer_and_close(sock: socket.SocketType, text: str) -> None:
@@ -475,11 +475,11 @@ class NetworkServer:
             return
         deadline = self.engine.monotonic() - timeout * 1_000_000_000
         for connection in list(self.connections):
-            session = connection.session
-            if session.blocked is not None:
+            client = connection.client
+            if client.blocked is not None:
                 continue
-            listens = session.subscriptions or session in self.engine.monitors
-            if session.last_interaction_ns < deadline and not listens:
+            listens = client.subscriptions or client in self.engine.monitors
+            if client.last_interaction_ns < deadline and not listens:
                 self.idle_disconnections += 1
                 connection.close()
 

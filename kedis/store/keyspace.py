@@ -156,28 +156,28 @@ class Keyspace:
 
     # -- WATCH --------------------------------------------------------------------------------------------
 
-    def watch(self, session: Any, database: Database, key: bytes) -> None:
-        """Have ``session.watch_broken`` set when ``key`` changes."""
-        database.watchers.setdefault(key, []).append(session)
+    def watch(self, client: Any, database: Database, key: bytes) -> None:
+        """Have ``client.watch_broken`` set when ``key`` changes."""
+        database.watchers.setdefault(key, []).append(client)
         self.watch_count += 1
         self.update_observed()
 
-    def unwatch(self, session: Any, database: Database, key: bytes) -> None:
+    def unwatch(self, client: Any, database: Database, key: bytes) -> None:
         """Take one watch back."""
         watchers = database.watchers[key]
-        watchers.remove(session)
+        watchers.remove(client)
         if not watchers:
             del database.watchers[key]
         self.watch_count -= 1
         self.update_observed()
 
     def break_watches(self, database: Database, key: bytes) -> None:
-        """Mark every session that watches ``key``."""
-        for session in database.watchers.get(key, ()):
-            session.watch_broken = True
+        """Mark every client that watches ``key``."""
+        for client in database.watchers.get(key, ()):
+            client.watch_broken = True
 
     def swap(self, first: int, second: int) -> None:
-        """Exchange the contents of two databases; sessions stay with their number, watchers are told.
+        """Exchange the contents of two databases; clients stay with their number, watchers are told.
 
         O(watched keys of the two).
         """

@@ -100,7 +100,7 @@ class Tracking:
     """The tracking of one server.
 
     Attributes:
-        sessions: the clients by id.
+        clients_by_id: the clients by id.
         clients: those that track.
         current: the client whose command runs, if it tracks.
         most_keys: keys remembered at most; 0 is no limit.
@@ -108,7 +108,7 @@ class Tracking:
     """
 
     def __init__(self) -> None:
-        self.sessions: Mapping[int, TrackingClient] = {}
+        self.clients_by_id: Mapping[int, TrackingClient] = {}
         self.clients: dict[TrackingClient, None] = {}
         self.current: TrackingClient | None = None
         self.most_keys = 0
@@ -202,7 +202,7 @@ class Tracking:
         self.items -= len(ids)
         message = Invalidation([key])
         for number in ids:
-            client = self.sessions.get(number)
+            client = self.clients_by_id.get(number)
             if client is None or client.caching is None or client.caching.broadcast:
                 continue
             if client is not self.current:
@@ -252,7 +252,7 @@ class Tracking:
         if not caching.redirect:
             message.send(client, redirected=False)
             return
-        target = self.sessions.get(caching.redirect)
+        target = self.clients_by_id.get(caching.redirect)
         if target is not None:
             message.send(target, redirected=True)
             return

@@ -22,7 +22,7 @@ from kedis.commands import load_all
 from kedis.config import Config
 from kedis.embedded.engine import EmbeddedEngine
 from kedis.embedded.engine_socket import EngineSocket
-from kedis.engine.client import Session
+from kedis.engine.client import Client as Client
 from kedis.engine.engine import Engine
 from kedis.store import database
 from kedis.store.database import Database
@@ -67,9 +67,9 @@ def set_value_without_account() -> SetValue:
     return cast(SetValue, defined["set_value"])
 
 
-def engine_client(engine: Engine) -> Session:
+def engine_client(engine: Engine) -> Client:
     """A client of an engine in this process."""
-    session = Session(engine, EngineSocket(EmbeddedEngine()))
+    session = Client(engine, EngineSocket(EmbeddedEngine()))
     session.transport.close()
     return session
 

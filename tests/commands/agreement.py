@@ -81,7 +81,7 @@ def compare(
         assert got == expected, (step, words, got, expected)
         assert type(got) is type(expected), (step, words)
         if step % 20 == 0:
-            touched = ["EXISTS", *sorted(client.session.db.data)]  # removes what is due, in the same order
+            touched = ["EXISTS", *sorted(client.state.db.data)]  # removes what is due, in the same order
             assert len(touched) == 1 or client.call(*touched) == oracle.call(*touched), (step, words)
             assert client.call("DEBUG", "DIGEST") == oracle.call("DEBUG", "DIGEST"), (step, words)
     mine = [line.partition(" ")[2] for line in client.journal()]

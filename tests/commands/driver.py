@@ -8,7 +8,8 @@ from typing import Any
 import hiredis
 
 from kedis.config import Config
-from kedis.engine.client import Buffers, Session
+from kedis.engine.client import Buffers
+from kedis.engine.client import Client as EngineClient
 from kedis.engine.engine import Engine
 from kedis.observability.observer import Observer
 
@@ -94,11 +95,11 @@ class Client:
         if engine.observer is None:
             Observer(engine)
         self.engine = engine
-        self.session = Session(
+        self.state = EngineClient(
             engine, Transport(kind), address="127.0.0.1:50000", local_address="127.0.0.1:6379"
         )
-        engine.connect(self.session)
-        self.session.speak(resp)
+        engine.connect(self.state)
+        self.state.speak(resp)
         self._reader = reply_reader()
 
     def call(self, *words: Any) -> Any:
@@ -113,12 +114,12 @@ class Client:
 
     def replies(self, *words: Any) -> list[Any]:
         """Run one command and return all its replies (there may be none, or several)."""
-        self.engine.run(self.session, [[to_bytes(word) for word in words]])
+        self.engine.run(self.state, [[to_bytes(word) for word in words]])
         return self._read()
 
     def _read(self) -> list[Any]:
-        self._reader.feed(b"".join(self.session.out))
-        self.session.out.clear()
+        self._reader.feed(b"".join(self.state.out))
+        self.state.out.clear()
         found = []
         while (reply := self._reader.gets()) is not False:
             found.append(reply)

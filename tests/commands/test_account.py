@@ -56,7 +56,7 @@ def test_a_job_queue_under_noeviction_is_not_refused() -> None:
 def test_the_check_after_every_test_finds_what_was_passed_by() -> None:
     client = Client()
     run(client, "RPUSH list job job")
-    value = client.session.db.data[b"list"]
+    value = client.state.db.data[b"list"]
     value.payload += 16
     with pytest.raises(AssertionError):
         check(client.engine)

@@ -189,11 +189,11 @@ def test_growth_without_a_change_of_value_is_journalled(client: Client) -> None:
 
 def test_one_bit_of_a_large_string_is_changed_in_place(client: Client) -> None:
     client.call("SETBIT", "big", 64 * 2**23 - 1, 1)
-    stored = client.session.db.data[b"big"]
+    stored = client.state.db.data[b"big"]
     for offset in range(0, 2**26, 2**17):
         client.call("SETBIT", "big", offset, 1)
         client.call("BITFIELD", "big", "INCRBY", "u3", offset + 60, 5)
-    assert client.session.db.data[b"big"] is stored
+    assert client.state.db.data[b"big"] is stored
     assert client.call("BITCOUNT", "big") == 1 + 512 + 2 * 512
     assert client.call("BITPOS", "big", 1, 60_000_000) == 64 * 2**23 - 1
 

@@ -140,8 +140,8 @@ def test_broadcast_without_own_changes(writer: Client) -> None:
 def test_a_resp2_client_is_told_through_another(writer: Client) -> None:
     listener, reader = writer.another(), writer.another()
     listener.replies("SUBSCRIBE", "__redis__:invalidate")
-    reader.call("CLIENT", "TRACKING", "ON", "REDIRECT", listener.call("PING") and listener.session.id)
-    assert reader.call("CLIENT", "GETREDIR") == listener.session.id
+    reader.call("CLIENT", "TRACKING", "ON", "REDIRECT", listener.call("PING") and listener.state.id)
+    assert reader.call("CLIENT", "GETREDIR") == listener.state.id
     reader.call("GET", "k")
     writer.call("SET", "k", "v")
     assert listener.pushed() == [[b"message", b"__redis__:invalidate", [b"k"]]]
@@ -155,9 +155,9 @@ def test_a_resp2_client_is_told_through_another(writer: Client) -> None:
 
 def test_a_broken_redirection(writer: Client) -> None:
     listener, reader = writer.another(3), writer.another(3)
-    number = listener.session.id
+    number = listener.state.id
     reader.call("CLIENT", "TRACKING", "ON", "REDIRECT", number)
-    writer.engine.disconnect(listener.session)
+    writer.engine.disconnect(listener.state)
     reader.call("GET", "k")
     writer.call("SET", "k", "v")
     assert reader.pushed() == [[b"tracking-redir-broken", number]]
@@ -187,7 +187,7 @@ def test_the_table_is_limited(writer: Client, reader: Client) -> None:
 def test_who_has_left_is_told_nothing_and_holds_nothing(writer: Client, reader: Client) -> None:
     reader.call("GET", "k")
     assert b"tracking_clients:1\r\n" in writer.call("INFO", "clients")
-    writer.engine.disconnect(reader.session)
+    writer.engine.disconnect(reader.state)
     assert b"tracking_clients:0\r\n" in writer.call("INFO", "clients")
     writer.call("SET", "k", "v")
     assert reader.pushed() == []
@@ -208,10 +208,10 @@ def test_several_readers_of_a_key(writer: Client) -> None:
 
 def test_nobody_pays_who_does_not_track(writer: Client, reader: Client) -> None:
     """Another client's commands take the ordinary way, and once nobody tracks, changes are not told."""
-    assert not writer.session.guarded and not writer.engine.guarded
-    assert reader.session.guarded and writer.engine.keyspace.observed
+    assert not writer.state.guarded and not writer.engine.guarded
+    assert reader.state.guarded and writer.engine.keyspace.observed
     reader.call("CLIENT", "TRACKING", "OFF")
-    assert not reader.session.guarded and not writer.engine.keyspace.observed
+    assert not reader.state.guarded and not writer.engine.keyspace.observed
 
 
 def test_reset_ends_it(writer: Client, reader: Client) -> None:

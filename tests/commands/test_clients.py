@@ -31,8 +31,8 @@ def test_list_by_type_and_by_id(client: Client) -> None:
     assert len(client.call("CLIENT", "LIST").splitlines()) == 2
     assert len(client.call("CLIENT", "LIST", "TYPE", "normal").splitlines()) == 2
     assert client.call("CLIENT", "LIST", "TYPE", "pubsub") == b""
-    found = client.call("CLIENT", "LIST", "ID", other.session.id, 999)
-    assert [fields(line)["id"] for line in found.splitlines()] == [str(other.session.id)]
+    found = client.call("CLIENT", "LIST", "ID", other.state.id, 999)
+    assert [fields(line)["id"] for line in found.splitlines()] == [str(other.state.id)]
 
 
 def test_names(client: Client) -> None:
@@ -57,17 +57,17 @@ def test_setinfo_shows_in_the_list(client: Client) -> None:
 
 def test_kill_by_each_filter(client: Client) -> None:
     first, second = client.another(), client.another()
-    second.session.address = "127.0.0.1:60000"
-    assert client.call("CLIENT", "KILL", "ID", first.session.id) == 1
-    assert first.session.transport.closed and not second.session.transport.closed
+    second.state.address = "127.0.0.1:60000"
+    assert client.call("CLIENT", "KILL", "ID", first.state.id) == 1
+    assert first.state.transport.closed and not second.state.transport.closed
     assert client.call("CLIENT", "KILL", "127.0.0.1:60000") == b"OK"
-    assert second.session.transport.closed
+    assert second.state.transport.closed
     assert client.call("CLIENT", "KILL", "127.0.0.1:1") == ErrorReply("ERR No such client")
     assert client.call("CLIENT", "KILL", "TYPE", "pubsub") == 0
     assert client.call("CLIENT", "KILL", "LADDR", "127.0.0.1:6379", "USER", "default") == 2
-    assert not client.session.close_after_reply, "SKIPME is the default"
-    assert client.call("CLIENT", "KILL", "ADDR", client.session.address, "SKIPME", "no") == 2
-    assert client.session.close_after_reply, "the one that kills itself is answered first"
+    assert not client.state.close_after_reply, "SKIPME is the default"
+    assert client.call("CLIENT", "KILL", "ADDR", client.state.address, "SKIPME", "no") == 2
+    assert client.state.close_after_reply, "the one that kills itself is answered first"
 
 
 def test_reply_off_and_skip(client: Client) -> None:
@@ -86,7 +86,7 @@ def test_reply_off_and_skip(client: Client) -> None:
 def test_pause_all_holds_everything_back_until_its_time(client: Client) -> None:
     assert client.call("CLIENT", "PAUSE", 100) == b"OK"
     other = client.another()
-    assert other.engine.run(other.session, [[b"PING"]]) == 0
+    assert other.engine.run(other.state, [[b"PING"]]) == 0
     client.now_ms += 100
     assert other.call("PING") == b"PONG"
 
@@ -95,10 +95,10 @@ def test_pause_write_lets_reads_through(client: Client) -> None:
     assert client.call("CLIENT", "PAUSE", 1000, "WRITE") == b"OK"
     other = client.another()
     assert other.call("GET", "k") is None
-    assert other.engine.run(other.session, [[b"SET", b"k", b"v"]]) == 0
+    assert other.engine.run(other.state, [[b"SET", b"k", b"v"]]) == 0
     assert other.call("MULTI") == b"OK"
     assert other.call("SET", "k", "v") == b"QUEUED"
-    assert other.engine.run(other.session, [[b"EXEC"]]) == 0
+    assert other.engine.run(other.state, [[b"EXEC"]]) == 0
     assert client.call("CLIENT", "UNPAUSE") == b"OK"
     assert other.call("EXEC") == [b"OK"]
 

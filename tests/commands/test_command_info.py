@@ -57,8 +57,8 @@ def test_shapes_of_resp3(oracle3: Oracle, name: str) -> None:
 
 def test_the_bytes_of_a_reply_in_resp3() -> None:
     client = Client(resp=3)
-    client.engine.run(client.session, [[b"COMMAND", b"INFO", b"get"]])
-    assert b"".join(client.session.out).split(b"\r\n")[:13] == (
+    client.engine.run(client.state, [[b"COMMAND", b"INFO", b"get"]])
+    assert b"".join(client.state.out).split(b"\r\n")[:13] == (
         b"*1 *10 $3 get :2 ~2 +readonly +fast :1 :1 :1 ~3 +@read".split()
     )
 

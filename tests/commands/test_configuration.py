@@ -83,7 +83,7 @@ def test_protected_settings_for_local_clients() -> None:
     config = Config({"enable-protected-configs": "local"})
     client = Client(Engine(config, clock=Clock()))
     assert client.call("CONFIG", "SET", "dbfilename", "other.rdb") == b"OK"
-    client.session.address = "192.0.2.1:50000"
+    client.state.address = "192.0.2.1:50000"
     assert str(client.call("CONFIG", "SET", "dbfilename", "x.rdb")).endswith("can't set protected config")
 
 

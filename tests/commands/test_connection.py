@@ -45,7 +45,7 @@ def test_hello_describes_the_server_in_the_chosen_protocol(client: Client) -> No
     described = client.call("HELLO", 3, "SETNAME", "worker")
     assert described[b"proto"] == 3
     assert described[b"version"] == b"7.0.15"
-    assert described[b"id"] == client.session.id
+    assert described[b"id"] == client.state.id
     assert client.call("CLIENT", "GETNAME") == b"worker"
     assert client.call("HELLO", 2)[:2] == [b"server", b"redis"]
 
@@ -62,7 +62,7 @@ def test_hello_describes_the_server_in_the_chosen_protocol(client: Client) -> No
 )
 def test_hello_refuses(client: Client, words: tuple[object, ...], error: str) -> None:
     assert client.call("HELLO", *words) == ErrorReply(error)
-    assert client.session.resp == 2
+    assert client.state.resp == 2
 
 
 def test_nothing_but_authentication_before_the_password(locked: Client) -> None:
@@ -97,7 +97,7 @@ def test_reset_ends_everything_but_the_connection(locked: Client) -> None:
     locked.call("WATCH", "k")
     locked.call("MULTI")
     assert locked.call("RESET") == b"RESET"
-    session = locked.session
+    session = locked.state
     assert (session.resp, session.database, session.name, session.queue) == (2, 0, b"", None)
     assert not session.watched
     assert locked.call("GET", "k") == ErrorReply("NOAUTH Authentication required.")
@@ -105,10 +105,10 @@ def test_reset_ends_everything_but_the_connection(locked: Client) -> None:
 
 def test_quit_answers_and_runs_nothing_after_it(client: Client) -> None:
     engine = client.engine
-    done = engine.run(client.session, [[b"QUIT"], [b"SET", b"k", b"v"]])
+    done = engine.run(client.state, [[b"QUIT"], [b"SET", b"k", b"v"]])
     assert done == 1
-    assert b"".join(client.session.out) == b"+OK\r\n"
-    assert client.session.close_after_reply
+    assert b"".join(client.state.out) == b"+OK\r\n"
+    assert client.state.close_after_reply
 
 
 def test_unknown_commands_repeat_a_little_of_what_was_sent(client: Client, oracle: Oracle) -> None:

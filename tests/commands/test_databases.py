@@ -65,7 +65,7 @@ def test_swapdb_errors(client: Client) -> None:
 @pytest.mark.parametrize("words", [["FLUSHDB"], ["FLUSHALL"], ["SWAPDB", "0", "1"]])
 def test_watchers_of_keys_that_were_there_are_told(client: Client, words: list[str]) -> None:
     keyspace = client.engine.keyspace
-    of_present, of_absent = client.another().session, client.another().session
+    of_present, of_absent = client.another().state, client.another().state
     keyspace.watch(of_present, keyspace.databases[0], b"k0")
     keyspace.watch(of_absent, keyspace.databases[0], b"nokey")
     client.call(*words)

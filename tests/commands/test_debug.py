@@ -36,11 +36,11 @@ def test_who_may(client: Client) -> None:
     assert client.call("DEBUG") == ErrorReply("ERR wrong number of arguments for 'debug' command")
     client.engine.config.enable_debug_command = "local"
     assert client.call("DEBUG", "SLEEP", 0) == b"OK"
-    client.session.address = "[::1]:50000"
+    client.state.address = "[::1]:50000"
     assert client.call("DEBUG", "SLEEP", 0) == b"OK"
-    client.session.address = "192.0.2.1:50000"
+    client.state.address = "192.0.2.1:50000"
     assert client.call("DEBUG", "SLEEP", 0) == REFUSAL
-    client.session.transport.kind = "unix"
+    client.state.transport.kind = "unix"
     assert client.call("DEBUG", "SLEEP", 0) == b"OK"
 
 
@@ -62,7 +62,7 @@ def test_sleep(client: Client) -> None:
 
 
 def test_set_active_expire(client: Client) -> None:
-    database = client.session.db
+    database = client.state.db
     database.set_value(b"k", b"v")
     database.set_expiry(b"k", client.now_ms - 1)
     expiry = ActiveExpiry(client.engine.keyspace)
@@ -81,7 +81,7 @@ def test_digests_of_nothing(client: Client) -> None:
 
 
 def test_what_changes_a_digest(client: Client) -> None:
-    database = client.session.db
+    database = client.state.db
     database.set_value(b"a", b"1")
     database.set_value(b"b", b"2")
     both = client.call("DEBUG", "DIGEST")
@@ -100,7 +100,7 @@ def test_what_changes_a_digest(client: Client) -> None:
 
 def test_debug_object(client: Client) -> None:
     assert client.call("DEBUG", "OBJECT", "nokey") == ErrorReply("ERR no such key")
-    client.session.db.set_value(b"s", b"hello")
+    client.state.db.set_value(b"s", b"hello")
     line = client.call("DEBUG", "OBJECT", "s")
     assert re.fullmatch(
         rb"Value at:0x[0-9a-f]+ refcount:1 encoding:embstr serializedlength:6 lru:\d+ lru_seconds_idle:0",
@@ -112,8 +112,8 @@ def test_debug_object(client: Client) -> None:
 
 
 def test_object(client: Client) -> None:
-    client.session.db.set_value(b"n", b"9999")
-    client.session.db.set_value(b"big", b"10000")
+    client.state.db.set_value(b"n", b"9999")
+    client.state.db.set_value(b"big", b"10000")
     for subcommand in ("ENCODING", "FREQ", "IDLETIME", "REFCOUNT"):
         assert client.call("OBJECT", subcommand, "nokey") is None
     assert client.call("OBJECT", "REFCOUNT", "n") == 2**31 - 1

@@ -209,7 +209,7 @@ def test_text_for_people_is_verbatim(client: Client, oracle3: Oracle, words: tup
     """In RESP3 ``=``, as Redis's; in RESP2 a bulk string."""
     for resp, mark in ((3, b"="), (2, b"$")):
         other = client.another(resp)
-        other.engine.run(other.session, [[word.encode() for word in words]])
-        assert b"".join(other.session.out)[:1] == mark
+        other.engine.run(other.state, [[word.encode() for word in words]])
+        assert b"".join(other.state.out)[:1] == mark
     oracle3._socket.sendall(" ".join(words).encode() + b"\r\n")
     assert oracle3._socket.recv(65536)[:1] == b"="

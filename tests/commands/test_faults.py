@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kedis.engine.client import Session
+from kedis.engine.client import Client as EngineClient
 from kedis.engine.engine import COMPILED, Engine
 from kedis.resp.requests import RequestParser
 from tests.commands.driver import Client, ErrorReply, Recorder
@@ -41,7 +41,7 @@ class Watched:
         self.engine.on_fault = self.changed.append
         self.engine.on_unrecorded = self.unrecorded.append
 
-    def breaking(self, name: bytes, function: Callable[[Session, Sequence[bytes]], Any]) -> None:
+    def breaking(self, name: bytes, function: Callable[[EngineClient, Sequence[bytes]], Any]) -> None:
         """Have ``function`` run for the command ``name``."""
         self.engine.commands[name].function = function
 
@@ -51,11 +51,11 @@ def watched() -> Watched:
     return Watched()
 
 
-def no_memory(_ctx: Session, _argv: Sequence[bytes]) -> Any:
+def no_memory(_ctx: EngineClient, _argv: Sequence[bytes]) -> Any:
     raise MemoryError
 
 
-def bug(_ctx: Session, _argv: Sequence[bytes]) -> Any:
+def bug(_ctx: EngineClient, _argv: Sequence[bytes]) -> Any:
     raise KeyError("bug")
 
 
@@ -93,7 +93,7 @@ def test_one_error_and_the_next_command_runs(watched: Watched, function: Any, re
 def test_of_a_reply_that_cannot_be_made_nothing_is_left(watched: Watched, bad: int) -> None:
     """However much of it a second attempt would make."""
     watched.breaking(b"get", lambda ctx, argv: Unready(bad))
-    session = watched.client.session
+    session = watched.client.state
     watched.engine.run(session, [[b"SET", b"a", b"1"], [b"GET", b"a"], [b"ECHO", b"later"]])
     assert b"".join(session.out) == b"+OK\r\n-OOM command failed: not enough memory\r\n$5\r\nlater\r\n"
     session.out.clear()
@@ -129,7 +129,7 @@ def test_what_cannot_be_queued_ends_the_transaction(
         def append(self, _argv: Any) -> None:
             raise MemoryError
 
-    client.session.queue = Full(client.session.queue or [])
+    client.state.queue = Full(client.state.queue or [])
     assert client.call("SET", "b", 1) == OOM
     assert str(client.call("EXEC")).startswith("EXECABORT")
     assert client.call("EXISTS", "a", "b") == 0

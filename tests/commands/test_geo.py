@@ -29,9 +29,9 @@ def client() -> Client:
 
 def wire(client: Client, *words: str) -> bytes:
     """The reply as bytes."""
-    client.engine.run(client.session, [[word.encode() for word in words]])
-    reply = b"".join(client.session.out)
-    client.session.out.clear()
+    client.engine.run(client.state, [[word.encode() for word in words]])
+    reply = b"".join(client.state.out)
+    client.state.out.clear()
     return reply
 
 
@@ -72,7 +72,7 @@ def test_replies_on_the_wire(client: Client) -> None:
     assert wire(client, "GEOPOS", "Sicily", "nowhere") == b"*1\r\n*-1\r\n"
     assert wire(client, "GEOHASH", "Sicily", "nowhere") == b"*1\r\n$-1\r\n"
     assert wire(client, "GEODIST", "Sicily", "nowhere", "Palermo") == b"$-1\r\n"
-    client.session.speak(3)
+    client.state.speak(3)
     assert (
         wire(client, "GEOPOS", "Sicily", "Palermo")
         == b"*1\r\n*2\r\n,13.36138933897018433\r\n,38.11555639549629859\r\n"
@@ -109,7 +109,7 @@ def test_storing(client: Client) -> None:
     assert call("PEXPIRETIME", "out") == -1
     assert call("GEOHASH", "out", "Palermo") == [b"sqc8b49rny0"]
     assert call("GEORADIUS", "Sicily", 15, 37, 200, "km", "STOREDIST", "out") == 2
-    stored = client.session.db.data[b"out"]
+    stored = client.state.db.data[b"out"]
     assert list(stored.items()) == [(b"Catania", 56.441257870158204), (b"Palermo", 190.44242984775784)]
     assert call("GEORADIUSBYMEMBER", "Sicily", "Palermo", 1, "m", "STORE", "Sicily") == 1
     assert call("GEOSEARCHSTORE", "out", "Sicily", "FROMLONLAT", 0, 0, "BYRADIUS", 1, "m") == 0

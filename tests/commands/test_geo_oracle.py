@@ -184,7 +184,7 @@ def test_scores_that_no_position_gives(oracle: Oracle) -> None:
         random.choice([-1, 1]) * 2 ** random.uniform(0, 70) for _ in range(200)
     ]
     scores = {b"%r" % number: float(number) for number in numbers}
-    client.session.db.set_value(b"g", SortedSet.from_scores(dict(scores)))
+    client.state.db.set_value(b"g", SortedSet.from_scores(dict(scores)))
     oracle.call("HELLO", 2)
     oracle.call("FLUSHALL")
     for member, score in scores.items():

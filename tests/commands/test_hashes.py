@@ -19,15 +19,15 @@ OUT_OF_RANGE = ErrorReply("ERR value is out of range")
 def client() -> Client:
     client = Client()
     client.engine.keyspace.random.seed(11)
-    client.session.db.set_value(b"str", b"x")
+    client.state.db.set_value(b"str", b"x")
     return client
 
 
 def wire(client: Client, *words: str) -> bytes:
     """The reply as bytes."""
-    client.engine.run(client.session, [[word.encode() for word in words]])
-    reply = b"".join(client.session.out)
-    client.session.out.clear()
+    client.engine.run(client.state, [[word.encode() for word in words]])
+    reply = b"".join(client.state.out)
+    client.state.out.clear()
     return reply
 
 
@@ -88,7 +88,7 @@ def test_removing(client: Client) -> None:
     assert client.journal() == ["0 HDEL h a nothing b a"]
     assert client.call("HDEL", "h", "c") == 1
     assert client.call("EXISTS", "h") == 0
-    client.session.db.check()
+    client.state.db.check()
 
 
 def test_adding_integers(client: Client) -> None:
@@ -225,7 +225,7 @@ def test_a_key_of_another_type(client: Client, words: str) -> None:
 
 
 def test_types_in_resp3(client: Client) -> None:
-    client.session.speak(3)
+    client.state.speak(3)
     client.call("HSET", "h", "a", "1")
     assert wire(client, "HGETALL", "h") == b"%1\r\n$1\r\na\r\n$1\r\n1\r\n"
     assert wire(client, "HGETALL", "missing") == b"%0\r\n"

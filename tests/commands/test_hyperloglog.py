@@ -90,10 +90,10 @@ def test_a_time_to_live_stays(client: Client) -> None:
 
 def test_a_dense_one_is_changed_in_place(client: Client) -> None:
     client.call("PFADD", "h", *range(3000))
-    stored = client.session.db.data[b"h"]
+    stored = client.state.db.data[b"h"]
     client.call("PFADD", "h", *range(3000, 4000))
     client.call("PFCOUNT", "h")
-    assert client.session.db.data[b"h"] is stored
+    assert client.state.db.data[b"h"] is stored
 
 
 def test_the_limit_of_sparse_strings_is_a_setting(client: Client) -> None:

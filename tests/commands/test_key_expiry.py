@@ -15,7 +15,7 @@ BIGGEST = 2**63 - 1
 @pytest.fixture
 def client() -> Client:
     client = Client()
-    client.session.db.set_value(b"k", b"v")
+    client.state.db.set_value(b"k", b"v")
     client.journal()
     return client
 
@@ -35,7 +35,7 @@ def test_four_ways_to_say_when(client: Client) -> None:
         f"0 PEXPIREAT k {(START_S + 7) * 1000}",
         f"0 PEXPIREAT k {START_MS + 8}",
     ]
-    client.session.db.check()
+    client.state.db.check()
 
 
 def test_asking(client: Client) -> None:
@@ -63,7 +63,7 @@ def test_persist(client: Client) -> None:
     assert client.call("PERSIST", "k") == 1
     assert client.journal() == ["0 PERSIST k"]
     assert client.call("TTL", "k") == -1
-    client.session.db.check()
+    client.state.db.check()
 
 
 @pytest.mark.parametrize(
@@ -142,8 +142,8 @@ def test_the_furthest_times(client: Client) -> None:
 
 
 def test_a_watched_key_notices_its_time_to_live(client: Client) -> None:
-    watcher = client.another().session
-    client.engine.keyspace.watch(watcher, client.session.db, b"k")
+    watcher = client.another().state
+    client.engine.keyspace.watch(watcher, client.state.db, b"k")
     client.call("EXPIRE", "k", 10, "XX")
     assert not watcher.watch_broken
     client.call("EXPIRE", "k", 10)

@@ -22,14 +22,14 @@ def client() -> Client:
 def store(client: Client, *keys: str, ttl_ms: int | None = None) -> None:
     """Put strings into the selected database without any string command; each key is its own value."""
     for key in keys:
-        client.session.db.set_value(key.encode(), key.encode())
+        client.state.db.set_value(key.encode(), key.encode())
         if ttl_ms is not None:
-            client.session.db.set_expiry(key.encode(), client.now_ms + ttl_ms)
+            client.state.db.set_expiry(key.encode(), client.now_ms + ttl_ms)
     client.engine.flush_pending()
 
 
 def value(client: Client, key: str) -> bytes | None:
-    found = client.session.db.peek(key.encode())
+    found = client.state.db.peek(key.encode())
     assert found is None or isinstance(found, bytes)
     return found
 
@@ -81,7 +81,7 @@ def test_what_is_due_is_absent_for_every_command(client: Client) -> None:
     assert client.call("DBSIZE") == 1
     store(client, "due", ttl_ms=-1)
     assert client.call("RENAMENX", "alive", "due") == 1
-    client.session.db.check()
+    client.state.db.check()
 
 
 def test_type(client: Client) -> None:
@@ -167,7 +167,7 @@ def test_rename(client: Client) -> None:
     store(client, "c")
     assert client.call("RENAME", "c", "b") == b"OK"
     assert client.call("PTTL", "b") == -1
-    client.session.db.check()
+    client.state.db.check()
 
 
 def test_renamenx(client: Client) -> None:
@@ -194,9 +194,9 @@ def test_move(client: Client) -> None:
     assert client.journal() == ["0 MOVE a 1"]
     store(client, "a")
     assert client.call("MOVE", "a", 1) == 0
-    client.session.select(1)
+    client.state.select(1)
     assert client.call("PTTL", "a") == 5000
-    client.session.db.check()
+    client.state.db.check()
 
 
 def test_copy(client: Client) -> None:
@@ -213,7 +213,7 @@ def test_copy(client: Client) -> None:
     assert client.journal() == ["0 COPY a b replace"]
     assert (value(client, "b"), client.call("PTTL", "b")) == (b"a", 5000)
     assert client.call("COPY", "a", "a", "DB", 1) == 1
-    client.session.select(1)
+    client.state.select(1)
     assert (value(client, "a"), client.call("PTTL", "a")) == (b"a", 5000)
 
 
@@ -237,4 +237,4 @@ def test_a_copy_is_independent(client: Client) -> None:
     assert client.call("ZCARD", "z") == 1
     assert client.call("GET", "t") == b"123"
     assert client.call("GET", "t2") == b"1234"
-    client.session.db.check()
+    client.state.db.check()

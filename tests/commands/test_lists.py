@@ -44,9 +44,9 @@ def test_pushing_and_popping(client: Client) -> None:
 
 
 def test_popping_a_count_of_nothing(client: Client) -> None:
-    client.engine.run(client.session, [[b"LPOP", b"none", b"1"], [b"LPOP", b"none"]])
-    assert b"".join(client.session.out) == b"*-1\r\n$-1\r\n"
-    client.session.out.clear()
+    client.engine.run(client.state, [[b"LPOP", b"none", b"1"], [b"LPOP", b"none"]])
+    assert b"".join(client.state.out) == b"*-1\r\n$-1\r\n"
+    client.state.out.clear()
     client.call("RPUSH", "l", "a")
     for count in ("-1", "x", "1.5"):
         assert client.call("LPOP", "l", count) == ErrorReply("ERR value is out of range, must be positive")

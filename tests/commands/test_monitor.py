@@ -93,7 +93,7 @@ def test_the_end(watcher: Client, ending: str) -> None:
     if ending == "RESET":
         assert watcher.replies("RESET")[0] == b"RESET"
     else:
-        watcher.engine.disconnect(watcher.session)
+        watcher.engine.disconnect(watcher.state)
     other.call("SET", "k", "v")
     assert watcher.pushed() == []
     assert not watcher.engine.guarded

@@ -92,7 +92,7 @@ def test_reset_and_quit_leave_every_channel(client: Client) -> None:
     assert other.call("PUBLISH", "a", "m") == 0
     client.replies("SUBSCRIBE", "a")
     assert client.replies("QUIT") == [b"OK"]
-    client.engine.disconnect(client.session)
+    client.engine.disconnect(client.state)
     assert other.call("PUBLISH", "a", "m") == 0
     assert other.call("PUBSUB", "CHANNELS") == []
     assert other.call("PUBSUB", "NUMPAT") == 0

@@ -18,12 +18,12 @@ def test_shutdown_ends_the_server_without_an_answer(client: Client) -> None:
     client.engine.on_shutdown = asked.append
     assert client.replies("SHUTDOWN", "NOSAVE", "NOW", "FORCE") == []
     assert asked == [{"nosave", "now", "force"}]
-    assert client.session.close_after_reply
+    assert client.state.close_after_reply
 
 
 def test_nothing_runs_behind_shutdown(client: Client) -> None:
-    assert client.engine.run(client.session, [[b"SHUTDOWN"], [b"SET", b"k", b"v"]]) == 1
-    assert len(client.session.db) == 0
+    assert client.engine.run(client.state, [[b"SHUTDOWN"], [b"SET", b"k", b"v"]]) == 1
+    assert len(client.state.db) == 0
 
 
 def test_shutdown_is_refused_in_a_transaction(client: Client) -> None:

@@ -23,15 +23,15 @@ BEYOND = ErrorReply(
 def client() -> Client:
     client = Client()
     client.engine.keyspace.random.seed(7)
-    client.session.db.set_value(b"str", b"x")
+    client.state.db.set_value(b"str", b"x")
     return client
 
 
 def wire(client: Client, *words: str) -> bytes:
     """The reply as bytes."""
-    client.engine.run(client.session, [[word.encode() for word in words]])
-    reply = b"".join(client.session.out)
-    client.session.out.clear()
+    client.engine.run(client.state, [[word.encode() for word in words]])
+    reply = b"".join(client.state.out)
+    client.state.out.clear()
     return reply
 
 
@@ -56,7 +56,7 @@ def test_an_emptied_set_disappears(client: Client) -> None:
     client.call("SADD", "s", "a")
     client.call("SREM", "s", "a")
     assert client.call("DBSIZE") == 1
-    client.session.db.check()
+    client.state.db.check()
 
 
 def test_membership(client: Client) -> None:
@@ -109,7 +109,7 @@ def test_popping_is_journalled_as_what_was_popped(client: Client) -> None:
     client.journal()
     assert client.call("SPOP", "s") == b"a"
     assert client.journal() == ["0 SREM s a"]
-    client.session.db.check()
+    client.state.db.check()
 
 
 def test_popping_many_is_journalled_in_chunks(client: Client) -> None:
@@ -122,7 +122,7 @@ def test_popping_many_is_journalled_in_chunks(client: Client) -> None:
     named = [word.encode() for line in lines[1:-1] for word in line.split()[3:]]
     assert sorted(named) == sorted(popped)
     assert client.call("SCARD", "s") == 1500
-    client.session.db.data[b"s"]._check()
+    client.state.db.data[b"s"]._check()
 
 
 @pytest.mark.parametrize("words", ["SPOP s", "SRANDMEMBER s"])
@@ -203,7 +203,7 @@ def test_algebra_looks_at_every_key(client: Client) -> None:
 def test_storing(client: Client) -> None:
     client.call("SADD", "s", "a", "b")
     client.call("SADD", "t", "b", "c")
-    client.session.db.set_value(b"d", b"replaced")
+    client.state.db.set_value(b"d", b"replaced")
     client.call("EXPIRE", "d", 100)
     client.journal()
     assert client.call("SUNIONSTORE", "d", "s", "t") == 3
@@ -225,7 +225,7 @@ def test_what_is_stored_is_a_set_of_its_own(client: Client, command: str) -> Non
     client.call("SADD", "few", 1, 2) if command == "SDIFFSTORE" else client.call("SADD", "few", *range(1000))
     for sources in (["s"], ["s", "few"]):
         client.call(command, "d", *sources)
-        data = client.session.db.data
+        data = client.state.db.data
         assert data[b"d"] is not data[b"s"]
         data[b"d"]._check()
         client.call("SADD", "d", "only here")
@@ -303,7 +303,7 @@ def test_a_key_of_another_type(client: Client, words: str) -> None:
 
 
 def test_types_in_resp3(client: Client) -> None:
-    client.session.speak(3)
+    client.state.speak(3)
     client.call("SADD", "s", "a")
     for words in ("SMEMBERS s", "SINTER s s", "SUNION s", "SDIFF s missing"):
         assert wire(client, *words.split()) == b"~1\r\n$1\r\na\r\n"

@@ -142,7 +142,7 @@ def test_random_commands(protocol: int, seed: int, request: pytest.FixtureReques
     redis.call("CONFIG", "SET", "hash-max-listpack-value", 10000)  # so that HSCAN answers all at once
     redis.call("SET", "str", "x")
     client = Client(resp=protocol)
-    client.session.db.set_value(b"str", b"x")
+    client.state.db.set_value(b"str", b"x")
     writer = Writer(seed)
     for _ in range(2500):
         words = writer.command()
@@ -153,7 +153,7 @@ def test_random_commands(protocol: int, seed: int, request: pytest.FixtureReques
             follow(client, words[1], mine, theirs)
     for words in ([name, key] for key in KEYS for name in ("TYPE", "SMEMBERS", "HGETALL")):
         assert comparable(words, client.call(*words)) == comparable(words, redis.call(*words))
-    client.session.db.check()
+    client.state.db.check()
 
 
 def test_redis_replays_the_journal(request: pytest.FixtureRequest) -> None:

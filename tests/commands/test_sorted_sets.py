@@ -44,9 +44,9 @@ def client() -> Client:
 
 def wire(client: Client, *words: str) -> bytes:
     """The reply as bytes."""
-    client.engine.run(client.session, [[word.encode() for word in words]])
-    reply = b"".join(client.session.out)
-    client.session.out.clear()
+    client.engine.run(client.state, [[word.encode() for word in words]])
+    reply = b"".join(client.state.out)
+    client.state.out.clear()
     return reply
 
 

@@ -249,10 +249,10 @@ def test_growing_a_large_string_costs_what_is_added(client: Client) -> None:
     """Twenty thousand appends to 8 MB would copy 160 GB if each copied the string."""
     client.call("SETRANGE", "k", (8 << 20) - 1, "x")
     client.call("APPEND", "k", "y")
-    stored = client.session.db.data[b"k"]
+    stored = client.state.db.data[b"k"]
     for _ in range(20_000):
         client.call("APPEND", "k", "z")
-    assert client.session.db.data[b"k"] is stored
+    assert client.state.db.data[b"k"] is stored
     assert client.call("STRLEN", "k") == (8 << 20) + 20_001
 
 

@@ -241,7 +241,7 @@ def test_a_skipped_exec_is_skipped_whole() -> None:
     client.call("MULTI")
     client.call("PING")
     client.call("SET", "k", "v")
-    client.session.set_reply_mode("skip")
+    client.state.set_reply_mode("skip")
     assert client.replies("EXEC") == []
     assert client.call("GET", "k") == b"v"
 
@@ -249,7 +249,7 @@ def test_a_skipped_exec_is_skipped_whole() -> None:
 def test_a_client_that_kills_itself_finishes_its_transaction(client: Client) -> None:
     client.call("MULTI")
     client.call("SET", "a", "1")
-    client.call("CLIENT", "KILL", "ID", client.session.id)
+    client.call("CLIENT", "KILL", "ID", client.state.id)
     client.call("SET", "b", "2")
     client.replies("EXEC")
     assert client.another().call("MGET", "a", "b") == [b"1", b"2"]
@@ -284,7 +284,7 @@ def test_reset_ends_it(client: Client) -> None:
 def test_disconnecting_unwatches(client: Client) -> None:
     other = client.another()
     other.call("WATCH", "k")
-    client.engine.disconnect(other.session)
+    client.engine.disconnect(other.state)
     assert client.engine.keyspace.watch_count == 0
 
 
@@ -295,5 +295,5 @@ def test_nested_answers_in_resp3() -> None:
     client.call("WATCH", "h")
     client.call("DEL", "h")
     client.call("MULTI")
-    client.engine.run(client.session, [[b"EXEC"]])
-    assert b"".join(client.session.out) == b"_\r\n"
+    client.engine.run(client.state, [[b"EXEC"]])
+    assert b"".join(client.state.out) == b"_\r\n"

@@ -32,7 +32,7 @@ class KedisServer:
 
     def call(self, client: int, words: Sequence[bytes]) -> Reply:
         """Run a command; one that waits is given up, and a client that was closed is replaced by a new one."""
-        session = self.clients[client].session
+        session = self.clients[client].state
         self.engine.run(session, [list(words)])
         self.waited = self.engine.blocking.unblock(session)
         data = b"".join(session.out)
@@ -48,11 +48,11 @@ class KedisServer:
     def follow(self, client: int, *commands: list[bytes]) -> None:
         """Run commands, which must succeed, in the database of ``client`` by a client that nobody counts."""
         other = Client(self.engine)
-        other.session.select(self.clients[client].session.database)
+        other.state.select(self.clients[client].state.database)
         for words in commands:
             reply = other.call(*words)
             assert not isinstance(reply, ErrorReply), (words, reply)
-        self.engine.disconnect(other.session)
+        self.engine.disconnect(other.state)
 
     def check(self) -> None:
         """Verify the invariants of all that is held."""

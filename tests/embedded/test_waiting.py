@@ -32,9 +32,9 @@ def once_it_waits(store: redis.Redis, act: Callable[[], object]) -> threading.Th
     """Call ``act`` in a thread as soon as somebody waits in the store."""
 
     def run() -> None:
-        sessions = store._embedded.engine.sessions  # type: ignore[attr-defined]
+        clients = store._embedded.engine.clients  # type: ignore[attr-defined]
         pause = threading.Event()
-        while not any(session.transport._latches for session in list(sessions.values())):
+        while not any(session.transport._latches for session in list(clients.values())):
             pause.wait(0.001)
         act()
 
@@ -268,8 +268,8 @@ def test_the_collector_may_close_a_subscription_anywhere(store: redis.Redis) -> 
     second.connection._sock.wants_send = (
         transport.close
     )  # what a collection would do while a message is delivered
-    session = second.connection._sock.session
+    session = second.connection._sock.client
     session.transport = second.connection._sock
     assert store.publish("news", 1) == 2
     assert store.publish("news", 2) == 1
-    assert transport.session.id not in engine.sessions
+    assert transport.client.id not in engine.clients

@@ -95,8 +95,8 @@ def test_the_text_is_laid_out_as_in_redis(client: Client, oracle: Oracle) -> Non
 
 def test_it_is_verbatim_text_in_resp3() -> None:
     client = Client(resp=3)
-    client.engine.run(client.session, [[b"INFO", b"cluster"]])
-    assert b"".join(client.session.out) == b"=34\r\ntxt:# Cluster\r\ncluster_enabled:0\r\n\r\n"
+    client.engine.run(client.state, [[b"INFO", b"cluster"]])
+    assert b"".join(client.state.out) == b"=34\r\ntxt:# Cluster\r\ncluster_enabled:0\r\n\r\n"
 
 
 def test_server_and_clients(client: Client) -> None:

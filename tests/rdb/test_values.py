@@ -148,7 +148,7 @@ def test_kedis_restores_what_redis_dumped(server: Oracle, client: Client) -> Non
     for key in KEYS:
         assert client.call("RESTORE", key, 0, server.call("DUMP", key)) == b"OK", key
     assert client.call("DEBUG", "DIGEST-VALUE", *KEYS) == server.call("DEBUG", "DIGEST-VALUE", *KEYS)
-    client.session.db.check()
+    client.state.db.check()
 
 
 def test_redis_restores_what_kedis_dumped(server: Oracle, client: Client) -> None:

@@ -136,7 +136,7 @@ def test_who_is_exempt_does_not_count_and_settings_are_followed(network: Network
         gevent.sleep(0)
     assert (network.client_eviction.total, network.evicted_clients) == (0, 0)
     (connection,) = network.connections
-    connection.session.no_evict = False
+    connection.client.no_evict = False
     network.engine.config.set_many([("maxmemory-clients", "0")])
     assert network.evicted_clients == 0
     network.engine.config.set_many([("maxmemory-clients", "1mb")])

@@ -54,7 +54,7 @@ def test_a_storm_leaves_nothing_behind(network: NetworkServer) -> None:
         while network.connections or network.connections_received < 100 * (round_ + 1):
             gevent.sleep(0)
     assert len(os.listdir("/proc/self/fd")) <= before
-    assert len(network.engine.sessions) == 0
+    assert len(network.engine.clients) == 0
     assert len(network._idle_workers) <= servers._IDLE_WORKERS
 
 
@@ -109,11 +109,11 @@ def test_options_are_inherited_and_follow_the_setting(network: NetworkServer) ->
 
 def test_addresses_of_both_sides(network: NetworkServer) -> None:
     with connect(network) as client:
-        session = served(network).session
+        session = served(network).client
         assert session.address == f"127.0.0.1:{client.getsockname()[1]}"
         assert session.local_address == f"127.0.0.1:{network.port}"
     while network.connections:
         gevent.sleep(0)
     network.engine.config.set_many([("bind", "0.0.0.0")])
     with connect(network):
-        assert served(network).session.local_address == f"127.0.0.1:{network.port}"
+        assert served(network).client.local_address == f"127.0.0.1:{network.port}"

@@ -82,7 +82,7 @@ def reply(client: Any, *values: Any) -> bytes:
     """Put replies in the client's hands; returns their bytes."""
     expected: list[bytes] = []
     for value in values:
-        RESP2_IN_PARTS[type(value)](value, client.session.out.append)
+        RESP2_IN_PARTS[type(value)](value, client.client.out.append)
         RESP2[type(value)](value, expected.append)
     return b"".join(expected)
 
@@ -154,7 +154,7 @@ def test_a_client_that_is_to_be_closed_gets_its_long_reply_first() -> None:
     sock = Socket()
     client = client_of(sock)
     expected = reply(client, MEMBERS)
-    client.session.close_after_reply = True
+    client.client.close_after_reply = True
     client.send()
     assert not client.hung_up
     while client.unsent:

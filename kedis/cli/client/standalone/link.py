@@ -61,7 +61,7 @@ class StandaloneLink:
     @property
     def database(self) -> int:
         """The number of the selected database."""
-        return self._socket.session.db.number
+        return self._socket.client.db.number
 
     @property
     def keyspace(self) -> Keyspace:
@@ -124,7 +124,7 @@ class StandaloneLink:
             self._run([b"SELECT", b"%d" % database])
 
     def _run(self, words: Sequence[bytes]) -> object:
-        if self._socket.session.close_after_reply:
+        if self._socket.client.close_after_reply:
             self.stop_listening()  # QUIT ended the session before
         self._socket.sendall(pack(words))
         while True:
