@@ -50,9 +50,7 @@ _SHORT_LENGTHS = {b"%d" % length: length for length in range(1024)}
 
 _BLANK = rb" \t\n\r\v\f"
 # Blank lines, each within LINE_LIMIT, and commands of no arguments.
-_match_empty = re.compile(
-    rb"(?:[%b]{1,65536}+(?<=\n)|\*(?:0|-[1-9][0-9]{0,17})\r.)++" % _BLANK, re.DOTALL
-).match
+_match_empty = re.compile(rb"(?:[ \t\r\v\f]{0,65536}+\n|\*(?:0|-[1-9][0-9]{0,17})\r.)++", re.DOTALL).match
 _match_blanks = re.compile(rb"[%b]*" % _BLANK).match
 # Without these, ``bytes.split`` gives the arguments: quotes, and blanks that do not end a word.
 _search_special = re.compile(rb"[\"'\v\f]").search
@@ -261,11 +259,13 @@ class RequestParser:
                 return self._inline_arguments()
             if not self._step():
                 return None
-            empty = _match_empty(self._buffer, self._position)
-            if empty is not None:
-                self._position = empty.end()
-                return []
-            if self._buffer[self._position] != _STAR:
+            is_array = self._buffer[self._position] == _STAR
+            if is_array or self._line_has_come():
+                empty = _match_empty(self._buffer, self._position)
+                if empty is not None:
+                    self._position = empty.end()
+                    return []
+            if not is_array:
                 return self._inline()
             start = self._position
             count = self._count()
@@ -349,6 +349,10 @@ class RequestParser:
         line = bytes(self._buffer[self._position : end])
         self._position = end + 2
         return line
+
+    def _line_has_come(self) -> bool:
+        """Whether there is the end of a line; nothing is looked at for it that was looked at before."""
+        return self._buffer.find(b"\n", max(self._position, self._searched)) >= 0
 
     def _inline(self) -> list[bytes] | None:
         """Take an inline command; None if its line is not whole."""
