@@ -165,6 +165,8 @@ class Connection(Sender):
                 count = len(commands)
                 done = engine.run(client, commands, 0, SMALL_BUDGET_NS if crowded else server.slice_ns)
                 if done < count:
+                    if eviction.limit:
+                        self.note_memory()  # replies may be large, and others run before the next time
                     self._run_rest(commands, done)
                 elif client.wrote_in_turn == engine.turn and engine.journal is not None:
                     engine.journal.keep_wire(commands, data, parser.form)
@@ -256,16 +258,23 @@ class Connection(Sender):
     def _run(self, commands: list[list[bytes]]) -> None:
         """Run ``commands``, all of them in the end."""
         if commands and not self.closed and not self.client.close_after_reply:
-            done = self.server.engine.run(self.client, commands, 0, self.server.slice_ns)
+            done = self._run_slice(commands, 0)
             if done < len(commands):
                 self._run_rest(commands, done)
             self.wants_send()
+
+    def _run_slice(self, commands: list[list[bytes]], position: int) -> int:
+        """Run ``commands`` from ``position`` on, as far as the time of a slice goes; returns how far."""
+        done = self.server.engine.run(self.client, commands, position, self.server.slice_ns)
+        if self.server.client_eviction.limit:
+            self.note_memory()
+        return done
 
     def _run_rest(self, commands: list[list[bytes]], position: int) -> None:
         """Run ``commands`` from ``position`` on, where the engine has just stopped."""
         engine = self.server.engine
         problem: ProtocolError | None = None
-        while position < len(commands) and not self.client.close_after_reply:
+        while position < len(commands) and not self.closed and not self.client.close_after_reply:
             stopped = engine.stopped
             self.wants_send()
             if stopped is Stop.BLOCKED:
@@ -276,7 +285,7 @@ class Connection(Sender):
                 self._give_way()
             if self.closed:
                 break
-            position = engine.run(self.client, commands, position, self.server.slice_ns)
+            position = self._run_slice(commands, position)
         if problem is not None:
             self._fail(problem)
 

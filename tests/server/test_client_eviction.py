@@ -10,7 +10,7 @@ import pytest
 from gevent import socket
 
 from kedis.config import Config
-from kedis.engine.engine import Engine
+from kedis.engine.engine import COMPILED, Engine
 from kedis.server.server import NetworkServer
 
 LIMIT = 4_000_000
@@ -81,7 +81,11 @@ def unread_messages(sock: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "hoard", [unfinished_argument, unfinished_command, transaction, unread_replies, unread_messages]
+    "hoard",
+    [
+        *(unfinished_argument, unfinished_command, transaction),
+        *(unread_replies, unread_messages),
+    ],
 )
 def test_the_sum_stays_below_the_limit(network: NetworkServer, hoard: Callable[[Any], None]) -> None:
     """Four clients without end: some are closed, and at no time was there more than the limit and a step."""
@@ -98,6 +102,32 @@ def test_the_sum_stays_below_the_limit(network: NetworkServer, hoard: Callable[[
     while network.connections:
         gevent.sleep(0)
     assert network.client_eviction.total == 0
+
+
+@pytest.mark.skipif(COMPILED, reason="a compiled method cannot be replaced")
+def test_the_replies_of_a_slice_count_before_the_next_client_runs(
+    network: NetworkServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thirty clients whose commands take more than a slice come in one turn: what each has got counts at once."""
+    network.engine.keyspace.databases[0].set_value(b"big", b"x" * 60_000)
+    run, most = network.engine.run, 0
+
+    def watched(*arguments: Any) -> int:
+        nonlocal most
+        most = max(most, sum(connection.memory() for connection in network.connections))
+        return run(*arguments)
+
+    monkeypatch.setattr(network.engine, "run", watched)
+    clients = [connect(network) for _ in range(30)]
+    while len(network.connections) < len(clients):
+        gevent.sleep(0)
+    for client in clients:
+        client.sendall(b"GETRANGE big 0 -1\r\n" * 100)
+    while network.evicted_clients < 20:
+        gevent.sleep(0)
+    assert LIMIT / 2 < most < LIMIT + STEP
+    for client in clients:
+        client.close()
 
 
 def _until_closed(hoard: Callable[[Any], None], sock: Any) -> None:
