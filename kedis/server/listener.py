@@ -29,6 +29,8 @@ log = logging.getLogger("kedis.server")
 _NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
 _REST_SECONDS = 0.1
 _READ = 1
+#: The longest interval of probes that Linux takes, in seconds.
+_LONGEST_KEEPALIVE = 32767
 
 
 class Listener(StreamServer):  # type: ignore[misc]
@@ -69,6 +71,7 @@ class Listener(StreamServer):  # type: ignore[misc]
             return
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, bool(seconds))
         if seconds:
+            seconds = min(seconds, _LONGEST_KEEPALIVE)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, seconds)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, max(seconds // 3, 1))
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
