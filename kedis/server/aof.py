@@ -119,6 +119,8 @@ class AofService:
         self._sync_counted = False
         self._write_failed = False
         self._must_replace = self._lost_meanwhile = False
+        #: Turned on while a rewrite is being cancelled, whose folder is in use until it has ended.
+        self._turns_on_later = False
         self._retry_at = 0.0
         self._retry_seconds = _RETRY_SECONDS[0]
         self._logged_at = -_LOG_INTERVAL
@@ -512,6 +514,18 @@ class AofService:
             self._retry_seconds = min(self._retry_seconds * 2, _RETRY_SECONDS[1])
         if self.aof.state == "off":
             self.aof.folder.close()
+        if self._turns_on_later:
+            self._turns_on_later = False
+            self._turn_on_at_last()
+
+    def _turn_on_at_last(self) -> None:
+        config = self._engine.config
+        if config.appendonly and self.aof.state == "off":
+            try:
+                self._turn_on()
+            except SettingRefused:
+                config.appendonly = False
+                log.error("the append-only file could not be turned on: appendonly is off")
 
     def _open_folder(self) -> bool:
         config = self._engine.config
@@ -535,7 +549,10 @@ class AofService:
 
     def _turn_on(self) -> None:
         self._rewriter.cancel()
-        if self.aof.aof_rewrite_in_progress or not self._open_folder():
+        if self.aof.aof_rewrite_in_progress:
+            self._turns_on_later = True
+            return
+        if not self._open_folder():
             raise SettingRefused("Unable to turn on AOF. Check server logs.")
         self.aof.state = "waiting"
         self._rewriter.start(afresh=True)

@@ -247,6 +247,24 @@ def test_turned_on_and_off(tmp_path: Path) -> None:
     assert strings(load(directory)[0])[b"forgotten"] == b"1"
 
 
+def test_turned_on_again_while_a_rewrite_is_being_cancelled(tmp_path: Path) -> None:
+    """The folder is in use until that has ended; the file is turned on then, and not left off."""
+    directory = tmp_path / "data"
+    kedis = Kedis(directory)
+    wire = kedis.connect()
+    for number in range(20):
+        wire.call("SET", f"n{number}", b"x" * 1_000_000)
+        wire.call("BGREWRITEAOF")
+        assert wire.call("CONFIG", "SET", "appendonly", "no") == b"OK"
+        assert wire.call("CONFIG", "SET", "appendonly", "yes") == b"OK"
+    wait_for(lambda: b"aof_enabled:1" in wire.call("INFO", "persistence"))
+    wait_for(lambda: b"aof_rewrite_in_progress:0" in wire.call("INFO", "persistence"))
+    assert wire.call("SET", "last", 1) == b"OK"
+    assert kedis.terminate() == 0
+    kept = strings(load(directory)[0])
+    assert set(kept) == {b"last", *(b"n%d" % number for number in range(20))}
+
+
 def test_bgrewriteaof_without_an_append_only_file(tmp_path: Path) -> None:
     """As in Redis it writes a base all the same."""
     kedis = Kedis(tmp_path / "data", "--appendonly", "no")
