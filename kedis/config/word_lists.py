@@ -35,9 +35,10 @@ class Addresses(WordList):
     """Network addresses; ``*`` is all, a leading ``-`` means "if there is such an address"."""
 
     def parse(self, words: Sequence[str], old: Any) -> tuple[str, ...]:
-        if len(words) > _MOST_ADDRESSES:
+        addresses = tuple(filter(None, words)) or tuple(words)  # several spaces in one word of a command line
+        if len(addresses) > _MOST_ADDRESSES:
             raise ValueError("Too many bind addresses specified.")
-        return tuple(words)
+        return addresses
 
     def expected(self) -> str:
         return "addresses separated by spaces, such as: 127.0.0.1 -::1"

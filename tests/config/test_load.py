@@ -49,6 +49,7 @@ def test_a_file() -> None:
     assert config.maxmemory == 100 << 20
     assert config.requirepass == "a b"
     assert config.bind_addresses == ["127.0.0.1", "-::1"]
+    assert from_flags("--bind", "127.0.0.1  ::1").bind_addresses == ["127.0.0.1", "::1"]
     assert config.timeout == 2
     assert config.file == os.path.abspath("kedis.conf")
 
