@@ -2,7 +2,7 @@
 
 SUBSCRIBE and its like answer with a message for each name, in the form of the messages to come (a push in RESP3), and
 even where CLIENT REPLY has turned replies off.  A RESP2 client that has subscribed may say little else (see
-:data:`kedis.engine.engine._PUBSUB_ALLOWED`), for it could not tell replies from messages.
+:mod:`kedis.engine.admission`), for it could not tell replies from messages.
 """
 
 from __future__ import annotations

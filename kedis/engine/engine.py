@@ -1,4 +1,4 @@
-"""The one gatekeeper: every command of every client, of the journal's replay and of EXEC passes :meth:`Engine.run`.
+"""The loop over requests: every command of every client and of EXEC passes :meth:`Engine.run`.
 
 It looks the command up, refuses what must be refused, runs it, encodes the reply, journals what changed, and
 measures.  The loop in ``run`` is the hottest code of the house, so everything unusual is behind two tests:

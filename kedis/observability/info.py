@@ -175,6 +175,12 @@ def _fact(source: Any, name: str, default: Any = 0) -> Any:
     return int(value) if isinstance(value, bool) else value
 
 
+def _latest_fork_seconds(engine: Engine) -> float:
+    """How long the last fork took, for a rewrite or a snapshot; 0 before the first."""
+    latest = max((engine.persistence, engine.snapshots), key=lambda each: _fact(each, "forked_at", 0.0))
+    return float(_fact(latest, "fork_seconds", 0.0))
+
+
 _AOF_FIELDS = (
     ("aof_enabled", 0),
     ("aof_rewrite_in_progress", 0),
@@ -286,8 +292,8 @@ def _stats(observer: Observer) -> Fields:
         ("pubsub_channels", len(engine.pubsub.channels)),
         ("pubsub_patterns", len(engine.pubsub.patterns)),
         ("pubsubshard_channels", len(engine.pubsub.shards)),
-        ("latest_fork_usec", int(_fact(engine.persistence, "fork_seconds") * 1_000_000)),
-        ("total_forks", _fact(engine.persistence, "forks")),
+        ("latest_fork_usec", int(_latest_fork_seconds(engine) * 1_000_000)),
+        ("total_forks", _fact(engine.persistence, "forks") + _fact(engine.snapshots, "forks")),
         ("migrate_cached_sockets", 0),
         ("slave_expires_tracked_keys", 0),
         ("active_defrag_hits", 0),

@@ -67,6 +67,7 @@ class Aof:
         self.rewrite_began = 0.0
         self.rewrite_seconds = 0.0
         self.fork_seconds = 0.0
+        self.forked_at = 0.0
         self.forks = 0
         #: Where the base is written that a rewrite makes.
         self.rewrite_path = ""

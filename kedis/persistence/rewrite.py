@@ -190,6 +190,7 @@ class Rewriter:
             self._end(_reason(error))
             return
         self.fork_seconds = self._aof.fork_seconds = self._child.fork_seconds
+        self._aof.forked_at = time.monotonic()
         self._aof.forks += 1
         log.info(
             "rewriting the append-only file in process %d (fork took %.1f ms)",

@@ -60,6 +60,7 @@ class Saver:
         self.rdb_last_load_keys_loaded = 0
         self.forks = 0
         self.fork_seconds = 0.0
+        self.forked_at = 0.0
         self.save_seconds = 0.0
         self.failures = 0
 
@@ -175,6 +176,7 @@ class Saver:
             return False
         self.forks += 1
         self.fork_seconds = self._child.fork_seconds
+        self.forked_at = time.monotonic()
         log.info("saving in process %d (fork took %.1f ms)", self._child.pid, self.fork_seconds * 1e3)
         return True
 

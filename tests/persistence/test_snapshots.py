@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -419,6 +420,22 @@ def test_the_folder_is_made_when_something_is_saved(tmp_path: Path, way: str) ->
     for _ in SnapshotLoader(engine, str(directory / "dump.rdb")).steps():
         pass
     assert engine.keyspace.databases[0].data == {b"a": b"1"}
+
+
+def test_info_counts_the_forks_of_snapshots_and_rewrites(tmp_path: Path) -> None:
+    kedis = Kedis(tmp_path)
+    wire = kedis.connect()
+
+    def forks() -> int:
+        return int(re.search(rb"total_forks:(\d+)", wire.call("INFO", "stats"))[1])  # type: ignore[index]
+
+    assert forks() == 0 and b"latest_fork_usec:0\r\n" in wire.call("INFO", "stats")
+    for number, name in enumerate(("BGSAVE", "BGREWRITEAOF", "BGSAVE"), 1):
+        wire.call(name)
+        until(lambda expected=number: forks() == expected)
+        until(lambda: b"_in_progress:1" not in wire.call("INFO", "persistence"))
+        assert b"latest_fork_usec:0\r\n" not in wire.call("INFO", "stats")
+    assert kedis.terminate() == 0
 
 
 def test_a_new_folder_is_durable_with_all_that_it_is_in(
