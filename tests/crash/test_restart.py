@@ -17,7 +17,7 @@ import pytest
 from tests.commands.driver import ErrorReply
 from tests.persistence.folders import load, strings
 from tests.persistence.server import Kedis, Wire
-from tests.server.yielding import free_port
+from tests.ports import free_port
 
 ROUNDS = int(os.environ.get("KEDIS_RESTART_ROUNDS", "8"))
 #: Answers that each client gets in a round.

@@ -17,6 +17,7 @@ import pytest
 import redis
 
 from kedis.server.daemon import DEFAULT_PID_FILE, PidFile, supervisor
+from tests.ports import free_port
 from tests.wire.kedis_process import KedisProcess
 
 IGNORED = (signal.SIGHUP, signal.SIGALRM, signal.SIGPIPE)
@@ -36,12 +37,6 @@ def until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextlib.contextmanager

@@ -23,7 +23,8 @@ from kedis.server.instance import Instance
 from tests.commands.driver import Client, ErrorReply
 from tests.persistence.folders import BASE, INCR, LISTING, MANIFEST, load, recorded, strings
 from tests.persistence.server import write_folder
-from tests.server.yielding import Crowd, free_port, in_own_hub, slow_down
+from tests.ports import free_port
+from tests.server.yielding import Crowd, in_own_hub, slow_down
 
 pytestmark = pytest.mark.skipif(COMPILED, reason="a compiled class takes no stand-in")
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import inspect
 import itertools
-import socket as plain_socket
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -172,10 +171,3 @@ def _pressed(function: Callable[..., Any], crowd: Crowd) -> Callable[..., Any]:
         return result
 
     return pressed
-
-
-def free_port() -> int:
-    """A port on which nothing listens."""
-    with plain_socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
