@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from kedis import errors
 from kedis.commands.help import help_lines
-from kedis.engine.table import CATEGORIES, LOADING, NOSCRIPT, STALE, command, container
+from kedis.engine.flags import LOADING, NOSCRIPT, STALE
+from kedis.engine.table import CATEGORIES, command, container
 from kedis.errors import CommandError
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def acl_whoami(client: Client, _argv: Sequence[bytes]) -> bytes:
     since="6.0.0",
     summary="Lists the categories, or the commands of one.",
     complexity="O(N), N being the commands",
+    syntax="[categoryname]",
 )
 def acl_cat(client: Client, argv: Sequence[bytes]) -> list[bytes]:
     if len(argv) == 2:

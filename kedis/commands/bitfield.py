@@ -19,7 +19,9 @@ from kedis import errors
 from kedis.commands.bits import bit_offset
 from kedis.commands.parsing.options import integer
 from kedis.commands.string_ranges import read_stored
-from kedis.engine.table import DENYOOM, FAST, READONLY, WRITE, command, span
+from kedis.engine.flags import DENYOOM, FAST, READONLY, WRITE
+from kedis.engine.keyspec import span
+from kedis.engine.table import command
 from kedis.errors import CommandError
 
 if TYPE_CHECKING:
@@ -117,6 +119,12 @@ def _flags(argv: Sequence[bytes]) -> str:
     keys=[span("RW access update variable_flags", 1)],
     complexity="O(1) for each operation.",
     key_flags=_flags,
+    syntax=(
+        'key@0 [operation("GET" encoding_offset{encoding offset:int} | write{["OVERFLOW" '
+        'wrap_sat_fail("WRAP" | "SAT" | "FAIL")] write_operation("SET" '
+        'encoding_offset_value{encoding offset:int value:int} | "INCRBY" '
+        "encoding_offset_increment{encoding offset:int increment:int})})...]"
+    ),
 )
 def bitfield(client: Client, argv: Sequence[bytes]) -> list[int | None]:
     operations = _parse(client, argv)
@@ -155,6 +163,7 @@ def bitfield(client: Client, argv: Sequence[bytes]) -> list[int | None]:
     summary="Reads integers of any width anywhere in the string at a key.",
     keys=[span("RO access", 1)],
     complexity="O(1) for each operation.",
+    syntax='key@0 ["GET" encoding_offset{encoding offset:int}...+]',
 )
 def bitfield_ro(client: Client, argv: Sequence[bytes]) -> list[int | None]:
     operations = _parse(client, argv)

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 from kedis import errors
 from kedis.commands.parsing.options import integer
 from kedis.commands.string_ranges import read_stored
-from kedis.engine.table import DENYOOM, READONLY, WRITE, Flag, command, span
+from kedis.engine.flags import DENYOOM, READONLY, WRITE, Flag
+from kedis.engine.keyspec import span
+from kedis.engine.table import command
 from kedis.errors import CommandError
 from kedis.structures import bitmap
 
@@ -34,6 +36,7 @@ _OPERATIONS = frozenset([b"AND", b"OR", b"XOR", b"NOT"])
     summary="Sets or clears one bit of the string at a key, which grows as need be; returns the bit it was.",
     keys=[span("RW access update", 1)],
     complexity="O(1), and O(N) for the first change of a string.",
+    syntax="key@0 offset:int value:int",
 )
 def setbit(client: Client, argv: Sequence[bytes]) -> int:
     _, key, raw_offset, raw_bit = argv
@@ -67,6 +70,7 @@ def setbit(client: Client, argv: Sequence[bytes]) -> int:
     summary="Returns one bit of the string at a key, 0 beyond its end.",
     keys=[span("RO access", 1)],
     complexity="O(1)",
+    syntax="key@0 offset:int",
 )
 def getbit(client: Client, argv: Sequence[bytes]) -> int:
     offset = bit_offset(client, argv[2])
@@ -82,6 +86,7 @@ def getbit(client: Client, argv: Sequence[bytes]) -> int:
     summary="Counts the bits that are set in the string at a key, or in a range of its bytes or bits.",
     keys=[span("RO access", 1)],
     complexity="O(N) in the bytes of the range.",
+    syntax='key@0 [index{start:int end:int [index_unit("BYTE" | "BIT")~7.0.0]}]',
 )
 def bitcount(client: Client, argv: Sequence[bytes]) -> int:
     value = _read(client, argv[1])
@@ -107,6 +112,7 @@ def bitcount(client: Client, argv: Sequence[bytes]) -> int:
     summary="Finds the first bit that is 1, or 0, in the string at a key or in a range of its bytes or bits.",
     keys=[span("RO access", 1)],
     complexity="O(N) in the bytes searched.",
+    syntax=('key@0 bit:int [index{start:int [end_index{end:int [index_unit("BYTE" | "BIT")~7.0.0]}]}]'),
 )
 def bitpos(client: Client, argv: Sequence[bytes]) -> int:
     bit = integer(argv[2])
@@ -141,6 +147,7 @@ def bitpos(client: Client, argv: Sequence[bytes]) -> int:
     summary="Stores AND, OR, XOR or NOT of the strings at some keys; returns the length of the result.",
     keys=[span("OW update", 2), span("RO access", 3, -1)],
     complexity="O(N) in the bytes of all the strings.",
+    syntax="operation destkey@0 key@1...",
 )
 def bitop(client: Client, argv: Sequence[bytes]) -> int:
     operation, target = argv[1].upper(), argv[2]

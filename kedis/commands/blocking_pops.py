@@ -17,7 +17,9 @@ from kedis.commands.lists import is_left, move, parse_pop_options, pop_first
 from kedis.commands.parsing.numbers import INT64_MAX, NumberError, scaled_up
 from kedis.commands.parsing.options import key_count, long_double
 from kedis.commands.sorted_set_pops import parse_zmpop, pop
-from kedis.engine.table import BLOCKING, DENYOOM, FAST, NOSCRIPT, WRITE, command, counted, span
+from kedis.engine.flags import BLOCKING, DENYOOM, FAST, NOSCRIPT, WRITE
+from kedis.engine.keyspec import counted, span
+from kedis.engine.table import command
 from kedis.errors import CommandError
 from kedis.structures.lists import List
 from kedis.structures.sorted_set import SortedSet
@@ -78,6 +80,7 @@ def _pop(client: Client, key: bytes, left: bool) -> list[bytes]:
     summary="Removes and returns the head of the first of several lists that has one; waits for it if need be.",
     keys=[span("RW access delete", 1, last=-2)],
     complexity="O(N) in the number of keys.",
+    syntax="key@0... timeout:double",
 )
 def blpop(client: Client, argv: Sequence[bytes]) -> Any:
     return _bpop(client, argv, True)
@@ -92,6 +95,7 @@ def blpop(client: Client, argv: Sequence[bytes]) -> Any:
     summary="Removes and returns the tail of the first of several lists that has one; waits for it if need be.",
     keys=[span("RW access delete", 1, last=-2)],
     complexity="O(N) in the number of keys.",
+    syntax="key@0... timeout:double",
 )
 def brpop(client: Client, argv: Sequence[bytes]) -> Any:
     return _bpop(client, argv, False)
@@ -106,6 +110,7 @@ def brpop(client: Client, argv: Sequence[bytes]) -> Any:
     summary="Removes and returns elements at one end of the first of several lists; waits for one if need be.",
     keys=[counted("RW access delete", 2)],
     complexity="O(N + M) in the number of keys and of elements removed.",
+    syntax='timeout:double numkeys:int key@0... where("LEFT" | "RIGHT") ["COUNT" count:int]',
 )
 def blmpop(client: Client, argv: Sequence[bytes]) -> Any:
     keys = key_count(argv, 2, errors.KEY_COUNT_NOT_POSITIVE)
@@ -127,6 +132,7 @@ def _pop_several(client: Client, key: bytes, left: bool, count: int) -> Any:
     summary="Moves an element from an end of one list to an end of another; waits for it if need be.",
     keys=[span("RW access delete", 1), span("RW insert", 2)],
     complexity="O(1)",
+    syntax=('source@0 destination@1 wherefrom("LEFT" | "RIGHT") whereto("LEFT" | "RIGHT") timeout:double'),
 )
 def blmove(client: Client, argv: Sequence[bytes]) -> Any:
     from_left, to_left = is_left(argv[3]), is_left(argv[4])
@@ -142,6 +148,8 @@ def blmove(client: Client, argv: Sequence[bytes]) -> Any:
     summary="Moves an element from the tail of one list to the head of another; waits for it if need be.",
     keys=[span("RW access delete", 1), span("RW insert", 2)],
     complexity="O(1)",
+    syntax="source@0 destination@1 timeout:double",
+    deprecated=("6.2.0", "BLMOVE from RIGHT to LEFT"),
 )
 def brpoplpush(client: Client, argv: Sequence[bytes]) -> Any:
     return _bmove(client, argv, False, True, (b"RPOPLPUSH", argv[1], argv[2]))
@@ -191,6 +199,7 @@ def _pop_member(client: Client, key: bytes, highest: bool) -> list[Any]:
     summary="Removes and returns the lowest member of the first of several sorted sets; waits for it if need be.",
     keys=[span("RW access delete", 1, last=-2)],
     complexity="O(log(N))",
+    syntax="key@0... timeout:double",
 )
 def bzpopmin(client: Client, argv: Sequence[bytes]) -> Any:
     return _bzpop(client, argv, False)
@@ -205,6 +214,7 @@ def bzpopmin(client: Client, argv: Sequence[bytes]) -> Any:
     summary="Removes and returns the highest member of the first of several sorted sets; waits for it if need be.",
     keys=[span("RW access delete", 1, last=-2)],
     complexity="O(log(N))",
+    syntax="key@0... timeout:double",
 )
 def bzpopmax(client: Client, argv: Sequence[bytes]) -> Any:
     return _bzpop(client, argv, True)
@@ -219,6 +229,7 @@ def bzpopmax(client: Client, argv: Sequence[bytes]) -> Any:
     summary="Removes and returns members of the first of several sorted sets; waits for one if need be.",
     keys=[counted("RW access delete", 2)],
     complexity="O(K) + O(log(N)) for each member, K being the keys.",
+    syntax='timeout:double numkeys:int key@0... where("MIN" | "MAX") ["COUNT" count:int]',
 )
 def bzmpop(client: Client, argv: Sequence[bytes]) -> Any:
     keys, highest, count = parse_zmpop(argv, 2)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from kedis import errors
 from kedis.commands import clients  # noqa: F401 - declares CLIENT, below which these commands stand
 from kedis.commands.parsing.options import integer
-from kedis.engine.table import LOADING, NOSCRIPT, STALE, command
+from kedis.engine.flags import LOADING, NOSCRIPT, STALE
+from kedis.engine.table import command
 from kedis.errors import CommandError
 from kedis.resp.values import OK, OrderedSet, SimpleString
 from kedis.store.tracking import Caching
@@ -27,6 +28,10 @@ _ORDINARY = NOSCRIPT | LOADING | STALE
     since="6.0.0",
     summary="Tells this connection, or another, when keys that it has read change: ON or OFF, and how.",
     complexity="O(1), and O(P) in the prefixes given.",
+    syntax=(
+        'status("ON" | "OFF") ["REDIRECT" client-id:int] ["PREFIX" prefix...+] ["BCAST"] '
+        '["OPTIN"] ["OPTOUT"] ["NOLOOP"]'
+    ),
 )
 def client_tracking(client: Client, argv: Sequence[bytes]) -> SimpleString:
     caching, prefixes = _parse_options(client, argv)
@@ -115,6 +120,7 @@ def _overlap(one: bytes, two: bytes) -> bool:
     since="6.0.0",
     summary="Has the keys of the next command remembered (YES, in OPTIN mode) or not (NO, in OPTOUT mode).",
     complexity="O(1)",
+    syntax='mode("YES" | "NO")',
 )
 def client_caching(client: Client, argv: Sequence[bytes]) -> SimpleString:
     caching = client.caching

@@ -10,7 +10,8 @@ from kedis.commands.connection import check_client_name
 from kedis.commands.help import help_lines
 from kedis.commands.parsing.numbers import NumberError, parse_int
 from kedis.commands.parsing.options import integer
-from kedis.engine.table import ADMIN, LOADING, NOSCRIPT, STALE, command, container
+from kedis.engine.flags import ADMIN, LOADING, NOSCRIPT, STALE
+from kedis.engine.table import command, container
 from kedis.errors import CommandError
 from kedis.resp.values import NO_REPLY, OK, Verbatim
 
@@ -159,6 +160,10 @@ def client_info(client: Client, _argv: Sequence[bytes]) -> Verbatim:
     summary="Describes the connections, a line each; TYPE or ID choose some of them.",
     complexity="O(N), N being the connections",
     tips=["nondeterministic_output"],
+    syntax=(
+        '["TYPE" normal_master_replica_pubsub("NORMAL" | "MASTER" | "REPLICA" | '
+        '"PUBSUB")~5.0.0] ["ID" id{client-id:int...}~6.2.0]'
+    ),
 )
 def client_list(client: Client, argv: Sequence[bytes]) -> Verbatim:
     _now_running(client, b"list")
@@ -195,6 +200,7 @@ def client_getname(client: Client, _argv: Sequence[bytes]) -> bytes | None:
     since="2.6.9",
     summary="Names this connection.",
     complexity="O(1)",
+    syntax="connection-name",
 )
 def client_setname(client: Client, argv: Sequence[bytes]) -> Any:
     check_client_name(argv[2], errors.BAD_CLIENT_NAME)
@@ -210,6 +216,7 @@ def client_setname(client: Client, argv: Sequence[bytes]) -> Any:
     since="7.2.0",
     summary="Tells the name (LIB-NAME) or version (LIB-VER) of the client's library.",
     complexity="O(1)",
+    syntax='attr("LIB-NAME" libname | "LIB-VER" libver)',
 )
 def client_setinfo(client: Client, argv: Sequence[bytes]) -> Any:
     option = argv[2].lower()
@@ -231,6 +238,7 @@ def client_setinfo(client: Client, argv: Sequence[bytes]) -> Any:
     since="3.2.0",
     summary="Turns replies ON or OFF, or SKIPs the one to the next command.",
     complexity="O(1)",
+    syntax='on_off_skip("ON" | "OFF" | "SKIP")',
 )
 def client_reply(client: Client, argv: Sequence[bytes]) -> Any:
     mode = argv[2].lower()
@@ -255,6 +263,12 @@ def client_reply(client: Client, argv: Sequence[bytes]) -> Any:
     since="2.4.0",
     summary="Closes connections, by address or by the filters ID, TYPE, USER, ADDR, LADDR, SKIPME.",
     complexity="O(N), N being the connections",
+    syntax=(
+        'filter(ip:port!2.8.12 | new-format(["ID" client-id:int~2.8.12] | ["TYPE" '
+        'normal_master_slave_pubsub("NORMAL" | "MASTER"~3.2.0 | "SLAVE" | "REPLICA"~5.0.0 | '
+        '"PUBSUB")~2.8.12] | ["USER" username] | ["ADDR" ip:port] | ["LADDR" ip:port~6.2.0] | '
+        '["SKIPME" yes/no])...)'
+    ),
 )
 def client_kill(client: Client, argv: Sequence[bytes]) -> Any:
     clients = list(client.engine.clients.values())
@@ -334,6 +348,7 @@ def _text_filter(attribute: str, value: bytes) -> Callable[[Client], bool]:
     since="2.9.50",
     summary="Holds the commands of all clients (ALL) or their writes (WRITE) back for some milliseconds.",
     complexity="O(1)",
+    syntax='timeout:int [mode("WRITE" | "ALL")~6.2.0]',
 )
 def client_pause(client: Client, argv: Sequence[bytes]) -> Any:
     if len(argv) > 4:
@@ -372,6 +387,7 @@ def client_unpause(client: Client, _argv: Sequence[bytes]) -> Any:
     since="5.0.0",
     summary="Wakes a client that a blocking command holds, as if by TIMEOUT or with an ERROR.",
     complexity="O(1)",
+    syntax='client-id:int [timeout_error("TIMEOUT" | "ERROR")]',
 )
 def client_unblock(client: Client, argv: Sequence[bytes]) -> int:
     if len(argv) > 4:
@@ -391,6 +407,7 @@ def client_unblock(client: Client, argv: Sequence[bytes]) -> int:
     since="7.0.0",
     summary="Exempts this connection (ON) from the eviction of clients, or no longer (OFF).",
     complexity="O(1)",
+    syntax='enabled("ON" | "OFF")',
 )
 def client_no_evict(client: Client, argv: Sequence[bytes]) -> Any:
     choice = argv[2].lower()
@@ -408,6 +425,7 @@ def client_no_evict(client: Client, argv: Sequence[bytes]) -> Any:
     since="7.2.0",
     summary="Has this connection's commands not count as a use of their keys (ON), or count again (OFF).",
     complexity="O(1)",
+    syntax='enabled("ON" | "OFF")',
 )
 def client_no_touch(client: Client, argv: Sequence[bytes]) -> Any:
     choice = argv[2].lower()

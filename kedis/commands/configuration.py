@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from kedis import errors
 from kedis.commands.help import help_lines
 from kedis.config import NO_FILE
-from kedis.engine.table import ADMIN, LOADING, NOSCRIPT, STALE, command, container
+from kedis.engine.flags import ADMIN, LOADING, NOSCRIPT, STALE
+from kedis.engine.table import command, container
 from kedis.errors import CommandError
 from kedis.resp.values import OK
 from kedis.structures.glob import compile_glob
@@ -36,6 +37,7 @@ container(
     since="2.0.0",
     summary="Gives the settings whose names match any of the patterns.",
     complexity="O(N), N being the settings",
+    syntax="parameter{parameter}...",
 )
 def config_get(client: Client, argv: Sequence[bytes]) -> dict[bytes, bytes]:
     found = client.engine.config.get(map(_text, argv[2:]), compile_glob)
@@ -51,6 +53,7 @@ def config_get(client: Client, argv: Sequence[bytes]) -> dict[bytes, bytes]:
     summary="Changes settings: all that are named, or none.",
     complexity="O(N), N being the settings named",
     tips=["request_policy:all_nodes", "response_policy:all_succeeded"],
+    syntax="parameter_value{parameter value}...",
 )
 def config_set(client: Client, argv: Sequence[bytes]) -> Any:
     if len(argv) % 2:

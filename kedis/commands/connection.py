@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from kedis import errors
 from kedis.commands.parsing.numbers import NumberError, parse_int
 from kedis.commands.parsing.options import database_number
-from kedis.engine.table import ALLOW_BUSY, FAST, LOADING, NO_AUTH, NOSCRIPT, STALE, command
+from kedis.engine.flags import ALLOW_BUSY, FAST, LOADING, NO_AUTH, NOSCRIPT, STALE
+from kedis.engine.table import command
 from kedis.errors import CommandError
 from kedis.resp.values import OK, PONG, SimpleString
 from kedis.version import REDIS_VERSION
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     summary="Answers PONG, or the message given.",
     complexity="O(1)",
     tips=["request_policy:all_shards", "response_policy:all_succeeded"],
+    syntax="[message]",
 )
 def ping(client: Client, argv: Sequence[bytes]) -> Any:
     if len(argv) > 2:
@@ -45,6 +47,7 @@ def ping(client: Client, argv: Sequence[bytes]) -> Any:
     since="1.0.0",
     summary="Answers with the string given.",
     complexity="O(1)",
+    syntax="message",
 )
 def echo(_ctx: Client, argv: Sequence[bytes]) -> bytes:
     return argv[1]
@@ -58,6 +61,7 @@ def echo(_ctx: Client, argv: Sequence[bytes]) -> bytes:
     since="1.0.0",
     summary="Changes the database that this connection works on.",
     complexity="O(1)",
+    syntax="index:int",
 )
 def select(client: Client, argv: Sequence[bytes]) -> Any:
     client.select(database_number(argv[1], len(client.engine.keyspace.databases)))
@@ -86,6 +90,7 @@ def authenticate(client: Client, user: bytes, password: bytes) -> None:
     since="1.0.0",
     summary="Authenticates the connection with a password, or a user and a password.",
     complexity="O(1)",
+    syntax="[username~6.0.0] password",
 )
 def auth(client: Client, argv: Sequence[bytes]) -> Any:
     if len(argv) > 3:
@@ -113,6 +118,7 @@ def check_client_name(name: bytes, error: str) -> None:
     since="6.0.0",
     summary="Chooses the protocol, authenticates and names the connection in one step.",
     complexity="O(1)",
+    syntax=('[arguments{protover:int ["AUTH" username_password{username password}] ["SETNAME" clientname]}]'),
 )
 def hello(client: Client, argv: Sequence[bytes]) -> Any:
     protocol = 0

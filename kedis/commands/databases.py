@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from kedis import errors
 from kedis.commands.parsing.options import integer_between
-from kedis.engine.table import FAST, LOADING, READONLY, STALE, WRITE, command
+from kedis.engine.flags import FAST, LOADING, READONLY, STALE, WRITE
+from kedis.engine.table import command
 from kedis.errors import CommandError
 from kedis.resp.values import OK, SimpleString
 
@@ -41,6 +42,7 @@ def dbsize(client: Client, argv: Sequence[bytes]) -> int:
     summary="Exchanges two databases; clients stay with the number they selected.",
     categories="keyspace dangerous",
     complexity="O(N) in the number of watched keys of the two.",
+    syntax="index1:int index2:int",
 )
 def swapdb(client: Client, argv: Sequence[bytes]) -> SimpleString:
     keyspace = client.engine.keyspace
@@ -66,6 +68,7 @@ def swapdb(client: Client, argv: Sequence[bytes]) -> SimpleString:
     categories="keyspace dangerous",
     tips=["request_policy:all_shards", "response_policy:all_succeeded"],
     complexity="O(N) in the number of keys; ASYNC: O(1), the memory is freed a little at a time.",
+    syntax='[async("ASYNC"~4.0.0 | "SYNC"~6.2.0)]',
 )
 def flushdb(client: Client, argv: Sequence[bytes]) -> SimpleString:
     later = _parse_later(client, argv)
@@ -85,6 +88,7 @@ def flushdb(client: Client, argv: Sequence[bytes]) -> SimpleString:
     categories="keyspace dangerous",
     tips=["request_policy:all_shards", "response_policy:all_succeeded"],
     complexity="O(N) in the number of keys; ASYNC: O(1), the memory is freed a little at a time.",
+    syntax='[async("ASYNC"~4.0.0 | "SYNC"~6.2.0)]',
 )
 def flushall(client: Client, argv: Sequence[bytes]) -> SimpleString:
     later = _parse_later(client, argv)

@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kedis import errors
-from kedis.engine.table import ADMIN, LOADING, NOSCRIPT, STALE, command
+from kedis.engine.flags import ADMIN, LOADING, NOSCRIPT, STALE
+from kedis.engine.table import command
 from kedis.errors import CommandError
 from kedis.process.threads import real_sleep
 from kedis.resp.values import OK, SimpleString
@@ -60,6 +61,7 @@ def _permission(client: Client) -> None:
     summary="Commands for testing and for looking inside.",
     complexity="Depends on the subcommand.",
     permission=_permission,
+    system=True,
 )
 def debug(client: Client, argv: Sequence[bytes]) -> Any:
     _permission(client)

@@ -9,7 +9,8 @@ from kedis import errors
 from kedis.commands.help import help_lines
 from kedis.commands.introspection import find
 from kedis.commands.parsing.options import integer
-from kedis.engine.table import ADMIN, LOADING, NOSCRIPT, STALE, Command, command, container
+from kedis.engine.flags import ADMIN, LOADING, NOSCRIPT, STALE
+from kedis.engine.table import Command, command, container
 from kedis.errors import CommandError
 from kedis.resp.values import NO_REPLY, OK, NoReply, SimpleString, Verbatim
 
@@ -40,6 +41,7 @@ container(
     summary="Gives the newest slow commands, 10 unless told otherwise; -1 is all.",
     complexity="O(N), N being the entries given",
     tips=["request_policy:all_nodes", "nondeterministic_output"],
+    syntax="[count:int]",
 )
 def slowlog_get(client: Client, argv: Sequence[bytes]) -> list[Any]:
     if len(argv) > 3:
@@ -128,6 +130,7 @@ def latency_latest(client: Client, _argv: Sequence[bytes]) -> list[Any]:
     summary="Gives the last slow events of one class, with their times.",
     complexity="O(N), N being the events",
     tips=_LATENCY_TIPS,
+    syntax="event",
 )
 def latency_history(client: Client, argv: Sequence[bytes]) -> list[Any]:
     return client.engine.observer.latency.history(argv[2])  # type: ignore[no-any-return]
@@ -142,6 +145,7 @@ def latency_history(client: Client, argv: Sequence[bytes]) -> list[Any]:
     summary="Draws the last slow events of one class.",
     complexity="O(N), N being the events",
     tips=_LATENCY_TIPS,
+    syntax="event",
 )
 def latency_graph(client: Client, argv: Sequence[bytes]) -> Verbatim:
     graph = client.engine.observer.latency.graph(argv[2], client.engine.clock() // 1_000_000_000)
@@ -159,6 +163,7 @@ def latency_graph(client: Client, argv: Sequence[bytes]) -> Verbatim:
     summary="Forgets the slow events of the classes named, or all.",
     complexity="O(N), N being the classes",
     tips=["request_policy:all_nodes", "response_policy:all_succeeded"],
+    syntax="[event...]",
 )
 def latency_reset(client: Client, argv: Sequence[bytes]) -> int:
     return client.engine.observer.latency.reset(argv[2:])  # type: ignore[no-any-return]
@@ -187,6 +192,7 @@ def latency_doctor(client: Client, _argv: Sequence[bytes]) -> Verbatim:
     summary="Gives how many calls of the commands named, or of all, took how many microseconds at most.",
     complexity="O(N), N being the commands",
     tips=_LATENCY_TIPS,
+    syntax="[command...]",
 )
 def latency_histogram(client: Client, argv: Sequence[bytes]) -> dict[bytes, Any]:
     observer = client.engine.observer

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 from kedis import errors
 from kedis.commands.parsing.numbers import INT64_MAX
 from kedis.commands.parsing.options import integer
-from kedis.engine.table import ASKING, DENYOOM, READONLY, WRITE, command, span
+from kedis.engine.flags import ASKING, DENYOOM, READONLY, WRITE
+from kedis.engine.keyspec import span
+from kedis.engine.table import command
 from kedis.errors import CommandError
 from kedis.rdb.payload import WrongFooter, dump, restore
 from kedis.rdb.source import RdbError
@@ -64,6 +66,7 @@ class _Options:
     keys=[span("RO access", 1)],
     complexity="O(N), N being the bytes of the value",
     tips=["nondeterministic_output"],
+    syntax="key@0",
 )
 def dump_(client: Client, argv: Sequence[bytes]) -> bytes | None:
     value = client.db.find(argv[1])
@@ -80,6 +83,10 @@ def dump_(client: Client, argv: Sequence[bytes]) -> bytes | None:
     keys=[span("OW update", 1)],
     categories="dangerous",
     complexity="O(N), N being the bytes; O(N log N) for a sorted set",
+    syntax=(
+        'key@0 ttl:int serialized-value ["REPLACE"~3.0.0] ["ABSTTL"~5.0.0] ["IDLETIME" '
+        'seconds:int~5.0.0] ["FREQ" frequency:int~5.0.0]'
+    ),
 )
 def restore_(client: Client, argv: Sequence[bytes]) -> Any:
     options = _Options(argv[4:])
@@ -124,6 +131,11 @@ def restore_(client: Client, argv: Sequence[bytes]) -> Any:
     keys=[span("OW update", 1)],
     categories="keyspace dangerous",
     complexity="As RESTORE.",
+    syntax=(
+        'key@0 ttl:int serialized-value ["REPLACE"~3.0.0] ["ABSTTL"~5.0.0] ["IDLETIME" '
+        'seconds:int~5.0.0] ["FREQ" frequency:int~5.0.0]'
+    ),
+    system=True,
 )
 def restore_asking(client: Client, argv: Sequence[bytes]) -> Any:
     return restore_(client, [b"RESTORE", *argv[1:]])

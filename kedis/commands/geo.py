@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 from kedis import errors
 from kedis.commands.parsing.options import double
-from kedis.engine.table import DENYOOM, READONLY, WRITE, command, span
+from kedis.engine.flags import DENYOOM, READONLY, WRITE
+from kedis.engine.keyspec import span
+from kedis.engine.table import command
 from kedis.errors import CommandError
 from kedis.resp.values import NULL_ARRAY, NullArray, Raw
 from kedis.structures import geohash
@@ -35,6 +37,10 @@ Coordinate = bytes | Raw
     summary="Adds members with their positions, or moves those that are there.",
     keys=[span("RW update", 1)],
     complexity="O(log N) for each member.",
+    syntax=(
+        'key@0 [condition("NX" | "XX")~6.2.0] [change="CH"~6.2.0] '
+        "longitude_latitude_member{longitude:double latitude:double member}..."
+    ),
 )
 def geoadd(client: Client, argv: Sequence[bytes]) -> int:
     first = 2
@@ -86,6 +92,7 @@ def _add(members: SortedSet, entries: Sequence[tuple[bytes, int]], words: set[by
     summary="Returns the distance between two members.",
     keys=[span("RO access", 1)],
     complexity="O(1)",
+    syntax='key@0 member1 member2 [unit("M" | "KM" | "FT" | "MI")]',
 )
 def geodist(client: Client, argv: Sequence[bytes]) -> bytes | None:
     if len(argv) > 5:
@@ -109,6 +116,7 @@ def geodist(client: Client, argv: Sequence[bytes]) -> bytes | None:
     summary="Returns the standard geohashes of members, 11 characters each.",
     keys=[span("RO access", 1)],
     complexity="O(1) for each member.",
+    syntax="key@0 member...",
 )
 def geohash_(client: Client, argv: Sequence[bytes]) -> list[bytes | None]:
     return [None if score is None else geohash.text(score) for score in _scores(client, argv)]
@@ -123,6 +131,7 @@ def geohash_(client: Client, argv: Sequence[bytes]) -> list[bytes | None]:
     summary="Returns the longitude and latitude of members.",
     keys=[span("RO access", 1)],
     complexity="O(1) for each member.",
+    syntax="key@0 member...",
 )
 def geopos(client: Client, argv: Sequence[bytes]) -> list[list[Coordinate] | NullArray]:
     return [

@@ -21,7 +21,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from kedis import errors
 from kedis.commands.geo import coordinates, format_distance, position, unit
 from kedis.commands.parsing.options import double, integer
-from kedis.engine.table import DENYOOM, READONLY, WRITE, after_keyword, command, span
+from kedis.engine.flags import DENYOOM, READONLY, WRITE
+from kedis.engine.keyspec import after_keyword, span
+from kedis.engine.table import command
 from kedis.errors import CommandError
 from kedis.structures import geohash
 from kedis.structures.geo_area import Box, Circle, Shape
@@ -88,6 +90,13 @@ _RADIUS_BY_MEMBER_RO = _Form(options_at=5, is_search=False)
     summary="Finds the members inside a circle or a box.",
     keys=[span("RO access", 1)],
     complexity="O(log N + M) for M members in the cells around the shape.",
+    syntax=(
+        'key@0 from("FROMMEMBER" member | "FROMLONLAT" longitude_latitude{longitude:double '
+        'latitude:double}) by(circle{"BYRADIUS" radius:double unit("M" | "KM" | "FT" | "MI")} '
+        '| box{"BYBOX" width:double height:double unit("M" | "KM" | "FT" | "MI")}) '
+        '[order("ASC" | "DESC")] [count{"COUNT" count:int ["ANY"]}] ["WITHCOORD"] ["WITHDIST"] '
+        '["WITHHASH"]'
+    ),
 )
 def geosearch(client: Client, argv: Sequence[bytes]) -> list[Any] | int:
     return _search(client, argv, _SEARCH)
@@ -102,6 +111,13 @@ def geosearch(client: Client, argv: Sequence[bytes]) -> list[Any] | int:
     summary="Stores the members inside a circle or a box as a sorted set; returns how many they are.",
     keys=[span("OW update", 1), span("RO access", 2)],
     complexity="O(log N + M log M) for M members in the cells around the shape.",
+    syntax=(
+        'destination@0 source@1 from("FROMMEMBER" member | "FROMLONLAT" '
+        'longitude_latitude{longitude:double latitude:double}) by(circle{"BYRADIUS" '
+        'radius:double unit("M" | "KM" | "FT" | "MI")} | box{"BYBOX" width:double '
+        'height:double unit("M" | "KM" | "FT" | "MI")}) [order("ASC" | "DESC")] [count{"COUNT" '
+        'count:int ["ANY"]}] ["STOREDIST"]'
+    ),
 )
 def geosearchstore(client: Client, argv: Sequence[bytes]) -> list[Any] | int:
     return _search(client, argv, _SEARCH_STORE)
@@ -120,6 +136,12 @@ def geosearchstore(client: Client, argv: Sequence[bytes]) -> list[Any] | int:
         after_keyword("OW update", "STOREDIST", 6),
     ],
     complexity="O(log N + M) for M members in the cells around the circle.",
+    syntax=(
+        'key@0 longitude:double latitude:double radius:double unit("M" | "KM" | "FT" | "MI") '
+        '["WITHCOORD"] ["WITHDIST"] ["WITHHASH"] [count{"COUNT" count:int ["ANY"~6.2.0]}] '
+        '[order("ASC" | "DESC")] ["STORE" key@1] ["STOREDIST" key@2]'
+    ),
+    deprecated=("6.2.0", "GEOSEARCH or GEOSEARCHSTORE with BYRADIUS"),
 )
 def georadius(client: Client, argv: Sequence[bytes]) -> list[Any] | int:
     return _search(client, argv, _RADIUS)
@@ -134,6 +156,12 @@ def georadius(client: Client, argv: Sequence[bytes]) -> list[Any] | int:
     summary="Finds the members around a position: an old form of GEOSEARCH.",
     keys=[span("RO access", 1)],
     complexity="O(log N + M) for M members in the cells around the circle.",
+    syntax=(
+        'key@0 longitude:double latitude:double radius:double unit("M" | "KM" | "FT" | "MI") '
+        '["WITHCOORD"] ["WITHDIST"] ["WITHHASH"] [count{"COUNT" count:int ["ANY"~6.2.0]}] '
+        '[order("ASC" | "DESC")]'
+    ),
+    deprecated=("6.2.0", "GEOSEARCH with BYRADIUS"),
 )
 def georadius_ro(client: Client, argv: Sequence[bytes]) -> list[Any] | int:
     return _search(client, argv, _RADIUS_RO)
@@ -152,6 +180,12 @@ def georadius_ro(client: Client, argv: Sequence[bytes]) -> list[Any] | int:
         after_keyword("OW update", "STOREDIST", 5),
     ],
     complexity="O(log N + M) for M members in the cells around the circle.",
+    syntax=(
+        'key@0 member radius:double unit("M" | "KM" | "FT" | "MI") ["WITHCOORD"] ["WITHDIST"] '
+        '["WITHHASH"] [count{"COUNT" count:int ["ANY"]}] [order("ASC" | "DESC")] ["STORE" '
+        'key@1] ["STOREDIST" key@2]'
+    ),
+    deprecated=("6.2.0", "GEOSEARCH or GEOSEARCHSTORE with BYRADIUS and FROMMEMBER"),
 )
 def georadiusbymember(client: Client, argv: Sequence[bytes]) -> list[Any] | int:
     return _search(client, argv, _RADIUS_BY_MEMBER)
@@ -166,6 +200,11 @@ def georadiusbymember(client: Client, argv: Sequence[bytes]) -> list[Any] | int:
     summary="Finds the members around one of them: an old form of GEOSEARCH.",
     keys=[span("RO access", 1)],
     complexity="O(log N + M) for M members in the cells around the circle.",
+    syntax=(
+        'key@0 member radius:double unit("M" | "KM" | "FT" | "MI") ["WITHCOORD"] ["WITHDIST"] '
+        '["WITHHASH"] [count{"COUNT" count:int ["ANY"]}] [order("ASC" | "DESC")]'
+    ),
+    deprecated=("6.2.0", "GEOSEARCH with BYRADIUS and FROMMEMBER"),
 )
 def georadiusbymember_ro(client: Client, argv: Sequence[bytes]) -> list[Any] | int:
     return _search(client, argv, _RADIUS_BY_MEMBER_RO)

@@ -19,7 +19,9 @@ from kedis.commands.parsing.numbers import (
 from kedis.commands.parsing.options import integer, long_double
 from kedis.commands.parsing.sampling import parse_sample_count, sample
 from kedis.commands.parsing.scan_options import parse_cursor, parse_scan
-from kedis.engine.table import DENYOOM, FAST, READONLY, WRITE, command, span
+from kedis.engine.flags import DENYOOM, FAST, READONLY, WRITE
+from kedis.engine.keyspec import span
+from kedis.engine.table import command
 from kedis.errors import CommandError
 from kedis.resp.values import OK, Pairs, SimpleString
 from kedis.structures.containers import Hash
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     summary="Sets fields of a hash, which is created if need be; returns how many are new.",
     keys=[span("RW update", 1)],
     complexity="O(1) for each field.",
+    syntax="key@0 field_value{field value}...",
 )
 def hset(client: Client, argv: Sequence[bytes]) -> int:
     count = len(argv)
@@ -65,6 +68,8 @@ def hset(client: Client, argv: Sequence[bytes]) -> int:
     summary="Sets fields of a hash; the older form of HSET.",
     keys=[span("RW update", 1)],
     complexity="O(1) for each field.",
+    syntax="key@0 field_value{field value}...",
+    deprecated=("4.0.0", "HSET, which takes several fields"),
 )
 def hmset(client: Client, argv: Sequence[bytes]) -> SimpleString:
     if len(argv) & 1:
@@ -82,6 +87,7 @@ def hmset(client: Client, argv: Sequence[bytes]) -> SimpleString:
     summary="Sets a field of a hash unless it is there already.",
     keys=[span("RW insert", 1)],
     complexity="O(1)",
+    syntax="key@0 field value",
 )
 def hsetnx(client: Client, argv: Sequence[bytes]) -> int:
     _, key, field, value = argv
@@ -102,6 +108,7 @@ def hsetnx(client: Client, argv: Sequence[bytes]) -> int:
     summary="Removes fields of a hash; returns how many were there.",
     keys=[span("RW delete", 1)],
     complexity="O(1) for each field.",
+    syntax="key@0 field...",
 )
 def hdel(client: Client, argv: Sequence[bytes]) -> int:
     key = argv[1]
@@ -123,6 +130,7 @@ def hdel(client: Client, argv: Sequence[bytes]) -> int:
     summary="Adds to the integer in a field of a hash; a missing field counts as 0.",
     keys=[span("RW access update", 1)],
     complexity="O(1)",
+    syntax="key@0 field increment:int",
 )
 def hincrby(client: Client, argv: Sequence[bytes]) -> int:
     _, key, field, increment = argv
@@ -145,6 +153,7 @@ def hincrby(client: Client, argv: Sequence[bytes]) -> int:
     summary="Adds to the floating point number in a field of a hash; a missing field counts as 0.",
     keys=[span("RW access update", 1)],
     complexity="O(1)",
+    syntax="key@0 field increment:double",
 )
 def hincrbyfloat(client: Client, argv: Sequence[bytes]) -> bytes:
     _, key, field, increment = argv
@@ -182,6 +191,7 @@ def _put(client: Client, key: bytes, field: bytes, value: bytes, event: str) -> 
     summary="Returns the value of a field of a hash.",
     keys=[span("RO access", 1)],
     complexity="O(1)",
+    syntax="key@0 field",
 )
 def hget(client: Client, argv: Sequence[bytes]) -> bytes | None:
     fields = client.db.read(argv[1], Hash)
@@ -197,6 +207,7 @@ def hget(client: Client, argv: Sequence[bytes]) -> bytes | None:
     summary="Returns the values of several fields of a hash.",
     keys=[span("RO access", 1)],
     complexity="O(1) for each field.",
+    syntax="key@0 field...",
 )
 def hmget(client: Client, argv: Sequence[bytes]) -> list[bytes | None]:
     fields = client.db.read(argv[1], Hash)
@@ -215,6 +226,7 @@ def hmget(client: Client, argv: Sequence[bytes]) -> list[bytes | None]:
     keys=[span("RO access", 1)],
     tips=["nondeterministic_output_order"],
     complexity="O(N) in the size of the hash.",
+    syntax="key@0",
 )
 def hgetall(client: Client, argv: Sequence[bytes]) -> dict[bytes, bytes]:
     return client.db.read(argv[1], Hash) or {}
@@ -230,6 +242,7 @@ def hgetall(client: Client, argv: Sequence[bytes]) -> dict[bytes, bytes]:
     keys=[span("RO access", 1)],
     tips=["nondeterministic_output_order"],
     complexity="O(N) in the size of the hash.",
+    syntax="key@0",
 )
 def hkeys(client: Client, argv: Sequence[bytes]) -> list[bytes]:
     return list(client.db.read(argv[1], Hash) or ())
@@ -245,6 +258,7 @@ def hkeys(client: Client, argv: Sequence[bytes]) -> list[bytes]:
     keys=[span("RO access", 1)],
     tips=["nondeterministic_output_order"],
     complexity="O(N) in the size of the hash.",
+    syntax="key@0",
 )
 def hvals(client: Client, argv: Sequence[bytes]) -> list[bytes]:
     fields = client.db.read(argv[1], Hash)
@@ -260,6 +274,7 @@ def hvals(client: Client, argv: Sequence[bytes]) -> list[bytes]:
     summary="Returns how many fields a hash has.",
     keys=[span("RO", 1)],
     complexity="O(1)",
+    syntax="key@0",
 )
 def hlen(client: Client, argv: Sequence[bytes]) -> int:
     return len(client.db.read(argv[1], Hash) or ())
@@ -274,6 +289,7 @@ def hlen(client: Client, argv: Sequence[bytes]) -> int:
     summary="Returns the length of the value of a field of a hash.",
     keys=[span("RO", 1)],
     complexity="O(1)",
+    syntax="key@0 field",
 )
 def hstrlen(client: Client, argv: Sequence[bytes]) -> int:
     fields = client.db.read(argv[1], Hash)
@@ -289,6 +305,7 @@ def hstrlen(client: Client, argv: Sequence[bytes]) -> int:
     summary="Tells whether a hash has a field.",
     keys=[span("RO", 1)],
     complexity="O(1)",
+    syntax="key@0 field",
 )
 def hexists(client: Client, argv: Sequence[bytes]) -> int:
     fields = client.db.read(argv[1], Hash)
@@ -308,6 +325,7 @@ def hexists(client: Client, argv: Sequence[bytes]) -> int:
     keys=[span("RO access", 1)],
     tips=["nondeterministic_output"],
     complexity="O(1) expected for each field asked for; O(N) while the hash is small.",
+    syntax='key@0 [options{count:int ["WITHVALUES"]}]',
 )
 def hrandfield(client: Client, argv: Sequence[bytes]) -> Any:
     rng = client.db.keyspace.random
@@ -338,6 +356,7 @@ def hrandfield(client: Client, argv: Sequence[bytes]) -> Any:
     keys=[span("RO access", 1)],
     tips=["nondeterministic_output"],
     complexity="O(COUNT) for each call; O(N) while the hash is small.",
+    syntax='key@0 cursor:int ["MATCH" pattern:pattern] ["COUNT" count:int]',
 )
 def hscan(client: Client, argv: Sequence[bytes]) -> list[Any]:
     cursor = parse_cursor(argv[2])

@@ -14,7 +14,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from kedis import errors
-from kedis.engine.table import DENYOOM, FAST, READONLY, WRITE, command, span
+from kedis.engine.flags import DENYOOM, FAST, READONLY, WRITE
+from kedis.engine.keyspec import span
+from kedis.engine.table import command
 from kedis.errors import CommandError
 from kedis.resp.values import OK, SimpleString
 from kedis.structures import hyperloglog as hll
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     summary="Adds elements to a HyperLogLog, which is created if need be; tells whether its estimate may change.",
     keys=[span("RW insert", 1)],
     complexity="O(1) for each element added.",
+    syntax="key@0 [element...]",
 )
 def pfadd(client: Client, argv: Sequence[bytes]) -> int:
     key, db = argv[1], client.db
@@ -62,6 +65,7 @@ def pfadd(client: Client, argv: Sequence[bytes]) -> int:
     summary="Estimates how many different elements were added to a HyperLogLog, or to any of several.",
     keys=[span("RW access", 1, -1)],
     complexity="O(1) for a key that did not change since it was last asked for, O(N) registers for each otherwise.",
+    syntax="key@0...",
 )
 def pfcount(client: Client, argv: Sequence[bytes]) -> int:
     db = client.db
@@ -92,6 +96,7 @@ def pfcount(client: Client, argv: Sequence[bytes]) -> int:
     summary="Makes a HyperLogLog, created if need be, the union of itself and of others.",
     keys=[span("RW access insert", 1), span("RO access", 2, -1)],
     complexity="O(N) registers for each key.",
+    syntax="destkey@0 sourcekey@1...",
 )
 def pfmerge(client: Client, argv: Sequence[bytes]) -> SimpleString:
     target, db = argv[1], client.db

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from kedis import errors
 from kedis.commands.help import help_lines
 from kedis.commands.parsing.grammar import parse
-from kedis.commands.syntax_table import DEPRECATED, SYNTAX, SYSTEM
-from kedis.engine.table import LOADING, NO_MANDATORY_KEYS, STALE, Command, KeySpec, command
+from kedis.engine.flags import LOADING, NO_MANDATORY_KEYS, STALE
+from kedis.engine.keyspec import KeySpec
+from kedis.engine.table import Command, command
 from kedis.errors import CommandError
 from kedis.resp.values import OrderedSet, SimpleString
 from kedis.structures.glob import compile_glob
@@ -60,6 +61,7 @@ def command_count(client: Client, _argv: Sequence[bytes]) -> int:
     complexity="O(N), N being the commands named",
     categories="connection",
     tips=_UNORDERED,
+    syntax="[command-name...]",
 )
 def command_info(client: Client, argv: Sequence[bytes]) -> Any:
     if len(argv) == 2:
@@ -78,6 +80,7 @@ def command_info(client: Client, argv: Sequence[bytes]) -> Any:
     complexity="O(N), N being the commands named",
     categories="connection",
     tips=_UNORDERED,
+    syntax="[command-name...]",
 )
 def command_docs(client: Client, argv: Sequence[bytes]) -> Any:
     if len(argv) == 2:
@@ -97,6 +100,7 @@ def command_docs(client: Client, argv: Sequence[bytes]) -> Any:
     complexity="O(N), N being the commands",
     categories="connection",
     tips=_UNORDERED,
+    syntax=('["FILTERBY" filterby("MODULE" module-name | "ACLCAT" category | "PATTERN" pattern:pattern)]'),
 )
 def command_list(client: Client, argv: Sequence[bytes]) -> list[bytes]:
     chosen = _list_filter(argv)
@@ -194,15 +198,15 @@ def document(row: Command) -> dict[bytes, Any]:
     }
     if row.complexity:
         facts[b"complexity"] = row.complexity.encode()
-    if row.name in SYSTEM:
+    if row.system:
         facts[b"doc_flags"] = _statuses(["syscmd"])
-    if row.name in DEPRECATED:
-        since, instead = DEPRECATED[row.name]
+    if row.deprecated is not None:
+        since, instead = row.deprecated
         facts[b"doc_flags"] = _statuses(["deprecated"])
         facts[b"deprecated_since"] = since.encode()
         facts[b"replaced_by"] = instead.encode()
-    if row.name in SYNTAX:
-        facts[b"arguments"] = [argument.document() for argument in parse(SYNTAX[row.name])]
+    if row.syntax:
+        facts[b"arguments"] = [argument.document() for argument in parse(row.syntax)]
     if row.subcommands:
         facts[b"subcommands"] = {child.name.encode(): document(child) for child in row.subcommands.values()}
     return facts

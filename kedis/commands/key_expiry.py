@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 from kedis import errors
 from kedis.commands.parsing.numbers import INT64_MAX
 from kedis.commands.parsing.options import integer
-from kedis.engine.table import FAST, READONLY, WRITE, command, span
+from kedis.engine.flags import FAST, READONLY, WRITE
+from kedis.engine.keyspec import span
+from kedis.engine.table import command
 from kedis.errors import CommandError
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ _NO_OPTIONS: frozenset[bytes] = frozenset()
     summary="Lets a key expire after a number of seconds.",
     keys=[span("RW update", 1)],
     complexity="O(1)",
+    syntax='key@0 seconds:int [condition("NX" | "XX" | "GT" | "LT")~7.0.0]',
 )
 def expire(client: Client, argv: Sequence[bytes]) -> int:
     return _expire(client, argv, "expire", seconds=True, relative=True)
@@ -48,6 +51,7 @@ def expire(client: Client, argv: Sequence[bytes]) -> int:
     summary="Lets a key expire after a number of milliseconds.",
     keys=[span("RW update", 1)],
     complexity="O(1)",
+    syntax='key@0 milliseconds:int [condition("NX" | "XX" | "GT" | "LT")~7.0.0]',
 )
 def pexpire(client: Client, argv: Sequence[bytes]) -> int:
     return _expire(client, argv, "pexpire", seconds=False, relative=True)
@@ -62,6 +66,7 @@ def pexpire(client: Client, argv: Sequence[bytes]) -> int:
     summary="Lets a key expire at a moment given in seconds since 1970.",
     keys=[span("RW update", 1)],
     complexity="O(1)",
+    syntax='key@0 unix-time-seconds:time [condition("NX" | "XX" | "GT" | "LT")~7.0.0]',
 )
 def expireat(client: Client, argv: Sequence[bytes]) -> int:
     return _expire(client, argv, "expireat", seconds=True, relative=False)
@@ -76,6 +81,7 @@ def expireat(client: Client, argv: Sequence[bytes]) -> int:
     summary="Lets a key expire at a moment given in milliseconds since 1970.",
     keys=[span("RW update", 1)],
     complexity="O(1)",
+    syntax='key@0 unix-time-milliseconds:time [condition("NX" | "XX" | "GT" | "LT")~7.0.0]',
 )
 def pexpireat(client: Client, argv: Sequence[bytes]) -> int:
     return _expire(client, argv, "pexpireat", seconds=False, relative=False)
@@ -144,6 +150,7 @@ def _permitted(options: frozenset[bytes], current_ms: int | None, at_ms: int) ->
     summary="Takes the time to live of a key away.",
     keys=[span("RW update", 1)],
     complexity="O(1)",
+    syntax="key@0",
 )
 def persist(client: Client, argv: Sequence[bytes]) -> int:
     db = client.db
@@ -178,6 +185,7 @@ def _expire_at_ms(client: Client, key: bytes) -> int:
     keys=[span("RO access", 1)],
     tips=["nondeterministic_output"],
     complexity="O(1)",
+    syntax="key@0",
 )
 def ttl(client: Client, argv: Sequence[bytes]) -> int:
     at_ms = _expire_at_ms(client, argv[1])
@@ -194,6 +202,7 @@ def ttl(client: Client, argv: Sequence[bytes]) -> int:
     keys=[span("RO access", 1)],
     tips=["nondeterministic_output"],
     complexity="O(1)",
+    syntax="key@0",
 )
 def pttl(client: Client, argv: Sequence[bytes]) -> int:
     at_ms = _expire_at_ms(client, argv[1])
@@ -209,6 +218,7 @@ def pttl(client: Client, argv: Sequence[bytes]) -> int:
     summary="Tells when a key expires, in seconds since 1970.",
     keys=[span("RO access", 1)],
     complexity="O(1)",
+    syntax="key@0",
 )
 def expiretime(client: Client, argv: Sequence[bytes]) -> int:
     at_ms = _expire_at_ms(client, argv[1])
@@ -224,6 +234,7 @@ def expiretime(client: Client, argv: Sequence[bytes]) -> int:
     summary="Tells when a key expires, in milliseconds since 1970.",
     keys=[span("RO access", 1)],
     complexity="O(1)",
+    syntax="key@0",
 )
 def pexpiretime(client: Client, argv: Sequence[bytes]) -> int:
     return _expire_at_ms(client, argv[1])

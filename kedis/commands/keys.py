@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 from kedis import errors
 from kedis.commands.parsing.options import database_number
 from kedis.commands.parsing.scan_options import parse_cursor, parse_scan
-from kedis.engine.table import DENYOOM, FAST, READONLY, WRITE, command, span
+from kedis.engine.flags import DENYOOM, FAST, READONLY, WRITE
+from kedis.engine.keyspec import span
+from kedis.engine.table import command
 from kedis.errors import CommandError
 from kedis.resp.values import OK, SimpleString
 from kedis.store.database import TYPE_NAMES
@@ -40,6 +42,7 @@ _NO_TYPE = SimpleString(b"none")
     keys=[span("RM delete", 1, -1)],
     tips=["request_policy:multi_shard", "response_policy:agg_sum"],
     complexity="O(N) in the number of keys, and in the number of elements of a container.",
+    syntax="key@0...",
 )
 def del_(client: Client, argv: Sequence[bytes]) -> int:
     remove = client.db.unlink if client.engine.config.lazyfree_lazy_user_del else client.db.delete
@@ -59,6 +62,7 @@ def del_(client: Client, argv: Sequence[bytes]) -> int:
     keys=[span("RM delete", 1, -1)],
     tips=["request_policy:multi_shard", "response_policy:agg_sum"],
     complexity="O(1) for each key.",
+    syntax="key@0...",
 )
 def unlink(client: Client, argv: Sequence[bytes]) -> int:
     remove = client.db.unlink
@@ -78,6 +82,7 @@ def unlink(client: Client, argv: Sequence[bytes]) -> int:
     keys=[span("RO", 1, -1)],
     tips=["request_policy:multi_shard", "response_policy:agg_sum"],
     complexity="O(N) in the number of keys.",
+    syntax="key@0...",
 )
 def exists(client: Client, argv: Sequence[bytes]) -> int:
     look = client.db.look
@@ -94,6 +99,7 @@ def exists(client: Client, argv: Sequence[bytes]) -> int:
     keys=[span("RO", 1, -1)],
     tips=["request_policy:multi_shard", "response_policy:agg_sum"],
     complexity="O(N) in the number of keys.",
+    syntax="key@0...",
 )
 def touch(client: Client, argv: Sequence[bytes]) -> int:
     find = client.db.find
@@ -109,6 +115,7 @@ def touch(client: Client, argv: Sequence[bytes]) -> int:
     summary="Tells the type of the value at a key.",
     keys=[span("RO", 1)],
     complexity="O(1)",
+    syntax="key@0",
 )
 def type_(client: Client, argv: Sequence[bytes]) -> SimpleString:
     value = client.db.look(argv[1])
@@ -128,6 +135,7 @@ def type_(client: Client, argv: Sequence[bytes]) -> SimpleString:
     categories="dangerous",
     tips=["request_policy:all_shards", "nondeterministic_output_order"],
     complexity="O(N) in the number of keys of the database, each match at worst pattern times key length.",
+    syntax="pattern:pattern",
 )
 def keys(client: Client, argv: Sequence[bytes]) -> list[bytes]:
     db = client.db
@@ -148,6 +156,7 @@ def keys(client: Client, argv: Sequence[bytes]) -> list[bytes]:
     summary="Returns the next part of the keys of the database, and where to go on.",
     tips=["nondeterministic_output", "request_policy:special"],
     complexity="O(COUNT) a call.",
+    syntax='cursor:int ["MATCH" pattern:pattern] ["COUNT" count:int] ["TYPE" type~6.0.0]',
 )
 def scan(client: Client, argv: Sequence[bytes]) -> list[Any]:
     db = client.db
@@ -215,6 +224,7 @@ def _walk_to_alive(db: Database) -> bytes | None:
     summary="Gives a key another name, replacing whatever bore that name.",
     keys=[span("RW access delete", 1), span("OW update", 2)],
     complexity="O(1), and O(N) to free the elements of a container that is replaced.",
+    syntax="key@0 newkey@1",
 )
 def rename(client: Client, argv: Sequence[bytes]) -> SimpleString:
     _, source, target = argv
@@ -236,6 +246,7 @@ def rename(client: Client, argv: Sequence[bytes]) -> SimpleString:
     summary="Gives a key another name unless that name is taken.",
     keys=[span("RW access delete", 1), span("OW insert", 2)],
     complexity="O(1)",
+    syntax="key@0 newkey@1",
 )
 def renamenx(client: Client, argv: Sequence[bytes]) -> int:
     _, source, target = argv
@@ -257,6 +268,7 @@ def renamenx(client: Client, argv: Sequence[bytes]) -> int:
     summary="Moves a key to another database unless the key is taken there.",
     keys=[span("RW access update", 1)],
     complexity="O(1)",
+    syntax="key@0 db:int",
 )
 def move(client: Client, argv: Sequence[bytes]) -> int:
     key = argv[1]
@@ -291,6 +303,7 @@ def _transfer(
     summary="Copies a value and its time to live to another key, here or in another database.",
     keys=[span("RO access", 1), span("OW update", 2)],
     complexity="O(N) in the number of elements of a container.",
+    syntax='source@0 destination@1 ["DB" destination-db:int] ["REPLACE"]',
 )
 def copy(client: Client, argv: Sequence[bytes]) -> int:
     old, new = argv[1], argv[2]

@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, Any
 from kedis import errors
 from kedis.commands.parsing.options import integer
 from kedis.commands.string_ranges import read_stored
-from kedis.engine.table import READONLY, command, span
+from kedis.engine.flags import READONLY
+from kedis.engine.keyspec import span
+from kedis.engine.table import command
 from kedis.errors import CommandError
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ _ROW_BYTES = 40
     summary="Finds the longest common subsequence of the strings at two keys.",
     keys=[span("RO access", 1, last=1)],
     complexity="O(N * M) in the lengths of the strings.",
+    syntax='key1@0 key2@0 ["LEN"] ["IDX"] ["MINMATCHLEN" len:int] ["WITHMATCHLEN"]',
 )
 def lcs(client: Client, argv: Sequence[bytes]) -> Any:
     try:

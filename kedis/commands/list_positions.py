@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from kedis import errors
 from kedis.commands.parsing.numbers import INT64_MAX
 from kedis.commands.parsing.options import integer, integer_between
-from kedis.engine.table import DENYOOM, READONLY, WRITE, command, span
+from kedis.engine.flags import DENYOOM, READONLY, WRITE
+from kedis.engine.keyspec import span
+from kedis.engine.table import command
 from kedis.errors import CommandError
 from kedis.resp.values import OK, SimpleString
 from kedis.structures.lists import List
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     summary="Returns a range of the elements of a list; negative positions count from its tail.",
     keys=[span("RO access", 1)],
     complexity="O(S / 64 + N) in the distance S from the nearer end and the number N of elements returned.",
+    syntax="key@0 start:int stop:int",
 )
 def lrange(client: Client, argv: Sequence[bytes]) -> list[bytes]:
     first, last = integer(argv[2]), integer(argv[3])
@@ -55,6 +58,7 @@ def _bounds(first: int, last: int, size: int) -> tuple[int, int]:
     summary="Returns the element of a list at a position; a negative one counts from the tail.",
     keys=[span("RO access", 1)],
     complexity="O(N / 64) in the distance from the nearer end.",
+    syntax="key@0 index:int",
 )
 def lindex(client: Client, argv: Sequence[bytes]) -> bytes | None:
     values = client.db.read(argv[1], List)
@@ -73,6 +77,7 @@ def lindex(client: Client, argv: Sequence[bytes]) -> bytes | None:
     summary="Replaces the element of a list at a position.",
     keys=[span("RW update", 1)],
     complexity="O(N / 64) in the distance from the nearer end.",
+    syntax="key@0 index:int element",
 )
 def lset(client: Client, argv: Sequence[bytes]) -> SimpleString:
     _, key, raw_position, value = argv
@@ -96,6 +101,7 @@ def lset(client: Client, argv: Sequence[bytes]) -> SimpleString:
     summary="Inserts an element before or after the first one of a given value; returns the new length.",
     keys=[span("RW insert", 1)],
     complexity="O(N) in the distance of the given value from the head.",
+    syntax='key@0 where("BEFORE" | "AFTER") pivot element',
 )
 def linsert(client: Client, argv: Sequence[bytes]) -> int:
     _, key, side, pivot, value = argv
@@ -123,6 +129,7 @@ def linsert(client: Client, argv: Sequence[bytes]) -> int:
     summary="Removes elements of a given value from a list, some or all; returns how many.",
     keys=[span("RW delete", 1)],
     complexity="O(N) in the length of the list.",
+    syntax="key@0 count:int element",
 )
 def lrem(client: Client, argv: Sequence[bytes]) -> int:
     _, key, raw_count, value = argv
@@ -145,6 +152,7 @@ def lrem(client: Client, argv: Sequence[bytes]) -> int:
     summary="Removes all elements of a list but those in a range.",
     keys=[span("RW delete", 1)],
     complexity="O(N) in the elements removed, which all are freed.",
+    syntax="key@0 start:int stop:int",
 )
 def ltrim(client: Client, argv: Sequence[bytes]) -> SimpleString:
     key = argv[1]
@@ -171,6 +179,7 @@ def ltrim(client: Client, argv: Sequence[bytes]) -> SimpleString:
     summary="Returns the positions at which a list has elements of a given value.",
     keys=[span("RO access", 1)],
     complexity="O(N) in the elements looked at.",
+    syntax='key@0 element ["RANK" rank:int] ["COUNT" num-matches:int] ["MAXLEN" len:int]',
 )
 def lpos(client: Client, argv: Sequence[bytes]) -> int | list[int] | None:
     rank, count, most = _parse_search(argv)

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 from kedis import errors
 from kedis.commands.parsing.numbers import INT64_MAX
 from kedis.commands.parsing.options import integer_between, key_count, natural
-from kedis.engine.table import DENYOOM, FAST, READONLY, WRITE, command, counted, span
+from kedis.engine.flags import DENYOOM, FAST, READONLY, WRITE
+from kedis.engine.keyspec import counted, span
+from kedis.engine.table import command
 from kedis.errors import CommandError
 from kedis.resp.values import NULL_ARRAY, NullArray
 from kedis.structures.lists import List
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     summary="Puts elements at the head of a list, which is created if need be; returns its length.",
     keys=[span("RW insert", 1)],
     complexity="O(1) for each element.",
+    syntax="key@0 element...",
 )
 def lpush(client: Client, argv: Sequence[bytes]) -> int:
     db = client.db
@@ -57,6 +60,7 @@ def lpush(client: Client, argv: Sequence[bytes]) -> int:
     summary="Puts elements at the tail of a list, which is created if need be; returns its length.",
     keys=[span("RW insert", 1)],
     complexity="O(1) for each element.",
+    syntax="key@0 element...",
 )
 def rpush(client: Client, argv: Sequence[bytes]) -> int:
     db = client.db
@@ -80,6 +84,7 @@ def rpush(client: Client, argv: Sequence[bytes]) -> int:
     summary="Puts elements at the head of a list that exists; returns its length, or 0.",
     keys=[span("RW insert", 1)],
     complexity="O(1) for each element.",
+    syntax="key@0 element...",
 )
 def lpushx(client: Client, argv: Sequence[bytes]) -> int:
     return lpush(client, argv) if client.db.edit(argv[1], List) is not None else 0
@@ -94,6 +99,7 @@ def lpushx(client: Client, argv: Sequence[bytes]) -> int:
     summary="Puts elements at the tail of a list that exists; returns its length, or 0.",
     keys=[span("RW insert", 1)],
     complexity="O(1) for each element.",
+    syntax="key@0 element...",
 )
 def rpushx(client: Client, argv: Sequence[bytes]) -> int:
     return rpush(client, argv) if client.db.edit(argv[1], List) is not None else 0
@@ -111,6 +117,7 @@ def rpushx(client: Client, argv: Sequence[bytes]) -> int:
     summary="Removes and returns one or more elements at the head of a list.",
     keys=[span("RW access delete", 1)],
     complexity="O(1) for each element.",
+    syntax="key@0 [count:int~6.2.0]",
 )
 def lpop(client: Client, argv: Sequence[bytes]) -> bytes | list[bytes] | NullArray | None:
     if len(argv) > 2:
@@ -134,6 +141,7 @@ def lpop(client: Client, argv: Sequence[bytes]) -> bytes | list[bytes] | NullArr
     summary="Removes and returns one or more elements at the tail of a list.",
     keys=[span("RW access delete", 1)],
     complexity="O(1) for each element.",
+    syntax="key@0 [count:int~6.2.0]",
 )
 def rpop(client: Client, argv: Sequence[bytes]) -> bytes | list[bytes] | NullArray | None:
     if len(argv) > 2:
@@ -178,6 +186,7 @@ def pop_many(db: Database, key: bytes, values: List, left: bool, count: int) -> 
     summary="Removes and returns elements at one end of the first of several lists that is not empty.",
     keys=[counted("RW access delete", 1)],
     complexity="O(N + M) in the number of keys and of elements removed.",
+    syntax='numkeys:int key@0... where("LEFT" | "RIGHT") ["COUNT" count:int]',
 )
 def lmpop(client: Client, argv: Sequence[bytes]) -> list[bytes | list[bytes]] | NullArray:
     keys = key_count(argv, 1, errors.KEY_COUNT_NOT_POSITIVE)
@@ -231,6 +240,7 @@ def pop_first(
     summary="Moves an element from an end of one list to an end of another, or of the same; returns it.",
     keys=[span("RW access delete", 1), span("RW insert", 2)],
     complexity="O(1)",
+    syntax='source@0 destination@1 wherefrom("LEFT" | "RIGHT") whereto("LEFT" | "RIGHT")',
 )
 def lmove(client: Client, argv: Sequence[bytes]) -> bytes | None:
     from_left, to_left = is_left(argv[3]), is_left(argv[4])
@@ -246,6 +256,8 @@ def lmove(client: Client, argv: Sequence[bytes]) -> bytes | None:
     summary="Moves an element from the tail of one list to the head of another, or of the same; returns it.",
     keys=[span("RW access delete", 1), span("RW insert", 2)],
     complexity="O(1)",
+    syntax="source@0 destination@1",
+    deprecated=("6.2.0", "LMOVE from RIGHT to LEFT"),
 )
 def rpoplpush(client: Client, argv: Sequence[bytes]) -> bytes | None:
     return move(client.db, argv[1], argv[2], False, True)
@@ -290,6 +302,7 @@ def move(db: Database, source_key: bytes, target_key: bytes, from_left: bool, to
     summary="Returns how many elements a list has.",
     keys=[span("RO", 1)],
     complexity="O(1)",
+    syntax="key@0",
 )
 def llen(client: Client, argv: Sequence[bytes]) -> int:
     return len(client.db.read(argv[1], List) or ())

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 from kedis import errors
 from kedis.commands.help import help_lines
 from kedis.commands.parsing.options import integer
-from kedis.engine.table import LOADING, READONLY, STALE, command, container, span
+from kedis.engine.flags import LOADING, READONLY, STALE
+from kedis.engine.keyspec import span
+from kedis.engine.table import command, container
 from kedis.errors import CommandError
 from kedis.resp.values import OK, SimpleString, Verbatim
 from kedis.store.database import VOLATILE, key_footprint
@@ -46,6 +48,7 @@ container(
     summary="Estimates the bytes of main memory that <key> and its value occupy.",
     keys=[span("RO", 2)],
     complexity="O(1)",
+    syntax='key@0 ["SAMPLES" count:int]',
 )
 def memory_usage(client: Client, argv: Sequence[bytes]) -> int | None:
     options = argv[3:]

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from kedis import errors
 from kedis.commands.parsing.options import integer
-from kedis.engine.table import WRITE, after_keyword, command, span
+from kedis.engine.flags import WRITE
+from kedis.engine.keyspec import after_keyword, span
+from kedis.engine.table import command
 from kedis.errors import CommandError
 from kedis.rdb.payload import dump
 from kedis.resp.values import NO_REPLY, OK, SimpleString
@@ -146,6 +148,11 @@ def _positions(argv: Sequence[bytes]) -> list[tuple[int, str]]:
     complexity="O(N), N being the bytes of the values, here and there",
     tips=["nondeterministic_output"],
     find_keys=_positions,
+    syntax=(
+        'host port:int key_or_empty_string(key@0 | empty_string="") destination-db:int '
+        'timeout:int ["COPY"~3.0.0] ["REPLACE"~3.0.0] [authentication(["AUTH" password~4.0.7] '
+        '| ["AUTH2" username_password{username password}~6.0.0])] ["KEYS" key@1...~3.0.6]'
+    ),
 )
 def migrate(client: Client, argv: Sequence[bytes]) -> Any:
     migration = Migration(client, argv)

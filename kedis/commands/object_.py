@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from kedis import errors
 from kedis.commands.help import help_lines
-from kedis.engine.table import LOADING, READONLY, STALE, command, container, span
+from kedis.engine.flags import LOADING, READONLY, STALE
+from kedis.engine.keyspec import span
+from kedis.engine.table import command, container
 from kedis.errors import CommandError
 from kedis.resp.values import SimpleString
 from kedis.store.access import LfuUses, LruUses
@@ -40,6 +42,7 @@ container(
     keys=[span("RO", 2)],
     tips=["nondeterministic_output"],
     complexity="O(1); for a small container O(N) in its elements.",
+    syntax="key@0",
 )
 def object_encoding(client: Client, argv: Sequence[bytes]) -> bytes | None:
     value = client.db.look(argv[2], tell_miss=False)
@@ -56,6 +59,7 @@ def object_encoding(client: Client, argv: Sequence[bytes]) -> bytes | None:
     keys=[span("RO", 2)],
     tips=["nondeterministic_output"],
     complexity="O(1)",
+    syntax="key@0",
 )
 def object_freq(client: Client, argv: Sequence[bytes]) -> int | None:
     if client.db.look(argv[2], tell_miss=False) is None:
@@ -76,6 +80,7 @@ def object_freq(client: Client, argv: Sequence[bytes]) -> int | None:
     keys=[span("RO", 2)],
     tips=["nondeterministic_output"],
     complexity="O(1)",
+    syntax="key@0",
 )
 def object_idletime(client: Client, argv: Sequence[bytes]) -> int | None:
     if client.db.look(argv[2], tell_miss=False) is None:
@@ -96,6 +101,7 @@ def object_idletime(client: Client, argv: Sequence[bytes]) -> int | None:
     keys=[span("RO", 2)],
     tips=["nondeterministic_output"],
     complexity="O(1)",
+    syntax="key@0",
 )
 def object_refcount(client: Client, argv: Sequence[bytes]) -> int | None:
     value: Any = client.db.look(argv[2], tell_miss=False)

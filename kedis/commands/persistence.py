@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from kedis import errors
-from kedis.engine.table import ADMIN, FAST, LOADING, NO_ASYNC_LOADING, NO_MULTI, NOSCRIPT, STALE, command
+from kedis.engine.flags import ADMIN, FAST, LOADING, NO_ASYNC_LOADING, NO_MULTI, NOSCRIPT, STALE
+from kedis.engine.table import command
 from kedis.errors import CommandError
 from kedis.resp.values import OK, SimpleString
 
@@ -45,6 +46,7 @@ def save(client: Client, _argv: Sequence[bytes]) -> SimpleString:
     since="1.0.0",
     summary="Saves all data to a file, in the background.",
     complexity="O(N) in the size of the data, in another process.",
+    syntax='["SCHEDULE"~3.2.2]',
 )
 def bgsave(client: Client, argv: Sequence[bytes]) -> SimpleString:
     options = [word.lower() for word in argv[1:]]

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from kedis import errors
 from kedis.commands.help import help_lines
-from kedis.engine.table import FAST, LOADING, NOSCRIPT, PUBSUB, STALE, command, container, span
+from kedis.engine.flags import FAST, LOADING, NOSCRIPT, PUBSUB, STALE
+from kedis.engine.keyspec import span
+from kedis.engine.table import command, container
 from kedis.errors import CommandError
 from kedis.resp.values import NO_REPLY, NoReply
 from kedis.store.pubsub import Message, Subscriptions
@@ -58,6 +60,7 @@ def _unsubscribe(client: Client, kind: Subscriptions, names: Sequence[bytes]) ->
     since="2.0.0",
     summary="Receives the messages published to the channels from now on.",
     complexity="O(N) in the number of channels.",
+    syntax="channel...",
 )
 def subscribe(client: Client, argv: Sequence[bytes]) -> NoReply:
     return _subscribe(client, client.engine.pubsub.channels, argv[1:])
@@ -71,6 +74,7 @@ def subscribe(client: Client, argv: Sequence[bytes]) -> NoReply:
     since="2.0.0",
     summary="Receives the messages of the channels, or of all, no longer.",
     complexity="O(N) in the number of channels.",
+    syntax="[channel...]",
 )
 def unsubscribe(client: Client, argv: Sequence[bytes]) -> NoReply:
     return _unsubscribe(client, client.engine.pubsub.channels, argv[1:])
@@ -84,6 +88,7 @@ def unsubscribe(client: Client, argv: Sequence[bytes]) -> NoReply:
     since="2.0.0",
     summary="Receives the messages published to any channel that matches one of the patterns.",
     complexity="O(N) in the number of patterns.",
+    syntax="pattern{pattern:pattern}...",
 )
 def psubscribe(client: Client, argv: Sequence[bytes]) -> NoReply:
     return _subscribe(client, client.engine.pubsub.patterns, argv[1:])
@@ -97,6 +102,7 @@ def psubscribe(client: Client, argv: Sequence[bytes]) -> NoReply:
     since="2.0.0",
     summary="Takes subscriptions to the patterns, or to all, back.",
     complexity="O(N) in the number of patterns.",
+    syntax="[pattern:pattern...]",
 )
 def punsubscribe(client: Client, argv: Sequence[bytes]) -> NoReply:
     return _unsubscribe(client, client.engine.pubsub.patterns, argv[1:])
@@ -111,6 +117,7 @@ def punsubscribe(client: Client, argv: Sequence[bytes]) -> NoReply:
     summary="Receives the messages published to the shard channels from now on.",
     keys=[span("not_key", 1, last=-1)],
     complexity="O(N) in the number of channels.",
+    syntax="shardchannel...",
 )
 def ssubscribe(client: Client, argv: Sequence[bytes]) -> NoReply:
     return _subscribe(client, client.engine.pubsub.shards, argv[1:])
@@ -125,6 +132,7 @@ def ssubscribe(client: Client, argv: Sequence[bytes]) -> NoReply:
     summary="Receives the messages of the shard channels, or of all, no longer.",
     keys=[span("not_key", 1, last=-1)],
     complexity="O(N) in the number of channels.",
+    syntax="[shardchannel...]",
 )
 def sunsubscribe(client: Client, argv: Sequence[bytes]) -> NoReply:
     return _unsubscribe(client, client.engine.pubsub.shards, argv[1:])
@@ -138,6 +146,7 @@ def sunsubscribe(client: Client, argv: Sequence[bytes]) -> NoReply:
     since="2.0.0",
     summary="Sends a message to the subscribers of a channel and answers how often it was delivered.",
     complexity="O(N+M), N subscribers of the channel and M patterns of all clients.",
+    syntax="channel message",
 )
 def publish(client: Client, argv: Sequence[bytes]) -> int:
     return client.engine.pubsub.publish(argv[1], argv[2])
@@ -152,6 +161,7 @@ def publish(client: Client, argv: Sequence[bytes]) -> int:
     summary="Sends a message to the subscribers of a shard channel.",
     keys=[span("not_key", 1)],
     complexity="O(N) in the number of subscribers.",
+    syntax="shardchannel message",
 )
 def spublish(client: Client, argv: Sequence[bytes]) -> int:
     return client.engine.pubsub.publish_shard(argv[1], argv[2])
@@ -185,6 +195,7 @@ def _counts(kind: Subscriptions, names: Sequence[bytes]) -> list[bytes | int]:
     since="2.8.0",
     summary="Lists the channels that have subscribers, or those of them that match a pattern.",
     complexity="O(N) in the number of channels.",
+    syntax="[pattern:pattern]",
 )
 def pubsub_channels(client: Client, argv: Sequence[bytes]) -> list[bytes]:
     return _names(client.engine.pubsub.channels, argv)
@@ -198,6 +209,7 @@ def pubsub_channels(client: Client, argv: Sequence[bytes]) -> list[bytes]:
     since="2.8.0",
     summary="Counts the subscribers of channels.",
     complexity="O(N) in the number of channels asked for.",
+    syntax="[channel...]",
 )
 def pubsub_numsub(client: Client, argv: Sequence[bytes]) -> list[bytes | int]:
     return _counts(client.engine.pubsub.channels, argv[2:])
@@ -224,6 +236,7 @@ def pubsub_numpat(client: Client, _argv: Sequence[bytes]) -> int:
     since="7.0.0",
     summary="Lists the shard channels that have subscribers, or those of them that match a pattern.",
     complexity="O(N) in the number of shard channels.",
+    syntax="[pattern:pattern]",
 )
 def pubsub_shardchannels(client: Client, argv: Sequence[bytes]) -> list[bytes]:
     return _names(client.engine.pubsub.shards, argv)
@@ -237,6 +250,7 @@ def pubsub_shardchannels(client: Client, argv: Sequence[bytes]) -> list[bytes]:
     since="7.0.0",
     summary="Counts the subscribers of shard channels.",
     complexity="O(N) in the number of channels asked for.",
+    syntax="[shardchannel...]",
 )
 def pubsub_shardnumsub(client: Client, argv: Sequence[bytes]) -> list[bytes | int]:
     return _counts(client.engine.pubsub.shards, argv[2:])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kedis import errors
 from kedis.commands.parsing.options import integer
-from kedis.engine.table import (
+from kedis.engine.flags import (
     ADMIN,
     ALLOW_BUSY,
     FAST,
@@ -16,8 +16,8 @@ from kedis.engine.table import (
     NOSCRIPT,
     READONLY,
     STALE,
-    command,
 )
+from kedis.engine.table import command
 from kedis.errors import CommandError
 from kedis.resp.values import NO_REPLY, Verbatim
 from kedis.version import REDIS_VERSION
@@ -38,6 +38,7 @@ _SHUTDOWN_OPTIONS = frozenset([b"save", b"nosave", b"now", b"force", b"abort"])
     complexity="O(N), N being the commands, databases and clients",
     categories="dangerous",
     tips=["nondeterministic_output", "request_policy:all_shards", "response_policy:special"],
+    syntax="[section...]",
 )
 def info(client: Client, argv: Sequence[bytes]) -> Verbatim:
     return Verbatim(client.engine.observer.info(argv[1:]))
@@ -51,6 +52,7 @@ def info(client: Client, argv: Sequence[bytes]) -> Verbatim:
     since="1.0.0",
     summary="Ends the server once everything is on the disk; there is no moment at which it could be aborted.",
     complexity="O(1), and what is left to write",
+    syntax='[nosave_save("NOSAVE" | "SAVE")] ["NOW"~7.0.0] ["FORCE"~7.0.0] ["ABORT"~7.0.0]',
 )
 def shutdown(client: Client, argv: Sequence[bytes]) -> Any:
     options = {word.lower() for word in argv[1:]}
@@ -91,6 +93,7 @@ def role(_ctx: Client, _argv: Sequence[bytes]) -> list[Any]:
     complexity="O(1)",
     categories="connection -keyspace",
     tips=["request_policy:all_shards", "response_policy:agg_min"],
+    syntax="numreplicas:int timeout:int",
 )
 def wait(_ctx: Client, argv: Sequence[bytes]) -> int:
     integer(argv[1])
@@ -117,6 +120,7 @@ _PICTURE = b"""\
     since="5.0.0",
     summary="Draws a picture, and tells the version.",
     complexity="O(1)",
+    syntax='["VERSION" version:int]',
 )
 def lolwut(_ctx: Client, argv: Sequence[bytes]) -> Verbatim:
     if len(argv) >= 3 and argv[1].lower() == b"version":

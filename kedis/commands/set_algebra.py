@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 from kedis import errors
 from kedis.commands.parsing.numbers import INT64_MAX
 from kedis.commands.parsing.options import integer_between, natural
-from kedis.engine.table import DENYOOM, READONLY, WRITE, command, counted, span
+from kedis.engine.flags import DENYOOM, READONLY, WRITE
+from kedis.engine.keyspec import counted, span
+from kedis.engine.table import command
 from kedis.errors import CommandError
 from kedis.structures.containers import Set, fits_packed_set
 
@@ -64,6 +66,7 @@ def _store(client: Client, key: bytes, result: Members, event: str) -> int:
     keys=[span("RO access", 1, -1)],
     tips=["nondeterministic_output_order"],
     complexity="O(N*M) with N the size of the smallest set and M the number of sets.",
+    syntax="key@0...",
 )
 def sinter(client: Client, argv: Sequence[bytes]) -> Members:
     return _intersection(_sets(client, argv[1:]))
@@ -78,6 +81,7 @@ def sinter(client: Client, argv: Sequence[bytes]) -> Members:
     summary="Stores the members that all of the sets have; returns how many they are.",
     keys=[span("RW update", 1), span("RO access", 2, -1)],
     complexity="O(N*M) with N the size of the smallest set and M the number of sets.",
+    syntax="destination@0 key@1...",
 )
 def sinterstore(client: Client, argv: Sequence[bytes]) -> int:
     return _store(client, argv[1], _intersection(_sets(client, argv[2:])), "sinterstore")
@@ -92,6 +96,7 @@ def sinterstore(client: Client, argv: Sequence[bytes]) -> int:
     summary="Returns how many members all of the sets have, counting up to a limit.",
     keys=[counted("RO access", 1)],
     complexity="O(N*M) with N the size of the smallest set and M the number of sets.",
+    syntax='numkeys:int key@0... ["LIMIT" limit:int]',
 )
 def sintercard(client: Client, argv: Sequence[bytes]) -> int:
     count = integer_between(argv[1], 1, INT64_MAX, errors.KEY_COUNT_NOT_POSITIVE)
@@ -121,6 +126,7 @@ def sintercard(client: Client, argv: Sequence[bytes]) -> int:
     keys=[span("RO access", 1, -1)],
     tips=["nondeterministic_output_order"],
     complexity="O(N) in the size of all sets together.",
+    syntax="key@0...",
 )
 def sunion(client: Client, argv: Sequence[bytes]) -> Members:
     return _union(_sets(client, argv[1:]))
@@ -135,6 +141,7 @@ def sunion(client: Client, argv: Sequence[bytes]) -> Members:
     summary="Stores the members that any of the sets has; returns how many they are.",
     keys=[span("OW update", 1), span("RO access", 2, -1)],
     complexity="O(N) in the size of all sets together.",
+    syntax="destination@0 key@1...",
 )
 def sunionstore(client: Client, argv: Sequence[bytes]) -> int:
     return _store(client, argv[1], _union(_sets(client, argv[2:])), "sunionstore")
@@ -150,6 +157,7 @@ def sunionstore(client: Client, argv: Sequence[bytes]) -> int:
     keys=[span("RO access", 1, -1)],
     tips=["nondeterministic_output_order"],
     complexity="O(N) in the size of all sets together; less when the first is small.",
+    syntax="key@0...",
 )
 def sdiff(client: Client, argv: Sequence[bytes]) -> Members:
     return _difference(_sets(client, argv[1:]))
@@ -164,6 +172,7 @@ def sdiff(client: Client, argv: Sequence[bytes]) -> Members:
     summary="Stores the members of the first set that no other has; returns how many they are.",
     keys=[span("OW update", 1), span("RO access", 2, -1)],
     complexity="O(N) in the size of all sets together; less when the first is small.",
+    syntax="destination@0 key@1...",
 )
 def sdiffstore(client: Client, argv: Sequence[bytes]) -> int:
     db, key = client.db, argv[1]

@@ -12,7 +12,9 @@ from kedis import errors
 from kedis.commands.parsing.options import natural
 from kedis.commands.parsing.sampling import parse_sample_count, sample
 from kedis.commands.parsing.scan_options import parse_cursor, parse_scan
-from kedis.engine.table import DENYOOM, FAST, READONLY, WRITE, command, span
+from kedis.engine.flags import DENYOOM, FAST, READONLY, WRITE
+from kedis.engine.keyspec import span
+from kedis.engine.table import command
 from kedis.errors import CommandError
 from kedis.structures.containers import Set
 
@@ -37,6 +39,7 @@ _REBUILT = 5
     summary="Adds members to a set, which is created if need be; returns how many are new.",
     keys=[span("RW insert", 1)],
     complexity="O(1) for each member.",
+    syntax="key@0 member...",
 )
 def sadd(client: Client, argv: Sequence[bytes]) -> int:
     db = client.db
@@ -60,6 +63,7 @@ def sadd(client: Client, argv: Sequence[bytes]) -> int:
     summary="Removes members of a set; returns how many were there.",
     keys=[span("RW delete", 1)],
     complexity="O(1) for each member.",
+    syntax="key@0 member...",
 )
 def srem(client: Client, argv: Sequence[bytes]) -> int:
     key = argv[1]
@@ -81,6 +85,7 @@ def srem(client: Client, argv: Sequence[bytes]) -> int:
     summary="Moves a member from one set to another; tells whether it was there.",
     keys=[span("RW access delete", 1), span("RW insert", 2)],
     complexity="O(1)",
+    syntax="source@0 destination@1 member",
 )
 def smove(client: Client, argv: Sequence[bytes]) -> int:
     _, source_key, target_key, member = argv
@@ -110,6 +115,7 @@ def smove(client: Client, argv: Sequence[bytes]) -> int:
     summary="Tells whether a set has a member.",
     keys=[span("RO", 1)],
     complexity="O(1)",
+    syntax="key@0 member",
 )
 def sismember(client: Client, argv: Sequence[bytes]) -> int:
     members = client.db.read(argv[1], Set)
@@ -125,6 +131,7 @@ def sismember(client: Client, argv: Sequence[bytes]) -> int:
     summary="Tells for each of several members whether a set has it.",
     keys=[span("RO access", 1)],
     complexity="O(1) for each member.",
+    syntax="key@0 member...",
 )
 def smismember(client: Client, argv: Sequence[bytes]) -> list[int]:
     members = client.db.read(argv[1], Set)
@@ -142,6 +149,7 @@ def smismember(client: Client, argv: Sequence[bytes]) -> list[int]:
     summary="Returns how many members a set has.",
     keys=[span("RO", 1)],
     complexity="O(1)",
+    syntax="key@0",
 )
 def scard(client: Client, argv: Sequence[bytes]) -> int:
     return len(client.db.read(argv[1], Set) or ())
@@ -157,6 +165,7 @@ def scard(client: Client, argv: Sequence[bytes]) -> int:
     keys=[span("RO access", 1)],
     tips=["nondeterministic_output_order"],
     complexity="O(N) in the size of the set.",
+    syntax="key@0",
 )
 def smembers(client: Client, argv: Sequence[bytes]) -> set[bytes]:
     return client.db.read(argv[1], Set) or set()
@@ -175,6 +184,7 @@ def smembers(client: Client, argv: Sequence[bytes]) -> set[bytes]:
     keys=[span("RW access delete", 1)],
     tips=["nondeterministic_output"],
     complexity="O(1) expected for each member popped; O(N) while the set is small.",
+    syntax="key@0 [count:int~3.2.0]",
 )
 def spop(client: Client, argv: Sequence[bytes]) -> bytes | set[bytes] | None:
     if len(argv) > 2:
@@ -225,6 +235,7 @@ def _spop_count(client: Client, argv: Sequence[bytes]) -> set[bytes]:
     keys=[span("RO access", 1)],
     tips=["nondeterministic_output"],
     complexity="O(1) expected for each member asked for; O(N) while the set is small.",
+    syntax="key@0 [count:int~2.6.0]",
 )
 def srandmember(client: Client, argv: Sequence[bytes]) -> bytes | list[bytes] | None:
     rng = client.db.keyspace.random
@@ -248,6 +259,7 @@ def srandmember(client: Client, argv: Sequence[bytes]) -> bytes | list[bytes] | 
     keys=[span("RO access", 1)],
     tips=["nondeterministic_output"],
     complexity="O(COUNT) for each call; O(N) while the set is small.",
+    syntax='key@0 cursor:int ["MATCH" pattern:pattern] ["COUNT" count:int]',
 )
 def sscan(client: Client, argv: Sequence[bytes]) -> list[Any]:
     cursor = parse_cursor(argv[2])

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from kedis import errors
 from kedis.commands.parsing.options import double, integer, natural
-from kedis.engine.table import DENYOOM, READONLY, WRITE, command, counted, span
+from kedis.engine.flags import DENYOOM, READONLY, WRITE
+from kedis.engine.keyspec import counted, span
+from kedis.engine.table import command
 from kedis.errors import WRONG_TYPE, CommandError
 from kedis.resp.values import Scored
 from kedis.structures.containers import Set
@@ -203,6 +205,10 @@ def _store(client: Client, argv: Sequence[bytes], name: str, operation: Operatio
     summary="Returns the union of sorted sets.",
     keys=_READ,
     complexity="O(N)+O(M*log(M)), N being all members and M those of the result.",
+    syntax=(
+        'numkeys:int key@0... ["WEIGHTS" weight:int...] ["AGGREGATE" aggregate("SUM" | "MIN" | '
+        '"MAX")] ["WITHSCORES"]'
+    ),
 )
 def zunion(client: Client, argv: Sequence[bytes]) -> Any:
     return _read(client, argv, "zunion", _union)
@@ -217,6 +223,10 @@ def zunion(client: Client, argv: Sequence[bytes]) -> Any:
     summary="Returns the intersection of sorted sets.",
     keys=_READ,
     complexity="O(N*K)+O(M*log(M)), N being the smallest of K sets and M the result.",
+    syntax=(
+        'numkeys:int key@0... ["WEIGHTS" weight:int...] ["AGGREGATE" aggregate("SUM" | "MIN" | '
+        '"MAX")] ["WITHSCORES"]'
+    ),
 )
 def zinter(client: Client, argv: Sequence[bytes]) -> Any:
     return _read(client, argv, "zinter", _intersection)
@@ -231,6 +241,7 @@ def zinter(client: Client, argv: Sequence[bytes]) -> Any:
     summary="Returns the members of the first sorted set that are in none of the others.",
     keys=_READ,
     complexity="O(N*K)+O(M*log(M)), N being the first of K sets and M the result.",
+    syntax='numkeys:int key@0... ["WITHSCORES"]',
 )
 def zdiff(client: Client, argv: Sequence[bytes]) -> Any:
     return _read(client, argv, "zdiff", _difference)
@@ -245,6 +256,10 @@ def zdiff(client: Client, argv: Sequence[bytes]) -> Any:
     summary="Stores the union of sorted sets in a key.",
     keys=_STORE,
     complexity="O(N)+O(M*log(M)), N being all members and M those of the result.",
+    syntax=(
+        'destination@0 numkeys:int key@1... ["WEIGHTS" weight:int...] ["AGGREGATE" '
+        'aggregate("SUM" | "MIN" | "MAX")]'
+    ),
 )
 def zunionstore(client: Client, argv: Sequence[bytes]) -> int:
     return _store(client, argv, "zunionstore", _union)
@@ -259,6 +274,10 @@ def zunionstore(client: Client, argv: Sequence[bytes]) -> int:
     summary="Stores the intersection of sorted sets in a key.",
     keys=_STORE,
     complexity="O(N*K)+O(M*log(M)), N being the smallest of K sets and M the result.",
+    syntax=(
+        'destination@0 numkeys:int key@1... ["WEIGHTS" weight:int...] ["AGGREGATE" '
+        'aggregate("SUM" | "MIN" | "MAX")]'
+    ),
 )
 def zinterstore(client: Client, argv: Sequence[bytes]) -> int:
     return _store(client, argv, "zinterstore", _intersection)
@@ -273,6 +292,7 @@ def zinterstore(client: Client, argv: Sequence[bytes]) -> int:
     summary="Stores the members of the first sorted set that are in none of the others.",
     keys=_STORE,
     complexity="O(N*K)+O(M*log(M)), N being the first of K sets and M the result.",
+    syntax="destination@0 numkeys:int key@1...",
 )
 def zdiffstore(client: Client, argv: Sequence[bytes]) -> int:
     return _store(client, argv, "zdiffstore", _difference)
@@ -287,6 +307,7 @@ def zdiffstore(client: Client, argv: Sequence[bytes]) -> int:
     summary="Counts the intersection of sorted sets, up to a LIMIT.",
     keys=_READ,
     complexity="O(N*K), N being the smallest of K sets.",
+    syntax='numkeys:int key@0... ["LIMIT" limit:int]',
 )
 def zintercard(client: Client, argv: Sequence[bytes]) -> int:
     sets, at = _inputs(client, argv, 1, "zintercard")

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 from kedis import errors
 from kedis.commands.parsing.numbers import INT64_MAX
 from kedis.commands.parsing.options import integer_between, natural
-from kedis.engine.table import FAST, WRITE, command, counted, span
+from kedis.engine.flags import FAST, WRITE
+from kedis.engine.keyspec import counted, span
+from kedis.engine.table import command
 from kedis.errors import CommandError
 from kedis.resp.values import NULL_ARRAY, Pairs
 from kedis.structures.sorted_set import SortedSet
@@ -57,6 +59,7 @@ def _zpop(client: Client, argv: Sequence[bytes], highest: bool) -> Any:
     summary="Removes and returns the members with the lowest scores.",
     keys=[span("RW access delete", 1)],
     complexity="O(log(N)) for each member.",
+    syntax="key@0 [count:int]",
 )
 def zpopmin(client: Client, argv: Sequence[bytes]) -> Any:
     return _zpop(client, argv, False)
@@ -71,6 +74,7 @@ def zpopmin(client: Client, argv: Sequence[bytes]) -> Any:
     summary="Removes and returns the members with the highest scores.",
     keys=[span("RW access delete", 1)],
     complexity="O(log(N)) for each member.",
+    syntax="key@0 [count:int]",
 )
 def zpopmax(client: Client, argv: Sequence[bytes]) -> Any:
     return _zpop(client, argv, True)
@@ -102,6 +106,7 @@ def parse_zmpop(argv: Sequence[bytes], at: int) -> tuple[Sequence[bytes], bool, 
     summary="Removes and returns members of the first sorted set that is not empty.",
     keys=[counted("RW access delete", 1)],
     complexity="O(K) + O(log(N)) for each member, K being the keys.",
+    syntax='numkeys:int key@0... where("MIN" | "MAX") ["COUNT" count:int]',
 )
 def zmpop(client: Client, argv: Sequence[bytes]) -> Any:
     keys, highest, count = parse_zmpop(argv, 1)

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 from kedis import errors
 from kedis.commands.parsing.numbers import NumberError, parse_lex_bound, parse_score_bound
 from kedis.commands.parsing.options import integer
-from kedis.engine.table import DENYOOM, FAST, READONLY, WRITE, command, span
+from kedis.engine.flags import DENYOOM, FAST, READONLY, WRITE
+from kedis.engine.keyspec import span
+from kedis.engine.table import command
 from kedis.errors import CommandError
 from kedis.resp.values import Scored
 from kedis.structures.sorted_set import SortedSet
@@ -146,6 +148,10 @@ def _limited(start: int, stop: int, options: Options) -> Ranks:
     summary="Returns a range of members by rank, or BYSCORE or BYLEX, forwards or REV.",
     keys=_READ,
     complexity="O(log(N)+M), M being the members returned.",
+    syntax=(
+        'key@0 start stop [sortby("BYSCORE" | "BYLEX")~6.2.0] ["REV"~6.2.0] ["LIMIT" '
+        'offset_count{offset:int count:int}~6.2.0] ["WITHSCORES"]'
+    ),
 )
 def zrange(client: Client, argv: Sequence[bytes]) -> Any:
     return _range(client, argv, 1, Options())
@@ -160,6 +166,10 @@ def zrange(client: Client, argv: Sequence[bytes]) -> Any:
     summary="Stores a range of members in another key.",
     keys=[span("OW update", 1), span("RO access", 2)],
     complexity="O(log(N)+M), M being the members stored.",
+    syntax=(
+        'dst@0 src@1 min max [sortby("BYSCORE" | "BYLEX")] ["REV"] ["LIMIT" '
+        "offset_count{offset:int count:int}]"
+    ),
 )
 def zrangestore(client: Client, argv: Sequence[bytes]) -> int:
     options = Options()
@@ -184,6 +194,8 @@ def zrangestore(client: Client, argv: Sequence[bytes]) -> int:
     summary="Returns a range of members by rank, from the highest score down.",
     keys=_READ,
     complexity="O(log(N)+M), M being the members returned.",
+    syntax='key@0 start:int stop:int ["WITHSCORES"]',
+    deprecated=("6.2.0", "ZRANGE with REV"),
 )
 def zrevrange(client: Client, argv: Sequence[bytes]) -> Any:
     return _range(client, argv, 1, Options(kind="rank", reverse=True))
@@ -198,6 +210,8 @@ def zrevrange(client: Client, argv: Sequence[bytes]) -> Any:
     summary="Returns the members within a range of scores.",
     keys=_READ,
     complexity="O(log(N)+M), M being the members returned.",
+    syntax=('key@0 min:double max:double ["WITHSCORES"~2.0.0] ["LIMIT" offset_count{offset:int count:int}]'),
+    deprecated=("6.2.0", "ZRANGE with BYSCORE"),
 )
 def zrangebyscore(client: Client, argv: Sequence[bytes]) -> Any:
     return _range(client, argv, 1, Options(kind="score", reverse=False))
@@ -212,6 +226,8 @@ def zrangebyscore(client: Client, argv: Sequence[bytes]) -> Any:
     summary="Returns the members within a range of scores, from the highest down.",
     keys=_READ,
     complexity="O(log(N)+M), M being the members returned.",
+    syntax=('key@0 max:double min:double ["WITHSCORES"] ["LIMIT" offset_count{offset:int count:int}]'),
+    deprecated=("6.2.0", "ZRANGE with REV and BYSCORE"),
 )
 def zrevrangebyscore(client: Client, argv: Sequence[bytes]) -> Any:
     return _range(client, argv, 1, Options(kind="score", reverse=True))
@@ -226,6 +242,8 @@ def zrevrangebyscore(client: Client, argv: Sequence[bytes]) -> Any:
     summary="Returns the members within a range of names, where all scores are the same.",
     keys=_READ,
     complexity="O(log(N)+M), M being the members returned.",
+    syntax='key@0 min max ["LIMIT" offset_count{offset:int count:int}]',
+    deprecated=("6.2.0", "ZRANGE with BYLEX"),
 )
 def zrangebylex(client: Client, argv: Sequence[bytes]) -> Any:
     return _range(client, argv, 1, Options(kind="name", reverse=False))
@@ -240,6 +258,8 @@ def zrangebylex(client: Client, argv: Sequence[bytes]) -> Any:
     summary="Returns the members within a range of names, from the last back.",
     keys=_READ,
     complexity="O(log(N)+M), M being the members returned.",
+    syntax='key@0 max min ["LIMIT" offset_count{offset:int count:int}]',
+    deprecated=("6.2.0", "ZRANGE with REV and BYLEX"),
 )
 def zrevrangebylex(client: Client, argv: Sequence[bytes]) -> Any:
     return _range(client, argv, 1, Options(kind="name", reverse=True))
@@ -265,6 +285,7 @@ def _count(client: Client, key: bytes, resolve: Resolve) -> int:
     summary="Counts the members within a range of scores.",
     keys=_READ,
     complexity="O(log(N))",
+    syntax="key@0 min:double max:double",
 )
 def zcount(client: Client, argv: Sequence[bytes]) -> int:
     return _count(client, argv[1], by_score(argv[2], argv[3]))
@@ -279,6 +300,7 @@ def zcount(client: Client, argv: Sequence[bytes]) -> int:
     summary="Counts the members within a range of names, where all scores are the same.",
     keys=_READ,
     complexity="O(log(N))",
+    syntax="key@0 min max",
 )
 def zlexcount(client: Client, argv: Sequence[bytes]) -> int:
     return _count(client, argv[1], by_name(argv[2], argv[3]))
@@ -306,6 +328,7 @@ def _remove(client: Client, key: bytes, resolve: Resolve, event: str) -> int:
     summary="Removes a range of members by rank.",
     keys=_DELETE,
     complexity="O(log(N)+M), M being the members removed.",
+    syntax="key@0 start:int stop:int",
 )
 def zremrangebyrank(client: Client, argv: Sequence[bytes]) -> int:
     return _remove(client, argv[1], by_rank(argv[2], argv[3]), "zremrangebyrank")
@@ -320,6 +343,7 @@ def zremrangebyrank(client: Client, argv: Sequence[bytes]) -> int:
     summary="Removes the members within a range of scores.",
     keys=_DELETE,
     complexity="O(log(N)+M), M being the members removed.",
+    syntax="key@0 min:double max:double",
 )
 def zremrangebyscore(client: Client, argv: Sequence[bytes]) -> int:
     return _remove(client, argv[1], by_score(argv[2], argv[3]), "zremrangebyscore")
@@ -334,6 +358,7 @@ def zremrangebyscore(client: Client, argv: Sequence[bytes]) -> int:
     summary="Removes the members within a range of names, where all scores are the same.",
     keys=_DELETE,
     complexity="O(log(N)+M), M being the members removed.",
+    syntax="key@0 min max",
 )
 def zremrangebylex(client: Client, argv: Sequence[bytes]) -> int:
     return _remove(client, argv[1], by_name(argv[2], argv[3]), "zremrangebylex")

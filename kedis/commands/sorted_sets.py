@@ -13,7 +13,9 @@ from kedis.commands.parsing.numbers import INT64_MAX, format_double
 from kedis.commands.parsing.options import double
 from kedis.commands.parsing.sampling import MOST_REPEATS, parse_sample_count
 from kedis.commands.parsing.scan_options import parse_cursor, parse_scan
-from kedis.engine.table import DENYOOM, FAST, READONLY, WRITE, command, span
+from kedis.engine.flags import DENYOOM, FAST, READONLY, WRITE
+from kedis.engine.keyspec import span
+from kedis.engine.table import command
 from kedis.errors import CommandError
 from kedis.resp.values import Pairs
 from kedis.store.encoding import encoding
@@ -36,6 +38,10 @@ _READ = [span("RO access", 1)]
     summary="Adds members with their scores, or changes the scores of those that are there.",
     keys=[span("RW update", 1)],
     complexity="O(log(N)) for each member.",
+    syntax=(
+        'key@0 [condition("NX" | "XX")~3.0.2] [comparison("GT" | "LT")~6.2.0] '
+        '[change="CH"~3.0.2] [increment="INCR"~3.0.2] score_member{score:double member}...'
+    ),
 )
 def zadd(client: Client, argv: Sequence[bytes]) -> Any:
     if len(argv) == 4:
@@ -142,6 +148,7 @@ def _wanted(before: float | None, after: float, options: set[bytes]) -> bool:
     summary="Adds to the score of a member, which begins at 0.",
     keys=[span("RW access update", 1)],
     complexity="O(log(N))",
+    syntax="key@0 increment:int member",
 )
 def zincrby(client: Client, argv: Sequence[bytes]) -> Any:
     total = double(argv[2])
@@ -174,6 +181,7 @@ def zincrby(client: Client, argv: Sequence[bytes]) -> Any:
     summary="Removes members; returns how many were there.",
     keys=[span("RW delete", 1)],
     complexity="O(log(N)) for each member.",
+    syntax="key@0 member...",
 )
 def zrem(client: Client, argv: Sequence[bytes]) -> int:
     members = client.db.edit(argv[1], SortedSet)
@@ -197,6 +205,7 @@ def zrem(client: Client, argv: Sequence[bytes]) -> int:
     summary="Counts the members.",
     keys=[span("RO", 1)],
     complexity="O(1)",
+    syntax="key@0",
 )
 def zcard(client: Client, argv: Sequence[bytes]) -> int:
     members = client.db.read(argv[1], SortedSet)
@@ -212,6 +221,7 @@ def zcard(client: Client, argv: Sequence[bytes]) -> int:
     summary="Returns the score of a member.",
     keys=_READ,
     complexity="O(1)",
+    syntax="key@0 member",
 )
 def zscore(client: Client, argv: Sequence[bytes]) -> float | None:
     members = client.db.read(argv[1], SortedSet)
@@ -227,6 +237,7 @@ def zscore(client: Client, argv: Sequence[bytes]) -> float | None:
     summary="Returns the scores of several members.",
     keys=_READ,
     complexity="O(1) for each member.",
+    syntax="key@0 member...",
 )
 def zmscore(client: Client, argv: Sequence[bytes]) -> list[float | None]:
     members = client.db.read(argv[1], SortedSet)
@@ -244,6 +255,7 @@ def zmscore(client: Client, argv: Sequence[bytes]) -> list[float | None]:
     summary="Returns how many members are before this one.",
     keys=_READ,
     complexity="O(log(N))",
+    syntax="key@0 member",
 )
 def zrank(client: Client, argv: Sequence[bytes]) -> int | None:
     members = client.db.read(argv[1], SortedSet)
@@ -259,6 +271,7 @@ def zrank(client: Client, argv: Sequence[bytes]) -> int | None:
     summary="Returns how many members are behind this one.",
     keys=_READ,
     complexity="O(log(N))",
+    syntax="key@0 member",
 )
 def zrevrank(client: Client, argv: Sequence[bytes]) -> int | None:
     members = client.db.read(argv[1], SortedSet)
@@ -275,6 +288,7 @@ def zrevrank(client: Client, argv: Sequence[bytes]) -> int | None:
     keys=_READ,
     tips=["nondeterministic_output"],
     complexity="O(log(N)) for each member returned.",
+    syntax='key@0 [options{count:int ["WITHSCORES"]}]',
 )
 def zrandmember(client: Client, argv: Sequence[bytes]) -> Any:
     rng = client.engine.keyspace.random
@@ -314,6 +328,7 @@ _WHOLE_MAX = 2.0**62
     keys=_READ,
     tips=["nondeterministic_output"],
     complexity="O(1) a call, O(N) for a whole walk.",
+    syntax='key@0 cursor:int ["MATCH" pattern:pattern] ["COUNT" count:int]',
 )
 def zscan(client: Client, argv: Sequence[bytes]) -> list[Any]:
     cursor = parse_cursor(argv[2])

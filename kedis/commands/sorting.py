@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, Any
 from kedis import errors
 from kedis.commands.parsing.numbers import NumberError, parse_float
 from kedis.commands.parsing.options import integer
-from kedis.engine.table import DENYOOM, READONLY, WRITE, command, span, unknown_keys
+from kedis.engine.flags import DENYOOM, READONLY, WRITE
+from kedis.engine.keyspec import span, unknown_keys
+from kedis.engine.table import command
 from kedis.errors import WRONG_TYPE, CommandError
 from kedis.structures.containers import Hash, Set
 from kedis.structures.lists import List
@@ -109,6 +111,11 @@ def _positions(argv: Sequence[bytes]) -> list[tuple[int, str]]:
     categories="set sortedset list dangerous -keyspace",
     complexity="O(N + M log M), N being the elements and M those sorted; O(N) when nothing is sorted",
     find_keys=_positions,
+    syntax=(
+        'key@0 ["BY" pattern:pattern@1] ["LIMIT" offset_count{offset:int count:int}] ["GET" '
+        'pattern:pattern@1...+] [order("ASC" | "DESC")] [sorting="ALPHA"] ["STORE" '
+        "destination@2]"
+    ),
 )
 def sort(client: Client, argv: Sequence[bytes]) -> Any:
     request = _Request(argv, may_store=True)
@@ -134,6 +141,10 @@ def sort(client: Client, argv: Sequence[bytes]) -> Any:
     categories="set sortedset list dangerous -keyspace",
     complexity="O(N + M log M), N being the elements and M those sorted; O(N) when nothing is sorted",
     find_keys=lambda argv: [(1, _SOURCE.flags)],
+    syntax=(
+        'key@0 ["BY" pattern:pattern@1] ["LIMIT" offset_count{offset:int count:int}] ["GET" '
+        'pattern:pattern@1...+] [order("ASC" | "DESC")] [sorting="ALPHA"]'
+    ),
 )
 def sort_ro(client: Client, argv: Sequence[bytes]) -> Any:
     return _rows(client.db, argv[1], _Request(argv, may_store=False))

@@ -18,7 +18,9 @@ from kedis.commands.parsing.numbers import (
     parse_int,
 )
 from kedis.commands.parsing.options import integer, long_double
-from kedis.engine.table import DENYOOM, FAST, WRITE, command, span
+from kedis.engine.flags import DENYOOM, FAST, WRITE
+from kedis.engine.keyspec import span
+from kedis.engine.table import command
 from kedis.errors import CommandError
 from kedis.structures.packing import is_integer
 from kedis.structures.strings import FloatText
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     summary="Adds 1 to the integer at a key; a missing one counts as 0.",
     keys=[span("RW access update", 1)],
     complexity="O(1)",
+    syntax="key@0",
 )
 def incr(client: Client, argv: Sequence[bytes]) -> int:
     return _increase(client.db, argv[1], 1)
@@ -51,6 +54,7 @@ def incr(client: Client, argv: Sequence[bytes]) -> int:
     summary="Subtracts 1 from the integer at a key; a missing one counts as 0.",
     keys=[span("RW access update", 1)],
     complexity="O(1)",
+    syntax="key@0",
 )
 def decr(client: Client, argv: Sequence[bytes]) -> int:
     return _increase(client.db, argv[1], -1)
@@ -65,6 +69,7 @@ def decr(client: Client, argv: Sequence[bytes]) -> int:
     summary="Adds to the integer at a key; a missing one counts as 0.",
     keys=[span("RW access update", 1)],
     complexity="O(1)",
+    syntax="key@0 increment:int",
 )
 def incrby(client: Client, argv: Sequence[bytes]) -> int:
     return _increase(client.db, argv[1], integer(argv[2]))
@@ -79,6 +84,7 @@ def incrby(client: Client, argv: Sequence[bytes]) -> int:
     summary="Subtracts from the integer at a key; a missing one counts as 0.",
     keys=[span("RW access update", 1)],
     complexity="O(1)",
+    syntax="key@0 decrement:int",
 )
 def decrby(client: Client, argv: Sequence[bytes]) -> int:
     delta = integer(argv[2])
@@ -113,6 +119,7 @@ def _increase(db: Database, key: bytes, delta: int) -> int:
     summary="Adds to the floating-point number at a key; a missing one counts as 0.",
     keys=[span("RW access update", 1)],
     complexity="O(1)",
+    syntax="key@0 increment:double",
 )
 def incrbyfloat(client: Client, argv: Sequence[bytes]) -> bytes:
     key = argv[1]

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 from kedis import errors
 from kedis.commands.parsing.options import integer
-from kedis.engine.table import DENYOOM, FAST, READONLY, WRITE, command, span
+from kedis.engine.flags import DENYOOM, FAST, READONLY, WRITE
+from kedis.engine.keyspec import span
+from kedis.engine.table import command
 from kedis.errors import CommandError
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     summary="Returns the length of the string at a key, in bytes.",
     keys=[span("RO", 1)],
     complexity="O(1)",
+    syntax="key@0",
 )
 def strlen(client: Client, argv: Sequence[bytes]) -> int:
     return len(read_stored(client, argv[1]))
@@ -41,6 +44,7 @@ def strlen(client: Client, argv: Sequence[bytes]) -> int:
     summary="Appends to the string at a key, which is created if need be; returns the new length.",
     keys=[span("RW insert", 1)],
     complexity="O(1) amortised for each byte appended.",
+    syntax="key@0 value",
 )
 def append(client: Client, argv: Sequence[bytes]) -> int:
     _, key, added = argv
@@ -65,6 +69,7 @@ def append(client: Client, argv: Sequence[bytes]) -> int:
     summary="Writes over part of the string at a key, padding it with zero bytes; returns the new length.",
     keys=[span("RW update", 1)],
     complexity="O(1) amortised for each byte written, and O(N) for the first change of a string.",
+    syntax="key@0 offset:int value",
 )
 def setrange(client: Client, argv: Sequence[bytes]) -> int:
     _, key, raw_offset, written = argv
@@ -94,6 +99,7 @@ def setrange(client: Client, argv: Sequence[bytes]) -> int:
     summary="Returns part of the string at a key; negative positions count from its end.",
     keys=[span("RO access", 1)],
     complexity="O(N) in the bytes returned.",
+    syntax="key@0 start:int end:int",
 )
 def getrange(client: Client, argv: Sequence[bytes]) -> bytes:
     first, last = integer(argv[2]), integer(argv[3])
@@ -117,6 +123,8 @@ def getrange(client: Client, argv: Sequence[bytes]) -> bytes:
     summary="Returns part of the string at a key: an old name of GETRANGE.",
     keys=[span("RO access", 1)],
     complexity="O(N) in the bytes returned.",
+    syntax="key@0 start:int end:int",
+    deprecated=("2.0.0", "GETRANGE"),
 )
 def substr(client: Client, argv: Sequence[bytes]) -> bytes:
     part: bytes = getrange(client, argv)

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 from kedis import errors
 from kedis.commands.parsing.numbers import INT64_MAX
 from kedis.commands.parsing.options import integer
-from kedis.engine.table import DENYOOM, FAST, READONLY, WRITE, command, span
+from kedis.engine.flags import DENYOOM, FAST, READONLY, WRITE
+from kedis.engine.keyspec import span
+from kedis.engine.table import command
 from kedis.errors import CommandError
 from kedis.resp.values import OK, SimpleString
 
@@ -45,6 +47,7 @@ _CONDITIONS = frozenset([b"NX", b"XX"])
     summary="Returns the string at a key.",
     keys=[span("RO access", 1)],
     complexity="O(1)",
+    syntax="key@0",
 )
 def get(client: Client, argv: Sequence[bytes]) -> bytes | None:
     return client.db.read_string(argv[1])
@@ -64,6 +67,12 @@ def _set_flags(argv: Sequence[bytes]) -> str:
     keys=[span("RW access update variable_flags", 1)],
     complexity="O(1)",
     key_flags=_set_flags,
+    syntax=(
+        'key@0 value [condition("NX" | "XX")~2.6.12] ["GET"~6.2.0] [expiration("EX" '
+        'seconds:int~2.6.12 | "PX" milliseconds:int~2.6.12 | "EXAT" '
+        'unix-time-seconds:time~6.2.0 | "PXAT" unix-time-milliseconds:time~6.2.0 | '
+        '"KEEPTTL"~6.0.0)]'
+    ),
 )
 def set_(client: Client, argv: Sequence[bytes]) -> SimpleString | bytes | None:
     if len(argv) == 3:
@@ -104,6 +113,7 @@ def _set_with_options(client: Client, argv: Sequence[bytes]) -> SimpleString | b
     summary="Stores a string at a key unless the key exists; tells whether it did.",
     keys=[span("OW insert", 1)],
     complexity="O(1)",
+    syntax="key@0 value",
 )
 def setnx(client: Client, argv: Sequence[bytes]) -> int:
     db = client.db
@@ -122,6 +132,7 @@ def setnx(client: Client, argv: Sequence[bytes]) -> int:
     summary="Stores a string at a key, to expire after a number of seconds.",
     keys=[span("OW update", 1)],
     complexity="O(1)",
+    syntax="key@0 seconds:int value",
 )
 def setex(client: Client, argv: Sequence[bytes]) -> SimpleString:
     return _set_expiring(client, argv[1], argv[3], _moment(client, b"EX", argv[2], "setex"))
@@ -136,6 +147,7 @@ def setex(client: Client, argv: Sequence[bytes]) -> SimpleString:
     summary="Stores a string at a key, to expire after a number of milliseconds.",
     keys=[span("OW update", 1)],
     complexity="O(1)",
+    syntax="key@0 milliseconds:int value",
 )
 def psetex(client: Client, argv: Sequence[bytes]) -> SimpleString:
     return _set_expiring(client, argv[1], argv[3], _moment(client, b"PX", argv[2], "psetex"))
@@ -157,6 +169,8 @@ def _set_expiring(client: Client, key: bytes, value: bytes, at_ms: int) -> Simpl
     summary="Stores a string at a key and returns the one that was there.",
     keys=[span("RW access update", 1)],
     complexity="O(1)",
+    syntax="key@0 value",
+    deprecated=("6.2.0", "SET with GET"),
 )
 def getset(client: Client, argv: Sequence[bytes]) -> bytes | None:
     _, key, value = argv
@@ -175,6 +189,7 @@ def getset(client: Client, argv: Sequence[bytes]) -> bytes | None:
     summary="Returns the string at a key and removes the key.",
     keys=[span("RW access delete", 1)],
     complexity="O(1)",
+    syntax="key@0",
 )
 def getdel(client: Client, argv: Sequence[bytes]) -> bytes | None:
     key = argv[1]
@@ -194,6 +209,10 @@ def getdel(client: Client, argv: Sequence[bytes]) -> bytes | None:
     summary="Returns the string at a key and sets or takes away its time to live.",
     keys=[span("RW access update", 1)],
     complexity="O(1)",
+    syntax=(
+        'key@0 [expiration("EX" seconds:int | "PX" milliseconds:int | "EXAT" '
+        'unix-time-seconds:time | "PXAT" unix-time-milliseconds:time | "PERSIST")]'
+    ),
 )
 def getex(client: Client, argv: Sequence[bytes]) -> bytes | None:
     key = argv[1]
@@ -276,6 +295,7 @@ def _expire(db: Database, key: bytes, at_ms: int) -> None:
     keys=[span("RO access", 1, last=-1)],
     tips=["request_policy:multi_shard"],
     complexity="O(N) in the number of keys.",
+    syntax="key@0...",
 )
 def mget(client: Client, argv: Sequence[bytes]) -> list[bytes | None]:
     return [
@@ -294,6 +314,7 @@ def mget(client: Client, argv: Sequence[bytes]) -> list[bytes | None]:
     keys=[span("OW update", 1, last=-1, step=2)],
     tips=["request_policy:multi_shard", "response_policy:all_succeeded"],
     complexity="O(N) in the number of keys.",
+    syntax="key_value{key@0 value}...",
 )
 def mset(client: Client, argv: Sequence[bytes]) -> SimpleString:
     if len(argv) % 2 == 0:
@@ -316,6 +337,7 @@ def mset(client: Client, argv: Sequence[bytes]) -> SimpleString:
     keys=[span("OW insert", 1, last=-1, step=2)],
     tips=["request_policy:multi_shard", "response_policy:agg_min"],
     complexity="O(N) in the number of keys.",
+    syntax="key_value{key@0 value}...",
 )
 def msetnx(client: Client, argv: Sequence[bytes]) -> int:
     if len(argv) % 2 == 0:

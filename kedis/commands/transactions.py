@@ -14,7 +14,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from kedis import errors
-from kedis.engine.table import ALLOW_BUSY, FAST, LOADING, NOSCRIPT, SKIP_SLOWLOG, STALE, command, span
+from kedis.engine.flags import ALLOW_BUSY, FAST, LOADING, NOSCRIPT, SKIP_SLOWLOG, STALE
+from kedis.engine.keyspec import span
+from kedis.engine.table import command
 from kedis.errors import CommandError
 from kedis.resp.values import NO_REPLY, NULL_ARRAY, OK, NoReply, NullArray, SimpleString
 
@@ -100,6 +102,7 @@ def discard(client: Client, _argv: Sequence[bytes]) -> SimpleString:
     summary="Watches keys: if one of them changes before EXEC, the transaction is not run.",
     keys=[span("RO", 1, last=-1)],
     complexity="O(1) for each key.",
+    syntax="key@0...",
 )
 def watch(client: Client, argv: Sequence[bytes]) -> SimpleString:
     if client.queue is not None:

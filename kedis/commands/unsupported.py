@@ -6,28 +6,20 @@ Kedis has none of the three.  Client libraries and tools ask nevertheless, and g
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kedis import errors
 from kedis.commands.help import help_lines
 from kedis.commands.parsing.numbers import NumberError, parse_int
 from kedis.commands.parsing.options import integer
-from kedis.engine.table import (
-    ADMIN,
-    FAST,
-    LOADING,
-    NO_ASYNC_LOADING,
-    NOSCRIPT,
-    STALE,
-    command,
-    container,
-)
+from kedis.engine.flags import ADMIN, FAST, LOADING, NO_ASYNC_LOADING, NOSCRIPT, STALE
+from kedis.engine.table import command, container
 from kedis.errors import CommandError
 from kedis.resp.values import OK
 
 if TYPE_CHECKING:
     from kedis.engine.client import Client
-    from kedis.engine.table import Flag
+    from kedis.engine.flags import Flag
 
 _PORT_MAX = 65535
 
@@ -42,6 +34,7 @@ _PORT_MAX = 65535
     since="5.0.0",
     summary="NO ONE: this server is nobody's replica, which it is anyway. Another server is refused.",
     complexity="O(1)",
+    syntax='args(host-port{host port:int} | no-one{"NO" "ONE"})',
 )
 def replicaof(_ctx: Client, argv: Sequence[bytes]) -> Any:
     if (argv[1].lower(), argv[2].lower()) == (b"no", b"one"):
@@ -61,6 +54,8 @@ def replicaof(_ctx: Client, argv: Sequence[bytes]) -> Any:
     since="1.0.0",
     summary="The old name of REPLICAOF.",
     complexity="O(1)",
+    syntax='args(host-port{host port:int} | no-one{"NO" "ONE"})',
+    deprecated=("5.0.0", "REPLICAOF"),
 )
 def slaveof(client: Client, argv: Sequence[bytes]) -> Any:
     return replicaof(client, argv)
@@ -74,6 +69,7 @@ def slaveof(client: Client, argv: Sequence[bytes]) -> Any:
     since="6.2.0",
     summary="Would hand over to a replica; there is none.",
     complexity="O(1)",
+    syntax='["TO" target{host port:int ["FORCE"]}] ["ABORT"] ["TIMEOUT" milliseconds:int]',
 )
 def failover(_ctx: Client, argv: Sequence[bytes]) -> Any:
     if [word.lower() for word in argv[1:]] == [b"abort"]:
@@ -104,9 +100,13 @@ def _without_cluster(_ctx: Client, _argv: Sequence[bytes]) -> Any:
 
 
 for _name, _flags, _task in (
-    ("READONLY", LOADING | STALE | FAST, "Would allow reads from a replica of a cluster."),
-    ("READWRITE", LOADING | STALE | FAST, "Would end READONLY."),
-    ("ASKING", FAST, "Would let the next command use a slot that is being moved here."),
+    (
+        "READONLY",
+        LOADING | STALE | FAST,
+        "Not supported: lets this connection read from a replica of a cluster.",
+    ),
+    ("READWRITE", LOADING | STALE | FAST, "Not supported: ends READONLY."),
+    ("ASKING", FAST, "Not supported: lets the next command access an importing hash slot."),
 ):
     command(
         _name,
@@ -130,46 +130,138 @@ container(
 
 _CHANGES = ADMIN | STALE | NO_ASYNC_LOADING
 _UNSTEADY = ["nondeterministic_output"]
-#: Subcommand, arity, flags, tips, version, what it would do.
-_CLUSTER: tuple[tuple[str, int, Flag, Sequence[str], str, str], ...] = (
-    ("ADDSLOTS", -3, _CHANGES, (), "3.0.0", "take slots"),
-    ("ADDSLOTSRANGE", -4, _CHANGES, (), "7.0.0", "take ranges of slots"),
-    ("BUMPEPOCH", 2, _CHANGES, _UNSTEADY, "3.0.0", "advance the epoch"),
-    ("COUNT-FAILURE-REPORTS", 3, ADMIN | STALE, _UNSTEADY, "3.0.0", "count the reports of a node's failure"),
-    ("COUNTKEYSINSLOT", 3, STALE, (), "3.0.0", "count the keys of a slot"),
-    ("DELSLOTS", -3, _CHANGES, (), "3.0.0", "give up slots"),
-    ("DELSLOTSRANGE", -4, _CHANGES, (), "7.0.0", "give up ranges of slots"),
-    ("FAILOVER", -2, _CHANGES, (), "3.0.0", "make a replica take over from its master"),
-    ("FLUSHSLOTS", 2, _CHANGES, (), "3.0.0", "give up all slots"),
-    ("FORGET", 3, _CHANGES, (), "3.0.0", "forget a node"),
-    ("GETKEYSINSLOT", 4, STALE, _UNSTEADY, "3.0.0", "name keys of a slot"),
-    ("HELP", 2, LOADING | STALE, (), "5.0.0", "list the subcommands"),
-    ("INFO", 2, STALE, _UNSTEADY, "3.0.0", "tell of the cluster's state"),
-    ("KEYSLOT", 3, STALE, (), "3.0.0", "tell the slot of a key"),
-    ("LINKS", 2, STALE, _UNSTEADY, "7.0.0", "list the links between nodes"),
-    ("MEET", -4, _CHANGES, (), "3.0.0", "join another node"),
-    ("MYID", 2, STALE, (), "3.0.0", "tell the node's name"),
-    ("NODES", 2, STALE, _UNSTEADY, "3.0.0", "list the nodes"),
-    ("REPLICAS", 3, ADMIN | STALE, _UNSTEADY, "5.0.0", "list the replicas of a node"),
-    ("REPLICATE", 3, _CHANGES, (), "3.0.0", "make the node a replica of another"),
-    ("RESET", -2, ADMIN | NOSCRIPT | STALE, (), "3.0.0", "leave the cluster"),
-    ("SAVECONFIG", 2, _CHANGES, (), "3.0.0", "write the cluster's state to its file"),
-    ("SET-CONFIG-EPOCH", 3, _CHANGES, (), "3.0.0", "set the epoch of a new node"),
-    ("SETSLOT", -4, _CHANGES, (), "3.0.0", "give a slot to a node"),
-    ("SHARDS", 2, STALE, _UNSTEADY, "7.0.0", "list the shards"),
-    ("SLAVES", 3, ADMIN | STALE, _UNSTEADY, "3.0.0", "list the replicas of a node"),
-    ("SLOTS", 2, STALE, _UNSTEADY, "3.0.0", "tell which node has which slots"),
-)
-for _name, _arity, _flags, _tips, _since, _task in _CLUSTER:
+
+
+class _Row(NamedTuple):
+    """What differs between the subcommands."""
+
+    name: str
+    arity: int
+    flags: Flag
+    since: str
+    task: str
+    syntax: str
+    tips: Sequence[str] = ()
+    deprecated: tuple[str, str] | None = None
+
+
+for _row in (
+    _Row("ADDSLOTS", -3, _CHANGES, "3.0.0", "assigns hash slots to this node", "slot:int..."),
+    _Row(
+        "ADDSLOTSRANGE",
+        -4,
+        _CHANGES,
+        "7.0.0",
+        "assigns ranges of hash slots to this node",
+        "start-slot_end-slot{start-slot:int end-slot:int}...",
+    ),
+    _Row("BUMPEPOCH", 2, _CHANGES, "3.0.0", "advances the configuration epoch", "", tips=_UNSTEADY),
+    _Row(
+        "COUNT-FAILURE-REPORTS",
+        3,
+        ADMIN | STALE,
+        "3.0.0",
+        "counts the active failure reports for a node",
+        "node-id",
+        tips=_UNSTEADY,
+    ),
+    _Row("COUNTKEYSINSLOT", 3, STALE, "3.0.0", "counts the keys in a hash slot", "slot:int"),
+    _Row("DELSLOTS", -3, _CHANGES, "3.0.0", "unassigns hash slots from this node", "slot:int..."),
+    _Row(
+        "DELSLOTSRANGE",
+        -4,
+        _CHANGES,
+        "7.0.0",
+        "unassigns ranges of hash slots from this node",
+        "start-slot_end-slot{start-slot:int end-slot:int}...",
+    ),
+    _Row(
+        "FAILOVER",
+        -2,
+        _CHANGES,
+        "3.0.0",
+        "promotes this replica to master",
+        '[options("FORCE" | "TAKEOVER")]',
+    ),
+    _Row("FLUSHSLOTS", 2, _CHANGES, "3.0.0", "unassigns all hash slots from this node", ""),
+    _Row("FORGET", 3, _CHANGES, "3.0.0", "removes a node from the nodes table", "node-id"),
+    _Row(
+        "GETKEYSINSLOT", 4, STALE, "3.0.0", "lists keys in a hash slot", "slot:int count:int", tips=_UNSTEADY
+    ),
+    _Row("HELP", 2, LOADING | STALE, "5.0.0", "lists the subcommands", ""),
+    _Row("INFO", 2, STALE, "3.0.0", "shows the state of the cluster", "", tips=_UNSTEADY),
+    _Row("KEYSLOT", 3, STALE, "3.0.0", "computes the hash slot of a key", "key"),
+    _Row("LINKS", 2, STALE, "7.0.0", "lists the TCP links between the nodes", "", tips=_UNSTEADY),
+    _Row(
+        "MEET",
+        -4,
+        _CHANGES,
+        "3.0.0",
+        "joins this node to a cluster",
+        "ip port:int [cluster_bus_port:int~4.0.0]",
+    ),
+    _Row("MYID", 2, STALE, "3.0.0", "returns the ID of this node", ""),
+    _Row("NODES", 2, STALE, "3.0.0", "lists the nodes and their slots", "", tips=_UNSTEADY),
+    _Row("REPLICAS", 3, ADMIN | STALE, "5.0.0", "lists the replicas of a master", "node-id", tips=_UNSTEADY),
+    _Row("REPLICATE", 3, _CHANGES, "3.0.0", "makes this node a replica of a master", "node-id"),
+    _Row(
+        "RESET",
+        -2,
+        ADMIN | NOSCRIPT | STALE,
+        "3.0.0",
+        "removes this node from its cluster",
+        '[hard_soft("HARD" | "SOFT")]',
+    ),
+    _Row("SAVECONFIG", 2, _CHANGES, "3.0.0", "writes the cluster configuration to disk", ""),
+    _Row(
+        "SET-CONFIG-EPOCH",
+        3,
+        _CHANGES,
+        "3.0.0",
+        "sets the configuration epoch of a new node",
+        "config-epoch:int",
+    ),
+    _Row(
+        "SETSLOT",
+        -4,
+        _CHANGES,
+        "3.0.0",
+        "binds a hash slot to a node",
+        'slot:int subcommand("IMPORTING" node-id | "MIGRATING" node-id | "NODE" node-id | "STABLE")',
+    ),
+    _Row("SHARDS", 2, STALE, "7.0.0", "lists the shards with their slots and nodes", "", tips=_UNSTEADY),
+    _Row(
+        "SLAVES",
+        3,
+        ADMIN | STALE,
+        "3.0.0",
+        "lists the replicas of a master",
+        "node-id",
+        tips=_UNSTEADY,
+        deprecated=("5.0.0", "CLUSTER REPLICAS"),
+    ),
+    _Row(
+        "SLOTS",
+        2,
+        STALE,
+        "3.0.0",
+        "maps slot ranges to nodes",
+        "",
+        tips=_UNSTEADY,
+        deprecated=("7.0.0", "CLUSTER SHARDS"),
+    ),
+):
     command(
-        f"CLUSTER|{_name}",
-        arity=_arity,
-        flags=_flags,
+        f"CLUSTER|{_row.name}",
+        arity=_row.arity,
+        flags=_row.flags,
         group="cluster",
-        since=_since,
-        summary=f"Would {_task}.",
+        since=_row.since,
+        summary=f"Not supported: {_row.task}.",
         complexity="O(1)",
-        tips=_tips,
+        tips=_row.tips,
+        syntax=_row.syntax,
+        deprecated=_row.deprecated,
     )(_without_cluster)
 
 # -- modules ----------------------------------------------------------------------------------------------
@@ -206,10 +298,16 @@ def _without_modules(client: Client, _argv: Sequence[bytes]) -> Any:
     _no_modules(client)
 
 
-for _name, _arity, _since, _task in (
-    ("LOAD", -3, "4.0.0", "load a module"),
-    ("LOADEX", -3, "7.0.0", "load a module with its configuration"),
-    ("UNLOAD", 3, "4.0.0", "unload a module"),
+for _name, _arity, _since, _task, _syntax in (
+    ("LOAD", -3, "4.0.0", "loads a module", "path [arg...]"),
+    (
+        "LOADEX",
+        -3,
+        "7.0.0",
+        "loads a module with its configuration",
+        'path ["CONFIG" configs{name value}...+] ["ARGS" args{arg}...]',
+    ),
+    ("UNLOAD", 3, "4.0.0", "unloads a module", "name"),
 ):
     command(
         f"MODULE|{_name}",
@@ -217,9 +315,10 @@ for _name, _arity, _since, _task in (
         flags=ADMIN | NOSCRIPT | NO_ASYNC_LOADING,
         group="server",
         since=_since,
-        summary=f"Would {_task}.",
+        summary=f"Not supported: {_task}.",
         complexity="O(1)",
         permission=_no_modules,
+        syntax=_syntax,
     )(_without_modules)
 
 

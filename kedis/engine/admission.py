@@ -13,8 +13,9 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from kedis import errors
+from kedis.engine.flags import Flag
 from kedis.engine.instrumentation import attended_by
-from kedis.engine.table import Command, Flag
+from kedis.engine.table import Command
 from kedis.errors import CommandError
 from kedis.resp.values import QUEUED
 

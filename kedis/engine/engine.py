@@ -30,8 +30,9 @@ from kedis.config import Config, ConfigError
 from kedis.engine.admission import Admission, Postponed, Stop
 from kedis.engine.blocking import Attempt, Blocking
 from kedis.engine.client import Client
+from kedis.engine.counters import Counters
 from kedis.engine.maxmemory import MemoryLimit
-from kedis.engine.table import COMMANDS, Command, Counters
+from kedis.engine.table import COMMANDS, Command
 from kedis.errors import CommandError
 from kedis.errors.fault_log import FaultLog
 from kedis.store.keyspace import Keyspace

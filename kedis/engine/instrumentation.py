@@ -18,8 +18,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from kedis.engine.flags import Flag
 from kedis.engine.secret_arguments import REDACTED, secret_positions
-from kedis.engine.table import Command, Flag, Handler
+from kedis.engine.table import Command, Handler
 from kedis.errors import CommandError
 from kedis.resp.long_replies import Chunk
 from kedis.resp.values import NO_REPLY, NoReply

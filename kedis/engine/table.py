@@ -1,74 +1,39 @@
-"""The command table: every fact about a command, declared once beside its function.
+"""The command table: every fact about a command, declared once beside its handler.
 
-A handler is a plain function ``handler(client, argv) -> value``; :func:`command` registers it and returns it
-unchanged, so that nothing stands between the engine and the handler.  Arity, flags, key positions, ACL
-categories and documentation are data on :class:`Command`; COMMAND, the engine's checks, the journal, the
-metrics and the README's table all read them from here.
+A handler is a plain function ``handler(client, argv) -> value``; :func:`command` registers it and returns it unchanged,
+so that nothing stands between the engine and the handler.  Arity, flags, key specifications, syntax, secret arguments,
+ACL categories and documentation are data on :class:`Command`; COMMAND, the engine's checks, the journal, MONITOR, the
+slow log, the metrics and the README's table read them from here.
 
-A container such as CLIENT has no handler of its own; its subcommands are declared as ``"CLIENT|ID"`` and hang
-below it.  (COMMAND alone is both: it answers without a subcommand, too.)
+A container such as CLIENT has no handler of its own; its subcommands are declared as ``"CLIENT|ID"`` and hang below it.
+(COMMAND alone is both: it answers without a subcommand, too.)
 
-Key positions are given as key specifications, the form in which Redis 7 publishes them: where the keys begin
-(an index or a keyword), how to find the rest (a range or a count), and what is done to them.
+:data:`COMMANDS` holds what the command families have declared.  Each engine has a :class:`CommandTable` of its own,
+with counters and renamed commands.
 """
 
 from __future__ import annotations
 
-import enum
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-if TYPE_CHECKING:
-    from kedis.engine.client import Client
+from kedis import errors
+from kedis.config import ConfigError
+from kedis.engine.counters import Counters
+from kedis.engine.flags import ADMIN, BLOCKING, FAST, INTERNAL, PUBSUB, READONLY, WRITE, Flag
+from kedis.engine.keyspec import Argv, KeySpec
+from kedis.errors import CommandError
 
-Argv = Sequence[bytes]
-Handler = Callable[["Client", Any], Any]
+#: ``handler(client, argv)``.  What a client is the handlers know, which stand above the table.
+Handler = Callable[[Any, Any], Any]
+#: Shown by MONITOR and SLOWLOG in place of a secret argument.
+REDACTED = b"(redacted)"
+#: Bytes of an unknown command's arguments that the error message repeats.
+_ECHO_LIMIT = 128
 
-
-class Flag(enum.IntFlag):
-    """What a command does and where it may run, in the order in which COMMAND INFO lists them."""
-
-    WRITE = enum.auto()
-    READONLY = enum.auto()
-    DENYOOM = enum.auto()
-    ADMIN = enum.auto()
-    PUBSUB = enum.auto()
-    NOSCRIPT = enum.auto()
-    BLOCKING = enum.auto()
-    LOADING = enum.auto()
-    STALE = enum.auto()
-    SKIP_MONITOR = enum.auto()
-    SKIP_SLOWLOG = enum.auto()
-    ASKING = enum.auto()
-    FAST = enum.auto()
-    NO_AUTH = enum.auto()
-    NO_MANDATORY_KEYS = enum.auto()
-    NO_ASYNC_LOADING = enum.auto()
-    NO_MULTI = enum.auto()
-    ALLOW_BUSY = enum.auto()
-
-
-WRITE = Flag.WRITE
-READONLY = Flag.READONLY
-DENYOOM = Flag.DENYOOM
-ADMIN = Flag.ADMIN
-PUBSUB = Flag.PUBSUB
-NOSCRIPT = Flag.NOSCRIPT
-BLOCKING = Flag.BLOCKING
-LOADING = Flag.LOADING
-STALE = Flag.STALE
-SKIP_MONITOR = Flag.SKIP_MONITOR
-SKIP_SLOWLOG = Flag.SKIP_SLOWLOG
-ASKING = Flag.ASKING
-FAST = Flag.FAST
-NO_AUTH = Flag.NO_AUTH
-NO_MANDATORY_KEYS = Flag.NO_MANDATORY_KEYS
-NO_ASYNC_LOADING = Flag.NO_ASYNC_LOADING
-NO_MULTI = Flag.NO_MULTI
-ALLOW_BUSY = Flag.ALLOW_BUSY
 
 #: ACL categories in the order in which COMMAND INFO lists them.
 CATEGORIES = [
@@ -112,157 +77,12 @@ _GROUP_CATEGORY = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class KeySpec:
-    """One key specification: how keys are found in a command and what happens to them.
-
-    ``flags`` are Redis's words (``"RW access update"``).  The keys begin at ``index``, or after the word
-    ``keyword`` searched from argument ``start_from`` on.  They are then a range (``last``, ``step``,
-    ``limit``), or, with ``count_at`` given, as many as that argument says.  ``unknown`` marks positions
-    that no specification can name.
-    """
-
-    flags: str
-    index: int = 0
-    keyword: str | None = None
-    start_from: int = 0
-    last: int = 0
-    step: int = 1
-    limit: int = 0
-    count_at: int | None = None
-    first_key: int = 1
-    unknown: bool = False
-
-    def positions(self, argv: Argv) -> Iterator[int]:
-        """Yield the positions of the keys in ``argv``; ValueError when the arguments do not fit."""
-        begin = self._begin(argv)
-        if begin is None:
-            return
-        if self.count_at is not None:
-            try:
-                count = int(argv[begin + self.count_at])
-            except IndexError:
-                raise ValueError("no key count") from None
-            first = begin + self.first_key
-            end = first + (count - 1) * self.step
-            if count < 1 or end >= len(argv):
-                raise ValueError("key count out of range")
-        else:
-            first = begin
-            end = begin + self.last if self.last >= 0 else len(argv) + self.last
-            if self.last == -1 and self.limit > 1:
-                end = begin + (len(argv) - begin) // self.limit - 1
-            if not first <= end < len(argv):
-                raise ValueError("missing keys")
-        yield from range(first, end + 1, self.step)
-
-    def _begin(self, argv: Argv) -> int | None:
-        if self.unknown:
-            return None
-        if self.keyword is None:
-            return self.index
-        word = self.keyword.encode()
-        if self.start_from > 0:
-            search = range(self.start_from, len(argv))
-        else:
-            search = range(len(argv) + self.start_from, 0, -1)
-        for position in search:
-            if argv[position].upper() == word:
-                return position + 1
-        return None
-
-    @property
-    def is_fixed_range(self) -> bool:
-        return self.keyword is None and self.count_at is None and not self.unknown
-
-
-def span(flags: str, index: int, last: int = 0, step: int = 1, limit: int = 0) -> KeySpec:
-    """Keys from argument ``index`` on: ``last`` counts from there (0: that one only) or from the end (-1)."""
-    return KeySpec(flags, index=index, last=last, step=step, limit=limit)
-
-
-def counted(flags: str, index: int, first_key: int = 1, step: int = 1) -> KeySpec:
-    """Argument ``index`` says how many keys follow."""
-    return KeySpec(flags, index=index, count_at=0, first_key=first_key, step=step)
-
-
-def after_keyword(
-    flags: str, keyword: str, start_from: int, last: int = 0, step: int = 1, limit: int = 0
-) -> KeySpec:
-    """Keys after the word ``keyword``, which is searched from argument ``start_from`` on (or back from the end)."""
-    return KeySpec(flags, keyword=keyword, start_from=start_from, last=last, step=step, limit=limit)
-
-
-def unknown_keys(flags: str) -> KeySpec:
-    """Keys whose positions depend on data."""
-    return KeySpec(flags, unknown=True)
-
-
-#: Durations are counted in units of 2^6 ns.
-_UNIT_BITS = 6
-#: Below so many units (32.8 us) each has a count of its own.
-_SHORT = 512
-#: Longer ones are told apart by so many bits: by steps of 1/128, as the two significant figures of Redis's.
-_PRECISION = 8
-
-
-class Counters:
-    """Live figures of one command; plain integers, so that the hot path touches nothing else.
-
-    ``histogram[i]`` counts the calls that took between 64 i and 64 i + 63 nanoseconds.  It has a place for what took
-    less than ``short_ns``, for nothing before the first call; the others go to :meth:`count`.  ``errors`` counts the
-    calls that ran and failed, ``refusals`` those that did not run, by the first word of the reply.
-    """
-
-    __slots__ = ("errors", "histogram", "longer", "nanoseconds", "refusals", "short_ns")
-
-    def __init__(self) -> None:
-        self.reset()
-
-    def reset(self) -> None:
-        """Zero everything (CONFIG RESETSTAT)."""
-        self.nanoseconds = 0
-        self.histogram: list[int] = []
-        self.short_ns = 0
-        #: Longer calls, by the last unit of their bucket.
-        self.longer: dict[int, int] = {}
-        self.errors: Counter[str] = Counter()
-        self.refusals: Counter[str] = Counter()
-
-    def count(self, elapsed_ns: int) -> None:
-        """Count a call; what is below zero, from a clock that was set back, counts as zero.  O(1)."""
-        if not self.histogram:
-            self.histogram = [0] * _SHORT
-            self.short_ns = _SHORT << _UNIT_BITS
-        units = max(elapsed_ns, 0) >> _UNIT_BITS
-        if units < _SHORT:
-            self.histogram[units] += 1
-        else:
-            last = units | ((1 << units.bit_length() - _PRECISION) - 1)
-            self.longer[last] = self.longer.get(last, 0) + 1
-
-    def durations(self) -> list[tuple[int, int]]:
-        """(nanoseconds at most, calls) of each bucket that has any, rising.  O(buckets)."""
-        found = [(units, calls) for units, calls in enumerate(self.histogram) if calls]
-        found += sorted(self.longer.items())
-        return [((units + 1 << _UNIT_BITS) - 1, calls) for units, calls in found]
-
-    @property
-    def calls(self) -> int:
-        return sum(self.histogram) + sum(self.longer.values())
-
-    @property
-    def failed(self) -> int:
-        return sum(self.errors.values())
-
-    @property
-    def rejected(self) -> int:
-        return sum(self.refusals.values())
-
-
 @dataclass(eq=False, slots=True)
 class Command:
-    """A row of the table.  ``arity`` counts the name; negative means at least that many arguments."""
+    """A row of the table; the fields are the arguments of :func:`command`.
+
+    ``arity`` counts the name; negative means at least that many arguments.
+    """
 
     name: str
     arity: int
@@ -277,7 +97,11 @@ class Command:
     function: Handler | None = None
     find_keys: Callable[[Argv], list[tuple[int, str]]] | None = None
     key_flags: Callable[[Argv], str] | None = None
-    permission: Callable[[Client], None] | None = None
+    permission: Callable[[Any], None] | None = None
+    syntax: str = ""
+    deprecated: tuple[str, str] | None = None
+    system: bool = False
+    secrets: Callable[[Argv], Sequence[int]] | None = None
     parent: Command | None = None
     subcommands: dict[bytes, Command] = field(default_factory=dict)
     # Derived once, read on every call:
@@ -289,7 +113,7 @@ class Command:
 
     def __post_init__(self) -> None:
         self.writes = bool(self.flags & WRITE)
-        #: Whether it only reads, and nothing but the keys among its words.
+        #: Read-only, with fixed key positions.
         self.shows_named_keys = bool(self.flags & READONLY) and self.has_keys and not self.moves_keys
         if self.function is None or self.subcommands:
             self.least, self.most = 1, 0  # a container: never fits, so that the engine looks below it
@@ -301,6 +125,20 @@ class Command:
     def accepts(self, count: int) -> bool:
         """Whether a call with ``count`` arguments (the name included) fits the arity."""
         return count == self.arity if self.arity >= 0 else count >= -self.arity
+
+    def check_arity(self, count: int) -> None:
+        """Raise CommandError unless ``count`` arguments (the name included) fit; a container alone never does."""
+        if self.function is None or not self.accepts(count):
+            raise CommandError(errors.wrong_arity(self.name))
+
+    def redacted(self, argv: Argv) -> list[bytes]:
+        """A copy of ``argv`` with :data:`REDACTED` in place of each secret argument.  O(arguments)."""
+        shown = list(argv)
+        if self.secrets is not None:
+            for position in self.secrets(argv):
+                if position < len(shown):
+                    shown[position] = REDACTED
+        return shown
 
     @property
     def acl_categories(self) -> list[str]:
@@ -335,7 +173,9 @@ class Command:
 
     @property
     def flag_names(self) -> list[str]:
-        names = [flag.name.lower() for flag in Flag if flag in self.flags and flag.name is not None]
+        """The flags as COMMAND INFO shows them."""
+        shown = self.flags & ~INTERNAL
+        names = [flag.name.lower() for flag in Flag if flag in shown and flag.name is not None]
         return [*names, "movablekeys"] if self.moves_keys else names
 
     @property
@@ -387,14 +227,21 @@ def command(
     complexity: str = "",
     find_keys: Callable[[Argv], list[tuple[int, str]]] | None = None,
     key_flags: Callable[[Argv], str] | None = None,
-    permission: Callable[[Client], None] | None = None,
+    permission: Callable[[Any], None] | None = None,
+    syntax: str = "",
+    deprecated: tuple[str, str] | None = None,
+    system: bool = False,
+    secrets: Callable[[Argv], Sequence[int]] | None = None,
 ) -> Callable[[Handler], Handler]:
     """Register the decorated function as the handler of ``name`` (``"CLIENT|ID"`` for a subcommand).
 
     ``categories`` names ACL categories that do not follow from flags and group; ``-name`` takes one away.
     ``find_keys`` gives the positions and flags of the keys where ``keys`` cannot describe them, ``key_flags``
     the flags where they depend on the options.  ``permission`` raises for a client that may not run the command,
-    before it is queued in a transaction; the handler asks it, too.
+    before it is queued in a transaction; the handler asks it, too.  ``syntax`` gives the arguments in the notation of
+    :mod:`kedis.commands.parsing.grammar`, ``deprecated`` the version that deprecated the command and its replacement,
+    ``system`` marks commands for the server's own use.  ``secrets`` gives the positions of passwords in a call; they
+    may lie beyond its end.
     """
 
     def register(function: Handler) -> Handler:
@@ -414,6 +261,10 @@ def command(
                 find_keys=find_keys,
                 key_flags=key_flags,
                 permission=permission,
+                syntax=syntax,
+                deprecated=deprecated,
+                system=system,
+                secrets=secrets,
             )
         )
         return function
@@ -452,6 +303,7 @@ def _add(row: Command) -> None:
     if child:
         row.parent = COMMANDS[parent_name.encode()]
         row.parent.least, row.parent.most = 1, 0
+        row.flags |= row.parent.flags & INTERNAL
         siblings = row.parent.subcommands
         key = child.encode()
     else:
@@ -463,7 +315,109 @@ def _add(row: Command) -> None:
 
 
 def every_command() -> Iterator[Command]:
-    """All rows, each container followed by its subcommands."""
-    for row in COMMANDS.values():
+    """All declared rows, each container followed by its subcommands."""
+    return _each(COMMANDS)
+
+
+class CommandTable:
+    """The commands of one engine: rows with counters of their own, under the names that ``rename-command`` gives them.
+
+    Args:
+        declared: the rows to copy, by lower-case name.
+        renames: old and new names, in order; a new name of "" removes the command.
+
+    Attributes:
+        rows: lower-case name -> row; subcommands hang below their container.
+        lookup: the row of a name as clients commonly spell it (all lower or all upper case), or None; the fast path.
+        unknown: counts the requests that name no command.
+        error_counts: error replies by code.
+
+    Raises ConfigError for a rename of a command that does not exist, or to a name that is taken.
+    """
+
+    def __init__(
+        self, declared: Mapping[bytes, Command] = COMMANDS, renames: Sequence[tuple[str, str]] = ()
+    ) -> None:
+        self.rows = _renamed(_copies(declared), renames)
+        common = {name.upper(): row for name, row in self.rows.items()} | self.rows
+        self.lookup: Callable[[bytes], Command | None] = common.get
+        self.unknown = Counters()
+        self.error_counts: Counter[str] = Counter()
+
+    def every(self) -> list[Command]:
+        """All rows, each container followed by its subcommands.  O(rows)."""
+        return list(_each(self.rows))
+
+    def named(self, name: bytes) -> Command | None:
+        """The row of ``get`` or ``client|id``, in any case; None where there is none.  O(1)."""
+        top, _, child = name.lower().partition(b"|")
+        row = self.rows.get(top)
+        return row.subcommands.get(child) if row is not None and child else row
+
+    def find(self, argv: Argv) -> Command:
+        """The command or subcommand that ``argv`` names, in any case.  Raises CommandError.  O(1)."""
+        row = self.rows.get(argv[0].lower())
+        if row is None:
+            raise CommandError(_unknown_command(argv))
+        if row.subcommands and len(argv) > 1:
+            child = row.subcommands.get(argv[1].lower())
+            if child is None:
+                raise CommandError(errors.unknown_subcommand(argv[1], row.name))
+            return child
+        return row
+
+    def resolve(self, argv: Argv) -> Command:
+        """The command or subcommand that ``argv`` names, arity checked.  Raises CommandError.  O(1)."""
+        row = self.find(argv)
+        row.check_arity(len(argv))
+        return row
+
+    def names_with(self, flag: Flag) -> frozenset[bytes]:
+        """Lower-case names, as renamed, of the commands that have ``flag``; containers' subcommands have none."""
+        return frozenset(name for name, row in self.rows.items() if row.flags & flag)
+
+    def reset(self) -> None:
+        """Zero all counters (CONFIG RESETSTAT).  O(rows)."""
+        for row in self.every():
+            row.counters.reset()
+        self.unknown.reset()
+        self.error_counts.clear()
+
+
+def _each(rows: Mapping[bytes, Command]) -> Iterator[Command]:
+    for row in rows.values():
         yield row
         yield from row.subcommands.values()
+
+
+def _copies(declared: Mapping[bytes, Command]) -> dict[bytes, Command]:
+    """Rows with counters of their own, so that two engines in a process do not count together."""
+    copies = {}
+    for name, row in declared.items():
+        top = replace(row, counters=Counters())
+        top.subcommands = {
+            child: replace(below, counters=Counters(), parent=top) for child, below in row.subcommands.items()
+        }
+        copies[name] = top
+    return copies
+
+
+def _renamed(rows: dict[bytes, Command], renames: Sequence[tuple[str, str]]) -> dict[bytes, Command]:
+    for old, new in renames:
+        row = rows.pop(old.lower().encode(), None)
+        if row is None:
+            raise ConfigError("rename-command", None, f"{old} {new}", f"there is no command named {old}", "")
+        if new.lower().encode() in rows:
+            raise ConfigError("rename-command", None, f"{old} {new}", f"{new} is a command already", "")
+        if new:
+            rows[new.lower().encode()] = row
+    return rows
+
+
+def _unknown_command(argv: Argv) -> str:
+    shown = b""
+    for argument in argv[1:]:
+        if len(shown) >= _ECHO_LIMIT:
+            break
+        shown += b"'%b' " % argument[: _ECHO_LIMIT - len(shown)].partition(b"\0")[0]
+    return errors.unknown_command(argv[0], shown.decode("utf-8", "surrogateescape"))

@@ -17,7 +17,7 @@ from kedis.structures.histogram import BUCKETS, Histogram
 from kedis.version import REDIS_VERSION, VERSION
 
 if TYPE_CHECKING:
-    from kedis.engine.table import Counters
+    from kedis.engine.counters import Counters
     from kedis.observability.observer import Observer
     from kedis.store.database import Database
 

@@ -13,7 +13,8 @@ from typing import Any
 from kedis.config import Config
 from kedis.engine.client import Client
 from kedis.engine.engine import FOREVER_NS, Engine
-from kedis.engine.table import FAST, SKIP_SLOWLOG, Command
+from kedis.engine.flags import FAST, SKIP_SLOWLOG
+from kedis.engine.table import Command
 from kedis.observability.client_totals import ClientTotals
 from kedis.observability.collector_pauses import CollectorPauses
 from kedis.observability.info import fields, render

@@ -7,7 +7,8 @@ from random import Random
 
 import pytest
 
-from kedis.engine.table import BLOCKING, WRITE, every_command
+from kedis.engine.flags import BLOCKING, WRITE
+from kedis.engine.table import every_command
 from tests.differential import grammar
 from tests.differential.replies import flatten
 from tests.differential.scripts import FILLS

@@ -8,8 +8,8 @@ from random import Random
 import pytest
 
 from kedis.config import Config
+from kedis.engine.counters import Counters
 from kedis.engine.engine import Engine
-from kedis.engine.table import Counters
 from kedis.observability.latency import SAMPLES, LatencyMonitor, cumulative_us, percentile_us
 from tests.commands.driver import Client, Clock
 from tests.oracle import Oracle

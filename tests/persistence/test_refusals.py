@@ -17,7 +17,8 @@ from kedis.cli.check_aof import main as check_aof
 from kedis.cli.check_rdb import main as check_rdb
 from kedis.config import Config
 from kedis.engine.engine import Engine
-from kedis.engine.table import BLOCKING, WRITE, every_command
+from kedis.engine.flags import BLOCKING, WRITE
+from kedis.engine.table import every_command
 from kedis.persistence.checksum import checksum_line
 from kedis.persistence.folder import AofError
 from kedis.persistence.rdb_file import DamagedSnapshot, SnapshotLoader

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from kedis.engine.engine import Engine
-from kedis.engine.table import Command, Flag, every_command
+from kedis.engine.flags import Flag
+from kedis.engine.table import Command, every_command
 from kedis.persistence.journal import Journal
 from kedis.persistence.unsynced import Unsynced
 from kedis.resp.requests import RequestParser

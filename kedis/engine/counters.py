@@ -1,0 +1,66 @@
+"""The counters of one command: calls by duration, failures and rejections by error code."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+#: Durations are counted in units of 2^6 ns.
+_UNIT_BITS = 6
+#: Below so many units (32.8 us) each has a count of its own.
+_SHORT = 512
+#: Longer ones are told apart by so many bits: by steps of 1/128, as the two significant figures of Redis's.
+_PRECISION = 8
+
+
+class Counters:
+    """Live figures of one command; plain integers, so that the hot path touches nothing else.
+
+    ``histogram[i]`` counts the calls that took between 64 i and 64 i + 63 nanoseconds.  It has a place for what took
+    less than ``short_ns``, for nothing before the first call; the others go to :meth:`count`.  ``errors`` counts the
+    calls that ran and failed, ``refusals`` those that did not run, by the first word of the reply.
+    """
+
+    __slots__ = ("errors", "histogram", "longer", "nanoseconds", "refusals", "short_ns")
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Zero everything (CONFIG RESETSTAT)."""
+        self.nanoseconds = 0
+        self.histogram: list[int] = []
+        self.short_ns = 0
+        #: Longer calls, by the last unit of their bucket.
+        self.longer: dict[int, int] = {}
+        self.errors: Counter[str] = Counter()
+        self.refusals: Counter[str] = Counter()
+
+    def count(self, elapsed_ns: int) -> None:
+        """Count a call; what is below zero, from a clock that was set back, counts as zero.  O(1)."""
+        if not self.histogram:
+            self.histogram = [0] * _SHORT
+            self.short_ns = _SHORT << _UNIT_BITS
+        units = max(elapsed_ns, 0) >> _UNIT_BITS
+        if units < _SHORT:
+            self.histogram[units] += 1
+        else:
+            last = units | ((1 << units.bit_length() - _PRECISION) - 1)
+            self.longer[last] = self.longer.get(last, 0) + 1
+
+    def durations(self) -> list[tuple[int, int]]:
+        """(nanoseconds at most, calls) of each bucket that has any, rising.  O(buckets)."""
+        found = [(units, calls) for units, calls in enumerate(self.histogram) if calls]
+        found += sorted(self.longer.items())
+        return [((units + 1 << _UNIT_BITS) - 1, calls) for units, calls in found]
+
+    @property
+    def calls(self) -> int:
+        return sum(self.histogram) + sum(self.longer.values())
+
+    @property
+    def failed(self) -> int:
+        return sum(self.errors.values())
+
+    @property
+    def rejected(self) -> int:
+        return sum(self.refusals.values())

@@ -1,0 +1,98 @@
+"""Key specifications: where the keys stand among the arguments of a command.
+
+This is the form in which Redis 7 publishes key positions (COMMAND INFO): where the keys begin (an index, or the
+argument after a keyword), how to find the rest (a range or a count), and what the command does to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+Argv = Sequence[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class KeySpec:
+    """One key specification: how keys are found in a command and what happens to them.
+
+    ``flags`` are Redis's words (``"RW access update"``).  The keys begin at ``index``, or after the word
+    ``keyword`` searched from argument ``start_from`` on.  They are then a range (``last``, ``step``,
+    ``limit``), or, with ``count_at`` given, as many as that argument says.  ``unknown`` marks positions
+    that no specification can name.
+    """
+
+    flags: str
+    index: int = 0
+    keyword: str | None = None
+    start_from: int = 0
+    last: int = 0
+    step: int = 1
+    limit: int = 0
+    count_at: int | None = None
+    first_key: int = 1
+    unknown: bool = False
+
+    def positions(self, argv: Argv) -> Iterator[int]:
+        """Yield the positions of the keys in ``argv``; ValueError when the arguments do not fit."""
+        begin = self._begin(argv)
+        if begin is None:
+            return
+        if self.count_at is not None:
+            try:
+                count = int(argv[begin + self.count_at])
+            except IndexError:
+                raise ValueError("no key count") from None
+            first = begin + self.first_key
+            end = first + (count - 1) * self.step
+            if count < 1 or end >= len(argv):
+                raise ValueError("key count out of range")
+        else:
+            first = begin
+            end = begin + self.last if self.last >= 0 else len(argv) + self.last
+            if self.last == -1 and self.limit > 1:
+                end = begin + (len(argv) - begin) // self.limit - 1
+            if not first <= end < len(argv):
+                raise ValueError("missing keys")
+        yield from range(first, end + 1, self.step)
+
+    def _begin(self, argv: Argv) -> int | None:
+        if self.unknown:
+            return None
+        if self.keyword is None:
+            return self.index
+        word = self.keyword.encode()
+        if self.start_from > 0:
+            search = range(self.start_from, len(argv))
+        else:
+            search = range(len(argv) + self.start_from, 0, -1)
+        for position in search:
+            if argv[position].upper() == word:
+                return position + 1
+        return None
+
+    @property
+    def is_fixed_range(self) -> bool:
+        return self.keyword is None and self.count_at is None and not self.unknown
+
+
+def span(flags: str, index: int, last: int = 0, step: int = 1, limit: int = 0) -> KeySpec:
+    """Keys from argument ``index`` on: ``last`` counts from there (0: that one only) or from the end (-1)."""
+    return KeySpec(flags, index=index, last=last, step=step, limit=limit)
+
+
+def counted(flags: str, index: int, first_key: int = 1, step: int = 1) -> KeySpec:
+    """Argument ``index`` says how many keys follow."""
+    return KeySpec(flags, index=index, count_at=0, first_key=first_key, step=step)
+
+
+def after_keyword(
+    flags: str, keyword: str, start_from: int, last: int = 0, step: int = 1, limit: int = 0
+) -> KeySpec:
+    """Keys after the word ``keyword``, which is searched from argument ``start_from`` on (or back from the end)."""
+    return KeySpec(flags, keyword=keyword, start_from=start_from, last=last, step=step, limit=limit)
+
+
+def unknown_keys(flags: str) -> KeySpec:
+    """Keys whose positions depend on data."""
+    return KeySpec(flags, unknown=True)
