@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kedis import errors
 from kedis.commands.help import help_lines
-from kedis.config import NO_FILE
+from kedis.config import NO_FILE, SECRET_SETTINGS
 from kedis.engine.flags import ADMIN, LOADING, NOSCRIPT, STALE
 from kedis.engine.table import command, container
 from kedis.errors import CommandError
@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from kedis.engine.client import Client
 
 _FLAGS = ADMIN | NOSCRIPT | LOADING | STALE
+
+_SECRET_SETTINGS = frozenset(name.encode() for name in SECRET_SETTINGS)
+
+
+def _secrets(argv: Sequence[bytes]) -> list[int]:
+    return [at + 1 for at in range(2, len(argv), 2) if argv[at].lower() in _SECRET_SETTINGS]
+
 
 container(
     "CONFIG",
@@ -54,6 +61,7 @@ def config_get(client: Client, argv: Sequence[bytes]) -> dict[bytes, bytes]:
     complexity="O(N), N being the settings named",
     tips=["request_policy:all_nodes", "response_policy:all_succeeded"],
     syntax="parameter_value{parameter value}...",
+    secrets=_secrets,
 )
 def config_set(client: Client, argv: Sequence[bytes]) -> Any:
     if len(argv) % 2:

@@ -68,6 +68,12 @@ def select(client: Client, argv: Sequence[bytes]) -> Any:
     return OK
 
 
+#: AUTH takes a user and a password.
+_LOGIN = 2
+#: The options of HELLO, and how many values they take.
+_HELLO_OPTIONS = {b"AUTH": _LOGIN, b"SETNAME": 1}
+
+
 def authenticate(client: Client, user: bytes, password: bytes) -> None:
     """Log ``client`` in as ``user``.  Raises WRONGPASS.
 
@@ -89,6 +95,7 @@ def authenticate(client: Client, user: bytes, password: bytes) -> None:
     group="connection",
     since="1.0.0",
     summary="Authenticates the connection with a password, or a user and a password.",
+    secrets=lambda argv: range(1, len(argv)),
     complexity="O(1)",
     syntax="[username~6.0.0] password",
 )
@@ -110,6 +117,17 @@ def check_client_name(name: bytes, error: str) -> None:
         raise CommandError(error)
 
 
+def _hello_secrets(argv: Sequence[bytes]) -> list[int]:
+    positions: list[int] = []
+    at = 2
+    while at < len(argv):
+        values = _HELLO_OPTIONS.get(argv[at].upper(), 0)
+        if values == _LOGIN:
+            positions += range(at + 1, at + 1 + values)
+        at += 1 + values
+    return positions
+
+
 @command(
     "HELLO",
     arity=-1,
@@ -117,6 +135,7 @@ def check_client_name(name: bytes, error: str) -> None:
     group="connection",
     since="6.0.0",
     summary="Chooses the protocol, authenticates and names the connection in one step.",
+    secrets=_hello_secrets,
     complexity="O(1)",
     syntax=('[arguments{protover:int ["AUTH" username_password{username password}] ["SETNAME" clientname]}]'),
 )

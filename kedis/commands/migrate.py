@@ -7,7 +7,7 @@ other server has is the key as it was.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kedis import errors
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from kedis.engine.client import Client
 
 _USUAL_TIMEOUT_MS = 1000
+_KEY_FLAGS = "RW access delete"
+#: Options with a password, and how many values they take.
+_PASSWORDS = {b"auth": 1, b"auth2": 2}
 
 
 class _Watch:
@@ -128,12 +131,25 @@ class Migration:
         return OK
 
 
-def _positions(argv: Sequence[bytes]) -> list[tuple[int, str]]:
-    flags = "RW access delete"
-    for position in range(6, len(argv)):
-        if argv[position].lower() == b"keys" and not argv[3]:
-            return [(at, flags) for at in range(position + 1, len(argv))]
-    return [(3, flags)]
+def _options(argv: Sequence[bytes]) -> Iterator[tuple[bytes, range]]:
+    """Each option in lower case, and the positions of its values; KEYS, which takes the rest, is the last."""
+    at = 6
+    while at < len(argv):
+        word = argv[at].lower()
+        end = len(argv) if word == b"keys" else at + 1 + _PASSWORDS.get(word, 0)
+        yield word, range(at + 1, end)
+        at = end
+
+
+def _keys(argv: Sequence[bytes]) -> list[tuple[int, str]]:
+    named: Sequence[int] = next((values for word, values in _options(argv) if word == b"keys"), (3,))
+    if not named or (argv[3] and named[0] != 3):
+        raise ValueError("no keys, or keys in two places")
+    return [(position, _KEY_FLAGS) for position in named]
+
+
+def _secrets(argv: Sequence[bytes]) -> list[int]:
+    return [position for word, values in _options(argv) if word in _PASSWORDS for position in values]
 
 
 @command(
@@ -143,11 +159,12 @@ def _positions(argv: Sequence[bytes]) -> list[tuple[int, str]]:
     group="generic",
     since="2.6.0",
     summary="Moves keys, or copies them, to another server.",
-    keys=[span("RW access delete", 3), after_keyword("RW access delete incomplete", "KEYS", -2, last=-1)],
+    keys=[span(_KEY_FLAGS, 3), after_keyword(f"{_KEY_FLAGS} incomplete", "KEYS", -2, last=-1)],
     categories="dangerous",
     complexity="O(N), N being the bytes of the values, here and there",
     tips=["nondeterministic_output"],
-    find_keys=_positions,
+    find_keys=_keys,
+    secrets=_secrets,
     syntax=(
         'host port:int key_or_empty_string(key@0 | empty_string="") destination-db:int '
         'timeout:int ["COPY"~3.0.0] ["REPLACE"~3.0.0] [authentication(["AUTH" password~4.0.7] '

@@ -8,10 +8,11 @@ values), rewrite (CONFIG REWRITE), describe (help and docs).
 from kedis.config.describe import describe_settings, settings_markdown
 from kedis.config.problems import ConfigError, SettingRefused
 from kedis.config.rewrite import NO_FILE, render_rewrite, rewrite_file
-from kedis.config.settings import SETTINGS, SETTINGS_BY_NAME, Config
+from kedis.config.settings import SECRET_SETTINGS, SETTINGS, SETTINGS_BY_NAME, Config
 
 __all__ = [
     "NO_FILE",
+    "SECRET_SETTINGS",
     "SETTINGS",
     "SETTINGS_BY_NAME",
     "Config",

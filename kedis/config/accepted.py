@@ -65,8 +65,8 @@ class Tuning(Group, title="snapshots, append-only file and freeing"):
 
 class Replication(Group, title="replication", because="there are no replicas"):
     replicaof: str = special(ReplicaOf(), "", "host and port to copy from", alias="slaveof", fixed=True)
-    masterauth = text("", "password for the master")
-    masteruser = text("", "user for the master")
+    masterauth = text("", "password for the master", secret=True)
+    masteruser = text("", "user for the master", secret=True)
     replica_serve_stale_data = flag(
         True, "answer while cut off from the master", alias="slave-serve-stale-data"
     )
@@ -134,10 +134,10 @@ class Tls(Group, title="TLS", because="there is no TLS: use a tunnel or a proxy"
     tls_port = integer(0, 0, 65535, "TLS port")
     tls_cert_file = text("", "certificate")
     tls_key_file = text("", "its key")
-    tls_key_file_pass = text("", "the key's password")
+    tls_key_file_pass = text("", "the key's password", secret=True)
     tls_client_cert_file = text("", "certificate as a client")
     tls_client_key_file = text("", "its key")
-    tls_client_key_file_pass = text("", "the key's password")
+    tls_client_key_file_pass = text("", "the key's password", secret=True)
     tls_dh_params_file = text("", "Diffie-Hellman parameters")
     tls_ca_cert_file = text("", "trusted certificates")
     tls_ca_cert_dir = text("", "folder of trusted certificates")

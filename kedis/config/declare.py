@@ -26,6 +26,7 @@ class Traits(TypedDict, total=False):
     fixed: bool  # cannot be changed while the server runs
     protected: bool  # cannot be changed unless enable-protected-configs allows it
     hidden: bool  # CONFIG GET gives it only when asked by its very name
+    secret: bool  # a password or the like: MONITOR, SLOWLOG and histories of command lines do not show it
     redis_default: str  # Redis's default as CONFIG GET prints it, where it is another
     reason: str  # why the default is another
     otherwise: str  # what it does otherwise than in Redis, or why it does nothing
@@ -44,6 +45,7 @@ class Setting:
         self.fixed = traits.get("fixed", False)
         self.protected = traits.get("protected", False)
         self.hidden = traits.get("hidden", False)
+        self.secret = traits.get("secret", False)
         self.redis_default = traits.get("redis_default")
         self.reason = traits.get("reason", "")
         self.otherwise = traits.get("otherwise", "")

@@ -303,5 +303,7 @@ def _shown_default(setting: Setting) -> str:
 SETTINGS = declared(Config)
 #: The same by name; older names lead to the same setting.
 SETTINGS_BY_NAME = {name: setting for setting in SETTINGS for name in setting.names}
+#: Names of the settings that hold a password.
+SECRET_SETTINGS = frozenset(name for name, setting in SETTINGS_BY_NAME.items() if setting.secret)
 #: Whatever may begin a line or follow ``--``.
 NAMES = frozenset(SETTINGS_BY_NAME) | frozenset(DIRECTIVES)

@@ -92,7 +92,7 @@ class Clients(Group, title="clients", effective=True):
 
 
 class Security(Group, title="security", effective=True):
-    requirepass = text("", "password that clients give with AUTH; empty is none")
+    requirepass = text("", "password that clients give with AUTH; empty is none", secret=True)
     protected_mode = flag(True, "without a password, refuse clients from other machines")
     enable_debug_command = choice(
         "no", WHO, "whether DEBUG may be called: no, yes, local clients", fixed=True

@@ -19,7 +19,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from kedis.engine.flags import Flag
-from kedis.engine.secret_arguments import REDACTED, secret_positions
 from kedis.engine.table import Command, Handler
 from kedis.errors import CommandError
 from kedis.resp.long_replies import Chunk
@@ -104,10 +103,7 @@ def _remember(client: Client, command: Command, argv: Sequence[bytes]) -> None:
 
 def monitor_line(engine: Engine, client: Client, command: Command, argv: Sequence[bytes]) -> bytes:
     """What MONITOR shows of a call.  O(bytes of the words)."""
-    words = list(argv)
-    for position in secret_positions(command.name, argv):
-        if position < len(words):
-            words[position] = REDACTED
+    words = command.redacted(argv)
     if client.transport.kind == "unix":
         place = f"unix:{engine.config.unixsocket}"
     else:

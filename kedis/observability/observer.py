@@ -148,7 +148,7 @@ class Observer:
         now = self.engine.clock() // 1_000_000_000
         slower_than = self.engine.config.slowlog_log_slower_than
         if 0 <= slower_than * 1000 <= elapsed and not command.flags & SKIP_SLOWLOG:
-            words = shown_words(command.name, argv)
+            words = shown_words(command, argv)
             self.slowlog.add(now, elapsed // 1000, words, client.address, client.name)
         self.latency.add(b"fast-command" if command.flags & FAST else b"command", now, elapsed // 1_000_000)
 

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kedis.engine.secret_arguments import REDACTED, secret_positions
+from kedis.engine.table import REDACTED, Command
 
 MOST_WORDS = 32
 MOST_BYTES = 128
@@ -56,15 +56,12 @@ class SlowLog:
         self._calls = deque(self.newest(limit), maxlen=limit)
 
 
-def shown_words(command: str, argv: Sequence[bytes]) -> list[bytes]:
+def shown_words(command: Command, argv: Sequence[bytes]) -> list[bytes]:
     """The words of a call as the log keeps them: secrets blanked, the rest cut to size.
 
     O(1): looks at 32 words at most.
     """
-    shown = [bytes(word[: MOST_BYTES + 1]) for word in argv[:MOST_WORDS]]
-    for position in secret_positions(command, shown):
-        if position < len(shown):
-            shown[position] = REDACTED
+    shown = command.redacted([bytes(word[: MOST_BYTES + 1]) for word in argv[:MOST_WORDS]])
     for position, word in enumerate(shown):
         surplus = len(argv[position]) - MOST_BYTES
         if surplus > 0 and word is not REDACTED:

@@ -83,6 +83,8 @@ LOGGED = [
     ["AUTH", "secret"],
     ["AUTH", "default", "secret"],
     ["HELLO", "2", "AUTH", "default", "secret", "SETNAME", "s"],
+    ["HELLO", "2", "SETNAME", "auth", "AUTH", "default", "secret"],
+    ["HELLO", "2", "AUTH", "default", "secret", "AUTH", "default", "again"],
     ["CONFIG", "SET", "hz", "10", "requirepass", ""],
     ["CONFIG", "SET", "Masterauth", "secret"],
     ["GET", "k"],

@@ -45,11 +45,13 @@ def test_passwords_are_hidden(watcher: Client) -> None:
     other.call("AUTH", "secret")
     other.call("AUTH", "user", "secret")
     other.call("HELLO", "2", "AUTH", "default", "secret", "SETNAME", "me")
+    other.call("HELLO", "2", "SETNAME", "auth", "AUTH", "default", "secret")
     other.call("CONFIG", "SET", "requirepass", "")
     assert lines(watcher) == [
         b'0] "AUTH" "(redacted)"',
         b'0] "AUTH" "(redacted)" "(redacted)"',
         b'0] "HELLO" "2" "AUTH" "(redacted)" "(redacted)" "SETNAME" "me"',
+        b'0] "HELLO" "2" "SETNAME" "auth" "AUTH" "(redacted)" "(redacted)"',
     ]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from kedis.engine.table import COMMANDS
 from kedis.observability.slowlog import shown_words
 from tests.commands.driver import ErrorReply
 from tests.oracle import Oracle
@@ -143,7 +144,7 @@ def test_what_speaks_another_language(wire: Wire, answer: bytes) -> None:
 
 def test_passwords_are_not_shown() -> None:
     words = b"MIGRATE host 1 key 0 10 COPY AUTH secret AUTH2 name secret KEYS auth secret".split()
-    shown = b" ".join(shown_words("migrate", words))
+    shown = b" ".join(shown_words(COMMANDS[b"migrate"], words))
     assert shown.endswith(b"AUTH (redacted) AUTH2 (redacted) (redacted) KEYS auth secret")
 
 
