@@ -10,7 +10,7 @@ from kedis.commands.connection import check_client_name
 from kedis.commands.help import help_lines
 from kedis.commands.parsing.numbers import NumberError, parse_int
 from kedis.commands.parsing.options import integer
-from kedis.engine.flags import ADMIN, LOADING, NOSCRIPT, STALE
+from kedis.engine.flags import ADMIN, KEEPS_CACHING_CHOICE, LOADING, NOSCRIPT, STALE
 from kedis.engine.table import command, container
 from kedis.errors import CommandError
 from kedis.resp.values import NO_REPLY, OK, Verbatim
@@ -30,6 +30,7 @@ _TYPES = {
 container(
     "CLIENT",
     arity=-2,
+    flags=KEEPS_CACHING_CHOICE,
     group="connection",
     since="2.4.0",
     summary="Commands about client connections.",

@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING, Any
 from kedis import errors
 from kedis.commands.parsing.numbers import NumberError, parse_int
 from kedis.commands.parsing.options import database_number
-from kedis.engine.flags import ALLOW_BUSY, FAST, LOADING, NO_AUTH, NOSCRIPT, STALE
+from kedis.engine.flags import (
+    ALLOW_BUSY,
+    ANSWERS_DISK_ERROR,
+    FAST,
+    LOADING,
+    NO_AUTH,
+    NOSCRIPT,
+    NOT_QUEUED,
+    SELECTS_DATABASE,
+    STALE,
+    WHILE_SUBSCRIBED,
+)
 from kedis.engine.table import command
 from kedis.errors import CommandError
 from kedis.resp.values import OK, PONG, SimpleString
@@ -23,7 +34,7 @@ if TYPE_CHECKING:
 @command(
     "PING",
     arity=-1,
-    flags=FAST,
+    flags=FAST | WHILE_SUBSCRIBED | ANSWERS_DISK_ERROR,
     group="connection",
     since="1.0.0",
     summary="Answers PONG, or the message given.",
@@ -56,7 +67,7 @@ def echo(_ctx: Client, argv: Sequence[bytes]) -> bytes:
 @command(
     "SELECT",
     arity=2,
-    flags=LOADING | STALE | FAST,
+    flags=LOADING | STALE | FAST | SELECTS_DATABASE,
     group="connection",
     since="1.0.0",
     summary="Changes the database that this connection works on.",
@@ -184,7 +195,7 @@ def _apply_hello_options(client: Client, argv: Sequence[bytes]) -> None:
 @command(
     "RESET",
     arity=1,
-    flags=NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY,
+    flags=NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY | NOT_QUEUED | WHILE_SUBSCRIBED,
     group="connection",
     since="6.2.0",
     summary="Puts the connection back into the state of a new one.",
@@ -200,7 +211,7 @@ def reset(client: Client, _argv: Sequence[bytes]) -> Any:
 @command(
     "QUIT",
     arity=-1,
-    flags=NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY,
+    flags=NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY | NOT_QUEUED | WHILE_SUBSCRIBED,
     group="connection",
     since="1.0.0",
     summary="Answers OK and closes the connection.",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kedis import errors
 from kedis.commands.parsing.options import integer_between
-from kedis.engine.flags import FAST, LOADING, READONLY, STALE, WRITE
+from kedis.engine.flags import FAST, LOADING, READONLY, STALE, WHOLE_DATABASES, WRITE
 from kedis.engine.table import command
 from kedis.errors import CommandError
 from kedis.resp.values import OK, SimpleString
@@ -36,7 +36,7 @@ def dbsize(client: Client, argv: Sequence[bytes]) -> int:
 @command(
     "SWAPDB",
     arity=3,
-    flags=WRITE | FAST,
+    flags=WRITE | FAST | WHOLE_DATABASES,
     group="server",
     since="4.0.0",
     summary="Exchanges two databases; clients stay with the number they selected.",
@@ -61,7 +61,7 @@ def swapdb(client: Client, argv: Sequence[bytes]) -> SimpleString:
 @command(
     "FLUSHDB",
     arity=-1,
-    flags=WRITE,
+    flags=WRITE | WHOLE_DATABASES,
     group="server",
     since="1.0.0",
     summary="Removes every key of the database.",
@@ -81,7 +81,7 @@ def flushdb(client: Client, argv: Sequence[bytes]) -> SimpleString:
 @command(
     "FLUSHALL",
     arity=-1,
-    flags=WRITE,
+    flags=WRITE | WHOLE_DATABASES,
     group="server",
     since="1.0.0",
     summary="Removes every key of every database.",

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from kedis import errors
-from kedis.engine.flags import DENYOOM, FAST, READONLY, WRITE
+from kedis.engine.flags import DENYOOM, FAST, MAY_REPLICATE, READONLY, WRITE
 from kedis.engine.keyspec import span
 from kedis.engine.table import command
 from kedis.errors import CommandError
@@ -59,7 +59,7 @@ def pfadd(client: Client, argv: Sequence[bytes]) -> int:
 @command(
     "PFCOUNT",
     arity=-2,
-    flags=READONLY,
+    flags=READONLY | MAY_REPLICATE,
     group="hyperloglog",
     since="2.8.9",
     summary="Estimates how many different elements were added to a HyperLogLog, or to any of several.",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from kedis import errors
 from kedis.commands.parsing.options import database_number
 from kedis.commands.parsing.scan_options import parse_cursor, parse_scan
-from kedis.engine.flags import DENYOOM, FAST, READONLY, WRITE
+from kedis.engine.flags import DENYOOM, FAST, READONLY, TOUCHES_KEYS, WRITE
 from kedis.engine.keyspec import span
 from kedis.engine.table import command
 from kedis.errors import CommandError
@@ -92,7 +92,7 @@ def exists(client: Client, argv: Sequence[bytes]) -> int:
 @command(
     "TOUCH",
     arity=-2,
-    flags=READONLY | FAST,
+    flags=READONLY | FAST | TOUCHES_KEYS,
     group="generic",
     since="3.2.1",
     summary="Counts those of the given keys that exist and marks them as just used.",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from kedis import errors
 from kedis.commands.help import help_lines
-from kedis.engine.flags import FAST, LOADING, NOSCRIPT, PUBSUB, STALE
+from kedis.engine.flags import FAST, LOADING, MAY_REPLICATE, NOSCRIPT, PUBSUB, STALE, WHILE_SUBSCRIBED
 from kedis.engine.keyspec import span
 from kedis.engine.table import command, container
 from kedis.errors import CommandError
@@ -23,7 +23,7 @@ from kedis.structures.glob import compile_glob
 if TYPE_CHECKING:
     from kedis.engine.client import Client
 
-_SUBSCRIBER = PUBSUB | NOSCRIPT | LOADING | STALE
+_SUBSCRIBER = PUBSUB | NOSCRIPT | LOADING | STALE | WHILE_SUBSCRIBED
 
 
 def _confirm(client: Client, verb: bytes, kind: Subscriptions, name: bytes | None) -> None:
@@ -141,7 +141,7 @@ def sunsubscribe(client: Client, argv: Sequence[bytes]) -> NoReply:
 @command(
     "PUBLISH",
     arity=3,
-    flags=PUBSUB | LOADING | STALE | FAST,
+    flags=PUBSUB | LOADING | STALE | FAST | MAY_REPLICATE,
     group="pubsub",
     since="2.0.0",
     summary="Sends a message to the subscribers of a channel and answers how often it was delivered.",
@@ -155,7 +155,7 @@ def publish(client: Client, argv: Sequence[bytes]) -> int:
 @command(
     "SPUBLISH",
     arity=3,
-    flags=PUBSUB | LOADING | STALE | FAST,
+    flags=PUBSUB | LOADING | STALE | FAST | MAY_REPLICATE,
     group="pubsub",
     since="7.0.0",
     summary="Sends a message to the subscribers of a shard channel.",

@@ -14,7 +14,17 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from kedis import errors
-from kedis.engine.flags import ALLOW_BUSY, FAST, LOADING, NOSCRIPT, SKIP_SLOWLOG, STALE
+from kedis.engine.flags import (
+    ALLOW_BUSY,
+    FAST,
+    LOADING,
+    NOSCRIPT,
+    NOT_QUEUED,
+    OPENS_QUEUE,
+    RUNS_QUEUE,
+    SKIP_SLOWLOG,
+    STALE,
+)
 from kedis.engine.keyspec import span
 from kedis.engine.table import command
 from kedis.errors import CommandError
@@ -27,7 +37,7 @@ if TYPE_CHECKING:
 @command(
     "MULTI",
     arity=1,
-    flags=NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY,
+    flags=NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY | NOT_QUEUED | OPENS_QUEUE,
     group="transactions",
     since="1.2.0",
     summary="Begins a transaction: the commands that follow are queued.",
@@ -45,7 +55,7 @@ def multi(client: Client, _argv: Sequence[bytes]) -> SimpleString:
 @command(
     "EXEC",
     arity=1,
-    flags=NOSCRIPT | LOADING | STALE | SKIP_SLOWLOG,
+    flags=NOSCRIPT | LOADING | STALE | SKIP_SLOWLOG | NOT_QUEUED | RUNS_QUEUE,
     group="transactions",
     since="1.2.0",
     summary="Runs the queued commands of a transaction, unless a watched key has changed.",
@@ -79,7 +89,7 @@ def exec_(client: Client, _argv: Sequence[bytes]) -> NoReply | NullArray:
 @command(
     "DISCARD",
     arity=1,
-    flags=NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY,
+    flags=NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY | NOT_QUEUED,
     group="transactions",
     since="2.0.0",
     summary="Gives a transaction up: nothing that was queued is run, and nothing is watched any more.",
@@ -96,7 +106,7 @@ def discard(client: Client, _argv: Sequence[bytes]) -> SimpleString:
 @command(
     "WATCH",
     arity=-2,
-    flags=NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY,
+    flags=NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY | NOT_QUEUED,
     group="transactions",
     since="2.2.0",
     summary="Watches keys: if one of them changes before EXEC, the transaction is not run.",

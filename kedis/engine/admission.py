@@ -23,24 +23,6 @@ if TYPE_CHECKING:
     from kedis.engine.client import Client
     from kedis.engine.engine import Engine
 
-#: Commands that act on a transaction instead of being queued in it.
-_NOT_QUEUED = frozenset(["exec", "discard", "multi", "watch", "quit", "reset"])
-#: What a client may send in a transaction although memory is full.
-_NOT_GROWING = ("discard", "multi", "watch", "quit", "reset")
-#: What a subscribed RESP2 client may still send.
-_PUBSUB_ALLOWED = frozenset(
-    [
-        "ping",
-        "quit",
-        "reset",
-        "subscribe",
-        "psubscribe",
-        "ssubscribe",
-        "unsubscribe",
-        "punsubscribe",
-        "sunsubscribe",
-    ]
-)
 #: How an HTTP request begins, or goes on: a web page must not be able to make a browser talk to the server.
 _BROWSER_WORDS = frozenset([b"post", b"host:"])
 #: How much of an unknown command's arguments an error message repeats, in bytes.
@@ -123,7 +105,7 @@ class Admission:
             (command.counters if command else self._engine.unknown).refusals[error.code] += 1
             self.refuse(client, argv, error)
             return None
-        if client.queue is not None and command.name not in _NOT_QUEUED:
+        if client.queue is not None and not command.flags & Flag.NOT_QUEUED:
             client.queue.append(argv)
             client.queued_bytes += sum(map(len, argv)) + ARGUMENT_OVERHEAD * len(argv) + _COMMAND_OVERHEAD
             client.encode(QUEUED)
@@ -134,7 +116,8 @@ class Admission:
 
     def refuse(self, client: Client, argv: Sequence[bytes], error: CommandError) -> None:
         """Answer with ``error``: a transaction under way will not run, and a refused EXEC ends it at once."""
-        if argv[0].lower() == b"exec":
+        command = self._engine.commands.get(argv[0].lower())
+        if command is not None and command.flags & Flag.RUNS_QUEUE:
             if client.queue is not None:
                 self._engine.transactions["failed"] += 1
             self._engine.end_transaction(client)
@@ -186,9 +169,9 @@ class Admission:
             command.permission(client)
         if self._engine.memory.out_of_memory and self._may_grow(client, command):
             raise CommandError(errors.OUT_OF_MEMORY)
-        if self.write_error is not None and (command.writes or command.name == "ping"):
+        if self.write_error is not None and (command.writes or flags & Flag.ANSWERS_DISK_ERROR):
             raise CommandError(self.write_error)
-        if client.resp == 2 and client.subscriptions and command.name not in _PUBSUB_ALLOWED:
+        if client.resp == 2 and client.subscriptions and not flags & Flag.WHILE_SUBSCRIBED:
             raise CommandError(errors.only_pubsub(command.name))
         if self._engine.loading and not flags & Flag.LOADING:
             raise CommandError(errors.LOADING)
@@ -197,11 +180,11 @@ class Admission:
 
     def _may_grow(self, client: Client, command: Command) -> bool:
         """Whether memory must not be full for ``command``: as in Redis, whatever it is inside of a transaction."""
-        if client.queue is None or command.name in _NOT_GROWING:
+        if client.queue is None:
             return bool(command.flags & Flag.DENYOOM)
-        if command.name == "exec":
+        if command.flags & Flag.RUNS_QUEUE:
             return any(self.resolve(argv).flags & Flag.DENYOOM for argv in client.queue)
-        return True
+        return not command.flags & Flag.NOT_QUEUED
 
     def _check_pause(self, client: Client, command: Command) -> None:
         if self._engine.monotonic() >= self.paused_until_ns:
@@ -213,16 +196,9 @@ class Admission:
             raise Postponed(Stop.PAUSED)
 
     def _may_write(self, client: Client, command: Command) -> bool:
-        if command.name == "exec" and client.queue:
-            return any(self.resolve(argv).writes for argv in client.queue)
-        return command.writes or command.name in (
-            "eval",
-            "evalsha",
-            "fcall",
-            "publish",
-            "spublish",
-            "pfcount",
-        )
+        if command.flags & Flag.RUNS_QUEUE and client.queue:
+            return any(_may_replicate(self.resolve(argv)) for argv in client.queue)
+        return _may_replicate(command)
 
     def _attend(self, client: Client, command: Command) -> Command:
         """``command``, or for clients that track and while somebody monitors a form of it that sees to that."""
@@ -267,6 +243,10 @@ class Admission:
         self.paused_until_ns = 0
         self._engine.update_guard()
         self.on_unpause()
+
+
+def _may_replicate(command: Command) -> bool:
+    return bool(command.flags & (Flag.WRITE | Flag.MAY_REPLICATE))
 
 
 def _unknown_command(argv: Sequence[bytes]) -> str:

@@ -372,16 +372,17 @@ class CommandTable:
         row.check_arity(len(argv))
         return row
 
-    def names_with(self, flag: Flag) -> frozenset[bytes]:
-        """Lower-case names, as renamed, of the commands that have ``flag``; containers' subcommands have none."""
-        return frozenset(name for name, row in self.rows.items() if row.flags & flag)
-
     def reset(self) -> None:
         """Zero all counters (CONFIG RESETSTAT).  O(rows)."""
         for row in self.every():
             row.counters.reset()
         self.unknown.reset()
         self.error_counts.clear()
+
+
+def names_with(rows: Mapping[bytes, Command], flag: Flag) -> frozenset[bytes]:
+    """Lower-case names of the rows that have ``flag``, without subcommands.  O(rows)."""
+    return frozenset(name for name, row in rows.items() if row.flags & flag)
 
 
 def _each(rows: Mapping[bytes, Command]) -> Iterator[Command]:

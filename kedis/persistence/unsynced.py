@@ -1,35 +1,32 @@
-"""Which keys a reader must not be told of yet, because what became of them is not synced.
+"""Keys written since the last completed fsync started.  A read that touches none of them is answered without waiting.
 
-Under ``appendfsync always`` nobody is shown what a power cut could take back.  A reader that names its keys (GET, HGET,
-LRANGE …) shows nothing else, and needs to wait for a sync only if one of them has been changed since the last sync that
-has ended began.  What is journalled tells which were changed: every command names the keys that it changes, but for a
-few that change whole databases.
+Under ``appendfsync always`` no reply shows what a power cut could take back.  A reader with fixed key positions (GET,
+HGET, LRANGE …) shows nothing but its keys, so it waits for an fsync only if one of them has been changed.  The
+journalled commands tell which were: each names the keys that it changes, except those with the flag WHOLE_DATABASES.
 
-To be quick this looks at words, not at keys: each word of what was journalled counts as a key that was changed, in any
-database.  A reader then waits now and then though it need not, and never answers though it should wait.  And it looks
-only when a reader asks: where all write, commands are put on a list and no more.
+For speed this compares arguments, not keys: each argument of a journalled command counts as a changed key, in any
+database.  A reader then sometimes waits needlessly, and is never answered too early.  The arguments are collected when
+a reader asks: while all clients write, commands are appended to a list and no more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
-#: Commands of the journal that change keys which they do not name.
-_WHOLE_DATABASES = frozenset([b"flushall", b"flushdb", b"swapdb"])
+from collections.abc import Callable, Collection, Sequence
 
 
 class _Commands:
-    """Commands that were journalled between two syncs."""
+    """Commands that were journalled between two fsyncs."""
 
-    __slots__ = ("_all", "_words", "fresh")
+    __slots__ = ("_all", "_whole_databases", "_words", "fresh")
 
-    def __init__(self) -> None:
+    def __init__(self, whole_databases: Collection[bytes]) -> None:
+        self._whole_databases = whole_databases
         self.fresh: list[Sequence[bytes | bytearray]] = []  # not looked at yet
         self._words: set[bytes] = set()
         self._all = False
 
     def touch(self, argv: Sequence[bytes]) -> bool:
-        """Whether they may have changed what a reader of the words ``argv`` shows."""
+        """Whether they may have changed what a reader with the arguments ``argv`` shows."""
         if self.fresh:
             self._look()
         return self._all or not self._words.isdisjoint(argv)
@@ -38,37 +35,41 @@ class _Commands:
         for argv in self.fresh:
             # A handler's own words may hold a bytearray for a value, which no set takes; keys are always bytes.
             self._words.update([word for word in argv if type(word) is bytes])
-            if argv[0].lower() in _WHOLE_DATABASES:
+            if argv[0].lower() in self._whole_databases:
                 self._all = True
         self.fresh.clear()
 
 
 class Unsynced:
-    """The words of what was journalled and is not synced yet.
+    """The arguments of the commands that are journalled and not yet synced.
+
+    Args:
+        whole_databases: lower-case names of the commands that change keys which they do not name.
 
     Attributes:
-        note: to be called with the words of each command that is journalled.
+        note: to be called with each command that is journalled.
     """
 
     note: Callable[[Sequence[bytes | bytearray]], None]
 
-    def __init__(self) -> None:
-        self._changed = self._syncing = _Commands()
+    def __init__(self, whole_databases: Collection[bytes]) -> None:
+        self._whole_databases = whole_databases
+        self._changed = self._syncing = _Commands(whole_databases)
         self.note = self._changed.fresh.append
 
     def begin_sync(self) -> None:
-        """All that was noted is in the file, and a sync of it begins."""
+        """All that was noted is in the file, and an fsync of it begins."""
         self._syncing = self._changed
-        self._changed = _Commands()
+        self._changed = _Commands(self._whole_databases)
         self.note = self._changed.fresh.append
 
     def end_sync(self) -> None:
-        """The sync has ended well."""
-        self._syncing = _Commands()
+        """The fsync has succeeded."""
+        self._syncing = _Commands(self._whole_databases)
 
     def touches(self, argv: Sequence[bytes]) -> bool:
-        """Whether a reader of the words ``argv`` may show something that is not synced.
+        """Whether a reader with the arguments ``argv`` may show something that is not synced.
 
-        O(words), and once O(words) for what was noted since somebody last asked.
+        O(arguments), and once O(arguments) for what was noted since the last question.
         """
         return self._changed.touch(argv) or self._syncing.touch(argv)

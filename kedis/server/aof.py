@@ -45,6 +45,8 @@ from gevent.event import Event
 
 from kedis import errors
 from kedis.config import Config, SettingRefused
+from kedis.engine.flags import WHOLE_DATABASES
+from kedis.engine.table import names_with
 from kedis.errors import CommandError
 from kedis.errors.fault_log import FaultLog
 from kedis.persistence.aof import Aof
@@ -109,7 +111,7 @@ class AofService:
             self.aof, self._worker, on_end=self._rewrite_ended, on_sync_error=self._sync_of_rewrite_failed
         )
         self.selective = self._always = False
-        self._unsynced_keys = Unsynced()
+        self._unsynced_keys = Unsynced(names_with(network.engine.commands, WHOLE_DATABASES))
         self._syncing = False
         self._batch: list[Connection] = []  # whose sealed replies wait for the sync under way
         self._expected = 0

@@ -103,6 +103,19 @@ def test_pause_write_lets_reads_through(client: Client) -> None:
     assert other.call("EXEC") == [b"OK"]
 
 
+@pytest.mark.parametrize("words", [["PUBLISH", "c", "m"], ["SPUBLISH", "c", "m"], ["PFCOUNT", "k"]])
+def test_pause_write_holds_back_what_may_be_replicated(client: Client, words: list[str]) -> None:
+    """As Redis does, in a transaction too."""
+    assert client.call("CLIENT", "PAUSE", 1000, "WRITE") == b"OK"
+    other = client.another()
+    assert other.engine.run(other.state, [[word.encode() for word in words]]) == 0
+    assert other.call("MULTI") == b"OK"
+    assert other.call(*words) == b"QUEUED"
+    assert other.engine.run(other.state, [[b"EXEC"]]) == 0
+    assert client.call("CLIENT", "UNPAUSE") == b"OK"
+    assert other.call("EXEC") == [0]
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -12,7 +12,7 @@ from kedis.config import ConfigError
 from kedis.engine import counters, flags, keyspec, table
 from kedis.engine.counters import Counters
 from kedis.engine.flags import INTERNAL, READONLY, WRITE, Flag
-from kedis.engine.table import COMMANDS, Command, CommandTable, every_command
+from kedis.engine.table import COMMANDS, Command, CommandTable, every_command, names_with
 from kedis.errors import CommandError
 
 load_all()
@@ -98,6 +98,11 @@ def test_renames_that_cannot_be(rename: tuple[str, str]) -> None:
         CommandTable(renames=[rename])
 
 
+def test_names_with_a_flag_follow_renames() -> None:
+    commands = CommandTable(renames=[("flushall", "wipe")])
+    assert names_with(commands.rows, Flag.WHOLE_DATABASES) == {b"wipe", b"flushdb", b"swapdb"}
+
+
 def test_reset() -> None:
     commands = CommandTable()
     for row in commands.every():
@@ -146,3 +151,26 @@ def test_the_table_imports_nothing_above_it(module: object) -> None:
 
 def test_counters_begin_empty() -> None:
     assert Counters().durations() == []
+
+
+@pytest.mark.parametrize(
+    ("flag", "names"),
+    [
+        (Flag.NOT_QUEUED, "discard exec multi quit reset watch"),
+        (Flag.OPENS_QUEUE, "multi"),
+        (Flag.RUNS_QUEUE, "exec"),
+        (Flag.SELECTS_DATABASE, "select"),
+        (
+            Flag.WHILE_SUBSCRIBED,
+            "ping psubscribe punsubscribe quit reset ssubscribe subscribe sunsubscribe unsubscribe",
+        ),
+        (Flag.MAY_REPLICATE, "pfcount publish spublish"),
+        (Flag.ANSWERS_DISK_ERROR, "ping"),
+        (Flag.WHOLE_DATABASES, "flushall flushdb swapdb"),
+        (Flag.KEEPS_CACHING_CHOICE, "client"),
+        (Flag.TOUCHES_KEYS, "touch"),
+    ],
+)
+def test_who_has_the_flags_of_the_engine(flag: Flag, names: str) -> None:
+    """They replace lists of names in the engine, so that a list of names stands here."""
+    assert names_with(COMMANDS, flag) == set(names.encode().split())

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from kedis.config import Config
 from kedis.engine.engine import Engine
 from kedis.engine.flags import Flag
-from kedis.engine.table import Command, every_command
+from kedis.engine.table import Command, every_command, names_with
 from kedis.persistence.journal import Journal
 from kedis.persistence.unsynced import Unsynced
 from kedis.resp.requests import RequestParser
@@ -29,14 +30,16 @@ WRITERS = [
 class Disk:
     """A server under appendfsync always, and beside it the one that a power cut would leave."""
 
-    def __init__(self) -> None:
+    def __init__(self, config: Config | None = None) -> None:
         clock = Clock()
-        self.now = Client(Engine(clock=clock))
+        self.now = Client(Engine(config, clock=clock))
         self.durable = Client(Engine(clock=clock))
         self._replay = Client(self.durable.engine, kind="journal")
         self.clock = clock
         self.journal = Journal(lambda: 0.0)
-        self.unsynced = self.journal.unsynced = Unsynced()
+        self.unsynced = self.journal.unsynced = Unsynced(
+            names_with(self.now.engine.commands, Flag.WHOLE_DATABASES)
+        )
         self.now.engine.journal = self.journal
         self._written = b""
 
@@ -143,8 +146,21 @@ def test_a_key_that_expires_when_it_is_read() -> None:
     assert disk.unsynced.touches([b"GET", b"a"])
 
 
+def test_renamed_commands_that_change_whole_databases() -> None:
+    config = Config()
+    config.renamed_commands = [("FLUSHALL", "wipe"), ("SWAPDB", "exchange")]
+    disk = Disk(config)
+    disk.now.call("SET", "a", 1)
+    for words in (["WIPE"], ["exchange", 0, 1]):
+        disk.begin_sync()
+        disk.unsynced.end_sync()
+        assert not disk.unsynced.touches([b"GET", b"a"])
+        disk.now.call(*words)
+        assert disk.unsynced.touches([b"GET", b"a"])
+
+
 def test_words_of_handlers_that_are_no_bytes() -> None:
-    unsynced = Unsynced()
+    unsynced = Unsynced(())
     unsynced.note((b"SET", b"k", bytearray(b"v")))
     assert unsynced.touches([b"GET", b"k"]) and not unsynced.touches([b"GET", b"v"])
 
