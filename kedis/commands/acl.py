@@ -67,5 +67,5 @@ def acl_cat(client: Client, argv: Sequence[bytes]) -> list[bytes]:
     summary="Lists the subcommands.",
     complexity="O(1)",
 )
-def acl_help(client: Client, _argv: Sequence[bytes]) -> Any:
-    return help_lines(client, "ACL")
+def acl_help(_client: Client, _argv: Sequence[bytes]) -> Any:
+    return help_lines("ACL")

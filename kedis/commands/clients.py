@@ -11,7 +11,7 @@ from kedis.commands.help import help_lines
 from kedis.commands.parsing.numbers import NumberError, parse_int
 from kedis.commands.parsing.options import integer
 from kedis.engine.flags import ADMIN, KEEPS_CACHING_CHOICE, LOADING, NOSCRIPT, STALE
-from kedis.engine.table import command, container
+from kedis.engine.table import COMMANDS, command, container
 from kedis.errors import CommandError
 from kedis.resp.values import NO_REPLY, OK, Verbatim
 
@@ -121,7 +121,7 @@ def _flags(client: Client) -> str:
 
 def _now_running(client: Client, subcommand: bytes) -> None:
     """Let the client's own line name the command that asks for it."""
-    client.last_command = client.engine.commands[b"client"].subcommands[subcommand]
+    client.last_command = COMMANDS[b"client"].subcommands[subcommand]
 
 
 @command(
@@ -446,5 +446,5 @@ def client_no_touch(client: Client, argv: Sequence[bytes]) -> Any:
     summary="Lists the subcommands.",
     complexity="O(1)",
 )
-def client_help(client: Client, _argv: Sequence[bytes]) -> Any:
-    return help_lines(client, "CLIENT")
+def client_help(_client: Client, _argv: Sequence[bytes]) -> Any:
+    return help_lines("CLIENT")

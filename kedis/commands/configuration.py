@@ -110,8 +110,8 @@ def config_rewrite(client: Client, _argv: Sequence[bytes]) -> Any:
     summary="Lists the subcommands.",
     complexity="O(1)",
 )
-def config_help(client: Client, _argv: Sequence[bytes]) -> Any:
-    return help_lines(client, "CONFIG")
+def config_help(_client: Client, _argv: Sequence[bytes]) -> Any:
+    return help_lines("CONFIG")
 
 
 def _text(word: bytes) -> str:

@@ -60,7 +60,7 @@ def ping(client: Client, argv: Sequence[bytes]) -> Any:
     complexity="O(1)",
     syntax="message",
 )
-def echo(_ctx: Client, argv: Sequence[bytes]) -> bytes:
+def echo(_client: Client, argv: Sequence[bytes]) -> bytes:
     return argv[1]
 
 

@@ -93,8 +93,8 @@ def slowlog_reset(client: Client, _argv: Sequence[bytes]) -> Any:
     summary="Lists the subcommands.",
     complexity="O(1)",
 )
-def slowlog_help(client: Client, _argv: Sequence[bytes]) -> Any:
-    return help_lines(client, "SLOWLOG")
+def slowlog_help(_client: Client, _argv: Sequence[bytes]) -> Any:
+    return help_lines("SLOWLOG")
 
 
 container(
@@ -223,8 +223,8 @@ def _rows(client: Client, names: Sequence[bytes]) -> list[Command]:
     summary="Lists the subcommands.",
     complexity="O(1)",
 )
-def latency_help(client: Client, _argv: Sequence[bytes]) -> Any:
-    return help_lines(client, "LATENCY")
+def latency_help(_client: Client, _argv: Sequence[bytes]) -> Any:
+    return help_lines("LATENCY")
 
 
 @command(

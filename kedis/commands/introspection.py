@@ -164,8 +164,8 @@ def _keys_used(client: Client, words: Sequence[bytes]) -> list[tuple[bytes, str]
     complexity="O(1)",
     categories="connection",
 )
-def command_help(client: Client, _argv: Sequence[bytes]) -> Any:
-    return help_lines(client, "COMMAND")
+def command_help(_client: Client, _argv: Sequence[bytes]) -> Any:
+    return help_lines("COMMAND")
 
 
 def find(client: Client, name: bytes) -> Command | None:

@@ -200,4 +200,4 @@ def memory_malloc_stats(client: Client, argv: Sequence[bytes]) -> Verbatim:
     complexity="O(1)",
 )
 def memory_help(client: Client, argv: Sequence[bytes]) -> list[SimpleString]:
-    return help_lines(client, "MEMORY")
+    return help_lines("MEMORY")

@@ -118,7 +118,7 @@ def object_refcount(client: Client, argv: Sequence[bytes]) -> int | None:
     complexity="O(1)",
 )
 def object_help(client: Client, argv: Sequence[bytes]) -> list[SimpleString]:
-    return help_lines(client, "OBJECT")
+    return help_lines("OBJECT")
 
 
 def _is_lfu(client: Client) -> bool:

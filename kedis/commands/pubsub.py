@@ -265,5 +265,5 @@ def pubsub_shardnumsub(client: Client, argv: Sequence[bytes]) -> list[bytes | in
     summary="Lists the subcommands.",
     complexity="O(1)",
 )
-def pubsub_help(client: Client, _argv: Sequence[bytes]) -> Any:
-    return help_lines(client, "PUBSUB")
+def pubsub_help(_client: Client, _argv: Sequence[bytes]) -> Any:
+    return help_lines("PUBSUB")

@@ -79,7 +79,7 @@ def shutdown(client: Client, argv: Sequence[bytes]) -> Any:
     complexity="O(1)",
     categories="admin dangerous",
 )
-def role(_ctx: Client, _argv: Sequence[bytes]) -> list[Any]:
+def role(_client: Client, _argv: Sequence[bytes]) -> list[Any]:
     return [b"master", 0, []]
 
 
@@ -95,7 +95,7 @@ def role(_ctx: Client, _argv: Sequence[bytes]) -> list[Any]:
     tips=["request_policy:all_shards", "response_policy:agg_min"],
     syntax="numreplicas:int timeout:int",
 )
-def wait(_ctx: Client, argv: Sequence[bytes]) -> int:
+def wait(_client: Client, argv: Sequence[bytes]) -> int:
     integer(argv[1])
     if integer(argv[2], errors.TIMEOUT_NOT_AN_INTEGER) < 0:
         raise CommandError(errors.TIMEOUT_NEGATIVE)
@@ -122,7 +122,7 @@ _PICTURE = b"""\
     complexity="O(1)",
     syntax='["VERSION" version:int]',
 )
-def lolwut(_ctx: Client, argv: Sequence[bytes]) -> Verbatim:
+def lolwut(_client: Client, argv: Sequence[bytes]) -> Verbatim:
     if len(argv) >= 3 and argv[1].lower() == b"version":
         integer(argv[2])
     return Verbatim(_PICTURE + f"\nRedis ver. {REDIS_VERSION}\n".encode())

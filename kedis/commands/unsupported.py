@@ -36,7 +36,7 @@ _PORT_MAX = 65535
     complexity="O(1)",
     syntax='args(host-port{host port:int} | no-one{"NO" "ONE"})',
 )
-def replicaof(_ctx: Client, argv: Sequence[bytes]) -> Any:
+def replicaof(_client: Client, argv: Sequence[bytes]) -> Any:
     if (argv[1].lower(), argv[2].lower()) == (b"no", b"one"):
         return OK
     try:
@@ -71,7 +71,7 @@ def slaveof(client: Client, argv: Sequence[bytes]) -> Any:
     complexity="O(1)",
     syntax='["TO" target{host port:int ["FORCE"]}] ["ABORT"] ["TIMEOUT" milliseconds:int]',
 )
-def failover(_ctx: Client, argv: Sequence[bytes]) -> Any:
+def failover(_client: Client, argv: Sequence[bytes]) -> Any:
     if [word.lower() for word in argv[1:]] == [b"abort"]:
         raise CommandError(errors.NO_FAILOVER)
     seen: set[bytes] = set()
@@ -95,7 +95,7 @@ def failover(_ctx: Client, argv: Sequence[bytes]) -> Any:
 # -- clusters ---------------------------------------------------------------------------------------------
 
 
-def _without_cluster(_ctx: Client, _argv: Sequence[bytes]) -> Any:
+def _without_cluster(_client: Client, _argv: Sequence[bytes]) -> Any:
     raise CommandError(errors.CLUSTER_DISABLED)
 
 
@@ -286,11 +286,11 @@ container(
     complexity="O(1)",
     tips=["nondeterministic_output_order"],
 )
-def module_list(_ctx: Client, _argv: Sequence[bytes]) -> list[Any]:
+def module_list(_client: Client, _argv: Sequence[bytes]) -> list[Any]:
     return []
 
 
-def _no_modules(_ctx: Client) -> None:
+def _no_modules(_client: Client) -> None:
     raise CommandError(errors.MODULE_NOT_ALLOWED)
 
 
@@ -331,5 +331,5 @@ for _name, _arity, _since, _task, _syntax in (
     summary="Lists the subcommands.",
     complexity="O(1)",
 )
-def module_help(client: Client, _argv: Sequence[bytes]) -> Any:
-    return help_lines(client, "MODULE")
+def module_help(_client: Client, _argv: Sequence[bytes]) -> Any:
+    return help_lines("MODULE")
