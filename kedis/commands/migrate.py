@@ -142,9 +142,15 @@ def _options(argv: Sequence[bytes]) -> Iterator[tuple[bytes, range]]:
 
 
 def _keys(argv: Sequence[bytes]) -> list[tuple[int, str]]:
-    named: Sequence[int] = next((values for word, values in _options(argv) if word == b"keys"), (3,))
-    if not named or (argv[3] and named[0] != 3):
-        raise ValueError("no keys, or keys in two places")
+    named: Sequence[int] = (3,)
+    if any(
+        word.lower() == b"keys" for word in argv[2:-1]
+    ):  # else its specification finds nothing: Redis stops there
+        for word, values in _options(argv):
+            if word == b"keys":
+                named = values
+                if argv[3] or not named:
+                    raise ValueError("keys in two places, or none")
     return [(position, _KEY_FLAGS) for position in named]
 
 

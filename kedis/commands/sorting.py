@@ -85,18 +85,18 @@ class _Request:
 
 
 def _positions(argv: Sequence[bytes]) -> list[tuple[int, str]]:
-    """The keys that the words name: the source, and the destination of the last STORE."""
+    """The keys among the arguments: the source, and the destination of the last STORE.
+
+    As in Redis a destination named STORE counts as the option again, which only COMMAND GETKEYS can tell.
+    """
     found = [(1, _SOURCE.flags)]
     store = 0
     position = 2
     while position < len(argv):
         word = argv[position].lower()
         if word == b"store" and position + 1 < len(argv):
-            position += 1
-            store = position
-        else:
-            position += _FOLLOWED_BY.get(word, 0)
-        position += 1
+            store = position + 1
+        position += 1 + _FOLLOWED_BY.get(word, 0)
     return [*found, (store, "OW update")] if store else found
 
 

@@ -63,7 +63,7 @@ class KeySpec:
             return self.index
         word = self.keyword.encode()
         if self.start_from > 0:
-            search = range(self.start_from, len(argv))
+            search = range(self.start_from, len(argv) - 1)  # after the last argument there is no key
         else:
             search = range(len(argv) + self.start_from, 0, -1)
         for position in search:
