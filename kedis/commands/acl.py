@@ -19,8 +19,8 @@ container(
     arity=-2,
     group="server",
     since="6.0.0",
-    summary="Commands about users and categories of commands.",
-    complexity="Depends on the subcommand.",
+    summary="Access control: users and command categories.",
+    complexity="Depends on the subcommand",
 )
 
 
@@ -30,7 +30,7 @@ container(
     flags=NOSCRIPT | LOADING | STALE,
     group="server",
     since="6.0.0",
-    summary="Gives the user of this connection.",
+    summary="Returns the user name of this connection.",
     complexity="O(1)",
 )
 def acl_whoami(client: Client, _argv: Sequence[bytes]) -> bytes:
@@ -43,8 +43,8 @@ def acl_whoami(client: Client, _argv: Sequence[bytes]) -> bytes:
     flags=NOSCRIPT | LOADING | STALE,
     group="server",
     since="6.0.0",
-    summary="Lists the categories, or the commands of one.",
-    complexity="O(N), N being the commands",
+    summary="Returns the ACL categories, or with a category its commands.",
+    complexity="O(N) in the number of commands",
     syntax="[categoryname]",
 )
 def acl_cat(client: Client, argv: Sequence[bytes]) -> list[bytes]:

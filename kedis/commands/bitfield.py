@@ -115,9 +115,9 @@ def _flags(argv: Sequence[bytes]) -> str:
     flags=WRITE | DENYOOM,
     group="bitmap",
     since="3.2.0",
-    summary="Reads, sets and increments integers of any width anywhere in the string at a key.",
+    summary="Gets, sets and increments integers of any width at any bit offset of a string.",
     keys=[span("RW access update variable_flags", 1)],
-    complexity="O(1) for each operation.",
+    complexity="O(1) for each operation",
     key_flags=_flags,
     syntax=(
         'key@0 [operation("GET" encoding_offset{encoding offset:int} | write{["OVERFLOW" '
@@ -160,9 +160,9 @@ def bitfield(client: Client, argv: Sequence[bytes]) -> list[int | None]:
     flags=READONLY | FAST,
     group="bitmap",
     since="6.0.0",
-    summary="Reads integers of any width anywhere in the string at a key.",
+    summary="Gets integers of any width at any bit offset of a string.",
     keys=[span("RO access", 1)],
-    complexity="O(1) for each operation.",
+    complexity="O(1) for each operation",
     syntax='key@0 ["GET" encoding_offset{encoding offset:int}...+]',
 )
 def bitfield_ro(client: Client, argv: Sequence[bytes]) -> list[int | None]:

@@ -33,9 +33,9 @@ _OPERATIONS = frozenset([b"AND", b"OR", b"XOR", b"NOT"])
     flags=WRITE | DENYOOM,
     group="bitmap",
     since="2.2.0",
-    summary="Sets or clears one bit of the string at a key, which grows as need be; returns the bit it was.",
+    summary="Sets or clears a bit by offset, growing the string if needed; returns the old bit.",
     keys=[span("RW access update", 1)],
-    complexity="O(1), and O(N) for the first change of a string.",
+    complexity="O(1), and O(N) for the first change of a string",
     syntax="key@0 offset:int value:int",
 )
 def setbit(client: Client, argv: Sequence[bytes]) -> int:
@@ -67,7 +67,7 @@ def setbit(client: Client, argv: Sequence[bytes]) -> int:
     flags=READONLY | Flag.FAST,
     group="bitmap",
     since="2.2.0",
-    summary="Returns one bit of the string at a key, 0 beyond its end.",
+    summary="Returns a bit by offset; 0 beyond the end of the string.",
     keys=[span("RO access", 1)],
     complexity="O(1)",
     syntax="key@0 offset:int",
@@ -83,9 +83,9 @@ def getbit(client: Client, argv: Sequence[bytes]) -> int:
     flags=READONLY,
     group="bitmap",
     since="2.6.0",
-    summary="Counts the bits that are set in the string at a key, or in a range of its bytes or bits.",
+    summary="Counts the set bits of a string, or of a byte or bit range of it.",
     keys=[span("RO access", 1)],
-    complexity="O(N) in the bytes of the range.",
+    complexity="O(N) in the bytes of the range",
     syntax='key@0 [index{start:int end:int [index_unit("BYTE" | "BIT")~7.0.0]}]',
 )
 def bitcount(client: Client, argv: Sequence[bytes]) -> int:
@@ -109,9 +109,9 @@ def bitcount(client: Client, argv: Sequence[bytes]) -> int:
     flags=READONLY,
     group="bitmap",
     since="2.8.7",
-    summary="Finds the first bit that is 1, or 0, in the string at a key or in a range of its bytes or bits.",
+    summary="Finds the first bit set to 1 or 0 in a string, or in a byte or bit range of it.",
     keys=[span("RO access", 1)],
-    complexity="O(N) in the bytes searched.",
+    complexity="O(N) in the bytes searched",
     syntax=('key@0 bit:int [index{start:int [end_index{end:int [index_unit("BYTE" | "BIT")~7.0.0]}]}]'),
 )
 def bitpos(client: Client, argv: Sequence[bytes]) -> int:
@@ -144,9 +144,9 @@ def bitpos(client: Client, argv: Sequence[bytes]) -> int:
     flags=WRITE | DENYOOM,
     group="bitmap",
     since="2.6.0",
-    summary="Stores AND, OR, XOR or NOT of the strings at some keys; returns the length of the result.",
+    summary="Stores the bitwise AND, OR, XOR or NOT of strings; returns the length of the result.",
     keys=[span("OW update", 2), span("RO access", 3, -1)],
-    complexity="O(N) in the bytes of all the strings.",
+    complexity="O(N) in the bytes of all the strings",
     syntax="operation destkey@0 key@1...",
 )
 def bitop(client: Client, argv: Sequence[bytes]) -> int:

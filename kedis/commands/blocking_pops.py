@@ -77,9 +77,9 @@ def _pop(client: Client, key: bytes, left: bool) -> list[bytes]:
     flags=WRITE | NOSCRIPT | BLOCKING,
     group="list",
     since="2.0.0",
-    summary="Removes and returns the head of the first of several lists that has one; waits for it if need be.",
+    summary="Like LPOP on the first non-empty list of several; blocks while all are empty.",
     keys=[span("RW access delete", 1, last=-2)],
-    complexity="O(N) in the number of keys.",
+    complexity="O(N) in the number of keys",
     syntax="key@0... timeout:double",
 )
 def blpop(client: Client, argv: Sequence[bytes]) -> Any:
@@ -92,9 +92,9 @@ def blpop(client: Client, argv: Sequence[bytes]) -> Any:
     flags=WRITE | NOSCRIPT | BLOCKING,
     group="list",
     since="2.0.0",
-    summary="Removes and returns the tail of the first of several lists that has one; waits for it if need be.",
+    summary="Like RPOP on the first non-empty list of several; blocks while all are empty.",
     keys=[span("RW access delete", 1, last=-2)],
-    complexity="O(N) in the number of keys.",
+    complexity="O(N) in the number of keys",
     syntax="key@0... timeout:double",
 )
 def brpop(client: Client, argv: Sequence[bytes]) -> Any:
@@ -107,9 +107,9 @@ def brpop(client: Client, argv: Sequence[bytes]) -> Any:
     flags=WRITE | BLOCKING,
     group="list",
     since="7.0.0",
-    summary="Removes and returns elements at one end of the first of several lists; waits for one if need be.",
+    summary="Like LMPOP; blocks while all lists are empty.",
     keys=[counted("RW access delete", 2)],
-    complexity="O(N + M) in the number of keys and of elements removed.",
+    complexity="O(N + M) in the number of keys and of elements removed",
     syntax='timeout:double numkeys:int key@0... where("LEFT" | "RIGHT") ["COUNT" count:int]',
 )
 def blmpop(client: Client, argv: Sequence[bytes]) -> Any:
@@ -129,7 +129,7 @@ def _pop_several(client: Client, key: bytes, left: bool, count: int) -> Any:
     flags=WRITE | DENYOOM | NOSCRIPT | BLOCKING,
     group="list",
     since="6.2.0",
-    summary="Moves an element from an end of one list to an end of another; waits for it if need be.",
+    summary="Like LMOVE; blocks while the source list is empty.",
     keys=[span("RW access delete", 1), span("RW insert", 2)],
     complexity="O(1)",
     syntax=('source@0 destination@1 wherefrom("LEFT" | "RIGHT") whereto("LEFT" | "RIGHT") timeout:double'),
@@ -145,7 +145,7 @@ def blmove(client: Client, argv: Sequence[bytes]) -> Any:
     flags=WRITE | DENYOOM | NOSCRIPT | BLOCKING,
     group="list",
     since="2.2.0",
-    summary="Moves an element from the tail of one list to the head of another; waits for it if need be.",
+    summary="Like RPOPLPUSH; blocks while the source list is empty.",
     keys=[span("RW access delete", 1), span("RW insert", 2)],
     complexity="O(1)",
     syntax="source@0 destination@1 timeout:double",
@@ -196,7 +196,7 @@ def _pop_member(client: Client, key: bytes, highest: bool) -> list[Any]:
     flags=WRITE | NOSCRIPT | BLOCKING | FAST,
     group="sorted-set",
     since="5.0.0",
-    summary="Removes and returns the lowest member of the first of several sorted sets; waits for it if need be.",
+    summary="Like ZPOPMIN on the first non-empty sorted set of several; blocks while all are empty.",
     keys=[span("RW access delete", 1, last=-2)],
     complexity="O(log(N))",
     syntax="key@0... timeout:double",
@@ -211,7 +211,7 @@ def bzpopmin(client: Client, argv: Sequence[bytes]) -> Any:
     flags=WRITE | NOSCRIPT | BLOCKING | FAST,
     group="sorted-set",
     since="5.0.0",
-    summary="Removes and returns the highest member of the first of several sorted sets; waits for it if need be.",
+    summary="Like ZPOPMAX on the first non-empty sorted set of several; blocks while all are empty.",
     keys=[span("RW access delete", 1, last=-2)],
     complexity="O(log(N))",
     syntax="key@0... timeout:double",
@@ -226,9 +226,9 @@ def bzpopmax(client: Client, argv: Sequence[bytes]) -> Any:
     flags=WRITE | BLOCKING,
     group="sorted-set",
     since="7.0.0",
-    summary="Removes and returns members of the first of several sorted sets; waits for one if need be.",
+    summary="Like ZMPOP; blocks while all sorted sets are empty.",
     keys=[counted("RW access delete", 2)],
-    complexity="O(K) + O(log(N)) for each member, K being the keys.",
+    complexity="O(K) + O(log(N)) for each member, K being the keys",
     syntax='timeout:double numkeys:int key@0... where("MIN" | "MAX") ["COUNT" count:int]',
 )
 def bzmpop(client: Client, argv: Sequence[bytes]) -> Any:

@@ -26,8 +26,8 @@ _ORDINARY = NOSCRIPT | LOADING | STALE
     flags=_ORDINARY,
     group="connection",
     since="6.0.0",
-    summary="Tells this connection, or another, when keys that it has read change: ON or OFF, and how.",
-    complexity="O(1), and O(P) in the prefixes given.",
+    summary="Turns client-side caching (invalidation messages) on or off.",
+    complexity="O(1), and O(P) in the prefixes given",
     syntax=(
         'status("ON" | "OFF") ["REDIRECT" client-id:int] ["PREFIX" prefix...+] ["BCAST"] '
         '["OPTIN"] ["OPTOUT"] ["NOLOOP"]'
@@ -118,7 +118,7 @@ def _overlap(one: bytes, two: bytes) -> bool:
     flags=_ORDINARY,
     group="connection",
     since="6.0.0",
-    summary="Has the keys of the next command remembered (YES, in OPTIN mode) or not (NO, in OPTOUT mode).",
+    summary="Includes the keys of the next command in client-side caching (YES) or leaves them out (NO).",
     complexity="O(1)",
     syntax='mode("YES" | "NO")',
 )
@@ -145,7 +145,7 @@ def client_caching(client: Client, argv: Sequence[bytes]) -> SimpleString:
     flags=_ORDINARY,
     group="connection",
     since="6.0.0",
-    summary="Answers with the id of the client that is told instead of this one, 0, or -1 without tracking.",
+    summary="Returns the client ID that invalidation messages are redirected to; 0 for none, -1 if tracking is off.",
     complexity="O(1)",
 )
 def client_getredir(client: Client, _argv: Sequence[bytes]) -> int:
@@ -158,8 +158,8 @@ def client_getredir(client: Client, _argv: Sequence[bytes]) -> int:
     flags=_ORDINARY,
     group="connection",
     since="6.2.0",
-    summary="Describes how this connection is told of changed keys.",
-    complexity="O(P) in the prefixes of the connection.",
+    summary="Describes the client-side caching state of this connection.",
+    complexity="O(P) in the prefixes of the connection",
 )
 def client_trackinginfo(client: Client, _argv: Sequence[bytes]) -> dict[bytes, Any]:
     caching = client.caching

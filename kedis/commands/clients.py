@@ -33,8 +33,8 @@ container(
     flags=KEEPS_CACHING_CHOICE,
     group="connection",
     since="2.4.0",
-    summary="Commands about client connections.",
-    complexity="Depends on the subcommand.",
+    summary="Client connections.",
+    complexity="Depends on the subcommand",
 )
 
 
@@ -130,7 +130,7 @@ def _now_running(client: Client, subcommand: bytes) -> None:
     flags=_ORDINARY,
     group="connection",
     since="5.0.0",
-    summary="Answers with the id of this connection.",
+    summary="Returns the ID of this connection.",
     complexity="O(1)",
 )
 def client_id(client: Client, _argv: Sequence[bytes]) -> int:
@@ -158,8 +158,8 @@ def client_info(client: Client, _argv: Sequence[bytes]) -> Verbatim:
     flags=ADMIN | _ORDINARY,
     group="connection",
     since="2.4.0",
-    summary="Describes the connections, a line each; TYPE or ID choose some of them.",
-    complexity="O(N), N being the connections",
+    summary="Lists the connections, one line each; filters: TYPE, ID.",
+    complexity="O(N) in the number of connections",
     tips=["nondeterministic_output"],
     syntax=(
         '["TYPE" normal_master_replica_pubsub("NORMAL" | "MASTER" | "REPLICA" | '
@@ -186,7 +186,7 @@ def client_list(client: Client, argv: Sequence[bytes]) -> Verbatim:
     flags=_ORDINARY,
     group="connection",
     since="2.6.9",
-    summary="Answers with the name of this connection.",
+    summary="Returns the name of this connection.",
     complexity="O(1)",
 )
 def client_getname(client: Client, _argv: Sequence[bytes]) -> bytes | None:
@@ -199,7 +199,7 @@ def client_getname(client: Client, _argv: Sequence[bytes]) -> bytes | None:
     flags=_ORDINARY,
     group="connection",
     since="2.6.9",
-    summary="Names this connection.",
+    summary="Sets the name of this connection.",
     complexity="O(1)",
     syntax="connection-name",
 )
@@ -215,7 +215,7 @@ def client_setname(client: Client, argv: Sequence[bytes]) -> Any:
     flags=_ORDINARY,
     group="connection",
     since="7.2.0",
-    summary="Tells the name (LIB-NAME) or version (LIB-VER) of the client's library.",
+    summary="Sets the name or version of the client library of this connection.",
     complexity="O(1)",
     syntax='attr("LIB-NAME" libname | "LIB-VER" libver)',
 )
@@ -237,7 +237,7 @@ def client_setinfo(client: Client, argv: Sequence[bytes]) -> Any:
     flags=_ORDINARY,
     group="connection",
     since="3.2.0",
-    summary="Turns replies ON or OFF, or SKIPs the one to the next command.",
+    summary="Turns replies on or off, or skips the reply to the next command.",
     complexity="O(1)",
     syntax='on_off_skip("ON" | "OFF" | "SKIP")',
 )
@@ -262,8 +262,8 @@ def client_reply(client: Client, argv: Sequence[bytes]) -> Any:
     flags=ADMIN | _ORDINARY,
     group="connection",
     since="2.4.0",
-    summary="Closes connections, by address or by the filters ID, TYPE, USER, ADDR, LADDR, SKIPME.",
-    complexity="O(N), N being the connections",
+    summary="Closes connections by address, or by filters: ID, TYPE, USER, ADDR, LADDR, SKIPME.",
+    complexity="O(N) in the number of connections",
     syntax=(
         'filter(ip:port!2.8.12 | new-format(["ID" client-id:int~2.8.12] | ["TYPE" '
         'normal_master_slave_pubsub("NORMAL" | "MASTER"~3.2.0 | "SLAVE" | "REPLICA"~5.0.0 | '
@@ -347,7 +347,7 @@ def _text_filter(attribute: str, value: bytes) -> Callable[[Client], bool]:
     flags=ADMIN | _ORDINARY,
     group="connection",
     since="2.9.50",
-    summary="Holds the commands of all clients (ALL) or their writes (WRITE) back for some milliseconds.",
+    summary="Suspends all commands, or only writes, for a number of milliseconds.",
     complexity="O(1)",
     syntax='timeout:int [mode("WRITE" | "ALL")~6.2.0]',
 )
@@ -372,8 +372,8 @@ def client_pause(client: Client, argv: Sequence[bytes]) -> Any:
     flags=ADMIN | _ORDINARY,
     group="connection",
     since="6.2.0",
-    summary="Ends a pause.",
-    complexity="O(N), N being the clients that wait",
+    summary="Ends CLIENT PAUSE.",
+    complexity="O(N) in the number of paused clients",
 )
 def client_unpause(client: Client, _argv: Sequence[bytes]) -> Any:
     client.engine.admission.unpause()
@@ -386,7 +386,7 @@ def client_unpause(client: Client, _argv: Sequence[bytes]) -> Any:
     flags=ADMIN | _ORDINARY,
     group="connection",
     since="5.0.0",
-    summary="Wakes a client that a blocking command holds, as if by TIMEOUT or with an ERROR.",
+    summary="Unblocks a blocked client, with a timeout or an error.",
     complexity="O(1)",
     syntax='client-id:int [timeout_error("TIMEOUT" | "ERROR")]',
 )
@@ -406,7 +406,7 @@ def client_unblock(client: Client, argv: Sequence[bytes]) -> int:
     flags=ADMIN | _ORDINARY,
     group="connection",
     since="7.0.0",
-    summary="Exempts this connection (ON) from the eviction of clients, or no longer (OFF).",
+    summary="Exempts this connection from client eviction, or not.",
     complexity="O(1)",
     syntax='enabled("ON" | "OFF")',
 )
@@ -424,7 +424,7 @@ def client_no_evict(client: Client, argv: Sequence[bytes]) -> Any:
     flags=_ORDINARY,
     group="connection",
     since="7.2.0",
-    summary="Has this connection's commands not count as a use of their keys (ON), or count again (OFF).",
+    summary="Turns off, or on, access tracking (LRU, LFU) for the commands of this connection.",
     complexity="O(1)",
     syntax='enabled("ON" | "OFF")',
 )

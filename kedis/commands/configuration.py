@@ -31,8 +31,8 @@ container(
     arity=-2,
     group="server",
     since="2.0.0",
-    summary="Commands about the settings.",
-    complexity="Depends on the subcommand.",
+    summary="Server settings.",
+    complexity="Depends on the subcommand",
 )
 
 
@@ -42,8 +42,8 @@ container(
     flags=_FLAGS,
     group="server",
     since="2.0.0",
-    summary="Gives the settings whose names match any of the patterns.",
-    complexity="O(N), N being the settings",
+    summary="Returns the settings that match glob patterns.",
+    complexity="O(N) in the number of settings",
     syntax="parameter{parameter}...",
 )
 def config_get(client: Client, argv: Sequence[bytes]) -> dict[bytes, bytes]:
@@ -57,8 +57,8 @@ def config_get(client: Client, argv: Sequence[bytes]) -> dict[bytes, bytes]:
     flags=_FLAGS,
     group="server",
     since="2.0.0",
-    summary="Changes settings: all that are named, or none.",
-    complexity="O(N), N being the settings named",
+    summary="Changes settings: all that are given, or none on an error.",
+    complexity="O(N) in the number of settings named",
     tips=["request_policy:all_nodes", "response_policy:all_succeeded"],
     syntax="parameter_value{parameter value}...",
     secrets=_secrets,
@@ -77,8 +77,8 @@ def config_set(client: Client, argv: Sequence[bytes]) -> Any:
     flags=_FLAGS,
     group="server",
     since="2.0.0",
-    summary="Zeroes the figures that INFO shows and that only grow.",
-    complexity="O(N), N being the commands",
+    summary="Resets the counters that INFO reports.",
+    complexity="O(N) in the number of commands",
 )
 def config_resetstat(client: Client, _argv: Sequence[bytes]) -> Any:
     client.engine.observer.reset()
@@ -91,8 +91,8 @@ def config_resetstat(client: Client, _argv: Sequence[bytes]) -> Any:
     flags=_FLAGS,
     group="server",
     since="2.8.0",
-    summary="Writes the settings as they are now into the configuration file.",
-    complexity="O(N), N being the lines of the file",
+    summary="Writes the current settings to the configuration file.",
+    complexity="O(N) in the lines of the file",
 )
 def config_rewrite(client: Client, _argv: Sequence[bytes]) -> Any:
     if client.engine.config.file is None:

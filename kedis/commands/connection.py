@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     flags=FAST | WHILE_SUBSCRIBED | ANSWERS_DISK_ERROR,
     group="connection",
     since="1.0.0",
-    summary="Answers PONG, or the message given.",
+    summary="Replies PONG, or the message.",
     complexity="O(1)",
     tips=["request_policy:all_shards", "response_policy:all_succeeded"],
     syntax="[message]",
@@ -56,7 +56,7 @@ def ping(client: Client, argv: Sequence[bytes]) -> Any:
     flags=LOADING | STALE | FAST,
     group="connection",
     since="1.0.0",
-    summary="Answers with the string given.",
+    summary="Replies with the message.",
     complexity="O(1)",
     syntax="message",
 )
@@ -70,7 +70,7 @@ def echo(_client: Client, argv: Sequence[bytes]) -> bytes:
     flags=LOADING | STALE | FAST | SELECTS_DATABASE,
     group="connection",
     since="1.0.0",
-    summary="Changes the database that this connection works on.",
+    summary="Selects the database of this connection.",
     complexity="O(1)",
     syntax="index:int",
 )
@@ -105,7 +105,7 @@ def authenticate(client: Client, user: bytes, password: bytes) -> None:
     flags=NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY,
     group="connection",
     since="1.0.0",
-    summary="Authenticates the connection with a password, or a user and a password.",
+    summary="Authenticates this connection by password, or by user and password.",
     secrets=lambda argv: range(1, len(argv)),
     complexity="O(1)",
     syntax="[username~6.0.0] password",
@@ -145,7 +145,7 @@ def _hello_secrets(argv: Sequence[bytes]) -> list[int]:
     flags=NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY,
     group="connection",
     since="6.0.0",
-    summary="Chooses the protocol, authenticates and names the connection in one step.",
+    summary="Selects the protocol version; optionally authenticates and names the connection.",
     secrets=_hello_secrets,
     complexity="O(1)",
     syntax=('[arguments{protover:int ["AUTH" username_password{username password}] ["SETNAME" clientname]}]'),
@@ -198,7 +198,7 @@ def _apply_hello_options(client: Client, argv: Sequence[bytes]) -> None:
     flags=NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY | NOT_QUEUED | WHILE_SUBSCRIBED,
     group="connection",
     since="6.2.0",
-    summary="Puts the connection back into the state of a new one.",
+    summary="Resets this connection to the state of a new one.",
     complexity="O(1)",
 )
 def reset(client: Client, _argv: Sequence[bytes]) -> Any:
@@ -214,7 +214,7 @@ def reset(client: Client, _argv: Sequence[bytes]) -> Any:
     flags=NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY | NOT_QUEUED | WHILE_SUBSCRIBED,
     group="connection",
     since="1.0.0",
-    summary="Answers OK and closes the connection.",
+    summary="Replies OK and closes the connection.",
     complexity="O(1)",
 )
 def quit_(client: Client, _argv: Sequence[bytes]) -> Any:

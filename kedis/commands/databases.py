@@ -24,7 +24,7 @@ _INT32 = -(2**31), 2**31 - 1
     flags=READONLY | FAST,
     group="server",
     since="1.0.0",
-    summary="Counts the keys of the database, those included that are due and not removed yet.",
+    summary="Returns the number of keys in the database, expired keys not yet removed included.",
     categories="keyspace",
     tips=["request_policy:all_shards", "response_policy:agg_sum"],
     complexity="O(1)",
@@ -39,9 +39,9 @@ def dbsize(client: Client, argv: Sequence[bytes]) -> int:
     flags=WRITE | FAST | WHOLE_DATABASES,
     group="server",
     since="4.0.0",
-    summary="Exchanges two databases; clients stay with the number they selected.",
+    summary="Swaps two databases; clients keep the database number they selected.",
     categories="keyspace dangerous",
-    complexity="O(N) in the number of watched keys of the two.",
+    complexity="O(N) in the number of watched keys of the two",
     syntax="index1:int index2:int",
 )
 def swapdb(client: Client, argv: Sequence[bytes]) -> SimpleString:
@@ -64,10 +64,10 @@ def swapdb(client: Client, argv: Sequence[bytes]) -> SimpleString:
     flags=WRITE | WHOLE_DATABASES,
     group="server",
     since="1.0.0",
-    summary="Removes every key of the database.",
+    summary="Deletes all keys of the database.",
     categories="keyspace dangerous",
     tips=["request_policy:all_shards", "response_policy:all_succeeded"],
-    complexity="O(N) in the number of keys; ASYNC: O(1), the memory is freed a little at a time.",
+    complexity="O(N) in the number of keys; ASYNC: O(1), memory is freed in steps",
     syntax='[async("ASYNC"~4.0.0 | "SYNC"~6.2.0)]',
 )
 def flushdb(client: Client, argv: Sequence[bytes]) -> SimpleString:
@@ -84,10 +84,10 @@ def flushdb(client: Client, argv: Sequence[bytes]) -> SimpleString:
     flags=WRITE | WHOLE_DATABASES,
     group="server",
     since="1.0.0",
-    summary="Removes every key of every database.",
+    summary="Deletes all keys of all databases.",
     categories="keyspace dangerous",
     tips=["request_policy:all_shards", "response_policy:all_succeeded"],
-    complexity="O(N) in the number of keys; ASYNC: O(1), the memory is freed a little at a time.",
+    complexity="O(N) in the number of keys; ASYNC: O(1), memory is freed in steps",
     syntax='[async("ASYNC"~4.0.0 | "SYNC"~6.2.0)]',
 )
 def flushall(client: Client, argv: Sequence[bytes]) -> SimpleString:
@@ -118,7 +118,7 @@ def _parse_later(client: Client, argv: Sequence[bytes]) -> bool:
     flags=LOADING | STALE | FAST,
     group="server",
     since="2.6.0",
-    summary="Tells the server's time: seconds since 1970, and microseconds.",
+    summary="Returns the server time as Unix seconds and microseconds.",
     tips=["nondeterministic_output"],
     complexity="O(1)",
 )

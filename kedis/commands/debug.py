@@ -1,4 +1,4 @@
-"""DEBUG: for tests and for looking inside; refused unless ``enable-debug-command`` allows it.
+"""DEBUG: commands for tests and debugging; refused unless ``enable-debug-command`` allows it.
 
 DIGEST and DIGEST-VALUE print what Redis prints for the same data (see :mod:`kedis.store.digest`).
 
@@ -30,17 +30,17 @@ _LEADING_NUMBER = re.compile(rb"\s*+([+-]?(?:[0-9]++\.?[0-9]*+|\.[0-9]++)(?:[eE]
 _HELP = (
     "DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
     "DIGEST",
-    "    Prints a fingerprint of everything in all databases.",
+    "    Returns a digest of the data of all databases.",
     "DIGEST-VALUE <key> [<key> ...]",
-    "    Prints a fingerprint of each of the values.",
+    "    Returns a digest of each value.",
     "OBJECT <key>",
-    "    Tells how Redis would represent the value.",
+    "    Describes the internal representation of a value, as Redis would choose it.",
     "RELOAD",
-    "    Saves a snapshot and loads it again, while everybody waits.",
+    "    Saves a snapshot and loads it again; blocks the server meanwhile.",
     "SET-ACTIVE-EXPIRE <0|1>",
-    "    With 0, keys that are due are removed only when somebody asks for them.",
+    "    Turns the removal of expired keys in the background off or on.",
     "SLEEP <seconds>",
-    "    Stops the whole server; decimals are allowed.",
+    "    Blocks the whole server; decimals are allowed.",
     "HELP",
     "    Prints this help.",
 )
@@ -58,8 +58,8 @@ def _permission(client: Client) -> None:
     flags=ADMIN | NOSCRIPT | LOADING | STALE,
     group="server",
     since="1.0.0",
-    summary="Commands for testing and for looking inside.",
-    complexity="Depends on the subcommand.",
+    summary="Debugging: key-space digests, object internals, sleeping, reloading.",
+    complexity="Depends on the subcommand",
     permission=_permission,
     system=True,
 )

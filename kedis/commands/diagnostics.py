@@ -27,8 +27,8 @@ container(
     arity=-2,
     group="server",
     since="2.2.12",
-    summary="Commands about the log of slow commands.",
-    complexity="Depends on the subcommand.",
+    summary="The slow log: commands that took long.",
+    complexity="Depends on the subcommand",
 )
 
 
@@ -38,8 +38,8 @@ container(
     flags=_SLOWLOG_FLAGS,
     group="server",
     since="2.2.12",
-    summary="Gives the newest slow commands, 10 unless told otherwise; -1 is all.",
-    complexity="O(N), N being the entries given",
+    summary="Returns the newest entries of the slow log; 10 by default, all with -1.",
+    complexity="O(N) in the number of entries returned",
     tips=["request_policy:all_nodes", "nondeterministic_output"],
     syntax="[count:int]",
 )
@@ -61,7 +61,7 @@ def slowlog_get(client: Client, argv: Sequence[bytes]) -> list[Any]:
     flags=_SLOWLOG_FLAGS,
     group="server",
     since="2.2.12",
-    summary="Counts the entries.",
+    summary="Returns the number of entries in the slow log.",
     complexity="O(1)",
     tips=["request_policy:all_nodes", "response_policy:agg_sum", "nondeterministic_output"],
 )
@@ -75,8 +75,8 @@ def slowlog_len(client: Client, _argv: Sequence[bytes]) -> int:
     flags=_SLOWLOG_FLAGS,
     group="server",
     since="2.2.12",
-    summary="Forgets all entries.",
-    complexity="O(N), N being the entries",
+    summary="Clears the slow log.",
+    complexity="O(N) in the number of entries",
     tips=["request_policy:all_nodes", "response_policy:all_succeeded"],
 )
 def slowlog_reset(client: Client, _argv: Sequence[bytes]) -> Any:
@@ -102,8 +102,8 @@ container(
     arity=-2,
     group="server",
     since="2.8.13",
-    summary="Commands about what took long, and how long commands take.",
-    complexity="Depends on the subcommand.",
+    summary="Latency events and command latency histograms.",
+    complexity="Depends on the subcommand",
 )
 
 
@@ -113,8 +113,8 @@ container(
     flags=_LATENCY_FLAGS,
     group="server",
     since="2.8.13",
-    summary="Gives the last and the longest of each class of slow events.",
-    complexity="O(N), N being the classes",
+    summary="Returns the latest and the highest latency of each event.",
+    complexity="O(N) in the number of classes",
     tips=_LATENCY_TIPS,
 )
 def latency_latest(client: Client, _argv: Sequence[bytes]) -> list[Any]:
@@ -127,8 +127,8 @@ def latency_latest(client: Client, _argv: Sequence[bytes]) -> list[Any]:
     flags=_LATENCY_FLAGS,
     group="server",
     since="2.8.13",
-    summary="Gives the last slow events of one class, with their times.",
-    complexity="O(N), N being the events",
+    summary="Returns the latency samples of an event with their times.",
+    complexity="O(N) in the number of events",
     tips=_LATENCY_TIPS,
     syntax="event",
 )
@@ -142,8 +142,8 @@ def latency_history(client: Client, argv: Sequence[bytes]) -> list[Any]:
     flags=_LATENCY_FLAGS,
     group="server",
     since="2.8.13",
-    summary="Draws the last slow events of one class.",
-    complexity="O(N), N being the events",
+    summary="Draws the latency samples of an event as an ASCII graph.",
+    complexity="O(N) in the number of events",
     tips=_LATENCY_TIPS,
     syntax="event",
 )
@@ -160,8 +160,8 @@ def latency_graph(client: Client, argv: Sequence[bytes]) -> Verbatim:
     flags=_LATENCY_FLAGS,
     group="server",
     since="2.8.13",
-    summary="Forgets the slow events of the classes named, or all.",
-    complexity="O(N), N being the classes",
+    summary="Clears the samples of the given latency events, or of all.",
+    complexity="O(N) in the number of classes",
     tips=["request_policy:all_nodes", "response_policy:all_succeeded"],
     syntax="[event...]",
 )
@@ -175,8 +175,8 @@ def latency_reset(client: Client, argv: Sequence[bytes]) -> int:
     flags=_LATENCY_FLAGS,
     group="server",
     since="2.8.13",
-    summary="Reports on the slow events, for people.",
-    complexity="O(N), N being the events",
+    summary="Reports on latency events in plain text.",
+    complexity="O(N) in the number of events",
     tips=_LATENCY_TIPS,
 )
 def latency_doctor(client: Client, _argv: Sequence[bytes]) -> Verbatim:
@@ -189,8 +189,8 @@ def latency_doctor(client: Client, _argv: Sequence[bytes]) -> Verbatim:
     flags=_LATENCY_FLAGS,
     group="server",
     since="7.0.0",
-    summary="Gives how many calls of the commands named, or of all, took how many microseconds at most.",
-    complexity="O(N), N being the commands",
+    summary="Returns the cumulative latency distribution of the given commands, or of all.",
+    complexity="O(N) in the number of commands",
     tips=_LATENCY_TIPS,
     syntax="[command...]",
 )
@@ -233,8 +233,8 @@ def latency_help(_client: Client, _argv: Sequence[bytes]) -> Any:
     flags=ADMIN | NOSCRIPT | LOADING | STALE,
     group="server",
     since="1.0.0",
-    summary="Shows every command that the server runs, from now on.",
-    complexity="O(1); every command costs more while somebody looks on.",
+    summary="Streams every command that the server processes.",
+    complexity="O(1); O(N) in the bytes of each command while a monitor is connected",
 )
 def monitor(client: Client, _argv: Sequence[bytes]) -> SimpleString | NoReply:
     engine = client.engine

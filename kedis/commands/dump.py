@@ -62,9 +62,9 @@ class _Options:
     flags=READONLY,
     group="generic",
     since="2.6.0",
-    summary="Gives the value of a key as bytes that RESTORE takes, here or in Redis.",
+    summary="Serializes the value of a key in the format that RESTORE reads.",
     keys=[span("RO access", 1)],
-    complexity="O(N), N being the bytes of the value",
+    complexity="O(N) in the bytes of the value",
     tips=["nondeterministic_output"],
     syntax="key@0",
 )
@@ -79,10 +79,10 @@ def dump_(client: Client, argv: Sequence[bytes]) -> bytes | None:
     flags=WRITE | DENYOOM,
     group="generic",
     since="2.6.0",
-    summary="Makes a key of the bytes that DUMP gave, here or in Redis.",
+    summary="Creates a key from a value serialized by DUMP.",
     keys=[span("OW update", 1)],
     categories="dangerous",
-    complexity="O(N), N being the bytes; O(N log N) for a sorted set",
+    complexity="O(N) in the bytes; O(N log N) for a sorted set",
     syntax=(
         'key@0 ttl:int serialized-value ["REPLACE"~3.0.0] ["ABSTTL"~5.0.0] ["IDLETIME" '
         'seconds:int~5.0.0] ["FREQ" frequency:int~5.0.0]'
@@ -127,10 +127,10 @@ def restore_(client: Client, argv: Sequence[bytes]) -> Any:
     flags=WRITE | DENYOOM | ASKING,
     group="server",
     since="3.0.0",
-    summary="RESTORE, as nodes of a cluster send it to each other.",
+    summary="RESTORE between the nodes of a cluster.",
     keys=[span("OW update", 1)],
     categories="keyspace dangerous",
-    complexity="As RESTORE.",
+    complexity="That of RESTORE",
     syntax=(
         'key@0 ttl:int serialized-value ["REPLACE"~3.0.0] ["ABSTTL"~5.0.0] ["IDLETIME" '
         'seconds:int~5.0.0] ["FREQ" frequency:int~5.0.0]'

@@ -34,9 +34,9 @@ Coordinate = bytes | Raw
     flags=WRITE | DENYOOM,
     group="geo",
     since="3.2.0",
-    summary="Adds members with their positions, or moves those that are there.",
+    summary="Adds members with longitude and latitude to a geospatial index, or updates them.",
     keys=[span("RW update", 1)],
-    complexity="O(log N) for each member.",
+    complexity="O(log N) for each member",
     syntax=(
         'key@0 [condition("NX" | "XX")~6.2.0] [change="CH"~6.2.0] '
         "longitude_latitude_member{longitude:double latitude:double member}..."
@@ -89,7 +89,7 @@ def _add(members: SortedSet, entries: Sequence[tuple[bytes, int]], words: set[by
     flags=READONLY,
     group="geo",
     since="3.2.0",
-    summary="Returns the distance between two members.",
+    summary="Returns how far apart two members are, in the given unit.",
     keys=[span("RO access", 1)],
     complexity="O(1)",
     syntax='key@0 member1 member2 [unit("M" | "KM" | "FT" | "MI")]',
@@ -113,9 +113,9 @@ def geodist(client: Client, argv: Sequence[bytes]) -> bytes | None:
     flags=READONLY,
     group="geo",
     since="3.2.0",
-    summary="Returns the standard geohashes of members, 11 characters each.",
+    summary="Encodes the positions of members as 11-character geohashes.",
     keys=[span("RO access", 1)],
-    complexity="O(1) for each member.",
+    complexity="O(1) for each member",
     syntax="key@0 member...",
 )
 def geohash_(client: Client, argv: Sequence[bytes]) -> list[bytes | None]:
@@ -128,9 +128,9 @@ def geohash_(client: Client, argv: Sequence[bytes]) -> list[bytes | None]:
     flags=READONLY,
     group="geo",
     since="3.2.0",
-    summary="Returns the longitude and latitude of members.",
+    summary="Returns the positions of members as longitude and latitude.",
     keys=[span("RO access", 1)],
-    complexity="O(1) for each member.",
+    complexity="O(1) for each member",
     syntax="key@0 member...",
 )
 def geopos(client: Client, argv: Sequence[bytes]) -> list[list[Coordinate] | NullArray]:

@@ -87,9 +87,9 @@ _RADIUS_BY_MEMBER_RO = _Form(options_at=5, is_search=False)
     flags=READONLY,
     group="geo",
     since="6.2.0",
-    summary="Finds the members inside a circle or a box.",
+    summary="Finds the members within a circle or a box.",
     keys=[span("RO access", 1)],
-    complexity="O(log N + M) for M members in the cells around the shape.",
+    complexity="O(log N + M) for M members in the cells around the shape",
     syntax=(
         'key@0 from("FROMMEMBER" member | "FROMLONLAT" longitude_latitude{longitude:double '
         'latitude:double}) by(circle{"BYRADIUS" radius:double unit("M" | "KM" | "FT" | "MI")} '
@@ -108,9 +108,9 @@ def geosearch(client: Client, argv: Sequence[bytes]) -> list[Any] | int:
     flags=WRITE | DENYOOM,
     group="geo",
     since="6.2.0",
-    summary="Stores the members inside a circle or a box as a sorted set; returns how many they are.",
+    summary="Stores the members within a circle or a box in a sorted set; returns their number.",
     keys=[span("OW update", 1), span("RO access", 2)],
-    complexity="O(log N + M log M) for M members in the cells around the shape.",
+    complexity="O(log N + M log M) for M members in the cells around the shape",
     syntax=(
         'destination@0 source@1 from("FROMMEMBER" member | "FROMLONLAT" '
         'longitude_latitude{longitude:double latitude:double}) by(circle{"BYRADIUS" '
@@ -129,13 +129,13 @@ def geosearchstore(client: Client, argv: Sequence[bytes]) -> list[Any] | int:
     flags=WRITE | DENYOOM,
     group="geo",
     since="3.2.0",
-    summary="Finds, or stores, the members around a position: an old form of GEOSEARCH.",
+    summary="Finds or stores the members within a radius of a position; see GEOSEARCH.",
     keys=[
         span("RO access", 1),
         after_keyword("OW update", "STORE", 6),
         after_keyword("OW update", "STOREDIST", 6),
     ],
-    complexity="O(log N + M) for M members in the cells around the circle.",
+    complexity="O(log N + M) for M members in the cells around the circle",
     syntax=(
         'key@0 longitude:double latitude:double radius:double unit("M" | "KM" | "FT" | "MI") '
         '["WITHCOORD"] ["WITHDIST"] ["WITHHASH"] [count{"COUNT" count:int ["ANY"~6.2.0]}] '
@@ -153,9 +153,9 @@ def georadius(client: Client, argv: Sequence[bytes]) -> list[Any] | int:
     flags=READONLY,
     group="geo",
     since="3.2.10",
-    summary="Finds the members around a position: an old form of GEOSEARCH.",
+    summary="Finds the members within a radius of a position; see GEOSEARCH.",
     keys=[span("RO access", 1)],
-    complexity="O(log N + M) for M members in the cells around the circle.",
+    complexity="O(log N + M) for M members in the cells around the circle",
     syntax=(
         'key@0 longitude:double latitude:double radius:double unit("M" | "KM" | "FT" | "MI") '
         '["WITHCOORD"] ["WITHDIST"] ["WITHHASH"] [count{"COUNT" count:int ["ANY"~6.2.0]}] '
@@ -173,13 +173,13 @@ def georadius_ro(client: Client, argv: Sequence[bytes]) -> list[Any] | int:
     flags=WRITE | DENYOOM,
     group="geo",
     since="3.2.0",
-    summary="Finds, or stores, the members around one of them: an old form of GEOSEARCH.",
+    summary="Finds or stores the members within a radius of a member; see GEOSEARCH.",
     keys=[
         span("RO access", 1),
         after_keyword("OW update", "STORE", 5),
         after_keyword("OW update", "STOREDIST", 5),
     ],
-    complexity="O(log N + M) for M members in the cells around the circle.",
+    complexity="O(log N + M) for M members in the cells around the circle",
     syntax=(
         'key@0 member radius:double unit("M" | "KM" | "FT" | "MI") ["WITHCOORD"] ["WITHDIST"] '
         '["WITHHASH"] [count{"COUNT" count:int ["ANY"]}] [order("ASC" | "DESC")] ["STORE" '
@@ -197,9 +197,9 @@ def georadiusbymember(client: Client, argv: Sequence[bytes]) -> list[Any] | int:
     flags=READONLY,
     group="geo",
     since="3.2.10",
-    summary="Finds the members around one of them: an old form of GEOSEARCH.",
+    summary="Finds the members within a radius of a member; see GEOSEARCH.",
     keys=[span("RO access", 1)],
-    complexity="O(log N + M) for M members in the cells around the circle.",
+    complexity="O(log N + M) for M members in the cells around the circle",
     syntax=(
         'key@0 member radius:double unit("M" | "KM" | "FT" | "MI") ["WITHCOORD"] ["WITHDIST"] '
         '["WITHHASH"] [count{"COUNT" count:int ["ANY"]}] [order("ASC" | "DESC")]'

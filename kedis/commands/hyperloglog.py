@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     flags=WRITE | DENYOOM | FAST,
     group="hyperloglog",
     since="2.8.9",
-    summary="Adds elements to a HyperLogLog, which is created if need be; tells whether its estimate may change.",
+    summary="Adds elements to a HyperLogLog, creating it if needed; returns 1 if it changed.",
     keys=[span("RW insert", 1)],
-    complexity="O(1) for each element added.",
+    complexity="O(1) for each element added",
     syntax="key@0 [element...]",
 )
 def pfadd(client: Client, argv: Sequence[bytes]) -> int:
@@ -62,9 +62,9 @@ def pfadd(client: Client, argv: Sequence[bytes]) -> int:
     flags=READONLY | MAY_REPLICATE,
     group="hyperloglog",
     since="2.8.9",
-    summary="Estimates how many different elements were added to a HyperLogLog, or to any of several.",
+    summary="Estimates the number of distinct elements of one or several HyperLogLogs.",
     keys=[span("RW access", 1, -1)],
-    complexity="O(1) for a key that did not change since it was last asked for, O(N) registers for each otherwise.",
+    complexity="O(1) for a key unchanged since the last PFCOUNT, else O(N) registers for each key",
     syntax="key@0...",
 )
 def pfcount(client: Client, argv: Sequence[bytes]) -> int:
@@ -93,9 +93,9 @@ def pfcount(client: Client, argv: Sequence[bytes]) -> int:
     flags=WRITE | DENYOOM,
     group="hyperloglog",
     since="2.8.9",
-    summary="Makes a HyperLogLog, created if need be, the union of itself and of others.",
+    summary="Merges HyperLogLogs into one.",
     keys=[span("RW access insert", 1), span("RO access", 2, -1)],
-    complexity="O(N) registers for each key.",
+    complexity="O(N) registers for each key",
     syntax="destkey@0 sourcekey@1...",
 )
 def pfmerge(client: Client, argv: Sequence[bytes]) -> SimpleString:

@@ -38,10 +38,10 @@ _NO_TYPE = SimpleString(b"none")
     flags=WRITE,
     group="generic",
     since="1.0.0",
-    summary="Removes keys and frees their values at once.",
+    summary="Deletes keys and frees their memory at once.",
     keys=[span("RM delete", 1, -1)],
     tips=["request_policy:multi_shard", "response_policy:agg_sum"],
-    complexity="O(N) in the number of keys, and in the number of elements of a container.",
+    complexity="O(N) in the number of keys, and in the number of elements of a container",
     syntax="key@0...",
 )
 def del_(client: Client, argv: Sequence[bytes]) -> int:
@@ -58,10 +58,10 @@ def del_(client: Client, argv: Sequence[bytes]) -> int:
     flags=WRITE | FAST,
     group="generic",
     since="4.0.0",
-    summary="Removes keys; the memory of large values is freed a little at a time.",
+    summary="Deletes keys; the memory of large values is freed in steps.",
     keys=[span("RM delete", 1, -1)],
     tips=["request_policy:multi_shard", "response_policy:agg_sum"],
-    complexity="O(1) for each key.",
+    complexity="O(1) for each key",
     syntax="key@0...",
 )
 def unlink(client: Client, argv: Sequence[bytes]) -> int:
@@ -78,10 +78,10 @@ def unlink(client: Client, argv: Sequence[bytes]) -> int:
     flags=READONLY | FAST,
     group="generic",
     since="1.0.0",
-    summary="Counts those of the given keys that exist; a key given twice counts twice.",
+    summary="Counts the given keys that exist; a key given twice counts twice.",
     keys=[span("RO", 1, -1)],
     tips=["request_policy:multi_shard", "response_policy:agg_sum"],
-    complexity="O(N) in the number of keys.",
+    complexity="O(N) in the number of keys",
     syntax="key@0...",
 )
 def exists(client: Client, argv: Sequence[bytes]) -> int:
@@ -95,10 +95,10 @@ def exists(client: Client, argv: Sequence[bytes]) -> int:
     flags=READONLY | FAST | TOUCHES_KEYS,
     group="generic",
     since="3.2.1",
-    summary="Counts those of the given keys that exist and marks them as just used.",
+    summary="Counts the given keys that exist and updates their last access time.",
     keys=[span("RO", 1, -1)],
     tips=["request_policy:multi_shard", "response_policy:agg_sum"],
-    complexity="O(N) in the number of keys.",
+    complexity="O(N) in the number of keys",
     syntax="key@0...",
 )
 def touch(client: Client, argv: Sequence[bytes]) -> int:
@@ -112,7 +112,7 @@ def touch(client: Client, argv: Sequence[bytes]) -> int:
     flags=READONLY | FAST,
     group="generic",
     since="1.0.0",
-    summary="Tells the type of the value at a key.",
+    summary="Returns the type of the value at a key.",
     keys=[span("RO", 1)],
     complexity="O(1)",
     syntax="key@0",
@@ -131,10 +131,10 @@ def type_(client: Client, argv: Sequence[bytes]) -> SimpleString:
     flags=READONLY,
     group="generic",
     since="1.0.0",
-    summary="Returns every key that matches a glob pattern.",
+    summary="Returns all keys that match a glob pattern.",
     categories="dangerous",
     tips=["request_policy:all_shards", "nondeterministic_output_order"],
-    complexity="O(N) in the number of keys of the database, each match at worst pattern times key length.",
+    complexity="O(N) in the number of keys of the database, each match at worst pattern times key length",
     syntax="pattern:pattern",
 )
 def keys(client: Client, argv: Sequence[bytes]) -> list[bytes]:
@@ -153,9 +153,9 @@ def keys(client: Client, argv: Sequence[bytes]) -> list[bytes]:
     flags=READONLY,
     group="generic",
     since="2.8.0",
-    summary="Returns the next part of the keys of the database, and where to go on.",
+    summary="Iterates over the keys of the database by cursor.",
     tips=["nondeterministic_output", "request_policy:special"],
-    complexity="O(COUNT) a call.",
+    complexity="O(COUNT) a call",
     syntax='cursor:int ["MATCH" pattern:pattern] ["COUNT" count:int] ["TYPE" type~6.0.0]',
 )
 def scan(client: Client, argv: Sequence[bytes]) -> list[Any]:
@@ -183,9 +183,9 @@ def _is_of_type(value: Any, wanted: bytes) -> bool:
     flags=READONLY,
     group="generic",
     since="1.0.0",
-    summary="Returns a key, each equally likely.",
+    summary="Returns a random key.",
     tips=["request_policy:all_shards", "nondeterministic_output"],
-    complexity="O(1) expected; O(N) when nearly all keys are due and not removed yet.",
+    complexity="O(1) expected; O(N) if nearly all keys have expired and are not yet removed",
 )
 def randomkey(client: Client, argv: Sequence[bytes]) -> bytes | None:
     db = client.db
@@ -221,9 +221,9 @@ def _walk_to_alive(db: Database) -> bytes | None:
     flags=WRITE,
     group="generic",
     since="1.0.0",
-    summary="Gives a key another name, replacing whatever bore that name.",
+    summary="Renames a key, replacing the new key if it exists.",
     keys=[span("RW access delete", 1), span("OW update", 2)],
-    complexity="O(1), and O(N) to free the elements of a container that is replaced.",
+    complexity="O(1), and O(N) to free the elements of a container that is replaced",
     syntax="key@0 newkey@1",
 )
 def rename(client: Client, argv: Sequence[bytes]) -> SimpleString:
@@ -243,7 +243,7 @@ def rename(client: Client, argv: Sequence[bytes]) -> SimpleString:
     flags=WRITE | FAST,
     group="generic",
     since="1.0.0",
-    summary="Gives a key another name unless that name is taken.",
+    summary="Renames a key unless the new key exists.",
     keys=[span("RW access delete", 1), span("OW insert", 2)],
     complexity="O(1)",
     syntax="key@0 newkey@1",
@@ -265,7 +265,7 @@ def renamenx(client: Client, argv: Sequence[bytes]) -> int:
     flags=WRITE | FAST,
     group="generic",
     since="1.0.0",
-    summary="Moves a key to another database unless the key is taken there.",
+    summary="Moves a key to another database unless it exists there.",
     keys=[span("RW access update", 1)],
     complexity="O(1)",
     syntax="key@0 db:int",
@@ -300,9 +300,9 @@ def _transfer(
     flags=WRITE | DENYOOM,
     group="generic",
     since="6.2.0",
-    summary="Copies a value and its time to live to another key, here or in another database.",
+    summary="Copies a key with its time to live to another key or database.",
     keys=[span("RO access", 1), span("OW update", 2)],
-    complexity="O(N) in the number of elements of a container.",
+    complexity="O(N) in the number of elements of a container",
     syntax='source@0 destination@1 ["DB" destination-db:int] ["REPLACE"]',
 )
 def copy(client: Client, argv: Sequence[bytes]) -> int:

@@ -38,9 +38,9 @@ _ROW_BYTES = 40
     flags=READONLY,
     group="string",
     since="7.0.0",
-    summary="Finds the longest common subsequence of the strings at two keys.",
+    summary="Finds the longest common subsequence of two strings.",
     keys=[span("RO access", 1, last=1)],
-    complexity="O(N * M) in the lengths of the strings.",
+    complexity="O(N * M) in the lengths of the strings",
     syntax='key1@0 key2@0 ["LEN"] ["IDX"] ["MINMATCHLEN" len:int] ["WITHMATCHLEN"]',
 )
 def lcs(client: Client, argv: Sequence[bytes]) -> Any:

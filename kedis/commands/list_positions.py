@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     flags=READONLY,
     group="list",
     since="1.0.0",
-    summary="Returns a range of the elements of a list; negative positions count from its tail.",
+    summary="Returns the elements in an index range; negative indexes count from the tail.",
     keys=[span("RO access", 1)],
-    complexity="O(S / 64 + N) in the distance S from the nearer end and the number N of elements returned.",
+    complexity="O(S / 64 + N) in the distance S from the nearer end and the number N of elements returned",
     syntax="key@0 start:int stop:int",
 )
 def lrange(client: Client, argv: Sequence[bytes]) -> list[bytes]:
@@ -55,9 +55,9 @@ def _bounds(first: int, last: int, size: int) -> tuple[int, int]:
     flags=READONLY,
     group="list",
     since="1.0.0",
-    summary="Returns the element of a list at a position; a negative one counts from the tail.",
+    summary="Returns the element at an index; negative indexes count from the tail.",
     keys=[span("RO access", 1)],
-    complexity="O(N / 64) in the distance from the nearer end.",
+    complexity="O(N / 64) in the distance from the nearer end",
     syntax="key@0 index:int",
 )
 def lindex(client: Client, argv: Sequence[bytes]) -> bytes | None:
@@ -74,9 +74,9 @@ def lindex(client: Client, argv: Sequence[bytes]) -> bytes | None:
     flags=WRITE | DENYOOM,
     group="list",
     since="1.0.0",
-    summary="Replaces the element of a list at a position.",
+    summary="Sets the element at an index.",
     keys=[span("RW update", 1)],
-    complexity="O(N / 64) in the distance from the nearer end.",
+    complexity="O(N / 64) in the distance from the nearer end",
     syntax="key@0 index:int element",
 )
 def lset(client: Client, argv: Sequence[bytes]) -> SimpleString:
@@ -98,9 +98,9 @@ def lset(client: Client, argv: Sequence[bytes]) -> SimpleString:
     flags=WRITE | DENYOOM,
     group="list",
     since="2.2.0",
-    summary="Inserts an element before or after the first one of a given value; returns the new length.",
+    summary="Inserts an element before or after the first element equal to the pivot; returns the new length.",
     keys=[span("RW insert", 1)],
-    complexity="O(N) in the distance of the given value from the head.",
+    complexity="O(N) in the distance of the given value from the head",
     syntax='key@0 where("BEFORE" | "AFTER") pivot element',
 )
 def linsert(client: Client, argv: Sequence[bytes]) -> int:
@@ -126,9 +126,9 @@ def linsert(client: Client, argv: Sequence[bytes]) -> int:
     flags=WRITE,
     group="list",
     since="1.0.0",
-    summary="Removes elements of a given value from a list, some or all; returns how many.",
+    summary="Removes elements equal to a value; returns how many.",
     keys=[span("RW delete", 1)],
-    complexity="O(N) in the length of the list.",
+    complexity="O(N) in the length of the list",
     syntax="key@0 count:int element",
 )
 def lrem(client: Client, argv: Sequence[bytes]) -> int:
@@ -149,9 +149,9 @@ def lrem(client: Client, argv: Sequence[bytes]) -> int:
     flags=WRITE,
     group="list",
     since="1.0.0",
-    summary="Removes all elements of a list but those in a range.",
+    summary="Removes all elements outside an index range.",
     keys=[span("RW delete", 1)],
-    complexity="O(N) in the elements removed, which all are freed.",
+    complexity="O(N) in the elements removed, which all are freed",
     syntax="key@0 start:int stop:int",
 )
 def ltrim(client: Client, argv: Sequence[bytes]) -> SimpleString:
@@ -176,9 +176,9 @@ def ltrim(client: Client, argv: Sequence[bytes]) -> SimpleString:
     flags=READONLY,
     group="list",
     since="6.0.6",
-    summary="Returns the positions at which a list has elements of a given value.",
+    summary="Returns the indexes of elements equal to a value.",
     keys=[span("RO access", 1)],
-    complexity="O(N) in the elements looked at.",
+    complexity="O(N) in the elements looked at",
     syntax='key@0 element ["RANK" rank:int] ["COUNT" num-matches:int] ["MAXLEN" len:int]',
 )
 def lpos(client: Client, argv: Sequence[bytes]) -> int | list[int] | None:

@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     flags=WRITE | DENYOOM | FAST,
     group="list",
     since="1.0.0",
-    summary="Puts elements at the head of a list, which is created if need be; returns its length.",
+    summary="Prepends elements to a list, creating it if needed; returns the new length.",
     keys=[span("RW insert", 1)],
-    complexity="O(1) for each element.",
+    complexity="O(1) for each element",
     syntax="key@0 element...",
 )
 def lpush(client: Client, argv: Sequence[bytes]) -> int:
@@ -57,9 +57,9 @@ def lpush(client: Client, argv: Sequence[bytes]) -> int:
     flags=WRITE | DENYOOM | FAST,
     group="list",
     since="1.0.0",
-    summary="Puts elements at the tail of a list, which is created if need be; returns its length.",
+    summary="Appends elements to a list, creating it if needed; returns the new length.",
     keys=[span("RW insert", 1)],
-    complexity="O(1) for each element.",
+    complexity="O(1) for each element",
     syntax="key@0 element...",
 )
 def rpush(client: Client, argv: Sequence[bytes]) -> int:
@@ -81,9 +81,9 @@ def rpush(client: Client, argv: Sequence[bytes]) -> int:
     flags=WRITE | DENYOOM | FAST,
     group="list",
     since="2.2.0",
-    summary="Puts elements at the head of a list that exists; returns its length, or 0.",
+    summary="Prepends elements to an existing list; returns the new length, 0 if there is no list.",
     keys=[span("RW insert", 1)],
-    complexity="O(1) for each element.",
+    complexity="O(1) for each element",
     syntax="key@0 element...",
 )
 def lpushx(client: Client, argv: Sequence[bytes]) -> int:
@@ -96,9 +96,9 @@ def lpushx(client: Client, argv: Sequence[bytes]) -> int:
     flags=WRITE | DENYOOM | FAST,
     group="list",
     since="2.2.0",
-    summary="Puts elements at the tail of a list that exists; returns its length, or 0.",
+    summary="Appends elements to an existing list; returns the new length, 0 if there is no list.",
     keys=[span("RW insert", 1)],
-    complexity="O(1) for each element.",
+    complexity="O(1) for each element",
     syntax="key@0 element...",
 )
 def rpushx(client: Client, argv: Sequence[bytes]) -> int:
@@ -114,9 +114,9 @@ def rpushx(client: Client, argv: Sequence[bytes]) -> int:
     flags=WRITE | FAST,
     group="list",
     since="1.0.0",
-    summary="Removes and returns one or more elements at the head of a list.",
+    summary="Removes and returns elements from the head of a list.",
     keys=[span("RW access delete", 1)],
-    complexity="O(1) for each element.",
+    complexity="O(1) for each element",
     syntax="key@0 [count:int~6.2.0]",
 )
 def lpop(client: Client, argv: Sequence[bytes]) -> bytes | list[bytes] | NullArray | None:
@@ -138,9 +138,9 @@ def lpop(client: Client, argv: Sequence[bytes]) -> bytes | list[bytes] | NullArr
     flags=WRITE | FAST,
     group="list",
     since="1.0.0",
-    summary="Removes and returns one or more elements at the tail of a list.",
+    summary="Removes and returns elements from the tail of a list.",
     keys=[span("RW access delete", 1)],
-    complexity="O(1) for each element.",
+    complexity="O(1) for each element",
     syntax="key@0 [count:int~6.2.0]",
 )
 def rpop(client: Client, argv: Sequence[bytes]) -> bytes | list[bytes] | NullArray | None:
@@ -183,9 +183,9 @@ def pop_many(db: Database, key: bytes, values: List, left: bool, count: int) -> 
     flags=WRITE,
     group="list",
     since="7.0.0",
-    summary="Removes and returns elements at one end of the first of several lists that is not empty.",
+    summary="Removes and returns elements from the first non-empty list of several.",
     keys=[counted("RW access delete", 1)],
-    complexity="O(N + M) in the number of keys and of elements removed.",
+    complexity="O(N + M) in the number of keys and of elements removed",
     syntax='numkeys:int key@0... where("LEFT" | "RIGHT") ["COUNT" count:int]',
 )
 def lmpop(client: Client, argv: Sequence[bytes]) -> list[bytes | list[bytes]] | NullArray:
@@ -237,7 +237,7 @@ def pop_first(
     flags=WRITE | DENYOOM,
     group="list",
     since="6.2.0",
-    summary="Moves an element from an end of one list to an end of another, or of the same; returns it.",
+    summary="Moves an element from either end of one list to either end of another; returns it.",
     keys=[span("RW access delete", 1), span("RW insert", 2)],
     complexity="O(1)",
     syntax='source@0 destination@1 wherefrom("LEFT" | "RIGHT") whereto("LEFT" | "RIGHT")',
@@ -253,7 +253,7 @@ def lmove(client: Client, argv: Sequence[bytes]) -> bytes | None:
     flags=WRITE | DENYOOM,
     group="list",
     since="1.2.0",
-    summary="Moves an element from the tail of one list to the head of another, or of the same; returns it.",
+    summary="Moves the last element of one list to the head of another; returns it.",
     keys=[span("RW access delete", 1), span("RW insert", 2)],
     complexity="O(1)",
     syntax="source@0 destination@1",

@@ -34,8 +34,8 @@ container(
     arity=-2,
     group="server",
     since="4.0.0",
-    summary="Commands about the use of memory.",
-    complexity="Depends on the subcommand.",
+    summary="Memory usage.",
+    complexity="Depends on the subcommand",
 )
 
 
@@ -45,7 +45,7 @@ container(
     flags=READONLY,
     group="server",
     since="4.0.0",
-    summary="Estimates the bytes of main memory that <key> and its value occupy.",
+    summary="Estimates the memory that a key and its value use, in bytes.",
     keys=[span("RO", 2)],
     complexity="O(1)",
     syntax='key@0 ["SAMPLES" count:int]',
@@ -75,7 +75,7 @@ def memory_usage(client: Client, argv: Sequence[bytes]) -> int | None:
     arity=2,
     group="server",
     since="4.0.0",
-    summary="Tells what the memory of the server is used for.",
+    summary="Returns the memory usage of the server by purpose.",
     tips=_SERVER_TIPS,
     complexity="O(clients)",
 )
@@ -128,7 +128,7 @@ def memory_stats(client: Client, argv: Sequence[bytes]) -> dict[bytes, Any]:
     arity=2,
     group="server",
     since="4.0.0",
-    summary="Says in words what is remarkable about the use of memory.",
+    summary="Reports memory problems in plain text.",
     tips=_SERVER_TIPS,
     complexity="O(1)",
 )
@@ -163,9 +163,9 @@ def memory_doctor(client: Client, argv: Sequence[bytes]) -> Verbatim:
     arity=2,
     group="server",
     since="4.0.0",
-    summary="Gives memory back to the operating system, as far as the allocator can.",
+    summary="Returns unused memory to the operating system.",
     tips=["request_policy:all_shards", "response_policy:all_succeeded"],
-    complexity="O(keys).",
+    complexity="O(keys)",
 )
 def memory_purge(client: Client, argv: Sequence[bytes]) -> SimpleString:
     keyspace = client.engine.keyspace
@@ -182,7 +182,7 @@ def memory_purge(client: Client, argv: Sequence[bytes]) -> SimpleString:
     arity=2,
     group="server",
     since="4.0.0",
-    summary="Prints the allocator's own figures, of which Python's has none.",
+    summary="Allocator statistics; Python's allocator has none.",
     tips=_SERVER_TIPS,
     complexity="O(1)",
 )
@@ -196,7 +196,7 @@ def memory_malloc_stats(client: Client, argv: Sequence[bytes]) -> Verbatim:
     flags=LOADING | STALE,
     group="server",
     since="4.0.0",
-    summary="Prints this help.",
+    summary="Lists the subcommands.",
     complexity="O(1)",
 )
 def memory_help(client: Client, argv: Sequence[bytes]) -> list[SimpleString]:

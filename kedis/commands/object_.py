@@ -27,8 +27,8 @@ container(
     arity=-2,
     group="generic",
     since="2.2.3",
-    summary="Commands about the representation of a value.",
-    complexity="Depends on the subcommand.",
+    summary="Internals of the value at a key.",
+    complexity="Depends on the subcommand",
 )
 
 
@@ -38,10 +38,10 @@ container(
     flags=READONLY,
     group="generic",
     since="2.2.3",
-    summary="Names the representation that Redis would choose for the value at <key>.",
+    summary="Returns the encoding of a value, as Redis would choose it.",
     keys=[span("RO", 2)],
     tips=["nondeterministic_output"],
-    complexity="O(1); for a small container O(N) in its elements.",
+    complexity="O(1); for a small container O(N) in its elements",
     syntax="key@0",
 )
 def object_encoding(client: Client, argv: Sequence[bytes]) -> bytes | None:
@@ -55,7 +55,7 @@ def object_encoding(client: Client, argv: Sequence[bytes]) -> bytes | None:
     flags=READONLY,
     group="generic",
     since="4.0.0",
-    summary="Tells how often the value at <key> is used, when an LFU policy is selected.",
+    summary="Returns the access frequency of a key; needs an LFU eviction policy.",
     keys=[span("RO", 2)],
     tips=["nondeterministic_output"],
     complexity="O(1)",
@@ -76,7 +76,7 @@ def object_freq(client: Client, argv: Sequence[bytes]) -> int | None:
     flags=READONLY,
     group="generic",
     since="2.2.3",
-    summary="Tells for how many seconds the value at <key> was not used, unless an LFU policy is selected.",
+    summary="Returns the seconds since the last access to a key; not under an LFU eviction policy.",
     keys=[span("RO", 2)],
     tips=["nondeterministic_output"],
     complexity="O(1)",
@@ -97,7 +97,7 @@ def object_idletime(client: Client, argv: Sequence[bytes]) -> int | None:
     flags=READONLY,
     group="generic",
     since="2.2.3",
-    summary="Counts the references to the value at <key>; a small integer is shared without limit.",
+    summary="Returns the reference count of a value.",
     keys=[span("RO", 2)],
     tips=["nondeterministic_output"],
     complexity="O(1)",
@@ -114,7 +114,7 @@ def object_refcount(client: Client, argv: Sequence[bytes]) -> int | None:
     flags=LOADING | STALE,
     group="generic",
     since="6.2.0",
-    summary="Prints this help.",
+    summary="Lists the subcommands.",
     complexity="O(1)",
 )
 def object_help(client: Client, argv: Sequence[bytes]) -> list[SimpleString]:

@@ -30,8 +30,8 @@ def _snapshots(client: Client) -> Any:
     flags=ADMIN | NOSCRIPT | NO_ASYNC_LOADING | NO_MULTI,
     group="server",
     since="1.0.0",
-    summary="Saves all data to a file, while everybody waits.",
-    complexity="O(N) in the size of the data.",
+    summary="Saves a snapshot (RDB) and blocks the server meanwhile.",
+    complexity="O(N) in the size of the data",
 )
 def save(client: Client, _argv: Sequence[bytes]) -> SimpleString:
     _snapshots(client).save()
@@ -44,8 +44,8 @@ def save(client: Client, _argv: Sequence[bytes]) -> SimpleString:
     flags=ADMIN | NOSCRIPT | NO_ASYNC_LOADING,
     group="server",
     since="1.0.0",
-    summary="Saves all data to a file, in the background.",
-    complexity="O(N) in the size of the data, in another process.",
+    summary="Saves a snapshot (RDB) in a background process.",
+    complexity="O(N) in the size of the data, in another process",
     syntax='["SCHEDULE"~3.2.2]',
 )
 def bgsave(client: Client, argv: Sequence[bytes]) -> SimpleString:
@@ -61,7 +61,7 @@ def bgsave(client: Client, argv: Sequence[bytes]) -> SimpleString:
     flags=LOADING | STALE | FAST,
     group="server",
     since="1.0.0",
-    summary="Gives the time of the last save that succeeded, or of the start.",
+    summary="Returns the Unix time of the last successful save, or of the start.",
     complexity="O(1)",
     categories="admin dangerous",
     tips=["nondeterministic_output"],
@@ -79,8 +79,8 @@ def lastsave(client: Client, _argv: Sequence[bytes]) -> int:
     flags=ADMIN | NOSCRIPT | NO_ASYNC_LOADING,
     group="server",
     since="1.0.0",
-    summary="Rewrites the append-only file to the shortest form, in the background.",
-    complexity="O(N) in the size of the data, in another process.",
+    summary="Rewrites the append-only file in a background process.",
+    complexity="O(N) in the size of the data, in another process",
 )
 def bgrewriteaof(client: Client, argv: Sequence[bytes]) -> SimpleString:
     persistence = client.engine.persistence

@@ -58,8 +58,8 @@ def _unsubscribe(client: Client, kind: Subscriptions, names: Sequence[bytes]) ->
     flags=_SUBSCRIBER,
     group="pubsub",
     since="2.0.0",
-    summary="Receives the messages published to the channels from now on.",
-    complexity="O(N) in the number of channels.",
+    summary="Subscribes to channels.",
+    complexity="O(N) in the number of channels",
     syntax="channel...",
 )
 def subscribe(client: Client, argv: Sequence[bytes]) -> NoReply:
@@ -72,8 +72,8 @@ def subscribe(client: Client, argv: Sequence[bytes]) -> NoReply:
     flags=_SUBSCRIBER,
     group="pubsub",
     since="2.0.0",
-    summary="Receives the messages of the channels, or of all, no longer.",
-    complexity="O(N) in the number of channels.",
+    summary="Unsubscribes from channels (all if none given).",
+    complexity="O(N) in the number of channels",
     syntax="[channel...]",
 )
 def unsubscribe(client: Client, argv: Sequence[bytes]) -> NoReply:
@@ -86,8 +86,8 @@ def unsubscribe(client: Client, argv: Sequence[bytes]) -> NoReply:
     flags=_SUBSCRIBER,
     group="pubsub",
     since="2.0.0",
-    summary="Receives the messages published to any channel that matches one of the patterns.",
-    complexity="O(N) in the number of patterns.",
+    summary="Subscribes to all channels that match glob patterns.",
+    complexity="O(N) in the number of patterns",
     syntax="pattern{pattern:pattern}...",
 )
 def psubscribe(client: Client, argv: Sequence[bytes]) -> NoReply:
@@ -100,8 +100,8 @@ def psubscribe(client: Client, argv: Sequence[bytes]) -> NoReply:
     flags=_SUBSCRIBER,
     group="pubsub",
     since="2.0.0",
-    summary="Takes subscriptions to the patterns, or to all, back.",
-    complexity="O(N) in the number of patterns.",
+    summary="Unsubscribes from glob patterns (all if none given).",
+    complexity="O(N) in the number of patterns",
     syntax="[pattern:pattern...]",
 )
 def punsubscribe(client: Client, argv: Sequence[bytes]) -> NoReply:
@@ -114,9 +114,9 @@ def punsubscribe(client: Client, argv: Sequence[bytes]) -> NoReply:
     flags=_SUBSCRIBER,
     group="pubsub",
     since="7.0.0",
-    summary="Receives the messages published to the shard channels from now on.",
+    summary="Subscribes to shard channels.",
     keys=[span("not_key", 1, last=-1)],
-    complexity="O(N) in the number of channels.",
+    complexity="O(N) in the number of channels",
     syntax="shardchannel...",
 )
 def ssubscribe(client: Client, argv: Sequence[bytes]) -> NoReply:
@@ -129,9 +129,9 @@ def ssubscribe(client: Client, argv: Sequence[bytes]) -> NoReply:
     flags=_SUBSCRIBER,
     group="pubsub",
     since="7.0.0",
-    summary="Receives the messages of the shard channels, or of all, no longer.",
+    summary="Unsubscribes from shard channels (all if none given).",
     keys=[span("not_key", 1, last=-1)],
-    complexity="O(N) in the number of channels.",
+    complexity="O(N) in the number of channels",
     syntax="[shardchannel...]",
 )
 def sunsubscribe(client: Client, argv: Sequence[bytes]) -> NoReply:
@@ -144,8 +144,8 @@ def sunsubscribe(client: Client, argv: Sequence[bytes]) -> NoReply:
     flags=PUBSUB | LOADING | STALE | FAST | MAY_REPLICATE,
     group="pubsub",
     since="2.0.0",
-    summary="Sends a message to the subscribers of a channel and answers how often it was delivered.",
-    complexity="O(N+M), N subscribers of the channel and M patterns of all clients.",
+    summary="Publishes a message to a channel; returns the number of receivers.",
+    complexity="O(N+M), N subscribers of the channel and M patterns of all clients",
     syntax="channel message",
 )
 def publish(client: Client, argv: Sequence[bytes]) -> int:
@@ -158,9 +158,9 @@ def publish(client: Client, argv: Sequence[bytes]) -> int:
     flags=PUBSUB | LOADING | STALE | FAST | MAY_REPLICATE,
     group="pubsub",
     since="7.0.0",
-    summary="Sends a message to the subscribers of a shard channel.",
+    summary="Publishes a message to a shard channel; returns the number of receivers.",
     keys=[span("not_key", 1)],
-    complexity="O(N) in the number of subscribers.",
+    complexity="O(N) in the number of subscribers",
     syntax="shardchannel message",
 )
 def spublish(client: Client, argv: Sequence[bytes]) -> int:
@@ -172,8 +172,8 @@ container(
     arity=-2,
     group="pubsub",
     since="2.8.0",
-    summary="Commands about channels and their subscribers.",
-    complexity="Depends on the subcommand.",
+    summary="Channels and subscribers.",
+    complexity="Depends on the subcommand",
 )
 
 
@@ -193,8 +193,8 @@ def _counts(kind: Subscriptions, names: Sequence[bytes]) -> list[bytes | int]:
     flags=PUBSUB | LOADING | STALE,
     group="pubsub",
     since="2.8.0",
-    summary="Lists the channels that have subscribers, or those of them that match a pattern.",
-    complexity="O(N) in the number of channels.",
+    summary="Lists the active channels; filter: glob pattern.",
+    complexity="O(N) in the number of channels",
     syntax="[pattern:pattern]",
 )
 def pubsub_channels(client: Client, argv: Sequence[bytes]) -> list[bytes]:
@@ -207,8 +207,8 @@ def pubsub_channels(client: Client, argv: Sequence[bytes]) -> list[bytes]:
     flags=PUBSUB | LOADING | STALE,
     group="pubsub",
     since="2.8.0",
-    summary="Counts the subscribers of channels.",
-    complexity="O(N) in the number of channels asked for.",
+    summary="Returns the number of subscribers of channels.",
+    complexity="O(N) in the number of channels asked for",
     syntax="[channel...]",
 )
 def pubsub_numsub(client: Client, argv: Sequence[bytes]) -> list[bytes | int]:
@@ -221,7 +221,7 @@ def pubsub_numsub(client: Client, argv: Sequence[bytes]) -> list[bytes | int]:
     flags=PUBSUB | LOADING | STALE,
     group="pubsub",
     since="2.8.0",
-    summary="Counts the different patterns that clients have subscribed to.",
+    summary="Returns the number of distinct patterns subscribed to.",
     complexity="O(1)",
 )
 def pubsub_numpat(client: Client, _argv: Sequence[bytes]) -> int:
@@ -234,8 +234,8 @@ def pubsub_numpat(client: Client, _argv: Sequence[bytes]) -> int:
     flags=PUBSUB | LOADING | STALE,
     group="pubsub",
     since="7.0.0",
-    summary="Lists the shard channels that have subscribers, or those of them that match a pattern.",
-    complexity="O(N) in the number of shard channels.",
+    summary="Lists the active shard channels; filter: glob pattern.",
+    complexity="O(N) in the number of shard channels",
     syntax="[pattern:pattern]",
 )
 def pubsub_shardchannels(client: Client, argv: Sequence[bytes]) -> list[bytes]:
@@ -248,8 +248,8 @@ def pubsub_shardchannels(client: Client, argv: Sequence[bytes]) -> list[bytes]:
     flags=PUBSUB | LOADING | STALE,
     group="pubsub",
     since="7.0.0",
-    summary="Counts the subscribers of shard channels.",
-    complexity="O(N) in the number of channels asked for.",
+    summary="Returns the number of subscribers of shard channels.",
+    complexity="O(N) in the number of channels asked for",
     syntax="[shardchannel...]",
 )
 def pubsub_shardnumsub(client: Client, argv: Sequence[bytes]) -> list[bytes | int]:

@@ -34,8 +34,8 @@ _SHUTDOWN_OPTIONS = frozenset([b"save", b"nosave", b"now", b"force", b"abort"])
     flags=LOADING | STALE,
     group="server",
     since="1.0.0",
-    summary="Gives the figures of the server, by section.",
-    complexity="O(N), N being the commands, databases and clients",
+    summary="Returns server information and statistics by section.",
+    complexity="O(N) in the number of commands, databases and clients",
     categories="dangerous",
     tips=["nondeterministic_output", "request_policy:all_shards", "response_policy:special"],
     syntax="[section...]",
@@ -50,8 +50,8 @@ def info(client: Client, argv: Sequence[bytes]) -> Verbatim:
     flags=ADMIN | NOSCRIPT | LOADING | STALE | NO_MULTI | ALLOW_BUSY,
     group="server",
     since="1.0.0",
-    summary="Ends the server once everything is on the disk; there is no moment at which it could be aborted.",
-    complexity="O(1), and what is left to write",
+    summary="Syncs all data to disk and stops the server; ABORT finds nothing to abort.",
+    complexity="O(N) in the bytes left to write",
     syntax='[nosave_save("NOSAVE" | "SAVE")] ["NOW"~7.0.0] ["FORCE"~7.0.0] ["ABORT"~7.0.0]',
 )
 def shutdown(client: Client, argv: Sequence[bytes]) -> Any:
@@ -75,7 +75,7 @@ def shutdown(client: Client, argv: Sequence[bytes]) -> Any:
     flags=NOSCRIPT | LOADING | STALE | FAST,
     group="server",
     since="2.8.12",
-    summary="Tells that this server is a master, without replicas.",
+    summary="Returns the replication role: always master, without replicas.",
     complexity="O(1)",
     categories="admin dangerous",
 )
@@ -89,7 +89,7 @@ def role(_client: Client, _argv: Sequence[bytes]) -> list[Any]:
     flags=NOSCRIPT,
     group="generic",
     since="3.0.0",
-    summary="Counts the replicas that have the writes of this connection: 0, at once, for there are none.",
+    summary="Always 0: there are no replicas.",
     complexity="O(1)",
     categories="connection -keyspace",
     tips=["request_policy:all_shards", "response_policy:agg_min"],
@@ -118,7 +118,7 @@ _PICTURE = b"""\
     flags=READONLY | FAST,
     group="server",
     since="5.0.0",
-    summary="Draws a picture, and tells the version.",
+    summary="Draws a picture and returns the server version.",
     complexity="O(1)",
     syntax='["VERSION" version:int]',
 )

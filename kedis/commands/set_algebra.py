@@ -62,10 +62,10 @@ def _store(client: Client, key: bytes, result: Members, event: str) -> int:
     flags=READONLY,
     group="set",
     since="1.0.0",
-    summary="Returns the members that all of the sets have.",
+    summary="Returns the intersection of sets.",
     keys=[span("RO access", 1, -1)],
     tips=["nondeterministic_output_order"],
-    complexity="O(N*M) with N the size of the smallest set and M the number of sets.",
+    complexity="O(N*M) with N the size of the smallest set and M the number of sets",
     syntax="key@0...",
 )
 def sinter(client: Client, argv: Sequence[bytes]) -> Members:
@@ -78,9 +78,9 @@ def sinter(client: Client, argv: Sequence[bytes]) -> Members:
     flags=WRITE | DENYOOM,
     group="set",
     since="1.0.0",
-    summary="Stores the members that all of the sets have; returns how many they are.",
+    summary="Stores the intersection of sets; returns its size.",
     keys=[span("RW update", 1), span("RO access", 2, -1)],
-    complexity="O(N*M) with N the size of the smallest set and M the number of sets.",
+    complexity="O(N*M) with N the size of the smallest set and M the number of sets",
     syntax="destination@0 key@1...",
 )
 def sinterstore(client: Client, argv: Sequence[bytes]) -> int:
@@ -93,9 +93,9 @@ def sinterstore(client: Client, argv: Sequence[bytes]) -> int:
     flags=READONLY,
     group="set",
     since="7.0.0",
-    summary="Returns how many members all of the sets have, counting up to a limit.",
+    summary="Returns the size of the intersection of sets, at most LIMIT.",
     keys=[counted("RO access", 1)],
-    complexity="O(N*M) with N the size of the smallest set and M the number of sets.",
+    complexity="O(N*M) with N the size of the smallest set and M the number of sets",
     syntax='numkeys:int key@0... ["LIMIT" limit:int]',
 )
 def sintercard(client: Client, argv: Sequence[bytes]) -> int:
@@ -122,10 +122,10 @@ def sintercard(client: Client, argv: Sequence[bytes]) -> int:
     flags=READONLY,
     group="set",
     since="1.0.0",
-    summary="Returns the members that any of the sets has.",
+    summary="Returns the union of sets.",
     keys=[span("RO access", 1, -1)],
     tips=["nondeterministic_output_order"],
-    complexity="O(N) in the size of all sets together.",
+    complexity="O(N) in the size of all sets together",
     syntax="key@0...",
 )
 def sunion(client: Client, argv: Sequence[bytes]) -> Members:
@@ -138,9 +138,9 @@ def sunion(client: Client, argv: Sequence[bytes]) -> Members:
     flags=WRITE | DENYOOM,
     group="set",
     since="1.0.0",
-    summary="Stores the members that any of the sets has; returns how many they are.",
+    summary="Stores the union of sets; returns its size.",
     keys=[span("OW update", 1), span("RO access", 2, -1)],
-    complexity="O(N) in the size of all sets together.",
+    complexity="O(N) in the size of all sets together",
     syntax="destination@0 key@1...",
 )
 def sunionstore(client: Client, argv: Sequence[bytes]) -> int:
@@ -153,10 +153,10 @@ def sunionstore(client: Client, argv: Sequence[bytes]) -> int:
     flags=READONLY,
     group="set",
     since="1.0.0",
-    summary="Returns the members of the first set that no other has.",
+    summary="Returns the difference of the first set and the others.",
     keys=[span("RO access", 1, -1)],
     tips=["nondeterministic_output_order"],
-    complexity="O(N) in the size of all sets together; less when the first is small.",
+    complexity="O(N) in the size of all sets together; less when the first is small",
     syntax="key@0...",
 )
 def sdiff(client: Client, argv: Sequence[bytes]) -> Members:
@@ -169,9 +169,9 @@ def sdiff(client: Client, argv: Sequence[bytes]) -> Members:
     flags=WRITE | DENYOOM,
     group="set",
     since="1.0.0",
-    summary="Stores the members of the first set that no other has; returns how many they are.",
+    summary="Stores the difference of the first set and the others; returns its size.",
     keys=[span("OW update", 1), span("RO access", 2, -1)],
-    complexity="O(N) in the size of all sets together; less when the first is small.",
+    complexity="O(N) in the size of all sets together; less when the first is small",
     syntax="destination@0 key@1...",
 )
 def sdiffstore(client: Client, argv: Sequence[bytes]) -> int:

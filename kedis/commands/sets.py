@@ -36,9 +36,9 @@ _REBUILT = 5
     flags=WRITE | DENYOOM | FAST,
     group="set",
     since="1.0.0",
-    summary="Adds members to a set, which is created if need be; returns how many are new.",
+    summary="Adds members to a set, creating it if needed; returns how many are new.",
     keys=[span("RW insert", 1)],
-    complexity="O(1) for each member.",
+    complexity="O(1) for each member",
     syntax="key@0 member...",
 )
 def sadd(client: Client, argv: Sequence[bytes]) -> int:
@@ -60,9 +60,9 @@ def sadd(client: Client, argv: Sequence[bytes]) -> int:
     flags=WRITE | FAST,
     group="set",
     since="1.0.0",
-    summary="Removes members of a set; returns how many were there.",
+    summary="Removes members from a set; returns how many existed.",
     keys=[span("RW delete", 1)],
-    complexity="O(1) for each member.",
+    complexity="O(1) for each member",
     syntax="key@0 member...",
 )
 def srem(client: Client, argv: Sequence[bytes]) -> int:
@@ -82,7 +82,7 @@ def srem(client: Client, argv: Sequence[bytes]) -> int:
     flags=WRITE | FAST,
     group="set",
     since="1.0.0",
-    summary="Moves a member from one set to another; tells whether it was there.",
+    summary="Moves a member from one set to another; returns 1 if it existed, else 0.",
     keys=[span("RW access delete", 1), span("RW insert", 2)],
     complexity="O(1)",
     syntax="source@0 destination@1 member",
@@ -112,7 +112,7 @@ def smove(client: Client, argv: Sequence[bytes]) -> int:
     flags=READONLY | FAST,
     group="set",
     since="1.0.0",
-    summary="Tells whether a set has a member.",
+    summary="Returns 1 if a set contains a member, else 0.",
     keys=[span("RO", 1)],
     complexity="O(1)",
     syntax="key@0 member",
@@ -128,9 +128,9 @@ def sismember(client: Client, argv: Sequence[bytes]) -> int:
     flags=READONLY | FAST,
     group="set",
     since="6.2.0",
-    summary="Tells for each of several members whether a set has it.",
+    summary="Returns 1 or 0 for each of several members: whether the set contains it.",
     keys=[span("RO access", 1)],
-    complexity="O(1) for each member.",
+    complexity="O(1) for each member",
     syntax="key@0 member...",
 )
 def smismember(client: Client, argv: Sequence[bytes]) -> list[int]:
@@ -146,7 +146,7 @@ def smismember(client: Client, argv: Sequence[bytes]) -> list[int]:
     flags=READONLY | FAST,
     group="set",
     since="1.0.0",
-    summary="Returns how many members a set has.",
+    summary="Returns the size of a set.",
     keys=[span("RO", 1)],
     complexity="O(1)",
     syntax="key@0",
@@ -164,7 +164,7 @@ def scard(client: Client, argv: Sequence[bytes]) -> int:
     summary="Returns all members of a set.",
     keys=[span("RO access", 1)],
     tips=["nondeterministic_output_order"],
-    complexity="O(N) in the size of the set.",
+    complexity="O(N) in the size of the set",
     syntax="key@0",
 )
 def smembers(client: Client, argv: Sequence[bytes]) -> set[bytes]:
@@ -180,10 +180,10 @@ def smembers(client: Client, argv: Sequence[bytes]) -> set[bytes]:
     flags=WRITE | FAST,
     group="set",
     since="1.0.0",
-    summary="Removes and returns one or more random members of a set.",
+    summary="Removes and returns random members of a set.",
     keys=[span("RW access delete", 1)],
     tips=["nondeterministic_output"],
-    complexity="O(1) expected for each member popped; O(N) while the set is small.",
+    complexity="O(1) expected for each member popped; O(N) while the set is small",
     syntax="key@0 [count:int~3.2.0]",
 )
 def spop(client: Client, argv: Sequence[bytes]) -> bytes | set[bytes] | None:
@@ -231,10 +231,10 @@ def _spop_count(client: Client, argv: Sequence[bytes]) -> set[bytes]:
     flags=READONLY,
     group="set",
     since="1.0.0",
-    summary="Returns one or more random members of a set.",
+    summary="Returns random members of a set.",
     keys=[span("RO access", 1)],
     tips=["nondeterministic_output"],
-    complexity="O(1) expected for each member asked for; O(N) while the set is small.",
+    complexity="O(1) expected for each member asked for; O(N) while the set is small",
     syntax="key@0 [count:int~2.6.0]",
 )
 def srandmember(client: Client, argv: Sequence[bytes]) -> bytes | list[bytes] | None:
@@ -255,10 +255,10 @@ def srandmember(client: Client, argv: Sequence[bytes]) -> bytes | list[bytes] | 
     flags=READONLY,
     group="set",
     since="2.8.0",
-    summary="Returns some of the members of a set, and where to go on.",
+    summary="Iterates over the members of a set by cursor.",
     keys=[span("RO access", 1)],
     tips=["nondeterministic_output"],
-    complexity="O(COUNT) for each call; O(N) while the set is small.",
+    complexity="O(COUNT) for each call; O(N) while the set is small",
     syntax='key@0 cursor:int ["MATCH" pattern:pattern] ["COUNT" count:int]',
 )
 def sscan(client: Client, argv: Sequence[bytes]) -> list[Any]:

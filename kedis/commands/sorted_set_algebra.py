@@ -204,7 +204,7 @@ def _store(client: Client, argv: Sequence[bytes], name: str, operation: Operatio
     since="6.2.0",
     summary="Returns the union of sorted sets.",
     keys=_READ,
-    complexity="O(N)+O(M*log(M)), N being all members and M those of the result.",
+    complexity="O(N)+O(M*log(M)), N being all members and M those of the result",
     syntax=(
         'numkeys:int key@0... ["WEIGHTS" weight:int...] ["AGGREGATE" aggregate("SUM" | "MIN" | '
         '"MAX")] ["WITHSCORES"]'
@@ -222,7 +222,7 @@ def zunion(client: Client, argv: Sequence[bytes]) -> Any:
     since="6.2.0",
     summary="Returns the intersection of sorted sets.",
     keys=_READ,
-    complexity="O(N*K)+O(M*log(M)), N being the smallest of K sets and M the result.",
+    complexity="O(N*K)+O(M*log(M)), N being the smallest of K sets and M the result",
     syntax=(
         'numkeys:int key@0... ["WEIGHTS" weight:int...] ["AGGREGATE" aggregate("SUM" | "MIN" | '
         '"MAX")] ["WITHSCORES"]'
@@ -238,9 +238,9 @@ def zinter(client: Client, argv: Sequence[bytes]) -> Any:
     flags=READONLY,
     group="sorted-set",
     since="6.2.0",
-    summary="Returns the members of the first sorted set that are in none of the others.",
+    summary="Returns the difference of the first sorted set and the others.",
     keys=_READ,
-    complexity="O(N*K)+O(M*log(M)), N being the first of K sets and M the result.",
+    complexity="O(N*K)+O(M*log(M)), N being the first of K sets and M the result",
     syntax='numkeys:int key@0... ["WITHSCORES"]',
 )
 def zdiff(client: Client, argv: Sequence[bytes]) -> Any:
@@ -253,9 +253,9 @@ def zdiff(client: Client, argv: Sequence[bytes]) -> Any:
     flags=WRITE | DENYOOM,
     group="sorted-set",
     since="2.0.0",
-    summary="Stores the union of sorted sets in a key.",
+    summary="Stores the union of sorted sets; returns its size.",
     keys=_STORE,
-    complexity="O(N)+O(M*log(M)), N being all members and M those of the result.",
+    complexity="O(N)+O(M*log(M)), N being all members and M those of the result",
     syntax=(
         'destination@0 numkeys:int key@1... ["WEIGHTS" weight:int...] ["AGGREGATE" '
         'aggregate("SUM" | "MIN" | "MAX")]'
@@ -271,9 +271,9 @@ def zunionstore(client: Client, argv: Sequence[bytes]) -> int:
     flags=WRITE | DENYOOM,
     group="sorted-set",
     since="2.0.0",
-    summary="Stores the intersection of sorted sets in a key.",
+    summary="Stores the intersection of sorted sets; returns its size.",
     keys=_STORE,
-    complexity="O(N*K)+O(M*log(M)), N being the smallest of K sets and M the result.",
+    complexity="O(N*K)+O(M*log(M)), N being the smallest of K sets and M the result",
     syntax=(
         'destination@0 numkeys:int key@1... ["WEIGHTS" weight:int...] ["AGGREGATE" '
         'aggregate("SUM" | "MIN" | "MAX")]'
@@ -289,9 +289,9 @@ def zinterstore(client: Client, argv: Sequence[bytes]) -> int:
     flags=WRITE | DENYOOM,
     group="sorted-set",
     since="6.2.0",
-    summary="Stores the members of the first sorted set that are in none of the others.",
+    summary="Stores the difference of the first sorted set and the others; returns its size.",
     keys=_STORE,
-    complexity="O(N*K)+O(M*log(M)), N being the first of K sets and M the result.",
+    complexity="O(N*K)+O(M*log(M)), N being the first of K sets and M the result",
     syntax="destination@0 numkeys:int key@1...",
 )
 def zdiffstore(client: Client, argv: Sequence[bytes]) -> int:
@@ -304,9 +304,9 @@ def zdiffstore(client: Client, argv: Sequence[bytes]) -> int:
     flags=READONLY,
     group="sorted-set",
     since="7.0.0",
-    summary="Counts the intersection of sorted sets, up to a LIMIT.",
+    summary="Returns the size of the intersection of sorted sets, at most LIMIT.",
     keys=_READ,
-    complexity="O(N*K), N being the smallest of K sets.",
+    complexity="O(N*K), N being the smallest of K sets",
     syntax='numkeys:int key@0... ["LIMIT" limit:int]',
 )
 def zintercard(client: Client, argv: Sequence[bytes]) -> int:

@@ -58,7 +58,7 @@ def _zpop(client: Client, argv: Sequence[bytes], highest: bool) -> Any:
     since="5.0.0",
     summary="Removes and returns the members with the lowest scores.",
     keys=[span("RW access delete", 1)],
-    complexity="O(log(N)) for each member.",
+    complexity="O(log(N)) for each member",
     syntax="key@0 [count:int]",
 )
 def zpopmin(client: Client, argv: Sequence[bytes]) -> Any:
@@ -73,7 +73,7 @@ def zpopmin(client: Client, argv: Sequence[bytes]) -> Any:
     since="5.0.0",
     summary="Removes and returns the members with the highest scores.",
     keys=[span("RW access delete", 1)],
-    complexity="O(log(N)) for each member.",
+    complexity="O(log(N)) for each member",
     syntax="key@0 [count:int]",
 )
 def zpopmax(client: Client, argv: Sequence[bytes]) -> Any:
@@ -103,9 +103,9 @@ def parse_zmpop(argv: Sequence[bytes], at: int) -> tuple[Sequence[bytes], bool, 
     flags=WRITE,
     group="sorted-set",
     since="7.0.0",
-    summary="Removes and returns members of the first sorted set that is not empty.",
+    summary="Removes and returns lowest or highest members of the first non-empty sorted set of several.",
     keys=[counted("RW access delete", 1)],
-    complexity="O(K) + O(log(N)) for each member, K being the keys.",
+    complexity="O(K) + O(log(N)) for each member, K being the keys",
     syntax='numkeys:int key@0... where("MIN" | "MAX") ["COUNT" count:int]',
 )
 def zmpop(client: Client, argv: Sequence[bytes]) -> Any:

@@ -145,9 +145,9 @@ def _limited(start: int, stop: int, options: Options) -> Ranks:
     flags=READONLY,
     group="sorted-set",
     since="1.2.0",
-    summary="Returns a range of members by rank, or BYSCORE or BYLEX, forwards or REV.",
+    summary="Returns the members in a range of ranks, scores (BYSCORE) or lexicographic order (BYLEX).",
     keys=_READ,
-    complexity="O(log(N)+M), M being the members returned.",
+    complexity="O(log(N)+M), M being the members returned",
     syntax=(
         'key@0 start stop [sortby("BYSCORE" | "BYLEX")~6.2.0] ["REV"~6.2.0] ["LIMIT" '
         'offset_count{offset:int count:int}~6.2.0] ["WITHSCORES"]'
@@ -163,9 +163,9 @@ def zrange(client: Client, argv: Sequence[bytes]) -> Any:
     flags=WRITE | DENYOOM,
     group="sorted-set",
     since="6.2.0",
-    summary="Stores a range of members in another key.",
+    summary="Stores the members in a range in another sorted set; returns their number.",
     keys=[span("OW update", 1), span("RO access", 2)],
-    complexity="O(log(N)+M), M being the members stored.",
+    complexity="O(log(N)+M), M being the members stored",
     syntax=(
         'dst@0 src@1 min max [sortby("BYSCORE" | "BYLEX")] ["REV"] ["LIMIT" '
         "offset_count{offset:int count:int}]"
@@ -191,9 +191,9 @@ def zrangestore(client: Client, argv: Sequence[bytes]) -> int:
     flags=READONLY,
     group="sorted-set",
     since="1.2.0",
-    summary="Returns a range of members by rank, from the highest score down.",
+    summary="Returns the members in a range of ranks, highest score first.",
     keys=_READ,
-    complexity="O(log(N)+M), M being the members returned.",
+    complexity="O(log(N)+M), M being the members returned",
     syntax='key@0 start:int stop:int ["WITHSCORES"]',
     deprecated=("6.2.0", "ZRANGE with REV"),
 )
@@ -207,9 +207,9 @@ def zrevrange(client: Client, argv: Sequence[bytes]) -> Any:
     flags=READONLY,
     group="sorted-set",
     since="1.0.5",
-    summary="Returns the members within a range of scores.",
+    summary="Returns the members in a range of scores.",
     keys=_READ,
-    complexity="O(log(N)+M), M being the members returned.",
+    complexity="O(log(N)+M), M being the members returned",
     syntax=('key@0 min:double max:double ["WITHSCORES"~2.0.0] ["LIMIT" offset_count{offset:int count:int}]'),
     deprecated=("6.2.0", "ZRANGE with BYSCORE"),
 )
@@ -223,9 +223,9 @@ def zrangebyscore(client: Client, argv: Sequence[bytes]) -> Any:
     flags=READONLY,
     group="sorted-set",
     since="2.2.0",
-    summary="Returns the members within a range of scores, from the highest down.",
+    summary="Returns the members in a range of scores, highest score first.",
     keys=_READ,
-    complexity="O(log(N)+M), M being the members returned.",
+    complexity="O(log(N)+M), M being the members returned",
     syntax=('key@0 max:double min:double ["WITHSCORES"] ["LIMIT" offset_count{offset:int count:int}]'),
     deprecated=("6.2.0", "ZRANGE with REV and BYSCORE"),
 )
@@ -239,9 +239,9 @@ def zrevrangebyscore(client: Client, argv: Sequence[bytes]) -> Any:
     flags=READONLY,
     group="sorted-set",
     since="2.8.9",
-    summary="Returns the members within a range of names, where all scores are the same.",
+    summary="Returns the members in a lexicographic range; needs equal scores.",
     keys=_READ,
-    complexity="O(log(N)+M), M being the members returned.",
+    complexity="O(log(N)+M), M being the members returned",
     syntax='key@0 min max ["LIMIT" offset_count{offset:int count:int}]',
     deprecated=("6.2.0", "ZRANGE with BYLEX"),
 )
@@ -255,9 +255,9 @@ def zrangebylex(client: Client, argv: Sequence[bytes]) -> Any:
     flags=READONLY,
     group="sorted-set",
     since="2.8.9",
-    summary="Returns the members within a range of names, from the last back.",
+    summary="Returns the members in a lexicographic range, last first; needs equal scores.",
     keys=_READ,
-    complexity="O(log(N)+M), M being the members returned.",
+    complexity="O(log(N)+M), M being the members returned",
     syntax='key@0 max min ["LIMIT" offset_count{offset:int count:int}]',
     deprecated=("6.2.0", "ZRANGE with REV and BYLEX"),
 )
@@ -282,7 +282,7 @@ def _count(client: Client, key: bytes, resolve: Resolve) -> int:
     flags=READONLY | FAST,
     group="sorted-set",
     since="2.0.0",
-    summary="Counts the members within a range of scores.",
+    summary="Counts the members in a range of scores.",
     keys=_READ,
     complexity="O(log(N))",
     syntax="key@0 min:double max:double",
@@ -297,7 +297,7 @@ def zcount(client: Client, argv: Sequence[bytes]) -> int:
     flags=READONLY | FAST,
     group="sorted-set",
     since="2.8.9",
-    summary="Counts the members within a range of names, where all scores are the same.",
+    summary="Counts the members in a lexicographic range; needs equal scores.",
     keys=_READ,
     complexity="O(log(N))",
     syntax="key@0 min max",
@@ -325,9 +325,9 @@ def _remove(client: Client, key: bytes, resolve: Resolve, event: str) -> int:
     flags=WRITE,
     group="sorted-set",
     since="2.0.0",
-    summary="Removes a range of members by rank.",
+    summary="Removes the members in a range of ranks; returns how many.",
     keys=_DELETE,
-    complexity="O(log(N)+M), M being the members removed.",
+    complexity="O(log(N)+M), M being the members removed",
     syntax="key@0 start:int stop:int",
 )
 def zremrangebyrank(client: Client, argv: Sequence[bytes]) -> int:
@@ -340,9 +340,9 @@ def zremrangebyrank(client: Client, argv: Sequence[bytes]) -> int:
     flags=WRITE,
     group="sorted-set",
     since="1.2.0",
-    summary="Removes the members within a range of scores.",
+    summary="Removes the members in a range of scores; returns how many.",
     keys=_DELETE,
-    complexity="O(log(N)+M), M being the members removed.",
+    complexity="O(log(N)+M), M being the members removed",
     syntax="key@0 min:double max:double",
 )
 def zremrangebyscore(client: Client, argv: Sequence[bytes]) -> int:
@@ -355,9 +355,9 @@ def zremrangebyscore(client: Client, argv: Sequence[bytes]) -> int:
     flags=WRITE,
     group="sorted-set",
     since="2.8.9",
-    summary="Removes the members within a range of names, where all scores are the same.",
+    summary="Removes the members in a lexicographic range; needs equal scores; returns how many.",
     keys=_DELETE,
-    complexity="O(log(N)+M), M being the members removed.",
+    complexity="O(log(N)+M), M being the members removed",
     syntax="key@0 min max",
 )
 def zremrangebylex(client: Client, argv: Sequence[bytes]) -> int:

@@ -35,9 +35,9 @@ _READ = [span("RO access", 1)]
     flags=WRITE | DENYOOM | FAST,
     group="sorted-set",
     since="1.2.0",
-    summary="Adds members with their scores, or changes the scores of those that are there.",
+    summary="Adds members with scores to a sorted set, or updates their scores.",
     keys=[span("RW update", 1)],
-    complexity="O(log(N)) for each member.",
+    complexity="O(log(N)) for each member",
     syntax=(
         'key@0 [condition("NX" | "XX")~3.0.2] [comparison("GT" | "LT")~6.2.0] '
         '[change="CH"~3.0.2] [increment="INCR"~3.0.2] score_member{score:double member}...'
@@ -145,7 +145,7 @@ def _wanted(before: float | None, after: float, options: set[bytes]) -> bool:
     flags=WRITE | DENYOOM | FAST,
     group="sorted-set",
     since="1.2.0",
-    summary="Adds to the score of a member, which begins at 0.",
+    summary="Increments the score of a member, 0 if it is missing; returns the new score.",
     keys=[span("RW access update", 1)],
     complexity="O(log(N))",
     syntax="key@0 increment:int member",
@@ -178,9 +178,9 @@ def zincrby(client: Client, argv: Sequence[bytes]) -> Any:
     flags=WRITE | FAST,
     group="sorted-set",
     since="1.2.0",
-    summary="Removes members; returns how many were there.",
+    summary="Removes members from a sorted set; returns how many existed.",
     keys=[span("RW delete", 1)],
-    complexity="O(log(N)) for each member.",
+    complexity="O(log(N)) for each member",
     syntax="key@0 member...",
 )
 def zrem(client: Client, argv: Sequence[bytes]) -> int:
@@ -202,7 +202,7 @@ def zrem(client: Client, argv: Sequence[bytes]) -> int:
     flags=READONLY | FAST,
     group="sorted-set",
     since="1.2.0",
-    summary="Counts the members.",
+    summary="Returns the size of a sorted set.",
     keys=[span("RO", 1)],
     complexity="O(1)",
     syntax="key@0",
@@ -236,7 +236,7 @@ def zscore(client: Client, argv: Sequence[bytes]) -> float | None:
     since="6.2.0",
     summary="Returns the scores of several members.",
     keys=_READ,
-    complexity="O(1) for each member.",
+    complexity="O(1) for each member",
     syntax="key@0 member...",
 )
 def zmscore(client: Client, argv: Sequence[bytes]) -> list[float | None]:
@@ -252,7 +252,7 @@ def zmscore(client: Client, argv: Sequence[bytes]) -> list[float | None]:
     flags=READONLY | FAST,
     group="sorted-set",
     since="2.0.0",
-    summary="Returns how many members are before this one.",
+    summary="Returns the rank of a member, lowest score first.",
     keys=_READ,
     complexity="O(log(N))",
     syntax="key@0 member",
@@ -268,7 +268,7 @@ def zrank(client: Client, argv: Sequence[bytes]) -> int | None:
     flags=READONLY | FAST,
     group="sorted-set",
     since="2.0.0",
-    summary="Returns how many members are behind this one.",
+    summary="Returns the rank of a member, highest score first.",
     keys=_READ,
     complexity="O(log(N))",
     syntax="key@0 member",
@@ -284,10 +284,10 @@ def zrevrank(client: Client, argv: Sequence[bytes]) -> int | None:
     flags=READONLY,
     group="sorted-set",
     since="6.2.0",
-    summary="Returns members chosen at random.",
+    summary="Returns random members of a sorted set.",
     keys=_READ,
     tips=["nondeterministic_output"],
-    complexity="O(log(N)) for each member returned.",
+    complexity="O(log(N)) for each member returned",
     syntax='key@0 [options{count:int ["WITHSCORES"]}]',
 )
 def zrandmember(client: Client, argv: Sequence[bytes]) -> Any:
@@ -324,10 +324,10 @@ _WHOLE_MAX = 2.0**62
     flags=READONLY,
     group="sorted-set",
     since="2.8.0",
-    summary="Walks over the members a few at a time.",
+    summary="Iterates over the members and scores of a sorted set by cursor.",
     keys=_READ,
     tips=["nondeterministic_output"],
-    complexity="O(1) a call, O(N) for a whole walk.",
+    complexity="O(1) a call, O(N) for a whole walk",
     syntax='key@0 cursor:int ["MATCH" pattern:pattern] ["COUNT" count:int]',
 )
 def zscan(client: Client, argv: Sequence[bytes]) -> list[Any]:

@@ -106,10 +106,10 @@ def _positions(argv: Sequence[bytes]) -> list[tuple[int, str]]:
     flags=WRITE | DENYOOM,
     group="generic",
     since="1.0.0",
-    summary="Sorts the elements of a list, set or sorted set, by themselves or by keys named after them.",
+    summary="Sorts the elements of a list, set or sorted set; returns or stores the result.",
     keys=[_SOURCE, _NAMED_AFTER_ELEMENTS, unknown_keys("OW update")],
     categories="set sortedset list dangerous -keyspace",
-    complexity="O(N + M log M), N being the elements and M those sorted; O(N) when nothing is sorted",
+    complexity="O(N + M log M) for N elements of which M are sorted; O(N) if unsorted",
     find_keys=_positions,
     syntax=(
         'key@0 ["BY" pattern:pattern@1] ["LIMIT" offset_count{offset:int count:int}] ["GET" '
@@ -136,10 +136,10 @@ def sort(client: Client, argv: Sequence[bytes]) -> Any:
     flags=READONLY,
     group="generic",
     since="7.0.0",
-    summary="Sorts like SORT, and cannot store the result.",
+    summary="Like SORT, without STORE.",
     keys=[_SOURCE, _NAMED_AFTER_ELEMENTS],
     categories="set sortedset list dangerous -keyspace",
-    complexity="O(N + M log M), N being the elements and M those sorted; O(N) when nothing is sorted",
+    complexity="O(N + M log M) for N elements of which M are sorted; O(N) if unsorted",
     find_keys=lambda argv: [(1, _SOURCE.flags)],
     syntax=(
         'key@0 ["BY" pattern:pattern@1] ["LIMIT" offset_count{offset:int count:int}] ["GET" '

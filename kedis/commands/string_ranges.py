@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     flags=READONLY | FAST,
     group="string",
     since="2.2.0",
-    summary="Returns the length of the string at a key, in bytes.",
+    summary="Returns the length of a string in bytes.",
     keys=[span("RO", 1)],
     complexity="O(1)",
     syntax="key@0",
@@ -41,9 +41,9 @@ def strlen(client: Client, argv: Sequence[bytes]) -> int:
     flags=WRITE | DENYOOM | FAST,
     group="string",
     since="2.0.0",
-    summary="Appends to the string at a key, which is created if need be; returns the new length.",
+    summary="Appends to a string, creating the key if needed; returns the new length.",
     keys=[span("RW insert", 1)],
-    complexity="O(1) amortised for each byte appended.",
+    complexity="O(1) amortised for each byte appended",
     syntax="key@0 value",
 )
 def append(client: Client, argv: Sequence[bytes]) -> int:
@@ -66,9 +66,9 @@ def append(client: Client, argv: Sequence[bytes]) -> int:
     flags=WRITE | DENYOOM,
     group="string",
     since="2.2.0",
-    summary="Writes over part of the string at a key, padding it with zero bytes; returns the new length.",
+    summary="Overwrites part of a string from an offset, padding with zero bytes; returns the new length.",
     keys=[span("RW update", 1)],
-    complexity="O(1) amortised for each byte written, and O(N) for the first change of a string.",
+    complexity="O(1) amortised for each byte written, and O(N) for the first change of a string",
     syntax="key@0 offset:int value",
 )
 def setrange(client: Client, argv: Sequence[bytes]) -> int:
@@ -96,9 +96,9 @@ def setrange(client: Client, argv: Sequence[bytes]) -> int:
     flags=READONLY,
     group="string",
     since="2.4.0",
-    summary="Returns part of the string at a key; negative positions count from its end.",
+    summary="Returns a substring by start and end offset; negative offsets count from the end.",
     keys=[span("RO access", 1)],
-    complexity="O(N) in the bytes returned.",
+    complexity="O(N) in the bytes returned",
     syntax="key@0 start:int end:int",
 )
 def getrange(client: Client, argv: Sequence[bytes]) -> bytes:
@@ -120,9 +120,9 @@ def getrange(client: Client, argv: Sequence[bytes]) -> bytes:
     flags=READONLY,
     group="string",
     since="1.0.0",
-    summary="Returns part of the string at a key: an old name of GETRANGE.",
+    summary="Old name of GETRANGE.",
     keys=[span("RO access", 1)],
-    complexity="O(N) in the bytes returned.",
+    complexity="O(N) in the bytes returned",
     syntax="key@0 start:int end:int",
     deprecated=("2.0.0", "GETRANGE"),
 )

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     flags=NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY | NOT_QUEUED | OPENS_QUEUE,
     group="transactions",
     since="1.2.0",
-    summary="Begins a transaction: the commands that follow are queued.",
+    summary="Starts a transaction: queues the following commands until EXEC.",
     complexity="O(1)",
 )
 def multi(client: Client, _argv: Sequence[bytes]) -> SimpleString:
@@ -58,8 +58,8 @@ def multi(client: Client, _argv: Sequence[bytes]) -> SimpleString:
     flags=NOSCRIPT | LOADING | STALE | SKIP_SLOWLOG | NOT_QUEUED | RUNS_QUEUE,
     group="transactions",
     since="1.2.0",
-    summary="Runs the queued commands of a transaction, unless a watched key has changed.",
-    complexity="That of the commands run.",
+    summary="Runs the queued commands of a transaction; nil if a watched key has changed.",
+    complexity="That of the commands run",
 )
 def exec_(client: Client, _argv: Sequence[bytes]) -> NoReply | NullArray:
     queue = client.queue
@@ -92,8 +92,8 @@ def exec_(client: Client, _argv: Sequence[bytes]) -> NoReply | NullArray:
     flags=NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY | NOT_QUEUED,
     group="transactions",
     since="2.0.0",
-    summary="Gives a transaction up: nothing that was queued is run, and nothing is watched any more.",
-    complexity="O(N) in the number of commands queued and keys watched.",
+    summary="Drops the queued commands of a transaction and forgets all watched keys.",
+    complexity="O(N) in the number of queued commands and watched keys",
 )
 def discard(client: Client, _argv: Sequence[bytes]) -> SimpleString:
     if client.queue is None:
@@ -109,9 +109,9 @@ def discard(client: Client, _argv: Sequence[bytes]) -> SimpleString:
     flags=NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY | NOT_QUEUED,
     group="transactions",
     since="2.2.0",
-    summary="Watches keys: if one of them changes before EXEC, the transaction is not run.",
+    summary="Watches keys: EXEC is aborted if one of them changes first.",
     keys=[span("RO", 1, last=-1)],
-    complexity="O(1) for each key.",
+    complexity="O(1) for each key",
     syntax="key@0...",
 )
 def watch(client: Client, argv: Sequence[bytes]) -> SimpleString:
@@ -135,8 +135,8 @@ def watch(client: Client, argv: Sequence[bytes]) -> SimpleString:
     flags=NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY,
     group="transactions",
     since="2.2.0",
-    summary="Watches no key any more.",
-    complexity="O(N) in the number of keys watched.",
+    summary="Forgets all watched keys.",
+    complexity="O(N) in the number of keys watched",
 )
 def unwatch(client: Client, _argv: Sequence[bytes]) -> SimpleString:
     client.engine.unwatch_all(client)

@@ -32,7 +32,7 @@ _PORT_MAX = 65535
     flags=ADMIN | NOSCRIPT | STALE | NO_ASYNC_LOADING,
     group="server",
     since="5.0.0",
-    summary="NO ONE: this server is nobody's replica, which it is anyway. Another server is refused.",
+    summary="Not supported, except NO ONE: makes this server a replica.",
     complexity="O(1)",
     syntax='args(host-port{host port:int} | no-one{"NO" "ONE"})',
 )
@@ -52,7 +52,7 @@ def replicaof(_client: Client, argv: Sequence[bytes]) -> Any:
     flags=ADMIN | NOSCRIPT | STALE | NO_ASYNC_LOADING,
     group="server",
     since="1.0.0",
-    summary="The old name of REPLICAOF.",
+    summary="Old name of REPLICAOF.",
     complexity="O(1)",
     syntax='args(host-port{host port:int} | no-one{"NO" "ONE"})',
     deprecated=("5.0.0", "REPLICAOF"),
@@ -67,7 +67,7 @@ def slaveof(client: Client, argv: Sequence[bytes]) -> Any:
     flags=ADMIN | NOSCRIPT | STALE,
     group="server",
     since="6.2.0",
-    summary="Would hand over to a replica; there is none.",
+    summary="Not supported: hands the master role to a replica.",
     complexity="O(1)",
     syntax='["TO" target{host port:int ["FORCE"]}] ["ABORT"] ["TIMEOUT" milliseconds:int]',
 )
@@ -124,7 +124,7 @@ container(
     arity=-2,
     group="cluster",
     since="3.0.0",
-    summary="Commands about a cluster, which this server is no part of.",
+    summary="Cluster management; cluster mode is not supported.",
     complexity="O(1)",
 )
 
@@ -184,7 +184,7 @@ for _row in (
         '[options("FORCE" | "TAKEOVER")]',
     ),
     _Row("FLUSHSLOTS", 2, _CHANGES, "3.0.0", "unassigns all hash slots from this node", ""),
-    _Row("FORGET", 3, _CHANGES, "3.0.0", "removes a node from the nodes table", "node-id"),
+    _Row("FORGET", 3, _CHANGES, "3.0.0", "drops a node from the view of this one", "node-id"),
     _Row(
         "GETKEYSINSLOT", 4, STALE, "3.0.0", "lists keys in a hash slot", "slot:int count:int", tips=_UNSTEADY
     ),
@@ -271,7 +271,7 @@ container(
     arity=-2,
     group="server",
     since="4.0.0",
-    summary="Commands about modules, which this server cannot load.",
+    summary="Modules, which are not supported.",
     complexity="O(1)",
 )
 
@@ -282,7 +282,7 @@ container(
     flags=ADMIN | NOSCRIPT,
     group="server",
     since="4.0.0",
-    summary="Lists the modules: none.",
+    summary="Lists the loaded modules: always none.",
     complexity="O(1)",
     tips=["nondeterministic_output_order"],
 )

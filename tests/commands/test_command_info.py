@@ -74,6 +74,8 @@ def test_all_commands_without_words(client: Client) -> None:
 def test_every_command_is_documented() -> None:
     for row in every_command():
         assert row.summary and row.complexity and row.since, row.name
+        assert row.summary.endswith(".") and len(row.summary) <= 110, row.name
+        assert not row.complexity.endswith("."), row.name
 
 
 @pytest.mark.parametrize("category", ["transaction", "string", "hash", "list", "set", "fast", "CONNECTION"])
