@@ -6,15 +6,15 @@ that it came to.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kedis import errors
 from kedis.commands.parsing.numbers import INT64_MAX
 from kedis.commands.parsing.options import integer_between, key_count, natural
 from kedis.engine.flags import DENYOOM, FAST, READONLY, WRITE
 from kedis.engine.keyspec import counted, span
-from kedis.engine.table import command
+from kedis.engine.table import Handler, command
 from kedis.errors import CommandError
 from kedis.resp.values import NULL_ARRAY, NullArray
 from kedis.structures.lists import List
@@ -24,136 +24,105 @@ if TYPE_CHECKING:
     from kedis.store.database import Database
 
 
+class _End(NamedTuple):
+    """An end of a list: its commands, and the methods of :class:`List` that they call."""
+
+    push: str
+    pushx: str
+    pop: str
+    adds: str
+    name: str
+    push_one: Callable[[List, bytes], None]
+    push_many: Callable[[List, Sequence[bytes]], None]
+    pop_one: Callable[[List], bytes]
+
+
 # -- pushing ----------------------------------------------------------------------------------------------
 
 
-@command(
-    "LPUSH",
-    arity=-3,
-    flags=WRITE | DENYOOM | FAST,
-    group="list",
-    since="1.0.0",
-    summary="Prepends elements to a list, creating it if needed; returns the new length.",
-    keys=[span("RW insert", 1)],
-    complexity="O(1) for each element",
-    syntax="key@0 element...",
-)
-def lpush(client: Client, argv: Sequence[bytes]) -> int:
-    db = client.db
-    key = argv[1]
-    values = db.edit_or_create(key, List)
-    if len(argv) == 3:
-        values.push_left(argv[2])
-        db.modified(key, values, "lpush")
-    else:
-        values.push_left_many(argv[2:])
-        db.modified(key, values, "lpush", len(argv) - 2)
-    return len(values)
+def _pusher(end: _End) -> Handler:
+    push_one, push_many, event = end.push_one, end.push_many, end.push.lower()
+
+    def push(client: Client, argv: Sequence[bytes]) -> int:
+        db = client.db
+        key = argv[1]
+        values = db.edit_or_create(key, List)
+        if len(argv) == 3:
+            push_one(values, argv[2])
+            db.modified(key, values, event)
+        else:
+            push_many(values, argv[2:])
+            db.modified(key, values, event, len(argv) - 2)
+        return len(values)
+
+    return push
 
 
-@command(
-    "RPUSH",
-    arity=-3,
-    flags=WRITE | DENYOOM | FAST,
-    group="list",
-    since="1.0.0",
-    summary="Appends elements to a list, creating it if needed; returns the new length.",
-    keys=[span("RW insert", 1)],
-    complexity="O(1) for each element",
-    syntax="key@0 element...",
-)
-def rpush(client: Client, argv: Sequence[bytes]) -> int:
-    db = client.db
-    key = argv[1]
-    values = db.edit_or_create(key, List)
-    if len(argv) == 3:
-        values.push_right(argv[2])
-        db.modified(key, values, "rpush")
-    else:
-        values.push_right_many(argv[2:])
-        db.modified(key, values, "rpush", len(argv) - 2)
-    return len(values)
+def _pusher_to_existing(push: Handler) -> Handler:
+    def pushx(client: Client, argv: Sequence[bytes]) -> Any:
+        return push(client, argv) if client.db.edit(argv[1], List) is not None else 0
 
-
-@command(
-    "LPUSHX",
-    arity=-3,
-    flags=WRITE | DENYOOM | FAST,
-    group="list",
-    since="2.2.0",
-    summary="Prepends elements to an existing list; returns the new length, 0 if there is no list.",
-    keys=[span("RW insert", 1)],
-    complexity="O(1) for each element",
-    syntax="key@0 element...",
-)
-def lpushx(client: Client, argv: Sequence[bytes]) -> int:
-    return lpush(client, argv) if client.db.edit(argv[1], List) is not None else 0
-
-
-@command(
-    "RPUSHX",
-    arity=-3,
-    flags=WRITE | DENYOOM | FAST,
-    group="list",
-    since="2.2.0",
-    summary="Appends elements to an existing list; returns the new length, 0 if there is no list.",
-    keys=[span("RW insert", 1)],
-    complexity="O(1) for each element",
-    syntax="key@0 element...",
-)
-def rpushx(client: Client, argv: Sequence[bytes]) -> int:
-    return rpush(client, argv) if client.db.edit(argv[1], List) is not None else 0
+    return pushx
 
 
 # -- popping ----------------------------------------------------------------------------------------------
 
 
-@command(
-    "LPOP",
-    arity=-2,
-    flags=WRITE | FAST,
-    group="list",
-    since="1.0.0",
-    summary="Removes and returns elements from the head of a list.",
-    keys=[span("RW access delete", 1)],
-    complexity="O(1) for each element",
-    syntax="key@0 [count:int~6.2.0]",
-)
-def lpop(client: Client, argv: Sequence[bytes]) -> bytes | list[bytes] | NullArray | None:
-    if len(argv) > 2:
-        return _pop_count(client, argv, "lpop")
-    key = argv[1]
-    db = client.db
-    values = db.edit(key, List)
-    if values is None:
-        return None
-    value = values.pop_left()
-    db.modified(key, values, "lpop")
-    return value
+def _popper(end: _End) -> Handler:
+    pop_one, event = end.pop_one, end.pop.lower()
+
+    def pop(client: Client, argv: Sequence[bytes]) -> bytes | list[bytes] | NullArray | None:
+        if len(argv) > 2:
+            return _pop_count(client, argv, event)
+        key = argv[1]
+        db = client.db
+        values = db.edit(key, List)
+        if values is None:
+            return None
+        value = pop_one(values)
+        db.modified(key, values, event)
+        return value
+
+    return pop
 
 
-@command(
-    "RPOP",
-    arity=-2,
-    flags=WRITE | FAST,
-    group="list",
-    since="1.0.0",
-    summary="Removes and returns elements from the tail of a list.",
-    keys=[span("RW access delete", 1)],
-    complexity="O(1) for each element",
-    syntax="key@0 [count:int~6.2.0]",
-)
-def rpop(client: Client, argv: Sequence[bytes]) -> bytes | list[bytes] | NullArray | None:
-    if len(argv) > 2:
-        return _pop_count(client, argv, "rpop")
-    key = argv[1]
-    db = client.db
-    values = db.edit(key, List)
-    if values is None:
-        return None
-    value = values.pop_right()
-    db.modified(key, values, "rpop")
-    return value
+for _end in (
+    _End("LPUSH", "LPUSHX", "LPOP", "Prepends", "head", List.push_left, List.push_left_many, List.pop_left),
+    _End("RPUSH", "RPUSHX", "RPOP", "Appends", "tail", List.push_right, List.push_right_many, List.pop_right),
+):
+    _push = command(
+        _end.push,
+        arity=-3,
+        flags=WRITE | DENYOOM | FAST,
+        group="list",
+        since="1.0.0",
+        summary=f"{_end.adds} elements to a list, creating it if needed; returns the new length.",
+        keys=[span("RW insert", 1)],
+        complexity="O(1) for each element",
+        syntax="key@0 element...",
+    )(_pusher(_end))
+    command(
+        _end.pushx,
+        arity=-3,
+        flags=WRITE | DENYOOM | FAST,
+        group="list",
+        since="2.2.0",
+        summary=f"{_end.adds} elements to an existing list; returns the new length, 0 if there is no list.",
+        keys=[span("RW insert", 1)],
+        complexity="O(1) for each element",
+        syntax="key@0 element...",
+    )(_pusher_to_existing(_push))
+    command(
+        _end.pop,
+        arity=-2,
+        flags=WRITE | FAST,
+        group="list",
+        since="1.0.0",
+        summary=f"Removes and returns elements from the {_end.name} of a list.",
+        keys=[span("RW access delete", 1)],
+        complexity="O(1) for each element",
+        syntax="key@0 [count:int~6.2.0]",
+    )(_popper(_end))
 
 
 def _pop_count(client: Client, argv: Sequence[bytes], name: str) -> list[bytes] | NullArray:

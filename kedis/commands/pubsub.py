@@ -7,14 +7,14 @@ even where CLIENT REPLY has turned replies off.  A RESP2 client that has subscri
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kedis import errors
 from kedis.commands.help import help_lines
 from kedis.engine.flags import FAST, LOADING, MAY_REPLICATE, NOSCRIPT, PUBSUB, STALE, WHILE_SUBSCRIBED
-from kedis.engine.keyspec import span
-from kedis.engine.table import command, container
+from kedis.engine.keyspec import KeySpec, span
+from kedis.engine.table import Handler, command, container
 from kedis.errors import CommandError
 from kedis.resp.values import NO_REPLY, NoReply
 from kedis.store.pubsub import Message, Subscriptions
@@ -34,108 +34,96 @@ def _confirm(client: Client, verb: bytes, kind: Subscriptions, name: bytes | Non
     client.push(Message(kind.prefix + verb, name, count).wire(client.resp))
 
 
-def _subscribe(client: Client, kind: Subscriptions, names: Sequence[bytes]) -> NoReply:
-    for name in names:
-        kind.add(client, name)
-        _confirm(client, b"subscribe", kind, name)
-    client.update_guard()
-    return NO_REPLY
+class _Kind(NamedTuple):
+    """A kind of subscription: its commands, and what they say."""
+
+    subscribe: str
+    unsubscribe: str
+    subscriptions: Callable[[Client], Subscriptions]
+    names: str
+    since: str
+    syntax: str
+    syntax_of_unsubscribe: str
+    keys: Sequence[KeySpec] = ()
 
 
-def _unsubscribe(client: Client, kind: Subscriptions, names: Sequence[bytes]) -> NoReply:
-    """From ``names``, or where there are none from all."""
-    for name in names or list(client.subscribed[kind.kind]) or (None,):
-        if name is not None:
-            kind.remove(client, name)
-        _confirm(client, b"unsubscribe", kind, name)
-    client.update_guard()
-    return NO_REPLY
+def _subscriber(subscriptions: Callable[[Client], Subscriptions]) -> Handler:
+    def subscribe(client: Client, argv: Sequence[bytes]) -> NoReply:
+        kind = subscriptions(client)
+        for name in argv[1:]:
+            kind.add(client, name)
+            _confirm(client, b"subscribe", kind, name)
+        client.update_guard()
+        return NO_REPLY
+
+    return subscribe
 
 
-@command(
-    "SUBSCRIBE",
-    arity=-2,
-    flags=_SUBSCRIBER,
-    group="pubsub",
-    since="2.0.0",
-    summary="Subscribes to channels.",
-    complexity="O(N) in the number of channels",
-    syntax="channel...",
-)
-def subscribe(client: Client, argv: Sequence[bytes]) -> NoReply:
-    return _subscribe(client, client.engine.pubsub.channels, argv[1:])
+def _unsubscriber(subscriptions: Callable[[Client], Subscriptions]) -> Handler:
+    def unsubscribe(client: Client, argv: Sequence[bytes]) -> NoReply:
+        kind = subscriptions(client)
+        for name in argv[1:] or list(client.subscribed[kind.kind]) or (None,):
+            if name is not None:
+                kind.remove(client, name)
+            _confirm(client, b"unsubscribe", kind, name)
+        client.update_guard()
+        return NO_REPLY
+
+    return unsubscribe
 
 
-@command(
-    "UNSUBSCRIBE",
-    arity=-1,
-    flags=_SUBSCRIBER,
-    group="pubsub",
-    since="2.0.0",
-    summary="Unsubscribes from channels (all if none given).",
-    complexity="O(N) in the number of channels",
-    syntax="[channel...]",
-)
-def unsubscribe(client: Client, argv: Sequence[bytes]) -> NoReply:
-    return _unsubscribe(client, client.engine.pubsub.channels, argv[1:])
-
-
-@command(
-    "PSUBSCRIBE",
-    arity=-2,
-    flags=_SUBSCRIBER,
-    group="pubsub",
-    since="2.0.0",
-    summary="Subscribes to all channels that match glob patterns.",
-    complexity="O(N) in the number of patterns",
-    syntax="pattern{pattern:pattern}...",
-)
-def psubscribe(client: Client, argv: Sequence[bytes]) -> NoReply:
-    return _subscribe(client, client.engine.pubsub.patterns, argv[1:])
-
-
-@command(
-    "PUNSUBSCRIBE",
-    arity=-1,
-    flags=_SUBSCRIBER,
-    group="pubsub",
-    since="2.0.0",
-    summary="Unsubscribes from glob patterns (all if none given).",
-    complexity="O(N) in the number of patterns",
-    syntax="[pattern:pattern...]",
-)
-def punsubscribe(client: Client, argv: Sequence[bytes]) -> NoReply:
-    return _unsubscribe(client, client.engine.pubsub.patterns, argv[1:])
-
-
-@command(
-    "SSUBSCRIBE",
-    arity=-2,
-    flags=_SUBSCRIBER,
-    group="pubsub",
-    since="7.0.0",
-    summary="Subscribes to shard channels.",
-    keys=[span("not_key", 1, last=-1)],
-    complexity="O(N) in the number of channels",
-    syntax="shardchannel...",
-)
-def ssubscribe(client: Client, argv: Sequence[bytes]) -> NoReply:
-    return _subscribe(client, client.engine.pubsub.shards, argv[1:])
-
-
-@command(
-    "SUNSUBSCRIBE",
-    arity=-1,
-    flags=_SUBSCRIBER,
-    group="pubsub",
-    since="7.0.0",
-    summary="Unsubscribes from shard channels (all if none given).",
-    keys=[span("not_key", 1, last=-1)],
-    complexity="O(N) in the number of channels",
-    syntax="[shardchannel...]",
-)
-def sunsubscribe(client: Client, argv: Sequence[bytes]) -> NoReply:
-    return _unsubscribe(client, client.engine.pubsub.shards, argv[1:])
+for _kind in (
+    _Kind(
+        "SUBSCRIBE",
+        "UNSUBSCRIBE",
+        lambda client: client.engine.pubsub.channels,
+        "channels",
+        "2.0.0",
+        "channel...",
+        "[channel...]",
+    ),
+    _Kind(
+        "PSUBSCRIBE",
+        "PUNSUBSCRIBE",
+        lambda client: client.engine.pubsub.patterns,
+        "channel patterns",
+        "2.0.0",
+        "pattern{pattern:pattern}...",
+        "[pattern:pattern...]",
+    ),
+    _Kind(
+        "SSUBSCRIBE",
+        "SUNSUBSCRIBE",
+        lambda client: client.engine.pubsub.shards,
+        "shard channels",
+        "7.0.0",
+        "shardchannel...",
+        "[shardchannel...]",
+        keys=[span("not_key", 1, last=-1)],
+    ),
+):
+    command(
+        _kind.subscribe,
+        arity=-2,
+        flags=_SUBSCRIBER,
+        group="pubsub",
+        since=_kind.since,
+        summary=f"Subscribes to {_kind.names}.",
+        keys=_kind.keys,
+        complexity=f"O(N) in the number of {_kind.names}",
+        syntax=_kind.syntax,
+    )(_subscriber(_kind.subscriptions))
+    command(
+        _kind.unsubscribe,
+        arity=-1,
+        flags=_SUBSCRIBER,
+        group="pubsub",
+        since=_kind.since,
+        summary=f"Unsubscribes from {_kind.names} (all if none given).",
+        keys=_kind.keys,
+        complexity=f"O(N) in the number of {_kind.names}",
+        syntax=_kind.syntax_of_unsubscribe,
+    )(_unsubscriber(_kind.subscriptions))
 
 
 @command(

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kedis import errors
 from kedis.commands.parsing.options import double, integer, natural
 from kedis.engine.flags import DENYOOM, READONLY, WRITE
 from kedis.engine.keyspec import counted, span
-from kedis.engine.table import command
+from kedis.engine.table import Handler, command
 from kedis.errors import WRONG_TYPE, CommandError
 from kedis.resp.values import Scored
 from kedis.structures.containers import Set
@@ -196,106 +196,84 @@ def _store(client: Client, argv: Sequence[bytes], name: str, operation: Operatio
 # -- the commands -----------------------------------------------------------------------------------------
 
 
-@command(
-    "ZUNION",
-    arity=-3,
-    flags=READONLY,
-    group="sorted-set",
-    since="6.2.0",
-    summary="Returns the union of sorted sets.",
-    keys=_READ,
-    complexity="O(N)+O(M*log(M)), N being all members and M those of the result",
-    syntax=(
-        'numkeys:int key@0... ["WEIGHTS" weight:int...] ["AGGREGATE" aggregate("SUM" | "MIN" | '
-        '"MAX")] ["WITHSCORES"]'
+class _Pair(NamedTuple):
+    """An operation and its two commands."""
+
+    read: str
+    store: str
+    store_since: str
+    operation: Operation
+    result: str
+    complexity: str
+    options: str = ""
+
+
+def _reader(name: str, operation: Operation) -> Handler:
+    def read(client: Client, argv: Sequence[bytes]) -> Any:
+        return _read(client, argv, name, operation)
+
+    return read
+
+
+def _storer(name: str, operation: Operation) -> Handler:
+    def store(client: Client, argv: Sequence[bytes]) -> int:
+        return _store(client, argv, name, operation)
+
+    return store
+
+
+_WEIGHTED = ' ["WEIGHTS" weight:int...] ["AGGREGATE" aggregate("SUM" | "MIN" | "MAX")]'
+
+for _pair in (
+    _Pair(
+        "ZUNION",
+        "ZUNIONSTORE",
+        "2.0.0",
+        _union,
+        "the union of sorted sets",
+        "O(N)+O(M*log(M)), N being all members and M those of the result",
+        _WEIGHTED,
     ),
-)
-def zunion(client: Client, argv: Sequence[bytes]) -> Any:
-    return _read(client, argv, "zunion", _union)
-
-
-@command(
-    "ZINTER",
-    arity=-3,
-    flags=READONLY,
-    group="sorted-set",
-    since="6.2.0",
-    summary="Returns the intersection of sorted sets.",
-    keys=_READ,
-    complexity="O(N*K)+O(M*log(M)), N being the smallest of K sets and M the result",
-    syntax=(
-        'numkeys:int key@0... ["WEIGHTS" weight:int...] ["AGGREGATE" aggregate("SUM" | "MIN" | '
-        '"MAX")] ["WITHSCORES"]'
+    _Pair(
+        "ZINTER",
+        "ZINTERSTORE",
+        "2.0.0",
+        _intersection,
+        "the intersection of sorted sets",
+        "O(N*K)+O(M*log(M)), N being the smallest of K sets and M the result",
+        _WEIGHTED,
     ),
-)
-def zinter(client: Client, argv: Sequence[bytes]) -> Any:
-    return _read(client, argv, "zinter", _intersection)
-
-
-@command(
-    "ZDIFF",
-    arity=-3,
-    flags=READONLY,
-    group="sorted-set",
-    since="6.2.0",
-    summary="Returns the difference of the first sorted set and the others.",
-    keys=_READ,
-    complexity="O(N*K)+O(M*log(M)), N being the first of K sets and M the result",
-    syntax='numkeys:int key@0... ["WITHSCORES"]',
-)
-def zdiff(client: Client, argv: Sequence[bytes]) -> Any:
-    return _read(client, argv, "zdiff", _difference)
-
-
-@command(
-    "ZUNIONSTORE",
-    arity=-4,
-    flags=WRITE | DENYOOM,
-    group="sorted-set",
-    since="2.0.0",
-    summary="Stores the union of sorted sets; returns its size.",
-    keys=_STORE,
-    complexity="O(N)+O(M*log(M)), N being all members and M those of the result",
-    syntax=(
-        'destination@0 numkeys:int key@1... ["WEIGHTS" weight:int...] ["AGGREGATE" '
-        'aggregate("SUM" | "MIN" | "MAX")]'
+    _Pair(
+        "ZDIFF",
+        "ZDIFFSTORE",
+        "6.2.0",
+        _difference,
+        "the difference of the first sorted set and the others",
+        "O(N*K)+O(M*log(M)), N being the first of K sets and M the result",
     ),
-)
-def zunionstore(client: Client, argv: Sequence[bytes]) -> int:
-    return _store(client, argv, "zunionstore", _union)
-
-
-@command(
-    "ZINTERSTORE",
-    arity=-4,
-    flags=WRITE | DENYOOM,
-    group="sorted-set",
-    since="2.0.0",
-    summary="Stores the intersection of sorted sets; returns its size.",
-    keys=_STORE,
-    complexity="O(N*K)+O(M*log(M)), N being the smallest of K sets and M the result",
-    syntax=(
-        'destination@0 numkeys:int key@1... ["WEIGHTS" weight:int...] ["AGGREGATE" '
-        'aggregate("SUM" | "MIN" | "MAX")]'
-    ),
-)
-def zinterstore(client: Client, argv: Sequence[bytes]) -> int:
-    return _store(client, argv, "zinterstore", _intersection)
-
-
-@command(
-    "ZDIFFSTORE",
-    arity=-4,
-    flags=WRITE | DENYOOM,
-    group="sorted-set",
-    since="6.2.0",
-    summary="Stores the difference of the first sorted set and the others; returns its size.",
-    keys=_STORE,
-    complexity="O(N*K)+O(M*log(M)), N being the first of K sets and M the result",
-    syntax="destination@0 numkeys:int key@1...",
-)
-def zdiffstore(client: Client, argv: Sequence[bytes]) -> int:
-    return _store(client, argv, "zdiffstore", _difference)
+):
+    command(
+        _pair.read,
+        arity=-3,
+        flags=READONLY,
+        group="sorted-set",
+        since="6.2.0",
+        summary=f"Returns {_pair.result}.",
+        keys=_READ,
+        complexity=_pair.complexity,
+        syntax=f'numkeys:int key@0...{_pair.options} ["WITHSCORES"]',
+    )(_reader(_pair.read.lower(), _pair.operation))
+    command(
+        _pair.store,
+        arity=-4,
+        flags=WRITE | DENYOOM,
+        group="sorted-set",
+        since=_pair.store_since,
+        summary=f"Stores {_pair.result}; returns its size.",
+        keys=_STORE,
+        complexity=_pair.complexity,
+        syntax=f"destination@0 numkeys:int key@1...{_pair.options}",
+    )(_storer(_pair.store.lower(), _pair.operation))
 
 
 @command(

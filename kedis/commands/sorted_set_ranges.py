@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kedis import errors
 from kedis.commands.parsing.numbers import NumberError, parse_lex_bound, parse_score_bound
 from kedis.commands.parsing.options import integer
 from kedis.engine.flags import DENYOOM, FAST, READONLY, WRITE
 from kedis.engine.keyspec import span
-from kedis.engine.table import command
+from kedis.engine.table import Handler, command
 from kedis.errors import CommandError
 from kedis.resp.values import Scored
 from kedis.structures.sorted_set import SortedSet
@@ -185,84 +185,86 @@ def zrangestore(client: Client, argv: Sequence[bytes]) -> int:
     return len(members)
 
 
-@command(
-    "ZREVRANGE",
-    arity=-4,
-    flags=READONLY,
-    group="sorted-set",
-    since="1.2.0",
-    summary="Returns the members in a range of ranks, highest score first.",
-    keys=_READ,
-    complexity="O(log(N)+M), M being the members returned",
-    syntax='key@0 start:int stop:int ["WITHSCORES"]',
-    deprecated=("6.2.0", "ZRANGE with REV"),
-)
-def zrevrange(client: Client, argv: Sequence[bytes]) -> Any:
-    return _range(client, argv, 1, Options(kind="rank", reverse=True))
+class _OldForm(NamedTuple):
+    """A command for one kind of range in one direction, which ZRANGE has as options."""
+
+    name: str
+    since: str
+    kind: str
+    reverse: bool
+    what: str
+    syntax: str
+    instead: str
 
 
-@command(
-    "ZRANGEBYSCORE",
-    arity=-4,
-    flags=READONLY,
-    group="sorted-set",
-    since="1.0.5",
-    summary="Returns the members in a range of scores.",
-    keys=_READ,
-    complexity="O(log(N)+M), M being the members returned",
-    syntax=('key@0 min:double max:double ["WITHSCORES"~2.0.0] ["LIMIT" offset_count{offset:int count:int}]'),
-    deprecated=("6.2.0", "ZRANGE with BYSCORE"),
-)
-def zrangebyscore(client: Client, argv: Sequence[bytes]) -> Any:
-    return _range(client, argv, 1, Options(kind="score", reverse=False))
+def _old_form(kind: str, reverse: bool) -> Handler:
+    def read(client: Client, argv: Sequence[bytes]) -> Any:
+        return _range(client, argv, 1, Options(kind=kind, reverse=reverse))
+
+    return read
 
 
-@command(
-    "ZREVRANGEBYSCORE",
-    arity=-4,
-    flags=READONLY,
-    group="sorted-set",
-    since="2.2.0",
-    summary="Returns the members in a range of scores, highest score first.",
-    keys=_READ,
-    complexity="O(log(N)+M), M being the members returned",
-    syntax=('key@0 max:double min:double ["WITHSCORES"] ["LIMIT" offset_count{offset:int count:int}]'),
-    deprecated=("6.2.0", "ZRANGE with REV and BYSCORE"),
-)
-def zrevrangebyscore(client: Client, argv: Sequence[bytes]) -> Any:
-    return _range(client, argv, 1, Options(kind="score", reverse=True))
+_LIMIT = '["LIMIT" offset_count{offset:int count:int}]'
 
-
-@command(
-    "ZRANGEBYLEX",
-    arity=-4,
-    flags=READONLY,
-    group="sorted-set",
-    since="2.8.9",
-    summary="Returns the members in a lexicographic range; needs equal scores.",
-    keys=_READ,
-    complexity="O(log(N)+M), M being the members returned",
-    syntax='key@0 min max ["LIMIT" offset_count{offset:int count:int}]',
-    deprecated=("6.2.0", "ZRANGE with BYLEX"),
-)
-def zrangebylex(client: Client, argv: Sequence[bytes]) -> Any:
-    return _range(client, argv, 1, Options(kind="name", reverse=False))
-
-
-@command(
-    "ZREVRANGEBYLEX",
-    arity=-4,
-    flags=READONLY,
-    group="sorted-set",
-    since="2.8.9",
-    summary="Returns the members in a lexicographic range, last first; needs equal scores.",
-    keys=_READ,
-    complexity="O(log(N)+M), M being the members returned",
-    syntax='key@0 max min ["LIMIT" offset_count{offset:int count:int}]',
-    deprecated=("6.2.0", "ZRANGE with REV and BYLEX"),
-)
-def zrevrangebylex(client: Client, argv: Sequence[bytes]) -> Any:
-    return _range(client, argv, 1, Options(kind="name", reverse=True))
+for _form in (
+    _OldForm(
+        "ZREVRANGE",
+        "1.2.0",
+        "rank",
+        True,
+        "range of ranks, highest score first",
+        'key@0 start:int stop:int ["WITHSCORES"]',
+        "ZRANGE with REV",
+    ),
+    _OldForm(
+        "ZRANGEBYSCORE",
+        "1.0.5",
+        "score",
+        False,
+        "range of scores",
+        f'key@0 min:double max:double ["WITHSCORES"~2.0.0] {_LIMIT}',
+        "ZRANGE with BYSCORE",
+    ),
+    _OldForm(
+        "ZREVRANGEBYSCORE",
+        "2.2.0",
+        "score",
+        True,
+        "range of scores, highest score first",
+        f'key@0 max:double min:double ["WITHSCORES"] {_LIMIT}',
+        "ZRANGE with REV and BYSCORE",
+    ),
+    _OldForm(
+        "ZRANGEBYLEX",
+        "2.8.9",
+        "name",
+        False,
+        "lexicographic range; needs equal scores",
+        f"key@0 min max {_LIMIT}",
+        "ZRANGE with BYLEX",
+    ),
+    _OldForm(
+        "ZREVRANGEBYLEX",
+        "2.8.9",
+        "name",
+        True,
+        "lexicographic range, last first; needs equal scores",
+        f"key@0 max min {_LIMIT}",
+        "ZRANGE with REV and BYLEX",
+    ),
+):
+    command(
+        _form.name,
+        arity=-4,
+        flags=READONLY,
+        group="sorted-set",
+        since=_form.since,
+        summary=f"Returns the members in a {_form.what}.",
+        keys=_READ,
+        complexity="O(log(N)+M), M being the members returned",
+        syntax=_form.syntax,
+        deprecated=("6.2.0", _form.instead),
+    )(_old_form(_form.kind, _form.reverse))
 
 
 # -- counting ---------------------------------------------------------------------------------------------
@@ -319,46 +321,26 @@ def _remove(client: Client, key: bytes, resolve: Resolve, event: str) -> int:
     return removed
 
 
-@command(
-    "ZREMRANGEBYRANK",
-    arity=4,
-    flags=WRITE,
-    group="sorted-set",
-    since="2.0.0",
-    summary="Removes the members in a range of ranks; returns how many.",
-    keys=_DELETE,
-    complexity="O(log(N)+M), M being the members removed",
-    syntax="key@0 start:int stop:int",
-)
-def zremrangebyrank(client: Client, argv: Sequence[bytes]) -> int:
-    return _remove(client, argv[1], by_rank(argv[2], argv[3]), "zremrangebyrank")
+def _remover(resolver: Callable[[bytes, bytes], Resolve], event: str) -> Handler:
+    def remove(client: Client, argv: Sequence[bytes]) -> int:
+        return _remove(client, argv[1], resolver(argv[2], argv[3]), event)
+
+    return remove
 
 
-@command(
-    "ZREMRANGEBYSCORE",
-    arity=4,
-    flags=WRITE,
-    group="sorted-set",
-    since="1.2.0",
-    summary="Removes the members in a range of scores; returns how many.",
-    keys=_DELETE,
-    complexity="O(log(N)+M), M being the members removed",
-    syntax="key@0 min:double max:double",
-)
-def zremrangebyscore(client: Client, argv: Sequence[bytes]) -> int:
-    return _remove(client, argv[1], by_score(argv[2], argv[3]), "zremrangebyscore")
-
-
-@command(
-    "ZREMRANGEBYLEX",
-    arity=4,
-    flags=WRITE,
-    group="sorted-set",
-    since="2.8.9",
-    summary="Removes the members in a lexicographic range; needs equal scores; returns how many.",
-    keys=_DELETE,
-    complexity="O(log(N)+M), M being the members removed",
-    syntax="key@0 min max",
-)
-def zremrangebylex(client: Client, argv: Sequence[bytes]) -> int:
-    return _remove(client, argv[1], by_name(argv[2], argv[3]), "zremrangebylex")
+for _name, _since, _resolver, _what, _bounds in (
+    ("ZREMRANGEBYRANK", "2.0.0", by_rank, "range of ranks", "start:int stop:int"),
+    ("ZREMRANGEBYSCORE", "1.2.0", by_score, "range of scores", "min:double max:double"),
+    ("ZREMRANGEBYLEX", "2.8.9", by_name, "lexicographic range; needs equal scores", "min max"),
+):
+    command(
+        _name,
+        arity=4,
+        flags=WRITE,
+        group="sorted-set",
+        since=_since,
+        summary=f"Removes the members in a {_what}; returns how many.",
+        keys=_DELETE,
+        complexity="O(log(N)+M), M being the members removed",
+        syntax=f"key@0 {_bounds}",
+    )(_remover(_resolver, _name.lower()))

@@ -31,7 +31,6 @@ from kedis.commands.parsing.numbers import (
     parse_lex_bound,
     parse_long_double,
     parse_score_bound,
-    parse_uint,
 )
 
 INTEGERS = [
@@ -147,22 +146,12 @@ NEAR_INTEGERS = st.one_of(
 @settings(max_examples=800, deadline=None)
 @given(NEAR_INTEGERS)
 def test_integers_against_a_naive_model(text: bytes) -> None:
-    expected = naive_int(text)
-    assert value_or_none(parse_int, text) == expected
-    if expected is not None and expected >= 0:
-        assert parse_uint(text) == expected
+    assert value_or_none(parse_int, text) == naive_int(text)
 
 
 @pytest.mark.parametrize("text", INTEGERS, ids=lambda text: repr(text[:24]))
 def test_integer_corners(text: bytes) -> None:
     assert value_or_none(parse_int, text) == naive_int(text)
-
-
-def test_unsigned_integers() -> None:
-    assert parse_uint(b"0") == 0
-    assert parse_uint(b"18446744073709551615") == 2**64 - 1
-    for text in (b"18446744073709551616", b"-1", b"+1", b"01", b"", b" 1", b"1" * 21, b"1" * 100_000):
-        assert value_or_none(parse_uint, text) is None
 
 
 def test_integers_against_redis(oracle: Oracle) -> None:
@@ -411,7 +400,7 @@ def test_infinite_sums_are_refused() -> None:
     ids=lambda text: repr(text[:12]),
 )  # fmt: skip
 def test_long_input_costs_less_than_five_milliseconds(text: bytes) -> None:
-    for parse in (parse_int, parse_uint, parse_cursor, parse_float, parse_score_bound, parse_long_double):
+    for parse in (parse_int, parse_cursor, parse_float, parse_score_bound, parse_long_double):
         best = inf
         for _ in range(5):
             start = time.perf_counter()

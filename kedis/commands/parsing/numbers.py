@@ -61,15 +61,6 @@ def parse_int(text: bytes) -> int:
     raise NumberError("not a 64-bit integer")
 
 
-def parse_uint(text: bytes) -> int:
-    """The unsigned 64-bit integer that `text` spells in canonical form. O(1)."""
-    if 0 < len(text) <= 20 and text.isdigit() and (text[0] != 48 or len(text) == 1):
-        value = int(text)
-        if value <= UINT64_MAX:
-            return value
-    raise NumberError("not an unsigned 64-bit integer")
-
-
 def parse_cursor(text: bytes) -> int:
     """The cursor of a SCAN call, by the rules of C's `strtoul`. O(len(text)).
 
