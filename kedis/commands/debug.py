@@ -2,7 +2,7 @@
 
 DIGEST and DIGEST-VALUE print what Redis prints for the same data (see :mod:`kedis.store.digest`).
 
-DEBUG SLEEP is the one command that sleeps: it stops the whole server, which is what it is for.
+DEBUG SLEEP blocks the whole server, which is its purpose; the server does the sleeping (``engine.on_sleep``).
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from kedis import errors
 from kedis.engine.flags import ADMIN, LOADING, NOSCRIPT, STALE
 from kedis.engine.table import command
 from kedis.errors import CommandError
-from kedis.process.threads import real_sleep
 from kedis.resp.values import OK, SimpleString
 from kedis.store.digest import keyspace_digest, value_digest
 from kedis.store.encoding import encoding, reference_count, serialized_length
@@ -111,7 +110,7 @@ def _set_active_expire(client: Client, argv: Sequence[bytes]) -> SimpleString:
 
 
 def _sleep(client: Client, argv: Sequence[bytes]) -> SimpleString:
-    real_sleep(max(0.0, min(_leading_number(argv[2]), _LONGEST_SLEEP)))
+    client.engine.on_sleep(max(0.0, min(_leading_number(argv[2]), _LONGEST_SLEEP)))
     return OK
 
 

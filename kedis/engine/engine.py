@@ -35,6 +35,7 @@ from kedis.engine.maxmemory import MemoryLimit
 from kedis.engine.table import COMMANDS, Command
 from kedis.errors import CommandError
 from kedis.errors.fault_log import FaultLog
+from kedis.process.threads import real_sleep
 from kedis.store.keyspace import Keyspace
 from kedis.structures.containers import Hash, Set
 from kedis.structures.sorted_set import SortedSet
@@ -156,6 +157,8 @@ class Engine:
         self.on_purge: Callable[[], None] = lambda: None
         #: Writes the configuration file for CONFIG REWRITE; raises CommandError when it cannot.
         self.on_rewrite_config: Callable[[], None] = lambda: None
+        #: Blocks the whole server for some seconds (DEBUG SLEEP).
+        self.on_sleep: Callable[[float], None] = real_sleep
 
     # -- clients ------------------------------------------------------------------------------------------
 

@@ -54,11 +54,17 @@ def test_shape_of_the_call(client: Client) -> None:
 
 
 def test_sleep(client: Client) -> None:
+    asked: list[float] = []
+    client.engine.on_sleep = asked.append
+    for text in ("0.05", "2", "1e9", "-1", "abc", "", "nan", "0x", " 3 s"):
+        assert client.call("DEBUG", "SLEEP", text) == b"OK"
+    assert asked == [0.05, 2, 86_400, 0, 0, 0, 0, 0, 3]
+
+
+def test_sleep_blocks(client: Client) -> None:
     began = time.monotonic()
     assert client.call("DEBUG", "SLEEP", "0.05") == b"OK"
     assert time.monotonic() - began >= 0.05
-    for text in ("-1", "abc", "", "nan", "0x"):
-        assert client.call("DEBUG", "SLEEP", text) == b"OK"
 
 
 def test_set_active_expire(client: Client) -> None:

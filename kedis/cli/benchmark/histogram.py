@@ -96,12 +96,3 @@ class Histogram:
             "maximum": self.maximum,
             "buckets": [[low, count] for low, _, count in self.buckets()],
         }
-
-    @classmethod
-    def from_json(cls, form: dict[str, Any]) -> Histogram:
-        """The histogram that :meth:`to_json` described."""
-        histogram = cls()
-        histogram._counts = dict(form["buckets"])
-        histogram.count, histogram.total = form["count"], form["total"]
-        histogram.minimum, histogram.maximum = form["minimum"], form["maximum"]
-        return histogram
