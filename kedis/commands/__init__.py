@@ -1,4 +1,4 @@
-"""The commands, one module per family.  A module registers its commands when it is imported."""
+"""Command families, one module each. Importing a module registers its commands."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ import pkgutil
 
 
 def load_all() -> None:
-    """Import every family, so that the command table is complete."""
+    """Import all families, which completes the command table."""
     for module in pkgutil.iter_modules(__path__):
         importlib.import_module(f"{__name__}.{module.name}")

@@ -1,4 +1,4 @@
-"""ACL, as far as a server with one user has it: who am I, and which commands a category holds."""
+"""ACL WHOAMI and CAT: the user of a connection, and the commands of a category. The only user is ``default``."""
 
 from __future__ import annotations
 

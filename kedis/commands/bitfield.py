@@ -1,13 +1,13 @@
 """BITFIELD: integers of 1 to 64 bits anywhere in a string, read, set and incremented.
 
-A field begins at any bit and its highest bit comes first.  It lies in at most nine bytes, which are taken out
-as one integer, changed and put back.  All the operations are parsed before the first one runs, and the string
-grows once to where the furthest of them writes.
+A field starts at any bit offset, most significant bit first. It spans at most nine bytes, which are read as one
+integer, changed and written back. All operations are parsed before the first one runs, and the string grows once,
+to the end of the furthest write.
 
-An overflow wraps around, saturates (SAT) or makes the operation fail, as the last OVERFLOW before it says.
+An overflow wraps, saturates (SAT) or fails the operation, as the last OVERFLOW before it says.
 
-One difference from Redis 7.0: a string that grew although every operation failed counts as changed, so that
-the journal gives the same string again.
+Difference from Redis 7.0: a string that grew although every operation failed counts as changed, so that replaying
+the journal gives the same string.
 """
 
 from __future__ import annotations
@@ -63,11 +63,11 @@ class Field(NamedTuple):
 
     @property
     def end(self) -> int:
-        """How many bytes a string has at least that holds the field."""
+        """Minimum length in bytes of a string that holds the field."""
         return (self.offset + self.width + 7) >> 3
 
     def _place(self) -> tuple[int, int, int]:
-        """The bytes from start to end that hold the field, and how many bits come after it in the last."""
+        """Start and end of the bytes that hold the field, and the number of bits after it in the last byte."""
         end = self.end
         return self.offset >> 3, end, end * 8 - self.offset - self.width
 
@@ -81,7 +81,7 @@ class Operation(NamedTuple):
     overflow: bytes
 
     def outcome(self, old: int) -> int | None:
-        """The value to be written over ``old``, None when it does not fit and the operation is to fail."""
+        """The value to write over ``old``; None if it overflows and OVERFLOW is FAIL."""
         low, high = self.field.limits
         if self.action == b"INCRBY":
             value = old + self.number

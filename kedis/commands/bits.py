@@ -1,4 +1,4 @@
-"""Strings as arrays of bits.
+"""Bitmaps: SETBIT, GETBIT, BITCOUNT, BITPOS, BITOP on strings.
 
 What SETBIT has changed is a ``bytearray``, so that one bit of a large string costs O(1); the first change of
 a string that was set as a whole copies it once.  The loops over whole strings are in
@@ -165,7 +165,7 @@ def bitop(client: Client, argv: Sequence[bytes]) -> int:
 
 
 def bit_offset(client: Client, raw: bytes, width: int = 0) -> int:
-    """The position of a bit; with a ``width`` given, ``#n`` stands for the n-th field of that many bits."""
+    """A bit offset; with a ``width``, ``#n`` means the n-th field of that many bits."""
     scale = 1
     if width and raw.startswith(b"#"):
         raw, scale = raw[1:], width
@@ -185,7 +185,7 @@ def _read(client: Client, key: bytes) -> bytes | bytearray | None:
 
 
 def _unit(word: bytes) -> int:
-    """How many bits there are in what a range counts, BIT or BYTE."""
+    """Bits per unit of a range: BIT or BYTE."""
     word = word.upper()
     if word not in _UNITS:
         raise CommandError(errors.SYNTAX)

@@ -1,4 +1,4 @@
-"""CLIENT TRACKING and its like: a client asks to be told when what it has cached changes (see store/tracking.py)."""
+"""Client-side caching: CLIENT TRACKING, CACHING, GETREDIR, TRACKINGINFO (see store/tracking.py)."""
 
 from __future__ import annotations
 

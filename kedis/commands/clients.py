@@ -1,4 +1,4 @@
-"""CLIENT: what the server knows of its connections, and what one connection may do to the others."""
+"""CLIENT: listing, naming, closing, pausing and unblocking connections."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def _flags(client: Client) -> str:
 
 
 def _now_running(client: Client, subcommand: bytes) -> None:
-    """Let the client's own line name the command that asks for it."""
+    """Set the last command to the running one, for the client's own line in CLIENT LIST."""
     client.last_command = COMMANDS[b"client"].subcommands[subcommand]
 
 

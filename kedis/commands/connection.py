@@ -88,7 +88,7 @@ _HELLO_OPTIONS = {b"AUTH": _LOGIN, b"SETNAME": 1}
 def authenticate(client: Client, user: bytes, password: bytes) -> None:
     """Log ``client`` in as ``user``.  Raises WRONGPASS.
 
-    Digests are compared, in constant time: neither where two passwords differ nor their lengths can be measured.
+    Compares SHA-256 digests in constant time, so that neither a common prefix nor the length can be measured.
     """
     expected = client.engine.config.requirepass.encode("utf-8", "surrogateescape")
     right = hmac.compare_digest(sha256(password).digest(), sha256(expected).digest()) or not expected
@@ -123,7 +123,7 @@ def auth(client: Client, argv: Sequence[bytes]) -> Any:
 
 
 def check_client_name(name: bytes, error: str) -> None:
-    """Refuse names that would break the lines of CLIENT LIST."""
+    """Refuse names with bytes outside of 0x21 to 0x7E, which would break the lines of CLIENT LIST."""
     if any(not 0x21 <= byte <= 0x7E for byte in name):
         raise CommandError(error)
 
@@ -177,7 +177,7 @@ def hello(client: Client, argv: Sequence[bytes]) -> Any:
 
 
 def _apply_hello_options(client: Client, argv: Sequence[bytes]) -> None:
-    """One after the other, as in Redis: those before a wrong one have taken effect."""
+    """Apply the options in order; as in Redis those before an invalid one stay applied."""
     position = 2
     while position < len(argv):
         option = argv[position].upper()

@@ -1,4 +1,4 @@
-"""Whole databases: DBSIZE SWAPDB FLUSHDB FLUSHALL; and TIME, which belongs to none."""
+"""Commands on whole databases: DBSIZE, SWAPDB, FLUSHDB, FLUSHALL; and TIME."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def flushall(client: Client, argv: Sequence[bytes]) -> SimpleString:
 
 
 def _parse_later(client: Client, argv: Sequence[bytes]) -> bool:
-    """Whether ASYNC is asked for, by the command or else by ``lazyfree-lazy-user-flush``."""
+    """Whether to free in steps: ASYNC, or without an option ``lazyfree-lazy-user-flush``."""
     if len(argv) == 1:
         return bool(client.engine.config.lazyfree_lazy_user_flush)
     option = argv[1].upper()

@@ -1,4 +1,4 @@
-"""SLOWLOG and LATENCY: what took long.  MONITOR: what is going on."""
+"""SLOWLOG, LATENCY and MONITOR."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""DUMP and RESTORE: a value as bytes, in Redis's own format.
+"""DUMP and RESTORE: values serialized in the RDB format.
 
-RESTORE is journalled with its time to live as a moment (ABSTTL), and as a DEL where that has passed already.
+RESTORE is journalled with its expiry time (ABSTTL), or as DEL if that has passed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _COUNT_MAX = 255
 
 
 class _Options:
-    """What follows the payload of RESTORE."""
+    """The options of RESTORE."""
 
     def __init__(self, words: Sequence[bytes]) -> None:
         self.replace = self.absolute = False

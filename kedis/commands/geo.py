@@ -1,6 +1,6 @@
-"""Positions in sorted sets: the score of a member is its geohash as a number.
+"""Geospatial indexes: sorted sets whose scores are 52-bit geohashes.
 
-GEOADD is journalled as the ZADD that it amounts to.  Searching is in :mod:`kedis.commands.geo_search`.
+GEOADD is journalled as the equivalent ZADD.  Searching is in :mod:`kedis.commands.geo_search`.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def geoadd(client: Client, argv: Sequence[bytes]) -> int:
 
 
 def _add(members: SortedSet, entries: Sequence[tuple[bytes, int]], words: set[bytes]) -> tuple[int, int]:
-    """Add or move the entries as far as NX and XX allow; how many were (added, moved)."""
+    """Add or move the entries that NX and XX allow; returns how many were (added, moved)."""
     added = moved = 0
     for member, number in entries:
         score = float(number)
@@ -162,12 +162,12 @@ def unit(word: bytes) -> float:
 
 
 def format_distance(length: float) -> bytes:
-    """A distance as it is answered: four decimals."""
+    """A distance with four decimals, as replies show it."""
     return b"%.4f" % length
 
 
 def coordinates(client: Client, place: tuple[float, float]) -> list[Coordinate]:
-    """Longitude and latitude as they are answered: 17 decimals, zeros trimmed; numbers in RESP3."""
+    """Longitude and latitude as replies show them: 17 decimals, zeros trimmed; numbers in RESP3."""
     texts = [(b"%.17f" % value).rstrip(b"0").rstrip(b".") for value in place]
     if client.resp == 2:
         return [*texts]

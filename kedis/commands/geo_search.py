@@ -1,14 +1,13 @@
 """GEOSEARCH, GEOSEARCHSTORE and their older forms, GEORADIUS and GEORADIUSBYMEMBER.
 
-All six are one search.  What differs is where the centre and the shape come from and which options there are;
-:class:`_Form` says that for each.  Arguments are looked at from left to right, so that of several faults
-the first is answered.
+All six share one search; :class:`_Form` says where each takes the centre and the shape from, and its options.
+Arguments are parsed from left to right, so that the first of several errors is reported.
 
-Without an order, members come in the order in which the cells are searched.  COUNT without ANY sorts by
-distance first, since the nearest are wanted; with ANY the search ends as soon as there are enough.
+Unsorted results come in the order in which the cells are searched. COUNT without ANY sorts by distance first, to
+return the nearest; with ANY the search ends as soon as enough are found.
 
-One difference from Redis: among members at the very same distance, COUNT may choose others, for the sort of
-Redis is not stable.
+Difference from Redis: among members at the same distance COUNT may choose others, since the sort of Redis is not
+stable.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ _DECORATIONS = frozenset([b"WITHDIST", b"WITHHASH", b"WITHCOORD"])
 
 
 class _Form(NamedTuple):
-    """One of the commands, as far as it is different."""
+    """How one of the commands differs from the others."""
 
     source_at: int = 1  # the argument that is the key
     options_at: int = 2

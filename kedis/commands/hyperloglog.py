@@ -1,10 +1,10 @@
-"""HyperLogLogs: strings that count different elements in 12 KB at most.
+"""HyperLogLogs: strings that estimate the number of distinct elements in at most 12 KB.
 
 The value is an ordinary string in the format of :mod:`kedis.structures.hyperloglog`.  A dense one is changed in
 place; a sparse one (3,000 bytes by default) is copied first, so that a corrupt one is left as it was.
 
-PFCOUNT of one key remembers its result in the string.  That is a change: it is journalled, as in Redis, though
-PFCOUNT counts as a reading command.
+PFCOUNT of one key caches its result in the string. That is a change and is journalled, as in Redis, although
+PFCOUNT is a read-only command.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def _check(value: bytes | bytearray) -> None:
 
 
 def _read_all(client: Client, keys: Sequence[bytes]) -> tuple[list[bytes | bytearray], list[bytes]]:
-    """The values at those of ``keys`` that exist, and their registers; the first key that is wrong is told of."""
+    """The values of the ``keys`` that exist, and their registers. Raises CommandError for the first invalid one."""
     values: list[bytes | bytearray] = []
     registers: list[bytes] = []
     for key in keys:

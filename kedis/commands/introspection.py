@@ -1,4 +1,4 @@
-"""COMMAND: the command table, as clients read it."""
+"""COMMAND: the command table for clients."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def command_getkeysandflags(client: Client, argv: Sequence[bytes]) -> list[Any]:
 
 
 def _keys_used(client: Client, words: Sequence[bytes]) -> list[tuple[bytes, str]]:
-    """The keys among ``words``, a whole command, and what happens to each."""
+    """The keys of the complete command ``words``, each with its access flags."""
     row = client.engine.commands.get(words[0].lower())
     if row is not None and row.subcommands:
         row = row.subcommands.get(words[1].lower())
@@ -176,7 +176,7 @@ def find(client: Client, name: bytes) -> Command | None:
 
 
 def describe(row: Command) -> list[Any]:
-    """The ten facts of COMMAND INFO."""
+    """The ten fields of COMMAND INFO."""
     return [
         row.name.encode(),
         row.arity,
@@ -190,7 +190,7 @@ def describe(row: Command) -> list[Any]:
 
 
 def document(row: Command) -> dict[bytes, Any]:
-    """What COMMAND DOCS says of one command (less the history of its options)."""
+    """The entry of COMMAND DOCS for one command, without the history of its options."""
     facts: dict[bytes, Any] = {
         b"summary": row.summary.encode(),
         b"since": row.since.encode(),

@@ -1,8 +1,7 @@
-"""Time to live: EXPIRE and its like set it, TTL and its like tell it, PERSIST takes it away.
+"""Key expiry: the EXPIRE family sets it, the TTL family reads it, PERSIST removes it.
 
-Whatever form a client used, the journal holds the moment in milliseconds since 1970 (PEXPIREAT), so that a
-replay a day later ends at the same moment.  A moment that has passed deletes the key at once, journalled as
-DEL.
+Every form is journalled as PEXPIREAT, with a Unix time in milliseconds, so that a later replay sets the same expiry
+time. A time in the past deletes the key at once, journalled as DEL.
 """
 
 from __future__ import annotations
@@ -131,7 +130,7 @@ def _parse_options(argv: Sequence[bytes]) -> frozenset[bytes]:
 
 
 def _permitted(options: frozenset[bytes], current_ms: int | None, at_ms: int) -> bool:
-    """Whether the options allow the change.  Without a time to live a key lives for ever: none is GT it."""
+    """Whether the options allow the change. A key without expiry counts as expiring never: GT never applies."""
     if b"NX" in options and current_ms is not None:
         return False
     if b"XX" in options and current_ms is None:
@@ -168,7 +167,7 @@ _NO_EXPIRY = -1
 
 
 def _expire_at_ms(client: Client, key: bytes) -> int:
-    """The moment at which ``key`` expires; ``_NO_EXPIRY`` and ``_NO_KEY`` when there is none."""
+    """The expiry time of ``key`` in ms since 1970; ``_NO_EXPIRY`` or ``_NO_KEY`` where there is none."""
     if client.db.look(key) is None:
         return _NO_KEY
     at_ms = client.db.expire_at_ms(key)

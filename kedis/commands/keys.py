@@ -1,6 +1,6 @@
-"""Keys of any type: removing, testing, finding (KEYS SCAN RANDOMKEY), renaming, moving and copying.
+"""Commands on keys of any type: deleting, testing, finding (KEYS, SCAN, RANDOMKEY), renaming, moving, copying.
 
-A key that is due is treated as absent, and every command that meets one removes it.
+An expired key counts as absent; every command that accesses one removes it.
 """
 
 from __future__ import annotations
@@ -199,7 +199,7 @@ def randomkey(client: Client, argv: Sequence[bytes]) -> bytes | None:
 
 
 def _walk_to_alive(db: Database) -> bytes | None:
-    """The next key that is not due from a random place on; the due ones, however many, are left."""
+    """The next unexpired key from a random place on; expired ones are not removed."""
     start = _random.getrandbits(64)
     for cursor in (start, 0):
         while True:
@@ -285,7 +285,7 @@ def move(client: Client, argv: Sequence[bytes]) -> int:
 def _transfer(
     source: Database, old: bytes, old_event: str, target: Database, new: bytes, new_event: str
 ) -> None:
-    """Take the value and the time to live of the existing key ``old`` over to ``new``."""
+    """Move the value and the expiry time of the existing key ``old`` to ``new``."""
     expire_at_ms = source.expire_at_ms(old)
     target.place(new, source.data[old])
     if expire_at_ms is not None:
@@ -323,7 +323,7 @@ def copy(client: Client, argv: Sequence[bytes]) -> int:
 
 
 def _parse_copy(client: Client, argv: Sequence[bytes]) -> tuple[Database, bool]:
-    """The target database, and whether to replace."""
+    """The target database, and whether REPLACE is given."""
     databases = client.engine.keyspace.databases
     target, replace = client.db, False
     options = iter(argv[3:])

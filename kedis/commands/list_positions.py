@@ -1,4 +1,4 @@
-"""Commands that work inside a list, by position or by value."""
+"""List commands by index or by value: LRANGE, LINDEX, LSET, LINSERT, LREM, LTRIM, LPOS."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def lrange(client: Client, argv: Sequence[bytes]) -> list[bytes]:
 
 
 def _bounds(first: int, last: int, size: int) -> tuple[int, int]:
-    """Inclusive positions, negative ones counted from the end, as start and stop; empty if start >= stop."""
+    """Inclusive indexes, negative ones counted from the tail, as start and stop; empty if start >= stop."""
     if first < 0:
         first = max(first + size, 0)
     if last < 0:
@@ -198,7 +198,7 @@ def lpos(client: Client, argv: Sequence[bytes]) -> int | list[int] | None:
 
 
 def _parse_search(argv: Sequence[bytes]) -> tuple[int, int | None, int]:
-    """RANK (1 when not given), COUNT (None) and MAXLEN (0)."""
+    """RANK (default 1), COUNT (None) and MAXLEN (0)."""
     rank, count, most = 1, None, 0
     rest = iter(argv[3:])
     for word in rest:

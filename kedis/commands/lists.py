@@ -1,7 +1,7 @@
 """Lists: pushing and popping at the ends, and moving from list to list.
 
-What works inside a list is in :mod:`kedis.commands.list_positions`.  LMPOP is journalled as the LPOP or RPOP
-that it came to.
+Commands by index or value are in :mod:`kedis.commands.list_positions`. LMPOP is journalled as the LPOP or RPOP of
+the key that it found.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ def _pop_count(client: Client, argv: Sequence[bytes], name: str) -> list[bytes] 
 def pop_many(db: Database, key: bytes, values: List, left: bool, count: int) -> list[bytes]:
     """Remove and return up to ``count`` (at least 1) elements of the list ``values`` at ``key``.
 
-    They come from the head if ``left``, else from the tail, the outermost first.  O(count).
+    From the head if ``left``, else from the tail, the outermost element first.  O(count).
     """
     popped = values.pop_left_many(count) if left else values.pop_right_many(count)
     db.modified(key, values, "lpop" if left else "rpop", len(popped))
@@ -164,7 +164,7 @@ def lmpop(client: Client, argv: Sequence[bytes]) -> list[bytes | list[bytes]] | 
 
 
 def parse_pop_options(argv: Sequence[bytes], start: int) -> tuple[bool, int]:
-    """``LEFT|RIGHT [COUNT count]`` from ``argv[start]`` on: whether from the left, and the count (1).
+    """``LEFT|RIGHT [COUNT count]`` from ``argv[start]`` on: whether LEFT, and the count (default 1).
 
     Raises CommandError.
     """
@@ -184,7 +184,7 @@ def parse_pop_options(argv: Sequence[bytes], start: int) -> tuple[bool, int]:
 def pop_first(
     client: Client, keys: Sequence[bytes], left: bool, count: int
 ) -> list[bytes | list[bytes]] | None:
-    """Pop from the first of ``keys`` that is there; returns [key, elements], or None when none is.
+    """Pop from the first of ``keys`` that exists; returns [key, elements], or None if none does.
 
     Raises WRONGTYPE.  O(len(keys) + count).
     """
@@ -243,9 +243,9 @@ def is_left(word: bytes) -> bool:
 
 
 def move(db: Database, source_key: bytes, target_key: bytes, from_left: bool, to_left: bool) -> bytes | None:
-    """Move one element between the ends of two lists (or of one); None when the source is not there.
+    """Move one element between the ends of two lists, or of one; None if the source does not exist.
 
-    The element arrives before it leaves, so that a list of one that is its own target never is empty.  O(1).
+    The element is inserted before it is removed, so that a list of one that is its own target never is empty.  O(1).
     """
     source = db.edit(source_key, List)
     if source is None:

@@ -1,7 +1,7 @@
-"""MEMORY: what keys and the whole server occupy.
+"""MEMORY: memory usage of keys and of the server.
 
-Values keep their own account (see :mod:`kedis.structures.footprint`), so MEMORY USAGE need not sample: SAMPLES is
-checked and has no effect.
+Values keep an exact account (see :mod:`kedis.structures.footprint`), so MEMORY USAGE does not sample: SAMPLES is
+validated and has no effect.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""MIGRATE: keys go to another server, which restores them; here they are deleted once it has them.
+"""MIGRATE: transfers keys to another server by RESTORE, then deletes them here.
 
-Redis stands still meanwhile.  Here the client alone waits, while the server that the engine lives in does the talking
-(``engine.on_migrate``).  A key that is changed before it could be deleted stays, with an error to say so: what the
-other server has is the key as it was.
+Redis blocks all clients meanwhile. Here only the calling client is blocked, while the server does the transfer
+(``engine.on_migrate``). A key that is changed before its deletion stays, and the reply is an error: the other server
+holds the old value.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _PASSWORDS = {b"auth": 1, b"auth2": 2}
 
 
 class _Watch:
-    """Stands where WATCH has a client: it is told of a change."""
+    """A watcher of one key, in place of a client; a change sets ``watch_broken``."""
 
     __slots__ = ("watch_broken",)
 
@@ -38,11 +38,11 @@ class _Watch:
 
 
 class Migration:
-    """What is to be sent, and what is to be done with the answers.
+    """One MIGRATE: the requests to send, and the handling of the replies.
 
     Attributes:
-        host, port: of the other server, as they were given.
-        timeout_seconds: for connecting, and for every answer.
+        host, port: of the other server, as given.
+        timeout_seconds: for connecting, and for each reply.
         requests: the commands for the other server; :meth:`finish` takes their replies.
     """
 
@@ -84,7 +84,7 @@ class Migration:
         self.requests = [*self._before, *(self._restore(*pair) for pair in values.items())]
 
     def __bool__(self) -> bool:
-        """Whether there is anything to send."""
+        """Whether any of the keys exists."""
         return bool(self._watches)
 
     def _restore(self, key: bytes, value: Any) -> list[bytes]:
@@ -94,7 +94,7 @@ class Migration:
         return [*words, b"REPLACE"] if self._replace else words
 
     def watch(self) -> None:
-        """Notice from now on which keys change."""
+        """Start watching the keys for changes."""
         for key, watch in self._watches.items():
             self._database.keyspace.watch(watch, self._database, key)
 
@@ -103,10 +103,10 @@ class Migration:
             self._database.keyspace.unwatch(watch, self._database, key)
 
     def finish(self, client: Client, replies: Sequence[Any], failure: str) -> SimpleString:
-        """Delete what has arrived, unless it was changed.
+        """Delete the transferred keys, unless they were changed.
 
         Args:
-            replies: to the requests, errors as text; fewer than these where there was a ``failure``.
+            replies: to the requests, errors as str; fewer than the requests after a ``failure``.
 
         Raises CommandError.
         """

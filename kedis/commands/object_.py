@@ -1,7 +1,6 @@
-"""OBJECT: what Redis would tell of the representation of a value.
+"""OBJECT: encoding, access statistics and reference count of a value, as Redis would report them.
 
-Simplified: when, or how often, a key is used is recorded only under a policy of eviction that needs to know; under
-the others IDLETIME answers 0.
+Simplification: accesses are recorded only under an LRU or LFU eviction policy; under others IDLETIME is 0.
 """
 
 from __future__ import annotations

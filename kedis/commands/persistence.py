@@ -1,6 +1,6 @@
-"""SAVE, BGSAVE, LASTSAVE, BGREWRITEAOF.
+"""SAVE, BGSAVE, LASTSAVE and BGREWRITEAOF.
 
-The work itself is done by whoever keeps the files: ``engine.persistence`` and ``engine.snapshots``.
+The work is done by ``engine.snapshots`` (RDB) and ``engine.persistence`` (AOF).
 """
 
 from __future__ import annotations

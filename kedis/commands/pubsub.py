@@ -1,8 +1,8 @@
-"""Publish and subscribe: messages from whoever publishes to whoever has subscribed, kept nowhere.
+"""Pub/sub: SUBSCRIBE, PUBLISH and PUBSUB, for channels, patterns and shard channels.
 
-SUBSCRIBE and its like answer with a message for each name, in the form of the messages to come (a push in RESP3), and
-even where CLIENT REPLY has turned replies off.  A RESP2 client that has subscribed may say little else (see
-:mod:`kedis.engine.admission`), for it could not tell replies from messages.
+The SUBSCRIBE and UNSUBSCRIBE commands confirm each name by a message of the same form as published ones (a push in
+RESP3), even if CLIENT REPLY has turned replies off. A subscribed RESP2 client is limited to the commands with the flag
+WHILE_SUBSCRIBED, since it could not tell other replies from messages.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SUBSCRIBER = PUBSUB | NOSCRIPT | LOADING | STALE | WHILE_SUBSCRIBED
 
 
 def _confirm(client: Client, verb: bytes, kind: Subscriptions, name: bytes | None) -> None:
-    """Tell of one name and how many subscriptions are left; shard channels are counted on their own."""
+    """Send the confirmation for one name, with the number of subscriptions; shard channels are counted separately."""
     count = len(client.subscribed["shard"])
     if kind.kind != "shard":
         count = client.subscriptions - count

@@ -1,4 +1,4 @@
-"""The server as a whole: INFO, SHUTDOWN, and what clients ask about saving and replicas."""
+"""Server commands: INFO, SHUTDOWN, ROLE, WAIT, LOLWUT."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Intersection, union and difference of sets: returned, stored, or counted.
 
-A key that is missing is an empty set, and every key is looked at, so that one of another type is always an
-error.  Python's own set operations do the work.  What they return may be a :class:`Set` without the parts
-that its constructor makes: good for a reply, built anew when it is stored.
+A missing key is an empty set, and all keys are read, so that one of another type is always an error. The work is done
+by Python's set operations. Their result may be a :class:`Set` without the parts that its constructor makes: valid as a
+reply, rebuilt when stored.
 """
 
 from __future__ import annotations
@@ -186,9 +186,9 @@ def sdiffstore(client: Client, argv: Sequence[bytes]) -> int:
 
 
 def _removes_from_a_copy(sets: list[Members]) -> bool:
-    """Whether Redis makes a difference by removing from a copy of the first set, which stays full if that was.
+    """Whether Redis computes SDIFF by removing from a copy of the first set, which keeps its full encoding.
 
-    It does so where the others are small beside it, and otherwise adds those that are in no other.
+    It does so if the other sets are small compared to the first; otherwise it adds members found in no other set.
     """
     present = [len(members) for members in sets if members]
     return len(sets[0]) * len(present) // 2 > sum(present)

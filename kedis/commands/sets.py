@@ -1,6 +1,6 @@
 """Sets: distinct members under one key, their algebra, and random members.
 
-SPOP is journalled as the removal of what it happened to choose.
+SPOP is journalled as SREM of the members chosen, or DEL.
 """
 
 from __future__ import annotations

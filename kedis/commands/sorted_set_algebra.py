@@ -1,7 +1,6 @@
-"""Union, intersection and difference of sorted sets, with weights; plain sets count as having scores of 1.
+"""Union, intersection and difference of sorted sets, with weights; members of plain sets have the score 1.
 
-Scores are added in the order of the sizes of the sets, smallest first, because that is the order in which Redis
-adds them, and the last bit of a sum depends on it.
+Scores are added set by set, smallest set first, as in Redis: the last bit of a sum depends on the order.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Sorted sets, taking members off either end.
+"""ZPOPMIN, ZPOPMAX and ZMPOP.
 
-ZMPOP is journalled as the ZPOPMIN or ZPOPMAX of the key that it found, with the number it took.
+ZMPOP is journalled as ZPOPMIN or ZPOPMAX of the key that it found, with the number of members popped.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Scored = list[tuple[bytes, float]]
 
 
 def pop(client: Client, key: bytes, members: SortedSet, highest: bool, count: int) -> Scored:
-    """Take up to ``count`` members off one end."""
+    """Pop up to ``count`` members from one end."""
     taken = members.pop_max(count) if highest else members.pop_min(count)
     if taken:
         client.db.modified(key, members, "zpopmax" if highest else "zpopmin", len(taken))

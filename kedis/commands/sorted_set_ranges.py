@@ -1,7 +1,7 @@
-"""Ranges of sorted sets: by rank, by score, by name; read, stored, counted, removed.
+"""Ranges of sorted sets by rank, score or lexicographic order: returned, stored, counted, removed.
 
-Every kind of range is first turned into ranks, first and one past the last, in O(log N).  Counting is then a
-subtraction, LIMIT is arithmetic, and reading or removing is one operation of the structure.
+Each range is first converted to ranks (start, stop) in O(log N). Counting is then a subtraction, LIMIT is arithmetic,
+and reading or removing is one operation of the structure.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def by_score(low: bytes, high: bytes) -> Resolve:
 
 
 def by_name(low: bytes, high: bytes) -> Resolve:
-    """Members between two names, where all scores are the same."""
+    """Members in a lexicographic range; needs equal scores."""
     try:
         first, last = parse_lex_bound(low), parse_lex_bound(high)
     except NumberError:
@@ -74,7 +74,7 @@ _KINDS = {"rank": by_rank, "score": by_score, "name": by_name}
 
 @dataclass(slots=True)
 class Options:
-    """What stands behind the bounds of a ZRANGE."""
+    """The options of ZRANGE, or of an old form."""
 
     kind: str = ""
     reverse: bool | None = None
@@ -84,7 +84,7 @@ class Options:
 
 
 def _parse_options(argv: Sequence[bytes], at: int, options: Options, storing: bool) -> None:
-    """Read the options from ``at`` on into ``options``; what is chosen already cannot be given again."""
+    """Parse the options from ``at`` on into ``options``; what is set already cannot be given again."""
     position = at
     while position < len(argv):
         word = argv[position].upper()

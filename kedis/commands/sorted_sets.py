@@ -1,4 +1,4 @@
-"""Sorted sets, member by member: adding, removing, scoring, ranking, choosing at random.
+"""Sorted sets: adding and removing members, scores, ranks, random members, ZSCAN.
 
 A score of -0.0 is stored as 0.0: Redis, too, loses the sign in its compact encoding.
 """
@@ -68,14 +68,14 @@ _ZADD_OPTIONS = frozenset([b"NX", b"XX", b"GT", b"LT", b"CH", b"INCR"])
 
 
 def _only_score(raw: bytes) -> float:
-    """The score of a ZADD of four words; an option in its place leaves nothing to pair the last word with."""
+    """The score of a ZADD with four arguments; an option in its place leaves the last argument without a pair."""
     if raw.upper() in _ZADD_OPTIONS:
         raise CommandError(errors.SYNTAX)
     return double(raw) + 0.0
 
 
 def _zadd_options(argv: Sequence[bytes]) -> tuple[set[bytes], int]:
-    """The options in front of the scores, and where the scores begin."""
+    """The options before the scores, and the position of the first score."""
     options = set()
     position = 2
     while position < len(argv) and (word := argv[position].upper()) in _ZADD_OPTIONS:

@@ -1,10 +1,10 @@
-"""SORT and SORT_RO: the elements of a list, set or sorted set in order, or what keys named after them hold.
+"""SORT and SORT_RO: sort the elements of a list, set or sorted set, by themselves or by external keys.
 
-``BY`` and ``GET`` take a pattern: ``weight_*`` is a string's key with the element in place of the star,
-``object_*->field`` a field of a hash; ``#`` is the element itself.  A ``BY`` without a star means not to sort at all.
+``BY`` and ``GET`` take a pattern: ``weight_*`` names a string key with the element in place of the star,
+``object_*->field`` a hash field; ``#`` is the element itself. ``BY`` without a star means unsorted.
 
-Elements that weigh the same stand in the order of their bytes.  With ``ALPHA`` and ``BY`` they stay as they were
-found, as with Redis, unless that is asked for a part (``LIMIT``), where Redis leaves their order to chance.
+Elements of equal weight are in byte order. With ``ALPHA`` and ``BY`` they keep their original order, as in Redis,
+except with ``LIMIT``, where the order in Redis is undefined.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class _Request:
         return self.by is not None and b"*" not in self.by
 
     def part(self, count: int) -> tuple[int, int]:
-        """Where the part that is asked for begins and ends, of ``count`` elements."""
+        """Start and stop of LIMIT in ``count`` elements."""
         first = min(max(self.first, 0), count)
         return first, count if self.count < 0 else min(first + self.count, count)
 
@@ -151,7 +151,7 @@ def sort_ro(client: Client, argv: Sequence[bytes]) -> Any:
 
 
 def _rows(db: Database, key: bytes, request: _Request) -> list[bytes | None]:
-    """The answer: the elements in order, or what the GET patterns give for each."""
+    """The reply: the elements in order, or the values of the GET patterns for each."""
     value = db.find(key)
     if value is not None and type(value) not in (List, Set, SortedSet):
         raise CommandError(WRONG_TYPE)
@@ -185,7 +185,7 @@ def _in_order(db: Database, value: Any, request: _Request) -> list[bytes]:
 
 
 def _by_weight(elements: list[bytes], weights: list[float], request: _Request) -> list[bytes]:
-    """The part asked for of the elements in order of weight and then of bytes.  O(N log N)."""
+    """The part of the elements that LIMIT selects, ordered by weight and then by bytes.  O(N log N)."""
     first, end = request.part(len(elements))
     if end < len(elements) // _SMALL_PART:
         pick = nlargest if request.descending else nsmallest
@@ -201,7 +201,7 @@ def _by_weight(elements: list[bytes], weights: list[float], request: _Request) -
 
 
 def _sort_ties(elements: list[bytes], ties: Sequence[int]) -> None:
-    """Put neighbours of equal weight in order of bytes; ``ties`` are the positions whose successor weighs as much."""
+    """Sort runs of equal weight by bytes; ``ties`` are the positions whose successor has the same weight."""
     at = 0
     while at < len(ties):
         first = ties[at]
@@ -213,7 +213,7 @@ def _sort_ties(elements: list[bytes], ties: Sequence[int]) -> None:
 
 
 def _by_word(elements: list[bytes], words: Sequence[bytes | None], descending: bool) -> list[bytes]:
-    """The elements in order of their words, those without one first; equal ones stay as they were found."""
+    """The elements ordered by their words, those without one first; stable."""
     without = [element for element, word in zip(elements, words, strict=True) if word is None]
     order = [at for at, word in enumerate(words) if word is not None]
     order.sort(key=words.__getitem__, reverse=descending)  # type: ignore[arg-type]
@@ -241,7 +241,7 @@ def _weight(text: bytes | None) -> float:
 
 
 def _lookup(db: Database, pattern: bytes) -> Lookup:
-    """The function from elements to what ``pattern`` finds for each."""
+    """A function from elements to the value that ``pattern`` names for each."""
     if pattern == b"#":
         return lambda elements: elements
     before, star, after = pattern.partition(b"*")

@@ -1,6 +1,6 @@
-"""Strings that spell numbers: INCR and its like.
+"""Counters: INCR, DECR, INCRBY, DECRBY and INCRBYFLOAT.
 
-The sum of floats is journalled as the SET of its result, so that a replay need not calculate as exactly.
+INCRBYFLOAT is journalled as SET of its result, so that a replay does not depend on floating-point arithmetic.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Parts of strings: reading a range, writing over one, appending.
+"""Substrings: GETRANGE, SETRANGE, APPEND, STRLEN.
 
 A string that is changed in place becomes a ``bytearray``, which grows in amortised O(added); ``bytes`` would
 be copied whole at each change.
@@ -145,6 +145,6 @@ def read_stored(client: Client, key: bytes) -> bytes | bytearray:
 
 
 def _check_length(client: Client, length: int) -> None:
-    """Refuse to let a string grow past ``length`` bytes; what was journalled has passed once already."""
+    """Refuse strings longer than ``proto-max-bulk-len``; not while the journal is replayed."""
     if length > client.engine.config.proto_max_bulk_len and client.transport.kind != "journal":
         raise CommandError(errors.STRING_TOO_LONG)

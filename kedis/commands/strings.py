@@ -3,8 +3,8 @@
 A string that was set as a whole is stored as the ``bytes`` that came; one that was changed in place (APPEND,
 SETRANGE, see :mod:`kedis.commands.string_ranges`) is a ``bytearray``.
 
-The journal never holds a relative time: SET with any expiry is journalled with PXAT, GETEX as what it did to
-the time to live.
+The journal never holds a relative time: SET with any expiry is journalled with PXAT, GETEX as PEXPIREAT, PERSIST or
+DEL.
 """
 
 from __future__ import annotations

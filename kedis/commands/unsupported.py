@@ -1,6 +1,6 @@
-"""Commands about replicas, clusters and modules, which a server that stands alone answers as Redis does then.
+"""Commands for replicas, clusters and modules, answered as by a Redis that has none of them.
 
-Kedis has none of the three.  Client libraries and tools ask nevertheless, and go by the answer.
+Kedis supports none of the three. Client libraries and tools send these commands and act on the replies.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""From the words of a request to values: numbers, options, cursors, samples, and the notation of the syntax."""
+"""Parsing of arguments: numbers, options, cursors, sample counts, and the notation of the syntax."""

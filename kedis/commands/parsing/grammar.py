@@ -1,4 +1,4 @@
-"""The arguments of a command, from one line of text: what COMMAND DOCS tells, and the hints of command lines.
+"""The notation for the arguments of a command, for COMMAND DOCS and the hints of command lines.
 
 ::
 

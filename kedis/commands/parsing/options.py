@@ -1,6 +1,6 @@
-"""Arguments to values, with the error that the wire wants when they do not fit.
+"""Conversion of arguments to values; raises CommandError with the error text of Redis.
 
-:mod:`kedis.commands.parsing.numbers` knows the number formats; this module turns its errors into answers.
+:mod:`kedis.commands.parsing.numbers` has the number formats; this module turns its errors into replies.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Random elements of a container: what SRANDMEMBER, HRANDFIELD and ZRANDMEMBER have in common.
+"""Random elements of a container, for SRANDMEMBER, HRANDFIELD and ZRANDMEMBER.
 
-A count of at least 0 asks for that many different elements, a negative one for that many picks with repeats.
+A count of at least 0 asks for that many distinct elements, a negative one for that many picks with repetition.
 
-Simplified: Redis answers with as many repeats as were asked for, 2^63 if need be, until its memory is used
-up.  Here more than :data:`MOST_REPEATS` are refused.
+Simplification: Redis replies with any number of repeated picks, up to 2^63, until its memory is exhausted. Here more
+than :data:`MOST_REPEATS` are refused.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What SCAN, SSCAN, HSCAN and ZSCAN have in common: the cursor and the options.
+"""Cursor and options of SCAN, SSCAN, HSCAN and ZSCAN.
 
-Options may come in any order and repeat, the last one counting.
+Options may come in any order and repeat; the last one counts.
 """
 
 from __future__ import annotations
