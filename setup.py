@@ -40,7 +40,7 @@ HOT = [
     "kedis/persistence/aof.py",
     "kedis/persistence/append_file.py",
     "kedis/persistence/checksum.py",
-    "kedis/persistence/journal.py",
+    "kedis/engine/propagation.py",
     "kedis/persistence/unsynced.py",
     "kedis/resp/canonical.py",
     "kedis/resp/long_replies.py",

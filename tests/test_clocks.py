@@ -10,6 +10,7 @@ import pytest
 
 from kedis.config import Config
 from kedis.embedded.redis_client import EmbeddedEngine, EngineSocket
+from kedis.engine.call import expire_blocked
 from kedis.engine.engine import Engine
 from kedis.observability.observer import Observer
 from kedis.persistence.saver import Saver
@@ -49,10 +50,10 @@ def test_blocked_clients(step: int) -> None:
     assert clocks.client.replies("BLPOP", "list", 10) == []
     clocks.is_set(step)
     clocks.passes(9)
-    clocks.engine.blocking.expire()
+    expire_blocked(clocks.engine)
     assert clocks.client.pushed() == []
     clocks.passes(1)
-    clocks.engine.blocking.expire()
+    expire_blocked(clocks.engine)
     assert clocks.client.pushed() == [None]
 
 
@@ -129,7 +130,7 @@ def test_a_command_while_the_clock_is_set(step: int, seconds: int) -> None:
         clocks.passes(seconds)
         return argv[1]
 
-    row = clocks.engine.commands[b"echo"]
+    row = clocks.engine.table.rows[b"echo"]
     row.function = echo
     clocks.client.call("ECHO", "x")
     assert row.counters.nanoseconds == seconds * SECOND

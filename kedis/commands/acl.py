@@ -34,7 +34,7 @@ container(
     complexity="O(1)",
 )
 def acl_whoami(client: Client, _argv: Sequence[bytes]) -> bytes:
-    return client.user
+    return client.user_name
 
 
 @command(
@@ -55,7 +55,7 @@ def acl_cat(client: Client, argv: Sequence[bytes]) -> list[bytes]:
     category = argv[2].decode("utf-8", "surrogateescape").lower()
     if category not in CATEGORIES:
         raise CommandError(errors.unknown_category(argv[2]))
-    return [row.name.encode() for row in client.engine.every_command() if category in row.acl_categories]
+    return [row.name.encode() for row in client.engine.table.every() if category in row.acl_categories]
 
 
 @command(

@@ -170,7 +170,7 @@ def bit_offset(client: Client, raw: bytes, width: int = 0) -> int:
     if width and raw.startswith(b"#"):
         raw, scale = raw[1:], width
     offset = integer(raw, errors.BIT_OFFSET_OUT_OF_RANGE) * scale
-    too_far = offset >> 3 >= client.engine.config.proto_max_bulk_len and client.transport.kind != "journal"
+    too_far = offset >> 3 >= client.engine.config.proto_max_bulk_len and not client.trusted
     if offset < 0 or too_far:
         raise CommandError(errors.BIT_OFFSET_OUT_OF_RANGE)
     return offset

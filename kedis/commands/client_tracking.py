@@ -45,7 +45,7 @@ def client_tracking(client: Client, argv: Sequence[bytes]) -> SimpleString:
         tracking.stop(client)
     else:
         raise CommandError(errors.SYNTAX)
-    client.update_guard()
+    client.update_checks()
     client.engine.keyspace.update_observed()
     return OK
 

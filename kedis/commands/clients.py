@@ -10,6 +10,7 @@ from kedis.commands.connection import check_client_name
 from kedis.commands.help import help_lines
 from kedis.commands.parsing.numbers import NumberError, parse_int
 from kedis.commands.parsing.options import integer
+from kedis.engine.call import unblock
 from kedis.engine.flags import ADMIN, KEEPS_CACHING_CHOICE, LOADING, NOSCRIPT, STALE
 from kedis.engine.table import COMMANDS, command, container
 from kedis.errors import CommandError
@@ -92,7 +93,7 @@ def describe(client: Client) -> bytes:
         ("tot-mem", _IDLE_BYTES + reply_list + waiting + pending + buffers.room + queued_bytes),
         ("events", buffers.events),
         ("cmd", command.name if command is not None else "NULL"),
-        ("user", client.user.decode()),
+        ("user", client.user_name.decode()),
         ("redir", -1 if caching is None else caching.redirect),
         ("resp", client.resp),
     )
@@ -360,7 +361,7 @@ def client_pause(client: Client, argv: Sequence[bytes]) -> Any:
     milliseconds = integer(argv[2], errors.TIMEOUT_NOT_AN_INTEGER)
     if milliseconds < 0:
         raise CommandError(errors.TIMEOUT_NEGATIVE)
-    client.engine.admission.pause(
+    client.engine.restrictions.pause(
         client.engine.monotonic() + milliseconds * 1_000_000, writes_only=mode == b"write"
     )
     return OK
@@ -376,7 +377,7 @@ def client_pause(client: Client, argv: Sequence[bytes]) -> Any:
     complexity="O(N) in the number of paused clients",
 )
 def client_unpause(client: Client, _argv: Sequence[bytes]) -> Any:
-    client.engine.admission.unpause()
+    client.engine.unpause()
     return OK
 
 
@@ -397,7 +398,9 @@ def client_unblock(client: Client, argv: Sequence[bytes]) -> int:
     if reason not in (b"timeout", b"error"):
         raise CommandError(errors.BAD_UNBLOCK_REASON)
     other = client.engine.clients.get(integer(argv[2]))
-    return int(other is not None and client.engine.blocking.unblock(other, error=reason == b"error"))
+    return int(
+        other is not None and unblock(other, CommandError(errors.UNBLOCKED) if reason == b"error" else None)
+    )
 
 
 @command(
@@ -433,7 +436,7 @@ def client_no_touch(client: Client, argv: Sequence[bytes]) -> Any:
     if choice not in (b"on", b"off"):
         raise CommandError(errors.SYNTAX)
     client.no_touch = choice == b"on"
-    client.update_guard()
+    client.update_checks()
     return OK
 
 

@@ -97,7 +97,7 @@ def config_resetstat(client: Client, _argv: Sequence[bytes]) -> Any:
 def config_rewrite(client: Client, _argv: Sequence[bytes]) -> Any:
     if client.engine.config.file is None:
         raise CommandError(NO_FILE)
-    client.engine.on_rewrite_config()
+    client.engine.process.rewrite_config()
     return OK
 
 

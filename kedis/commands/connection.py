@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Sequence
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from kedis import errors
@@ -86,17 +84,12 @@ _HELLO_OPTIONS = {b"AUTH": _LOGIN, b"SETNAME": 1}
 
 
 def authenticate(client: Client, user: bytes, password: bytes) -> None:
-    """Log ``client`` in as ``user``.  Raises WRONGPASS.
-
-    Compares SHA-256 digests in constant time, so that neither a common prefix nor the length can be measured.
-    """
-    expected = client.engine.config.requirepass.encode("utf-8", "surrogateescape")
-    right = hmac.compare_digest(sha256(password).digest(), sha256(expected).digest()) or not expected
-    if user != b"default" or not right:
+    """Log ``client`` in as ``user``. Raises WRONGPASS."""
+    known = client.engine.users.authenticate(user, password)
+    if known is None:
         raise CommandError(errors.WRONG_PASSWORD)
-    client.user = user
-    client.authenticated = True
-    client.update_guard()
+    client.user = known
+    client.update_checks()
 
 
 @command(
@@ -114,7 +107,7 @@ def auth(client: Client, argv: Sequence[bytes]) -> Any:
     if len(argv) > 3:
         raise CommandError(errors.SYNTAX)
     if len(argv) == 2:
-        if not client.engine.config.requirepass:
+        if not client.engine.users.default_has_password:
             raise CommandError(errors.AUTH_WITHOUT_PASSWORD)
         authenticate(client, b"default", argv[1])
     else:
@@ -160,11 +153,11 @@ def hello(client: Client, argv: Sequence[bytes]) -> Any:
         if protocol not in (2, 3):
             raise CommandError(errors.UNSUPPORTED_PROTOCOL)
     _apply_hello_options(client, argv)
-    if not client.authenticated:
+    if client.user is None:
         raise CommandError(errors.HELLO_NEEDS_AUTH)
     if protocol:
         client.speak(protocol)
-        client.update_guard()
+        client.update_checks()
     return {
         b"server": b"redis",
         b"version": REDIS_VERSION.encode(),
@@ -202,7 +195,7 @@ def _apply_hello_options(client: Client, argv: Sequence[bytes]) -> None:
     complexity="O(1)",
 )
 def reset(client: Client, _argv: Sequence[bytes]) -> Any:
-    client.engine.release(client)
+    client.release()
     client.name = b""
     client.reset()
     return SimpleString(b"RESET")

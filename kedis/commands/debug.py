@@ -2,7 +2,7 @@
 
 DIGEST and DIGEST-VALUE print what Redis prints for the same data (see :mod:`kedis.store.digest`).
 
-DEBUG SLEEP blocks the whole server, which is its purpose; the server does the sleeping (``engine.on_sleep``).
+DEBUG SLEEP blocks the whole server, which is its purpose; the server does the sleeping (``engine.process``).
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def _set_active_expire(client: Client, argv: Sequence[bytes]) -> SimpleString:
 
 
 def _sleep(client: Client, argv: Sequence[bytes]) -> SimpleString:
-    client.engine.on_sleep(max(0.0, min(_leading_number(argv[2]), _LONGEST_SLEEP)))
+    client.engine.process.sleep(max(0.0, min(_leading_number(argv[2]), _LONGEST_SLEEP)))
     return OK
 
 

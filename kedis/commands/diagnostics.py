@@ -117,8 +117,8 @@ container(
     complexity="O(N) in the number of classes",
     tips=_LATENCY_TIPS,
 )
-def latency_latest(client: Client, _argv: Sequence[bytes]) -> list[Any]:
-    return client.engine.observer.latency.latest()  # type: ignore[no-any-return]
+def latency_latest(client: Client, _argv: Sequence[bytes]) -> Sequence[Any]:
+    return client.engine.observer.latency.latest()
 
 
 @command(
@@ -132,8 +132,8 @@ def latency_latest(client: Client, _argv: Sequence[bytes]) -> list[Any]:
     tips=_LATENCY_TIPS,
     syntax="event",
 )
-def latency_history(client: Client, argv: Sequence[bytes]) -> list[Any]:
-    return client.engine.observer.latency.history(argv[2])  # type: ignore[no-any-return]
+def latency_history(client: Client, argv: Sequence[bytes]) -> Sequence[Any]:
+    return client.engine.observer.latency.history(argv[2])
 
 
 @command(
@@ -166,7 +166,7 @@ def latency_graph(client: Client, argv: Sequence[bytes]) -> Verbatim:
     syntax="[event...]",
 )
 def latency_reset(client: Client, argv: Sequence[bytes]) -> int:
-    return client.engine.observer.latency.reset(argv[2:])  # type: ignore[no-any-return]
+    return client.engine.observer.latency.reset(argv[2:])
 
 
 @command(
@@ -209,7 +209,7 @@ def latency_histogram(client: Client, argv: Sequence[bytes]) -> dict[bytes, Any]
 def _rows(client: Client, names: Sequence[bytes]) -> list[Command]:
     """The commands named, each followed by its subcommands; all when none is named."""
     if not names:
-        return client.engine.every_command()
+        return client.engine.table.every()
     tops = [row for row in (find(client, name) for name in names) if row is not None]
     return [row for top in tops for row in (top, *top.subcommands.values())]
 
@@ -238,10 +238,10 @@ def latency_help(_client: Client, _argv: Sequence[bytes]) -> Any:
 )
 def monitor(client: Client, _argv: Sequence[bytes]) -> SimpleString | NoReply:
     engine = client.engine
-    if engine.unit is not None:
+    if engine.execution is not None:
         raise CommandError(errors.MONITOR_IN_TRANSACTION)
     if client in engine.monitors:
         return NO_REPLY
     engine.monitors[client] = None
-    engine.update_guard()
+    engine.restrictions.set_monitored(True)
     return OK

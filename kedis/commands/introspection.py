@@ -34,7 +34,7 @@ _UNORDERED = ["nondeterministic_output_order"]
     tips=_UNORDERED,
 )
 def command_(client: Client, _argv: Sequence[bytes]) -> Any:
-    return [describe(row) for row in client.engine.commands.values()]
+    return [describe(row) for row in client.engine.table.rows.values()]
 
 
 @command(
@@ -48,7 +48,7 @@ def command_(client: Client, _argv: Sequence[bytes]) -> Any:
     categories="connection",
 )
 def command_count(client: Client, _argv: Sequence[bytes]) -> int:
-    return len(client.engine.commands)
+    return len(client.engine.table.rows)
 
 
 @command(
@@ -84,7 +84,7 @@ def command_info(client: Client, argv: Sequence[bytes]) -> Any:
 )
 def command_docs(client: Client, argv: Sequence[bytes]) -> Any:
     if len(argv) == 2:
-        rows = list(client.engine.commands.values())
+        rows = list(client.engine.table.rows.values())
     else:
         rows = [row for row in (find(client, name) for name in argv[2:]) if row is not None]
     return {row.name.encode(): document(row) for row in rows}
@@ -104,7 +104,7 @@ def command_docs(client: Client, argv: Sequence[bytes]) -> Any:
 )
 def command_list(client: Client, argv: Sequence[bytes]) -> list[bytes]:
     chosen = _list_filter(argv)
-    return [row.name.encode() for row in client.engine.every_command() if chosen(row)]
+    return [row.name.encode() for row in client.engine.table.every() if chosen(row)]
 
 
 @command(
@@ -137,7 +137,7 @@ def command_getkeysandflags(client: Client, argv: Sequence[bytes]) -> list[Any]:
 
 def _keys_used(client: Client, words: Sequence[bytes]) -> list[tuple[bytes, str]]:
     """The keys of the complete command ``words``, each with its access flags."""
-    row = client.engine.commands.get(words[0].lower())
+    row = client.engine.table.rows.get(words[0].lower())
     if row is not None and row.subcommands:
         row = row.subcommands.get(words[1].lower())
     if row is None:
@@ -171,7 +171,7 @@ def command_help(_client: Client, _argv: Sequence[bytes]) -> Any:
 def find(client: Client, name: bytes) -> Command | None:
     """The row of ``get`` or ``client|id``, in any case; None where there is none."""
     top, _, child = name.lower().partition(b"|")
-    row = client.engine.commands.get(top)
+    row = client.engine.table.rows.get(top)
     return row.subcommands.get(child) if row is not None and child else row
 
 

@@ -6,7 +6,6 @@ An expired key counts as absent; every command that accesses one removes it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from random import Random
 from typing import TYPE_CHECKING, Any
 
 from kedis import errors
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from kedis.engine.client import Client
     from kedis.store.database import Database
 
-_random = Random()
 #: How many due keys RANDOMKEY meets (and removes) before it looks for a live one in another way.
 _RANDOM_TRIES = 100
 
@@ -192,7 +190,7 @@ def randomkey(client: Client, argv: Sequence[bytes]) -> bytes | None:
     for _ in range(_RANDOM_TRIES):
         if not db.data:
             return None
-        key = db.index.random(_random)
+        key = db.index.random(db.keyspace.random)
         if db.exists(key):
             return key
     return _walk_to_alive(db)
@@ -200,7 +198,7 @@ def randomkey(client: Client, argv: Sequence[bytes]) -> bytes | None:
 
 def _walk_to_alive(db: Database) -> bytes | None:
     """The next unexpired key from a random place on; expired ones are not removed."""
-    start = _random.getrandbits(64)
+    start = db.keyspace.random.getrandbits(64)
     for cursor in (start, 0):
         while True:
             cursor, found = db.index.scan(cursor, 1000)

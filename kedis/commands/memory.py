@@ -85,7 +85,7 @@ def memory_stats(client: Client, argv: Sequence[bytes]) -> dict[bytes, Any]:
     observer.memory.sample(observer.used_memory)
     used, figures = observer.used_memory, observer.memory
     clients = observer.clients.input_bytes + observer.clients.output_bytes
-    buffered = int(getattr(client.engine.persistence, "aof_buffer_length", 0))
+    buffered = 0 if client.engine.persistence is None else client.engine.persistence.aof_buffer_length
     databases = [database for database in client.engine.keyspace.databases if database.data]
     keys = sum(len(database) for database in databases)
     main = {database: key_footprint(b"") * len(database.data) for database in databases}
@@ -173,7 +173,7 @@ def memory_purge(client: Client, argv: Sequence[bytes]) -> SimpleString:
         for database in keyspace.databases:
             database.compact()
     gc.collect()
-    client.engine.on_purge()
+    client.engine.observer.release_memory()
     return OK
 
 

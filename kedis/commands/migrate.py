@@ -1,7 +1,7 @@
 """MIGRATE: transfers keys to another server by RESTORE, then deletes them here.
 
 Redis blocks all clients meanwhile. Here only the calling client is blocked, while the server does the transfer
-(``engine.on_migrate``). A key that is changed before its deletion stays, and the reply is an error: the other server
+(``engine.process``). A key that is changed before its deletion stays, and the reply is an error: the other server
 holds the old value.
 """
 
@@ -181,9 +181,9 @@ def migrate(client: Client, argv: Sequence[bytes]) -> Any:
     migration = Migration(client, argv)
     if not migration:
         return SimpleString(b"NOKEY")
-    if client.engine.on_migrate is None or client.engine.unit is not None:
+    if not client.engine.process.can_migrate or client.engine.execution is not None:
         raise CommandError(errors.MIGRATE_NOWHERE)
     migration.watch()
     client.engine.blocking.wait_for_task(client, argv)
-    client.engine.on_migrate(client, migration)
+    client.engine.process.migrate(client, migration)
     return NO_REPLY

@@ -6,7 +6,7 @@ The work is done by ``engine.snapshots`` (RDB) and ``engine.persistence`` (AOF).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kedis import errors
 from kedis.engine.flags import ADMIN, FAST, LOADING, NO_ASYNC_LOADING, NO_MULTI, NOSCRIPT, STALE
@@ -16,9 +16,10 @@ from kedis.resp.values import OK, SimpleString
 
 if TYPE_CHECKING:
     from kedis.engine.client import Client
+    from kedis.engine.ports import Snapshots
 
 
-def _snapshots(client: Client) -> Any:
+def _snapshots(client: Client) -> Snapshots:
     if client.engine.snapshots is None:
         raise CommandError(errors.NO_PERSISTENCE)
     return client.engine.snapshots
@@ -68,9 +69,7 @@ def bgsave(client: Client, argv: Sequence[bytes]) -> SimpleString:
 )
 def lastsave(client: Client, _argv: Sequence[bytes]) -> int:
     snapshots = client.engine.snapshots
-    return (
-        client.engine.started_ns // 1_000_000_000 if snapshots is None else int(snapshots.rdb_last_save_time)
-    )
+    return client.engine.started_ns // 1_000_000_000 if snapshots is None else snapshots.rdb_last_save_time
 
 
 @command(

@@ -53,7 +53,7 @@ def _subscriber(subscriptions: Callable[[Client], Subscriptions]) -> Handler:
         for name in argv[1:]:
             kind.add(client, name)
             _confirm(client, b"subscribe", kind, name)
-        client.update_guard()
+        client.update_checks()
         return NO_REPLY
 
     return subscribe
@@ -66,7 +66,7 @@ def _unsubscriber(subscriptions: Callable[[Client], Subscriptions]) -> Handler:
             if name is not None:
                 kind.remove(client, name)
             _confirm(client, b"unsubscribe", kind, name)
-        client.update_guard()
+        client.update_checks()
         return NO_REPLY
 
     return unsubscribe

@@ -64,7 +64,7 @@ def shutdown(client: Client, argv: Sequence[bytes]) -> Any:
         raise CommandError(errors.SYNTAX)
     if b"abort" in options:
         raise CommandError(errors.NO_SHUTDOWN)
-    client.engine.on_shutdown(frozenset(word.decode() for word in options))
+    client.engine.process.shut_down(frozenset(word.decode() for word in options))
     client.close_after_reply = True
     return NO_REPLY
 

@@ -146,5 +146,5 @@ def read_stored(client: Client, key: bytes) -> bytes | bytearray:
 
 def _check_length(client: Client, length: int) -> None:
     """Refuse strings longer than ``proto-max-bulk-len``; not while the journal is replayed."""
-    if length > client.engine.config.proto_max_bulk_len and client.transport.kind != "journal":
+    if length > client.engine.config.proto_max_bulk_len and not client.trusted:
         raise CommandError(errors.STRING_TOO_LONG)

@@ -1,6 +1,6 @@
 """Transactions: MULTI queues what follows, EXEC runs it with nobody in between, WATCH makes that conditional.
 
-The engine queues (:meth:`kedis.engine.admission.Admission.admit`) and marks the transaction failed when it refuses a
+The engine queues (:func:`kedis.engine.admission.admit`) and marks the transaction failed when it refuses a
 command; EXEC then runs nothing.  A watched key that changes, through whichever door, marks the clients that
 watch it (:meth:`kedis.store.keyspace.Keyspace.observe`).  Time passing is no change that could be seen there,
 so EXEC looks itself whether a watched key has become due.
@@ -11,9 +11,11 @@ A key that is due already when it is watched is removed then: to WATCH it is a k
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from kedis import errors
+from kedis.engine.admission import refusal
+from kedis.engine.call import run_queue
+from kedis.engine.client import Client
 from kedis.engine.flags import (
     ALLOW_BUSY,
     FAST,
@@ -28,10 +30,7 @@ from kedis.engine.flags import (
 from kedis.engine.keyspec import span
 from kedis.engine.table import command
 from kedis.errors import CommandError
-from kedis.resp.values import NO_REPLY, NULL_ARRAY, OK, NoReply, NullArray, SimpleString
-
-if TYPE_CHECKING:
-    from kedis.engine.client import Client
+from kedis.resp.values import NULL_ARRAY, OK, NoReply, NullArray, Replies, SimpleString
 
 
 @command(
@@ -48,7 +47,7 @@ def multi(client: Client, _argv: Sequence[bytes]) -> SimpleString:
         raise CommandError(errors.NESTED_MULTI)
     client.queue = []
     client.multi_failed = False
-    client.update_guard()
+    client.update_checks()
     return OK
 
 
@@ -61,19 +60,19 @@ def multi(client: Client, _argv: Sequence[bytes]) -> SimpleString:
     summary="Runs the queued commands of a transaction; nil if a watched key has changed.",
     complexity="That of the commands run",
 )
-def exec_(client: Client, _argv: Sequence[bytes]) -> NoReply | NullArray:
+def exec_(client: Client, _argv: Sequence[bytes]) -> Replies | NoReply | NullArray:
     queue = client.queue
     if queue is None:
         raise CommandError(errors.EXEC_WITHOUT_MULTI)
     failed = client.multi_failed
     broken = client.watch_broken or _watched_key_is_due(client)
-    client.engine.end_transaction(client)
+    client.end_transaction()
     engine = client.engine
-    if engine.guarded:
-        refusal = engine.admission.refusal(client, queue)
-        if refusal is not None:
+    if engine.restrictions.needs_checks:
+        refused = refusal(client, queue)
+        if refused is not None:
             engine.transactions["failed"] += 1
-            raise CommandError(errors.exec_refused(refusal))
+            raise CommandError(errors.exec_refused(refused))
     if failed:
         engine.transactions["failed"] += 1
         raise CommandError(errors.EXEC_ABORTED)
@@ -81,9 +80,7 @@ def exec_(client: Client, _argv: Sequence[bytes]) -> NoReply | NullArray:
         engine.transactions["aborted"] += 1
         return NULL_ARRAY
     engine.transactions["committed"] += 1
-    client.append(b"*%d\r\n" % len(queue))
-    engine.run_transaction(client, queue)
-    return NO_REPLY
+    return run_queue(client, queue)
 
 
 @command(
@@ -98,7 +95,7 @@ def exec_(client: Client, _argv: Sequence[bytes]) -> NoReply | NullArray:
 def discard(client: Client, _argv: Sequence[bytes]) -> SimpleString:
     if client.queue is None:
         raise CommandError(errors.DISCARD_WITHOUT_MULTI)
-    client.engine.end_transaction(client)
+    client.end_transaction()
     client.engine.transactions["discarded"] += 1
     return OK
 
@@ -139,7 +136,7 @@ def watch(client: Client, argv: Sequence[bytes]) -> SimpleString:
     complexity="O(N) in the number of keys watched",
 )
 def unwatch(client: Client, _argv: Sequence[bytes]) -> SimpleString:
-    client.engine.unwatch_all(client)
+    client.unwatch()
     return OK
 
 

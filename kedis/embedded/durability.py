@@ -55,8 +55,7 @@ class EmbeddedAof:
         self._load()
         engine.persistence = self.aof
         self.aof.request_rewrite = self._schedule_rewrite
-        engine.on_fault = self._distrust
-        engine.on_unrecorded = self._lost_record
+        engine.durability = self
         self._thread = start_thread(self._sync_regularly, "kedis-sync")
 
     def _load(self) -> None:
@@ -111,31 +110,31 @@ class EmbeddedAof:
             self._refuse_writes(reason)
             self._refuse_turn(client)
         else:
-            self._engine.turn += 1
-            if self._engine.admission.write_error is not None and self._sync_failure is None:
+            self._engine.propagation.epoch += 1
+            if self._engine.restrictions.write_error is not None and self._sync_failure is None:
                 self._recover()
 
     def _refuse_writes(self, reason: str) -> None:
         self.aof.aof_last_write_status = "err"
-        self._engine.admission.set_write_error(errors.aof_write_error(reason))
+        self._engine.restrictions.set_write_error(errors.aof_write_error(reason))
 
     def _refuse_turn(self, client: Client) -> None:
         """Replace the replies of ``client`` if it has just written.
 
         Raises OSError where that cannot be done: they are not true.
         """
-        if client.wrote_in_turn == self._engine.turn:
-            refusal = self._engine.admission.write_error or errors.INTERNAL
+        if client.dirty_epoch == self._engine.propagation.epoch:
+            refusal = self._engine.restrictions.write_error or errors.INTERNAL
             try:
                 client.refuse_replies(CommandError(refusal))
             except Exception as error:
                 client.out.clear()
                 raise OSError(refusal) from error
-        self._engine.turn += 1
+        self._engine.propagation.epoch += 1
 
     def _recover(self) -> None:
         self.aof.aof_last_write_status = "ok"
-        self._engine.admission.set_write_error(None)
+        self._engine.restrictions.set_write_error(None)
 
     def _write_anew(self, error: Exception) -> None:
         self._refuse_writes(reason_of(error))
@@ -149,11 +148,11 @@ class EmbeddedAof:
     def _sync_failed(self, error: Exception) -> None:
         self._sync_failure = error
 
-    def _distrust(self, changed: bool) -> None:
+    def distrust(self, changed: bool) -> None:
         """File and memory may differ after an internal error: the file is written anew."""
         self.aof.aof_rewrite_scheduled = self.aof.aof_rewrite_scheduled or changed
 
-    def _lost_record(self, error: BaseException) -> None:
+    def unrecorded(self, error: BaseException) -> None:
         """File and memory do differ: nothing is acknowledged before the file has been written anew."""
         if self._engine.config.appendfsync == "always":
             self.failure = f"the append-only file has failed: {reason_of(error)}"

@@ -15,8 +15,11 @@ from typing import Protocol, cast
 from kedis.commands import load_all
 from kedis.config import Config
 from kedis.embedded.durability import EmbeddedAof
-from kedis.engine.client import Client, Transport
+from kedis.engine.call import expire_blocked, unblock
+from kedis.engine.client import Client
 from kedis.engine.engine import Engine
+from kedis.engine.ports import NoEventLoop
+from kedis.engine.transport import Transport
 from kedis.observability.observer import Observer
 from kedis.persistence.saver import Saver
 from kedis.process.forked import ForkedError, abandon_in_children
@@ -36,7 +39,7 @@ class EmbeddedTransport(Transport, Protocol):
         """In a forked child: close, and drop what could be read."""
 
 
-class EmbeddedEngine:
+class EmbeddedEngine(NoEventLoop):
     """An engine that its clients drive: there is no event loop, so each request does its share of the upkeep."""
 
     noun = "store"
@@ -53,7 +56,7 @@ class EmbeddedEngine:
         self._departed: deque[Client] = deque()
         self._aof = EmbeddedAof(self.engine) if self.engine.config.appendonly else None
         self.engine.snapshots = Saver(self.engine, fork=False)
-        self.engine.admission.on_unpause = self._wake_all
+        self.engine.attach_loop(self)
         atexit.register(self.close)
         abandon_in_children(self)
         self._observer = Observer(self.engine, self._expiry)
@@ -114,7 +117,7 @@ class EmbeddedEngine:
         if self._departed:
             self._let_go()
         engine.check_clock()
-        engine.blocking.expire()
+        expire_blocked(engine)
         position = engine.run(client, commands)
         now = engine.monotonic()
         if now - self._upkeep_ns > _UPKEEP_NS:
@@ -135,7 +138,7 @@ class EmbeddedEngine:
                 return None  # its socket is closed, too
             if self._departed:
                 self._let_go()
-            engine.blocking.expire()
+            expire_blocked(engine)
             now = engine.monotonic()
             if now - self._upkeep_ns > _UPKEEP_NS:
                 self._look_after(now)
@@ -145,25 +148,25 @@ class EmbeddedEngine:
             moments = [self._upkeep_ns + _UPKEEP_NS + 1] if self._has_volatile_keys() else []
             if client.blocked is not None and client.blocked.deadline_ns:
                 moments.append(client.blocked.deadline_ns)
-            if engine.admission.paused_until_ns:
-                moments.append(engine.admission.paused_until_ns)
+            if engine.restrictions.paused_until_ns:
+                moments.append(engine.restrictions.paused_until_ns)
             return max(min(moments) - now, 0) / 1e9 if moments else None
 
     def answer_without_end(self, client: Client) -> None:
         """Nobody can end the wait of ``client``: answer it as if its time were up."""
         with self.lock:
-            self.engine.blocking.unblock(client)
+            unblock(client)
 
     def _look_after(self, now: int) -> None:
         """The periodic work.  ``now`` is by the monotonic clock."""
         engine = self.engine
         self._upkeep_ns = now
         engine.keyspace.now_ns = engine.clock()
-        if engine.admission.paused_until_ns and now >= engine.admission.paused_until_ns:
-            engine.admission.unpause()
-        if not engine.admission.paused_until_ns:
+        if engine.restrictions.paused_until_ns and now >= engine.restrictions.paused_until_ns:
+            engine.unpause()
+        if not engine.restrictions.paused_until_ns:
             self._expiry.run(_UPKEEP_NS / 1e9, engine.clock)
-            engine.flush_pending()
+            engine.propagation.flush_batch()
         self._observer.sample()
 
     def _has_volatile_keys(self) -> bool:
@@ -173,6 +176,7 @@ class EmbeddedEngine:
         while self._departed:
             self.engine.disconnect(self._departed.popleft())
 
-    def _wake_all(self) -> None:
+    def unpaused(self) -> None:
+        """CLIENT PAUSE has ended: the clients that wait for it look again."""
         for client in list(self.engine.clients.values()):
             client.transport.wants_send()

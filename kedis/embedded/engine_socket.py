@@ -12,7 +12,7 @@ import time
 from typing import Any
 
 from kedis.embedded.engine import EmbeddedEngine
-from kedis.engine.client import Buffers
+from kedis.engine.transport import Buffers
 from kedis.errors import ProtocolError
 from kedis.process.threads import Latch, is_alone
 from kedis.resp.long_replies import wire_of
@@ -49,7 +49,7 @@ class EngineSocket:
         data = bytes(data)
         with self._embedded.lock:  # a subscription is often written to by another thread than reads it
             while True:
-                self._parser.authenticated = self.client.authenticated
+                self._parser.authenticated = self.client.user is not None
                 error: ProtocolError | None = None
                 try:
                     commands = self._parser.feed(data)

@@ -1,51 +1,95 @@
-"""Commands that wait: who is blocked, and how that ends.
+"""Commands that wait: which clients are blocked, and how that ends.
 
-A handler cannot wait, because nothing that runs in it may yield.  Where there is nothing to take it calls
-:meth:`Blocking.wait` and returns what that returns.  The client is then marked as blocked and admits no further
-command; its transport keeps what comes meanwhile.  Three things end the wait, and each puts the reply into the
+A handler cannot wait, because nothing that runs in it may yield. Where there is nothing to take it calls
+:meth:`Blocking.wait` and returns what that returns. The client is then marked as blocked and admits no further
+command; its transport keeps what comes meanwhile. Three things end the wait, and each puts the reply into the
 client and tells the transport (:meth:`kedis.engine.client.Transport.wants_send`):
 
-* a key comes into being.  After the command or transaction that added it, :meth:`serve` gives those who wait for it
-  their turn, first come, first served; what they take is journalled behind what was added, each as a unit of its own;
-* the time is up (:meth:`expire`), or CLIENT UNBLOCK says so;
-* the client leaves (:meth:`forget`).
+* a key that the client waits for is ready. After the command or unit that made it so, the clients that wait for it
+  get their turn, first come, first served (:func:`kedis.engine.call.serve_blocked`); what they take is recorded behind
+  what was added, each as a unit of its own;
+* the time is up (:meth:`Blocking.expire`), or CLIENT UNBLOCK says so;
+* the client leaves (:meth:`Blocking.forget`).
 
-Deadlines are kept in one heap, from which those who were served early are removed when they are the greater part, so
-that a wait costs O(log N) whatever its timeout.  Whoever has an event loop is told by ``on_deadline`` when to call.
+Deadlines are kept in one heap, from which those of clients that were served early are removed when they are the greater
+part, so that a wait costs O(log N) whatever its timeout. The event loop is told when to call :meth:`Blocking.expire`.
 
-A transaction does not wait, nor does the replay of a journal: for them a wait is over at once.
+A unit (MULTI, a script) does not wait, nor does a client that may not block: for them a wait is over at once.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
 
-from kedis import errors
-from kedis.errors import CommandError
+from kedis.engine.ports import EventLoop
+from kedis.engine.table import Command
 from kedis.resp.values import NO_REPLY, NULL_ARRAY
+from kedis.store.keyspace import Keyspace
 
-if TYPE_CHECKING:
-    from kedis.engine.client import Client
-    from kedis.engine.engine import Engine
-    from kedis.engine.table import Command
-    from kedis.store.database import Database
-
-#: Takes what was waited for from the key, which is there and has the right type; returns the reply.
-Attempt = Callable[["Client", bytes], Any]
+#: Takes what was waited for from the key; returns the reply, or :data:`NOT_READY`.
+Attempt = Callable[[Any, bytes], Any]
 
 #: Fewer deadlines than these are not worth the work of removing those that are over.
 _FEW_DEADLINES = 64
 
 
-class Waiter:
-    """One blocked command.  ``deadline_ns`` is 0 when it waits for ever."""
+class NotReady:
+    """The type of ``NOT_READY``: the key has nothing for this client, which goes on waiting."""
 
-    __slots__ = ("argv", "attempt", "client", "command", "deadline_ns", "keys", "kind")
+    __slots__ = ()
+
+
+NOT_READY = NotReady()
+
+
+class BlockedTransport(Protocol):
+    """The transport of a client that can be blocked."""
+
+    def wants_send(self) -> None:
+        """There is a reply to be sent, and the client is blocked no longer."""
+
+
+class BlockedClient(Protocol):
+    """A client as far as it can be blocked."""
+
+    database: int
+    blocked: Waiter | None
+    last_command: Command | None
+    may_block: bool
+
+    @property
+    def transport(self) -> BlockedTransport: ...
+
+    def update_checks(self) -> None:
+        """``blocked`` has changed."""
+
+
+class Waiter:
+    """One blocked command.
+
+    Attributes:
+        command, argv: what was asked for.
+        kind: the class of the values that it waits for.
+        keys: the keys; none where it waits for a task.
+        deadline_ns: when it is answered at the latest, by the monotonic clock; 0: never.
+        attempt: takes what was waited for.
+        when_gone: the reply where a key was deleted, or is of another type now; None: it goes on waiting.
+    """
+
+    __slots__ = ("argv", "attempt", "client", "command", "deadline_ns", "keys", "kind", "when_gone")
 
     def __init__(
-        self, client: Client, command: Command, argv: Sequence[bytes], kind: type, keys: Sequence[bytes]
+        self,
+        client: BlockedClient,
+        command: Command,
+        argv: Sequence[bytes],
+        kind: type,
+        keys: Sequence[bytes],
+        attempt: Attempt,
+        when_gone: Attempt | None,
     ) -> None:
         self.client = client
         self.command = command
@@ -53,154 +97,164 @@ class Waiter:
         self.kind = kind
         self.keys = keys
         self.deadline_ns = 0
-        self.attempt: Attempt = _nothing
-
-
-def _nothing(_session: Client, _key: bytes) -> Any:
-    return NULL_ARRAY
+        self.attempt = attempt
+        self.when_gone = when_gone
 
 
 class Blocking:
-    """The blocked clients of one engine."""
+    """The blocked clients of one server.
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._waiting = engine.keyspace.waiting
+    Args:
+        monotonic: nanoseconds of a clock that nobody sets.
+        resolve: the row of the command table that words name.
+        in_unit: whether a unit is under way, in which nothing blocks.
+
+    Attributes:
+        count: blocked clients.
+        with_deadline: how many of them do not wait for ever.
+        loop: told when to call :meth:`expire`.
+    """
+
+    def __init__(
+        self,
+        keyspace: Keyspace,
+        monotonic: Callable[[], int],
+        resolve: Callable[[Sequence[bytes]], Command],
+        in_unit: Callable[[], bool],
+        loop: EventLoop,
+    ) -> None:
+        self._keyspace = keyspace
+        self._waiting = keyspace.waiting
+        self._monotonic = monotonic
+        self._resolve = resolve
+        self._in_unit = in_unit
+        self.loop = loop
         self._serving = False
         self._deadlines: list[tuple[int, int, Waiter]] = []
         self._order = 0
-        #: How many clients are blocked, and how many of them not for ever.
+        self._told_when_gone: Counter[type] = Counter()  # waiters by kind, of those with `when_gone`
         self.count = 0
         self.with_deadline = 0
-        #: Called with a moment of the monotonic clock, in ns, that comes before all others: call :meth:`expire` then.
-        self.on_deadline: Callable[[int], None] = lambda at_ns: None
 
     # -- waiting ------------------------------------------------------------------------------------------
 
     def wait(
         self,
-        client: Client,
+        client: BlockedClient,
         argv: Sequence[bytes],
         kind: type,
         keys: Sequence[bytes],
         timeout_ms: int,
         attempt: Attempt,
         otherwise: Any = NULL_ARRAY,
+        when_gone: Attempt | None = None,
     ) -> Any:
-        """Block ``client``, which runs ``argv``, until one of ``keys`` is a value of type ``kind``.
+        """Block ``client``, which runs ``argv``, until one of ``keys`` is ready as a value of type ``kind``.
 
         Args:
             timeout_ms: how long; 0 for ever.
-            attempt: what is done then.
+            attempt: what is done then; :data:`NOT_READY` makes the client wait on.
             otherwise: the reply where waiting is not allowed.
+            when_gone: what is done when a key was deleted, or is of another type; None: nothing.
 
-        Returns what the handler is to return.  O(len(keys) + log N), N being the blocked clients.
+        Returns what the handler is to return. O(len(keys) + log N), N being the blocked clients.
         """
-        engine = self._engine
-        if engine.unit is not None or client.transport.kind == "journal":
+        if not client.may_block or self._in_unit():
             return otherwise
-        waiter = Waiter(client, engine.admission.resolve(argv), argv, kind, keys)
-        waiter.attempt = attempt
+        waiter = Waiter(client, self._resolve(argv), argv, kind, keys, attempt, when_gone)
         self._waiting.join(waiter, client.database, kind, keys)
+        self._told_when_gone[kind] += when_gone is not None
         self._block(client, waiter)
         if timeout_ms:
-            self._set_deadline(waiter, engine.monotonic() + timeout_ms * 1_000_000)
+            self._set_deadline(waiter, self._monotonic() + timeout_ms * 1_000_000)
         return NO_REPLY
 
-    def wait_for_task(self, client: Client, argv: Sequence[bytes]) -> None:
-        """Block ``client``, which runs ``argv``, until :meth:`finish` is called for it; nothing else ends that."""
-        self._block(client, Waiter(client, self._engine.admission.resolve(argv), argv, type(None), ()))
+    def wait_for_task(self, client: BlockedClient, argv: Sequence[bytes]) -> None:
+        """Block ``client``, which runs ``argv``, until the task ends
+        (:func:`kedis.engine.call.finish_blocked`); nothing else ends that."""
+        self._block(client, Waiter(client, self._resolve(argv), argv, type(None), (), _nothing, None))
 
-    def finish(self, waiter: Waiter, attempt: Attempt) -> None:
-        """What ``waiter`` waited for is done: ``attempt`` gives the reply, whether the client is still there or not."""
-        engine, client = self._engine, waiter.client
-        if client.blocked is waiter:
-            self.forget(client)
-        engine.keyspace.now_ns = engine.clock()
-        engine.resume(client, waiter.command, waiter.argv, attempt, b"")
-        engine.flush_pending()
-        client.transport.wants_send()
-
-    def _block(self, client: Client, waiter: Waiter) -> None:
+    def _block(self, client: BlockedClient, waiter: Waiter) -> None:
         self.count += 1
         client.blocked = waiter
         client.last_command = waiter.command
-        client.update_guard()
-        self._engine.keyspace.update_observed()
+        client.update_checks()
+        self._keyspace.update_observed()
 
-    def forget(self, client: Client) -> None:
+    def forget(self, client: BlockedClient) -> None:
         """End the wait of ``client`` without a word; nothing happens when it is not blocked."""
         waiter = client.blocked
         if waiter is None:
             return
         client.blocked = None
-        client.update_guard()
+        client.update_checks()
         self.count -= 1
         if waiter.deadline_ns:
             self.with_deadline -= 1
             self._thin_deadlines()
+        self._told_when_gone[waiter.kind] -= waiter.when_gone is not None
         self._waiting.leave(waiter, client.database, waiter.kind, waiter.keys)
-        self._engine.keyspace.update_observed()
-
-    def unblock(self, client: Client, error: bool = False) -> bool:
-        """CLIENT UNBLOCK: answer ``client`` as if its time were up, or with an error.  False if it is not blocked."""
-        waiter = client.blocked
-        if waiter is None or not waiter.keys:
-            return False
-        self.forget(client)
-        if error:
-            self._engine.fail(client, waiter.command, CommandError(errors.UNBLOCKED))
-        else:
-            client.encode(NULL_ARRAY)
-        client.transport.wants_send()
-        return True
+        self._keyspace.update_observed()
 
     # -- being served -------------------------------------------------------------------------------------
 
-    def serve(self) -> None:
-        """Serve those who wait for keys that have come into being, and for keys that this brings into being.
+    def ready(self) -> Iterator[tuple[Waiter, Attempt, bytes]]:
+        """The waiters to try, each with what to try and the key that is ready, until no key is.
 
-        O(served), wherever others may wait.
+        Who takes the next one must have run the attempt before: what it took, and whether it still waits, decides. A
+        second generator yields nothing while one is under way, which goes on with whatever has become ready meanwhile.
+        O(waiters tried), wherever others may wait.
         """
         if self._serving:
             return
         self._serving = True
-        ready = self._waiting.ready
-        databases = self._engine.keyspace.databases
+        places = self._waiting.ready
         try:
-            while ready:
-                batch = list(ready)
-                ready.clear()
-                for number, key in batch:
-                    self._serve_key(databases[number], key)
+            while places:
+                batch = list(places)
+                places.clear()
+                for number, kind, key in batch:
+                    yield from self._ready_at(number, kind, key)
         finally:
             self._serving = False
-        self._engine.flush_pending()
 
-    def _serve_key(self, database: Database, key: bytes) -> None:
-        while (value := database.peek(key)) is not None:
-            waiter: Waiter | None = self._waiting.first(database.number, type(value), key)
-            if waiter is None:
+    def _ready_at(self, number: int, kind: type, key: bytes) -> Iterator[tuple[Waiter, Attempt, bytes]]:
+        waiting, peek = self._waiting, self._keyspace.databases[number].peek
+        waiter: Waiter | None = None
+        while type(peek(key)) is kind and (first := waiting.first(number, kind, key)) is not None:
+            if first is waiter:  # it was tried, and waits on: so may those behind it
+                yield from self._ready_behind(number, kind, key)
+                return
+            waiter = first
+            yield waiter, waiter.attempt, key
+        if self._told_when_gone[kind] and type(peek(key)) is not kind:
+            for each in waiting.all(number, kind, key):
+                if each.when_gone is not None:
+                    yield each, each.when_gone, key
+
+    def _ready_behind(self, number: int, kind: type, key: bytes) -> Iterator[tuple[Waiter, Attempt, bytes]]:
+        peek = self._keyspace.databases[number].peek
+        for waiter in self._waiting.all(number, kind, key)[1:]:
+            if type(peek(key)) is not kind:
                 break
-            self.forget(waiter.client)
-            self._engine.resume(waiter.client, waiter.command, waiter.argv, waiter.attempt, key)
-            waiter.client.transport.wants_send()
+            if is_blocked(waiter):
+                yield waiter, waiter.attempt, key
 
     # -- deadlines ----------------------------------------------------------------------------------------
 
     @property
     def next_deadline_ns(self) -> int | None:
-        """When :meth:`expire` has something to do at the earliest, in ns of the engine's monotonic clock."""
+        """When a deadline is due at the earliest, in ns of the monotonic clock; None: there is none."""
         return self._deadlines[0][0] if self._deadlines else None
 
-    def expire(self) -> None:
-        """Answer those whose time is up, in the order of their deadlines."""
-        now = self._engine.monotonic()
+    def due(self) -> Iterator[Waiter]:
+        """The waiters whose time is up, in the order of their deadlines."""
+        now = self._monotonic()
         deadlines = self._deadlines
         while deadlines and deadlines[0][0] <= now:
             waiter = heapq.heappop(deadlines)[2]
-            if _is_blocked(waiter):
-                self.unblock(waiter.client)
+            if is_blocked(waiter):
+                yield waiter
 
     def _set_deadline(self, waiter: Waiter, at_ns: int) -> None:
         waiter.deadline_ns = at_ns
@@ -209,14 +263,19 @@ class Blocking:
         is_earliest = not self._deadlines or at_ns < self._deadlines[0][0]
         heapq.heappush(self._deadlines, (at_ns, self._order, waiter))
         if is_earliest:
-            self.on_deadline(at_ns)
+            self.loop.await_deadline(at_ns)
 
     def _thin_deadlines(self) -> None:
-        """Drop the deadlines of those who do not wait any more, once they are the greater part."""
+        """Drop the deadlines of clients that do not wait any more, once they are the greater part."""
         if len(self._deadlines) > max(_FEW_DEADLINES, 2 * self.with_deadline):
-            self._deadlines[:] = [entry for entry in self._deadlines if _is_blocked(entry[2])]
+            self._deadlines[:] = [entry for entry in self._deadlines if is_blocked(entry[2])]
             heapq.heapify(self._deadlines)
 
 
-def _is_blocked(waiter: Waiter) -> bool:
+def is_blocked(waiter: Waiter) -> bool:
+    """Whether its client still waits for it."""
     return waiter.client.blocked is waiter
+
+
+def _nothing(_client: Any, _key: bytes) -> Any:
+    return NULL_ARRAY

@@ -1,72 +1,190 @@
-"""What the server knows of one client.
+"""The client, and what a command may use of the server through it.
 
-A client is the context (``client``) that every command handler receives: the selected database, the protocol,
-the transaction under way.  There is no socket in it; a network connection, the in-process client and the
-replay of a journal each drive one.  Replies are appended to ``out`` through ``append``, encoded by ``encoders``
-of the protocol that the client has chosen.
+A :class:`Client` is the context that every command handler receives: the selected database, the protocol, the
+transaction under way, and the :class:`Services` of the server. There is no socket in it; a network connection, the
+in-process client and the replay of the AOF each drive one. Replies are appended to ``out`` through ``append``, encoded
+by ``encoders`` of the protocol that the client has chosen.
 
-``guarded`` is the one bit that the engine tests on every call: it is set whenever anything about this client
+``needs_checks`` is the one bit that the engine tests on every call: it is set whenever anything about this client
 needs a closer look (not authenticated, inside MULTI, subscribed in RESP2, …), so that the common case pays for
-a single test.
+a single test. :attr:`kedis.engine.restrictions.Restrictions.needs_checks` is the same for the server.
 """
 
 from __future__ import annotations
 
+import functools
+import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any
 
 import hiredis
 
+from kedis.config import Config
+from kedis.engine.blocking import Blocking, Waiter
+from kedis.engine.execution import Execution
+from kedis.engine.maxmemory import MemoryLimit
+from kedis.engine.ports import (
+    Durability,
+    EventLoop,
+    NoDurability,
+    NoEventLoop,
+    NoProcess,
+    Observer,
+    Persistence,
+    Process,
+    Snapshots,
+)
+from kedis.engine.propagation import Propagation
+from kedis.engine.restrictions import Restrictions
+from kedis.engine.table import Command, CommandTable
+from kedis.engine.transport import Transport
+from kedis.engine.users import User, Users
 from kedis.errors import CommandError
 from kedis.resp.long_replies import RESP2_IN_PARTS, RESP3_IN_PARTS, Chunk, wire_of
 from kedis.resp.replies import RESP2, RESP3
 from kedis.resp.values import Push
+from kedis.store.database import Database
+from kedis.store.keyspace import Keyspace
+from kedis.store.tracking import Caching
 
-if TYPE_CHECKING:
-    from kedis.engine.blocking import Waiter
-    from kedis.engine.engine import Engine
-    from kedis.engine.table import Command
-    from kedis.store.database import Database
-    from kedis.store.tracking import Caching
+#: A duration that nothing reaches.
+FOREVER_NS = 1 << 62
+#: The wall clock in ns since 1970, and one that nobody sets, in ns. In a tuple and asked of the system itself, so that
+#: a program that freezes ``time`` for its tests does not stop time-outs.
+_SYSTEM_CLOCKS: tuple[Callable[[], int], Callable[[], int]] = (
+    time.time_ns,
+    functools.partial(time.clock_gettime_ns, time.CLOCK_MONOTONIC),
+)
+#: A difference between the two clocks that is more than the adjustment of a second, in ns.
+_CLOCK_STEP_NS = 1_000_000
 
 
-class Buffers(NamedTuple):
-    """What CLIENT LIST tells of a transport beside the bytes that wait.
+class Services:
+    """The server as commands see it; :class:`kedis.engine.engine.Engine` adds the loop over requests.
+
+    Args:
+        clock: returns nanoseconds since 1970, for tests.
+        monotonic: returns nanoseconds since whenever, for tests; ``clock`` does if only that is given.
 
     Attributes:
-        room: bytes allocated for what is received and not used (``qbuf-free``).
-        chunks: pieces of replies that the kernel has not taken (``oll``).
-        events: what is awaited of the socket, ``r`` or ``rw``.
+        execution: the unit (MULTI, a script) that runs, the innermost; None outside of units.
+        process, durability, persistence, snapshots, observer: the ports (:mod:`kedis.engine.ports`).
+        network: the network server, whose figures INFO and the metrics read; None where there is none.
+        clients: the connected clients by id.
+        monitors: the clients that have sent MONITOR.
+        slow_ns: calls that take so long are told to the observer.
+        faults: exceptions that nobody expected.
+        transactions: how many, by how they ended.
     """
 
-    room: int = 0
-    chunks: int = 0
-    events: str = "r"
+    #: Set by whoever assembles a server, before a client connects.
+    observer: Observer
 
+    def __init__(
+        self,
+        config: Config | None = None,
+        *,
+        clock: Callable[[], int] | None = None,
+        monotonic: Callable[[], int] | None = None,
+    ) -> None:
+        self.config = config if config is not None else Config()
+        self.clock = clock or _SYSTEM_CLOCKS[0]
+        self.monotonic = monotonic or clock or _SYSTEM_CLOCKS[1]
+        self._clock_difference_ns = self.clock() - self.monotonic()
+        self.started_ns = self.clock()
+        self.started_monotonic_ns = self.monotonic()
+        self.loop: EventLoop = NoEventLoop()
+        self.process: Process = NoProcess()
+        self.durability: Durability = NoDurability()
+        self.persistence: Persistence | None = None
+        self.snapshots: Snapshots | None = None
+        self.network: Any = None
+        self.keyspace = Keyspace(self.config.databases)
+        self.keyspace.now_ns = self.clock()
+        self.pubsub = self.keyspace.pubsub
+        self.tracking = self.keyspace.tracking
+        self.table = CommandTable(renames=self.config.renamed_commands)
+        self.users = Users(self.config)
+        self.restrictions = Restrictions()
+        self.propagation = Propagation()
+        self.keyspace.journal_delete = self.propagation.delete
+        self.execution: Execution | None = None
+        self.blocking = Blocking(
+            self.keyspace, self.monotonic, self.table.resolve, lambda: self.execution is not None, self.loop
+        )
+        self.memory = MemoryLimit(
+            self.config,
+            self.keyspace,
+            self.restrictions,
+            self.propagation,
+            self.clock,
+            self.monotonic,
+            self.loop,
+        )
+        self.clients: dict[int, Client] = {}
+        self.tracking.clients_by_id = self.clients
+        self.monitors: dict[Client, None] = {}
+        self.last_client_id = 0
+        self.slow_ns = FOREVER_NS
+        self.faults = 0
+        self.transactions = dict.fromkeys(("committed", "aborted", "failed", "discarded"), 0)
 
-class Transport(Protocol):
-    """The carrier of a client as far as commands may look at it; a socket stands behind it, or nothing."""
+    def attach_loop(self, loop: EventLoop) -> None:
+        """Have ``loop`` told of what is to be done in later turns."""
+        self.loop = self.blocking.loop = self.memory.loop = loop
+        self.tracking.on_broadcast = loop.broadcast_later
 
-    kind: str  # "tcp", "unix", "in-process", "journal"
-    fd: int
+    @property
+    def loading(self) -> bool:
+        """Whether data are being loaded."""
+        return self.restrictions.loading
 
-    def close(self) -> None:
-        """End the connection without waiting; replies not yet sent are dropped."""
+    def set_loading(self, loading: bool) -> None:
+        """While loading, commands without the ``loading`` flag are refused and nothing expires."""
+        if loading != self.restrictions.loading:
+            self.keyspace.set_loading(loading)
+        self.restrictions.loading = loading
+        self.restrictions.update()
 
-    def output_bytes(self) -> int:
-        """Bytes of replies that the client has not taken yet."""
+    def unpause(self) -> None:
+        """End a CLIENT PAUSE and have the clients that wait for that go on."""
+        self.restrictions.end_pause()
+        self.loop.unpaused()
 
-    def input_bytes(self) -> int:
-        """Bytes received that do not make a whole command yet."""
+    def check_clock(self) -> int:
+        """By how much the wall clock was set since the last call, in ns; 0 if it just went on.
 
-    def buffers(self) -> Buffers:
-        """The state of the buffers, for people to read."""
-
-    def wants_send(self) -> None:
-        """Something was put into ``out`` that is no reply to a command under way: send it soon.
-
-        A client that was blocked may be so no longer.
+        To be called now and then, since the clock may be adjusted slowly, too.
         """
+        if self.clock is self.monotonic:  # one that the tests move
+            return 0
+        difference = self.clock() - self.monotonic()
+        step = difference - self._clock_difference_ns
+        self._clock_difference_ns = difference
+        return step if abs(step) > _CLOCK_STEP_NS else 0
+
+    # -- clients ------------------------------------------------------------------------------------------
+
+    def next_client_id(self) -> int:
+        """A new client id; ids only grow."""
+        self.last_client_id += 1
+        return self.last_client_id
+
+    def connect(self, client: Client) -> None:
+        """Make ``client`` known (CLIENT LIST)."""
+        self.clients[client.id] = client
+
+    def disconnect(self, client: Client) -> None:
+        """Forget ``client`` and whatever it holds in the keyspace. Idempotent."""
+        self.clients.pop(client.id, None)
+        client.release()
+        client.queue = None
+
+    def count_error(self, command: Command, error: CommandError) -> None:
+        """Count a command that ran and was answered with ``error``."""
+        code = error.code
+        command.counters.errors[code] += 1
+        self.table.error_counts[code] += 1
 
 
 def _discard(_chunk: Chunk) -> None:
@@ -78,21 +196,27 @@ class Client:
 
     Args:
         in_parts: whether ``out`` may get long replies (:mod:`kedis.resp.long_replies`) beside bytes.
+        trusted: what it sends was accepted once (the AOF, a master): no limit holds, and nothing blocks or is paused.
+
+    Attributes:
+        user: who it is; None before it has authenticated.
+        dirty_epoch: the :attr:`kedis.engine.propagation.Propagation.epoch` in which it last changed something.
+        may_block: whether commands may make it wait.
+        last_command: for CLIENT LIST.
     """
 
     __slots__ = (
         "address",
         "append",
-        "authenticated",
         "blocked",
         "caching",
         "close_after_reply",
         "created_ns",
         "database",
         "db",
+        "dirty_epoch",
         "encoders",
         "engine",
-        "guarded",
         "id",
         "in_parts",
         "last_command",
@@ -100,8 +224,10 @@ class Client:
         "lib_name",
         "lib_version",
         "local_address",
+        "may_block",
         "multi_failed",
         "name",
+        "needs_checks",
         "no_evict",
         "no_touch",
         "out",
@@ -112,20 +238,21 @@ class Client:
         "subscribed",
         "subscriptions",
         "transport",
+        "trusted",
         "user",
         "watch_broken",
         "watched",
-        "wrote_in_turn",
     )
 
     def __init__(
         self,
-        engine: Engine,
+        engine: Services,
         transport: Transport,
         *,
         address: str = "",
         local_address: str = "",
         in_parts: bool = False,
+        trusted: bool = False,
     ):
         self.engine = engine
         self.transport = transport
@@ -135,6 +262,8 @@ class Client:
         self.created_ns = self.last_interaction_ns = engine.monotonic()
         self.last_command: Command | None = None
         self.in_parts = in_parts
+        self.trusted = trusted
+        self.may_block = not trusted
         self.out: list[Chunk] = []
         self.append: Callable[[Chunk], None] = self.out.append
         self.lib_name = b""
@@ -144,10 +273,10 @@ class Client:
         self.subscriptions = 0
         self.caching: Caching | None = None
         self.blocked: Waiter | None = None
-        self.wrote_in_turn = 0
+        self.dirty_epoch = 0
         self.close_after_reply = False
         self.name = b""
-        self.guarded = False
+        self.needs_checks = False
         self.reset()
 
     def reset(self) -> None:
@@ -156,8 +285,7 @@ class Client:
         self.database = 0
         self.db: Database = engine.keyspace.databases[0]
         self.speak(2)
-        self.user = b"default"
-        self.authenticated = not engine.config.requirepass
+        self.user: User | None = engine.users.initial()
         self.queue: list[Any] | None = None
         self.queued_bytes = 0
         self.multi_failed = False
@@ -166,7 +294,7 @@ class Client:
         self.reply_mode = "on"
         self.no_touch = False
         self.append = self.out.append
-        self.update_guard()
+        self.update_checks()
 
     def speak(self, protocol: int) -> None:
         """Switch to RESP ``protocol`` (2 or 3)."""
@@ -212,12 +340,12 @@ class Client:
         """
         self.reply_mode = mode
         self.append = self.out.append if mode == "on" else _discard
-        self.update_guard()
+        self.update_checks()
 
-    def update_guard(self) -> None:
-        """Recompute ``guarded`` after a change of what it stands for."""
-        self.guarded = (
-            not self.authenticated
+    def update_checks(self) -> None:
+        """Recompute ``needs_checks`` after a change of what it stands for."""
+        self.needs_checks = (
+            self.user is None
             or self.queue is not None
             or self.reply_mode in ("skip", "skipping")
             or (self.resp == 2 and self.subscriptions > 0)
@@ -227,14 +355,55 @@ class Client:
         )
 
     @property
+    def user_name(self) -> bytes:
+        """What CLIENT LIST shows; that of the default user before it has authenticated."""
+        return (self.user or self.engine.users.default).name
+
+    @property
     def is_local(self) -> bool:
         """Whether the client is on this machine, for settings of the value ``local``."""
         return self.transport.kind != "tcp" or self.address.startswith(("127.0.0.1:", "[::1]:"))
 
-    def propagate(self, *argv: bytes) -> None:
-        """Journal ``argv`` instead of the running command's own words; may be called several times."""
-        self.engine.propagate(self.database, argv)
+    @property
+    def is_instrumented(self) -> bool:
+        """Whether something accompanies its calls: MONITOR, client-side caching, CLIENT NO-TOUCH."""
+        return self.caching is not None or self.no_touch or self.engine.restrictions.monitored
+
+    def propagate(self, *argv: bytes | bytearray) -> None:
+        """Propagate ``argv`` instead of the running command's own words; may be called several times."""
+        self.engine.propagation.override(self.database, argv)
 
     def propagate_nothing(self) -> None:
-        """Journal nothing for the running command, although it changed something."""
-        self.engine.replaced = True
+        """Propagate nothing for the running command, although it changed something."""
+        self.engine.propagation.overridden = True
+
+    # -- what it holds in the server ----------------------------------------------------------------------
+
+    def unwatch(self) -> None:
+        """Take back every WATCH."""
+        keyspace = self.engine.keyspace
+        for database, key in self.watched:
+            keyspace.unwatch(self, keyspace.databases[database], key)
+        self.watched.clear()
+        self.watch_broken = False
+
+    def end_transaction(self) -> None:
+        """Forget what was queued and watched."""
+        self.queue = None
+        self.queued_bytes = 0
+        self.multi_failed = False
+        self.unwatch()
+        self.update_checks()
+
+    def release(self) -> None:
+        """Take back whatever it holds in the server: watches, subscriptions, tracking, MONITOR, a wait."""
+        engine = self.engine
+        self.unwatch()
+        engine.blocking.forget(self)
+        if self.subscriptions:
+            engine.pubsub.leave(self)
+        if self.caching is not None:
+            engine.tracking.stop(self)
+            engine.keyspace.update_observed()
+        if engine.monitors.pop(self, self) is None:
+            engine.restrictions.set_monitored(bool(engine.monitors))

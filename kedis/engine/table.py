@@ -115,8 +115,9 @@ class Command:
         self.writes = bool(self.flags & WRITE)
         #: Read-only, with fixed key positions.
         self.shows_named_keys = bool(self.flags & READONLY) and self.has_keys and not self.moves_keys
-        if self.function is None or self.subcommands:
-            self.least, self.most = 1, 0  # a container: never fits, so that the engine looks below it
+        if self.function is None or self.subcommands or self.permission is not None:
+            # A container, or a command that not every client may run: never fits, so that the engine looks closer.
+            self.least, self.most = 1, 0
         elif self.arity >= 0:
             self.least = self.most = self.arity
         else:

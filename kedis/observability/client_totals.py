@@ -43,7 +43,7 @@ class ClientTotals:
         """Count, with a pause wherever this yields; who comes or leaves meanwhile may be counted or not."""
         states = dict.fromkeys(STATES, 0)
         input_bytes = output_bytes = largest_input = largest_output = 0
-        server = self._engine.server
+        server = self._engine.network
         self._paused = server.paused if server is not None else {}
         clients = list(self._engine.clients.values())
         for begin in range(0, len(clients), _SLICE):

@@ -80,7 +80,7 @@ def _server(observer: Observer) -> Fields:
     now = engine.clock()
     uptime = max(0, engine.monotonic() - engine.started_monotonic_ns) // _NS
     system = platform.uname()
-    network = engine.server
+    network = engine.network
     return (
         ("redis_version", REDIS_VERSION),
         ("redis_git_sha1", "00000000"),
@@ -112,7 +112,7 @@ def _server(observer: Observer) -> Fields:
 
 def _clients(observer: Observer) -> Fields:
     engine = observer.engine
-    paused = len(engine.server.paused) if engine.server is not None else 0
+    paused = len(engine.network.paused) if engine.network is not None else 0
     return (
         ("connected_clients", len(engine.clients)),
         ("cluster_connections", 0),
@@ -258,7 +258,7 @@ def _loading_fields(aof: Any, now: int) -> Fields:
 
 
 def _stats(observer: Observer) -> Fields:
-    engine, expiry, network = observer.engine, observer.expiry, observer.engine.server
+    engine, expiry, network = observer.engine, observer.expiry, observer.engine.network
     keyspace = engine.keyspace
     exceeded = (
         max(engine.monotonic() - engine.memory.exceeded_since_ns, 0) if engine.memory.exceeded_since_ns else 0
@@ -306,7 +306,7 @@ def _stats(observer: Observer) -> Fields:
         ("tracking_total_items", engine.tracking.items),
         ("tracking_total_prefixes", engine.tracking.prefixes),
         ("unexpected_error_replies", engine.faults),
-        ("total_error_replies", sum(engine.error_counts.values())),
+        ("total_error_replies", sum(engine.table.error_counts.values())),
         ("dump_payload_sanitizations", 0),
         ("total_reads_processed", observer.reads()),
         ("total_writes_processed", observer.writes()),

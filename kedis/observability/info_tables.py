@@ -15,7 +15,7 @@ Lines = Iterator[tuple[str, str]]
 
 def command_lines(observer: Observer) -> Lines:
     """Calls, time, refusals and failures of each command that anybody has tried.  O(commands)."""
-    for row in observer.engine.every_command():
+    for row in observer.engine.table.every():
         counters = row.counters
         calls = counters.calls
         if calls or counters.rejected or counters.failed:
@@ -30,7 +30,7 @@ def command_lines(observer: Observer) -> Lines:
 
 def error_lines(observer: Observer) -> Lines:
     """How often each kind of error was answered.  O(kinds)."""
-    for code, count in sorted(observer.engine.error_counts.items()):
+    for code, count in sorted(observer.engine.table.error_counts.items()):
         yield f"errorstat_{code}", f"count={count}"
 
 
@@ -40,7 +40,7 @@ def percentile_lines(observer: Observer) -> Lines:
     if not config.latency_tracking:
         return
     wanted = [(f"p{percent:g}", percent) for percent in config.latency_tracking_info_percentiles]
-    for row in observer.engine.every_command():
+    for row in observer.engine.table.every():
         durations = row.counters.durations()
         if durations:
             values = (f"{name}={percentile_us(durations, percent):.3f}" for name, percent in wanted)

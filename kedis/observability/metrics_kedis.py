@@ -14,35 +14,35 @@ COMMANDS = (
     counter(
         "kedis_commands_total",
         "Calls of each command that ran, also those that failed.",
-        "engine.commands[].counters.calls",
+        "engine.table.rows[].counters.calls",
         read.calls,
         ("cmd",),
     ),
     counter(
         "kedis_command_errors_total",
         "Calls that ran and were answered with an error, by the error's first word.",
-        "engine.commands[].counters.errors",
+        "engine.table.rows[].counters.errors",
         read.command_errors,
         ("cmd", "kind"),
     ),
     counter(
         "kedis_command_rejected_total",
         "Calls refused before they ran (arity, authentication, memory, disk, loading), by the error's first word.",
-        "engine.commands[].counters.refusals",
+        "engine.table.rows[].counters.refusals",
         read.command_refusals,
         ("cmd", "kind"),
     ),
     histogram(
         "kedis_command_duration_seconds",
         "Execution time of each command, waiting excluded.",
-        "engine.commands[].counters.histogram",
+        "engine.table.rows[].counters.histogram",
         read.command_durations,
         ("cmd",),
     ),
     counter(
         "kedis_error_replies_total",
         "Error replies of all commands, by the error's first word.",
-        "engine.error_counts",
+        "engine.table.error_counts",
         read.error_replies,
         ("kind",),
     ),
@@ -56,30 +56,30 @@ REQUESTS = (
         "kedis_request_wait_seconds",
         "Queueing: from when a turn of the event loop found bytes ready until the last command that they "
         "brought began. One observation per read.",
-        "engine.server.cycle.figures.waits",
+        "engine.network.cycle.figures.waits",
     ),
     histogram(
         "kedis_request_duration_seconds",
         "From when a turn of the event loop found bytes ready until the replies to them were handed to the "
         "kernel: queueing, execution, and under appendfsync always the sync. One observation per read.",
-        "engine.server.cycle.figures.responses",
+        "engine.network.cycle.figures.responses",
     ),
     histogram(
         "kedis_pipeline_depth",
         "Commands that one read brought.",
-        "engine.server.cycle.figures.depths",
+        "engine.network.cycle.figures.depths",
         read.depths,
         buckets=AMOUNTS,
     ),
     histogram(
         "kedis_event_loop_turn_seconds",
         "How long a turn of the event loop that served clients kept it busy.",
-        "engine.server.cycle.figures.turns",
+        "engine.network.cycle.figures.turns",
     ),
     histogram(
         "kedis_event_loop_lag_seconds",
         "How late the periodic work of the event loop begins.",
-        "engine.server.cycle.figures.lags",
+        "engine.network.cycle.figures.lags",
     ),
 )
 
@@ -192,7 +192,7 @@ STATE = (
     gauge(
         "kedis_writes_refused",
         "1 while writes are refused because the disk does not take them (MISCONF).",
-        "engine.admission.write_error",
+        "engine.restrictions.write_error",
         read.writes_refused,
     ),
     gauge(
@@ -314,23 +314,23 @@ CLIENTS = (
         "Replies that clients have not taken yet, of all clients.",
         "clients.output_bytes",
     ),
-    counter("kedis_connections_total", "Connections accepted.", "engine.server.connections_received"),
+    counter("kedis_connections_total", "Connections accepted.", "engine.network.connections_received"),
     counter(
         "kedis_connections_rejected_total",
         "Connections refused: maxclients, no free descriptor, protected mode.",
-        "engine.server.rejected_connections",
+        "engine.network.rejected_connections",
     ),
     counter(
         "kedis_clients_killed_total",
         "Clients closed by a limit: query_buffer, output_buffer, idle (timeout), evicted (maxmemory-clients).",
-        "engine.server.*_disconnections",
+        "engine.network.*_disconnections",
         read.killed,
         ("limit",),
     ),
     counter(
-        "kedis_network_received_bytes_total", "Bytes received from clients.", "engine.server.bytes_received"
+        "kedis_network_received_bytes_total", "Bytes received from clients.", "engine.network.bytes_received"
     ),
-    counter("kedis_network_sent_bytes_total", "Bytes sent to clients.", "engine.server.bytes_sent"),
+    counter("kedis_network_sent_bytes_total", "Bytes sent to clients.", "engine.network.bytes_sent"),
 )
 
 TRANSACTIONS = (
@@ -362,7 +362,7 @@ PYTHON = (
     gauge(
         "kedis_greenlets",
         "Greenlets: one for each client, one for the periodic work, those that serve metrics.",
-        "engine.server.greenlets",
+        "engine.network.greenlets",
         read.greenlets,
     ),
     counter(

@@ -92,7 +92,7 @@ def _of_commands(value: Callable[[Counters], Any]) -> Read:
     """One reading for each command that anybody has tried."""
 
     def values(observer: Observer) -> Readings:
-        for row in observer.engine.every_command():
+        for row in observer.engine.table.every():
             counters = row.counters
             if counters.rejected or counters.failed or counters.calls:
                 yield (row.name,), value(counters)
@@ -108,7 +108,7 @@ rejected_calls = _of_commands(lambda counters: counters.rejected)
 
 
 def command_durations(observer: Observer) -> Readings:
-    for row in observer.engine.every_command():
+    for row in observer.engine.table.every():
         counters = row.counters
         if counters.histogram:
             by_bits = [0] * BUCKETS
@@ -118,21 +118,21 @@ def command_durations(observer: Observer) -> Readings:
 
 
 def command_errors(observer: Observer) -> Readings:
-    for row in observer.engine.every_command():
+    for row in observer.engine.table.every():
         for kind, count in by_kind(row.counters.errors):
             yield (row.name, kind), count
 
 
 def command_refusals(observer: Observer) -> Readings:
-    for row in observer.engine.every_command():
+    for row in observer.engine.table.every():
         for kind, count in by_kind(row.counters.refusals):
             yield (row.name, kind), count
-    for kind, count in by_kind(observer.engine.unknown.refusals):
+    for kind, count in by_kind(observer.engine.table.unknown.refusals):
         yield ("unknown", kind), count
 
 
 def error_replies(observer: Observer) -> Readings:
-    for kind, count in by_kind(observer.engine.error_counts):
+    for kind, count in by_kind(observer.engine.table.error_counts):
         yield (kind,), count
 
 
@@ -149,7 +149,7 @@ def percentiles(observer: Observer) -> Readings:
     config = observer.engine.config
     if not config.latency_tracking:
         return
-    for row in observer.engine.every_command():
+    for row in observer.engine.table.every():
         durations = row.counters.durations()
         if durations:
             for percent in config.latency_tracking_info_percentiles:
@@ -180,43 +180,43 @@ def spike_durations(observer: Observer) -> Readings:
 
 
 def depths(observer: Observer) -> Readings:
-    yield (), observer.engine.server.cycle.figures.depths.whole()
+    yield (), observer.engine.network.cycle.figures.depths.whole()
 
 
 # -- append-only file and state ---------------------------------------------------------------------------
 
 
 def fsyncs(observer: Observer) -> Readings:
-    for policy, taken in observer.engine.persistence.fsyncs.items():
+    for policy, taken in observer.aof.fsyncs.items():
         yield (policy,), taken
 
 
 def rewrite_written(observer: Observer) -> Readings:
-    yield (), observer.engine.persistence.rewrite_written_bytes()
+    yield (), observer.aof.rewrite_written_bytes()
 
 
 def rewrite_elapsed(observer: Observer) -> Readings:
-    yield (), observer.engine.persistence.rewrite_elapsed_seconds()
+    yield (), observer.aof.rewrite_elapsed_seconds()
 
 
 def not_ready(observer: Observer) -> str:
     """Why the server is not ready to take every command; empty when it is."""
     engine = observer.engine
     if engine.loading:
-        loader = engine.persistence.loader
+        loader = observer.aof.loader
         percent = 100 * loader.loaded_bytes / max(loader.total_bytes, 1) if loader is not None else 0.0
         return f"loading the data: {percent:.0f}%"
-    if engine.admission.write_error is not None:
-        return f"writes are refused: {engine.admission.write_error}"
+    if engine.restrictions.write_error is not None:
+        return f"writes are refused: {engine.restrictions.write_error}"
     return _not_answering(observer)
 
 
 def _not_answering(observer: Observer) -> str:
     """Why clients are not answered although commands run; empty when they are."""
     engine = observer.engine
-    if engine.server is None:
+    if engine.network is None:
         return ""
-    cycle = engine.server.cycle
+    cycle = engine.network.cycle
     if cycle.halted:
         return "the append-only file has failed: the server ends"
     if cycle.failing_since_ns:
@@ -234,21 +234,21 @@ def ready(observer: Observer) -> Readings:
 
 
 def loaded_bytes(observer: Observer) -> Readings:
-    loader = observer.engine.persistence.loader
+    loader = observer.aof.loader
     yield (), 0 if loader is None else loader.loaded_bytes
 
 
 def bytes_to_load(observer: Observer) -> Readings:
-    loader = observer.engine.persistence.loader
+    loader = observer.aof.loader
     yield (), 0 if loader is None else loader.total_bytes
 
 
 def writes_refused(observer: Observer) -> Readings:
-    yield (), 0 if observer.engine.admission.write_error is None else 1
+    yield (), 0 if observer.engine.restrictions.write_error is None else 1
 
 
 def build(observer: Observer) -> Readings:
-    backend = observer.engine.server.hub.loop.backend
+    backend = observer.engine.network.hub.loop.backend
     yield (VERSION, REDIS_VERSION, platform.python_version(), backend), 1
 
 
@@ -318,7 +318,7 @@ def eviction_sampled(observer: Observer) -> Readings:
 
 def memory(observer: Observer) -> Readings:
     clients = observer.clients
-    buffered = observer.engine.persistence.aof_buffer_length
+    buffered = observer.aof.aof_buffer_length
     held = clients.input_bytes + clients.output_bytes + buffered
     yield ("data",), max(observer.used_memory - held, 0)
     yield ("client_input",), clients.input_bytes
@@ -337,7 +337,7 @@ def clients(observer: Observer) -> Readings:
 
 
 def killed(observer: Observer) -> Readings:
-    server = observer.engine.server
+    server = observer.engine.network
     yield ("query_buffer",), server.query_buffer_disconnections
     yield ("output_buffer",), server.output_buffer_disconnections
     yield ("idle",), server.idle_disconnections
@@ -363,7 +363,7 @@ def gc_collected(observer: Observer) -> Readings:
 
 
 def greenlets(observer: Observer) -> Readings:
-    yield (), observer.engine.server.greenlets()
+    yield (), observer.engine.network.greenlets()
 
 
 def cpu_seconds(_observer: Observer) -> Readings:

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from kedis.config import Config
-from kedis.engine.client import Client
-from kedis.engine.engine import FOREVER_NS, Engine
+from kedis.engine.client import FOREVER_NS
+from kedis.engine.engine import Engine
 from kedis.engine.flags import FAST, SKIP_SLOWLOG
+from kedis.engine.ports import NamedClient
 from kedis.engine.table import Command
 from kedis.observability.client_totals import ClientTotals
 from kedis.observability.collector_pauses import CollectorPauses
@@ -22,6 +23,7 @@ from kedis.observability.latency import LatencyMonitor, cumulative_us
 from kedis.observability.memory import MemoryFigures, trim
 from kedis.observability.rates import Rate
 from kedis.observability.slowlog import SlowLog, shown_words
+from kedis.persistence.aof import Aof
 from kedis.store.expiry import ActiveExpiry
 
 _SAMPLE_INTERVAL_NS = 100_000_000
@@ -65,10 +67,8 @@ class Observer:
         self.input_bytes = Rate()
         self.output_bytes = Rate()
         self._sampled_ns = 0
-        self._counters = [row.counters for row in engine.every_command()]
+        self._counters = [row.counters for row in engine.table.every()]
         engine.observer = self
-        engine.on_purge = trim
-        engine.on_slow = self._take_slow_call
         config.subscribe("slowlog-log-slower-than", self._follow_thresholds)
         config.subscribe("latency-monitor-threshold", self._follow_thresholds)
         config.subscribe("slowlog-max-len", self._follow_length)
@@ -80,14 +80,20 @@ class Observer:
         self.scrapes.begun += 1
         self.scrapes.info = dict(fields(self))
 
+    @property
+    def aof(self) -> Aof:
+        """The append-only file of the server; only a server has metrics, and every server has this."""
+        assert isinstance(self.engine.persistence, Aof)
+        return self.engine.persistence
+
     def reads(self) -> int:
         """Reads that brought commands; 0 where there is no network."""
-        server = self.engine.server
+        server = self.engine.network
         return sum(server.cycle.figures.waits.counts) if server is not None else 0
 
     def writes(self) -> int:
         """Times that a client was sent what a turn of the loop had for it; 0 where there is no network."""
-        server = self.engine.server
+        server = self.engine.network
         return sum(server.cycle.figures.responses.counts) if server is not None else 0
 
     def average_ttl_ms(self, database: int) -> float:
@@ -112,7 +118,7 @@ class Observer:
             self.engine.memory.count_clients(self.clients.input_bytes + self.clients.output_bytes)
         self.memory.sample(self.used_memory)
         self.operations.sample(now, self.total_calls())
-        server = self.engine.server
+        server = self.engine.network
         if server is not None:
             self.input_bytes.sample(now, server.bytes_received)
             self.output_bytes.sample(now, server.bytes_sent)
@@ -138,19 +144,25 @@ class Observer:
         self.engine.reset_counters()
         if self.expiry is not None:
             self.expiry.reset_counters()
-        if self.engine.server is not None:
-            self.engine.server.reset_counters()
-        if self.engine.persistence is not None:
+        if self.engine.network is not None:
+            self.engine.network.reset_counters()
+        if isinstance(self.engine.persistence, Aof):
             self.engine.persistence.aof_delayed_fsync = 0
         self.memory.used_peak = self.used_memory
 
-    def _take_slow_call(self, client: Client, command: Command, argv: Sequence[bytes], elapsed: int) -> None:
+    def take_slow_call(
+        self, client: NamedClient, command: Command, argv: Sequence[bytes], elapsed: int
+    ) -> None:
         now = self.engine.clock() // 1_000_000_000
         slower_than = self.engine.config.slowlog_log_slower_than
         if 0 <= slower_than * 1000 <= elapsed and not command.flags & SKIP_SLOWLOG:
             words = shown_words(command, argv)
             self.slowlog.add(now, elapsed // 1000, words, client.address, client.name)
         self.latency.add(b"fast-command" if command.flags & FAST else b"command", now, elapsed // 1_000_000)
+
+    def release_memory(self) -> None:
+        """MEMORY PURGE."""
+        trim()
 
     def _follow_thresholds(self, config: Config) -> None:
         """The engine reports calls that either the slow log or the latency monitor wants."""

@@ -13,12 +13,11 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from kedis.engine.engine import Engine
 from kedis.persistence.append_file import AppendFile
 from kedis.persistence.folder import AofError, Folder, sync_directory
-from kedis.persistence.journal import Journal
 from kedis.persistence.loader import Loader, Tail
 from kedis.persistence.rdb_file import SnapshotLoader
 from kedis.structures.histogram import Histogram
@@ -34,14 +33,17 @@ class Aof:
         config = engine.config
         self.engine = engine
         self.folder = Folder(config.dir, config.appenddirname, config.appendfilename)
-        self.journal = Journal(lambda: engine.clock() / 1e9)
         self.file: AppendFile | None = None
         self.state = "off"
+        self.is_recording = False
         #: What loads, or has loaded, the data; a snapshot's where there is no append-only file.
         self.loader: Loader | SnapshotLoader | None = None
         self.replay: Loader | None = None
-        #: What could not be written, in pieces, and stands before all that is recorded later.
+        #: What the propagation stream has fed and is not written yet, in pieces.
         self.unwritten: list[bytes] = []
+        #: Write ``#TS:SECONDS`` before the first command of a second.
+        self.timestamps = False
+        self._second = 0
         self._earlier_bytes = 0  # of the files before the one being written
         self._rewrite_base_bytes = 0
         self.request_rewrite: Callable[[], None] = lambda: None
@@ -92,7 +94,7 @@ class Aof:
 
     @property
     def aof_buffer_length(self) -> int:
-        return sum(map(len, self.unwritten)) + self.journal.size()
+        return sum(map(len, self.unwritten)) + self.engine.propagation.size()
 
     def count_sync(self, nanoseconds: int) -> None:
         """Count one sync that took so long."""
@@ -157,9 +159,9 @@ class Aof:
     def record(self, state: str) -> None:
         """Have the engine's changes recorded; ``state`` is ``on`` or ``waiting``."""
         self.state = state
-        self.journal.begin_file()
-        self.journal.timestamps = self.engine.config.aof_timestamp_enabled
-        self.engine.journal = self.journal
+        self.is_recording = True
+        self.timestamps = self.engine.config.aof_timestamp_enabled
+        self.engine.propagation.add_sink(self)
         self._synced_dirty = self.engine.keyspace.dirty
 
     def _create_files(self) -> None:
@@ -179,7 +181,7 @@ class Aof:
         if before is not None:
             self._earlier_bytes += before.size
         self.file = file
-        self.journal.begin_file()
+        self.engine.propagation.reselect()
         return before
 
     def rewritten(self, base_bytes: int) -> None:
@@ -189,15 +191,20 @@ class Aof:
 
     def discard(self) -> None:
         """Forget what was not written, because a new base will hold it."""
-        self.journal.clear()
-        self.journal.begin_file()
+        propagation = self.engine.propagation
+        try:
+            propagation.flush()
+        except Exception:  # what cannot be encoded is in the new base, and missing in every other sink
+            propagation.drop()
+        propagation.reselect()
         self.unwritten = []
 
     def stop(self) -> None:
         """Record nothing any more; the caller has written and synced what it wanted to keep."""
         self.state = "off"
-        self.engine.journal = None
-        self.discard()
+        self.is_recording = False
+        self.engine.propagation.remove_sink(self)
+        self.unwritten = []
         if self.file is not None:
             self.file.close()
             self.file = None
@@ -216,19 +223,27 @@ class Aof:
 
     # -- writing ------------------------------------------------------------------------------------------
 
+    def feed(self, pieces: Sequence[bytes]) -> None:
+        """See :class:`kedis.engine.propagation.Sink`."""
+        if self.timestamps:
+            second = self.engine.clock() // 1_000_000_000
+            if second != self._second:
+                self.unwritten.append(b"#TS:%d\r\n" % second)
+                self._second = second
+        self.unwritten += pieces
+
+    def lost(self) -> None:
+        """See :class:`kedis.engine.propagation.Sink`: only :meth:`discard` drops something, for a new base."""
+
     def write(self) -> None:
         """Write what was recorded.  On any exception it is kept for the next call, and the file is as before."""
         began = time.perf_counter_ns()
         try:
-            pieces = self.journal.encoded()
-            if self.unwritten:
-                pieces = self.unwritten + pieces
-            if not pieces:
+            self.engine.propagation.flush()
+            if not self.unwritten:
                 return
-            self.unwritten = pieces
-            self.journal.clear()
             assert self.file is not None  # something is recorded only while a file is open
-            length = self.file.write(pieces)
+            length = self.file.write(self.unwritten)
         except Exception:
             self.write_errors += 1
             raise
@@ -238,7 +253,7 @@ class Aof:
 
     @property
     def has_unwritten(self) -> bool:
-        return bool(self.unwritten) or bool(self.journal.entries)
+        return bool(self.unwritten) or bool(self.engine.propagation.entries)
 
     def wants_rewrite(self) -> bool:
         """The automatic rule: large enough, and grown enough since the last rewrite."""

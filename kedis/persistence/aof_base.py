@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, islice
 from typing import Any
 
+from kedis.engine.propagation import Propagation
 from kedis.persistence.append_file import AppendFile
-from kedis.persistence.journal import Journal
 from kedis.resp.replies import format_double
 from kedis.store.keyspace import Keyspace
 from kedis.structures.containers import Hash, Set
@@ -36,8 +36,9 @@ def write_base(
     Raises OSError.  O(data); nothing may change meanwhile.
     """
     file = AppendFile(path, checksums=checksums, size=0)
-    journal = Journal(time.time)
-    journal.timestamps = timestamps
+    journal = Propagation()
+    if timestamps:
+        journal.entries.append(b"#TS:%d\r\n" % time.time())
     synced = 0
     try:
         for database in keyspace.databases:
@@ -54,7 +55,7 @@ def write_base(
     return file.size
 
 
-def _record_keys(database: Any, journal: Journal) -> Iterator[None]:
+def _record_keys(database: Any, journal: Propagation) -> Iterator[None]:
     """Record every key; yields when enough has been recorded to be written."""
     expires = database.expires
     number = database.number

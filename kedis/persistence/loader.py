@@ -29,8 +29,10 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from kedis.engine.client import Buffers, Client
+from kedis.engine.call import replay
+from kedis.engine.client import Client
 from kedis.engine.engine import Engine
+from kedis.engine.transport import NullTransport
 from kedis.errors import CommandError
 from kedis.persistence.features import missing_feature
 from kedis.persistence.folder import AofError, Folder
@@ -67,26 +69,6 @@ class _Refused(Exception):
         self.sound = sound
 
 
-class _Replay:
-    """The transport of the client that replays."""
-
-    kind = "journal"
-    fd = -1
-
-    def close(self) -> None: ...
-
-    def output_bytes(self) -> int:
-        return 0
-
-    def input_bytes(self) -> int:
-        return 0
-
-    def buffers(self) -> Buffers:
-        return Buffers()
-
-    def wants_send(self) -> None: ...
-
-
 class Loader:
     """Loads a folder into an engine; figures can be read while it does.
 
@@ -105,7 +87,7 @@ class Loader:
     def __init__(self, engine: Engine, folder: Folder) -> None:
         self._engine = engine
         self._folder = folder
-        self._session = Client(engine, _Replay())
+        self._client = Client(engine, NullTransport(), trusted=True)
         self._handlers = _handlers(engine)
         self._warnings = 0
         self._unit: list[tuple[list[bytes], Callable[[], int]]] | None = None
@@ -125,12 +107,12 @@ class Loader:
         entries = self._folder.manifest.files()
         for entry in entries:
             yield from self._load_file(entry, entry is entries[-1])
-        self._session.reset()
+        self._client.reset()
 
     def _load_file(self, entry: Entry, is_last: bool) -> Iterator[None]:
         path = self._folder.file(entry.name)
         loaded_before = self.loaded_bytes
-        self._session.select(0)
+        self._client.select(0)
         self._unit = None
         try:
             with open(path, "rb", buffering=0) as file:
@@ -207,30 +189,24 @@ class Loader:
     # -- running ------------------------------------------------------------------------------------------
 
     def _run(self, commands: list[list[bytes]], reader: AofReader) -> None:
-        engine = self._engine
-        engine.keyspace.now_ns = engine.clock()
-        client = self._session
-        handlers = self._handlers
+        self._engine.keyspace.now_ns = self._engine.clock()
         self.commands += len(commands)
-        for index, argv in enumerate(commands):
-            handler = handlers.get(argv[0])
-            if handler is None or self._unit is not None:
-                self._run_special(argv, index, reader)
-                continue
-            function, least, most = handler
-            if not least <= len(argv) <= most:
-                raise DamagedFile(reader.offset_of(index), _odd(argv, "wrong number of arguments for"))
-            try:
-                function(client, argv)
-            except Exception as error:
-                self._judge(argv, error, reader.place_of(index))
-        engine.pending.clear()
-        engine.replaced = False
+        index = 0
+        while index < len(commands):
+            if self._unit is None:
+                index, error = replay(self._client, self._handlers, commands, index)
+                if error is not None:
+                    self._judge(commands[index], error, reader.place_of(index))
+                    index += 1
+                    continue
+            if index < len(commands):
+                self._run_special(commands[index], index, reader)
+                index += 1
 
     def _run_special(self, argv: list[bytes], index: int, reader: AofReader) -> None:
         """What is not simply run: unusual spellings, SELECT, and all that belongs to a transaction."""
         try:
-            row = self._engine.admission.resolve(argv)
+            row = self._engine.table.resolve(argv)
         except CommandError as error:
             if feature := missing_feature(argv[0]):
                 raise _unsupported(feature, argv, reader.offset_of(index)) from None
@@ -252,11 +228,11 @@ class Loader:
             self._call(argv, reader.place_of(index))
 
     def _call(self, argv: list[bytes], place: Callable[[], int]) -> None:
-        row = self._engine.admission.resolve(argv)
+        row = self._engine.table.resolve(argv)
         assert row.function is not None  # resolve() gives nothing else
-        try:
-            row.function(self._session, argv)
-        except Exception as error:
+        handler = {argv[0]: (row.function, 1, len(argv))}
+        _, error = replay(self._client, handler, [argv], 0)
+        if error is not None:
             self._judge(argv, error, place)
 
     def _judge(self, argv: list[bytes], error: Exception, place: Callable[[], int]) -> None:
@@ -310,7 +286,7 @@ def _feature_of_payload(argv: list[bytes]) -> str:
 def _handlers(engine: Engine) -> dict[bytes, tuple[Any, int, int]]:
     """Handler and arity by name, for commands that are run without a further look."""
     found = {}
-    for name, row in engine.commands.items():
+    for name, row in engine.table.rows.items():
         if row.function is not None and not row.subcommands and row.name not in _SPECIAL:
             found[name] = found[name.upper()] = (row.function, row.least, row.most)
     return found

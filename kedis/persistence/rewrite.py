@@ -130,7 +130,7 @@ class Rewriter:
         old = aof.switch_to(file)
         if old is not None:
             self._worker.submit(old.close)
-        if aof.engine.journal is None:
+        if not aof.is_recording:
             aof.record("waiting")
         self._write_base()
 

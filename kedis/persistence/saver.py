@@ -246,7 +246,7 @@ class Saver:
         bad = (
             self.rdb_last_bgsave_status == "err" and bool(config.save) and config.stop_writes_on_bgsave_error
         )
-        self._engine.admission.set_snapshot_error(errors.BGSAVE_FAILED if bad else None)
+        self._engine.restrictions.set_snapshot_error(errors.BGSAVE_FAILED if bad else None)
 
     @staticmethod
     def _remove(temporary: str) -> None:

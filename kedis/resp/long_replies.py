@@ -27,11 +27,12 @@ from kedis.resp.replies import (
     Encoders,
     encode_array,
     encode_bytes,
+    encode_each_by,
     encode_run,
     flat_scores,
     nested_scores,
 )
-from kedis.resp.values import OrderedSet, Pairs, Scored, flat_pairs
+from kedis.resp.values import OrderedSet, Pairs, Replies, Scored, flat_pairs
 
 #: Elements of a part, and the most of a reply that is encoded at once.  A part of short elements makes about one send.
 PART = 4096
@@ -171,6 +172,7 @@ def _in_parts(plain: Encoders, long_forms: dict[type, Callable[[Any], LongReply]
             encode_array(b"*%d\r\n" % count, value, append, plain)
 
     table[list] = table[tuple] = encode_list
+    table[Replies] = encode_each_by(table)
     return table
 
 

@@ -43,6 +43,7 @@ from kedis.resp.values import (
     Pairs,
     Push,
     Raw,
+    Replies,
     Scored,
     SimpleString,
     Verbatim,
@@ -299,6 +300,18 @@ def _add_aggregates(encoders: Encoders) -> None:
 
     encoders[list] = encoders[tuple] = encode_list
     encoders[deque] = encode_deque
+    encoders[Replies] = encode_each_by(encoders)
+
+
+def encode_each_by(encoders: Encoders) -> Encoder:
+    """The encoder of :class:`~kedis.resp.values.Replies` by the table ``encoders``."""
+
+    def encode_replies(value: Replies, append: Append) -> None:
+        append(b"*%d\r\n" % len(value))
+        for reply in value:
+            encoders[type(reply)](reply, append)
+
+    return encode_replies
 
 
 def _encode_dict2(value: dict[Any, Any], append: Append) -> None:

@@ -151,6 +151,10 @@ class OrderedSet(list[Any]):
     """A set that is sent in this order, and whose elements need no hash (RESP3 ``~``; RESP2 an array)."""
 
 
+class Replies(list[Any]):
+    """The replies to the commands of a transaction: an array, whose elements are encoded like replies of their own."""
+
+
 class Push(list[Any]):
     """A message out of band, such as one of pub/sub (RESP3 ``>``; RESP2 an ordinary array)."""
 

@@ -111,7 +111,7 @@ class AofService:
             self.aof, self._worker, on_end=self._rewrite_ended, on_sync_error=self._sync_of_rewrite_failed
         )
         self.selective = self._always = False
-        self._unsynced_keys = Unsynced(names_with(network.engine.commands, WHOLE_DATABASES))
+        self._unsynced_keys = Unsynced(names_with(network.engine.table.rows, WHOLE_DATABASES))
         self._syncing = False
         self._batch: list[Connection] = []  # whose sealed replies wait for the sync under way
         self._expected = 0
@@ -130,9 +130,8 @@ class AofService:
         self._distrusted = False
         self._trust_at = -_DISTRUST_INTERVAL
         self._engine.persistence = self.aof
-        self._engine.on_fault = self._distrust
+        self._engine.durability = self
         self._engine.config.subscribe("appendonly", self._turn_on_or_off)
-        self._engine.on_unrecorded = self._lost_record
 
     # -- start --------------------------------------------------------------------------------------------
 
@@ -173,8 +172,8 @@ class AofService:
 
     def _follow(self, config: Config) -> None:
         self.selective = self._always = config.appendfsync == "always"
-        self.aof.journal.unsynced = self._unsynced_keys if self._always else None
-        self.aof.journal.timestamps = config.aof_timestamp_enabled
+        self._engine.propagation.listener = self._unsynced_keys if self._always else None
+        self.aof.timestamps = config.aof_timestamp_enabled
         if self.aof.file is not None:
             self.aof.file.checksums = config.aof_checksum
 
@@ -220,7 +219,7 @@ class AofService:
         """Whether replies still wait to be made durable by the turns that come."""
         if self._cycle.halted or self._write_failed:
             return False
-        return self._syncing or bool(self.aof.journal.entries) or bool(self._cycle.waiting)
+        return self._syncing or bool(self._engine.propagation.entries) or bool(self._cycle.waiting)
 
     def _sync_at_last(self, deadline: float) -> bool:
         file = self.aof.file
@@ -258,7 +257,7 @@ class AofService:
             return not self._always
 
     def _flush(self) -> bool:
-        changed = self.aof.journal.entries or self.aof.unwritten
+        changed = self._engine.propagation.entries or self.aof.unwritten
         if not self._always and not self._batch:
             if changed:
                 if self._write_failed:
@@ -278,7 +277,7 @@ class AofService:
 
     def shows_only_durable(self, commands: Sequence[Sequence[bytes]]) -> bool:
         """See :meth:`kedis.server.cycle.TurnJournal.shows_only_durable`."""
-        lookup = self._engine.lookup
+        lookup = self._engine.table.lookup
         touches = self._unsynced_keys.touches
         for argv in commands:
             command = lookup(argv[0])
@@ -313,7 +312,7 @@ class AofService:
         except Exception as error:
             self._on_write_error(error)
             return False
-        self._engine.turn += 1
+        self._engine.propagation.epoch += 1
         self._unsynced = True
         return True
 
@@ -327,7 +326,7 @@ class AofService:
         self._sync_began = time.monotonic()
         self.aof.aof_pending_bio_fsync = 1
         self.aof.count_group()
-        if not self.aof.journal.entries:  # which would be counted as synced, too
+        if not self._engine.propagation.entries:  # which would be counted as synced, too
             self._unsynced_keys.begin_sync()
 
     def _collect(self) -> None:
@@ -394,7 +393,8 @@ class AofService:
 
     def _care_for_rewrites(self, now: float) -> None:
         aof = self.aof
-        if aof.aof_rewrite_in_progress or self._engine.snapshots.rdb_bgsave_in_progress:
+        snapshots = self._engine.snapshots
+        if aof.aof_rewrite_in_progress or (snapshots is not None and snapshots.rdb_bgsave_in_progress):
             return
         if self._must_replace or aof.state == "waiting":
             if now >= self._retry_at:
@@ -427,19 +427,19 @@ class AofService:
 
     def _refuse_turn(self) -> None:
         """What this turn has written is not in the file: say so to those who have written it."""
-        turn = self._engine.turn
-        self._engine.turn += 1
-        refusal = CommandError(self._engine.admission.write_error or errors.INTERNAL)
+        turn = self._engine.propagation.epoch
+        self._engine.propagation.epoch += 1
+        refusal = CommandError(self._engine.restrictions.write_error or errors.INTERNAL)
         for connection in self._cycle.waiting:
             client = connection.client
-            if client.wrote_in_turn == turn:
+            if client.dirty_epoch == turn:
                 try:
                     client.refuse_replies(refusal)
                 except Exception:  # then nothing is said: what is there is not true
                     client.out.clear()
                     connection.give_up()
 
-    def _lost_record(self, error: BaseException) -> None:
+    def unrecorded(self, error: BaseException) -> None:
         """A change was made that is not in the journal: nothing may be acknowledged that builds on it."""
         if self.aof.state == "off":
             return
@@ -465,7 +465,7 @@ class AofService:
 
     def _refuse_writes(self, reason: str) -> None:
         self.aof.aof_last_write_status = "err"
-        self._engine.admission.set_write_error(errors.aof_write_error(reason))
+        self._engine.restrictions.set_write_error(errors.aof_write_error(reason))
         now = time.monotonic()
         if now - self._logged_at >= _LOG_INTERVAL:
             self._logged_at = now
@@ -477,7 +477,7 @@ class AofService:
         if self._write_failed or self._must_replace:
             return
         self.aof.aof_last_write_status = "ok"
-        self._engine.admission.set_write_error(None)
+        self._engine.restrictions.set_write_error(None)
         if self._logged:  # a disk that comes and goes ten times a second must not fill the log
             self._logged = False
             log.warning("the append-only file can be written again; writes are accepted")
@@ -487,7 +487,7 @@ class AofService:
         log.critical("%s: stopping, so that nothing is acknowledged that could be lost", text)
         self._on_fatal()
 
-    def _distrust(self, changed: bool) -> None:
+    def distrust(self, changed: bool) -> None:
         """An internal error struck after a change: file and memory may differ, so write it anew from memory."""
         if changed and self.aof.state == "on":
             self._distrusted = True

@@ -74,7 +74,7 @@ class ClientEviction:
             )
             self._server.evicted_clients += 1
             connection.close()
-            self._server.engine.end_transaction(connection.client)
+            connection.client.end_transaction()
 
 
 def _size(connection: Connection) -> int:

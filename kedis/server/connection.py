@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Any
 from gevent import getcurrent
 
 from kedis.engine.admission import ARGUMENT_OVERHEAD, Stop
-from kedis.engine.client import Buffers, Client
+from kedis.engine.client import Client
+from kedis.engine.transport import Buffers, NullTransport
 from kedis.errors import ProtocolError
 from kedis.resp.requests import RequestParser
 from kedis.server.sender import Sender
@@ -42,32 +43,7 @@ SMALL_BUDGET_NS = 200_000
 _READ = 1
 
 
-class _Gone:
-    """The transport of a client whose client has left."""
-
-    kind = "tcp"
-    fd = -1
-
-    def close(self) -> None:
-        """Nothing is left to close."""
-
-    def output_bytes(self) -> int:
-        """Nothing waits."""
-        return 0
-
-    def input_bytes(self) -> int:
-        """Nothing waits."""
-        return 0
-
-    def buffers(self) -> Buffers:
-        """There are none."""
-        return Buffers()
-
-    def wants_send(self) -> None:
-        """Nobody would receive it."""
-
-
-_GONE = _Gone()
+_GONE = NullTransport()
 
 
 class Connection(Sender):
@@ -112,6 +88,7 @@ class Connection(Sender):
         clock = engine.clock
         monotonic = engine.monotonic
         keyspace = engine.keyspace
+        propagation = engine.propagation
         figures = cycle.figures
         eviction = server.client_eviction
         waits, depths = figures.waits, figures.depths
@@ -128,7 +105,7 @@ class Connection(Sender):
                     cycle.moment_ns = monotonic()
                 crowded = keyspace.now_ns - began > CROWDED_NS
                 try:
-                    data = receive(SMALL_READ if crowded or not client.authenticated else READ_SIZE)
+                    data = receive(SMALL_READ if crowded or client.user is None else READ_SIZE)
                 except (BlockingIOError, InterruptedError):
                     continue
                 except OSError:
@@ -144,7 +121,7 @@ class Connection(Sender):
                     crowded = False
                     if self.closed:
                         break
-                if not client.authenticated:
+                if client.user is None:
                     self._take_in_portions(data)
                     continue
                 try:
@@ -168,8 +145,8 @@ class Connection(Sender):
                     if eviction.limit:
                         self.note_memory()  # replies may be large, and others run before the next time
                     self._run_rest(commands, done)
-                elif client.wrote_in_turn == engine.turn and engine.journal is not None:
-                    engine.journal.keep_wire(commands, data, parser.form)
+                elif client.dirty_epoch == propagation.epoch and propagation.active:
+                    propagation.reuse_request_bytes(commands, data, parser.form)
                 if client.queue is not None or eviction.limit:
                     self._check_query_buffer()
                 waited = keyspace.now_ns - began
@@ -184,7 +161,7 @@ class Connection(Sender):
                     if (
                         journal is not None
                         and journal.selective
-                        and client.wrote_in_turn != engine.turn
+                        and client.dirty_epoch != propagation.epoch
                         and done == count
                         and not self.sealed
                         and journal.shows_only_durable(commands)
@@ -220,7 +197,7 @@ class Connection(Sender):
         began = clock()
         budget_ns = BUDGET_NS if began - figures.began_ns < CROWDED_NS else SMALL_BUDGET_NS
         while not self.closed and not client.close_after_reply:
-            parser.authenticated = client.authenticated
+            parser.authenticated = client.user is not None
             try:
                 commands = parser.feed(data)
             except ProtocolError as problem:
@@ -236,7 +213,7 @@ class Connection(Sender):
             if not 0 <= now - began < budget_ns:
                 self._give_way()
                 began, budget_ns = clock(), BUDGET_NS
-        parser.authenticated = client.authenticated
+        parser.authenticated = client.user is not None
 
     def _fail(self, problem: ProtocolError) -> None:
         """The bytes were no RESP, or cannot be held: tell the client, then close."""
@@ -299,7 +276,7 @@ class Connection(Sender):
     def _give_way_and_receive(self, data: bytes) -> bytes:
         """Let others go first; returns ``data`` and, when the turn has come, as much as a usual read brings."""
         self._give_way()
-        if self.closed or not self.client.authenticated:
+        if self.closed or self.client.user is None:
             return data
         try:
             return data + self.sock.recv(READ_SIZE - SMALL_READ)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
+from typing import Any
 
 from gevent.event import Event
 
 from kedis import errors
 from kedis.commands import load_all
 from kedis.config import Config, rewrite_file
+from kedis.engine.client import Client
 from kedis.engine.engine import Engine
 from kedis.errors import CommandError
 from kedis.observability.observer import Observer
+from kedis.process.threads import real_sleep
 from kedis.server.aof import AofService
 from kedis.server.metrics_http import MetricsServer
 from kedis.server.migration import Migrations
@@ -42,9 +45,9 @@ class Instance:
         #: Called when clients can connect, before the data are loaded.
         self.on_listening: Callable[[], None] = lambda: None
         self.observer = Observer(self.engine, self.network.expiry)
+        self.network.periodic.append(self.observer.sample)
         self.metrics = MetricsServer(self.network, self.observer)
-        self.engine.on_shutdown = self._shut_down
-        self.engine.on_rewrite_config = self._rewrite_config
+        self.engine.process = self
 
     def start(self) -> None:
         """Load what there is, then serve; clients that come early are told that data are being loaded.
@@ -82,7 +85,7 @@ class Instance:
         A change after the last snapshot or the last sync would be acknowledged and lost.
         """
         self.exit_code = exit_code
-        self.engine.admission.end()
+        self.engine.restrictions.end()
         self.network.next_turn(self.ended.set)
 
     def save_and_stop(self, options: frozenset[str]) -> bool:
@@ -92,7 +95,10 @@ class Instance:
         self.request_stop(0)
         return True
 
-    def _shut_down(self, options: frozenset[str]) -> None:
+    # -- the port of the engine (kedis.engine.ports.Process) ----------------------------------------------
+
+    def shut_down(self, options: frozenset[str]) -> None:
+        """SHUTDOWN. Raises CommandError when it cannot save."""
         if not self.save_and_stop(options):
             raise CommandError(errors.SHUTDOWN_FAILED)
 
@@ -102,7 +108,17 @@ class Instance:
         for connection in list(self.network.connections):
             connection.give_up()
 
-    def _rewrite_config(self) -> None:
+    can_migrate = True
+
+    def migrate(self, client: Client, migration: Any) -> None:
+        """MIGRATE: talk to the other server in a greenlet."""
+        self.migrations.begin(client, migration)
+
+    def sleep(self, seconds: float) -> None:
+        """DEBUG SLEEP: everybody waits, which is its purpose."""
+        real_sleep(seconds)
+
+    def rewrite_config(self) -> None:
         """CONFIG REWRITE.  Everybody waits for the disk, as in Redis: it is a few milliseconds, asked for by hand."""
         path = self.config.file
         assert path is not None, "the command has looked"

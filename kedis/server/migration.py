@@ -10,6 +10,7 @@ from gevent.pool import Group
 
 from kedis import errors
 from kedis.commands.migrate import Migration
+from kedis.engine.call import finish_blocked
 
 if TYPE_CHECKING:
     from kedis.engine.blocking import Waiter
@@ -24,14 +25,14 @@ class Migrations:
 
     def __init__(self, network: NetworkServer) -> None:
         self._engine = network.engine
-        self._engine.on_migrate = self._begin
         self._greenlets = Group()
 
     def stop(self) -> None:
         """Give up what is under way.  Idempotent."""
         self._greenlets.kill()
 
-    def _begin(self, client: Client, migration: Migration) -> None:
+    def begin(self, client: Client, migration: Migration) -> None:
+        """Carry out ``migration`` for ``client``, which the command has blocked."""
         assert client.blocked is not None  # the command has seen to it
         self._greenlets.spawn(self._carry_out, client.blocked, migration)
 
@@ -48,9 +49,9 @@ class Migrations:
         except (OSError, ValueError, OverflowError):  # the latter two are for what cannot be an address
             failure = failure or errors.MIGRATE_WRITING
         if (
-            not self._engine.admission.ended
+            not self._engine.restrictions.ended
         ):  # else nobody could make it durable that the keys are gone from here
-            self._engine.blocking.finish(waiter, lambda client, _: migration.finish(client, replies, failure))
+            finish_blocked(self._engine, waiter, lambda client, _: migration.finish(client, replies, failure))
 
 
 def _replies(connection: Any, count: int) -> Iterator[bytes | str]:

@@ -253,7 +253,7 @@ class Sender:
     def check_output_limit(self) -> None:
         """Cut a client off whose unread replies pass its limit (client-output-buffer-limit)."""
         waiting = self.output_bytes()
-        if not self.client.authenticated and waiting > UNAUTHENTICATED_OUTPUT_LIMIT:
+        if self.client.user is None and waiting > UNAUTHENTICATED_OUTPUT_LIMIT:
             self._cut("unread replies before authentication")
             return
         kind = "pubsub" if self.client.subscriptions else "normal"

@@ -21,8 +21,10 @@ from greenlet import greenlet  # type: ignore[import-untyped]  # comes with geve
 
 from kedis import errors
 from kedis.config import Config, SettingRefused
-from kedis.engine.client import Client
-from kedis.engine.engine import FOREVER_NS, Engine
+from kedis.engine.call import expire_blocked
+from kedis.engine.client import FOREVER_NS
+from kedis.engine.engine import Engine
+from kedis.engine.ports import NamedClient
 from kedis.errors.fault_log import FaultLog
 from kedis.process.threads import RealSocket
 from kedis.server.client_eviction import ClientEviction
@@ -86,12 +88,10 @@ class NetworkServer:
         self.client_eviction = ClientEviction(self)
         self._stopped = False
         self._periodic: gevent.Greenlet | None = None
-        engine.admission.on_unpause = self._wake_paused
-        engine.admission.on_browser = self._refuse_browser
-        engine.memory.on_more_eviction = self._evict_later
-        engine.blocking.on_deadline = self._await_deadline
-        engine.tracking.on_broadcast = lambda: self.cycle.at_end.append(engine.tracking.broadcast)
-        engine.server = self
+        engine.attach_loop(self)
+        #: Called in each round of the periodic work.
+        self.periodic: list[Callable[[], None]] = []
+        engine.network = self
         engine.set_loading(True)
 
     def reset_counters(self) -> None:
@@ -315,7 +315,7 @@ class NetworkServer:
         self.rejected_connections += 1
         self._answer_and_close(sock, errors.TOO_MANY_CLIENTS)
 
-    def _refuse_browser(self, client: Client) -> None:
+    def refused_browser(self, client: NamedClient) -> None:
         """Log, at most once a minute, that somebody speaks HTTP to the port."""
         now = self.engine.monotonic()
         if now - self._browser_logged_ns > 60_000_000_000:
@@ -380,13 +380,18 @@ class NetworkServer:
         self.engine.faults += 1
         self._faults.report(place, error)
 
-    def _wake_paused(self) -> None:
+    def broadcast_later(self) -> None:
+        """See :class:`kedis.engine.ports.EventLoop`."""
+        self.cycle.at_end.append(self.engine.tracking.broadcast)
+
+    def unpaused(self) -> None:
+        """CLIENT PAUSE has ended: the clients that wait for it go on."""
         for callback in list(self.paused.values()):
             self.next_turn(callback)
 
     # -- deadlines of blocked clients ---------------------------------------------------------------------
 
-    def _await_deadline(self, at_ns: int) -> None:
+    def await_deadline(self, at_ns: int) -> None:
         """Have the blocked clients whose time is up answered at ``at_ns``; one timer serves them all."""
         self._stop_deadline_timer()
         seconds = (at_ns - self.engine.monotonic()) / 1e9
@@ -396,13 +401,13 @@ class NetworkServer:
     def _deadline_reached(self) -> None:
         blocking = self.engine.blocking
         try:
-            blocking.expire()
+            expire_blocked(self.engine)
         except Exception as error:  # the others' time will be up, too
             self.report("answering a blocked client", error)
         if blocking.next_deadline_ns is None:
             self._stop_deadline_timer()
         else:
-            self._await_deadline(blocking.next_deadline_ns)
+            self.await_deadline(blocking.next_deadline_ns)
 
     def _stop_deadline_timer(self) -> None:
         if self._deadline_timer is not None:
@@ -429,11 +434,11 @@ class NetworkServer:
         engine = self.engine
         engine.keyspace.now_ns = engine.clock()
         engine.check_clock()
-        if engine.observer is not None:
-            engine.observer.sample()
-        if engine.admission.paused_until_ns and engine.monotonic() >= engine.admission.paused_until_ns:
-            engine.admission.unpause()
-        if not engine.loading and not engine.admission.paused_until_ns:
+        for action in self.periodic:
+            action()
+        if engine.restrictions.paused_until_ns and engine.monotonic() >= engine.restrictions.paused_until_ns:
+            engine.unpause()
+        if not engine.loading and not engine.restrictions.paused_until_ns:
             self.expiry.effort = engine.config.active_expire_effort
             self._after_expiry(self.expiry.run(interval, engine.clock))
         if engine.keyspace.graveyard:
@@ -446,14 +451,14 @@ class NetworkServer:
 
     def _after_expiry(self, more: bool) -> None:
         """Journal what a slice of the expiry cycle removed; the next slice, if any, follows in the next turn."""
-        self.engine.flush_pending()
+        self.engine.propagation.flush_batch()
         if more:
             self.next_turn(self._expire_more)
 
     def _expire_more(self) -> None:
         self._after_expiry(self.expiry.resume(self.engine.clock))
 
-    def _evict_later(self) -> None:
+    def evict_later(self) -> None:
         if not self._evicting:
             self._evicting = True
             self.next_turn(self._evict)

@@ -25,7 +25,7 @@ class Waiting:
         # Ordered dicts: the first of a plain dict is found by walking over all that have left before it.
         self.queues: dict[Place, OrderedDict[Any, None]] = {}
         #: Keys that somebody waits for and that were added, by database, in that order.
-        self.ready: dict[tuple[int, bytes], None] = {}
+        self.ready: dict[Place, None] = {}
 
     def join(self, waiter: Any, number: int, kind: type, keys: Iterable[bytes]) -> None:
         """Put ``waiter`` at the end of the queues for ``keys`` of database ``number`` as values of type ``kind``."""
@@ -47,7 +47,12 @@ class Waiting:
         queue = self.queues.get((number, kind, key))
         return next(iter(queue)) if queue else None
 
+    def all(self, number: int, kind: type, key: bytes) -> list[Any]:
+        """All who wait, those who have waited for longest first.  O(waiters)."""
+        return list(self.queues.get((number, kind, key), ()))
+
     def appeared(self, number: int, kind: type, key: bytes) -> None:
         """A value of type ``kind`` was put at a key that was not there."""
-        if (number, kind, key) in self.queues:
-            self.ready[number, key] = None
+        place = number, kind, key
+        if place in self.queues:
+            self.ready[place] = None

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import hiredis
 
 from kedis.config import Config
-from kedis.engine.client import Buffers
 from kedis.engine.client import Client as EngineClient
 from kedis.engine.engine import Engine
+from kedis.engine.transport import NullTransport
 from kedis.observability.observer import Observer
+from kedis.resp.requests import RequestParser
 
 START_NS = 1_700_000_000_000_000_000
 
@@ -36,10 +38,8 @@ def to_bytes(word: Any) -> bytes:
     return word if isinstance(word, bytes) else str(word).encode("utf-8", "surrogateescape")
 
 
-class Transport:
-    """A carrier that carries nothing."""
-
-    fd = -1
+class Transport(NullTransport):
+    """A carrier that carries nothing: what is pushed stays in ``out`` until the test looks."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
@@ -47,18 +47,6 @@ class Transport:
 
     def close(self) -> None:
         self.closed = True
-
-    def output_bytes(self) -> int:
-        return 0
-
-    def input_bytes(self) -> int:
-        return 0
-
-    def buffers(self) -> Buffers:
-        return Buffers()
-
-    def wants_send(self) -> None:
-        """What is pushed stays in ``out`` until the test looks."""
 
 
 class Clock:
@@ -72,13 +60,33 @@ class Clock:
 
 
 class Recorder:
-    """A journal that remembers what was written to it."""
+    """A sink of the propagation stream of ``engine`` that remembers the commands."""
 
-    def __init__(self) -> None:
-        self.entries: list[tuple[int, list[bytes]]] = []
+    def __init__(self, engine: Engine) -> None:
+        self._propagation = engine.propagation
+        self._database = 0
+        self._entries: list[tuple[int, list[bytes]]] = []
+        engine.propagation.add_sink(self)
 
-    def append(self, database: int, argv: Sequence[bytes]) -> None:
-        self.entries.append((database, [bytes(word) for word in argv]))
+    @property
+    def entries(self) -> list[tuple[int, list[bytes]]]:
+        """Database and words of each command up to now; the SELECTs between them are left out."""
+        self._propagation.flush()
+        return self._entries
+
+    def feed(self, pieces: Sequence[bytes]) -> None:
+        for argv in RequestParser(max_bulk_length=1 << 40).feed(b"".join(pieces)):
+            if argv[0] == b"SELECT":
+                self._database = int(argv[1])
+            else:
+                self._entries.append((self._database, argv))
+
+    def lost(self) -> None:
+        raise AssertionError("something could not be encoded")
+
+
+#: The recorders of the engines that :class:`Client` has made.
+RECORDERS: WeakKeyDictionary[Engine, Recorder] = WeakKeyDictionary()
 
 
 class Client:
@@ -88,15 +96,21 @@ class Client:
     assigning ``now_ms``.  ``journal()`` gives what was journalled since the last look, as lines of words.
     """
 
-    def __init__(self, engine: Engine | None = None, *, resp: int = 2, kind: str = "tcp") -> None:
+    def __init__(
+        self, engine: Engine | None = None, *, resp: int = 2, kind: str = "tcp", trusted: bool = False
+    ) -> None:
         if engine is None:
             engine = Engine(Config(), clock=Clock())
-            engine.journal = Recorder()
-        if engine.observer is None:
+            RECORDERS[engine] = Recorder(engine)
+        if not hasattr(engine, "observer"):
             Observer(engine)
         self.engine = engine
         self.state = EngineClient(
-            engine, Transport(kind), address="127.0.0.1:50000", local_address="127.0.0.1:6379"
+            engine,
+            Transport(kind),
+            address="127.0.0.1:50000",
+            local_address="127.0.0.1:6379",
+            trusted=trusted,
         )
         engine.connect(self.state)
         self.state.speak(resp)
@@ -142,11 +156,9 @@ class Client:
 
     def journal(self) -> list[str]:
         """What was journalled since the last call, a line a command, each with its database in front."""
-        recorder = self.engine.journal
-        assert isinstance(recorder, Recorder)
+        entries = RECORDERS[self.engine].entries
         lines = [
-            f"{number} " + b" ".join(argv).decode("utf-8", "surrogateescape")
-            for number, argv in recorder.entries
+            f"{number} " + b" ".join(argv).decode("utf-8", "surrogateescape") for number, argv in entries
         ]
-        recorder.entries.clear()
+        entries.clear()
         return lines

@@ -208,10 +208,10 @@ def test_several_readers_of_a_key(writer: Client) -> None:
 
 def test_nobody_pays_who_does_not_track(writer: Client, reader: Client) -> None:
     """Another client's commands take the ordinary way, and once nobody tracks, changes are not told."""
-    assert not writer.state.guarded and not writer.engine.guarded
-    assert reader.state.guarded and writer.engine.keyspace.observed
+    assert not writer.state.needs_checks and not writer.engine.restrictions.needs_checks
+    assert reader.state.needs_checks and writer.engine.keyspace.observed
     reader.call("CLIENT", "TRACKING", "OFF")
-    assert not reader.state.guarded and not writer.engine.keyspace.observed
+    assert not reader.state.needs_checks and not writer.engine.keyspace.observed
 
 
 def test_reset_ends_it(writer: Client, reader: Client) -> None:
@@ -224,6 +224,6 @@ def test_reset_ends_it(writer: Client, reader: Client) -> None:
 
 def test_errors_are_counted_and_answered_once(reader: Client) -> None:
     reader.call("LPUSH", "l", "a")
-    command = reader.engine.commands[b"get"]
+    command = reader.engine.table.rows[b"get"]
     assert str(reader.call("GET", "l")).startswith("WRONGTYPE")
     assert (command.counters.failed, command.counters.calls) == (1, 1)

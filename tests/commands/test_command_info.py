@@ -65,7 +65,7 @@ def test_the_bytes_of_a_reply_in_resp3() -> None:
 
 def test_all_commands_without_words(client: Client) -> None:
     everything = client.call("COMMAND")
-    assert len(everything) == client.call("COMMAND", "COUNT") == len(client.engine.commands)
+    assert len(everything) == client.call("COMMAND", "COUNT") == len(client.engine.table.rows)
     assert client.call("COMMAND", "INFO") == everything
     assert client.call("command", "info", "NoSuch", "GET")[0] is None
     assert client.call("COMMAND", "INFO", "GET")[0][0] == b"get"
@@ -142,7 +142,7 @@ def test_command_alone_is_counted_apart_from_its_subcommands(client: Client) -> 
     assert client.call("COMMAND", "nosuch") == ErrorReply(
         "ERR unknown subcommand 'nosuch'. Try COMMAND HELP."
     )
-    row = client.engine.commands[b"command"]
+    row = client.engine.table.rows[b"command"]
     assert (row.counters.calls, row.subcommands[b"count"].counters.calls) == (1, 1)
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from kedis.config import Config, SettingRefused
 from kedis.engine.engine import Engine
+from kedis.engine.ports import NoProcess
 from kedis.engine.table import COMMANDS
 from kedis.errors import CommandError
 from tests.commands.driver import Client, Clock, ErrorReply
@@ -105,14 +106,15 @@ def test_bytes_that_are_not_text_survive(client: Client) -> None:
 def test_rewrite_asks_the_server_to_write(client: Client) -> None:
     written: list[str] = []
     client.engine.config.file = "/etc/kedis.conf"
-    client.engine.on_rewrite_config = lambda: written.append("once")
+    client.engine.process = process = NoProcess()
+    process.rewrite_config = lambda: written.append("once")  # type: ignore[method-assign]
     assert client.call("CONFIG", "REWRITE") == b"OK"
     assert written == ["once"]
 
     def fail() -> None:
         raise CommandError("ERR Rewriting config file: No space left on device")
 
-    client.engine.on_rewrite_config = fail
+    process.rewrite_config = fail  # type: ignore[method-assign]
     assert client.call("CONFIG", "REWRITE") == ErrorReply(
         "ERR Rewriting config file: No space left on device"
     )

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from kedis.engine.ports import NoProcess
 from kedis.store.expiry import ActiveExpiry
 from tests.commands.driver import Client, ErrorReply
 
@@ -55,7 +56,8 @@ def test_shape_of_the_call(client: Client) -> None:
 
 def test_sleep(client: Client) -> None:
     asked: list[float] = []
-    client.engine.on_sleep = asked.append
+    client.engine.process = process = NoProcess()
+    process.sleep = asked.append  # type: ignore[method-assign]
     for text in ("0.05", "2", "1e9", "-1", "abc", "", "nan", "0x", " 3 s"):
         assert client.call("DEBUG", "SLEEP", text) == b"OK"
     assert asked == [0.05, 2, 86_400, 0, 0, 0, 0, 0, 3]

@@ -16,16 +16,15 @@ OOM = ErrorReply("OOM command failed: not enough memory")
 INTERNAL = ErrorReply("ERR internal error")
 
 
-class FailingJournal(Recorder):
-    """Cannot record the next ``failures`` commands."""
+class FailingListener:
+    """Cannot be told of the next ``failures`` commands, so that they cannot be recorded."""
 
     failures = 0
 
-    def append(self, database: int, argv: Sequence[bytes]) -> None:
+    def note(self, argv: Sequence[bytes | bytearray]) -> None:
         if self.failures:
             self.failures -= 1
             raise MemoryError
-        super().append(database, argv)
 
 
 class Watched:
@@ -34,16 +33,21 @@ class Watched:
     def __init__(self) -> None:
         self.engine = Engine()
         self.client = Client(self.engine)
-        self.journal = FailingJournal()
-        self.engine.journal = self.journal
+        self.journal = Recorder(self.engine)
+        self.listener = self.engine.propagation.listener = FailingListener()
         self.changed: list[bool] = []
-        self.unrecorded: list[BaseException] = []
-        self.engine.on_fault = self.changed.append
-        self.engine.on_unrecorded = self.unrecorded.append
+        self.lost: list[BaseException] = []
+        self.engine.durability = self
+
+    def distrust(self, changed: bool) -> None:
+        self.changed.append(changed)
+
+    def unrecorded(self, error: BaseException) -> None:
+        self.lost.append(error)
 
     def breaking(self, name: bytes, function: Callable[[EngineClient, Sequence[bytes]], Any]) -> None:
         """Have ``function`` run for the command ``name``."""
-        self.engine.commands[name].function = function
+        self.engine.table.rows[name].function = function
 
 
 @pytest.fixture
@@ -85,7 +89,7 @@ def test_one_error_and_the_next_command_runs(watched: Watched, function: Any, re
     assert client.call("APPEND", "a", "x") == reply and watched.changed == [False, True]
     assert client.call("STRLEN", "a") == 1
     assert watched.engine.faults == 2
-    assert watched.engine.commands[b"get"].counters.errors[reply.args[0].split()[0]] == 1
+    assert watched.engine.table.rows[b"get"].counters.errors[reply.args[0].split()[0]] == 1
     assert [argv for _, argv in watched.journal.entries] == [[b"SET", b"a", b"1"]]
 
 
@@ -101,9 +105,9 @@ def test_of_a_reply_that_cannot_be_made_nothing_is_left(watched: Watched, bad: i
 
 def test_a_change_that_is_not_recorded_is_not_acknowledged(watched: Watched) -> None:
     client = watched.client
-    watched.journal.failures = 1
+    watched.listener.failures = 1
     assert client.call("SET", "a", 1) == OOM
-    assert [type(error) for error in watched.unrecorded] == [MemoryError]
+    assert [type(error) for error in watched.lost] == [MemoryError]
     assert client.call("SET", "b", 1) == b"OK"
     assert [argv for _, argv in watched.journal.entries] == [[b"SET", b"b", b"1"]]
 
@@ -112,9 +116,9 @@ def test_a_transaction_that_is_not_recorded_as_a_whole(watched: Watched) -> None
     client = watched.client
     for words in (("MULTI",), ("SET", "a", 1), ("INCR", "a")):
         client.call(*words)
-    watched.journal.failures = 1
+    watched.listener.failures = 1
     assert client.call("EXEC") == OOM  # not the replies of its commands
-    assert len(watched.unrecorded) == 1
+    assert len(watched.lost) == 1
     assert client.call("PING") == b"PONG"
 
 
@@ -140,19 +144,18 @@ def test_who_was_blocked_is_told_and_the_others_are_served(watched: Watched) -> 
     assert first.replies("BLPOP", "a", 0) == []
     assert second.replies("BLPOP", "b", 0) == []
 
-    def fail_for_a(database: int, argv: Sequence[bytes]) -> None:
+    def fail_for_a(argv: Sequence[bytes | bytearray]) -> None:
         if argv[0] == b"LPOP" and argv[1] == b"a":
             raise MemoryError
-        watched.journal.entries.append((database, list(argv)))
 
-    watched.journal.append = fail_for_a  # type: ignore[method-assign]
+    watched.listener.note = fail_for_a  # type: ignore[method-assign]
     watched.client.call("MULTI")
     watched.client.call("RPUSH", "a", 1)
     watched.client.call("RPUSH", "b", 2)
     assert watched.client.call("EXEC") == [1, 1]
     assert first.pushed() == [OOM]
     assert second.pushed() == [[b"b", b"2"]]
-    assert len(watched.unrecorded) == 1
+    assert len(watched.lost) == 1
 
 
 @pytest.mark.skipif(COMPILED, reason="a compiled class takes no stand-in")

@@ -25,7 +25,7 @@ def store(client: Client, *keys: str, ttl_ms: int | None = None) -> None:
         client.state.db.set_value(key.encode(), key.encode())
         if ttl_ms is not None:
             client.state.db.set_expiry(key.encode(), client.now_ms + ttl_ms)
-    client.engine.flush_pending()
+    client.engine.propagation.flush_batch()
 
 
 def value(client: Client, key: str) -> bytes | None:

@@ -6,7 +6,7 @@ import pytest
 
 from kedis.config import Config
 from kedis.engine.engine import Engine
-from tests.commands.driver import START_NS, Client, Clock, ErrorReply, Recorder
+from tests.commands.driver import START_NS, Client, Clock, ErrorReply
 
 
 @pytest.fixture
@@ -98,12 +98,11 @@ def test_the_end(watcher: Client, ending: str) -> None:
         watcher.engine.disconnect(watcher.state)
     other.call("SET", "k", "v")
     assert watcher.pushed() == []
-    assert not watcher.engine.guarded
+    assert not watcher.engine.restrictions.needs_checks
 
 
 def test_the_address_of_a_unix_socket() -> None:
     engine = Engine(Config({"unixsocket": "/run/kedis.sock"}), clock=Clock())
-    engine.journal = Recorder()
     watcher, other = Client(engine), Client(engine, kind="unix")
     watcher.call("MONITOR")
     other.call("PING")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from kedis.engine.ports import NoProcess
 from tests.commands.driver import START_NS, Client, ErrorReply
 from tests.oracle import Oracle
 
@@ -13,9 +14,16 @@ def client() -> Client:
     return Client()
 
 
+class Asked(NoProcess):
+    """A process that is asked to end."""
+
+    def __init__(self, asked: list[frozenset[str]]) -> None:
+        self.shut_down = asked.append  # type: ignore[method-assign]
+
+
 def test_shutdown_ends_the_server_without_an_answer(client: Client) -> None:
     asked: list[frozenset[str]] = []
-    client.engine.on_shutdown = asked.append
+    client.engine.process = Asked(asked)
     assert client.replies("SHUTDOWN", "NOSAVE", "NOW", "FORCE") == []
     assert asked == [{"nosave", "now", "force"}]
     assert client.state.close_after_reply
@@ -28,7 +36,7 @@ def test_nothing_runs_behind_shutdown(client: Client) -> None:
 
 def test_shutdown_is_refused_in_a_transaction(client: Client) -> None:
     asked: list[frozenset[str]] = []
-    client.engine.on_shutdown = asked.append
+    client.engine.process = Asked(asked)
     client.call("MULTI")
     assert client.call("SHUTDOWN") == ErrorReply("ERR Command not allowed inside a transaction")
     assert asked == []

@@ -264,7 +264,9 @@ def test_exec_is_refused_whole_when_writes_are(client: Client) -> None:
     client.call("MULTI")
     client.call("GET", "k")
     client.call("SET", "k", "v")
-    client.engine.admission.set_write_error("MISCONF Errors writing to the AOF file: No space left on device")
+    client.engine.restrictions.set_write_error(
+        "MISCONF Errors writing to the AOF file: No space left on device"
+    )
     assert client.call("EXEC") == ErrorReply(
         "EXECABORT Transaction discarded because of: "
         "MISCONF Errors writing to the AOF file: No space left on device"

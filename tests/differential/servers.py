@@ -10,6 +10,7 @@ import socket
 from collections.abc import Sequence
 
 from kedis.config import Config
+from kedis.engine.call import unblock
 from kedis.engine.engine import Engine
 from kedis.resp.replies import encode_command
 from tests import account
@@ -24,8 +25,7 @@ class KedisServer:
 
     def __init__(self) -> None:
         self.engine = new_engine()
-        self.recorder = Recorder()
-        self.engine.journal = self.recorder
+        self.recorder = Recorder(self.engine)
         self.clients = [Client(self.engine) for _ in range(CLIENTS)]
         #: Whether the last command found nothing to take and would have waited.
         self.waited = False
@@ -34,7 +34,7 @@ class KedisServer:
         """Run a command; one that waits is given up, and a client that was closed is replaced by a new one."""
         session = self.clients[client].state
         self.engine.run(session, [list(words)])
-        self.waited = self.engine.blocking.unblock(session)
+        self.waited = unblock(session)
         data = b"".join(session.out)
         session.out.clear()
         if session.close_after_reply:

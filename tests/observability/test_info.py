@@ -11,6 +11,7 @@ from kedis.config import Config
 from kedis.engine.engine import Engine
 from kedis.observability.info import human_bytes
 from kedis.observability.memory import machine_bytes, resident_bytes
+from kedis.persistence.aof import Aof
 from tests.commands.driver import Client, Clock
 from tests.oracle import Oracle
 
@@ -142,7 +143,7 @@ def test_every_database_with_keys_has_a_line(client: Client) -> None:
 
 
 def test_percentiles_lie_in_their_bucket(client: Client) -> None:
-    counters = client.engine.commands[b"get"].counters
+    counters = client.engine.table.rows[b"get"].counters
     for elapsed in (*[600] * 98, 800_000, 1_000_000):
         counters.count(elapsed)
     found = fields(client, "latencystats")["latency_percentiles_usec_get"]
@@ -157,20 +158,13 @@ def test_percentiles_lie_in_their_bucket(client: Client) -> None:
     assert fields(client, "latencystats") == {}
 
 
-class FakeAof:
-    """What the append-only file shows."""
-
-    aof_enabled = True
-    aof_current_size = 1234
-    aof_base_size = 1000
-    aof_last_write_status = "err"
-    aof_delayed_fsync = 3
-
-
 def test_the_append_only_file_shows_its_figures(client: Client, oracle: Oracle) -> None:
     assert fields(client, "persistence")["aof_enabled"] == "0"
     assert "aof_current_size" not in fields(client, "persistence")
-    client.engine.persistence = FakeAof()
+    aof = Aof(client.engine)
+    aof.state, aof.aof_last_write_status, aof.aof_delayed_fsync = "on", "err", 3
+    aof.rewritten(1234)
+    client.engine.persistence = aof
     oracle.call("CONFIG", "SET", "appendonly", "yes")
     found = fields(client, "persistence")
     assert list(found) == list(sections(oracle.call("INFO", "persistence"))["# Persistence"])

@@ -92,7 +92,7 @@ def test_a_clock_that_was_set_back_counts_as_no_time() -> None:
     engine = Engine(Config(), clock=clock)
     client = Client(engine)
     client.call("PING")
-    counters = engine.commands[b"ping"].counters
+    counters = engine.table.rows[b"ping"].counters
     times = iter([clock.now_ns, clock.now_ns - 10**12, clock.now_ns - 10**12])
     engine.clock = lambda: next(times, clock.now_ns - 10**12)
     assert client.call("PING") == b"PONG"

@@ -8,9 +8,9 @@ from typing import Any
 
 from kedis.config import Config
 from kedis.engine.engine import Engine
+from kedis.engine.propagation import Propagation
 from kedis.persistence.append_file import AppendFile
 from kedis.persistence.folder import Folder
-from kedis.persistence.journal import Journal
 from kedis.persistence.loader import Loader
 from kedis.persistence.manifest import Manifest
 from tests.commands.driver import to_bytes
@@ -53,7 +53,7 @@ def strings(engine: Engine, database: int = 0) -> dict[bytes, Any]:
 def recorded(path: Path, flushes: list[list[tuple[Any, ...]]], *, checksums: bool = True) -> bytes:
     """A file as the server writes it: each element of ``flushes`` is what one turn recorded."""
     file = AppendFile(str(path), checksums=checksums)
-    journal = Journal(lambda: 0.0)
+    journal = Propagation()
     for commands in flushes:
         for words in commands:
             journal.append(0, [to_bytes(word) for word in words])

@@ -13,8 +13,9 @@ import redis
 
 import kedis
 from kedis.config import Config
+from kedis.engine import propagation
 from kedis.engine.engine import COMPILED, Engine
-from kedis.persistence import journal, rewrite, saver
+from kedis.persistence import rewrite, saver
 from kedis.persistence.aof import Aof
 from kedis.persistence.child import Child
 from kedis.persistence.rewrite import Rewriter
@@ -156,13 +157,13 @@ def test_in_process_a_change_that_is_not_recorded_has_all_written_anew(
 ) -> None:
     with kedis.connect(tmp_path / "data") as store:
         store.set("a", 1)
-        settled = journal._settled
+        settled = propagation._settled
 
         def no_memory_once(argv: Any) -> Any:
-            monkeypatch.setattr(journal, "_settled", settled)
+            monkeypatch.setattr(propagation, "_settled", settled)
             raise MemoryError
 
-        monkeypatch.setattr(journal, "_settled", no_memory_once)
+        monkeypatch.setattr(propagation, "_settled", no_memory_once)
         with pytest.raises(redis.RedisError, match="not enough memory"):
             store.set("b", 1, ex=1000)  # journalled in words of its own
         store.rename("b", "c")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from random import Random
 from typing import Any
 
@@ -11,7 +12,6 @@ from kedis.config import Config
 from kedis.engine.engine import Engine
 from kedis.engine.flags import Flag
 from kedis.engine.table import Command, every_command, names_with
-from kedis.persistence.journal import Journal
 from kedis.persistence.unsynced import Unsynced
 from kedis.resp.requests import RequestParser
 from tests.commands.driver import Client, Clock, ErrorReply
@@ -34,17 +34,21 @@ class Disk:
         clock = Clock()
         self.now = Client(Engine(config, clock=clock))
         self.durable = Client(Engine(clock=clock))
-        self._replay = Client(self.durable.engine, kind="journal")
+        self._replay = Client(self.durable.engine, trusted=True)
         self.clock = clock
-        self.journal = Journal(lambda: 0.0)
-        self.unsynced = self.journal.unsynced = Unsynced(
-            names_with(self.now.engine.commands, Flag.WHOLE_DATABASES)
+        self.unsynced = self.now.engine.propagation.listener = Unsynced(
+            names_with(self.now.engine.table.rows, Flag.WHOLE_DATABASES)
         )
-        self.now.engine.journal = self.journal
         self._written = b""
+        self.now.engine.propagation.add_sink(self)
+
+    def feed(self, pieces: Sequence[bytes]) -> None:
+        self._written += b"".join(pieces)
+
+    def lost(self) -> None: ...
 
     def begin_sync(self) -> None:
-        self._written = b"".join(self.journal.take())
+        self.now.engine.propagation.flush()
         self.unsynced.begin_sync()
 
     def end_sync(self) -> None:

@@ -52,7 +52,7 @@ def test_the_deadlines_of_others_stay(network: NetworkServer, monkeypatch: pytes
     def fail() -> None:
         raise MemoryError
 
-    monkeypatch.setattr(blocking, "expire", fail)
+    monkeypatch.setattr(blocking, "due", fail)
     network._deadline_reached()
     assert network._deadline_timer is not None and network._deadline_timer.active
     network._stop_deadline_timer()

@@ -80,7 +80,7 @@ def test_who_is_woken_too_late_wakes_nobody_else(network: NetworkServer) -> None
         gevent.sleep(0)
     old = served(network)
     old.close()
-    network.engine.admission.unpause()
+    network.engine.unpause()
     stale = old._wake
     while network.connections:
         gevent.sleep(0)

@@ -72,9 +72,7 @@ def client_of(sock: Socket, settings: dict[str, str] | None = None) -> Any:
         engine=SimpleNamespace(config=config, clock=clock),
         output_buffer_disconnections=0,
     )
-    session = SimpleNamespace(
-        out=[], close_after_reply=False, authenticated=True, subscriptions=0, address="test"
-    )
+    session = SimpleNamespace(out=[], close_after_reply=False, user=object(), subscriptions=0, address="test")
     return Client(server, sock, session)  # type: ignore[arg-type]
 
 

@@ -272,7 +272,7 @@ def test_the_journal_is_turned_off_while_a_sync_waits_for_the_thread(tmp_path: P
                 break
             gevent.sleep(0.001)
         instance.aof._tick()
-        assert not instance.engine.admission.ended and not instance.aof.aof.aof_enabled
+        assert not instance.engine.restrictions.ended and not instance.aof.aof.aof_enabled
         assert client.call("SET", "a", 2) == b"OK"
         instance.request_stop()
         assert instance.run_until_stopped() == 0

@@ -6,6 +6,7 @@ import pytest
 
 from kedis.config import Config
 from kedis.engine.engine import Engine
+from kedis.engine.ports import NoEventLoop
 from kedis.store.access import LFU_BEGIN, LFU_MOST, LfuUses, LruUses
 from tests.commands.driver import START_NS, Client, ErrorReply, Recorder
 
@@ -35,8 +36,7 @@ class Store:
         self.clock = Clock()
         self.engine = Engine(Config(), clock=self.clock)
         self.engine.keyspace.random.seed(7)
-        self.journal = Recorder()
-        self.engine.journal = self.journal
+        self.journal = Recorder(self.engine)
         self.client = Client(self.engine)
         self.set("maxmemory-policy", policy)
         self.set("maxmemory-samples", 10)
@@ -171,14 +171,19 @@ def test_evictions_take_their_time_in_slices() -> None:
     store = Store("allkeys-lru", keys=2000)
     store.clock.tick = 100_000  # each look at the clock finds 0.1 ms gone
     later: list[bool] = []
-    store.engine.memory.on_more_eviction = lambda: later.append(True)
+
+    class Loop(NoEventLoop):
+        def evict_later(self) -> None:
+            later.append(True)
+
+    store.engine.attach_loop(Loop())
     store.set("maxmemory", int(store.full * 0.1))
     store.client.call("PING")
     some = len(store.numbers())
     assert 200 < some < 2000
     assert later
     assert store.client.call("SET", "a", "b") == b"OK"  # under way is not out of memory
-    while store.engine.memory.full:
+    while store.engine.restrictions.memory_full:
         store.engine.memory.make_room()
     assert len(store.numbers()) < 200
 
@@ -231,7 +236,7 @@ def test_large_values_are_freed_before_more_is_evicted() -> None:
     for number in range(10):
         store.client.call("GET", f"key:{number:04d}")
     store.set("maxmemory", store.full * 2)
-    while store.engine.memory.full:
+    while store.engine.restrictions.memory_full:
         store.engine.memory.make_room()
     assert store.numbers() == list(range(10))
 

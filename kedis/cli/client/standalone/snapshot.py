@@ -28,9 +28,9 @@ from kedis.cli.client.standalone.home import (
 from kedis.cli.client.standalone.moments import now_ms
 from kedis.cli.client.standalone.terminal import Terminal
 from kedis.cli.client.standalone.values import BATCH_KEYS, ask, build_commands, read, select
+from kedis.engine.propagation import Propagation
 from kedis.persistence.append_file import AppendFile
 from kedis.persistence.folder import AofError
-from kedis.persistence.journal import Journal
 
 _KEYS_OF_DATABASE = re.compile(rb"^db(\d{1,9}):keys=(\d{1,19})", re.MULTILINE)
 _NUMBER = re.compile(rb"[1-9]\d{0,8}")
@@ -95,7 +95,7 @@ def _copy(link: Link, directory: Path, terminal: Terminal) -> tuple[int, int]:
 
 
 def _record(link: Link, sizes: dict[int, int], file: AppendFile, terminal: Terminal) -> tuple[int, int]:
-    journal = Journal(time.time)
+    journal = Propagation()
     copied = left_out = 0
     for database in sorted(sizes):
         select(link, database)

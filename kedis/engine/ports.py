@@ -1,0 +1,234 @@
+"""What the engine asks of those who stand above it: the process, the event loop, persistence, observability.
+
+Each is a Protocol here and an attribute of :class:`kedis.engine.client.Services`, where a stand-in that does nothing
+is found until somebody puts the real one in its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from kedis import errors
+from kedis.engine.table import Command
+from kedis.errors import CommandError
+from kedis.process.threads import real_sleep
+
+
+class NamedClient(Protocol):
+    """A client as far as logs and the slow log name it."""
+
+    address: str
+    name: bytes
+
+
+class Process(Protocol):
+    """The process around the engine."""
+
+    def shut_down(self, options: frozenset[str]) -> None:
+        """End the server by the options of SHUTDOWN. Raises CommandError when it cannot save."""
+
+    def rewrite_config(self) -> None:
+        """Write the configuration file (CONFIG REWRITE). Raises CommandError."""
+
+    def migrate(self, client: Any, request: Any) -> None:
+        """Carry out a MIGRATE for ``client``, which is blocked until that has ended."""
+
+    @property
+    def can_migrate(self) -> bool:
+        """Whether :meth:`migrate` can talk to other servers."""
+
+    def sleep(self, seconds: float) -> None:
+        """Block the whole server (DEBUG SLEEP)."""
+
+
+class EventLoop(Protocol):
+    """The event loop: told of what is to be done in a later turn."""
+
+    def unpaused(self) -> None:
+        """CLIENT PAUSE has ended: clients that waited for it may go on."""
+
+    def evict_later(self) -> None:
+        """Call :meth:`kedis.engine.maxmemory.MemoryLimit.make_room` in a later turn."""
+
+    def await_deadline(self, at_ns: int) -> None:
+        """Call :meth:`kedis.engine.blocking.Blocking.expire` at ``at_ns`` of the monotonic clock, before all others."""
+
+    def broadcast_later(self) -> None:
+        """Call ``tracking.broadcast`` at the end of this turn."""
+
+    def refused_browser(self, client: NamedClient) -> None:
+        """``client`` speaks HTTP and is about to be closed."""
+
+
+class Durability(Protocol):
+    """The policy that keeps the append-only file equal to memory."""
+
+    def distrust(self, changed: bool) -> None:
+        """An internal error was answered; ``changed``: the data may differ from what was recorded."""
+
+    def unrecorded(self, error: BaseException) -> None:
+        """A change was made of which the propagation stream could not be told."""
+
+
+class Persistence(Protocol):
+    """The append-only file, as far as commands look at it."""
+
+    @property
+    def aof_buffer_length(self) -> int:
+        """Bytes recorded and not written yet."""
+
+    aof_rewrite_in_progress: bool
+    aof_rewrite_scheduled: bool
+
+    def request_rewrite(self) -> None:
+        """BGREWRITEAOF: begin now, or as soon as nothing else is under way."""
+
+
+class Snapshots(Protocol):
+    """The snapshots of the data (dump.rdb)."""
+
+    @property
+    def rdb_bgsave_in_progress(self) -> int:
+        """1 while a BGSAVE is under way, else 0."""
+
+    rdb_last_save_time: int
+    """Seconds since 1970."""
+
+    def save(self) -> None:
+        """SAVE. Raises CommandError."""
+
+    def background(self, *, schedule: bool) -> bytes:
+        """BGSAVE, put off if ``schedule`` and it cannot start now. Returns the status; raises CommandError."""
+
+    def reload(self) -> None:
+        """DEBUG RELOAD. Raises CommandError."""
+
+    def flushed(self) -> None:
+        """FLUSHALL: the snapshot is to be as empty as the data."""
+
+
+class SlowLog(Protocol):
+    """The calls that took longer than ``slowlog-log-slower-than``."""
+
+    def __len__(self) -> int: ...
+
+    def newest(self, count: int) -> Sequence[Any]:
+        """The last ``count`` calls, newest first."""
+
+    def reset(self) -> None:
+        """Forget them."""
+
+
+class LatencyEvents(Protocol):
+    """The latency monitor."""
+
+    def latest(self) -> Sequence[Any]:
+        """LATENCY LATEST."""
+
+    def history(self, name: bytes) -> Sequence[Any]:
+        """LATENCY HISTORY."""
+
+    def graph(self, name: bytes, now_seconds: int) -> str | None:
+        """LATENCY GRAPH; None where there is no such event."""
+
+    def report(self) -> str:
+        """LATENCY DOCTOR."""
+
+    def reset(self, names: Sequence[bytes]) -> int:
+        """LATENCY RESET."""
+
+
+class MemoryFigures(Protocol):
+    """The process's memory in bytes, as last sampled: at the start, now, and the highest use by the data."""
+
+    startup: int
+    resident: int
+    used_peak: int
+
+    def sample(self, used: int) -> None:
+        """Look again; ``used`` bytes are on the account."""
+
+
+class ClientTotals(Protocol):
+    """The sums of the clients' buffers in bytes, as last counted."""
+
+    input_bytes: int
+    output_bytes: int
+
+    def update(self) -> None:
+        """Count again. O(clients)."""
+
+
+class Observer(Protocol):
+    """INFO, the slow log, the latency monitor, and figures of memory."""
+
+    @property
+    def slowlog(self) -> SlowLog: ...
+
+    @property
+    def latency(self) -> LatencyEvents: ...
+
+    @property
+    def memory(self) -> MemoryFigures: ...
+
+    @property
+    def clients(self) -> ClientTotals: ...
+
+    @property
+    def used_memory(self) -> int: ...
+
+    def take_slow_call(
+        self, client: NamedClient, command: Command, argv: Sequence[bytes], elapsed_ns: int
+    ) -> None:
+        """A call took longer than ``Services.slow_ns``."""
+
+    def info(self, sections: Sequence[bytes]) -> bytes:
+        """The text of INFO."""
+
+    def distribution(self, command: Command) -> Mapping[int, int]:
+        """Microseconds -> number of calls that took no longer."""
+
+    def reset(self) -> None:
+        """CONFIG RESETSTAT."""
+
+    def release_memory(self) -> None:
+        """MEMORY PURGE: give freed memory back to the operating system."""
+
+
+class NoProcess:
+    """The stand-in where the engine is alone: nothing can be ended, written or moved; sleeping is all it does."""
+
+    can_migrate = False
+
+    def shut_down(self, options: frozenset[str]) -> None: ...
+
+    def rewrite_config(self) -> None: ...
+
+    def migrate(self, client: Any, request: Any) -> None:
+        raise CommandError(errors.MIGRATE_NOWHERE)
+
+    def sleep(self, seconds: float) -> None:
+        real_sleep(seconds)
+
+
+class NoEventLoop:
+    """The stand-in where nobody turns an event loop."""
+
+    def unpaused(self) -> None: ...
+
+    def evict_later(self) -> None: ...
+
+    def await_deadline(self, at_ns: int) -> None: ...
+
+    def broadcast_later(self) -> None: ...
+
+    def refused_browser(self, client: NamedClient) -> None: ...
+
+
+class NoDurability:
+    """The stand-in where nothing is recorded."""
+
+    def distrust(self, changed: bool) -> None: ...
+
+    def unrecorded(self, error: BaseException) -> None: ...

@@ -1,0 +1,53 @@
+"""Users: who a client is, and what it may do.
+
+There is one user for now, ``default``. Its password is the setting ``requirepass``; without one every new connection
+is that user at once.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Sequence
+from hashlib import sha256
+
+from kedis.config import Config
+from kedis.engine.table import Command
+
+
+class User:
+    """A user; ``name`` is what CLIENT LIST and ACL WHOAMI show."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: bytes) -> None:
+        self.name = name
+
+    def may(self, _command: Command, _argv: Sequence[bytes]) -> bool:
+        """Whether the user may run ``command`` with these arguments. O(1)."""
+        return True
+
+
+class Users:
+    """The users of one server."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self.default = User(b"default")
+
+    @property
+    def default_has_password(self) -> bool:
+        return bool(self._config.requirepass)
+
+    def initial(self) -> User | None:
+        """The user of a new connection; None where it has to authenticate first."""
+        return None if self._config.requirepass else self.default
+
+    def authenticate(self, name: bytes, password: bytes) -> User | None:
+        """The user of that name and password; None where there is none.
+
+        Any password is right for a user that has none. Digests are compared, in constant time: neither where two
+        passwords differ nor their lengths can be measured.
+        """
+        expected = self._config.requirepass.encode("utf-8", "surrogateescape")
+        right = hmac.compare_digest(sha256(password).digest(), sha256(expected).digest()) or not expected
+        return self.default if right and name == self.default.name else None
