@@ -55,6 +55,8 @@ HOT = [
     "kedis/store/database.py",
     "kedis/store/keyspace.py",
     "kedis/store/access.py",
+    "kedis/store/account.py",
+    "kedis/store/state.py",
     "kedis/structures/footprint.py",
     "kedis/structures/histogram.py",
     "kedis/structures/scan_index.py",

@@ -10,7 +10,7 @@ from mmap import ACCESS_READ, mmap
 from kedis.rdb.snapshot import SnapshotReader
 from kedis.rdb.source import RdbError
 from kedis.rdb.unsupported import Unsupported, describe
-from kedis.store.database import TYPE_NAMES
+from kedis.store.types import type_of
 
 USAGE = """\
 usage: kedis-check-rdb FILE
@@ -50,7 +50,7 @@ def _report(path: str, data: mmap) -> None:
     databases: Counter[int] = Counter()
     expiring = 0
     for record in reader.records():
-        kinds["empty" if record.value is None else TYPE_NAMES[type(record.value)].decode()] += 1
+        kinds["empty" if record.value is None else type_of(record.value).name.decode()] += 1
         databases[record.database] += 1
         expiring += record.expire_at_ms is not None
     print(f"version {reader.version}")

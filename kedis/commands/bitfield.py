@@ -23,11 +23,12 @@ from kedis.engine.flags import DENYOOM, FAST, READONLY, WRITE
 from kedis.engine.keyspec import span
 from kedis.engine.table import command
 from kedis.errors import CommandError
+from kedis.structures.strings import Buffer
 
 if TYPE_CHECKING:
     from kedis.engine.client import Client
 
-Buffer = bytes | bytearray
+Text = bytes | bytearray
 
 _ARGUMENTS = {b"GET": 2, b"SET": 3, b"INCRBY": 3, b"OVERFLOW": 1}
 _OVERFLOWS = frozenset([b"WRAP", b"SAT", b"FAIL"])
@@ -47,7 +48,7 @@ class Field(NamedTuple):
             return -1 << (self.width - 1), (1 << (self.width - 1)) - 1
         return 0, (1 << self.width) - 1
 
-    def get(self, buffer: Buffer) -> int:
+    def get(self, buffer: Text) -> int:
         """The value in ``buffer``, whose bits beyond the end are zeros.  O(1)."""
         start, end, shift = self._place()
         window = int.from_bytes(buffer[start:end].ljust(end - start, b"\0"), "big")
@@ -135,7 +136,7 @@ def bitfield(client: Client, argv: Sequence[bytes]) -> list[int | None]:
     missing = max(op.field.end for op in operations if op.action != b"GET") - len(buffer or b"")
     changed = buffer is None or missing > 0
     if buffer is None:
-        buffer = bytearray()
+        buffer = Buffer()
     if missing > 0:
         buffer += bytes(missing)
     replies: list[int | None] = []
@@ -150,7 +151,7 @@ def bitfield(client: Client, argv: Sequence[bytes]) -> list[int | None]:
             changed = True
         replies.append(before if operation.action == b"SET" and after is not None else after)
     if changed:
-        db.set_keeping_ttl(argv[1], buffer, "setbit")
+        db.set_value(argv[1], buffer, "setbit", keep_ttl=True)
     return replies
 
 

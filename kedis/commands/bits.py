@@ -1,6 +1,6 @@
 """Bitmaps: SETBIT, GETBIT, BITCOUNT, BITPOS, BITOP on strings.
 
-What SETBIT has changed is a ``bytearray``, so that one bit of a large string costs O(1); the first change of
+What SETBIT has changed is a ``Buffer``, so that one bit of a large string costs O(1); the first change of
 a string that was set as a whole copies it once.  The loops over whole strings are in
 :mod:`kedis.structures.bitmap`, BITFIELD is in :mod:`kedis.commands.bitfield`.
 """
@@ -18,6 +18,7 @@ from kedis.engine.keyspec import span
 from kedis.engine.table import command
 from kedis.errors import CommandError
 from kedis.structures import bitmap
+from kedis.structures.strings import Buffer
 
 if TYPE_CHECKING:
     from kedis.engine.client import Client
@@ -49,7 +50,7 @@ def setbit(client: Client, argv: Sequence[bytes]) -> int:
     byte, mask = offset >> 3, 0x80 >> (offset & 7)
     before = 0
     if buffer is None:
-        buffer = bytearray(byte + 1)
+        buffer = Buffer(byte + 1)
     elif byte >= len(buffer):
         buffer += bytes(byte + 1 - len(buffer))
     else:
@@ -57,7 +58,7 @@ def setbit(client: Client, argv: Sequence[bytes]) -> int:
         if before == bit:
             return bit
     buffer[byte] = buffer[byte] | mask if bit else buffer[byte] & ~mask
-    db.set_keeping_ttl(key, buffer, "setbit")
+    db.set_value(key, buffer, "setbit", keep_ttl=True)
     return before
 
 
@@ -158,7 +159,7 @@ def bitop(client: Client, argv: Sequence[bytes]) -> int:
     sources = [read_stored(client, key) for key in argv[3:]]
     result = bitmap.invert(sources[0]) if operation == b"NOT" else bitmap.combine(operation, sources)
     if result:
-        client.db.set_value(target, result)
+        client.db.set_value(target, Buffer(result))
     else:
         client.db.discard(target)
     return len(result)

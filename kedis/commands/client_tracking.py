@@ -1,4 +1,4 @@
-"""Client-side caching: CLIENT TRACKING, CACHING, GETREDIR, TRACKINGINFO (see store/tracking.py)."""
+"""Client-side caching: CLIENT TRACKING, CACHING, GETREDIR, TRACKINGINFO (see engine/tracking.py)."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from kedis.commands import clients  # noqa: F401 - declares CLIENT, below which 
 from kedis.commands.parsing.options import integer
 from kedis.engine.flags import LOADING, NOSCRIPT, STALE
 from kedis.engine.table import command
+from kedis.engine.tracking import Caching
 from kedis.errors import CommandError
 from kedis.resp.values import OK, OrderedSet, SimpleString
-from kedis.store.tracking import Caching
 
 if TYPE_CHECKING:
     from kedis.engine.client import Client

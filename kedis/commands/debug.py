@@ -17,7 +17,7 @@ from kedis.engine.table import command
 from kedis.errors import CommandError
 from kedis.resp.values import OK, SimpleString
 from kedis.store.digest import keyspace_digest, value_digest
-from kedis.store.encoding import encoding, reference_count, serialized_length
+from kedis.store.types import type_of
 
 if TYPE_CHECKING:
     from kedis.engine.client import Client
@@ -83,10 +83,11 @@ def _object(client: Client, argv: Sequence[bytes]) -> SimpleString:
     value = client.db.peek(key)
     if value is None:
         raise CommandError(errors.NO_SUCH_KEY)
-    name = encoding(value)
-    length = serialized_length(value)
+    row = type_of(value)
+    name = row.encoding(value)
+    length = row.serialized_length(value)
     line = (
-        f"Value at:{id(value):#x} refcount:{reference_count(value)} encoding:{name.decode()} "
+        f"Value at:{id(value):#x} refcount:{row.references(value)} encoding:{name.decode()} "
         f"serializedlength:{length} lru:{(client.engine.clock() // 1_000_000_000) & 0xFFFFFF} lru_seconds_idle:0"
     )
     if name == b"quicklist":

@@ -112,9 +112,9 @@ def restore_(client: Client, argv: Sequence[bytes]) -> Any:
     if at_ms:
         db.set_expiry(key, at_ms)
     if options.idle_seconds is not None and isinstance(db.uses, LruUses):
-        db.uses.set_idle(db, key, options.idle_seconds)
+        db.uses.set_idle(key, options.idle_seconds)
     elif options.frequency is not None and isinstance(db.uses, LfuUses):
-        db.uses.set_frequency(db, key, options.frequency)
+        db.uses.set_frequency(key, options.frequency)
     db.touched(key, "restore")
     if at_ms and not options.absolute:
         client.propagate(*argv[:2], b"%d" % at_ms, *argv[3:], b"ABSTTL")

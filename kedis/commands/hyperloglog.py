@@ -21,6 +21,7 @@ from kedis.errors import CommandError
 from kedis.resp.values import OK, SimpleString
 from kedis.structures import hyperloglog as hll
 from kedis.structures import hyperloglog_registers as rows
+from kedis.structures.strings import Buffer
 
 if TYPE_CHECKING:
     from kedis.engine.client import Client
@@ -44,7 +45,7 @@ def pfadd(client: Client, argv: Sequence[bytes]) -> int:
         _check(stored)  # before it is stored as what can be changed in place
     value = db.edit_in_place(key)
     if value is None:
-        buffer, created = hll.create(), 1
+        buffer, created = Buffer(hll.create()), 1
     else:
         buffer, created = value if hll.is_dense(value) else value.copy(), 0
     with _corruption_answered():
@@ -52,7 +53,7 @@ def pfadd(client: Client, argv: Sequence[bytes]) -> int:
     if not raised and not created:
         return 0
     hll.invalidate_count(buffer)
-    db.set_keeping_ttl(key, buffer, "pfadd")
+    db.set_value(key, buffer, "pfadd", keep_ttl=True)
     return 1
 
 
@@ -102,11 +103,11 @@ def pfmerge(client: Client, argv: Sequence[bytes]) -> SimpleString:
     target, db = argv[1], client.db
     values, registers = _read_all(client, argv[1:])
     old = db.edit_string(target)
-    buffer = hll.create() if old is None else bytearray(old)
+    buffer = Buffer(hll.create() if old is None else old)
     merged = rows.highest(registers or [hll.registers(buffer)])
     hll.merge(buffer, merged, any(map(hll.is_dense, values)), client.engine.config.hll_sparse_max_bytes)
     hll.invalidate_count(buffer)
-    db.set_keeping_ttl(target, buffer, "pfadd")
+    db.set_value(target, buffer, "pfadd", keep_ttl=True)
     return OK
 
 

@@ -16,7 +16,7 @@ from kedis.engine.keyspec import span
 from kedis.engine.table import command
 from kedis.errors import CommandError
 from kedis.resp.values import OK, SimpleString
-from kedis.store.database import TYPE_NAMES
+from kedis.store.types import type_of
 from kedis.structures.glob import compile_glob
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 #: How many due keys RANDOMKEY meets (and removes) before it looks for a live one in another way.
 _RANDOM_TRIES = 100
 
-_TYPE_REPLIES = {kind: SimpleString(name) for kind, name in TYPE_NAMES.items()}
 _NO_TYPE = SimpleString(b"none")
 
 
@@ -117,7 +116,7 @@ def touch(client: Client, argv: Sequence[bytes]) -> int:
 )
 def type_(client: Client, argv: Sequence[bytes]) -> SimpleString:
     value = client.db.look(argv[1])
-    return _NO_TYPE if value is None else _TYPE_REPLIES[type(value)]
+    return _NO_TYPE if value is None else SimpleString(type_of(value).name)
 
 
 # -- finding keys -----------------------------------------------------------------------------------------
@@ -172,7 +171,7 @@ def scan(client: Client, argv: Sequence[bytes]) -> list[Any]:
 
 
 def _is_of_type(value: Any, wanted: bytes) -> bool:
-    return value is not None and TYPE_NAMES[type(value)] == wanted
+    return value is not None and type_of(value).name == wanted
 
 
 @command(
@@ -313,7 +312,7 @@ def copy(client: Client, argv: Sequence[bytes]) -> int:
     if value is None or (target.exists(new) and not replace):
         return 0
     expire_at_ms = source.expire_at_ms(old)
-    target.place(new, value if type(value) is bytes else value.copy())
+    target.place(new, type_of(value).copy(value))
     if expire_at_ms is not None:
         target.set_expiry(new, expire_at_ms)
     target.touched(new, "copy_to")

@@ -18,8 +18,7 @@ from kedis.engine.keyspec import span
 from kedis.engine.table import command, container
 from kedis.errors import CommandError
 from kedis.resp.values import OK, SimpleString, Verbatim
-from kedis.store.database import VOLATILE, key_footprint
-from kedis.structures.footprint import bytes_footprint
+from kedis.store.account import EXPIRY_ENTRY, key_footprint
 
 if TYPE_CHECKING:
     from kedis.engine.client import Client
@@ -58,16 +57,9 @@ def memory_usage(client: Client, argv: Sequence[bytes]) -> int | None:
         if integer(number) < 0:
             raise CommandError(errors.SYNTAX)
     key = argv[2]
-    value = client.db.look(key, tell_miss=False)
-    if value is None:
+    if client.db.look(key, tell_miss=False) is None:
         return None
-    if type(value) is bytes:
-        size = bytes_footprint(value)
-    elif isinstance(value, bytearray):
-        size = client.db.buffers[key]
-    else:
-        size = value.settled
-    return key_footprint(key) + size + (VOLATILE if key in client.db.expires else 0)
+    return client.db.key_bytes(key)
 
 
 @command(
@@ -89,7 +81,7 @@ def memory_stats(client: Client, argv: Sequence[bytes]) -> dict[bytes, Any]:
     databases = [database for database in client.engine.keyspace.databases if database.data]
     keys = sum(len(database) for database in databases)
     main = {database: key_footprint(b"") * len(database.data) for database in databases}
-    times = {database: VOLATILE * len(database.expires) for database in databases}
+    times = {database: EXPIRY_ENTRY * len(database.expires) for database in databases}
     overhead = min(clients + buffered + sum(main.values()) + sum(times.values()), used)
     data = used - overhead
     known = used + figures.startup

@@ -96,11 +96,11 @@ class Migration:
     def watch(self) -> None:
         """Start watching the keys for changes."""
         for key, watch in self._watches.items():
-            self._database.keyspace.watch(watch, self._database, key)
+            self._database.watch(watch, key)
 
     def _unwatch(self) -> None:
         for key, watch in self._watches.items():
-            self._database.keyspace.unwatch(watch, self._database, key)
+            self._database.unwatch(watch, key)
 
     def finish(self, client: Client, replies: Sequence[Any], failure: str) -> SimpleString:
         """Delete the transferred keys, unless they were changed.

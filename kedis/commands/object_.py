@@ -16,7 +16,7 @@ from kedis.engine.table import command, container
 from kedis.errors import CommandError
 from kedis.resp.values import SimpleString
 from kedis.store.access import LfuUses, LruUses
-from kedis.store.encoding import encoding, reference_count
+from kedis.store.types import type_of
 
 if TYPE_CHECKING:
     from kedis.engine.client import Client
@@ -45,7 +45,7 @@ container(
 )
 def object_encoding(client: Client, argv: Sequence[bytes]) -> bytes | None:
     value = client.db.look(argv[2], tell_miss=False)
-    return None if value is None else encoding(value)
+    return None if value is None else type_of(value).encoding(value)
 
 
 @command(
@@ -66,7 +66,7 @@ def object_freq(client: Client, argv: Sequence[bytes]) -> int | None:
     if not _is_lfu(client):
         raise CommandError(errors.LFU_NOT_SELECTED)
     uses = client.db.uses
-    return uses.frequency(client.db, argv[2]) if isinstance(uses, LfuUses) else 0
+    return uses.frequency(argv[2]) if isinstance(uses, LfuUses) else 0
 
 
 @command(
@@ -87,7 +87,7 @@ def object_idletime(client: Client, argv: Sequence[bytes]) -> int | None:
     if _is_lfu(client):
         raise CommandError(errors.LFU_SELECTED)
     uses = client.db.uses
-    return uses.idle_ns(client.db, argv[2]) // 1_000_000_000 if isinstance(uses, LruUses) else 0
+    return uses.idle_ns(argv[2]) // 1_000_000_000 if isinstance(uses, LruUses) else 0
 
 
 @command(
@@ -104,7 +104,7 @@ def object_idletime(client: Client, argv: Sequence[bytes]) -> int | None:
 )
 def object_refcount(client: Client, argv: Sequence[bytes]) -> int | None:
     value: Any = client.db.look(argv[2], tell_miss=False)
-    return None if value is None else reference_count(value)
+    return None if value is None else type_of(value).references(value)
 
 
 @command(

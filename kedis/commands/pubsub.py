@@ -14,10 +14,10 @@ from kedis import errors
 from kedis.commands.help import help_lines
 from kedis.engine.flags import FAST, LOADING, MAY_REPLICATE, NOSCRIPT, PUBSUB, STALE, WHILE_SUBSCRIBED
 from kedis.engine.keyspec import KeySpec, span
+from kedis.engine.pubsub import Message, Subscriptions
 from kedis.engine.table import Handler, command, container
 from kedis.errors import CommandError
 from kedis.resp.values import NO_REPLY, NoReply
-from kedis.store.pubsub import Message, Subscriptions
 from kedis.structures.glob import compile_glob
 
 if TYPE_CHECKING:

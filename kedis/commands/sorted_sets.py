@@ -18,7 +18,6 @@ from kedis.engine.keyspec import span
 from kedis.engine.table import command
 from kedis.errors import CommandError
 from kedis.resp.values import Pairs
-from kedis.store.encoding import encoding
 from kedis.structures.sorted_set import SortedSet
 
 if TYPE_CHECKING:
@@ -336,7 +335,7 @@ def zscan(client: Client, argv: Sequence[bytes]) -> list[Any]:
     if members is None:
         return [b"0", []]
     options = parse_scan(argv, 3)
-    compact = encoding(members) == b"listpack"
+    compact = members.packed is not None
     following, found = members.scan(cursor, options.count)
     flat: list[bytes] = []
     for name, score in found:

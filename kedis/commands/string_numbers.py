@@ -106,7 +106,7 @@ def _increase(db: Database, key: bytes, delta: int) -> int:
             raise CommandError(errors.NOT_AN_INTEGER) from None
         if not INT64_MIN <= total <= INT64_MAX:
             raise CommandError(errors.OVERFLOW)
-    db.set_keeping_ttl(key, b"%d" % total, "incrby")
+    db.set_value(key, b"%d" % total, "incrby", True)
     return total
 
 
@@ -130,6 +130,6 @@ def incrbyfloat(client: Client, argv: Sequence[bytes]) -> bytes:
         total = format_long_double(add_long_double(start, long_double(argv[2])))
     except NumberError:
         raise CommandError(errors.INCREMENT_TO_INFINITY) from None
-    db.set_keeping_ttl(key, FloatText(total) if is_integer(total) else total, "incrbyfloat")
+    db.set_value(key, FloatText(total) if is_integer(total) else total, "incrbyfloat", keep_ttl=True)
     client.propagate(b"SET", key, total, b"KEEPTTL")
     return total

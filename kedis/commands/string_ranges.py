@@ -1,6 +1,6 @@
 """Substrings: GETRANGE, SETRANGE, APPEND, STRLEN.
 
-A string that is changed in place becomes a ``bytearray``, which grows in amortised O(added); ``bytes`` would
+A string that is changed in place becomes a ``Buffer``, which grows in amortised O(added); ``bytes`` would
 be copied whole at each change.
 """
 
@@ -15,6 +15,7 @@ from kedis.engine.flags import DENYOOM, FAST, READONLY, WRITE
 from kedis.engine.keyspec import span
 from kedis.engine.table import command
 from kedis.errors import CommandError
+from kedis.structures.strings import Buffer
 
 if TYPE_CHECKING:
     from kedis.engine.client import Client
@@ -51,12 +52,12 @@ def append(client: Client, argv: Sequence[bytes]) -> int:
     db = client.db
     old = db.edit_string(key)
     if old is None:
-        db.set_keeping_ttl(key, added, "append")
+        db.set_value(key, added, "append", keep_ttl=True)
         return len(added)
     _check_length(client, len(old) + len(added))
-    buffer = old if type(old) is bytearray else bytearray(old)
+    buffer = old if type(old) is Buffer else Buffer(old)
     buffer += added
-    db.set_keeping_ttl(key, buffer, "append")
+    db.set_value(key, buffer, "append", keep_ttl=True)
     return len(buffer)
 
 
@@ -82,11 +83,11 @@ def setrange(client: Client, argv: Sequence[bytes]) -> int:
         return 0 if old is None else len(old)
     end = offset + len(written)
     _check_length(client, end)
-    buffer = old if type(old) is bytearray else bytearray(old or b"")
+    buffer = old if type(old) is Buffer else Buffer(old or b"")
     if offset > len(buffer):
         buffer += bytes(offset - len(buffer))
     buffer[offset:end] = written
-    db.set_keeping_ttl(key, buffer, "setrange")
+    db.set_value(key, buffer, "setrange", keep_ttl=True)
     return len(buffer)
 
 

@@ -1,7 +1,7 @@
 """Strings: values of bytes, one at a time or several.
 
 A string that was set as a whole is stored as the ``bytes`` that came; one that was changed in place (APPEND,
-SETRANGE, see :mod:`kedis.commands.string_ranges`) is a ``bytearray``.
+SETRANGE, see :mod:`kedis.commands.string_ranges`) is a :class:`~kedis.structures.strings.Buffer`.
 
 The journal never holds a relative time: SET with any expiry is journalled with PXAT, GETEX as PEXPIREAT, PERSIST or
 DEL.
@@ -93,7 +93,7 @@ def _set_with_options(client: Client, argv: Sequence[bytes]) -> SimpleString | b
         return old
     if b"KEEPTTL" in options:
         db.peek(key)  # or a time to live that has run out would be kept as well
-        db.set_keeping_ttl(key, value)
+        db.set_value(key, value, keep_ttl=True)
     else:
         db.set_value(key, value)
     if at_ms is not None:

@@ -121,7 +121,7 @@ def watch(client: Client, argv: Sequence[bytes]) -> SimpleString:
         place = (client.database, key)
         if place not in watched:
             client.db.peek(key)
-            client.engine.keyspace.watch(client, client.db, key)
+            client.db.watch(client, key)
             watched.add(place)
     return OK
 

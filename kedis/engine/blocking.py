@@ -26,6 +26,7 @@ from typing import Any, Protocol
 
 from kedis.engine.ports import EventLoop
 from kedis.engine.table import Command
+from kedis.engine.waiting import Waiting
 from kedis.resp.values import NO_REPLY, NULL_ARRAY
 from kedis.store.keyspace import Keyspace
 
@@ -118,13 +119,14 @@ class Blocking:
     def __init__(
         self,
         keyspace: Keyspace,
+        waiting: Waiting,
         monotonic: Callable[[], int],
         resolve: Callable[[Sequence[bytes]], Command],
         in_unit: Callable[[], bool],
         loop: EventLoop,
     ) -> None:
         self._keyspace = keyspace
-        self._waiting = keyspace.waiting
+        self._waiting = waiting
         self._monotonic = monotonic
         self._resolve = resolve
         self._in_unit = in_unit

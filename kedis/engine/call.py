@@ -111,7 +111,7 @@ def call(
         counters.count(elapsed)
         if elapsed >= engine.slow_ns:
             engine.observer.take_slow_call(client, command, argv, elapsed)
-    if keyspace.waiting.ready and engine.execution is None:
+    if engine.events.waiting.ready and engine.execution is None:
         serve_blocked(engine)
     return value
 
@@ -121,7 +121,7 @@ def record(client: Client, command: Command, argv: Sequence[bytes], changed: boo
     engine = client.engine
     propagation = engine.propagation
     effects = propagation.batch
-    if engine.keyspace.used > engine.memory.limit and not engine.restrictions.memory_full:
+    if engine.keyspace.account.used > engine.memory.limit and not engine.restrictions.memory_full:
         engine.memory.fill_up()
     if changed and command.writes:
         client.dirty_epoch = propagation.epoch

@@ -22,6 +22,7 @@ import hiredis
 from kedis.config import Config
 from kedis.engine.blocking import Blocking, Waiter
 from kedis.engine.execution import Execution
+from kedis.engine.keyspace_events import ClientEvents
 from kedis.engine.maxmemory import MemoryLimit
 from kedis.engine.ports import (
     Durability,
@@ -37,6 +38,7 @@ from kedis.engine.ports import (
 from kedis.engine.propagation import Propagation
 from kedis.engine.restrictions import Restrictions
 from kedis.engine.table import Command, CommandTable
+from kedis.engine.tracking import Caching
 from kedis.engine.transport import Transport
 from kedis.engine.users import User, Users
 from kedis.errors import CommandError
@@ -45,7 +47,6 @@ from kedis.resp.replies import RESP2, RESP3
 from kedis.resp.values import Push
 from kedis.store.database import Database
 from kedis.store.keyspace import Keyspace
-from kedis.store.tracking import Caching
 
 #: A duration that nothing reaches.
 FOREVER_NS = 1 << 62
@@ -99,10 +100,11 @@ class Services:
         self.persistence: Persistence | None = None
         self.snapshots: Snapshots | None = None
         self.network: Any = None
-        self.keyspace = Keyspace(self.config.databases)
+        self.events = ClientEvents()
+        self.keyspace = Keyspace(self.config.databases, self.events)
         self.keyspace.now_ns = self.clock()
-        self.pubsub = self.keyspace.pubsub
-        self.tracking = self.keyspace.tracking
+        self.pubsub = self.events.pubsub
+        self.tracking = self.events.tracking
         self.table = CommandTable(renames=self.config.renamed_commands)
         self.users = Users(self.config)
         self.restrictions = Restrictions()
@@ -110,7 +112,12 @@ class Services:
         self.keyspace.journal_delete = self.propagation.delete
         self.execution: Execution | None = None
         self.blocking = Blocking(
-            self.keyspace, self.monotonic, self.table.resolve, lambda: self.execution is not None, self.loop
+            self.keyspace,
+            self.events.waiting,
+            self.monotonic,
+            self.table.resolve,
+            lambda: self.execution is not None,
+            self.loop,
         )
         self.memory = MemoryLimit(
             self.config,
@@ -383,7 +390,7 @@ class Client:
         """Take back every WATCH."""
         keyspace = self.engine.keyspace
         for database, key in self.watched:
-            keyspace.unwatch(self, keyspace.databases[database], key)
+            keyspace.databases[database].unwatch(self, key)
         self.watched.clear()
         self.watch_broken = False
 

@@ -25,14 +25,7 @@ from kedis.engine.admission import Deferred, Stop, admit, refuse
 from kedis.engine.call import call, fault, record, serve_blocked, take_back, unadmitted, unrecorded
 from kedis.engine.client import FOREVER_NS, Client, Services
 from kedis.errors import CommandError
-from kedis.structures.containers import Hash, Set
-from kedis.structures.sorted_set import SortedSet
-
-#: Settings that decide how long a container is packed.
-_PACKING_SETTINGS = (
-    *("hash-max-listpack-entries", "hash-max-listpack-value", "set-max-intset-entries"),
-    *("zset-max-listpack-entries", "zset-max-listpack-value"),
-)
+from kedis.store.state import packing_settings
 
 
 class Engine(Services):
@@ -53,7 +46,7 @@ class Engine(Services):
         self.stopped = Stop.BUDGET
         config = self.config
         self._obey(self._choose_events, "notify-keyspace-events")
-        self._obey(self._limit_packing, *_PACKING_SETTINGS)
+        self._obey(self.keyspace.limit_packing, *packing_settings())
         self._obey(self._limit_tracking, "tracking-table-max-keys")
 
     def run(
@@ -67,10 +60,11 @@ class Engine(Services):
         """
         lookup = self.table.lookup
         keyspace = self.keyspace
+        account = keyspace.account
         propagation = self.propagation
         restrictions = self.restrictions
         batch = propagation.batch
-        ready = keyspace.waiting.ready
+        ready = self.events.waiting.ready
         clock = self.clock
         out = client.out
         began = now = clock()
@@ -118,7 +112,7 @@ class Engine(Services):
                 self.durability.distrust(keyspace.dirty != dirty or command.writes)
             if batch or (dirty != keyspace.dirty and command.writes):
                 try:
-                    if batch or propagation.overridden or keyspace.used > self.memory.limit:
+                    if batch or propagation.overridden or account.used > self.memory.limit:
                         record(client, command, argv, dirty != keyspace.dirty)
                     else:  # nearly always
                         client.dirty_epoch = propagation.epoch
@@ -159,15 +153,8 @@ class Engine(Services):
         follow(self.config)
 
     def _choose_events(self, config: Config) -> None:
-        self.keyspace.notify(config.notify_keyspace_events)
-
-    def _limit_packing(self, config: Config) -> None:
-        packing = self.keyspace.packing
-        packing[Hash].entries = config.hash_max_listpack_entries
-        packing[Hash].longest = config.hash_max_listpack_value
-        packing[Set].entries = config.set_max_intset_entries
-        packing[SortedSet].entries = config.zset_max_listpack_entries
-        packing[SortedSet].longest = config.zset_max_listpack_value
+        self.events.notifications.choose(config.notify_keyspace_events)
+        self.keyspace.update_observed()
 
     def _limit_tracking(self, config: Config) -> None:
         self.tracking.most_keys = config.tracking_table_max_keys

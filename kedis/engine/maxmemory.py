@@ -78,7 +78,7 @@ class MemoryLimit:
         self.clients_bytes = size
         limit = self._config.maxmemory
         self.limit = max(limit - size, 0) if limit else UNLIMITED
-        if self._keyspace.used > self.limit or self._restrictions.memory_full:
+        if self._keyspace.account.used > self.limit or self._restrictions.memory_full:
             self.fill_up()
             self.loop.evict_later()
 
@@ -91,10 +91,10 @@ class MemoryLimit:
         """Evict what the limit demands, for half a millisecond; the rest in later turns."""
         keyspace, restrictions = self._keyspace, self._restrictions
         out_of_memory = restrictions.out_of_memory
-        if keyspace.used > self.limit and not restrictions.loading:
+        if keyspace.account.used > self.limit and not restrictions.loading:
             out_of_memory = not keyspace.eviction.run(self.limit, self._monotonic)
             self._propagation.flush_batch()
-        if keyspace.used <= self.limit:
+        if keyspace.account.used <= self.limit:
             self.exceeded_ns += self._monotonic() - self.exceeded_since_ns if self.exceeded_since_ns else 0
             self.exceeded_since_ns = 0
             restrictions.set_memory(full=False)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import Any
 
@@ -16,6 +16,7 @@ from kedis.engine.propagation import Propagation
 from kedis.persistence.append_file import AppendFile
 from kedis.resp.replies import format_double
 from kedis.store.keyspace import Keyspace
+from kedis.store.types import check_registered, type_of, type_of_class
 from kedis.structures.containers import Hash, Set
 from kedis.structures.lists import List
 from kedis.structures.sorted_set import SortedSet
@@ -82,35 +83,34 @@ def _record_keys(database: Any, journal: Propagation) -> Iterator[None]:
 
 def commands_of(key: bytes, value: Any) -> Iterator[Sequence[bytes]]:
     """The commands that make ``value`` at ``key``."""
-    kind = type(value)
-    if isinstance(value, bytes | bytearray):
-        yield (b"SET", key, bytes(value))
-        return
-    name, arguments = _WRITERS[kind](value)
+    return type_of(value).aof_commands(key, value)
+
+
+def in_commands(
+    name: bytes, key: bytes, arguments: Iterable[bytes], width: int = 1
+) -> Iterator[Sequence[bytes]]:
+    """Commands ``name key arguments...`` of so many elements each; an element is ``width`` arguments."""
     parts = iter(arguments)
-    while part := tuple(islice(parts, ITEMS_PER_COMMAND * (1 if kind in (List, Set) else 2))):
+    while part := tuple(islice(parts, ITEMS_PER_COMMAND * width)):
         yield (name, key, *part)
 
 
-def _list(value: List) -> tuple[bytes, Iterator[bytes]]:
-    return b"RPUSH", iter(value)
+def _string(key: bytes, value: bytes | bytearray) -> Iterator[Sequence[bytes]]:
+    yield (b"SET", key, bytes(value))
 
 
-def _set(value: Set) -> tuple[bytes, Iterator[bytes]]:
-    return b"SADD", iter(value)
+def _hash(key: bytes, value: Hash) -> Iterator[Sequence[bytes]]:
+    return in_commands(b"HMSET", key, chain.from_iterable(value.items()), width=2)
 
 
-def _hash(value: Hash) -> tuple[bytes, Iterator[bytes]]:
-    return b"HMSET", chain.from_iterable(value.items())
+def _sorted_set(key: bytes, value: SortedSet) -> Iterator[Sequence[bytes]]:
+    pairs = ((format_double(score), member) for member, score in value.items())
+    return in_commands(b"ZADD", key, chain.from_iterable(pairs), width=2)
 
 
-def _sorted_set(value: SortedSet) -> tuple[bytes, Iterator[bytes]]:
-    return b"ZADD", chain.from_iterable((format_double(score), member) for member, score in value.items())
-
-
-_WRITERS: dict[type, Callable[[Any], tuple[bytes, Iterator[bytes]]]] = {
-    List: _list,
-    Set: _set,
-    Hash: _hash,
-    SortedSet: _sorted_set,
-}
+type_of_class(bytes).aof_commands = _string
+type_of_class(List).aof_commands = lambda key, value: in_commands(b"RPUSH", key, value)
+type_of_class(Set).aof_commands = lambda key, value: in_commands(b"SADD", key, value)
+type_of_class(Hash).aof_commands = _hash
+type_of_class(SortedSet).aof_commands = _sorted_set
+check_registered("aof_commands")

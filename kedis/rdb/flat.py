@@ -11,15 +11,13 @@ snapshots use nothing else.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from itertools import chain
-from typing import Any
 
 from kedis.config import Config
 from kedis.rdb.compact import UNKNOWN_COUNT, back_length
 from kedis.rdb.source import encode_length, encode_string
-from kedis.store.database import Value
-from kedis.store.encoding import encoding
+from kedis.store.types import Value, check_registered, type_of, type_of_class
 from kedis.structures.containers import Hash, Set
 from kedis.structures.lists import List
 from kedis.structures.packing import is_integer
@@ -43,7 +41,8 @@ def encode_flat(value: Value, config: Config) -> tuple[int, bytes] | None:
 
     O(the thresholds).
     """
-    writer = _WRITERS.get((type(value), encoding(value)))
+    row = type_of(value)
+    writer = row.flat.get(row.encoding(value))
     return None if writer is None else writer(value, config)
 
 
@@ -79,12 +78,12 @@ def _score(score: float) -> bytes:
     return b"%.17g" % score
 
 
-_WRITERS: dict[tuple[type, bytes], Callable[[Any, Config], tuple[int, bytes] | None]] = {
-    (List, b"quicklist"): _list,
-    (Set, b"intset"): _intset,
-    (Hash, b"listpack"): _hash,
-    (SortedSet, b"listpack"): _sorted_set,
-}
+type_of_class(bytes).flat = {}
+type_of_class(List).flat = {b"quicklist": _list}
+type_of_class(Set).flat = {b"intset": _intset}
+type_of_class(Hash).flat = {b"listpack": _hash}
+type_of_class(SortedSet).flat = {b"listpack": _sorted_set}
+check_registered("flat")
 
 
 def write_intset(numbers: list[int]) -> bytes:

@@ -7,7 +7,7 @@ from kedis.rdb.crc64 import crc64
 from kedis.rdb.flat import encode_flat
 from kedis.rdb.source import RdbError, Source
 from kedis.rdb.values import Packing, decode_value, encode_parts
-from kedis.store.database import Value
+from kedis.store.types import Value
 
 #: The version of the format that Redis 7.0 writes.
 VERSION = 10

@@ -35,8 +35,9 @@ from kedis.rdb.values import (
     is_value_type,
 )
 from kedis.store.access import LfuUses, LruUses
-from kedis.store.database import Database, Value
+from kedis.store.database import Database
 from kedis.store.keyspace import Keyspace
+from kedis.store.types import Value
 
 MAGIC = b"REDIS"
 _FUNCTIONS = 0xF5
@@ -110,9 +111,9 @@ def _keys(database: Database, compressed: bool) -> Iterator[bytes]:
 def _use_of(database: Database) -> Callable[[bytes], bytes] | None:
     uses = database.uses
     if isinstance(uses, LruUses):
-        return lambda key: bytes([_IDLE]) + encode_length(uses.idle_ns(database, key) // 1_000_000_000)
+        return lambda key: bytes([_IDLE]) + encode_length(uses.idle_ns(key) // 1_000_000_000)
     if isinstance(uses, LfuUses):
-        return lambda key: bytes([_FREQUENCY, uses.frequency(database, key)])
+        return lambda key: bytes([_FREQUENCY, uses.frequency(key)])
     return None
 
 
@@ -244,6 +245,6 @@ def put_in(database: Any, record: Record) -> None:
     if expire_at_ms is not None:
         database.set_expiry(key, expire_at_ms)
     if idle_seconds is not None and isinstance(database.uses, LruUses):
-        database.uses.set_idle(database, key, idle_seconds)
+        database.uses.set_idle(key, idle_seconds)
     elif frequency is not None and isinstance(database.uses, LfuUses):
-        database.uses.set_frequency(database, key, frequency)
+        database.uses.set_frequency(key, frequency)

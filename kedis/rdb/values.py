@@ -11,7 +11,8 @@
 10  list as a ziplist
 ==  ===============================  ==  ====================================================
 
-Written are 0, 1, 2, 4 and 5; the flat ones by :mod:`kedis.rdb.flat`.
+Written are 0, 1, 2, 4 and 5; the flat ones by :mod:`kedis.rdb.flat`.  At the end of this module every type is given
+its form (:func:`register`).
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from kedis.rdb.source import (
     encode_strings,
 )
 from kedis.rdb.unsupported import Unsupported, is_passed_over, pass_over
-from kedis.store.database import Value
+from kedis.store.types import Value, check_registered, type_of, type_of_class
 from kedis.structures.containers import Hash, Set
 from kedis.structures.lists import List
 from kedis.structures.packing import Thresholds
@@ -49,8 +50,6 @@ LONGEST_INTEGER = 11
 _PART = 4096
 _PACK_DOUBLE = struct.Struct("<d").pack
 _PLAIN, _PACKED = 1, 2
-#: Types whose bytes Redis keeps as they are; the older zipmap it takes apart.
-_FLAT = frozenset([11, 12, 13, 16, 17])
 #: The thresholds of each type of container.
 Packing = Mapping[type, Thresholds]
 
@@ -71,14 +70,7 @@ def encode_text(text: bytes, compressed: bool = False) -> bytes:
 
 def encode_value(value: Value, compressed: bool = False) -> tuple[int, bytes]:
     """The number of the type, and the bytes.  O(N)."""
-    kind = type(value)
-    if isinstance(value, bytes | bytearray):
-        return _STRING, encode_text(bytes(value), compressed)
-    if compressed and kind is not SortedSet:
-        number, texts = _TEXTS[kind](value)
-        return number, encode_length(len(value)) + b"".join([encode_text(text, True) for text in texts])
-    number, parts = encode_parts(value)
-    return number, b"".join(parts)
+    return type_of(value).rdb.encode(value, compressed)
 
 
 def encode_parts(value: Value) -> tuple[int, list[bytes]]:
@@ -86,17 +78,63 @@ def encode_parts(value: Value) -> tuple[int, list[bytes]]:
 
     O(N), 60 ns an element; a long string is a part as it is.
     """
-    kind = type(value)
-    if isinstance(value, bytes | bytearray):
+    return type_of(value).rdb.encode_parts(value)
+
+
+Reader = Callable[[Source], Any]
+
+
+class Form:
+    """How values of a type are written and read (:class:`kedis.store.types.RdbForm`).
+
+    Args:
+        code: the number of the form that is written.
+        texts: the strings of a value, in the order in which they are written.
+        readers: the reader of each form by its number.
+        flat: the numbers of those forms whose bytes Redis keeps as they are.
+    """
+
+    def __init__(
+        self,
+        code: int,
+        texts: Callable[[Any], Iterable[bytes]],
+        readers: Mapping[int, Reader],
+        flat: Iterable[int] = (),
+    ) -> None:
+        self.code = code
+        self.readers = readers
+        self.flat = frozenset(flat)
+        self._texts = texts
+
+    def encode(self, value: Any, compressed: bool) -> tuple[int, bytes]:
+        if compressed:
+            texts = [encode_text(text, True) for text in self._texts(value)]
+            return self.code, encode_length(len(value)) + b"".join(texts)
+        code, parts = self.encode_parts(value)
+        return code, b"".join(parts)
+
+    def encode_parts(self, value: Any) -> tuple[int, list[bytes]]:
+        return self.code, [encode_length(len(value)), *_in_parts(list(self._texts(value)))]
+
+
+class _StringForm(Form):
+    def encode(self, value: bytes | bytearray, compressed: bool) -> tuple[int, bytes]:
+        return self.code, encode_text(bytes(value), compressed)
+
+    def encode_parts(self, value: bytes | bytearray) -> tuple[int, list[bytes]]:
         text = bytes(value)
-        return _STRING, [encode_text(text)] if len(text) < _PART else [encode_length(len(text)), text]
-    head = encode_length(len(value))
-    if type(value) is SortedSet:
+        return self.code, [encode_text(text)] if len(text) < _PART else [encode_length(len(text)), text]
+
+
+class _SortedSetForm(Form):
+    def encode(self, value: SortedSet, compressed: bool) -> tuple[int, bytes]:
+        code, parts = self.encode_parts(value)
+        return code, b"".join(parts)
+
+    def encode_parts(self, value: SortedSet) -> tuple[int, list[bytes]]:
         # From the highest down: Redis inserts each in front of what is there, which is quick.
         members, scores = value.columns(0, len(value), reverse=True)
-        return _SORTED_SET, [head, *_in_parts(members, scores)]
-    number, texts = _TEXTS[kind](value)
-    return number, [head, *_in_parts(list(texts))]
+        return self.code, [encode_length(len(value)), *_in_parts(members, scores)]
 
 
 def _in_parts(texts: list[bytes], scores: array[float] | None = None) -> Iterator[bytes]:
@@ -112,13 +150,6 @@ def _in_parts(texts: list[bytes], scores: array[float] | None = None) -> Iterato
         yield b"".join(encoded)
 
 
-#: The strings in a value, and the number of its type.
-_TEXTS: dict[type, Callable[[Any], tuple[int, Iterable[bytes]]]] = {
-    List: lambda value: (_LIST, value),
-    Set: lambda value: (_SET, value),
-    Hash: lambda value: (_HASH, chain.from_iterable(value.items())),
-}
-
 # -- reading ----------------------------------------------------------------------------------------------
 
 
@@ -129,19 +160,20 @@ def decode_value(source: Source, kind: int, packing: Packing | None = None) -> V
     entries alone where it was written in a flat representation.  Raises RdbError, whatever the bytes are; Unsupported
     where they are a value that this version cannot hold.  O(N).
     """
-    reader = _READERS.get(kind)
-    if reader is None:
+    found = _READERS.get(kind)
+    if found is None:
         if is_passed_over(kind):
             raise Unsupported(pass_over(source, kind), source.position)
         raise source.fail(f"the unknown type {kind}")
-    value = reader(source)
-    if isinstance(value, bytes):
-        return value
+    reader, has_packing, is_flat = found
+    value: Any = reader(source)
+    if kind == _STRING:
+        return value  # type: ignore[no-any-return]
     if not value:
         return None
-    if packing is not None and not isinstance(value, List):
-        value.choose(packing[type(value)], by_entries_alone=kind in _FLAT)
-    return value
+    if has_packing and packing is not None:
+        value.choose(packing[type(value)], by_entries_alone=is_flat)
+    return value  # type: ignore[no-any-return]
 
 
 def is_value_type(kind: int) -> bool:
@@ -257,20 +289,74 @@ def _inside(source: Source, read: Callable[[bytes], list[bytes]]) -> list[bytes]
         raise RdbError(f"{error.reason} (in {len(raw)} bytes)", begin) from None
 
 
-_READERS: dict[int, Callable[[Source], bytes | List | Set | Hash | SortedSet]] = {
-    _STRING: Source.string,
-    _LIST: _read_list,
-    _SET: _read_set,
-    3: _read_old_sorted_set,
-    _HASH: _read_hash,
-    _SORTED_SET: _read_sorted_set,
-    9: lambda source: _hash(source, _inside(source, read_zipmap)),
-    10: lambda source: List(_inside(source, read_ziplist)),
-    11: lambda source: _set(source, _inside(source, read_intset)),
-    12: lambda source: _pairs_to_sorted_set(source, _inside(source, read_ziplist)),
-    13: lambda source: _hash(source, _inside(source, read_ziplist)),
-    14: _read_quicklist,
-    16: lambda source: _hash(source, _inside(source, read_listpack)),
-    17: lambda source: _pairs_to_sorted_set(source, _inside(source, read_listpack)),
-    18: _read_quicklist_2,
-}
+#: By the number of a form: its reader, whether the type has a packed representation, and whether the form is flat.
+_READERS: dict[int, tuple[Reader, bool, bool]] = {}
+
+
+def register(kind: type, form: Form) -> None:
+    """Let values of class ``kind`` be written and read as ``form`` says."""
+    row = type_of_class(kind)
+    row.rdb = form
+    for code, reader in form.readers.items():
+        assert code not in _READERS, f"form {code} has a reader"
+        _READERS[code] = reader, row.packing is not None, code in form.flat
+
+
+def unregister(form: Form) -> None:
+    """Take back :func:`register`."""
+    for code in form.readers:
+        del _READERS[code]
+
+
+register(bytes, _StringForm(_STRING, lambda value: (value,), {_STRING: Source.string}))
+register(
+    List,
+    Form(
+        _LIST,
+        lambda value: value,
+        {
+            _LIST: _read_list,
+            10: lambda source: List(_inside(source, read_ziplist)),
+            14: _read_quicklist,
+            18: _read_quicklist_2,
+        },
+    ),
+)
+register(
+    Set,
+    Form(
+        _SET,
+        lambda value: value,
+        {_SET: _read_set, 11: lambda source: _set(source, _inside(source, read_intset))},
+        flat=[11],
+    ),
+)
+register(
+    Hash,
+    Form(
+        _HASH,
+        lambda value: chain.from_iterable(value.items()),
+        {
+            _HASH: _read_hash,
+            9: lambda source: _hash(source, _inside(source, read_zipmap)),  # which Redis takes apart
+            13: lambda source: _hash(source, _inside(source, read_ziplist)),
+            16: lambda source: _hash(source, _inside(source, read_listpack)),
+        },
+        flat=[13, 16],
+    ),
+)
+register(
+    SortedSet,
+    _SortedSetForm(
+        _SORTED_SET,
+        lambda value: value,
+        {
+            3: _read_old_sorted_set,
+            _SORTED_SET: _read_sorted_set,
+            12: lambda source: _pairs_to_sorted_set(source, _inside(source, read_ziplist)),
+            17: lambda source: _pairs_to_sorted_set(source, _inside(source, read_listpack)),
+        },
+        flat=[12, 17],
+    ),
+)
+check_registered("rdb")

@@ -1,15 +1,12 @@
 """One numbered database: typed look-ups, time to live, and the one door through which every change passes.
 
-A key's value is a plain Python object and its class is its type: ``bytes`` (or one of two more, see
-:mod:`kedis.structures.strings`) for strings, :class:`List`, :class:`Hash`, :class:`Set`, :class:`SortedSet`.
-Strings stay raw ``bytes`` because a wrapper would cost 100 bytes a key.
+A key's value is a plain Python object and its class is its type (:mod:`kedis.store.types`).  Strings stay raw ``bytes``
+because a wrapper would cost 100 bytes a key; that is the one class that this module knows.
 
 Keys that expire stand in ``expires`` with the moment in milliseconds since 1970.  Expiry is exact on access:
 every look-up goes through a method that removes what is due first.
 
-Every change also keeps the account of memory, ``keyspace.used``: a key and a string are counted when they come and
-go, a container tells its footprint at the door of changes (:meth:`Database.modified`), and what the account holds for
-it stands in ``settled``.  Strings that are modified in place have no place for that: ``buffers`` holds it.
+Every change also keeps the account of memory (:mod:`kedis.store.account`).
 
 ``index`` and ``volatile`` are scan indexes beside the dicts ``data`` and ``expires``: they give SCAN its
 guarantee and RANDOMKEY and the expiry cycle a fair random key, which a Python dict cannot.
@@ -18,57 +15,26 @@ guarantee and RANDOMKEY and the expiry cycle a fair random key, which a Python d
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from kedis.errors import WRONG_TYPE, CommandError
-from kedis.structures.containers import Hash, Set
-from kedis.structures.footprint import BYTES, DICT_ENTRY, INDEX_ENTRY, bytes_footprint
-from kedis.structures.lists import List
+from kedis.store.access import Uses
+from kedis.store.account import ACCESS_ENTRY, EXPIRY_ENTRY, accounted, key_footprint
+from kedis.store.lazyfree import PIECE
+from kedis.store.state import KeyspaceState
+from kedis.store.types import is_value, type_of
 from kedis.structures.scan_index import ScanIndex
-from kedis.structures.sorted_set import SortedSet
-from kedis.structures.strings import FloatText
+from kedis.structures.stepwise import pop_in_steps
+from kedis.structures.strings import Buffer
 
-if TYPE_CHECKING:
-    from kedis.store.access import Uses
-    from kedis.store.keyspace import Keyspace
-
-
-Value = bytes | bytearray | List | Hash | Set | SortedSet
-Container = TypeVar("Container", bound=List | Hash | Set | SortedSet)
-
-TYPE_NAMES: dict[type, bytes] = {
-    bytes: b"string",
-    bytearray: b"string",
-    FloatText: b"string",
-    List: b"list",
-    Hash: b"hash",
-    Set: b"set",
-    SortedSet: b"zset",
-}
-
-
-#: A key's entry in `data` and in `index`, and what its object has whatever its length.
-_KEY = DICT_ENTRY + INDEX_ENTRY + BYTES
-#: The same of a key with a string.
-_STRING = _KEY + BYTES
-#: A time to live: the entry in `expires` and in `volatile`, the number, and the key in half of the cases (EXPIRE
-#: brings a copy of it, SET EX of a new key does not).
-VOLATILE = DICT_ENTRY + INDEX_ENTRY + 32 + 32
-#: A number in `access`: the entry, and the number.
-ACCESS = DICT_ENTRY + 32
-
-
-def key_footprint(key: bytes) -> int:
-    """Bytes that a key occupies, its places in dict and index included."""
-    return (len(key) & -16) + _KEY
+Kind = TypeVar("Kind")
 
 
 class Database:
     """The keys of one database.  Every method is O(1) expected unless it says otherwise."""
 
     __slots__ = (
-        "access",
-        "buffers",
+        "account",
         "data",
         "expires",
         "index",
@@ -79,15 +45,14 @@ class Database:
         "watchers",
     )
 
-    def __init__(self, keyspace: Keyspace, number: int) -> None:
+    def __init__(self, keyspace: KeyspaceState, number: int) -> None:
         self.keyspace = keyspace
+        self.account = keyspace.account
         self.number = number
         self.data: dict[bytes, Any] = {}
         self.expires: dict[bytes, int] = {}
         self.index = ScanIndex()
         self.volatile = ScanIndex()
-        self.buffers: dict[bytes, int] = {}
-        self.access: dict[bytes, int] = {}
         self.uses: Uses | None = None
         self.watchers: dict[bytes, list[Any]] = {}
 
@@ -107,7 +72,7 @@ class Database:
         """Like :meth:`peek`, for commands that read: counts a keyspace hit or miss (and tells of a miss)."""
         value = self.look(key, tell_miss)
         if value is not None and self.uses is not None:
-            self.uses.note(self, key)
+            self.uses.note(key)
         return value
 
     def look(self, key: bytes, tell_miss: bool = True) -> Any:
@@ -119,7 +84,7 @@ class Database:
             keyspace = self.keyspace
             keyspace.misses += 1
             if keyspace.observed and tell_miss:
-                keyspace.missed(self, key)
+                keyspace.events.key_missed(self.number, key)
         else:
             self.keyspace.hits += 1
         return value
@@ -138,7 +103,7 @@ class Database:
     # The three methods below are on the path of nearly every command, so each does its own look-up: a call of
     # `peek` or `find` in between costs 60 ns.
 
-    def read(self, key: bytes, kind: type[Container]) -> Container | None:
+    def read(self, key: bytes, kind: type[Kind]) -> Kind | None:
         """The container at ``key`` for reading; None when there is none.  Raises WRONGTYPE."""
         if self.expires and key in self.expires:
             self._remove_if_due(key)
@@ -147,16 +112,16 @@ class Database:
             keyspace = self.keyspace
             keyspace.misses += 1
             if keyspace.observed:
-                keyspace.missed(self, key)
+                keyspace.events.key_missed(self.number, key)
             return None
         self.keyspace.hits += 1
         if type(value) is kind:
             if self.uses is not None:
-                self.uses.note(self, key)
+                self.uses.note(key)
             return value
         raise CommandError(WRONG_TYPE)
 
-    def edit(self, key: bytes, kind: type[Container]) -> Container | None:
+    def edit(self, key: bytes, kind: type[Kind]) -> Kind | None:
         """The container at ``key`` for writing (no hit or miss counted).  Raises WRONGTYPE."""
         if self.expires and key in self.expires:
             self._remove_if_due(key)
@@ -165,11 +130,11 @@ class Database:
             return None
         if type(value) is kind:
             if self.uses is not None:
-                self.uses.note(self, key)
+                self.uses.note(key)
             return value
         raise CommandError(WRONG_TYPE)
 
-    def edit_or_create(self, key: bytes, kind: type[Container]) -> Container:
+    def edit_or_create(self, key: bytes, kind: type[Kind]) -> Kind:
         """The container at ``key``, a new empty one where there is none.
 
         A created container is in the keyspace at once; the caller fills it and calls :meth:`modified`
@@ -179,18 +144,20 @@ class Database:
             self._remove_if_due(key)
         value = self.data.get(key)
         if value is None:
-            value = kind()
-            if not isinstance(value, List):
-                value.packed = self.keyspace.packing[kind]
-            self.data[key] = value
+            created: Any = kind()
+            keyspace = self.keyspace
+            thresholds = keyspace.packing.get(kind)
+            if thresholds is not None:
+                created.packed = thresholds
+            self.data[key] = value = created
             self.index.add(key)
-            self.keyspace.used += (len(key) & -16) + _KEY
-            if self.keyspace.observed:
-                self.keyspace.appeared(self, key)
+            self.account.add_key(key, created)
+            if keyspace.observed:
+                keyspace.events.key_created(self.number, kind, key)
         elif type(value) is not kind:
             raise CommandError(WRONG_TYPE)
         if self.uses is not None:
-            self.uses.note(self, key)
+            self.uses.note(key)
         return value
 
     def read_string(self, key: bytes) -> bytes | None:
@@ -202,13 +169,13 @@ class Database:
             keyspace = self.keyspace
             keyspace.misses += 1
             if keyspace.observed:
-                keyspace.missed(self, key)
+                keyspace.events.key_missed(self.number, key)
             return None
         self.keyspace.hits += 1
         if type(value) is not bytes and not isinstance(value, bytearray):
             raise CommandError(WRONG_TYPE)
         if self.uses is not None:
-            self.uses.note(self, key)
+            self.uses.note(key)
         return value if type(value) is bytes else bytes(value)
 
     def edit_string(self, key: bytes) -> bytes | bytearray | None:
@@ -219,20 +186,20 @@ class Database:
         if type(value) is not bytes and not isinstance(value, bytearray):
             raise CommandError(WRONG_TYPE)
         if self.uses is not None:
-            self.uses.note(self, key)
+            self.uses.note(key)
         return value
 
-    def edit_in_place(self, key: bytes) -> bytearray | None:
+    def edit_in_place(self, key: bytes) -> Buffer | None:
         """The string at ``key`` to be changed where it is, stored so from now on.  Raises WRONGTYPE.
 
         Not a change by itself.  O(1), and O(N) for a string that was set as a whole.
         """
         value = self.edit_string(key)
-        if value is None or type(value) is bytearray:
+        if value is None or type(value) is Buffer:
             return value
-        buffer = self.data[key] = bytearray(value)
-        before = self._settled(key, value)
-        self.keyspace.used += self._settle(key, buffer) - before
+        buffer = self.data[key] = Buffer(value)
+        self.account.free(accounted(value))
+        self.account.add_value(buffer)
         return buffer
 
     def exists(self, key: bytes) -> bool:
@@ -241,37 +208,37 @@ class Database:
 
     # -- changing -----------------------------------------------------------------------------------------
 
-    def set_value(self, key: bytes, value: Any, event: str = "set") -> None:
-        """Store ``value`` at ``key`` whatever was there; its time to live is gone.
+    def set_value(self, key: bytes, value: Any, event: str = "set", keep_ttl: bool = False) -> None:
+        """Store ``value`` at ``key`` whatever was there; its time to live is gone unless ``keep_ttl``.
 
-        A container must be a new one: whether it is packed is chosen here.
+        A container must be a new one: whether it is packed is chosen here.  With ``keep_ttl`` the key must have been
+        looked up before.
         """
-        if self.expires and key in self.expires and not self._remove_if_due(key):
+        if self.expires and not keep_ttl and key in self.expires and not self._remove_if_due(key):
             self._forget_expiry(key)
         data = self.data
         old = data.get(key)
         data[key] = value
-        keyspace = self.keyspace
         if old is None:
             self.index.add(key)
             if type(value) is bytes:
-                keyspace.used += (len(key) & -16) + (len(value) & -16) + _STRING
+                self.account.add_string(len(key), len(value))
             else:
                 self._choose(value)
-                keyspace.used += (len(key) & -16) + _KEY + self._settle(key, value)
+                self.account.add_key(key, value)
         elif type(old) is bytes is type(value):
             if len(old) != len(value):
-                keyspace.used += (len(value) & -16) - (len(old) & -16)
+                self.account.resize_string(len(old), len(value))
         else:
-            self._choose(value)
-            self._replaced(key, old, value)
+            self._replaced(old, value)
+        keyspace = self.keyspace
         keyspace.dirty += 1
         if keyspace.observed:
             if old is None:
-                keyspace.appeared(self, key)
-            keyspace.observe(self, key, event)
-        if self.uses is not None:
-            self.uses.note(self, key)
+                keyspace.events.key_created(self.number, type(value), key)
+            self._tell(key, event)
+        if self.uses is not None and not (keep_ttl and key in self.uses.access):
+            self.uses.note(key)
 
     def place(self, key: bytes, value: Any) -> None:
         """Put ``value`` at ``key`` as a new key, whatever was there.  Not a change by itself: call :meth:`touched`."""
@@ -279,50 +246,25 @@ class Database:
             self._drop(key)
         self.data[key] = value
         self.index.add(key)
-        self.keyspace.used += (len(key) & -16) + _KEY + self._settle(key, value)
+        self.account.add_key(key, value)
         if self.keyspace.observed:
-            self.keyspace.appeared(self, key)
+            self.keyspace.events.key_created(self.number, type(value), key)
         if self.uses is not None:
-            self.uses.note(self, key)
-
-    def set_keeping_ttl(self, key: bytes, value: Any, event: str = "set") -> None:
-        """Store ``value`` at ``key``; a time to live stays."""
-        data = self.data
-        old = data.get(key)
-        data[key] = value
-        keyspace = self.keyspace
-        if old is None:
-            self.index.add(key)
-            if type(value) is bytes:
-                keyspace.used += (len(key) & -16) + (len(value) & -16) + _STRING
-            else:
-                keyspace.used += (len(key) & -16) + _KEY + self._settle(key, value)
-        elif type(old) is bytes is type(value):
-            if len(old) != len(value):
-                keyspace.used += (len(value) & -16) - (len(old) & -16)
-        else:
-            self._replaced(key, old, value)
-        keyspace.dirty += 1
-        if keyspace.observed:
-            if old is None:
-                keyspace.appeared(self, key)
-            keyspace.observe(self, key, event)
-        if self.uses is not None and key not in self.access:
-            self.uses.note(self, key)
+            self.uses.note(key)
 
     def modified(self, key: bytes, value: Any, event: str, changes: int = 1) -> None:
         """Tell that the container ``value`` at ``key`` was changed in place; an empty one disappears."""
+        self.account.update(value)
         keyspace = self.keyspace
-        size = value.footprint()
-        keyspace.used += size - value.settled
-        value.settled = size
         keyspace.dirty += changes
         if keyspace.observed:
-            keyspace.observe(self, key, event)
+            self._tell(key, event)
+            if value and type_of(value).ready_when_modified:
+                keyspace.events.key_ready(self.number, type(value), key)
         if not value:
             self._drop(key)
             if keyspace.observed:
-                keyspace.observe(self, key, "del")
+                self._tell(key, "del")
 
     def delete(self, key: bytes, event: str = "del") -> bool:
         """Remove ``key``; True when it was there (and not due)."""
@@ -344,13 +286,13 @@ class Database:
         keyspace = self.keyspace
         keyspace.dirty += 1
         if keyspace.observed:
-            keyspace.observe(self, key, event)
+            self._tell(key, event)
         return True
 
     def evict(self, key: bytes) -> None:
         """Remove ``key``, which is there, to make room; a large value is freed in the background."""
         self._drop(key, later=True)
-        self.keyspace.removed(self, key, "evicted")
+        self._tell_removed(key, "evicted")
 
     def clear(self, later: bool = False) -> int:
         """Remove everything; returns how many keys went.  Watchers are told.
@@ -359,7 +301,7 @@ class Database:
         """
         removed = len(self.data)
         for key in [key for key in self.watchers if key in self.data]:
-            self.keyspace.break_watches(self, key)
+            self.break_watches(key)
         if removed:
             self._give_up(later)
         self.keyspace.dirty += removed
@@ -372,28 +314,31 @@ class Database:
         """
         self.data = dict(self.data)
         self.expires = dict(self.expires)
-        self.access = dict(self.access)
+        if self.uses is not None:
+            self.uses.compact()
         self.index.repack()
         self.volatile.repack()
 
     def _give_up(self, later: bool) -> None:
         """Let go of everything and begin anew."""
-        keyspace = self.keyspace
+        keyspace, account = self.keyspace, self.account
         if later:
-            keyspace.used -= sum(self.buffers.values()) + ACCESS * len(self.access)
-            keyspace.graveyard.bury_keys(self.data, self.expires, (self.index, self.volatile, self.access))
-        elif not keyspace.graveyard and not any(
-            other.data for other in keyspace.databases if other is not self
-        ):
-            keyspace.used = 0
+            rest = [self.index.free_in_steps(PIECE), self.volatile.free_in_steps(PIECE)]
+            if self.uses is not None:
+                access = self.uses.forget_all()
+                rest.append(pop_in_steps(access.popitem, access, PIECE))
+            keyspace.graveyard.bury_keys(self.data, self.expires, rest)
         else:
-            keyspace.used -= self.footprint()
+            if self.uses is not None:
+                self.uses.forget_all()
+            if not keyspace.graveyard and keyspace.is_empty_beside(self.number):
+                account.empty()
+            else:
+                account.free(self.footprint())
         self.data = {}
         self.expires = {}
         self.index = ScanIndex()
         self.volatile = ScanIndex()
-        self.buffers = {}
-        self.access = {}
 
     # -- time to live -------------------------------------------------------------------------------------
 
@@ -405,7 +350,7 @@ class Database:
         """Let the existing ``key`` expire at ``at_ms``.  Not a change by itself: call :meth:`touched`."""
         if key not in self.expires:
             self.volatile.add(key)
-            self.keyspace.used += VOLATILE
+            self.account.add_expiry()
         self.expires[key] = at_ms
 
     def clear_expiry(self, key: bytes) -> bool:
@@ -420,7 +365,7 @@ class Database:
         keyspace = self.keyspace
         keyspace.dirty += 1
         if keyspace.observed:
-            keyspace.observe(self, key, event)
+            self._tell(key, event)
 
     def is_due(self, key: bytes) -> bool:
         """Whether ``key`` has a time to live that has run out (it may still be in ``data``)."""
@@ -430,7 +375,8 @@ class Database:
     def expire_now(self, key: bytes) -> None:
         """Remove a key that is due: journalled as DEL, counted, told to whoever observes."""
         self._drop(key, later=True)
-        self.keyspace.expired(self, key)
+        self.keyspace.expired_keys += 1
+        self._tell_removed(key, "expired")
 
     def _remove_if_due(self, key: bytes) -> bool:
         if not self.is_due(key):
@@ -442,24 +388,20 @@ class Database:
     def _forget_expiry(self, key: bytes) -> None:
         del self.expires[key]
         self.volatile.discard(key)
-        self.keyspace.used -= VOLATILE
+        self.account.remove_expiry()
 
     def _drop(self, key: bytes, later: bool = False) -> None:
         """Take ``key`` out; ``later`` leaves the freeing of a large value to the graveyard."""
         value = self.data.pop(key)
-        keyspace = self.keyspace
-        if type(value) is bytes:
-            keyspace.used -= (len(key) & -16) + (len(value) & -16) + _STRING
+        if later and type(value) is not bytes and self.keyspace.graveyard.bury(value, value.settled):
+            self.account.remove_key_only(key)
         else:
-            size = self._settled(key, value)
-            if later and keyspace.graveyard.bury(value, size):
-                size = 0
-            keyspace.used -= (len(key) & -16) + _KEY + size
+            self.account.remove_key(key, value)
         self.index.discard(key)
         if self.expires and key in self.expires:
             self._forget_expiry(key)
-        if self.access and self.access.pop(key, None) is not None:
-            keyspace.used -= ACCESS
+        if self.uses is not None:
+            self.uses.forget(key)
 
     def _choose(self, value: Any) -> None:
         """Have a new container be packed or full; anything else has no choice."""
@@ -467,59 +409,78 @@ class Database:
         if thresholds is not None:
             value.choose(thresholds)
 
+    def _replaced(self, old: Any, value: Any) -> None:
+        """``value`` took the place of ``old``; at least one of them is not plain bytes, and they may be the same."""
+        if old is value:
+            self.account.update(value)
+            return
+        self._choose(value)
+        keyspace = self.keyspace
+        size = accounted(old)
+        if not (keyspace.lazy_overwrite and keyspace.graveyard.bury(old, size)):
+            self.account.free(size)
+        self.account.add_value(value)
+
+    # -- WATCH and events ----------------------------------------------------------------------------------
+
+    def _tell(self, key: bytes, event: str) -> None:
+        """A change passed the door while somebody is watching; without a name it is no event to publish."""
+        if self.watchers and key in self.watchers:
+            self.break_watches(key)
+        self.keyspace.events.key_modified(self.number, key, event)
+
+    def _tell_removed(self, key: bytes, event: str) -> None:
+        """A key was removed that no command named."""
+        keyspace = self.keyspace
+        keyspace.journal_delete(self.number, key)
+        if keyspace.observed:
+            if self.watchers and key in self.watchers:
+                self.break_watches(key)
+            keyspace.events.key_removed(self.number, key, event)
+
+    def watch(self, client: Any, key: bytes) -> None:
+        """Have ``client.watch_broken`` set when ``key`` changes."""
+        self.watchers.setdefault(key, []).append(client)
+        self.keyspace.watch_count += 1
+        self.keyspace.update_observed()
+
+    def unwatch(self, client: Any, key: bytes) -> None:
+        """Take one watch back."""
+        watchers = self.watchers[key]
+        watchers.remove(client)
+        if not watchers:
+            del self.watchers[key]
+        self.keyspace.watch_count -= 1
+        self.keyspace.update_observed()
+
+    def break_watches(self, key: bytes) -> None:
+        """Mark every client that watches ``key``."""
+        for client in self.watchers.get(key, ()):
+            client.watch_broken = True
+
     # -- the account of memory ----------------------------------------------------------------------------
 
-    def _settle(self, key: bytes, value: Any) -> int:
-        """What ``value`` occupies now; remembered, so that as much will be taken off the account."""
-        if type(value) is bytes:
-            return bytes_footprint(value)
-        if isinstance(value, bytearray):
-            size = self.buffers[key] = value.__sizeof__() + 16
-            return size
-        footprint: int = value.footprint()
-        value.settled = footprint
-        return footprint
-
-    def _settled(self, key: bytes, value: Any) -> int:
-        """What the account holds for ``value``, which is about to leave ``key``."""
-        if type(value) is bytes:
-            return bytes_footprint(value)
-        if isinstance(value, bytearray):
-            return self.buffers.pop(key)
-        size: int = value.settled
-        return size
-
-    def _replaced(self, key: bytes, old: Any, value: Any) -> None:
-        """``value`` took the place of ``old``; at least one of them is not plain bytes, and they may be the same."""
-        keyspace = self.keyspace
-        size = self._settled(key, old)
-        if old is not value and keyspace.lazy_overwrite and keyspace.graveyard.bury(old, size):
-            size = 0
-        keyspace.used += self._settle(key, value) - size
+    def key_bytes(self, key: bytes) -> int:
+        """Bytes that the account holds for ``key``, which is there, its value and its time to live.  O(1)."""
+        size = key_footprint(key) + accounted(self.data[key])
+        return size + EXPIRY_ENTRY if key in self.expires else size
 
     def footprint(self) -> int:
         """Bytes that the account holds for this database.  O(N), 0.2 us a key."""
-        total = sum(self.buffers.values()) + VOLATILE * len(self.expires) + ACCESS * len(self.access)
-        for key, value in self.data.items():
-            total += (len(key) & -16) + _KEY
-            if type(value) is bytes:
-                total += len(value) + 48 & -16
-            elif not isinstance(value, bytearray):
-                total += value.settled
-        return total
+        total = EXPIRY_ENTRY * len(self.expires)
+        if self.uses is not None:
+            total += ACCESS_ENTRY * len(self.uses.access)
+        return total + sum([key_footprint(key) + accounted(value) for key, value in self.data.items()])
 
     def check(self) -> None:
         """Verify the invariants between dicts, indexes and sizes; for tests.  O(N elements)."""
-        for key, value in self.data.items():
-            if isinstance(value, bytearray):
-                assert self.buffers[key] == value.__sizeof__() + 16
-            elif type(value) is not bytes:
+        for value in self.data.values():
+            assert is_value(value)
+            if type(value) is not bytes:
                 value._check()
-            assert isinstance(value, bytes | bytearray) or value.settled == value.footprint()
-        assert all(isinstance(self.data[key], bytearray) for key in self.buffers)
-        assert set(self.access) <= set(self.data)
+                assert value.settled == value.footprint
+                assert len(value) or isinstance(value, bytearray)
+        assert self.uses is None or set(self.uses.access) <= set(self.data)
         assert set(self.index) == set(self.data)
         assert set(self.volatile) == set(self.expires)
         assert set(self.expires) <= set(self.data)
-        assert all(type(value) in TYPE_NAMES for value in self.data.values())
-        assert all(len(v) for v in self.data.values() if not isinstance(v, (bytes, bytearray)))

@@ -12,27 +12,17 @@ XORed, so that the order in which a hash table is walked does not matter.
     key        mix the name into zero, then the value as above on top of it
     data set   for each database that is not empty: mix its number (32 bits, big endian), add every key
 
-Keys that are due are left out.
+Keys that are due are left out.  What is mixed in of a value stands in the row of its type (:mod:`kedis.store.types`).
 """
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterable
-from hashlib import sha1
-from typing import Any
-
 from kedis.store.database import Database
 from kedis.store.keyspace import Keyspace
-from kedis.structures.containers import Hash, Set
-from kedis.structures.lists import List
+from kedis.store.mixing import ZERO, add, mix, number
+from kedis.store.types import type_of
 
-_SIZE = 20
 _EXPIRES = b"!!expire!!"
-_STRING, _LIST, _SET, _SORTED_SET, _HASH = range(5)
-
-#: The digest of nothing.
-ZERO = bytes(_SIZE)
 
 
 def keyspace_digest(keyspace: Keyspace) -> bytes:
@@ -41,8 +31,8 @@ def keyspace_digest(keyspace: Keyspace) -> bytes:
     for database in keyspace.databases:
         keys = [key for key in database.data if not database.is_due(key)]
         if keys:
-            digest = _mix(digest, _number(database.number))
-            digest = _add(digest, (_value(_mix(ZERO, key), database, key) for key in keys))
+            digest = mix(digest, number(database.number))
+            digest = add(digest, (_value(mix(ZERO, key), database, key) for key in keys))
     return digest
 
 
@@ -54,37 +44,6 @@ def value_digest(database: Database, key: bytes) -> bytes:
 
 
 def _value(digest: bytes, database: Database, key: bytes) -> bytes:
-    digest = _content(digest, database.data[key])
-    return digest if database.expire_at_ms(key) is None else _add(digest, [_EXPIRES])
-
-
-def _content(digest: bytes, value: Any) -> bytes:
-    kind = type(value)
-    if isinstance(value, bytes | bytearray):
-        return _mix(digest, _number(_STRING), value)
-    if kind is List:
-        return _mix(digest, _number(_LIST), *value)
-    if kind is Set:
-        return _add(_mix(digest, _number(_SET)), value)
-    if kind is Hash:
-        pairs = (_mix(ZERO, field, text) for field, text in value.items())
-        return _add(_mix(digest, _number(_HASH)), pairs)
-    pairs = (_mix(ZERO, member, b"%.17g" % score) for member, score in value.scores.items())
-    return _add(_mix(digest, _number(_SORTED_SET)), pairs)
-
-
-def _number(number: int) -> bytes:
-    return struct.pack(">I", number)
-
-
-def _mix(digest: bytes, *texts: bytes | bytearray) -> bytes:
-    for text in texts:
-        digest = sha1(_add(digest, [text])).digest()
-    return digest
-
-
-def _add(digest: bytes, texts: Iterable[bytes | bytearray]) -> bytes:
-    total = int.from_bytes(digest, "big")
-    for text in texts:
-        total ^= int.from_bytes(sha1(text).digest(), "big")
-    return total.to_bytes(_SIZE, "big")
+    value = database.data[key]
+    digest = type_of(value).digest(digest, value)
+    return digest if database.expire_at_ms(key) is None else add(digest, [_EXPIRES])

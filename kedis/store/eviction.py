@@ -13,12 +13,11 @@ Redis draws five keys by default and looks no second time; clocks are finer here
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
-if TYPE_CHECKING:
-    from kedis.store.database import Database
-    from kedis.store.keyspace import Keyspace
+from kedis.store.database import Database
+from kedis.store.state import KeyspaceState
 
 POLICIES = (
     "volatile-lru",
@@ -39,7 +38,7 @@ Clock = Callable[[], int]
 
 
 class Eviction:
-    """Makes room in ``keyspace``.
+    """Makes room in the databases of a keyspace.
 
     Attributes:
         policy, samples: as in ``maxmemory-policy`` and ``maxmemory-samples``.
@@ -48,8 +47,9 @@ class Eviction:
         sampled: keys drawn and compared.
     """
 
-    def __init__(self, keyspace: Keyspace) -> None:
-        self._keyspace = keyspace
+    def __init__(self, state: KeyspaceState, databases: Sequence[Database]) -> None:
+        self._state = state
+        self._databases = databases
         self.policy = "noeviction"
         self.samples = 5
         self.evicted = dict.fromkeys(POLICIES, 0)
@@ -74,12 +74,12 @@ class Eviction:
 
         What is buried is freed first.  Returns False when nothing is left that may go.
         """
-        keyspace = self._keyspace
+        state, account = self._state, self._state.account
         began = now = clock()
         found = True
-        while found and keyspace.used > limit and began <= now < began + budget_ns:
-            if keyspace.graveyard:
-                keyspace.graveyard.free(clock, budget_ns // 4)
+        while found and account.used > limit and began <= now < began + budget_ns:
+            if state.graveyard:
+                state.graveyard.free(clock, budget_ns // 4)
             else:
                 found = self._run_piece(limit)
             now = clock()
@@ -87,7 +87,7 @@ class Eviction:
         return found
 
     def _run_piece(self, limit: int) -> bool:
-        keyspace = self._keyspace
+        state = self._state
         for _ in range(_PIECE):
             chosen = self._choose()
             if chosen is None:
@@ -95,7 +95,7 @@ class Eviction:
             database, key = chosen
             self.evicted[self.policy] += 1
             database.evict(key)
-            if keyspace.used <= limit or keyspace.graveyard:
+            if state.account.used <= limit or state.graveyard:
                 break
         return True
 
@@ -109,32 +109,32 @@ class Eviction:
         while self._fill_pool():
             while pool:
                 worth, number, key = pool.pop()
-                database = self._keyspace.databases[number]
+                database = self._databases[number]
                 if self._may_go(database, key) and self._worth(database, key) >= worth:
                     return database, key
         return None
 
     def _choose_at_random(self) -> tuple[Database, bytes] | None:
-        databases = self._keyspace.databases
+        databases = self._databases
         for step in range(len(databases)):
             number = (self._next_database + step) % len(databases)
             index = self._index(databases[number])
             if index:
                 self._next_database = number + 1
                 self.sampled += 1
-                return databases[number], index.random(self._keyspace.random)
+                return databases[number], index.random(self._state.random)
         return None
 
     def _fill_pool(self) -> bool:
         """Draw from every database; False when none has a key that may go."""
         pool = self._pool
         found = False
-        for database in self._keyspace.databases:
+        for database in self._databases:
             index = self._index(database)
             if not index:
                 continue
             found = True
-            drawn = index.sample(self._keyspace.random, self.samples)
+            drawn = index.sample(self._state.random, self.samples)
             self.sampled += len(drawn)
             for key in drawn:
                 entry = (self._worth(database, key), database.number, key)
@@ -150,8 +150,9 @@ class Eviction:
     def _may_go(self, database: Database, key: bytes) -> bool:
         return key in (database.expires if self.policy.startswith("volatile") else database.data)
 
-    def _worth(self, database: Any, key: bytes) -> int:
+    def _worth(self, database: Database, key: bytes) -> int:
         """How gladly ``key`` is given up: the higher, the sooner."""
         if self.policy == "volatile-ttl":
-            return -int(database.expires[key])
-        return int(database.uses.expendable(database, key))
+            return -database.expires[key]
+        assert database.uses is not None  # the policy asks for it
+        return database.uses.expendable(key)

@@ -23,13 +23,10 @@ Simplified: Redis's second, "fast" cycle before each sleep is what the slices al
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
+from kedis.store.database import Database
+from kedis.store.keyspace import Keyspace
 from kedis.structures.histogram import Histogram
-
-if TYPE_CHECKING:
-    from kedis.store.database import Database
-    from kedis.store.keyspace import Keyspace
 
 Clock = Callable[[], int]
 

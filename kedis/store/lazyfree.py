@@ -10,16 +10,11 @@ What is buried must be out of everybody's reach: it is taken apart in place.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sized
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from kedis.store.database import VOLATILE, key_footprint
-from kedis.structures.containers import Hash, Set
-from kedis.structures.footprint import bytes_footprint
-from kedis.structures.lists import List
-from kedis.structures.scan_index import ScanIndex
-from kedis.structures.sorted_set import SortedSet
+from kedis.store.account import EXPIRY_ENTRY, accounted, key_footprint
+from kedis.store.types import is_value, type_of
 
 #: Containers up to this size are freed at once: it takes less than 0.1 ms.
 SMALL = 1000
@@ -60,21 +55,22 @@ class Graveyard:
 
         ``size`` is what the account holds for it: it is given back step by step.
         """
-        take_apart = _TAKE_APART.get(type(value))
-        if take_apart is None or not self.tended or len(value) <= SMALL:
+        if not self.tended or not is_value(value) or len(value) <= SMALL:
+            return False
+        free_in_steps = type_of(value).free_in_steps
+        if free_in_steps is None:
             return False
         self.pending += 1
-        self._open.append(self._counted(take_apart(self, value), len(value), size))
+        self._open.append(self._counted(free_in_steps(value, PIECE), len(value), size))
         return True
 
-    def bury_keys(self, data: dict[bytes, Any], expires: dict[bytes, int], rest: Iterable[Any]) -> None:
-        """Take over a whole database: its keys and values, times to live, and what has no account of its own.  O(1).
-
-        The buffers among the values must have been taken off the account.
-        """
+    def bury_keys(
+        self, data: dict[bytes, Any], expires: dict[bytes, int], rest: Iterable[Iterator[None]] = ()
+    ) -> None:
+        """Take over a whole database: keys and values, times to live, and the steps of what has no account.  O(1)."""
         self._open.append(self._keys(data))
         self._open.append(self._times(expires))
-        self._open += [self._uncounted(part) for part in rest if part]
+        self._open += rest
         self.pending += len(data)
         if not self.tended:
             while self._open:
@@ -113,12 +109,10 @@ class Graveyard:
                 key, value = data.popitem()
                 size += key_footprint(key)
                 self.pending -= 1
-                if type(value) is bytes:
-                    size += bytes_footprint(value)
-                elif not isinstance(value, bytearray):
-                    if self.bury(value, value.settled):
-                        continue
-                    size += value.settled
+                held = accounted(value)
+                if len(value) > SMALL and self.bury(value, held):
+                    continue
+                size += held
                 self.freed_objects += 1
             self._freed(size)
             yield
@@ -128,61 +122,5 @@ class Graveyard:
             count = min(PIECE, len(expires))
             for _ in range(count):
                 expires.popitem()
-            self._freed(VOLATILE * count)
+            self._freed(EXPIRY_ENTRY * count)
             yield
-
-    def _uncounted(self, part: Any) -> Iterator[None]:
-        """A part of a database whose bytes are counted with its keys."""
-        return self._scan_index(part) if type(part) is ScanIndex else self._items(part)
-
-    def _items(self, mapping: dict[bytes, Any]) -> Iterator[None]:
-        # A hash in pieces has no account any more, so it may lose them through dict's own method.
-        return self._popped(partial(dict.popitem, mapping), mapping)
-
-    def _hash(self, value: Hash) -> Iterator[None]:
-        self._separate(value)
-        return self._items(value)
-
-    def _list(self, value: List) -> Iterator[None]:
-        while value:
-            value.pop_right_many(PIECE)
-            yield
-
-    def _set(self, value: Set) -> Iterator[None]:
-        self._separate(value)
-        return self._popped(partial(set.pop, value), value)
-
-    def _scan_index(self, index: ScanIndex) -> Iterator[None]:
-        parts = index.take_apart()
-        return self._popped(parts.pop, parts)
-
-    @staticmethod
-    def _popped(pop: Callable[[], Any], elements: Sized) -> Iterator[None]:
-        while elements:
-            for _ in range(min(PIECE, len(elements))):
-                pop()
-            yield
-
-    def _sorted_set(self, value: SortedSet) -> Iterator[None]:
-        self._separate(value)
-        return self._sorted_set_parts(value)
-
-    @staticmethod
-    def _sorted_set_parts(value: SortedSet) -> Iterator[None]:
-        while value:
-            value.pop_max(PIECE)
-            yield
-
-    def _separate(self, value: Hash | Set | SortedSet) -> None:
-        """Free the index of a container on its own."""
-        if value.index is not None:
-            self._open.append(self._scan_index(value.index))
-        value.index = None
-
-
-_TAKE_APART: dict[type, Callable[[Graveyard, Any], Iterator[None]]] = {
-    Hash: Graveyard._hash,
-    List: Graveyard._list,
-    Set: Graveyard._set,
-    SortedSet: Graveyard._sorted_set,
-}

@@ -9,16 +9,18 @@ Changes must go through the methods named in each class; the inherited mutators 
 know neither of the index nor of the account, and raise TypeError. `x[field] = value` and `del x[field]` would
 do so at a price of 5 % of an HSET (the slot of the type would lead to Python), so they stay: for `Hash` alone.
 
-Both keep ``payload``, the bytes of their entries, and answer ``footprint()``: see `kedis.structures.footprint`.
+Both keep ``payload``, the bytes of their entries, and ``footprint``: see `kedis.structures.footprint`.
 Both record in ``packed`` whether they are small to Redis: see `kedis.structures.packing`.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from functools import partial
 from random import Random
 
 from kedis.structures.footprint import CONTAINER, DICT_ENTRY, INDEX_ENTRY, bytes_footprints, forbid
 from kedis.structures.packing import Thresholds, are_integers, is_integer
 from kedis.structures.scan_index import ScanIndex
+from kedis.structures.stepwise import pop_in_steps
 
 INDEX_ABOVE = 128
 
@@ -85,6 +87,14 @@ def _scan(
     return index.scan(cursor, count)
 
 
+def _free_in_steps(
+    pop: Callable[[], object], entries: Collection[bytes], index: ScanIndex | None, piece: int
+) -> Iterator[None]:
+    yield from pop_in_steps(pop, entries, piece)
+    if index is not None:
+        yield from index.free_in_steps(piece)
+
+
 def _check(entries: Collection[bytes], index: ScanIndex | None) -> None:
     if index is None:
         assert len(entries) <= INDEX_ABOVE
@@ -102,8 +112,9 @@ def _payload(hash_: dict[bytes, bytes]) -> int:
 class Hash(dict[bytes, bytes]):
     """Field to value. Change it with `put`, `put_many`, `remove`, `remove_many` and `clear` only."""
 
-    __slots__ = ("index", "packed", "payload", "settled")
+    __slots__ = ("footprint", "index", "packed", "payload", "settled")
 
+    footprint: int  # bytes of main memory that it occupies
     index: ScanIndex | None
     packed: Thresholds | None  # what it must not pass to stay packed; None: it is full
     payload: int  # bytes of the fields and values
@@ -116,12 +127,14 @@ class Hash(dict[bytes, bytes]):
         self.packed = None
         self.payload = _payload(self) if self else 0
         self.settled = 0
+        self._measure()
 
-    def footprint(self) -> int:
-        """Bytes of main memory that the hash occupies. O(1)."""
+    def _measure(self) -> None:
+        """Compute the footprint. O(1)."""
         if self.index is None:
-            return self.payload + self.__sizeof__() + CONTAINER
-        return self.payload + (DICT_ENTRY + INDEX_ENTRY) * len(self) + CONTAINER
+            self.footprint = self.payload + self.__sizeof__() + CONTAINER
+        else:
+            self.footprint = self.payload + (DICT_ENTRY + INDEX_ENTRY) * len(self) + CONTAINER
 
     def choose(self, thresholds: Thresholds, by_entries_alone: bool = False) -> None:
         """Be packed if that fits into `thresholds`, else full. O(1) beyond them, or O(N)."""
@@ -135,13 +148,20 @@ class Hash(dict[bytes, bytes]):
         size = len(value)
         if old is not None:
             if size != len(old):
-                self.payload += (size & -16) - (len(old) & -16)
+                grown = (size & -16) - (len(old) & -16)
+                self.payload += grown
+                self.footprint += grown
         else:
-            self.payload += (len(field) + 48 & -16) + (size + 48 & -16)
+            grown = (len(field) + 48 & -16) + (size + 48 & -16)
+            self.payload += grown
             if self.index is not None:
                 self.index.add(field)
-            elif len(self) > INDEX_ABOVE:
+                self.footprint += grown + (DICT_ENTRY + INDEX_ENTRY)
+            elif len(self) <= INDEX_ABOVE:
+                self.footprint = self.payload + self.__sizeof__() + CONTAINER
+            else:
                 self.index = ScanIndex(self)
+                self._measure()
         packed = self.packed
         if packed is not None and (
             size > packed.longest or len(field) > packed.longest or len(self) > packed.entries
@@ -160,6 +180,7 @@ class Hash(dict[bytes, bytes]):
             self.payload = _payload(self)
             if len(self) > INDEX_ABOVE:
                 self.index = ScanIndex(self)
+            self._measure()
             packed = self.packed
             if packed is not None and (len(self) > packed.entries or not packed.fit(fields, values)):
                 self.packed = None
@@ -176,6 +197,7 @@ class Hash(dict[bytes, bytes]):
                 self.index.discard(field)
             else:
                 self.index = None
+        self._measure()
         return True
 
     def remove_many(self, fields: Collection[bytes]) -> int:
@@ -186,6 +208,7 @@ class Hash(dict[bytes, bytes]):
                 dict.pop(self, field, None)
             self.payload = _payload(self)
             self.index = ScanIndex(self) if self else None
+            self._measure()
         else:
             for field in fields:
                 self.remove(field)
@@ -196,6 +219,7 @@ class Hash(dict[bytes, bytes]):
         super().clear()
         self.index = None
         self.payload = 0
+        self._measure()
 
     def copy(self) -> "Hash":
         """An independent copy: O(N)."""
@@ -204,6 +228,7 @@ class Hash(dict[bytes, bytes]):
         twin.index = None if self.index is None else self.index.copy()
         twin.payload = self.payload
         twin.packed = self.packed
+        twin._measure()
         return twin
 
     def random_one(self, rng: Random) -> bytes:
@@ -222,9 +247,17 @@ class Hash(dict[bytes, bytes]):
         """Next cursor and the fields from `cursor` on, as `ScanIndex.scan`; all at once while small."""
         return _scan(self, self.index, cursor, count)
 
+    def free_in_steps(self, piece: int) -> Iterator[None]:
+        """Empty what nobody uses any more; yields after every `piece` entries. The account is not kept. O(N)."""
+        index, self.index = self.index, None
+        return _free_in_steps(partial(dict.popitem, self), self, index, piece)
+
     def _check(self) -> None:
         _check(self, self.index)
         assert self.payload == _payload(self)
+        footprint = self.footprint
+        self._measure()
+        assert self.footprint == footprint
 
 
 forbid(Hash, "__ior__", "pop", "popitem", "setdefault", "update")
@@ -241,8 +274,9 @@ class Set(set[bytes]):
     Change it with `insert`, `insert_many`, `remove_member`, `remove_many`, `pop_random` and `clear` only.
     """
 
-    __slots__ = ("index", "packed", "payload", "settled")
+    __slots__ = ("footprint", "index", "packed", "payload", "settled")
 
+    footprint: int  # bytes of main memory that it occupies
     index: ScanIndex | None
     packed: Thresholds | None  # what it must not pass to stay packed; None: it is full
     payload: int  # bytes of the members
@@ -255,11 +289,12 @@ class Set(set[bytes]):
         self.packed = None
         self.payload = bytes_footprints(self) if self else 0
         self.settled = 0
+        self._measure()
 
-    def footprint(self) -> int:
-        """Bytes of main memory that the set occupies. O(1)."""
-        size = self.payload + self.__sizeof__() + CONTAINER
-        return size if self.index is None else size + INDEX_ENTRY * len(self)
+    def _measure(self) -> None:
+        """Compute the footprint. O(1)."""
+        indexed = 0 if self.index is None else len(self)
+        self.footprint = self.payload + self.__sizeof__() + (CONTAINER + INDEX_ENTRY * indexed)
 
     def choose(self, thresholds: Thresholds, by_entries_alone: bool = False) -> None:
         """Be packed if that fits into `thresholds`, else full: only integers are packed. O(1) beyond them, or O(N)."""
@@ -281,6 +316,7 @@ class Set(set[bytes]):
             self.index.add(member)
         elif before >= INDEX_ABOVE:
             self.index = ScanIndex(self)
+        self._measure()
         packed = self.packed
         if packed is not None and (before >= packed.entries or not is_integer(member)):
             self.packed = None
@@ -297,6 +333,7 @@ class Set(set[bytes]):
             self.payload = bytes_footprints(self)
             if len(self) > INDEX_ABOVE:
                 self.index = ScanIndex(self)
+            self._measure()
             if self.packed is not None:
                 self.choose(self.packed)
         return len(self) - before
@@ -313,6 +350,7 @@ class Set(set[bytes]):
                 self.index.discard(member)
             else:
                 self.index = None
+        self._measure()
         return True
 
     def remove_many(self, members: Collection[bytes]) -> int:
@@ -322,6 +360,7 @@ class Set(set[bytes]):
             super().difference_update(members)
             self.payload = bytes_footprints(self)
             self.index = ScanIndex(self) if self else None
+            self._measure()
         else:
             for member in members:
                 self.remove_member(member)
@@ -332,6 +371,7 @@ class Set(set[bytes]):
         super().clear()
         self.index = None
         self.payload = 0
+        self._measure()
 
     def copy(self) -> "Set":
         """An independent copy: O(N)."""
@@ -340,6 +380,7 @@ class Set(set[bytes]):
         twin.index = None if self.index is None else self.index.copy()
         twin.payload = self.payload
         twin.packed = self.packed
+        twin._measure()
         return twin
 
     def pop_random(self, rng: Random) -> bytes:
@@ -364,9 +405,17 @@ class Set(set[bytes]):
         """Next cursor and the members from `cursor` on, as `ScanIndex.scan`; all at once while small."""
         return _scan(self, self.index, cursor, count)
 
+    def free_in_steps(self, piece: int) -> Iterator[None]:
+        """Empty what nobody uses any more; yields after every `piece` entries. The account is not kept. O(N)."""
+        index, self.index = self.index, None
+        return _free_in_steps(partial(set.pop, self), self, index, piece)
+
     def _check(self) -> None:
         _check(self, self.index)
         assert self.payload == bytes_footprints(self)
+        footprint = self.footprint
+        self._measure()
+        assert self.footprint == footprint
         assert self.packed is None or are_integers(self)
 
 

@@ -2,12 +2,12 @@
 
 CPython's small-object allocator hands out multiples of 16 bytes, and so does malloc; a bytes object is its bytes
 and 33 more.  So ``len(x) + 48 & -16`` is what one occupies, or ``(len(x) & -16) + BYTES``, where the constants of
-several can be one.  The hot paths write these out where they need them, since a call costs three times the sum;
-:func:`bytes_footprint` is the name everywhere else.
+several can be one.  The structures and :mod:`kedis.store.account` write these out, since a call costs three times
+the sum; :func:`bytes_footprint` is the name everywhere else.
 
-Containers keep the sum over their elements in ``payload`` and answer ``footprint()``, which adds the structure
-around the elements, in O(1).  ``settled`` is the footprint that the account of the keyspace holds for a container:
-see :meth:`kedis.store.database.Database.modified`.
+Containers keep their ``footprint`` in step with every change, in O(1): the sum over their elements (``payload``, where
+it is kept apart) and the structure around them.  ``settled`` is the footprint that the account of the keyspace holds
+for a container: see :mod:`kedis.store.account`.
 
 Simplified: strings of at most one byte, of which CPython keeps one copy for all, count like others; so do objects
 that two values share after COPY or SUNIONSTORE.  Both make the count too high, never too low.
@@ -25,6 +25,8 @@ BYTES = 48
 DICT_ENTRY = 43
 #: A key in a scan index: its place in a bucket, and a share of the bucket.
 INDEX_ENTRY = 14
+#: Beside what ``__sizeof__`` tells of a buffer: the collector's header, rounding.
+BUFFER = 24
 #: Beside what ``__sizeof__`` tells of a container: the collector's header, the number ``payload``, rounding.
 CONTAINER = 64
 

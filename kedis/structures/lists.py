@@ -28,7 +28,8 @@ _append_left, _append_right = deque.appendleft, deque.append
 _take_left, _take_right = deque.popleft, deque.pop
 
 
-def _payload(values: Iterable[bytes]) -> int:
+def _elements(values: Iterable[bytes]) -> int:
+    """Bytes of elements and of their places."""
     return sum([(len(value) + 48 & -16) + _PLACE for value in values])
 
 
@@ -36,63 +37,59 @@ class List(deque[bytes]):
     """A list value: O(1) at both ends, O(distance / 64) inside.
 
     Reading is deque's own.  The methods named here are the only ones that change a list; those that deque has
-    besides raise TypeError, because they would bypass ``payload``.
+    besides raise TypeError, because they would bypass ``footprint``.
     """
 
-    __slots__ = ("payload", "settled")
+    __slots__ = ("footprint", "settled")
 
-    payload: int  # bytes of the elements and their places
+    footprint: int  # bytes of main memory that the list occupies
     settled: int  # the footprint in the account of the keyspace
 
     def __init__(self, elements: Iterable[bytes] = ()) -> None:
         """Build from elements, head first. O(N)."""
         super().__init__(elements)
-        self.payload = _payload(self) if self else 0
+        self.footprint = _EMPTY + _elements(self) if self else _EMPTY
         self.settled = 0
 
     def copy(self) -> "List":
         """An independent copy.  O(N), 10 ns an element."""
         twin = List()
         deque.extend(twin, self)
-        twin.payload = self.payload
+        twin.footprint = self.footprint
         return twin
-
-    def footprint(self) -> int:
-        """Bytes of main memory that the list occupies. O(1)."""
-        return self.payload + _EMPTY
 
     # -- the ends -----------------------------------------------------------------------------------------
 
     def push_left(self, value: bytes) -> None:
         """Put `value` at the head. O(1)."""
         _append_left(self, value)
-        self.payload += (len(value) + 48 & -16) + _PLACE
+        self.footprint += (len(value) + 48 & -16) + _PLACE
 
     def push_right(self, value: bytes) -> None:
         """Put `value` at the tail. O(1)."""
         _append_right(self, value)
-        self.payload += (len(value) + 48 & -16) + _PLACE
+        self.footprint += (len(value) + 48 & -16) + _PLACE
 
     def push_left_many(self, values: Sequence[bytes]) -> None:
         """Put each of `values` at the head in turn: the last of them comes to be the first. O(values)."""
         super().extendleft(values)
-        self.payload += _payload(values)
+        self.footprint += _elements(values)
 
     def push_right_many(self, values: Sequence[bytes]) -> None:
         """Put `values` at the tail, in their order. O(values)."""
         super().extend(values)
-        self.payload += _payload(values)
+        self.footprint += _elements(values)
 
     def pop_left(self) -> bytes:
         """Remove and return the head; IndexError when empty. O(1)."""
         value = _take_left(self)
-        self.payload -= (len(value) + 48 & -16) + _PLACE
+        self.footprint -= (len(value) + 48 & -16) + _PLACE
         return value
 
     def pop_right(self) -> bytes:
         """Remove and return the tail; IndexError when empty. O(1)."""
         value = _take_right(self)
-        self.payload -= (len(value) + 48 & -16) + _PLACE
+        self.footprint -= (len(value) + 48 & -16) + _PLACE
         return value
 
     def pop_left_many(self, count: int) -> list[bytes]:
@@ -100,7 +97,7 @@ class List(deque[bytes]):
         if count >= len(self):
             return self._pop_all()
         popped = [_take_left(self) for _ in range(count)]
-        self.payload -= _payload(popped)
+        self.footprint -= _elements(popped)
         return popped
 
     def pop_right_many(self, count: int) -> list[bytes]:
@@ -110,7 +107,7 @@ class List(deque[bytes]):
             popped.reverse()
             return popped
         popped = [_take_right(self) for _ in range(count)]
-        self.payload -= _payload(popped)
+        self.footprint -= _elements(popped)
         return popped
 
     def _pop_all(self) -> list[bytes]:
@@ -121,7 +118,7 @@ class List(deque[bytes]):
     def clear(self) -> None:
         """Remove everything. O(N)."""
         super().clear()
-        self.payload = 0
+        self.footprint = _EMPTY
 
     # -- inside -------------------------------------------------------------------------------------------
 
@@ -129,12 +126,12 @@ class List(deque[bytes]):
         """Set the element at `position`, -N <= position < N (IndexError otherwise)."""
         old = self[position]
         super().__setitem__(position, value)
-        self.payload += (len(value) + 48 & -16) - (len(old) + 48 & -16)
+        self.footprint += (len(value) + 48 & -16) - (len(old) + 48 & -16)
 
     def insert(self, position: int, value: bytes) -> None:
         """Put `value` before the element at `position`."""
         super().insert(position, value)
-        self.payload += (len(value) + 48 & -16) + _PLACE
+        self.footprint += (len(value) + 48 & -16) + _PLACE
 
     def discard(self, value: bytes, count: int) -> int:
         """Remove `value` up to `count` times from the head, -`count` from the tail, or (0) all; how many went.
@@ -150,7 +147,7 @@ class List(deque[bytes]):
             removed = 1
         else:
             removed = self._discard_several(value, count)
-        self.payload -= ((len(value) + 48 & -16) + _PLACE) * removed
+        self.footprint -= ((len(value) + 48 & -16) + _PLACE) * removed
         return removed
 
     def _discard_several(self, value: bytes, count: int) -> int:
@@ -187,11 +184,11 @@ class List(deque[bytes]):
             part = self.slice(start, stop)
             super().clear()
             super().extend(part)
-            self.payload = _payload(part)
+            self.footprint = _EMPTY + _elements(part)
         else:
             cut = [_take_left(self) for _ in range(start)]
             cut += [_take_right(self) for _ in range(size - stop)]
-            self.payload -= _payload(cut)
+            self.footprint -= _elements(cut)
 
     # -- reading ------------------------------------------------------------------------------------------
 
@@ -225,8 +222,14 @@ class List(deque[bytes]):
         last = len(self) - 1
         return (last - i for i, element in enumerate(islice(reversed(self), reach)) if element == value)
 
+    def free_in_steps(self, piece: int) -> Iterator[None]:
+        """Empty what nobody uses any more; yields after every `piece` elements. O(N)."""
+        while self:
+            self.pop_right_many(piece)
+            yield
+
     def _check(self) -> None:
-        assert self.payload == _payload(self)
+        assert self.footprint == _EMPTY + _elements(self)
 
 
 forbid(

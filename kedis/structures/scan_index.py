@@ -35,6 +35,8 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from random import Random
 
+from kedis.structures.stepwise import pop_in_steps
+
 # Mean keys per bucket while growing. A bucket costs some 80 bytes beside its slots, and removal compares
 # with half a bucket on average.
 LOAD = 20
@@ -98,8 +100,8 @@ class ScanIndex:
         bucket.append(key)
         if len(bucket) > self._bound:
             self._bound = len(bucket)
-        self._room -= 1
-        if self._room < 0:
+        self._room = room = self._room - 1
+        if room < 0:
             self._split()
 
     def discard(self, key: bytes) -> None:
@@ -117,11 +119,11 @@ class ScanIndex:
         """Remove every key."""
         self._fill([])
 
-    def take_apart(self) -> list[list[bytes]]:
-        """Empty the index and hand over its buckets, for whoever frees them a few at a time. O(1)."""
+    def free_in_steps(self, piece: int) -> Iterator[None]:
+        """Empty the index; yields after every `piece` buckets. O(N)."""
         buckets = self._buckets
         self._fill([])
-        return buckets
+        return pop_in_steps(buckets.pop, buckets, piece)
 
     def copy(self) -> "ScanIndex":
         """An independent copy. O(N), a third of what building takes: no key is hashed."""

@@ -38,7 +38,7 @@ _PARTS = 400
 class SortedSet:
     """Members with scores, in order of score and then of bytes."""
 
-    __slots__ = ("_list", "index", "packed", "payload", "scores", "settled")
+    __slots__ = ("_list", "footprint", "index", "packed", "payload", "scores", "settled")
 
     def __init__(self) -> None:
         self.scores: dict[bytes, float] = {}
@@ -51,13 +51,19 @@ class SortedSet:
         """Bytes of the members."""
         self.settled = 0
         """The footprint in the account of the keyspace."""
+        self.footprint = 0
+        """Bytes of main memory that the set occupies."""
+        self._measure()
 
-    def footprint(self) -> int:
-        """Bytes of main memory that the set occupies. O(1)."""
+    def _measure(self) -> None:
+        """Compute the footprint. O(1)."""
         size = len(self.scores)
         if self.index is None:
-            return self.payload + self.scores.__sizeof__() + (_SCORE + _PLACE) * size + (_PARTS + CONTAINER)
-        return self.payload + (DICT_ENTRY + INDEX_ENTRY + _SCORE + _PLACE) * size + (_PARTS + CONTAINER)
+            table = self.scores.__sizeof__()
+            self.footprint = self.payload + table + (_SCORE + _PLACE) * size + (_PARTS + CONTAINER)
+        else:
+            entry = DICT_ENTRY + INDEX_ENTRY + _SCORE + _PLACE
+            self.footprint = self.payload + entry * size + (_PARTS + CONTAINER)
 
     @classmethod
     def from_scores(cls, scores: dict[bytes, float]) -> SortedSet:
@@ -79,6 +85,7 @@ class SortedSet:
         built._list = SkipList.from_sorted(scores, members)
         built.payload = bytes_footprints(members)
         built._index_if_large()
+        built._measure()
         return built
 
     def copy(self) -> SortedSet:
@@ -89,6 +96,7 @@ class SortedSet:
         twin.packed = self.packed
         twin.payload = self.payload
         twin.index = None if self.index is None else self.index.copy()
+        twin._measure()
         return twin
 
     def choose(self, thresholds: Thresholds, by_entries_alone: bool = False) -> None:
@@ -132,6 +140,7 @@ class SortedSet:
                 self.index.add(member)
             elif len(scores) > UNINDEXED_MAX:
                 self.index = ScanIndex(scores)
+            self._measure()
             packed = self.packed
             if packed is not None and (len(scores) > packed.entries or len(member) > packed.longest):
                 self.packed = None
@@ -156,6 +165,7 @@ class SortedSet:
         self._list.delete(score, member)
         if self.index is not None:
             self._unindex((member,))
+        self._measure()
         return True
 
     def _unindex(self, members: Sequence[bytes]) -> None:
@@ -263,6 +273,7 @@ class SortedSet:
             del scores[member]
         self.payload -= bytes_footprints(members)
         self._unindex(members)
+        self._measure()
         return taken
 
     def _remove_all(self) -> list[tuple[bytes, float]]:
@@ -272,6 +283,7 @@ class SortedSet:
         self.scores.clear()
         self.index = None
         self.payload = 0
+        self._measure()
         return taken
 
     def pop_min(self, count: int = 1) -> list[tuple[bytes, float]]:
@@ -308,11 +320,23 @@ class SortedSet:
         scores = self.scores
         return cursor, [(member, scores[member]) for member in found]
 
+    def free_in_steps(self, piece: int) -> Iterator[None]:
+        """Empty what nobody uses any more; yields after every `piece` members. O(N log N)."""
+        index, self.index = self.index, None
+        while self.scores:
+            self.pop_max(piece)
+            yield
+        if index is not None:
+            yield from index.free_in_steps(piece)
+
     def _check(self) -> None:
         """Assert every invariant of the set and its parts. O(N log N)."""
         self._list._check()
         scores = self.scores
         assert self.payload == bytes_footprints(scores)
+        footprint = self.footprint
+        self._measure()
+        assert self.footprint == footprint
         ordered = list(self._list)
         assert len(ordered) == len(scores)
         keys = {member: member for member in scores}

@@ -4,19 +4,47 @@
 class          holds                                                 in Redis
 =============  ====================================================  =======================================
 ``bytes``      what was set as a whole                               int, embstr or raw by its content
-``bytearray``  what was changed in place, so that it grows cheaply   raw
+``Buffer``     what was changed in place, so that it grows cheaply   raw
 ``FloatText``  a whole number that INCRBYFLOAT has come to           embstr, where SET of it makes an int
 =============  ====================================================  =======================================
+
+All of ``bytearray`` may be used to change a ``Buffer``: its footprint is asked of the object itself.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import SupportsIndex
 
-class FloatText(bytearray):
-    """An integer in the spelling of a float's sum.  It is not changed in place: who wants to makes a ``bytearray``."""
+from kedis.structures.footprint import BUFFER
+
+
+class Buffer(bytearray):
+    """A string that is changed in place."""
+
+    __slots__ = ("settled",)
+
+    settled: int  # the footprint in the account of the keyspace
+
+    def __init__(self, content: bytes | bytearray | memoryview | Iterable[SupportsIndex] | int = b"") -> None:
+        """Build from bytes, or of so many zero bytes. O(N)."""
+        super().__init__(content)
+        self.settled = 0
+
+    @property
+    def footprint(self) -> int:
+        """Bytes of main memory that the string occupies. O(1)."""
+        return self.__sizeof__() + BUFFER
+
+    def copy(self) -> Buffer:
+        """An equal one of the same class; bytearray's own would be plain. O(N)."""
+        return type(self)(self)
+
+    def _check(self) -> None:
+        """Assert every invariant: there is none beside bytearray's own."""
+
+
+class FloatText(Buffer):
+    """An integer in the spelling of a float's sum.  It is not changed in place: who wants to makes a ``Buffer``."""
 
     __slots__ = ()
-
-    def copy(self) -> FloatText:
-        """An equal one; bytearray's own would be plain. O(N)."""
-        return FloatText(self)

@@ -66,8 +66,8 @@ def test_swapdb_errors(client: Client) -> None:
 def test_watchers_of_keys_that_were_there_are_told(client: Client, words: list[str]) -> None:
     keyspace = client.engine.keyspace
     of_present, of_absent = client.another().state, client.another().state
-    keyspace.watch(of_present, keyspace.databases[0], b"k0")
-    keyspace.watch(of_absent, keyspace.databases[0], b"nokey")
+    keyspace.databases[0].watch(of_present, b"k0")
+    keyspace.databases[0].watch(of_absent, b"nokey")
     client.call(*words)
     assert of_present.watch_broken
     assert not of_absent.watch_broken

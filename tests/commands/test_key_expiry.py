@@ -143,7 +143,7 @@ def test_the_furthest_times(client: Client) -> None:
 
 def test_a_watched_key_notices_its_time_to_live(client: Client) -> None:
     watcher = client.another().state
-    client.engine.keyspace.watch(watcher, client.state.db, b"k")
+    client.state.db.watch(watcher, b"k")
     client.call("EXPIRE", "k", 10, "XX")
     assert not watcher.watch_broken
     client.call("EXPIRE", "k", 10)

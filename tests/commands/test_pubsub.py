@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kedis.store import pubsub
+from kedis.engine import pubsub
 from tests.commands.driver import Client, ErrorReply
 
 ALLOWED = "only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context"

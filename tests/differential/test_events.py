@@ -11,8 +11,8 @@ import pytest
 
 from kedis.commands import load_all
 from kedis.engine.engine import COMPILED
+from kedis.engine.notifications import CLASS_OF
 from kedis.engine.table import every_command
-from kedis.store.notifications import CLASS_OF
 from tests.commands.agreement import make_client
 from tests.commands.driver import Client, Clock
 from tests.oracle import Oracle

@@ -52,8 +52,8 @@ def test_there_and_back(value: Any, compressed: bool) -> None:
     assert type(found) is type(value)
     assert source.position == len(content)
     if not isinstance(found, bytes):
-        assert found.footprint() > 0
-        assert found.payload == type(found)(found).payload if isinstance(found, List) else True
+        assert found.footprint > 0
+        assert found.footprint == type(found)(found).footprint if isinstance(found, List) else True
     assert plain(restore(dump(value))) == plain(value)
 
 

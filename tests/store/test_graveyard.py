@@ -112,7 +112,7 @@ def test_what_a_large_value_contains_is_freed_too(graveyard: Graveyard) -> None:
     values = [Set(NAMES), sorted_set(), Hash((name, b"v") for name in NAMES)]
     data: dict[bytes, Any] = dict.fromkeys(NAMES, b"v")
     data.update((b"large:%d" % number, value) for number, value in enumerate(values))
-    graveyard.bury_keys(data, {}, [ScanIndex(data)])
+    graveyard.bury_keys(data, {}, [ScanIndex(data).free_in_steps(PIECE)])
     while graveyard.free(Clock(), budget_ns=1):
         pass
     assert [len(value) for value in values] == [0, 0, 0]

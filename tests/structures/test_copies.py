@@ -35,8 +35,8 @@ def content(value: Any) -> Any:
 def test_a_copy_is_equal_and_independent(value: Any) -> None:
     twin = value.copy()
     assert type(twin) is type(value) and content(twin) == content(value)
-    assert twin.footprint() == value.footprint() and twin.settled == 0
-    before, size = len(value), value.footprint()
+    assert twin.footprint == value.footprint and twin.settled == 0
+    before, size = len(value), value.footprint
     if isinstance(twin, List):
         twin.push_right(b"x")
     elif isinstance(twin, Hash):
@@ -48,7 +48,7 @@ def test_a_copy_is_equal_and_independent(value: Any) -> None:
     else:
         twin.add(b"new", 7.0)
         twin.remove(MEMBERS[0])
-    assert len(value) == before and value.footprint() == size
+    assert len(value) == before and value.footprint == size
     for one in (value, twin):
         one._check()
 
@@ -61,7 +61,7 @@ def test_a_copy_counts_and_hashes_nothing_anew(value: Any, monkeypatch: pytest.M
         raise AssertionError("a step over all elements")
 
     monkeypatch.setattr(ScanIndex, "_fill", unwanted)
-    for module, name in ((containers, "_payload"), (lists, "_payload"), (sorted_set, "bytes_footprints")):
+    for module, name in ((containers, "_payload"), (lists, "_elements"), (sorted_set, "bytes_footprints")):
         monkeypatch.setattr(module, name, unwanted)
     assert content(value.copy()) == content(value)
 

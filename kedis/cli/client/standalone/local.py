@@ -15,9 +15,7 @@ from kedis.persistence.aof import Aof
 from kedis.persistence.folder import AofError
 from kedis.store.database import Database
 from kedis.store.keyspace import Keyspace
-from kedis.structures.containers import Hash, Set
-from kedis.structures.lists import List
-from kedis.structures.sorted_set import SortedSet
+from kedis.store.types import type_of
 
 _ANOTHER = "another server is using"
 
@@ -73,19 +71,8 @@ def value_at(database: Database, key: bytes) -> Value | None:
         return None
     held = database.data[key]
     expire_at_ms = database.expires.get(key, NEVER)
-    if isinstance(held, SortedSet):
-        return Value("zset", dict(held.scores), expire_at_ms)
-    for kind, (type_, copy) in _KINDS.items():
-        if isinstance(held, type_):
-            return Value(kind, copy(held), expire_at_ms)
-    return Value("string", bytes(held), expire_at_ms)
-
-
-_KINDS: dict[str, tuple[type, Callable[..., object]]] = {
-    "list": (List, list),
-    "hash": (Hash, dict),
-    "set": (Set, set),
-}
+    row = type_of(held)
+    return Value(row.name.decode(), row.plain(row.contents(held)), expire_at_ms)
 
 
 def has(database: Database, key: bytes) -> bool:
@@ -104,11 +91,8 @@ def is_same(here: Database, there: Database, key: bytes) -> bool:
         return mine is theirs
     if here.expires.get(key) != there.expires.get(key):
         return False
-    if isinstance(mine, bytes | bytearray):
-        return bool(mine == theirs)
-    if isinstance(mine, SortedSet):
-        return isinstance(theirs, SortedSet) and mine.scores == theirs.scores
-    return type(mine) is type(theirs) and bool(mine == theirs)
+    row = type_of(mine)
+    return row is type_of(theirs) and bool(row.contents(mine) == row.contents(theirs))
 
 
 def _is_due(database: Database, key: bytes) -> bool:

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from kedis.store.pubsub import Message
+from kedis.engine.pubsub import Message
 
 #: Where a RESP2 client that is redirected to gets its invalidations, if it has subscribed to anything.
 CHANNEL = b"__redis__:invalidate"

@@ -7,7 +7,7 @@ Events are published at once, in the order in which they happen, also in the mid
 
 from __future__ import annotations
 
-from kedis.store.pubsub import PubSub
+from kedis.engine.pubsub import PubSub
 
 _EVENTS = {
     "g": "del expire persist rename_from rename_to move_from move_to copy_to restore",

@@ -1,0 +1,102 @@
+"""What all databases of a keyspace share: the clock of the running command, counters, the account, events.
+
+``dirty`` counts changes; the engine compares it before and after a command to know whether to journal it.
+``observed`` is false as long as nobody wants to know of single changes (no WATCH, no notifications, …), so that
+the common write pays for one test.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from random import Random
+
+from kedis.config import Config
+from kedis.store.account import Account
+from kedis.store.events import KeyspaceEvents, NoEvents
+from kedis.store.lazyfree import Graveyard
+from kedis.store.types import TYPES
+from kedis.structures.packing import Thresholds
+
+
+class KeyspaceState:
+    """Shared by the databases of one server.
+
+    ``journal_delete(database_number, key)`` is called for every key that expires, so that the deletion
+    reaches the journal before whatever the running command writes.  ``random`` is what every random choice
+    draws from; seed it to repeat them.
+    """
+
+    def __init__(self, events: KeyspaceEvents | None = None) -> None:
+        #: The thresholds that new containers of a type are packed by; without limits until someone sets them.
+        self.packing: dict[type, Thresholds] = {
+            kind: Thresholds(sys.maxsize, sys.maxsize)
+            for row in TYPES
+            if row.packing is not None
+            for kind in row.classes
+        }
+        self.now_ns = 0
+        self.dirty = 0
+        self.hits = 0
+        self.misses = 0
+        self.expired_keys = 0
+        self.expired_on_access = 0
+        self.loading = False
+        self.active_expiry = True
+        self.account = Account()
+        #: Whether overwritten values are freed in the background (lazyfree-lazy-server-del).
+        self.lazy_overwrite = False
+        self.graveyard = Graveyard(self.account.free)
+        #: Since when uses of keys are noted; whether the running command counts as one.
+        self.tracked_since_ns = 0
+        self.touching = True
+        self.lfu_log_factor = 10
+        self.lfu_decay_minutes = 1
+        self.random = Random()
+        self.events: KeyspaceEvents = events or NoEvents()
+        self.observed = False
+        self.watch_count = 0
+        self.journal_delete: Callable[[int, bytes], None] = lambda number, key: None
+
+    @property
+    def used(self) -> int:
+        """Bytes of main memory that keys and values occupy, those included that wait to be freed."""
+        return self.account.used
+
+    @property
+    def now_ms(self) -> int:
+        """Milliseconds since 1970 at the start of the running command; it stands still while it runs."""
+        return self.now_ns // 1_000_000
+
+    def update_observed(self) -> None:
+        """Recompute ``observed`` after a change of what it stands for."""
+        self.observed = self.watch_count > 0 or self.events.wanted()
+
+    def is_empty_beside(self, number: int) -> bool:
+        """Whether no database but this one holds a key.  O(databases)."""
+        raise NotImplementedError
+
+    def limit_packing(self, config: Config) -> None:
+        """Pack containers by the settings from now on."""
+        for row in TYPES:
+            if row.packing is not None:
+                thresholds = self.packing[row.classes[0]]
+                thresholds.entries = _setting(config, row.packing.entries)
+                if row.packing.longest is not None:
+                    thresholds.longest = _setting(config, row.packing.longest)
+
+
+def packing_settings() -> list[str]:
+    """The names of the settings that decide how long a container is packed."""
+    return [
+        name
+        for row in TYPES
+        if row.packing is not None
+        for name in (row.packing.entries, row.packing.longest)
+        if name is not None
+    ]
+
+
+def _setting(config: Config, name: str) -> int:
+    value: int = getattr(config, name.replace("-", "_"))
+    return value

@@ -1,0 +1,352 @@
+"""The types of values, one row each: all that Kedis knows of a type beside its commands.
+
+A value is a plain Python object, and its class tells its type.  Whatever treats values by their type asks
+:func:`type_of` for the row and never the class, so a new type is one structure and one row, and what the packages
+above register in the row: :mod:`kedis.rdb` how a value is written and read, :mod:`kedis.persistence.aof_base` the
+commands that make it.  What must be registered and is not raises :class:`MissingFunction`, at the latest when it is
+used; :func:`check_registered` says so at the start.
+
+What a structure must offer, ``bytes`` excepted, is :class:`Container`: its length, a copy, its account of memory, a
+self-check, and freeing itself in steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from kedis.store.mixing import ZERO, add, mix, number
+from kedis.structures.containers import Hash, Set
+from kedis.structures.lists import List
+from kedis.structures.packing import is_integer
+from kedis.structures.sorted_set import SortedSet
+from kedis.structures.strings import Buffer, FloatText
+
+
+class Container(Protocol):
+    """What the keyspace needs of a value that is not plain ``bytes``.
+
+    Attributes:
+        settled: bytes that the account of memory holds for it, 0 in the beginning; the account writes it.
+    """
+
+    settled: int
+
+    @property
+    def footprint(self) -> int:
+        """Bytes of main memory that it occupies now.  O(1): it is asked after every change."""
+
+    def __len__(self) -> int:
+        """Number of elements; a container without any disappears from the keyspace."""
+
+    def copy(self) -> Any:
+        """An independent copy, of which ``settled`` is 0."""
+
+    def _check(self) -> None:
+        """Assert every invariant; for tests."""
+
+
+Value = bytes | Container
+
+
+class MissingFunction(TypeError):
+    """A package above has registered nothing for a type."""
+
+
+class RdbForm(Protocol):
+    """How values of a type are written in Redis's format for snapshots and DUMP."""
+
+    def encode(self, value: Any, compressed: bool) -> tuple[int, bytes]:
+        """The number of the form, and the bytes."""
+
+    def encode_parts(self, value: Any) -> tuple[int, list[bytes]]:
+        """The same without compression, in parts of a size that the processor's cache holds."""
+
+
+#: Writes a small value in one flat piece for DUMP, by the configuration; None where Redis would not.
+FlatWriter = Callable[[Any, Any], tuple[int, bytes] | None]
+#: The commands that make a value at a key.
+BaseCommands = Callable[[bytes, Any], Iterator[Sequence[bytes]]]
+
+
+@dataclass(frozen=True, slots=True)
+class PackingSettings:
+    """The settings that decide how long a value is packed (:mod:`kedis.structures.packing`)."""
+
+    entries: str
+    longest: str | None = None
+
+
+class ValueType:
+    """The row of a type.
+
+    Attributes:
+        name: as TYPE replies.
+        classes: the classes of its values; the first is what commands create.
+        encoding: the name of a value's representation, as OBJECT ENCODING replies.  O(1).
+        digest: a digest with a value mixed in (:mod:`kedis.store.digest`).
+        serialized_length: about the bytes of a value in a dump, as DEBUG OBJECT replies.
+        contents: a value as plain Python: its own elements, not a copy.  Two values of a type are the same when
+            these are equal.
+        plain: the built-in class that makes a copy of the contents.
+        copy: an independent copy of a value.
+        free_in_steps: empties a large value that nobody uses; yields after every so many elements.  None: at once.
+        packing: the settings of a type that has a packed representation.
+        ready_when_modified: clients that wait for a value of this type are signalled by every change, not only when
+            the key appears.
+        references: how many references Redis would count.
+        rdb, flat, aof_commands: what the packages above register.
+    """
+
+    __slots__ = (
+        "_aof_commands",
+        "_flat",
+        "_rdb",
+        "classes",
+        "contents",
+        "copy",
+        "digest",
+        "encoding",
+        "free_in_steps",
+        "name",
+        "packing",
+        "plain",
+        "ready_when_modified",
+        "references",
+        "serialized_length",
+    )
+
+    def __init__(
+        self,
+        name: bytes,
+        *classes: type,
+        encoding: Callable[[Any], bytes],
+        digest: Callable[[bytes, Any], bytes],
+        serialized_length: Callable[[Any], int],
+        contents: Callable[[Any], Any],
+        plain: Callable[[Any], Any],
+        copy: Callable[[Any], Any],
+        free_in_steps: Callable[[Any, int], Iterator[None]] | None,
+        packing: PackingSettings | None = None,
+        ready_when_modified: bool = False,
+        references: Callable[[Any], int] = lambda value: 1,
+    ) -> None:
+        self.name = name
+        self.classes = classes
+        self.encoding = encoding
+        self.digest = digest
+        self.serialized_length = serialized_length
+        self.contents = contents
+        self.plain = plain
+        self.copy = copy
+        self.free_in_steps = free_in_steps
+        self.packing = packing
+        self.ready_when_modified = ready_when_modified
+        self.references = references
+        self._rdb: RdbForm | None = None
+        self._flat: Mapping[bytes, FlatWriter] | None = None
+        self._aof_commands: BaseCommands | None = None
+
+    # -- what the packages above register -----------------------------------------------------------------
+
+    @property
+    def rdb(self) -> RdbForm:
+        """Registered by :mod:`kedis.rdb.values`."""
+        if self._rdb is None:
+            raise self._missing("rdb")
+        return self._rdb
+
+    @rdb.setter
+    def rdb(self, form: RdbForm) -> None:
+        self._rdb = form
+
+    @property
+    def flat(self) -> Mapping[bytes, FlatWriter]:
+        """Registered by :mod:`kedis.rdb.flat`; empty for a type that Redis never writes flat."""
+        if self._flat is None:
+            raise self._missing("flat")
+        return self._flat
+
+    @flat.setter
+    def flat(self, writers: Mapping[bytes, FlatWriter]) -> None:
+        self._flat = writers
+
+    @property
+    def aof_commands(self) -> BaseCommands:
+        """Registered by :mod:`kedis.persistence.aof_base`."""
+        if self._aof_commands is None:
+            raise self._missing("aof_commands")
+        return self._aof_commands
+
+    @aof_commands.setter
+    def aof_commands(self, commands: BaseCommands) -> None:
+        self._aof_commands = commands
+
+    def _missing(self, name: str) -> MissingFunction:
+        return MissingFunction(f"nothing is registered as {name} of the type {self.name.decode()}")
+
+
+_BY_CLASS: dict[type, ValueType] = {}
+#: The rows, in the order in which they were added.
+TYPES: list[ValueType] = []
+
+
+def add_type(row: ValueType) -> None:
+    """Make a type known; to be done before there is a keyspace."""
+    for kind in row.classes:
+        assert kind not in _BY_CLASS, f"{kind.__name__} has a row"
+        _BY_CLASS[kind] = row
+    TYPES.append(row)
+
+
+def remove_type(row: ValueType) -> None:
+    """Take back :func:`add_type`; no keyspace may hold a value of the type."""
+    for kind in row.classes:
+        del _BY_CLASS[kind]
+    TYPES.remove(row)
+
+
+def type_of(value: Any) -> ValueType:
+    """The row of a value's type.  O(1); KeyError for what is no value."""
+    return _BY_CLASS[type(value)]
+
+
+def type_of_class(kind: type) -> ValueType:
+    """The row of the type whose values are of class ``kind``."""
+    return _BY_CLASS[kind]
+
+
+def is_value(thing: Any) -> bool:
+    """Whether ``thing`` is a value of a type that is known."""
+    return type(thing) in _BY_CLASS
+
+
+def check_registered(*names: str) -> None:
+    """Raise MissingFunction unless every type has had all of ``names`` registered."""
+    for row in TYPES:
+        for name in names:
+            getattr(row, name)
+
+
+# -- strings ----------------------------------------------------------------------------------------------
+
+#: The longest string that Redis keeps in one piece with its header.
+_EMBEDDED_MAX = 44
+#: Integers from 0 to 9999 are one shared object each.
+_SHARED_DIGITS = 4
+_STRING, _LIST, _SET, _SORTED_SET, _HASH = map(number, range(5))
+
+
+def _string_encoding(value: bytes | bytearray) -> bytes:
+    if type(value) is not bytes:
+        return b"embstr" if type(value) is FloatText else b"raw"
+    if is_integer(value):
+        return b"int"
+    return b"embstr" if len(value) <= _EMBEDDED_MAX else b"raw"
+
+
+def _string_references(value: bytes | bytearray) -> int:
+    """One, and without limit for a small integer, which Redis shares."""
+    shared = _string_encoding(value) == b"int" and value.isdigit() and len(value) <= _SHARED_DIGITS
+    return 2**31 - 1 if shared else 1
+
+
+def _itself(value: Any) -> Any:
+    return value
+
+
+add_type(
+    ValueType(
+        b"string",
+        bytes,
+        Buffer,
+        FloatText,
+        encoding=_string_encoding,
+        digest=lambda digest, value: mix(digest, _STRING, value),
+        serialized_length=lambda value: len(value) + 1,
+        contents=_itself,
+        plain=bytes,
+        copy=lambda value: value if type(value) is bytes else value.copy(),
+        free_in_steps=None,
+        references=_string_references,
+    )
+)
+
+# -- containers -------------------------------------------------------------------------------------------
+
+
+def _encoding(packed: bytes, full: bytes) -> Callable[[Any], bytes]:
+    """The name of a packed container, or of a full one."""
+    return lambda value: full if value.packed is None else packed
+
+
+def _texts_length(value: Iterable[bytes]) -> int:
+    """The texts, and a byte of length for each."""
+    return sum([len(text) + 1 for text in value])
+
+
+def _hash_digest(digest: bytes, value: Hash) -> bytes:
+    return add(mix(digest, _HASH), (mix(ZERO, field, text) for field, text in value.items()))
+
+
+def _sorted_set_digest(digest: bytes, value: SortedSet) -> bytes:
+    pairs = (mix(ZERO, member, b"%.17g" % score) for member, score in value.scores.items())
+    return add(mix(digest, _SORTED_SET), pairs)
+
+
+add_type(
+    ValueType(
+        b"list",
+        List,
+        encoding=lambda value: b"quicklist",
+        digest=lambda digest, value: mix(digest, _LIST, *value),
+        serialized_length=_texts_length,
+        contents=_itself,
+        plain=list,
+        copy=List.copy,
+        free_in_steps=List.free_in_steps,
+    )
+)
+add_type(
+    ValueType(
+        b"set",
+        Set,
+        encoding=_encoding(b"intset", b"hashtable"),
+        digest=lambda digest, value: add(mix(digest, _SET), value),
+        serialized_length=_texts_length,
+        contents=_itself,
+        plain=set,
+        copy=Set.copy,
+        free_in_steps=Set.free_in_steps,
+        packing=PackingSettings("set-max-intset-entries"),
+    )
+)
+add_type(
+    ValueType(
+        b"zset",
+        SortedSet,
+        encoding=_encoding(b"listpack", b"skiplist"),
+        digest=_sorted_set_digest,
+        serialized_length=lambda value: _texts_length(value) + 8 * len(value),
+        contents=lambda value: value.scores,
+        plain=dict,
+        copy=SortedSet.copy,
+        free_in_steps=SortedSet.free_in_steps,
+        packing=PackingSettings("zset-max-listpack-entries", "zset-max-listpack-value"),
+    )
+)
+add_type(
+    ValueType(
+        b"hash",
+        Hash,
+        encoding=_encoding(b"listpack", b"hashtable"),
+        digest=_hash_digest,
+        serialized_length=lambda value: _texts_length(value) + _texts_length(value.values()),
+        contents=_itself,
+        plain=dict,
+        copy=Hash.copy,
+        free_in_steps=Hash.free_in_steps,
+        packing=PackingSettings("hash-max-listpack-entries", "hash-max-listpack-value"),
+    )
+)
