@@ -53,6 +53,7 @@ HOT = [
     "kedis/server/server.py",
     "kedis/engine/client.py",
     "kedis/store/database.py",
+    "kedis/store/key_table.py",
     "kedis/store/keyspace.py",
     "kedis/store/access.py",
     "kedis/store/account.py",

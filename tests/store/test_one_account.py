@@ -28,7 +28,7 @@ SEVERAL_TYPES = {"commands/sorting.py", "commands/sorted_set_algebra.py"}
 #: bytes are no structure.
 TYPE_TABLE = {"store/types.py"}
 #: Where a string in either form is told from everything else.
-RAW_STRINGS = {"store/account.py", "store/database.py", "store/types.py"}
+RAW_STRINGS = {"store/account.py", "store/database.py", "store/key_table.py", "store/types.py"}
 
 
 def assigned(tree: ast.AST) -> set[str]:

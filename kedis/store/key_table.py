@@ -1,0 +1,221 @@
+"""The keys of one database: their tables, times to live, watches, and the part they have in the account of memory.
+
+Keys that expire stand in ``expires`` with the moment in milliseconds since 1970.  Expiry is exact on access:
+every look-up goes through a method that removes what is due first.
+
+``index`` and ``volatile`` are scan indexes beside the dicts ``data`` and ``expires``: they give SCAN its
+guarantee and RANDOMKEY and the expiry cycle a fair random key, which a Python dict cannot.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kedis.store.access import Uses
+from kedis.store.account import ACCESS_ENTRY, EXPIRY_ENTRY, accounted, key_footprint
+from kedis.store.lazyfree import PIECE
+from kedis.store.state import KeyspaceState
+from kedis.store.types import is_value, type_of
+from kedis.structures.scan_index import ScanIndex
+from kedis.structures.stepwise import pop_in_steps
+
+
+class KeyTable:
+    """What there is, whatever its type.  Every method is O(1) expected unless it says otherwise."""
+
+    __slots__ = (
+        "account",
+        "data",
+        "expires",
+        "index",
+        "keyspace",
+        "number",
+        "uses",
+        "volatile",
+        "watchers",
+    )
+
+    def __init__(self, keyspace: KeyspaceState, number: int) -> None:
+        self.keyspace = keyspace
+        self.account = keyspace.account
+        self.number = number
+        self.data: dict[bytes, Any] = {}
+        self.expires: dict[bytes, int] = {}
+        self.index = ScanIndex()
+        self.volatile = ScanIndex()
+        self.uses: Uses | None = None
+        self.watchers: dict[bytes, list[Any]] = {}
+
+    def __len__(self) -> int:
+        """Keys held, those that are due but not yet removed included (as DBSIZE counts)."""
+        return len(self.data)
+
+    def peek(self, key: bytes) -> Any:
+        """The value of ``key`` or None; removes it first when due.  Counts neither hit nor miss."""
+        if self.expires and key in self.expires and self._remove_if_due(key):
+            return None
+        return self.data.get(key)
+
+    def exists(self, key: bytes) -> bool:
+        """Whether ``key`` is there and not due.  Counts neither hit nor miss."""
+        return self.peek(key) is not None
+
+    def compact(self) -> None:
+        """Move the tables into memory of the size that they need now.  O(keys), 0.1 s for a million.
+
+        A dict that has lost keys keeps the size that it once had.
+        """
+        self.data = dict(self.data)
+        self.expires = dict(self.expires)
+        if self.uses is not None:
+            self.uses.compact()
+        self.index.repack()
+        self.volatile.repack()
+
+    def _give_up(self, later: bool) -> None:
+        """Let go of everything and begin anew."""
+        keyspace, account = self.keyspace, self.account
+        if later:
+            rest = [self.index.free_in_steps(PIECE), self.volatile.free_in_steps(PIECE)]
+            if self.uses is not None:
+                access = self.uses.forget_all()
+                rest.append(pop_in_steps(access.popitem, access, PIECE))
+            keyspace.graveyard.bury_keys(self.data, self.expires, rest)
+        else:
+            if self.uses is not None:
+                self.uses.forget_all()
+            if not keyspace.graveyard and keyspace.is_empty_beside(self.number):
+                account.empty()
+            else:
+                account.free(self.footprint())
+        self.data = {}
+        self.expires = {}
+        self.index = ScanIndex()
+        self.volatile = ScanIndex()
+
+    # -- time to live -------------------------------------------------------------------------------------
+
+    def expire_at_ms(self, key: bytes) -> int | None:
+        """When ``key`` expires, in ms since 1970; None when it does not (or is not there)."""
+        return self.expires.get(key)
+
+    def set_expiry(self, key: bytes, at_ms: int) -> None:
+        """Let the existing ``key`` expire at ``at_ms``.  Not a change by itself: call :meth:`touched`."""
+        if key not in self.expires:
+            self.volatile.add(key)
+            self.account.add_expiry()
+        self.expires[key] = at_ms
+
+    def clear_expiry(self, key: bytes) -> bool:
+        """Make ``key`` persistent; False when it had no time to live.  Call :meth:`touched` after it."""
+        if key not in self.expires:
+            return False
+        self._forget_expiry(key)
+        return True
+
+    def touched(self, key: bytes, event: str) -> None:
+        """Tell that ``key`` changed in a way that is not its value (its time to live)."""
+        keyspace = self.keyspace
+        keyspace.dirty += 1
+        if keyspace.observed:
+            self._tell(key, event)
+
+    def is_due(self, key: bytes) -> bool:
+        """Whether ``key`` has a time to live that has run out (it may still be in ``data``)."""
+        at_ms = self.expires.get(key)
+        return at_ms is not None and at_ms <= self.keyspace.now_ms and not self.keyspace.loading
+
+    def expire_now(self, key: bytes) -> None:
+        """Remove a key that is due: journalled as DEL, counted, told to whoever observes."""
+        self._drop(key, later=True)
+        self.keyspace.expired_keys += 1
+        self._tell_removed(key, "expired")
+
+    def _remove_if_due(self, key: bytes) -> bool:
+        if not self.is_due(key):
+            return False
+        self.expire_now(key)
+        self.keyspace.expired_on_access += 1
+        return True
+
+    def _forget_expiry(self, key: bytes) -> None:
+        del self.expires[key]
+        self.volatile.discard(key)
+        self.account.remove_expiry()
+
+    def _drop(self, key: bytes, later: bool = False) -> None:
+        """Take ``key`` out; ``later`` leaves the freeing of a large value to the graveyard."""
+        value = self.data.pop(key)
+        if later and type(value) is not bytes and self.keyspace.graveyard.bury(value, value.settled):
+            self.account.remove_key_only(key)
+        else:
+            self.account.remove_key(key, value)
+        self.index.discard(key)
+        if self.expires and key in self.expires:
+            self._forget_expiry(key)
+        if self.uses is not None:
+            self.uses.forget(key)
+
+    # -- WATCH and events ----------------------------------------------------------------------------------
+
+    def _tell(self, key: bytes, event: str) -> None:
+        """A change passed the door while somebody is watching; without a name it is no event to publish."""
+        if self.watchers and key in self.watchers:
+            self.break_watches(key)
+        self.keyspace.events.key_modified(self.number, key, event)
+
+    def _tell_removed(self, key: bytes, event: str) -> None:
+        """A key was removed that no command named."""
+        keyspace = self.keyspace
+        keyspace.journal_delete(self.number, key)
+        if keyspace.observed:
+            if self.watchers and key in self.watchers:
+                self.break_watches(key)
+            keyspace.events.key_removed(self.number, key, event)
+
+    def watch(self, client: Any, key: bytes) -> None:
+        """Have ``client.watch_broken`` set when ``key`` changes."""
+        self.watchers.setdefault(key, []).append(client)
+        self.keyspace.watch_count += 1
+        self.keyspace.update_observed()
+
+    def unwatch(self, client: Any, key: bytes) -> None:
+        """Take one watch back."""
+        watchers = self.watchers[key]
+        watchers.remove(client)
+        if not watchers:
+            del self.watchers[key]
+        self.keyspace.watch_count -= 1
+        self.keyspace.update_observed()
+
+    def break_watches(self, key: bytes) -> None:
+        """Mark every client that watches ``key``."""
+        for client in self.watchers.get(key, ()):
+            client.watch_broken = True
+
+    # -- the account of memory ----------------------------------------------------------------------------
+
+    def key_bytes(self, key: bytes) -> int:
+        """Bytes that the account holds for ``key``, which is there, its value and its time to live.  O(1)."""
+        size = key_footprint(key) + accounted(self.data[key])
+        return size + EXPIRY_ENTRY if key in self.expires else size
+
+    def footprint(self) -> int:
+        """Bytes that the account holds for this database.  O(N), 0.2 us a key."""
+        total = EXPIRY_ENTRY * len(self.expires)
+        if self.uses is not None:
+            total += ACCESS_ENTRY * len(self.uses.access)
+        return total + sum([key_footprint(key) + accounted(value) for key, value in self.data.items()])
+
+    def check(self) -> None:
+        """Verify the invariants between dicts, indexes and sizes; for tests.  O(N elements)."""
+        for value in self.data.values():
+            assert is_value(value)
+            if type(value) is not bytes:
+                value._check()
+                assert value.settled == value.footprint
+                assert len(value) or type_of(value) is type_of(b"")
+        assert self.uses is None or set(self.uses.access) <= set(self.data)
+        assert set(self.index) == set(self.data)
+        assert set(self.volatile) == set(self.expires)
+        assert set(self.expires) <= set(self.data)
