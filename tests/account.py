@@ -30,7 +30,7 @@ def check(engine: Engine) -> None:
     keyspace = engine.keyspace
     if keyspace.loading:
         return
-    while keyspace.graveyard.free(lambda: 0):
+    while keyspace.lazy_free.free(lambda: 0):
         pass
     keyspace.check()
 

@@ -160,8 +160,8 @@ def _memory(observer: Observer) -> Fields:
         ("mem_aof_buffer", _fact(engine.persistence, "aof_buffer_length")),
         ("mem_allocator", "pymalloc"),
         ("active_defrag_running", 0),
-        ("lazyfree_pending_objects", engine.keyspace.graveyard.pending),
-        ("lazyfreed_objects", engine.keyspace.graveyard.freed_objects),
+        ("lazyfree_pending_objects", engine.keyspace.lazy_free.pending),
+        ("lazyfreed_objects", engine.keyspace.lazy_free.freed_objects),
     )
 
 

@@ -289,8 +289,8 @@ MEMORY = (
     gauge(
         "kedis_lazyfree_pending_objects",
         "Large values that were removed and are not freed yet.",
-        "engine.keyspace.graveyard",
-        read.graveyard,
+        "engine.keyspace.lazy_free",
+        read.lazy_free,
     ),
 )
 

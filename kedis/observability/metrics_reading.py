@@ -327,8 +327,8 @@ def memory(observer: Observer) -> Readings:
     yield ("startup",), observer.memory.startup
 
 
-def graveyard(observer: Observer) -> Readings:
-    yield (), len(observer.engine.keyspace.graveyard)
+def lazy_free(observer: Observer) -> Readings:
+    yield (), len(observer.engine.keyspace.lazy_free)
 
 
 def clients(observer: Observer) -> Readings:

@@ -109,7 +109,7 @@ class NetworkServer:
         config = self.engine.config
         self._fit_descriptors()
         self._follow_settings()
-        self.engine.keyspace.graveyard.tended = True
+        self.engine.keyspace.lazy_free.enabled = True
         self.cycle.start()
         self._periodic = gevent.spawn(self._run_periodically)
         self._listen_on([(host, config.port) for host in config.bind_addresses])
@@ -441,7 +441,7 @@ class NetworkServer:
         if not engine.loading and not engine.restrictions.paused_until_ns:
             self.expiry.effort = engine.config.active_expire_effort
             self._after_expiry(self.expiry.run(interval, engine.clock))
-        if engine.keyspace.graveyard:
+        if engine.keyspace.lazy_free:
             self.next_turn(self._free)
         engine.tracking.limit(_TRACKING_EFFORT)
         self._close_idle_clients()
@@ -471,7 +471,7 @@ class NetworkServer:
 
     def _free(self) -> None:
         """Free a slice of the large values that were taken out of the keyspace."""
-        if self.engine.keyspace.graveyard.free(self.engine.monotonic):
+        if self.engine.keyspace.lazy_free.free(self.engine.monotonic):
             self.next_turn(self._free)
 
     def _close_idle_clients(self) -> None:

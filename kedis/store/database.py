@@ -252,7 +252,7 @@ class Database(KeyTable):
     def clear(self, later: bool = False) -> int:
         """Remove everything; returns how many keys went.  Watchers are told.
 
-        O(N) to free the keys, unless ``later`` leaves that to the graveyard.
+        O(N) to free the keys, unless ``later`` leaves that to :class:`~kedis.store.lazyfree.LazyFree`.
         """
         removed = len(self.data)
         for key in [key for key in self.watchers if key in self.data]:
@@ -276,6 +276,6 @@ class Database(KeyTable):
         self._choose(value)
         keyspace = self.keyspace
         size = accounted(old)
-        if not (keyspace.lazy_overwrite and keyspace.graveyard.bury(old, size)):
+        if not (keyspace.lazy_overwrite and keyspace.lazy_free.free_later(old, size)):
             self.account.free(size)
         self.account.add_value(value)

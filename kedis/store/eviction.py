@@ -72,14 +72,14 @@ class Eviction:
     def run(self, limit: int, clock: Clock, budget_ns: int = BUDGET_NS) -> bool:
         """Evict until no more than ``limit`` bytes are used, for ``budget_ns`` at most (and one piece).
 
-        What is buried is freed first.  Returns False when nothing is left that may go.
+        What waits to be freed goes first.  Returns False when nothing is left that may go.
         """
         state, account = self._state, self._state.account
         began = now = clock()
         found = True
         while found and account.used > limit and began <= now < began + budget_ns:
-            if state.graveyard:
-                state.graveyard.free(clock, budget_ns // 4)
+            if state.lazy_free:
+                state.lazy_free.free(clock, budget_ns // 4)
             else:
                 found = self._run_piece(limit)
             now = clock()
@@ -95,7 +95,7 @@ class Eviction:
             database, key = chosen
             self.evicted[self.policy] += 1
             database.evict(key)
-            if state.account.used <= limit or state.graveyard:
+            if state.account.used <= limit or state.lazy_free:
                 break
         return True
 

@@ -80,11 +80,11 @@ class KeyTable:
             if self.uses is not None:
                 access = self.uses.forget_all()
                 rest.append(pop_in_steps(access.popitem, access, PIECE))
-            keyspace.graveyard.bury_keys(self.data, self.expires, rest)
+            keyspace.lazy_free.free_keys_later(self.data, self.expires, rest)
         else:
             if self.uses is not None:
                 self.uses.forget_all()
-            if not keyspace.graveyard and keyspace.is_empty_beside(self.number):
+            if not keyspace.lazy_free and keyspace.is_empty_beside(self.number):
                 account.empty()
             else:
                 account.free(self.footprint())
@@ -144,9 +144,9 @@ class KeyTable:
         self.account.remove_expiry()
 
     def _drop(self, key: bytes, later: bool = False) -> None:
-        """Take ``key`` out; ``later`` leaves the freeing of a large value to the graveyard."""
+        """Take ``key`` out; with ``later`` a large value is freed in the background."""
         value = self.data.pop(key)
-        if later and type(value) is not bytes and self.keyspace.graveyard.bury(value, value.settled):
+        if later and type(value) is not bytes and self.keyspace.lazy_free.free_later(value, value.settled):
             self.account.remove_key_only(key)
         else:
             self.account.remove_key(key, value)

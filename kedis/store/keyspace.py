@@ -48,7 +48,7 @@ class Keyspace(KeyspaceState):
 
     def check(self) -> None:
         """Verify every database and the account of memory, once nothing waits to be freed; for tests.  O(N)."""
-        assert not self.graveyard
+        assert not self.lazy_free
         for database in self.databases:
             database.check()
         assert self.used == sum(database.footprint() for database in self.databases)

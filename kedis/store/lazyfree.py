@@ -1,11 +1,11 @@
-"""Frees the memory of large values a little at a time.
+"""Lazy free: gives back the memory of large values a little at a time.
 
 Dropping the last reference to a container of a million elements stops everything for 40 to 60 ms (10 for a
 list), because Python frees the elements one by one.  UNLINK, the expiry cycle and FLUSHALL ASYNC therefore
-bury what they have taken out of the keyspace, and the server calls :meth:`Graveyard.free` between its turns
-until nothing is left.  Taking apart costs 250 to 500 ms in all, but no more than a slice at a time.
+queue what they have taken out of the keyspace, and the server calls :meth:`LazyFree.free` between its turns
+until nothing is left.  Emptying in steps costs 250 to 500 ms in all, but no more than a slice at a time.
 
-What is buried must be out of everybody's reach: it is taken apart in place.
+What is queued must be out of everybody's reach: it is emptied in place.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ PIECE = 200
 SLICE_NS = 2_000_000
 
 
-class Graveyard:
-    """What is waiting to be freed.
+class LazyFree:
+    """The queue of what is to be freed.
 
-    Nothing is kept unless ``tended`` is set, by which a server promises to call :meth:`free`.
+    Nothing is kept unless ``enabled`` is set, by which a server promises to call :meth:`free`.
 
     Args:
-        freed: is told how many bytes went, by the account that counted what was buried.
+        freed: is told how many bytes went, by the account that counted what was queued.
 
     Attributes:
         pending: keys and values that wait (``lazyfree_pending_objects``).
         freed_objects: those that are gone (``lazyfreed_objects``).
     """
 
-    __slots__ = ("_freed", "_open", "freed_objects", "pending", "tended")
+    __slots__ = ("_freed", "_open", "enabled", "freed_objects", "pending")
 
     def __init__(self, freed: Callable[[int], None] = lambda size: None) -> None:
-        self.tended = False
+        self.enabled = False
         self.pending = 0
         self.freed_objects = 0
         self._freed = freed
@@ -50,12 +50,12 @@ class Graveyard:
         """Parts of which something is left."""
         return len(self._open)
 
-    def bury(self, value: Any, size: int = 0) -> bool:
+    def free_later(self, value: Any, size: int = 0) -> bool:
         """Take ``value`` over when it is a large container; otherwise do nothing and return False.  O(1).
 
         ``size`` is what the account holds for it: it is given back step by step.
         """
-        if not self.tended or not is_value(value) or len(value) <= SMALL:
+        if not self.enabled or not is_value(value) or len(value) <= SMALL:
             return False
         free_in_steps = type_of(value).free_in_steps
         if free_in_steps is None:
@@ -64,7 +64,7 @@ class Graveyard:
         self._open.append(self._counted(free_in_steps(value, PIECE), len(value), size))
         return True
 
-    def bury_keys(
+    def free_keys_later(
         self, data: dict[bytes, Any], expires: dict[bytes, int], rest: Iterable[Iterator[None]] = ()
     ) -> None:
         """Take over a whole database: keys and values, times to live, and the steps of what has no account.  O(1)."""
@@ -72,7 +72,7 @@ class Graveyard:
         self._open.append(self._times(expires))
         self._open += rest
         self.pending += len(data)
-        if not self.tended:
+        if not self.enabled:
             while self._open:
                 self._step()
 
@@ -110,7 +110,7 @@ class Graveyard:
                 size += key_footprint(key)
                 self.pending -= 1
                 held = accounted(value)
-                if len(value) > SMALL and self.bury(value, held):
+                if len(value) > SMALL and self.free_later(value, held):
                     continue
                 size += held
                 self.freed_objects += 1

@@ -14,7 +14,7 @@ from random import Random
 from kedis.config import Config
 from kedis.store.account import Account
 from kedis.store.events import KeyspaceEvents, NoEvents
-from kedis.store.lazyfree import Graveyard
+from kedis.store.lazyfree import LazyFree
 from kedis.store.types import TYPES
 from kedis.structures.packing import Thresholds
 
@@ -46,7 +46,7 @@ class KeyspaceState:
         self.account = Account()
         #: Whether overwritten values are freed in the background (lazyfree-lazy-server-del).
         self.lazy_overwrite = False
-        self.graveyard = Graveyard(self.account.free)
+        self.lazy_free = LazyFree(self.account.free)
         #: Since when uses of keys are noted; whether the running command counts as one.
         self.tracked_since_ns = 0
         self.touching = True

@@ -216,21 +216,21 @@ def test_how_long_memory_was_over_its_limit() -> None:
 def test_the_settings_of_lazy_freeing(setting: str, words: tuple[str, ...]) -> None:
     for choice, waiting in (("no", False), ("yes", True)):
         store = Store("noeviction", keys=0)
-        store.engine.keyspace.graveyard.tended = True
+        store.engine.keyspace.lazy_free.enabled = True
         store.set(setting, choice)
         store.client.call("SADD", "big", *range(5000))
         store.client.call(*words)
-        graveyard = store.engine.keyspace.graveyard
-        assert bool(graveyard.pending) is waiting
-        while graveyard.free(store.clock):
+        lazy_free = store.engine.keyspace.lazy_free
+        assert bool(lazy_free.pending) is waiting
+        while lazy_free.free(store.clock):
             pass
-        assert graveyard.pending == 0
+        assert lazy_free.pending == 0
         store.engine.keyspace.check()
 
 
 def test_large_values_are_freed_before_more_is_evicted() -> None:
     store = Store("allkeys-lru", keys=10)
-    store.engine.keyspace.graveyard.tended = True
+    store.engine.keyspace.lazy_free.enabled = True
     store.client.call("SADD", "big", *range(5000))
     store.clock.advance(1)
     for number in range(10):

@@ -163,7 +163,7 @@ def registered(row: ValueType) -> Iterator[None]:
 def client(registered: None) -> Iterator[Client]:
     engine = Engine(Config({"enable-debug-command": "yes"}), clock=Clock())
     engine.journal = Recorder()
-    engine.keyspace.graveyard.tended = True
+    engine.keyspace.lazy_free.enabled = True
     client = Client(engine)
     client.call("TOY.ADD", "log", "a", "b", "c")
     yield client
@@ -237,9 +237,9 @@ def test_a_large_one_is_freed_in_steps(client: Client, words: tuple[str, ...]) -
     client.call(*words)
     client.call("GET", "log")
     if words[0] == "UNLINK":
-        assert keyspace.graveyard.pending == 1 and keyspace.used > full // 2
+        assert keyspace.lazy_free.pending == 1 and keyspace.used > full // 2
     steps = 0
-    while keyspace.graveyard.free(lambda: 0, 1):
+    while keyspace.lazy_free.free(lambda: 0, 1):
         steps += 1
     assert keyspace.used == 0
 
