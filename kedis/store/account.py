@@ -1,7 +1,7 @@
 """The account of memory: bytes that keys and values occupy, kept up to date by every change.
 
 A key and a ``bytes`` value are counted when they come and go.  Every other value tells its ``footprint`` and
-remembers in ``settled`` what the account holds for it, so that as much is taken off again.  Nothing else in the
+remembers in ``accounted_bytes`` what the account holds for it, so that as much is taken off again.  Nothing else in the
 house writes :attr:`Account.used`, and nothing else but the structures knows what an object costs.
 
 The methods are called by every write, so their sums are written out: ``(len(x) & -16) + BYTES`` is what a bytes
@@ -34,7 +34,7 @@ def accounted(value: Any) -> int:
     """Bytes that the account holds for a value."""
     if type(value) is bytes:
         return len(value) + 48 & -16
-    size: int = value.settled
+    size: int = value.accounted_bytes
     return size
 
 
@@ -59,7 +59,7 @@ class Account:
         if type(value) is bytes:
             self.used += (len(key) & -16) + (len(value) & -16) + _STRING
         else:
-            size = value.settled = value.footprint
+            size = value.accounted_bytes = value.footprint
             self.used += (len(key) & -16) + _KEY + size
 
     def remove_key(self, key: bytes, value: Any) -> None:
@@ -73,8 +73,8 @@ class Account:
     def update(self, value: Any) -> None:
         """A value that is not ``bytes`` was changed in place."""
         size = value.footprint
-        self.used += size - value.settled
-        value.settled = size
+        self.used += size - value.accounted_bytes
+        value.accounted_bytes = size
 
     def resize_string(self, before: int, after: int) -> None:
         """A string of ``after`` bytes took the place of one of ``before`` bytes."""
@@ -85,7 +85,7 @@ class Account:
         if type(value) is bytes:
             self.used += bytes_footprint(value)
         else:
-            size = value.settled = value.footprint
+            size = value.accounted_bytes = value.footprint
             self.used += size
 
     def free(self, size: int) -> None:

@@ -146,7 +146,11 @@ class KeyTable:
     def _drop(self, key: bytes, later: bool = False) -> None:
         """Take ``key`` out; with ``later`` a large value is freed in the background."""
         value = self.data.pop(key)
-        if later and type(value) is not bytes and self.keyspace.lazy_free.free_later(value, value.settled):
+        if (
+            later
+            and type(value) is not bytes
+            and self.keyspace.lazy_free.free_later(value, value.accounted_bytes)
+        ):
             self.account.remove_key_only(key)
         else:
             self.account.remove_key(key, value)
@@ -213,7 +217,7 @@ class KeyTable:
             assert is_value(value)
             if type(value) is not bytes:
                 value._check()
-                assert value.settled == value.footprint
+                assert value.accounted_bytes == value.footprint
                 assert len(value) or type_of(value) is type_of(b"")
         assert self.uses is None or set(self.uses.access) <= set(self.data)
         assert set(self.index) == set(self.data)

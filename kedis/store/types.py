@@ -28,10 +28,10 @@ class Container(Protocol):
     """What the keyspace needs of a value that is not plain ``bytes``.
 
     Attributes:
-        settled: bytes that the account of memory holds for it, 0 in the beginning; the account writes it.
+        accounted_bytes: bytes that the account of memory holds for it, 0 in the beginning; the account writes it.
     """
 
-    settled: int
+    accounted_bytes: int
 
     @property
     def footprint(self) -> int:
@@ -41,7 +41,7 @@ class Container(Protocol):
         """Number of elements; a container without any disappears from the keyspace."""
 
     def copy(self) -> Any:
-        """An independent copy, of which ``settled`` is 0."""
+        """An independent copy, of which ``accounted_bytes`` is 0."""
 
     def _check(self) -> None:
         """Assert every invariant; for tests."""

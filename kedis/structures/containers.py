@@ -9,7 +9,7 @@ Changes must go through the methods named in each class; the inherited mutators 
 know neither of the index nor of the account, and raise TypeError. `x[field] = value` and `del x[field]` would
 do so at a price of 5 % of an HSET (the slot of the type would lead to Python), so they stay: for `Hash` alone.
 
-Both keep ``payload``, the bytes of their entries, and ``footprint``: see `kedis.structures.footprint`.
+Both keep ``elements_bytes``, the bytes of their entries, and ``footprint``: see `kedis.structures.footprint`.
 Both record in ``packed`` whether they are small to Redis: see `kedis.structures.packing`.
 """
 
@@ -105,36 +105,36 @@ def _check(entries: Collection[bytes], index: ScanIndex | None) -> None:
     assert set(index) == set(entries)
 
 
-def _payload(hash_: dict[bytes, bytes]) -> int:
+def _elements_bytes(hash_: dict[bytes, bytes]) -> int:
     return bytes_footprints(hash_) + bytes_footprints(hash_.values())
 
 
 class Hash(dict[bytes, bytes]):
     """Field to value. Change it with `put`, `put_many`, `remove`, `remove_many` and `clear` only."""
 
-    __slots__ = ("footprint", "index", "packed", "payload", "settled")
+    __slots__ = ("accounted_bytes", "elements_bytes", "footprint", "index", "packed")
 
     footprint: int  # bytes of main memory that it occupies
     index: ScanIndex | None
     packed: Thresholds | None  # what it must not pass to stay packed; None: it is full
-    payload: int  # bytes of the fields and values
-    settled: int  # the footprint in the account of the keyspace
+    elements_bytes: int  # bytes of the fields and values
+    accounted_bytes: int  # the footprint in the account of the keyspace
 
     def __init__(self, items: Iterable[tuple[bytes, bytes]] | dict[bytes, bytes] = ()) -> None:
         """Build from pairs or from a mapping; the later of two equal fields wins. O(N)."""
         super().__init__(items)
         self.index = ScanIndex(self) if len(self) > INDEX_ABOVE else None
         self.packed = None
-        self.payload = _payload(self) if self else 0
-        self.settled = 0
+        self.elements_bytes = _elements_bytes(self) if self else 0
+        self.accounted_bytes = 0
         self._measure()
 
     def _measure(self) -> None:
         """Compute the footprint. O(1)."""
         if self.index is None:
-            self.footprint = self.payload + self.__sizeof__() + CONTAINER
+            self.footprint = self.elements_bytes + self.__sizeof__() + CONTAINER
         else:
-            self.footprint = self.payload + (DICT_ENTRY + INDEX_ENTRY) * len(self) + CONTAINER
+            self.footprint = self.elements_bytes + (DICT_ENTRY + INDEX_ENTRY) * len(self) + CONTAINER
 
     def choose(self, thresholds: Thresholds, by_entries_alone: bool = False) -> None:
         """Be packed if that fits into `thresholds`, else full. O(1) beyond them, or O(N)."""
@@ -149,16 +149,16 @@ class Hash(dict[bytes, bytes]):
         if old is not None:
             if size != len(old):
                 grown = (size & -16) - (len(old) & -16)
-                self.payload += grown
+                self.elements_bytes += grown
                 self.footprint += grown
         else:
             grown = (len(field) + 48 & -16) + (size + 48 & -16)
-            self.payload += grown
+            self.elements_bytes += grown
             if self.index is not None:
                 self.index.add(field)
                 self.footprint += grown + (DICT_ENTRY + INDEX_ENTRY)
             elif len(self) <= INDEX_ABOVE:
-                self.footprint = self.payload + self.__sizeof__() + CONTAINER
+                self.footprint = self.elements_bytes + self.__sizeof__() + CONTAINER
             else:
                 self.index = ScanIndex(self)
                 self._measure()
@@ -177,7 +177,7 @@ class Hash(dict[bytes, bytes]):
                 self.put(field, value)
         else:
             super().update(zip(fields, values, strict=True))
-            self.payload = _payload(self)
+            self.elements_bytes = _elements_bytes(self)
             if len(self) > INDEX_ABOVE:
                 self.index = ScanIndex(self)
             self._measure()
@@ -191,7 +191,7 @@ class Hash(dict[bytes, bytes]):
         value = dict.pop(self, field, None)
         if value is None:
             return False
-        self.payload -= (len(field) + 48 & -16) + (len(value) + 48 & -16)
+        self.elements_bytes -= (len(field) + 48 & -16) + (len(value) + 48 & -16)
         if self.index is not None:
             if self:
                 self.index.discard(field)
@@ -206,7 +206,7 @@ class Hash(dict[bytes, bytes]):
         if self.index is not None and len(fields) * _DENSE > before:
             for field in fields:
                 dict.pop(self, field, None)
-            self.payload = _payload(self)
+            self.elements_bytes = _elements_bytes(self)
             self.index = ScanIndex(self) if self else None
             self._measure()
         else:
@@ -218,7 +218,7 @@ class Hash(dict[bytes, bytes]):
         """Delete everything."""
         super().clear()
         self.index = None
-        self.payload = 0
+        self.elements_bytes = 0
         self._measure()
 
     def copy(self) -> "Hash":
@@ -226,7 +226,7 @@ class Hash(dict[bytes, bytes]):
         twin = Hash()
         dict.update(twin, self)
         twin.index = None if self.index is None else self.index.copy()
-        twin.payload = self.payload
+        twin.elements_bytes = self.elements_bytes
         twin.packed = self.packed
         twin._measure()
         return twin
@@ -254,7 +254,7 @@ class Hash(dict[bytes, bytes]):
 
     def _check(self) -> None:
         _check(self, self.index)
-        assert self.payload == _payload(self)
+        assert self.elements_bytes == _elements_bytes(self)
         footprint = self.footprint
         self._measure()
         assert self.footprint == footprint
@@ -274,27 +274,27 @@ class Set(set[bytes]):
     Change it with `insert`, `insert_many`, `remove_member`, `remove_many`, `pop_random` and `clear` only.
     """
 
-    __slots__ = ("footprint", "index", "packed", "payload", "settled")
+    __slots__ = ("accounted_bytes", "elements_bytes", "footprint", "index", "packed")
 
     footprint: int  # bytes of main memory that it occupies
     index: ScanIndex | None
     packed: Thresholds | None  # what it must not pass to stay packed; None: it is full
-    payload: int  # bytes of the members
-    settled: int  # the footprint in the account of the keyspace
+    elements_bytes: int  # bytes of the members
+    accounted_bytes: int  # the footprint in the account of the keyspace
 
     def __init__(self, members: Iterable[bytes] = ()) -> None:
         """Build from members, repeats allowed. O(N)."""
         super().__init__(members)
         self.index = ScanIndex(self) if len(self) > INDEX_ABOVE else None
         self.packed = None
-        self.payload = bytes_footprints(self) if self else 0
-        self.settled = 0
+        self.elements_bytes = bytes_footprints(self) if self else 0
+        self.accounted_bytes = 0
         self._measure()
 
     def _measure(self) -> None:
         """Compute the footprint. O(1)."""
         indexed = 0 if self.index is None else len(self)
-        self.footprint = self.payload + self.__sizeof__() + (CONTAINER + INDEX_ENTRY * indexed)
+        self.footprint = self.elements_bytes + self.__sizeof__() + (CONTAINER + INDEX_ENTRY * indexed)
 
     def choose(self, thresholds: Thresholds, by_entries_alone: bool = False) -> None:
         """Be packed if that fits into `thresholds`, else full: only integers are packed. O(1) beyond them, or O(N)."""
@@ -311,7 +311,7 @@ class Set(set[bytes]):
         set.add(self, member)
         if len(self) == before:
             return False
-        self.payload += len(member) + 48 & -16
+        self.elements_bytes += len(member) + 48 & -16
         if self.index is not None:
             self.index.add(member)
         elif before >= INDEX_ABOVE:
@@ -330,7 +330,7 @@ class Set(set[bytes]):
                 self.insert(member)
         else:
             super().update(members)
-            self.payload = bytes_footprints(self)
+            self.elements_bytes = bytes_footprints(self)
             if len(self) > INDEX_ABOVE:
                 self.index = ScanIndex(self)
             self._measure()
@@ -344,7 +344,7 @@ class Set(set[bytes]):
         set.discard(self, member)
         if len(self) == before:
             return False
-        self.payload -= len(member) + 48 & -16
+        self.elements_bytes -= len(member) + 48 & -16
         if self.index is not None:
             if self:
                 self.index.discard(member)
@@ -358,7 +358,7 @@ class Set(set[bytes]):
         before = len(self)
         if self.index is not None and len(members) * _DENSE > before:
             super().difference_update(members)
-            self.payload = bytes_footprints(self)
+            self.elements_bytes = bytes_footprints(self)
             self.index = ScanIndex(self) if self else None
             self._measure()
         else:
@@ -370,7 +370,7 @@ class Set(set[bytes]):
         """Remove everything."""
         super().clear()
         self.index = None
-        self.payload = 0
+        self.elements_bytes = 0
         self._measure()
 
     def copy(self) -> "Set":
@@ -378,7 +378,7 @@ class Set(set[bytes]):
         twin = Set()
         set.update(twin, self)
         twin.index = None if self.index is None else self.index.copy()
-        twin.payload = self.payload
+        twin.elements_bytes = self.elements_bytes
         twin.packed = self.packed
         twin._measure()
         return twin
@@ -412,7 +412,7 @@ class Set(set[bytes]):
 
     def _check(self) -> None:
         _check(self, self.index)
-        assert self.payload == bytes_footprints(self)
+        assert self.elements_bytes == bytes_footprints(self)
         footprint = self.footprint
         self._measure()
         assert self.footprint == footprint

@@ -5,9 +5,9 @@ and 33 more.  So ``len(x) + 48 & -16`` is what one occupies, or ``(len(x) & -16)
 several can be one.  The structures and :mod:`kedis.store.account` write these out, since a call costs three times
 the sum; :func:`bytes_footprint` is the name everywhere else.
 
-Containers keep their ``footprint`` in step with every change, in O(1): the sum over their elements (``payload``, where
-it is kept apart) and the structure around them.  ``settled`` is the footprint that the account of the keyspace holds
-for a container: see :mod:`kedis.store.account`.
+Containers keep their ``footprint`` in step with every change, in O(1): the sum over their elements
+(``elements_bytes``, where it is kept apart) and the structure around them.  ``accounted_bytes`` is the footprint that
+the account of the keyspace holds for a container: see :mod:`kedis.store.account`.
 
 Simplified: strings of at most one byte, of which CPython keeps one copy for all, count like others; so do objects
 that two values share after COPY or SUNIONSTORE.  Both make the count too high, never too low.
@@ -27,7 +27,7 @@ DICT_ENTRY = 43
 INDEX_ENTRY = 14
 #: Beside what ``__sizeof__`` tells of a buffer: the collector's header, rounding.
 BUFFER = 24
-#: Beside what ``__sizeof__`` tells of a container: the collector's header, the number ``payload``, rounding.
+#: Beside what ``__sizeof__`` tells of a container: the collector's header, the number ``elements_bytes``, rounding.
 CONTAINER = 64
 
 

@@ -28,7 +28,7 @@ _append_left, _append_right = deque.appendleft, deque.append
 _take_left, _take_right = deque.popleft, deque.pop
 
 
-def _elements(values: Iterable[bytes]) -> int:
+def _elements_bytes(values: Iterable[bytes]) -> int:
     """Bytes of elements and of their places."""
     return sum([(len(value) + 48 & -16) + _PLACE for value in values])
 
@@ -40,16 +40,16 @@ class List(deque[bytes]):
     besides raise TypeError, because they would bypass ``footprint``.
     """
 
-    __slots__ = ("footprint", "settled")
+    __slots__ = ("accounted_bytes", "footprint")
 
     footprint: int  # bytes of main memory that the list occupies
-    settled: int  # the footprint in the account of the keyspace
+    accounted_bytes: int  # the footprint in the account of the keyspace
 
     def __init__(self, elements: Iterable[bytes] = ()) -> None:
         """Build from elements, head first. O(N)."""
         super().__init__(elements)
-        self.footprint = _EMPTY + _elements(self) if self else _EMPTY
-        self.settled = 0
+        self.footprint = _EMPTY + _elements_bytes(self) if self else _EMPTY
+        self.accounted_bytes = 0
 
     def copy(self) -> "List":
         """An independent copy.  O(N), 10 ns an element."""
@@ -73,12 +73,12 @@ class List(deque[bytes]):
     def push_left_many(self, values: Sequence[bytes]) -> None:
         """Put each of `values` at the head in turn: the last of them comes to be the first. O(values)."""
         super().extendleft(values)
-        self.footprint += _elements(values)
+        self.footprint += _elements_bytes(values)
 
     def push_right_many(self, values: Sequence[bytes]) -> None:
         """Put `values` at the tail, in their order. O(values)."""
         super().extend(values)
-        self.footprint += _elements(values)
+        self.footprint += _elements_bytes(values)
 
     def pop_left(self) -> bytes:
         """Remove and return the head; IndexError when empty. O(1)."""
@@ -97,7 +97,7 @@ class List(deque[bytes]):
         if count >= len(self):
             return self._pop_all()
         popped = [_take_left(self) for _ in range(count)]
-        self.footprint -= _elements(popped)
+        self.footprint -= _elements_bytes(popped)
         return popped
 
     def pop_right_many(self, count: int) -> list[bytes]:
@@ -107,7 +107,7 @@ class List(deque[bytes]):
             popped.reverse()
             return popped
         popped = [_take_right(self) for _ in range(count)]
-        self.footprint -= _elements(popped)
+        self.footprint -= _elements_bytes(popped)
         return popped
 
     def _pop_all(self) -> list[bytes]:
@@ -184,11 +184,11 @@ class List(deque[bytes]):
             part = self.slice(start, stop)
             super().clear()
             super().extend(part)
-            self.footprint = _EMPTY + _elements(part)
+            self.footprint = _EMPTY + _elements_bytes(part)
         else:
             cut = [_take_left(self) for _ in range(start)]
             cut += [_take_right(self) for _ in range(size - stop)]
-            self.footprint -= _elements(cut)
+            self.footprint -= _elements_bytes(cut)
 
     # -- reading ------------------------------------------------------------------------------------------
 
@@ -229,7 +229,7 @@ class List(deque[bytes]):
             yield
 
     def _check(self) -> None:
-        assert self.footprint == _EMPTY + _elements(self)
+        assert self.footprint == _EMPTY + _elements_bytes(self)
 
 
 forbid(

@@ -38,7 +38,7 @@ _PARTS = 400
 class SortedSet:
     """Members with scores, in order of score and then of bytes."""
 
-    __slots__ = ("_list", "footprint", "index", "packed", "payload", "scores", "settled")
+    __slots__ = ("_list", "accounted_bytes", "elements_bytes", "footprint", "index", "packed", "scores")
 
     def __init__(self) -> None:
         self.scores: dict[bytes, float] = {}
@@ -47,9 +47,9 @@ class SortedSet:
         self._list = SkipList()
         self.packed: Thresholds | None = None
         """What the set must not pass to stay packed; None: it is full (see `kedis.structures.packing`)."""
-        self.payload = 0
+        self.elements_bytes = 0
         """Bytes of the members."""
-        self.settled = 0
+        self.accounted_bytes = 0
         """The footprint in the account of the keyspace."""
         self.footprint = 0
         """Bytes of main memory that the set occupies."""
@@ -60,10 +60,10 @@ class SortedSet:
         size = len(self.scores)
         if self.index is None:
             table = self.scores.__sizeof__()
-            self.footprint = self.payload + table + (_SCORE + _PLACE) * size + (_PARTS + CONTAINER)
+            self.footprint = self.elements_bytes + table + (_SCORE + _PLACE) * size + (_PARTS + CONTAINER)
         else:
             entry = DICT_ENTRY + INDEX_ENTRY + _SCORE + _PLACE
-            self.footprint = self.payload + entry * size + (_PARTS + CONTAINER)
+            self.footprint = self.elements_bytes + entry * size + (_PARTS + CONTAINER)
 
     @classmethod
     def from_scores(cls, scores: dict[bytes, float]) -> SortedSet:
@@ -83,7 +83,7 @@ class SortedSet:
         built = cls()
         built.scores = by_member
         built._list = SkipList.from_sorted(scores, members)
-        built.payload = bytes_footprints(members)
+        built.elements_bytes = bytes_footprints(members)
         built._index_if_large()
         built._measure()
         return built
@@ -94,7 +94,7 @@ class SortedSet:
         twin.scores = self.scores.copy()
         twin._list = self._list.copy()
         twin.packed = self.packed
-        twin.payload = self.payload
+        twin.elements_bytes = self.elements_bytes
         twin.index = None if self.index is None else self.index.copy()
         twin._measure()
         return twin
@@ -134,7 +134,7 @@ class SortedSet:
         old = scores.get(member)
         if old is None:
             scores[member] = score
-            self.payload += len(member) + 48 & -16
+            self.elements_bytes += len(member) + 48 & -16
             self._list.insert(score, member)
             if self.index is not None:
                 self.index.add(member)
@@ -161,7 +161,7 @@ class SortedSet:
         score = self.scores.pop(member, None)
         if score is None:
             return False
-        self.payload -= len(member) + 48 & -16
+        self.elements_bytes -= len(member) + 48 & -16
         self._list.delete(score, member)
         if self.index is not None:
             self._unindex((member,))
@@ -271,7 +271,7 @@ class SortedSet:
         members = [member for member, _ in taken]
         for member in members:
             del scores[member]
-        self.payload -= bytes_footprints(members)
+        self.elements_bytes -= bytes_footprints(members)
         self._unindex(members)
         self._measure()
         return taken
@@ -282,7 +282,7 @@ class SortedSet:
         self._list = SkipList()
         self.scores.clear()
         self.index = None
-        self.payload = 0
+        self.elements_bytes = 0
         self._measure()
         return taken
 
@@ -333,7 +333,7 @@ class SortedSet:
         """Assert every invariant of the set and its parts. O(N log N)."""
         self._list._check()
         scores = self.scores
-        assert self.payload == bytes_footprints(scores)
+        assert self.elements_bytes == bytes_footprints(scores)
         footprint = self.footprint
         self._measure()
         assert self.footprint == footprint

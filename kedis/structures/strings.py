@@ -22,14 +22,14 @@ from kedis.structures.footprint import BUFFER
 class Buffer(bytearray):
     """A string that is changed in place."""
 
-    __slots__ = ("settled",)
+    __slots__ = ("accounted_bytes",)
 
-    settled: int  # the footprint in the account of the keyspace
+    accounted_bytes: int  # the footprint in the account of the keyspace
 
     def __init__(self, content: bytes | bytearray | memoryview | Iterable[SupportsIndex] | int = b"") -> None:
         """Build from bytes, or of so many zero bytes. O(N)."""
         super().__init__(content)
-        self.settled = 0
+        self.accounted_bytes = 0
 
     @property
     def footprint(self) -> int:

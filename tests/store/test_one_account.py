@@ -12,9 +12,9 @@ TREES = {str(path.relative_to(SOURCE)): ast.parse(path.read_text("utf-8")) for p
 
 #: What may write an attribute of the account: a prefix of the path, or all of it.
 WRITERS = {
-    "payload": ("structures/",),
+    "elements_bytes": ("structures/",),
     "footprint": ("structures/",),
-    "settled": ("structures/", "store/account.py", "cli/client/standalone/"),  # which settles differences
+    "accounted_bytes": ("structures/", "store/account.py"),
     "used": ("store/account.py",),
 }
 #: What knows the cost of an object.

@@ -42,11 +42,11 @@ CODE = 63
 class Log:
     """Entries in the order in which they came."""
 
-    __slots__ = ("entries", "footprint", "settled")
+    __slots__ = ("accounted_bytes", "entries", "footprint")
 
     def __init__(self, entries: Sequence[bytes] = ()) -> None:
         self.entries: list[bytes] = []
-        self.settled = 0
+        self.accounted_bytes = 0
         self.footprint = 120
         self.add(entries)
 

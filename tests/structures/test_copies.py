@@ -35,7 +35,7 @@ def content(value: Any) -> Any:
 def test_a_copy_is_equal_and_independent(value: Any) -> None:
     twin = value.copy()
     assert type(twin) is type(value) and content(twin) == content(value)
-    assert twin.footprint == value.footprint and twin.settled == 0
+    assert twin.footprint == value.footprint and twin.accounted_bytes == 0
     before, size = len(value), value.footprint
     if isinstance(twin, List):
         twin.push_right(b"x")
@@ -61,7 +61,11 @@ def test_a_copy_counts_and_hashes_nothing_anew(value: Any, monkeypatch: pytest.M
         raise AssertionError("a step over all elements")
 
     monkeypatch.setattr(ScanIndex, "_fill", unwanted)
-    for module, name in ((containers, "_payload"), (lists, "_elements"), (sorted_set, "bytes_footprints")):
+    for module, name in (
+        (containers, "_elements_bytes"),
+        (lists, "_elements_bytes"),
+        (sorted_set, "bytes_footprints"),
+    ):
         monkeypatch.setattr(module, name, unwanted)
     assert content(value.copy()) == content(value)
 
