@@ -18,7 +18,7 @@ from kedis.errors import CommandError
 from kedis.rdb.payload import WrongFooter, dump, restore
 from kedis.rdb.source import RdbError
 from kedis.resp.values import OK
-from kedis.store.access import LfuUses, LruUses
+from kedis.store.access import LfuTracker, LruTracker
 
 if TYPE_CHECKING:
     from kedis.engine.client import Client
@@ -111,10 +111,10 @@ def restore_(client: Client, argv: Sequence[bytes]) -> Any:
     db.place(key, value)
     if at_ms:
         db.set_expiry(key, at_ms)
-    if options.idle_seconds is not None and isinstance(db.uses, LruUses):
-        db.uses.set_idle(key, options.idle_seconds)
-    elif options.frequency is not None and isinstance(db.uses, LfuUses):
-        db.uses.set_frequency(key, options.frequency)
+    if options.idle_seconds is not None and isinstance(db.access_tracker, LruTracker):
+        db.access_tracker.set_idle(key, options.idle_seconds)
+    elif options.frequency is not None and isinstance(db.access_tracker, LfuTracker):
+        db.access_tracker.set_frequency(key, options.frequency)
     db.touched(key, "restore")
     if at_ms and not options.absolute:
         client.propagate(*argv[:2], b"%d" % at_ms, *argv[3:], b"ABSTTL")

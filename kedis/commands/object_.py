@@ -15,7 +15,7 @@ from kedis.engine.keyspec import span
 from kedis.engine.table import command, container
 from kedis.errors import CommandError
 from kedis.resp.values import SimpleString
-from kedis.store.access import LfuUses, LruUses
+from kedis.store.access import LfuTracker, LruTracker
 from kedis.store.types import type_of
 
 if TYPE_CHECKING:
@@ -65,8 +65,8 @@ def object_freq(client: Client, argv: Sequence[bytes]) -> int | None:
         return None
     if not _is_lfu(client):
         raise CommandError(errors.LFU_NOT_SELECTED)
-    uses = client.db.uses
-    return uses.frequency(argv[2]) if isinstance(uses, LfuUses) else 0
+    tracker = client.db.access_tracker
+    return tracker.frequency(argv[2]) if isinstance(tracker, LfuTracker) else 0
 
 
 @command(
@@ -86,8 +86,8 @@ def object_idletime(client: Client, argv: Sequence[bytes]) -> int | None:
         return None
     if _is_lfu(client):
         raise CommandError(errors.LFU_SELECTED)
-    uses = client.db.uses
-    return uses.idle_ns(argv[2]) // 1_000_000_000 if isinstance(uses, LruUses) else 0
+    tracker = client.db.access_tracker
+    return tracker.idle_ns(argv[2]) // 1_000_000_000 if isinstance(tracker, LruTracker) else 0
 
 
 @command(

@@ -44,7 +44,7 @@ def begin(client: Client, command: Command) -> object:
     engine = client.engine
     outer = engine.tracking.current
     engine.tracking.current = client if client.caching is not None else None
-    engine.keyspace.touching = not client.no_touch or bool(int(command.flags) & _TOUCHES)
+    engine.keyspace.no_touch = client.no_touch and not int(command.flags) & _TOUCHES
     return outer
 
 
@@ -66,7 +66,7 @@ def after(client: Client, command: Command, argv: Sequence[bytes]) -> None:
 def end(client: Client, outer: object) -> None:
     """Undo what :func:`begin` did; ``outer`` is what it returned."""
     client.engine.tracking.current = outer  # type: ignore[assignment]
-    client.engine.keyspace.touching = True
+    client.engine.keyspace.no_touch = False
 
 
 def _remember(client: Client, command: Command, argv: Sequence[bytes]) -> None:

@@ -69,7 +69,7 @@ class MemoryLimit:
         keyspace.lfu_decay_minutes = config.lfu_decay_time
         keyspace.now_ns = max(keyspace.now_ns, self._clock())
         keyspace.lazy_overwrite = config.lazyfree_lazy_server_del
-        keyspace.track(config.maxmemory_policy)
+        keyspace.track_access(config.maxmemory_policy)
         keyspace.eviction.follow(config.maxmemory_policy, config.maxmemory_samples)
         self.count_clients(self.clients_bytes)
 

@@ -75,7 +75,7 @@ class Prefix:
 
     def __init__(self) -> None:
         self.clients: dict[TrackingClient, None] = {}
-        #: Key to who changed it last, as far as that is a client that tracks.
+        #: key → last tracking client to change it, or None.
         self.changed: dict[bytes, TrackingClient | None] = {}
 
 

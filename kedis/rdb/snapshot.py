@@ -34,7 +34,7 @@ from kedis.rdb.values import (
     encode_value,
     is_value_type,
 )
-from kedis.store.access import LfuUses, LruUses
+from kedis.store.access import LfuTracker, LruTracker
 from kedis.store.database import Database
 from kedis.store.keyspace import Keyspace
 from kedis.store.types import Value
@@ -109,11 +109,11 @@ def _keys(database: Database, compressed: bool) -> Iterator[bytes]:
 
 
 def _use_of(database: Database) -> Callable[[bytes], bytes] | None:
-    uses = database.uses
-    if isinstance(uses, LruUses):
-        return lambda key: bytes([_IDLE]) + encode_length(uses.idle_ns(key) // 1_000_000_000)
-    if isinstance(uses, LfuUses):
-        return lambda key: bytes([_FREQUENCY, uses.frequency(key)])
+    tracker = database.access_tracker
+    if isinstance(tracker, LruTracker):
+        return lambda key: bytes([_IDLE]) + encode_length(tracker.idle_ns(key) // 1_000_000_000)
+    if isinstance(tracker, LfuTracker):
+        return lambda key: bytes([_FREQUENCY, tracker.frequency(key)])
     return None
 
 
@@ -244,7 +244,7 @@ def put_in(database: Any, record: Record) -> None:
     database.place(key, value)
     if expire_at_ms is not None:
         database.set_expiry(key, expire_at_ms)
-    if idle_seconds is not None and isinstance(database.uses, LruUses):
-        database.uses.set_idle(key, idle_seconds)
-    elif frequency is not None and isinstance(database.uses, LfuUses):
-        database.uses.set_frequency(key, frequency)
+    if idle_seconds is not None and isinstance(database.access_tracker, LruTracker):
+        database.access_tracker.set_idle(key, idle_seconds)
+    elif frequency is not None and isinstance(database.access_tracker, LfuTracker):
+        database.access_tracker.set_frequency(key, frequency)

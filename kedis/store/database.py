@@ -30,8 +30,8 @@ class Database(KeyTable):
     def find(self, key: bytes, tell_miss: bool = True) -> Any:
         """Like :meth:`peek`, for commands that read: counts a keyspace hit or miss (and tells of a miss)."""
         value = self.look(key, tell_miss)
-        if value is not None and self.uses is not None:
-            self.uses.note(key)
+        if value is not None and self.access_tracker is not None:
+            self.access_tracker.touch(key)
         return value
 
     def look(self, key: bytes, tell_miss: bool = True) -> Any:
@@ -51,7 +51,7 @@ class Database(KeyTable):
     def find_many(self, keys: Sequence[bytes]) -> list[Any]:
         """The values of ``keys``, each as by :meth:`find`.  O(keys), a third of what as many calls take."""
         keyspace = self.keyspace
-        if self.expires or self.uses is not None or keyspace.observed:
+        if self.expires or self.access_tracker is not None or keyspace.observed:
             return [self.find(key) for key in keys]
         values = list(map(self.data.get, keys))
         missing = sum([value is None for value in values])
@@ -75,8 +75,8 @@ class Database(KeyTable):
             return None
         self.keyspace.hits += 1
         if type(value) is kind:
-            if self.uses is not None:
-                self.uses.note(key)
+            if self.access_tracker is not None:
+                self.access_tracker.touch(key)
             return value
         raise CommandError(WRONG_TYPE)
 
@@ -88,8 +88,8 @@ class Database(KeyTable):
         if value is None:
             return None
         if type(value) is kind:
-            if self.uses is not None:
-                self.uses.note(key)
+            if self.access_tracker is not None:
+                self.access_tracker.touch(key)
             return value
         raise CommandError(WRONG_TYPE)
 
@@ -115,8 +115,8 @@ class Database(KeyTable):
                 keyspace.events.key_created(self.number, kind, key)
         elif type(value) is not kind:
             raise CommandError(WRONG_TYPE)
-        if self.uses is not None:
-            self.uses.note(key)
+        if self.access_tracker is not None:
+            self.access_tracker.touch(key)
         return value
 
     def read_string(self, key: bytes) -> bytes | None:
@@ -133,8 +133,8 @@ class Database(KeyTable):
         self.keyspace.hits += 1
         if type(value) is not bytes and not isinstance(value, bytearray):
             raise CommandError(WRONG_TYPE)
-        if self.uses is not None:
-            self.uses.note(key)
+        if self.access_tracker is not None:
+            self.access_tracker.touch(key)
         return value if type(value) is bytes else bytes(value)
 
     def edit_string(self, key: bytes) -> bytes | bytearray | None:
@@ -144,8 +144,8 @@ class Database(KeyTable):
             return None
         if type(value) is not bytes and not isinstance(value, bytearray):
             raise CommandError(WRONG_TYPE)
-        if self.uses is not None:
-            self.uses.note(key)
+        if self.access_tracker is not None:
+            self.access_tracker.touch(key)
         return value
 
     def edit_in_place(self, key: bytes) -> Buffer | None:
@@ -192,8 +192,8 @@ class Database(KeyTable):
             if old is None:
                 keyspace.events.key_created(self.number, type(value), key)
             self._tell(key, event)
-        if self.uses is not None and not (keep_ttl and key in self.uses.access):
-            self.uses.note(key)
+        if self.access_tracker is not None and not (keep_ttl and key in self.access_tracker.last_access):
+            self.access_tracker.touch(key)
 
     def place(self, key: bytes, value: Any) -> None:
         """Put ``value`` at ``key`` as a new key, whatever was there.  Not a change by itself: call :meth:`touched`."""
@@ -204,8 +204,8 @@ class Database(KeyTable):
         self.account.add_key(key, value)
         if self.keyspace.observed:
             self.keyspace.events.key_created(self.number, type(value), key)
-        if self.uses is not None:
-            self.uses.note(key)
+        if self.access_tracker is not None:
+            self.access_tracker.touch(key)
 
     def modified(self, key: bytes, value: Any, event: str, changes: int = 1) -> None:
         """Tell that the container ``value`` at ``key`` was changed in place; an empty one disappears."""

@@ -4,7 +4,7 @@ To keep all keys in the order of their last use would cost every use something. 
 chance, and those that may best be given up are remembered in a pool of sixteen, so that the next draw competes with
 the best of all earlier ones.  With ten keys a draw that is almost the true order.
 
-A pool's entry holds what the key was worth when it was drawn.  When its turn comes it is looked at again: one that was
+A pool's entry holds the score of the key when it was drawn.  When its turn comes it is looked at again: one that was
 used since is not evicted.
 
 Redis draws five keys by default and looks no second time; clocks are finer here, so the order is truer, too.
@@ -55,7 +55,7 @@ class Eviction:
         self.evicted = dict.fromkeys(POLICIES, 0)
         self.spent_ns = 0
         self.sampled = 0
-        # (worth, number of the database, key), the first to go last
+        # (score, number of the database, key), the first to go last
         self._pool: list[tuple[int, int, bytes]] = []
         self._next_database = 0
 
@@ -108,9 +108,9 @@ class Eviction:
         pool = self._pool
         while self._fill_pool():
             while pool:
-                worth, number, key = pool.pop()
+                score, number, key = pool.pop()
                 database = self._databases[number]
-                if self._may_go(database, key) and self._worth(database, key) >= worth:
+                if self._is_candidate(database, key) and self._score(database, key) >= score:
                     return database, key
         return None
 
@@ -137,7 +137,7 @@ class Eviction:
             drawn = index.sample(self._state.random, self.samples)
             self.sampled += len(drawn)
             for key in drawn:
-                entry = (self._worth(database, key), database.number, key)
+                entry = (self._score(database, key), database.number, key)
                 if (len(pool) < _POOL or entry > pool[0]) and entry not in pool:
                     insort(pool, entry)
                     if len(pool) > _POOL:
@@ -147,12 +147,12 @@ class Eviction:
     def _index(self, database: Database) -> Any:
         return database.volatile if self.policy.startswith("volatile") else database.index
 
-    def _may_go(self, database: Database, key: bytes) -> bool:
+    def _is_candidate(self, database: Database, key: bytes) -> bool:
         return key in (database.expires if self.policy.startswith("volatile") else database.data)
 
-    def _worth(self, database: Database, key: bytes) -> int:
-        """How gladly ``key`` is given up: the higher, the sooner."""
+    def _score(self, database: Database, key: bytes) -> int:
+        """Eviction score: the key with the highest goes first."""
         if self.policy == "volatile-ttl":
             return -database.expires[key]
-        assert database.uses is not None  # the policy asks for it
-        return database.uses.expendable(key)
+        assert database.access_tracker is not None  # the policy asks for it
+        return database.access_tracker.eviction_score(key)

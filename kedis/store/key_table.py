@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kedis.store.access import Uses
+from kedis.store.access import AccessTracker
 from kedis.store.account import ACCESS_ENTRY, EXPIRY_ENTRY, accounted, key_footprint
 from kedis.store.lazyfree import PIECE
 from kedis.store.state import KeyspaceState
@@ -24,13 +24,13 @@ class KeyTable:
     """What there is, whatever its type.  Every method is O(1) expected unless it says otherwise."""
 
     __slots__ = (
+        "access_tracker",
         "account",
         "data",
         "expires",
         "index",
         "keyspace",
         "number",
-        "uses",
         "volatile",
         "watchers",
     )
@@ -43,7 +43,7 @@ class KeyTable:
         self.expires: dict[bytes, int] = {}
         self.index = ScanIndex()
         self.volatile = ScanIndex()
-        self.uses: Uses | None = None
+        self.access_tracker: AccessTracker | None = None
         self.watchers: dict[bytes, list[Any]] = {}
 
     def __len__(self) -> int:
@@ -67,8 +67,8 @@ class KeyTable:
         """
         self.data = dict(self.data)
         self.expires = dict(self.expires)
-        if self.uses is not None:
-            self.uses.compact()
+        if self.access_tracker is not None:
+            self.access_tracker.compact()
         self.index.repack()
         self.volatile.repack()
 
@@ -77,13 +77,13 @@ class KeyTable:
         keyspace, account = self.keyspace, self.account
         if later:
             rest = [self.index.free_in_steps(PIECE), self.volatile.free_in_steps(PIECE)]
-            if self.uses is not None:
-                access = self.uses.forget_all()
+            if self.access_tracker is not None:
+                access = self.access_tracker.forget_all()
                 rest.append(pop_in_steps(access.popitem, access, PIECE))
             keyspace.lazy_free.free_keys_later(self.data, self.expires, rest)
         else:
-            if self.uses is not None:
-                self.uses.forget_all()
+            if self.access_tracker is not None:
+                self.access_tracker.forget_all()
             if not keyspace.lazy_free and keyspace.is_empty_beside(self.number):
                 account.empty()
             else:
@@ -157,8 +157,8 @@ class KeyTable:
         self.index.discard(key)
         if self.expires and key in self.expires:
             self._forget_expiry(key)
-        if self.uses is not None:
-            self.uses.forget(key)
+        if self.access_tracker is not None:
+            self.access_tracker.forget(key)
 
     # -- WATCH and events ----------------------------------------------------------------------------------
 
@@ -207,8 +207,8 @@ class KeyTable:
     def footprint(self) -> int:
         """Bytes that the account holds for this database.  O(N), 0.2 us a key."""
         total = EXPIRY_ENTRY * len(self.expires)
-        if self.uses is not None:
-            total += ACCESS_ENTRY * len(self.uses.access)
+        if self.access_tracker is not None:
+            total += ACCESS_ENTRY * len(self.access_tracker.last_access)
         return total + sum([key_footprint(key) + accounted(value) for key, value in self.data.items()])
 
     def check(self) -> None:
@@ -219,7 +219,7 @@ class KeyTable:
                 value._check()
                 assert value.accounted_bytes == value.footprint
                 assert len(value) or type_of(value) is type_of(b"")
-        assert self.uses is None or set(self.uses.access) <= set(self.data)
+        assert self.access_tracker is None or set(self.access_tracker.last_access) <= set(self.data)
         assert set(self.index) == set(self.data)
         assert set(self.volatile) == set(self.expires)
         assert set(self.expires) <= set(self.data)

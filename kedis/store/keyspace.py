@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kedis.store.access import LfuUses, LruUses
+from kedis.store.access import LfuTracker, LruTracker
 from kedis.store.database import Database
 from kedis.store.events import KeyspaceEvents
 from kedis.store.eviction import Eviction
@@ -31,20 +31,20 @@ class Keyspace(KeyspaceState):
             database.index = DeferredIndex() if loading else ScanIndex(database.data)
             database.volatile = DeferredIndex() if loading else ScanIndex(database.expires)
 
-    def track(self, policy: str) -> None:
-        """Note the uses of keys that ``policy`` needs to know, from now on and no others.  O(1) and freeing."""
-        kind: type[LruUses] | type[LfuUses] | None = None
+    def track_access(self, policy: str) -> None:
+        """Switch access tracking to what ``policy`` needs; drops old data.  O(1) and freeing."""
+        kind: type[LruTracker] | type[LfuTracker] | None = None
         if policy.endswith("-lru"):
-            kind = LruUses
+            kind = LruTracker
         elif policy.endswith("-lfu"):
-            kind = LfuUses
-        if type(self.databases[0].uses) is (kind or type(None)):
+            kind = LfuTracker
+        if type(self.databases[0].access_tracker) is (kind or type(None)):
             return
         self.tracked_since_ns = self.now_ns
         for database in self.databases:
-            if database.uses is not None:
-                database.uses.forget_all()
-            database.uses = kind(self) if kind is not None else None
+            if database.access_tracker is not None:
+                database.access_tracker.forget_all()
+            database.access_tracker = kind(self) if kind is not None else None
 
     def check(self) -> None:
         """Verify every database and the account of memory, once nothing waits to be freed; for tests.  O(N)."""
@@ -65,7 +65,7 @@ class Keyspace(KeyspaceState):
             for key in list(database.watchers):
                 if one.exists(key) or two.exists(key):
                     database.break_watches(key)
-        for name in ("data", "expires", "index", "uses", "volatile"):
+        for name in ("data", "expires", "index", "access_tracker", "volatile"):
             mine, other = getattr(one, name), getattr(two, name)
             setattr(one, name, other)
             setattr(two, name, mine)

@@ -47,9 +47,9 @@ class KeyspaceState:
         #: Whether overwritten values are freed in the background (lazyfree-lazy-server-del).
         self.lazy_overwrite = False
         self.lazy_free = LazyFree(self.account.free)
-        #: Since when uses of keys are noted; whether the running command counts as one.
+        #: Since when accesses are recorded; whether those of the running command are left out (CLIENT NO-TOUCH).
         self.tracked_since_ns = 0
-        self.touching = True
+        self.no_touch = False
         self.lfu_log_factor = 10
         self.lfu_decay_minutes = 1
         self.random = Random()

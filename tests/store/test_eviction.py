@@ -7,7 +7,7 @@ import pytest
 from kedis.config import Config
 from kedis.engine.engine import Engine
 from kedis.engine.ports import NoEventLoop
-from kedis.store.access import LFU_BEGIN, LFU_MOST, LfuUses, LruUses
+from kedis.store.access import LFU_BEGIN, LFU_MOST, LfuTracker, LruTracker
 from tests.commands.driver import START_NS, Client, ErrorReply, Recorder
 
 OOM = ErrorReply("OOM command not allowed when used memory > 'maxmemory'.")
@@ -296,12 +296,12 @@ def test_of_keys_used_as_often_the_one_unused_for_longer_goes_first() -> None:
         store.client.call("SET", name, "x")
         store.clock.advance(10)
     database = store.engine.keyspace.databases[0]
-    uses = database.uses
-    assert isinstance(uses, LfuUses)
+    tracker = database.access_tracker
+    assert isinstance(tracker, LfuTracker)
     names = (b"a", b"b", b"c", b"d")
-    assert sorted(names, key=lambda key: -uses.expendable(key)) == [b"b", b"d", b"a", b"c"]
+    assert sorted(names, key=lambda key: -tracker.eviction_score(key)) == [b"b", b"d", b"a", b"c"]
     store.client.call("GET", "b")
-    assert min(names, key=lambda key: uses.expendable(key)) == b"b", (
+    assert min(names, key=lambda key: tracker.eviction_score(key)) == b"b", (
         "a count that is higher comes before any moment"
     )
 
@@ -311,13 +311,13 @@ def test_a_change_of_policy_begins_to_note_uses_anew() -> None:
     keyspace = store.engine.keyspace
     store.clock.advance(5000)
     store.set("maxmemory-policy", "allkeys-lru")
-    assert type(keyspace.databases[0].uses) is LruUses
+    assert type(keyspace.databases[0].access_tracker) is LruTracker
     store.clock.advance(2000)
     assert store.client.call("OBJECT", "IDLETIME", "key:0001") == 2
     store.client.call("GET", "key:0001")
     store.set("maxmemory-policy", "volatile-lfu")
-    assert type(keyspace.databases[0].uses) is LfuUses
-    assert keyspace.databases[0].uses.access == {}
+    assert type(keyspace.databases[0].access_tracker) is LfuTracker
+    assert keyspace.databases[0].access_tracker.last_access == {}
     assert store.client.call("OBJECT", "FREQ", "key:0001") == LFU_BEGIN
     keyspace.check()
     store.client.call("GET", "key:0001")

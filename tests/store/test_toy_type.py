@@ -15,7 +15,9 @@ import pytest
 from kedis.config import Config
 from kedis.engine import table
 from kedis.engine.engine import Engine
-from kedis.engine.table import BLOCKING, READONLY, WRITE, command, span
+from kedis.engine.flags import BLOCKING, READONLY, WRITE
+from kedis.engine.keyspec import span
+from kedis.engine.table import command
 from kedis.persistence.aof_base import in_commands, write_base
 from kedis.rdb import values as rdb
 from kedis.rdb.payload import dump, restore
@@ -162,7 +164,7 @@ def registered(row: ValueType) -> Iterator[None]:
 @pytest.fixture
 def client(registered: None) -> Iterator[Client]:
     engine = Engine(Config({"enable-debug-command": "yes"}), clock=Clock())
-    engine.journal = Recorder()
+    Recorder(engine)
     engine.keyspace.lazy_free.enabled = True
     client = Client(engine)
     client.call("TOY.ADD", "log", "a", "b", "c")
