@@ -132,7 +132,7 @@ def bitfield(client: Client, argv: Sequence[bytes]) -> list[int | None]:
     if all(operation.action == b"GET" for operation in operations):
         return _read_all(client, argv[1], operations)
     db = client.db
-    buffer = db.edit_in_place(argv[1])
+    buffer = db.lookup_write_buffer(argv[1])
     missing = max(op.field.end for op in operations if op.action != b"GET") - len(buffer or b"")
     changed = buffer is None or missing > 0
     if buffer is None:

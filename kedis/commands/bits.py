@@ -46,7 +46,7 @@ def setbit(client: Client, argv: Sequence[bytes]) -> int:
     if bit is None:
         raise CommandError(errors.BIT_OUT_OF_RANGE)
     db = client.db
-    buffer = db.edit_in_place(key)
+    buffer = db.lookup_write_buffer(key)
     byte, mask = offset >> 3, 0x80 >> (offset & 7)
     before = 0
     if buffer is None:
@@ -179,7 +179,7 @@ def bit_offset(client: Client, raw: bytes, width: int = 0) -> int:
 
 def _read(client: Client, key: bytes) -> bytes | bytearray | None:
     """The string at ``key`` as it is stored, None if there is none.  Counts a hit or miss.  O(1)."""
-    value = client.db.find(key)
+    value = client.db.lookup_read(key)
     if value is None or isinstance(value, bytes | bytearray):
         return value
     raise CommandError(errors.WRONG_TYPE)

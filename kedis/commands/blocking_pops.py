@@ -51,7 +51,7 @@ def _take_or_wait(
 ) -> Any:
     """What ``attempt`` takes from the first of ``keys`` that is there; else wait for one.  Raises WRONGTYPE."""
     for key in keys:
-        if client.db.edit(key, kind) is not None:
+        if client.db.lookup_write_typed(key, kind) is not None:
             return attempt(client, key)
     return client.engine.blocking.wait(client, argv, kind, keys, timeout_ms, attempt)
 
@@ -64,7 +64,7 @@ def _bpop(client: Client, argv: Sequence[bytes], left: bool) -> Any:
 
 
 def _pop(client: Client, key: bytes, left: bool) -> list[bytes]:
-    values = client.db.edit_or_create(key, List)
+    values = client.db.lookup_or_create(key, List)
     value = values.pop_left() if left else values.pop_right()
     client.db.modified(key, values, "lpop" if left else "rpop")
     client.propagate(b"LPOP" if left else b"RPOP", key)
@@ -162,7 +162,7 @@ def _bmove(
     timeout_ms = parse_timeout(argv[-1])
     source, target = argv[1], argv[2]
     attempt = partial(_move, target=target, from_left=from_left, to_left=to_left)
-    if client.db.edit(source, List) is not None:
+    if client.db.lookup_write_typed(source, List) is not None:
         return attempt(client, source, journalled=journalled)
     later = partial(attempt, journalled=(*journalled[:3], *map(bytes.lower, journalled[3:])))
     return client.engine.blocking.wait(client, argv, List, [source], timeout_ms, later, otherwise=None)
@@ -185,7 +185,7 @@ def _bzpop(client: Client, argv: Sequence[bytes], highest: bool) -> Any:
 
 
 def _pop_member(client: Client, key: bytes, highest: bool) -> list[Any]:
-    ((member, score),) = pop(client, key, client.db.edit_or_create(key, SortedSet), highest, 1)
+    ((member, score),) = pop(client, key, client.db.lookup_or_create(key, SortedSet), highest, 1)
     client.propagate(b"ZPOPMAX" if highest else b"ZPOPMIN", key)
     return [key, member, score]
 
@@ -238,6 +238,6 @@ def bzmpop(client: Client, argv: Sequence[bytes]) -> Any:
 
 
 def _pop_members(client: Client, key: bytes, highest: bool, count: int) -> list[Any]:
-    taken = pop(client, key, client.db.edit_or_create(key, SortedSet), highest, count)
+    taken = pop(client, key, client.db.lookup_or_create(key, SortedSet), highest, count)
     client.propagate(b"ZPOPMAX" if highest else b"ZPOPMIN", key, b"%d" % len(taken))
     return [key, [list(pair) for pair in taken]]

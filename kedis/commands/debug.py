@@ -80,7 +80,7 @@ def _digest_value(client: Client, argv: Sequence[bytes]) -> list[SimpleString]:
 
 def _object(client: Client, argv: Sequence[bytes]) -> SimpleString:
     key = argv[2]
-    value = client.db.peek(key)
+    value = client.db.lookup(key)
     if value is None:
         raise CommandError(errors.NO_SUCH_KEY)
     row = type_of(value)

@@ -69,7 +69,7 @@ class _Options:
     syntax="key@0",
 )
 def dump_(client: Client, argv: Sequence[bytes]) -> bytes | None:
-    value = client.db.find(argv[1])
+    value = client.db.lookup_read(argv[1])
     return None if value is None else dump(value, client.engine.config)
 
 

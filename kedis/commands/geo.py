@@ -55,11 +55,11 @@ def geoadd(client: Client, argv: Sequence[bytes]) -> int:
     for at in range(first, len(argv), 3):
         longitude, latitude = position(argv, at)
         entries.append((argv[at + 2], geohash.encode(longitude, latitude)))
-    members = db.edit(key, SortedSet)
+    members = db.lookup_write_typed(key, SortedSet)
     if members is None:
         if b"XX" in words:
             return 0
-        members = db.edit_or_create(key, SortedSet)
+        members = db.lookup_or_create(key, SortedSet)
     added, moved = _add(members, entries, words)
     if not added + moved:
         return 0
@@ -98,7 +98,7 @@ def geodist(client: Client, argv: Sequence[bytes]) -> bytes | None:
     if len(argv) > 5:
         raise CommandError(errors.SYNTAX)
     metres = unit(argv[4]) if len(argv) == 5 else 1.0
-    members = client.db.read(argv[1], SortedSet)
+    members = client.db.lookup_read_typed(argv[1], SortedSet)
     if members is None:
         return None
     one, other = members.score(argv[2]), members.score(argv[3])
@@ -141,7 +141,7 @@ def geopos(client: Client, argv: Sequence[bytes]) -> list[list[Coordinate] | Nul
 
 
 def _scores(client: Client, argv: Sequence[bytes]) -> list[float | None]:
-    members = client.db.read(argv[1], SortedSet)
+    members = client.db.lookup_read_typed(argv[1], SortedSet)
     return [None if members is None else members.score(member) for member in argv[2:]]
 
 

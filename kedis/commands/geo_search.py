@@ -210,7 +210,7 @@ def georadiusbymember_ro(client: Client, argv: Sequence[bytes]) -> list[Any] | i
 
 
 def _search(client: Client, argv: Sequence[bytes], form: _Form) -> list[Any] | int:
-    members = client.db.read(argv[form.source_at], SortedSet)
+    members = client.db.lookup_read_typed(argv[form.source_at], SortedSet)
     query = _parse(argv, form, members)
     found = [] if members is None else _find(members, query)
     if query.target is not None:

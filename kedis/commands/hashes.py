@@ -49,7 +49,7 @@ def hset(client: Client, argv: Sequence[bytes]) -> int:
         raise CommandError(errors.wrong_arity("hset"))
     db = client.db
     key = argv[1]
-    fields = db.edit_or_create(key, Hash)
+    fields = db.lookup_or_create(key, Hash)
     if count == 4:
         added = 1 if fields.put(argv[2], argv[3]) else 0
         db.modified(key, fields, "hset")
@@ -91,7 +91,7 @@ def hmset(client: Client, argv: Sequence[bytes]) -> SimpleString:
 )
 def hsetnx(client: Client, argv: Sequence[bytes]) -> int:
     _, key, field, value = argv
-    fields = client.db.edit_or_create(key, Hash)
+    fields = client.db.lookup_or_create(key, Hash)
     if field in fields:
         return 0
     fields.put(field, value)
@@ -112,7 +112,7 @@ def hsetnx(client: Client, argv: Sequence[bytes]) -> int:
 )
 def hdel(client: Client, argv: Sequence[bytes]) -> int:
     key = argv[1]
-    fields = client.db.edit(key, Hash)
+    fields = client.db.lookup_write_typed(key, Hash)
     if fields is None:
         return 0
     removed = fields.remove_many(argv[2:])
@@ -135,7 +135,7 @@ def hdel(client: Client, argv: Sequence[bytes]) -> int:
 def hincrby(client: Client, argv: Sequence[bytes]) -> int:
     _, key, field, increment = argv
     delta = integer(increment)
-    fields = client.db.edit(key, Hash)
+    fields = client.db.lookup_write_typed(key, Hash)
     old = None if fields is None else fields.get(field)
     total = delta if old is None else delta + integer(old, errors.HASH_VALUE_NOT_AN_INTEGER)
     if not INT64_MIN <= total <= INT64_MAX:
@@ -160,7 +160,7 @@ def hincrbyfloat(client: Client, argv: Sequence[bytes]) -> bytes:
     total = long_double(increment)
     if total.is_infinite():
         raise CommandError(errors.NAN_OR_INFINITY)
-    fields = client.db.edit(key, Hash)
+    fields = client.db.lookup_write_typed(key, Hash)
     old = None if fields is None else fields.get(field)
     if old is not None:
         try:
@@ -174,7 +174,7 @@ def hincrbyfloat(client: Client, argv: Sequence[bytes]) -> bytes:
 
 
 def _put(client: Client, key: bytes, field: bytes, value: bytes, event: str) -> None:
-    fields = client.db.edit_or_create(key, Hash)
+    fields = client.db.lookup_or_create(key, Hash)
     fields.put(field, value)
     client.db.modified(key, fields, event)
 
@@ -194,7 +194,7 @@ def _put(client: Client, key: bytes, field: bytes, value: bytes, event: str) -> 
     syntax="key@0 field",
 )
 def hget(client: Client, argv: Sequence[bytes]) -> bytes | None:
-    fields = client.db.read(argv[1], Hash)
+    fields = client.db.lookup_read_typed(argv[1], Hash)
     return None if fields is None else fields.get(argv[2])
 
 
@@ -210,7 +210,7 @@ def hget(client: Client, argv: Sequence[bytes]) -> bytes | None:
     syntax="key@0 field...",
 )
 def hmget(client: Client, argv: Sequence[bytes]) -> list[bytes | None]:
-    fields = client.db.read(argv[1], Hash)
+    fields = client.db.lookup_read_typed(argv[1], Hash)
     if fields is None:
         return [None] * (len(argv) - 2)
     return [fields.get(field) for field in argv[2:]]
@@ -229,7 +229,7 @@ def hmget(client: Client, argv: Sequence[bytes]) -> list[bytes | None]:
     syntax="key@0",
 )
 def hgetall(client: Client, argv: Sequence[bytes]) -> dict[bytes, bytes]:
-    return client.db.read(argv[1], Hash) or {}
+    return client.db.lookup_read_typed(argv[1], Hash) or {}
 
 
 @command(
@@ -245,7 +245,7 @@ def hgetall(client: Client, argv: Sequence[bytes]) -> dict[bytes, bytes]:
     syntax="key@0",
 )
 def hkeys(client: Client, argv: Sequence[bytes]) -> list[bytes]:
-    return list(client.db.read(argv[1], Hash) or ())
+    return list(client.db.lookup_read_typed(argv[1], Hash) or ())
 
 
 @command(
@@ -261,7 +261,7 @@ def hkeys(client: Client, argv: Sequence[bytes]) -> list[bytes]:
     syntax="key@0",
 )
 def hvals(client: Client, argv: Sequence[bytes]) -> list[bytes]:
-    fields = client.db.read(argv[1], Hash)
+    fields = client.db.lookup_read_typed(argv[1], Hash)
     return [] if fields is None else list(fields.values())
 
 
@@ -277,7 +277,7 @@ def hvals(client: Client, argv: Sequence[bytes]) -> list[bytes]:
     syntax="key@0",
 )
 def hlen(client: Client, argv: Sequence[bytes]) -> int:
-    return len(client.db.read(argv[1], Hash) or ())
+    return len(client.db.lookup_read_typed(argv[1], Hash) or ())
 
 
 @command(
@@ -292,7 +292,7 @@ def hlen(client: Client, argv: Sequence[bytes]) -> int:
     syntax="key@0 field",
 )
 def hstrlen(client: Client, argv: Sequence[bytes]) -> int:
-    fields = client.db.read(argv[1], Hash)
+    fields = client.db.lookup_read_typed(argv[1], Hash)
     return 0 if fields is None else len(fields.get(argv[2], b""))
 
 
@@ -308,7 +308,7 @@ def hstrlen(client: Client, argv: Sequence[bytes]) -> int:
     syntax="key@0 field",
 )
 def hexists(client: Client, argv: Sequence[bytes]) -> int:
-    fields = client.db.read(argv[1], Hash)
+    fields = client.db.lookup_read_typed(argv[1], Hash)
     return 1 if fields is not None and argv[2] in fields else 0
 
 
@@ -330,7 +330,7 @@ def hexists(client: Client, argv: Sequence[bytes]) -> int:
 def hrandfield(client: Client, argv: Sequence[bytes]) -> Any:
     rng = client.db.keyspace.random
     if len(argv) == 2:
-        fields = client.db.read(argv[1], Hash)
+        fields = client.db.lookup_read_typed(argv[1], Hash)
         return None if fields is None else fields.random_one(rng)
     count = parse_sample_count(argv[2])
     with_values = len(argv) > 3
@@ -339,7 +339,7 @@ def hrandfield(client: Client, argv: Sequence[bytes]) -> Any:
             raise CommandError(errors.SYNTAX)
         if abs(count) > INT64_MAX // 2:
             raise CommandError(errors.OUT_OF_RANGE)
-    fields = client.db.read(argv[1], Hash)
+    fields = client.db.lookup_read_typed(argv[1], Hash)
     if fields is None:
         return []
     chosen = sample(fields, rng, count)
@@ -360,7 +360,7 @@ def hrandfield(client: Client, argv: Sequence[bytes]) -> Any:
 )
 def hscan(client: Client, argv: Sequence[bytes]) -> list[Any]:
     cursor = parse_cursor(argv[2])
-    fields = client.db.read(argv[1], Hash)
+    fields = client.db.lookup_read_typed(argv[1], Hash)
     if fields is None:
         return [b"0", []]
     options = parse_scan(argv, 3)

@@ -40,10 +40,10 @@ if TYPE_CHECKING:
 )
 def pfadd(client: Client, argv: Sequence[bytes]) -> int:
     key, db = argv[1], client.db
-    stored = db.peek(key)
+    stored = db.lookup(key)
     if isinstance(stored, bytes | bytearray):
         _check(stored)  # before it is stored as what can be changed in place
-    value = db.edit_in_place(key)
+    value = db.lookup_write_buffer(key)
     if value is None:
         buffer, created = Buffer(hll.create()), 1
     else:
@@ -80,7 +80,7 @@ def pfcount(client: Client, argv: Sequence[bytes]) -> int:
     if count is None:
         with _corruption_answered():
             count = hll.count(value)
-        buffer = db.edit_in_place(argv[1])
+        buffer = db.lookup_write_buffer(argv[1])
         assert buffer is not None
         hll.store_count(buffer, count)
         db.touched(argv[1], "")  # without an event of its own
@@ -102,7 +102,7 @@ def pfcount(client: Client, argv: Sequence[bytes]) -> int:
 def pfmerge(client: Client, argv: Sequence[bytes]) -> SimpleString:
     target, db = argv[1], client.db
     values, registers = _read_all(client, argv[1:])
-    old = db.edit_string(target)
+    old = db.lookup_write_string(target)
     buffer = Buffer(hll.create() if old is None else old)
     merged = rows.highest(registers or [hll.registers(buffer)])
     hll.merge(buffer, merged, any(map(hll.is_dense, values)), client.engine.config.hll_sparse_max_bytes)
@@ -112,7 +112,7 @@ def pfmerge(client: Client, argv: Sequence[bytes]) -> SimpleString:
 
 
 def _read(client: Client, key: bytes) -> bytes | bytearray | None:
-    value = client.db.find(key)
+    value = client.db.lookup_read(key)
     if value is None:
         return None
     if not isinstance(value, bytes | bytearray):

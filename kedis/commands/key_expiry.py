@@ -101,7 +101,7 @@ def _expire(client: Client, argv: Sequence[bytes], name: str, seconds: bool, rel
         at_ms += now_ms
     db = client.db
     key = argv[1]
-    if db.peek(key) is None:
+    if db.lookup(key) is None:
         return 0
     if options and not _permitted(options, db.expire_at_ms(key), at_ms):
         return 0
@@ -154,7 +154,7 @@ def _permitted(options: frozenset[bytes], current_ms: int | None, at_ms: int) ->
 def persist(client: Client, argv: Sequence[bytes]) -> int:
     db = client.db
     key = argv[1]
-    if db.peek(key) is None or not db.clear_expiry(key):
+    if db.lookup(key) is None or not db.clear_expiry(key):
         return 0
     db.touched(key, "persist")
     return 1
@@ -168,7 +168,7 @@ _NO_EXPIRY = -1
 
 def _expire_at_ms(client: Client, key: bytes) -> int:
     """The expiry time of ``key`` in ms since 1970; ``_NO_EXPIRY`` or ``_NO_KEY`` where there is none."""
-    if client.db.look(key) is None:
+    if client.db.lookup_read_no_touch(key) is None:
         return _NO_KEY
     at_ms = client.db.expire_at_ms(key)
     return _NO_EXPIRY if at_ms is None else at_ms

@@ -82,7 +82,7 @@ def unlink(client: Client, argv: Sequence[bytes]) -> int:
     syntax="key@0...",
 )
 def exists(client: Client, argv: Sequence[bytes]) -> int:
-    look = client.db.look
+    look = client.db.lookup_read_no_touch
     return sum(look(key) is not None for key in argv[1:])
 
 
@@ -99,7 +99,7 @@ def exists(client: Client, argv: Sequence[bytes]) -> int:
     syntax="key@0...",
 )
 def touch(client: Client, argv: Sequence[bytes]) -> int:
-    find = client.db.find
+    find = client.db.lookup_read
     return sum(find(key) is not None for key in argv[1:])
 
 
@@ -115,7 +115,7 @@ def touch(client: Client, argv: Sequence[bytes]) -> int:
     syntax="key@0",
 )
 def type_(client: Client, argv: Sequence[bytes]) -> SimpleString:
-    value = client.db.look(argv[1])
+    value = client.db.lookup_read_no_touch(argv[1])
     return _NO_TYPE if value is None else SimpleString(type_of(value).name)
 
 
@@ -164,7 +164,7 @@ def scan(client: Client, argv: Sequence[bytes]) -> list[Any]:
         found = list(filter(options.match, found))
     if options.type is not None:
         wanted = options.type
-        found = [key for key in found if _is_of_type(db.look(key), wanted)]
+        found = [key for key in found if _is_of_type(db.lookup_read_no_touch(key), wanted)]
     elif db.expires:
         found = [key for key in found if db.exists(key)]
     return [b"%d" % cursor, found]
@@ -226,7 +226,7 @@ def _walk_to_alive(db: Database) -> bytes | None:
 def rename(client: Client, argv: Sequence[bytes]) -> SimpleString:
     _, source, target = argv
     db = client.db
-    value = db.peek(source)
+    value = db.lookup(source)
     if value is None:
         raise CommandError(errors.NO_SUCH_KEY)
     if source != target:
@@ -248,7 +248,7 @@ def rename(client: Client, argv: Sequence[bytes]) -> SimpleString:
 def renamenx(client: Client, argv: Sequence[bytes]) -> int:
     _, source, target = argv
     db = client.db
-    if db.peek(source) is None:
+    if db.lookup(source) is None:
         raise CommandError(errors.NO_SUCH_KEY)
     if db.exists(target):
         return 0
@@ -273,7 +273,7 @@ def move(client: Client, argv: Sequence[bytes]) -> int:
     source, target = client.db, databases[database_number(argv[2], len(databases))]
     if source is target:
         raise CommandError(errors.SAME_OBJECT)
-    if source.peek(key) is None or target.exists(key):
+    if source.lookup(key) is None or target.exists(key):
         return 0
     _transfer(source, key, "move_from", target, key, "move_to")
     return 1
@@ -308,7 +308,7 @@ def copy(client: Client, argv: Sequence[bytes]) -> int:
     source = client.db
     if source is target and old == new:
         raise CommandError(errors.SAME_OBJECT)
-    value = source.find(old)
+    value = source.lookup_read(old)
     if value is None or (target.exists(new) and not replace):
         return 0
     expire_at_ms = source.expire_at_ms(old)

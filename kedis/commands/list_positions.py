@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 )
 def lrange(client: Client, argv: Sequence[bytes]) -> list[bytes]:
     first, last = integer(argv[2]), integer(argv[3])
-    values = client.db.read(argv[1], List)
+    values = client.db.lookup_read_typed(argv[1], List)
     if values is None:
         return []
     start, stop = _bounds(first, last, len(values))
@@ -61,7 +61,7 @@ def _bounds(first: int, last: int, size: int) -> tuple[int, int]:
     syntax="key@0 index:int",
 )
 def lindex(client: Client, argv: Sequence[bytes]) -> bytes | None:
-    values = client.db.read(argv[1], List)
+    values = client.db.lookup_read_typed(argv[1], List)
     if values is None:
         return None
     position = integer(argv[2])
@@ -81,7 +81,7 @@ def lindex(client: Client, argv: Sequence[bytes]) -> bytes | None:
 )
 def lset(client: Client, argv: Sequence[bytes]) -> SimpleString:
     _, key, raw_position, value = argv
-    values = client.db.edit(key, List)
+    values = client.db.lookup_write_typed(key, List)
     if values is None:
         raise CommandError(errors.NO_SUCH_KEY)
     position = integer(raw_position)
@@ -108,7 +108,7 @@ def linsert(client: Client, argv: Sequence[bytes]) -> int:
     side = side.upper()
     if side not in (b"BEFORE", b"AFTER"):
         raise CommandError(errors.SYNTAX)
-    values = client.db.edit(key, List)
+    values = client.db.lookup_write_typed(key, List)
     if values is None:
         return 0
     try:
@@ -134,7 +134,7 @@ def linsert(client: Client, argv: Sequence[bytes]) -> int:
 def lrem(client: Client, argv: Sequence[bytes]) -> int:
     _, key, raw_count, value = argv
     count = integer(raw_count)
-    values = client.db.edit(key, List)
+    values = client.db.lookup_write_typed(key, List)
     if values is None:
         return 0
     removed = values.discard(value, count)
@@ -158,7 +158,7 @@ def ltrim(client: Client, argv: Sequence[bytes]) -> SimpleString:
     key = argv[1]
     first, last = integer(argv[2]), integer(argv[3])
     db = client.db
-    values = db.edit(key, List)
+    values = db.lookup_write_typed(key, List)
     if values is None:
         return OK
     size = len(values)
@@ -183,7 +183,7 @@ def ltrim(client: Client, argv: Sequence[bytes]) -> SimpleString:
 )
 def lpos(client: Client, argv: Sequence[bytes]) -> int | list[int] | None:
     rank, count, most = _parse_search(argv)
-    values = client.db.read(argv[1], List)
+    values = client.db.lookup_read_typed(argv[1], List)
     if values is None:
         return None if count is None else []
     size = len(values)

@@ -46,7 +46,7 @@ def _pusher(end: _End) -> Handler:
     def push(client: Client, argv: Sequence[bytes]) -> int:
         db = client.db
         key = argv[1]
-        values = db.edit_or_create(key, List)
+        values = db.lookup_or_create(key, List)
         if len(argv) == 3:
             push_one(values, argv[2])
             db.modified(key, values, event)
@@ -60,7 +60,7 @@ def _pusher(end: _End) -> Handler:
 
 def _pusher_to_existing(push: Handler) -> Handler:
     def pushx(client: Client, argv: Sequence[bytes]) -> Any:
-        return push(client, argv) if client.db.edit(argv[1], List) is not None else 0
+        return push(client, argv) if client.db.lookup_write_typed(argv[1], List) is not None else 0
 
     return pushx
 
@@ -76,7 +76,7 @@ def _popper(end: _End) -> Handler:
             return _pop_count(client, argv, event)
         key = argv[1]
         db = client.db
-        values = db.edit(key, List)
+        values = db.lookup_write_typed(key, List)
         if values is None:
             return None
         value = pop_one(values)
@@ -130,7 +130,7 @@ def _pop_count(client: Client, argv: Sequence[bytes], name: str) -> list[bytes] 
         raise CommandError(errors.wrong_arity(name))
     count = natural(argv[2])
     key = argv[1]
-    values = client.db.edit(key, List)
+    values = client.db.lookup_write_typed(key, List)
     if values is None:
         return NULL_ARRAY
     return pop_many(client.db, key, values, name == "lpop", count) if count else []
@@ -189,7 +189,7 @@ def pop_first(
     Raises WRONGTYPE.  O(len(keys) + count).
     """
     for key in keys:
-        values = client.db.edit(key, List)
+        values = client.db.lookup_write_typed(key, List)
         if values is not None:
             popped = pop_many(client.db, key, values, left, count)
             client.propagate(b"LPOP" if left else b"RPOP", key, b"%d" % len(popped))
@@ -247,10 +247,10 @@ def move(db: Database, source_key: bytes, target_key: bytes, from_left: bool, to
 
     The element is inserted before it is removed, so that a list of one that is its own target never is empty.  O(1).
     """
-    source = db.edit(source_key, List)
+    source = db.lookup_write_typed(source_key, List)
     if source is None:
         return None
-    target = db.edit_or_create(target_key, List)
+    target = db.lookup_or_create(target_key, List)
     value = source[0 if from_left else -1]
     if source is target:
         source.rotate((-1 if from_left else 1) if from_left != to_left else 0)
@@ -274,4 +274,4 @@ def move(db: Database, source_key: bytes, target_key: bytes, from_left: bool, to
     syntax="key@0",
 )
 def llen(client: Client, argv: Sequence[bytes]) -> int:
-    return len(client.db.read(argv[1], List) or ())
+    return len(client.db.lookup_read_typed(argv[1], List) or ())

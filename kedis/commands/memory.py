@@ -57,7 +57,7 @@ def memory_usage(client: Client, argv: Sequence[bytes]) -> int | None:
         if integer(number) < 0:
             raise CommandError(errors.SYNTAX)
     key = argv[2]
-    if client.db.look(key, tell_miss=False) is None:
+    if client.db.lookup_read_no_touch(key, notify_miss=False) is None:
         return None
     return client.db.key_bytes(key)
 

@@ -77,7 +77,7 @@ class Migration:
         self.timeout_seconds = (timeout_ms if timeout_ms > 0 else _USUAL_TIMEOUT_MS) / 1000
         self._database = client.db
         self._config = client.engine.config
-        values = {key: value for key in keys if (value := client.db.find(key)) is not None}
+        values = {key: value for key in keys if (value := client.db.lookup_read(key)) is not None}
         self._watches = {key: _Watch() for key in values}
         self._before = [[b"AUTH", *self._login]] if self._login else []
         self._before.append([b"SELECT", b"%d" % number])

@@ -44,7 +44,7 @@ container(
     syntax="key@0",
 )
 def object_encoding(client: Client, argv: Sequence[bytes]) -> bytes | None:
-    value = client.db.look(argv[2], tell_miss=False)
+    value = client.db.lookup_read_no_touch(argv[2], notify_miss=False)
     return None if value is None else type_of(value).encoding(value)
 
 
@@ -61,7 +61,7 @@ def object_encoding(client: Client, argv: Sequence[bytes]) -> bytes | None:
     syntax="key@0",
 )
 def object_freq(client: Client, argv: Sequence[bytes]) -> int | None:
-    if client.db.look(argv[2], tell_miss=False) is None:
+    if client.db.lookup_read_no_touch(argv[2], notify_miss=False) is None:
         return None
     if not _is_lfu(client):
         raise CommandError(errors.LFU_NOT_SELECTED)
@@ -82,7 +82,7 @@ def object_freq(client: Client, argv: Sequence[bytes]) -> int | None:
     syntax="key@0",
 )
 def object_idletime(client: Client, argv: Sequence[bytes]) -> int | None:
-    if client.db.look(argv[2], tell_miss=False) is None:
+    if client.db.lookup_read_no_touch(argv[2], notify_miss=False) is None:
         return None
     if _is_lfu(client):
         raise CommandError(errors.LFU_SELECTED)
@@ -103,7 +103,7 @@ def object_idletime(client: Client, argv: Sequence[bytes]) -> int | None:
     syntax="key@0",
 )
 def object_refcount(client: Client, argv: Sequence[bytes]) -> int | None:
-    value: Any = client.db.look(argv[2], tell_miss=False)
+    value: Any = client.db.lookup_read_no_touch(argv[2], notify_miss=False)
     return None if value is None else type_of(value).references(value)
 
 

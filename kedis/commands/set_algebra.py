@@ -29,7 +29,7 @@ _EMPTY: Members = set()
 
 
 def _sets(client: Client, keys: Sequence[bytes]) -> list[Members]:
-    read = client.db.read
+    read = client.db.lookup_read_typed
     return [read(key, Set) or _EMPTY for key in keys]
 
 

@@ -44,7 +44,7 @@ _REBUILT = 5
 def sadd(client: Client, argv: Sequence[bytes]) -> int:
     db = client.db
     key = argv[1]
-    members = db.edit_or_create(key, Set)
+    members = db.lookup_or_create(key, Set)
     if len(argv) == 3:
         added = 1 if members.insert(argv[2]) else 0
     else:
@@ -67,7 +67,7 @@ def sadd(client: Client, argv: Sequence[bytes]) -> int:
 )
 def srem(client: Client, argv: Sequence[bytes]) -> int:
     key = argv[1]
-    members = client.db.edit(key, Set)
+    members = client.db.lookup_write_typed(key, Set)
     if members is None:
         return 0
     removed = members.remove_many(argv[2:])
@@ -90,17 +90,17 @@ def srem(client: Client, argv: Sequence[bytes]) -> int:
 def smove(client: Client, argv: Sequence[bytes]) -> int:
     _, source_key, target_key, member = argv
     db = client.db
-    source = db.edit(source_key, Set)
+    source = db.lookup_write_typed(source_key, Set)
     if source is None:
         return 0
-    target = db.edit(target_key, Set)
+    target = db.lookup_write_typed(target_key, Set)
     if member not in source:
         return 0
     if source is target:
         return 1
     source.remove_member(member)
     db.modified(source_key, source, "srem")
-    target = db.edit_or_create(target_key, Set)
+    target = db.lookup_or_create(target_key, Set)
     if target.insert(member):
         db.modified(target_key, target, "sadd")
     return 1
@@ -118,7 +118,7 @@ def smove(client: Client, argv: Sequence[bytes]) -> int:
     syntax="key@0 member",
 )
 def sismember(client: Client, argv: Sequence[bytes]) -> int:
-    members = client.db.read(argv[1], Set)
+    members = client.db.lookup_read_typed(argv[1], Set)
     return 1 if members is not None and argv[2] in members else 0
 
 
@@ -134,7 +134,7 @@ def sismember(client: Client, argv: Sequence[bytes]) -> int:
     syntax="key@0 member...",
 )
 def smismember(client: Client, argv: Sequence[bytes]) -> list[int]:
-    members = client.db.read(argv[1], Set)
+    members = client.db.lookup_read_typed(argv[1], Set)
     if members is None:
         return [0] * (len(argv) - 2)
     return [1 if member in members else 0 for member in argv[2:]]
@@ -152,7 +152,7 @@ def smismember(client: Client, argv: Sequence[bytes]) -> list[int]:
     syntax="key@0",
 )
 def scard(client: Client, argv: Sequence[bytes]) -> int:
-    return len(client.db.read(argv[1], Set) or ())
+    return len(client.db.lookup_read_typed(argv[1], Set) or ())
 
 
 @command(
@@ -168,7 +168,7 @@ def scard(client: Client, argv: Sequence[bytes]) -> int:
     syntax="key@0",
 )
 def smembers(client: Client, argv: Sequence[bytes]) -> set[bytes]:
-    return client.db.read(argv[1], Set) or set()
+    return client.db.lookup_read_typed(argv[1], Set) or set()
 
 
 # -- random members and scanning --------------------------------------------------------------------------
@@ -191,7 +191,7 @@ def spop(client: Client, argv: Sequence[bytes]) -> bytes | set[bytes] | None:
         return _spop_count(client, argv)
     key = argv[1]
     db = client.db
-    members = db.edit(key, Set)
+    members = db.lookup_write_typed(key, Set)
     if members is None:
         return None
     member = members.pop_random(db.keyspace.random)
@@ -206,7 +206,7 @@ def _spop_count(client: Client, argv: Sequence[bytes]) -> set[bytes]:
     count = natural(argv[2])
     key = argv[1]
     db = client.db
-    members = db.edit(key, Set)
+    members = db.lookup_write_typed(key, Set)
     if members is None or count == 0:
         return set()
     if count >= len(members):
@@ -240,12 +240,12 @@ def _spop_count(client: Client, argv: Sequence[bytes]) -> set[bytes]:
 def srandmember(client: Client, argv: Sequence[bytes]) -> bytes | list[bytes] | None:
     rng = client.db.keyspace.random
     if len(argv) == 2:
-        members = client.db.read(argv[1], Set)
+        members = client.db.lookup_read_typed(argv[1], Set)
         return None if members is None else members.random_one(rng)
     if len(argv) > 3:
         raise CommandError(errors.SYNTAX)
     count = parse_sample_count(argv[2])
-    members = client.db.read(argv[1], Set)
+    members = client.db.lookup_read_typed(argv[1], Set)
     return [] if members is None else sample(members, rng, count)
 
 
@@ -263,7 +263,7 @@ def srandmember(client: Client, argv: Sequence[bytes]) -> bytes | list[bytes] | 
 )
 def sscan(client: Client, argv: Sequence[bytes]) -> list[Any]:
     cursor = parse_cursor(argv[2])
-    members = client.db.read(argv[1], Set)
+    members = client.db.lookup_read_typed(argv[1], Set)
     if members is None:
         return [b"0", []]
     options = parse_scan(argv, 3)

@@ -40,7 +40,7 @@ def _inputs(client: Client, argv: Sequence[bytes], at: int, name: str) -> tuple[
     end = at + 1 + number
     if end > len(argv):
         raise CommandError(errors.SYNTAX)
-    return [_scores(client.db.find(key)) for key in argv[at + 1 : end]], end
+    return [_scores(client.db.lookup_read(key)) for key in argv[at + 1 : end]], end
 
 
 class _Ones(Mapping[bytes, float]):

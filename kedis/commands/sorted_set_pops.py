@@ -36,7 +36,7 @@ def _zpop(client: Client, argv: Sequence[bytes], highest: bool) -> Any:
     key = argv[1]
     if len(argv) == 2:
         db = client.db
-        members = db.edit(key, SortedSet)
+        members = db.lookup_write_typed(key, SortedSet)
         if members is None:
             return []
         first = members.at(len(members) - 1 if highest else 0)
@@ -46,7 +46,7 @@ def _zpop(client: Client, argv: Sequence[bytes], highest: bool) -> Any:
     if len(argv) > 3:
         raise CommandError(errors.SYNTAX)
     count = natural(argv[2])
-    members = client.db.edit(key, SortedSet)
+    members = client.db.lookup_write_typed(key, SortedSet)
     return [] if members is None else Pairs(pop(client, key, members, highest, count))
 
 
@@ -111,7 +111,7 @@ def parse_zmpop(argv: Sequence[bytes], at: int) -> tuple[Sequence[bytes], bool, 
 def zmpop(client: Client, argv: Sequence[bytes]) -> Any:
     keys, highest, count = parse_zmpop(argv, 1)
     for key in keys:
-        members = client.db.edit(key, SortedSet)
+        members = client.db.lookup_write_typed(key, SortedSet)
         if members is not None:
             taken = pop(client, key, members, highest, count)
             client.propagate(b"ZPOPMAX" if highest else b"ZPOPMIN", key, b"%d" % len(taken))

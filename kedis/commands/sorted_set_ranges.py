@@ -117,7 +117,7 @@ def _range(client: Client, argv: Sequence[bytes], at: int, options: Options, sto
     if options.reverse and options.kind != "rank":
         first, last = last, first
     resolve = _KINDS[options.kind](first, last)
-    members = client.db.read(argv[at], SortedSet)
+    members = client.db.lookup_read_typed(argv[at], SortedSet)
     if members is None:
         return Scored([], []) if options.scores else []
     start, stop = resolve(members)
@@ -271,7 +271,7 @@ for _form in (
 
 
 def _count(client: Client, key: bytes, resolve: Resolve) -> int:
-    members = client.db.read(key, SortedSet)
+    members = client.db.lookup_read_typed(key, SortedSet)
     if members is None:
         return 0
     start, stop = resolve(members)
@@ -312,7 +312,7 @@ def zlexcount(client: Client, argv: Sequence[bytes]) -> int:
 
 
 def _remove(client: Client, key: bytes, resolve: Resolve, event: str) -> int:
-    members = client.db.edit(key, SortedSet)
+    members = client.db.lookup_write_typed(key, SortedSet)
     if members is None:
         return 0
     removed = len(members.remove_range(*resolve(members)))

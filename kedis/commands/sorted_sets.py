@@ -48,7 +48,7 @@ def zadd(client: Client, argv: Sequence[bytes]) -> Any:
         # What `double` does with whole numbers, without its calls: a quarter of this function's own time.
         score = float(raw) if raw.isdigit() and len(raw) < 16 else _only_score(raw)
         db = client.db
-        members = db.edit_or_create(key, SortedSet)
+        members = db.lookup_or_create(key, SortedSet)
         old = members.scores.get(name)
         if old == score:
             return 0
@@ -97,12 +97,12 @@ def _add_all(
 ) -> Any:
     """ZADD with options: the number of members added (or changed), or the new score."""
     db = client.db
-    members = db.edit(key, SortedSet)
+    members = db.lookup_write_typed(key, SortedSet)
     increment = b"INCR" in options
     if members is None:
         if b"XX" in options:
             return None if increment else 0
-        members = db.edit_or_create(key, SortedSet)
+        members = db.lookup_or_create(key, SortedSet)
     elif increment and b"NX" not in options:
         total = members.scores.get(names[0], 0.0) + scores[0]
         if total != total:
@@ -153,7 +153,7 @@ def zincrby(client: Client, argv: Sequence[bytes]) -> Any:
     total = double(argv[2])
     key, name = argv[1], argv[3]
     db = client.db
-    members = db.edit(key, SortedSet)
+    members = db.lookup_write_typed(key, SortedSet)
     old = None if members is None else members.scores.get(name)
     if old is not None:
         total += old
@@ -162,7 +162,7 @@ def zincrby(client: Client, argv: Sequence[bytes]) -> Any:
         if total == old:
             return total
     if members is None:
-        members = db.edit_or_create(key, SortedSet)
+        members = db.lookup_or_create(key, SortedSet)
     members.add(name, total + 0.0)
     db.modified(key, members, "zincr")
     return total
@@ -183,7 +183,7 @@ def zincrby(client: Client, argv: Sequence[bytes]) -> Any:
     syntax="key@0 member...",
 )
 def zrem(client: Client, argv: Sequence[bytes]) -> int:
-    members = client.db.edit(argv[1], SortedSet)
+    members = client.db.lookup_write_typed(argv[1], SortedSet)
     if members is None:
         return 0
     removed = sum(map(members.remove, argv[2:]))
@@ -207,7 +207,7 @@ def zrem(client: Client, argv: Sequence[bytes]) -> int:
     syntax="key@0",
 )
 def zcard(client: Client, argv: Sequence[bytes]) -> int:
-    members = client.db.read(argv[1], SortedSet)
+    members = client.db.lookup_read_typed(argv[1], SortedSet)
     return 0 if members is None else len(members)
 
 
@@ -223,7 +223,7 @@ def zcard(client: Client, argv: Sequence[bytes]) -> int:
     syntax="key@0 member",
 )
 def zscore(client: Client, argv: Sequence[bytes]) -> float | None:
-    members = client.db.read(argv[1], SortedSet)
+    members = client.db.lookup_read_typed(argv[1], SortedSet)
     return None if members is None else members.scores.get(argv[2])
 
 
@@ -239,7 +239,7 @@ def zscore(client: Client, argv: Sequence[bytes]) -> float | None:
     syntax="key@0 member...",
 )
 def zmscore(client: Client, argv: Sequence[bytes]) -> list[float | None]:
-    members = client.db.read(argv[1], SortedSet)
+    members = client.db.lookup_read_typed(argv[1], SortedSet)
     if members is None:
         return [None] * (len(argv) - 2)
     return [members.scores.get(name) for name in argv[2:]]
@@ -257,7 +257,7 @@ def zmscore(client: Client, argv: Sequence[bytes]) -> list[float | None]:
     syntax="key@0 member",
 )
 def zrank(client: Client, argv: Sequence[bytes]) -> int | None:
-    members = client.db.read(argv[1], SortedSet)
+    members = client.db.lookup_read_typed(argv[1], SortedSet)
     return None if members is None else members.rank(argv[2])
 
 
@@ -273,7 +273,7 @@ def zrank(client: Client, argv: Sequence[bytes]) -> int | None:
     syntax="key@0 member",
 )
 def zrevrank(client: Client, argv: Sequence[bytes]) -> int | None:
-    members = client.db.read(argv[1], SortedSet)
+    members = client.db.lookup_read_typed(argv[1], SortedSet)
     return None if members is None else members.rank(argv[2], reverse=True)
 
 
@@ -292,7 +292,7 @@ def zrevrank(client: Client, argv: Sequence[bytes]) -> int | None:
 def zrandmember(client: Client, argv: Sequence[bytes]) -> Any:
     rng = client.engine.keyspace.random
     if len(argv) == 2:
-        members = client.db.read(argv[1], SortedSet)
+        members = client.db.lookup_read_typed(argv[1], SortedSet)
         return None if members is None else members.random_member(rng)[0]
     count = parse_sample_count(argv[2])
     with_scores = len(argv) > 3
@@ -301,7 +301,7 @@ def zrandmember(client: Client, argv: Sequence[bytes]) -> Any:
             raise CommandError(errors.SYNTAX)
         if abs(count) > INT64_MAX // 2:
             raise CommandError(errors.OUT_OF_RANGE)
-    members = client.db.read(argv[1], SortedSet)
+    members = client.db.lookup_read_typed(argv[1], SortedSet)
     if members is None:
         return []
     if -count > MOST_REPEATS:
@@ -331,7 +331,7 @@ _WHOLE_MAX = 2.0**62
 )
 def zscan(client: Client, argv: Sequence[bytes]) -> list[Any]:
     cursor = parse_cursor(argv[2])
-    members = client.db.read(argv[1], SortedSet)
+    members = client.db.lookup_read_typed(argv[1], SortedSet)
     if members is None:
         return [b"0", []]
     options = parse_scan(argv, 3)

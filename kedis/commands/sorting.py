@@ -152,7 +152,7 @@ def sort_ro(client: Client, argv: Sequence[bytes]) -> Any:
 
 def _rows(db: Database, key: bytes, request: _Request) -> list[bytes | None]:
     """The reply: the elements in order, or the values of the GET patterns for each."""
-    value = db.find(key)
+    value = db.lookup_read(key)
     if value is not None and type(value) not in (List, Set, SortedSet):
         raise CommandError(WRONG_TYPE)
     if type(value) is SortedSet:
@@ -254,7 +254,7 @@ def _lookup(db: Database, pattern: bytes) -> Lookup:
 
 
 def _strings(db: Database, keys: Sequence[bytes]) -> list[bytes | None]:
-    values = db.find_many(keys)
+    values = db.lookup_read_many(keys)
     return [value if type(value) is bytes else _string(value) for value in values]
 
 
@@ -263,4 +263,4 @@ def _string(value: Any) -> bytes | None:
 
 
 def _fields(db: Database, keys: Sequence[bytes], field: bytes) -> list[bytes | None]:
-    return [value.get(field) if type(value) is Hash else None for value in db.find_many(keys)]
+    return [value.get(field) if type(value) is Hash else None for value in db.lookup_read_many(keys)]

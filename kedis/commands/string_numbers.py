@@ -94,12 +94,12 @@ def decrby(client: Client, argv: Sequence[bytes]) -> int:
 
 
 def _increase(db: Database, key: bytes, delta: int) -> int:
-    old = db.peek(key)
+    old = db.lookup(key)
     if old is None:
         total = delta
     else:
         if type(old) is not bytes:
-            old = bytes(db.edit_string(key) or b"")
+            old = bytes(db.lookup_write_string(key) or b"")
         try:
             total = parse_int(old) + delta
         except NumberError:
@@ -124,7 +124,7 @@ def _increase(db: Database, key: bytes, delta: int) -> int:
 def incrbyfloat(client: Client, argv: Sequence[bytes]) -> bytes:
     key = argv[1]
     db = client.db
-    old = db.edit_string(key)
+    old = db.lookup_write_string(key)
     start = long_double(b"0" if old is None else bytes(old))
     try:
         total = format_long_double(add_long_double(start, long_double(argv[2])))

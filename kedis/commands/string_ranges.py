@@ -50,7 +50,7 @@ def strlen(client: Client, argv: Sequence[bytes]) -> int:
 def append(client: Client, argv: Sequence[bytes]) -> int:
     _, key, added = argv
     db = client.db
-    old = db.edit_string(key)
+    old = db.lookup_write_string(key)
     if old is None:
         db.set_value(key, added, "append", keep_ttl=True)
         return len(added)
@@ -78,7 +78,7 @@ def setrange(client: Client, argv: Sequence[bytes]) -> int:
     if offset < 0:
         raise CommandError(errors.OFFSET_OUT_OF_RANGE)
     db = client.db
-    old = db.edit_string(key)
+    old = db.lookup_write_string(key)
     if not written:
         return 0 if old is None else len(old)
     end = offset + len(written)
@@ -137,7 +137,7 @@ def read_stored(client: Client, key: bytes) -> bytes | bytearray:
 
     Counts a keyspace hit or miss.  O(1).
     """
-    value = client.db.find(key)
+    value = client.db.lookup_read(key)
     if value is None:
         return b""
     if isinstance(value, (bytes, bytearray)):

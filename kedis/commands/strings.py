@@ -50,7 +50,7 @@ _CONDITIONS = frozenset([b"NX", b"XX"])
     syntax="key@0",
 )
 def get(client: Client, argv: Sequence[bytes]) -> bytes | None:
-    return client.db.read_string(argv[1])
+    return client.db.lookup_read_string(argv[1])
 
 
 def _set_flags(argv: Sequence[bytes]) -> str:
@@ -88,11 +88,11 @@ def _set_with_options(client: Client, argv: Sequence[bytes]) -> SimpleString | b
     options = _parse_options(argv, 3, _SET_WORDS)
     at_ms = _expire_at_ms(client, options, "set")
     db = client.db
-    old = db.read_string(key) if b"GET" in options else None
+    old = db.lookup_read_string(key) if b"GET" in options else None
     if options.keys() & _CONDITIONS and db.exists(key) != (b"XX" in options):
         return old
     if b"KEEPTTL" in options:
-        db.peek(key)  # or a time to live that has run out would be kept as well
+        db.lookup(key)  # or a time to live that has run out would be kept as well
         db.set_value(key, value, keep_ttl=True)
     else:
         db.set_value(key, value)
@@ -174,7 +174,7 @@ def _set_expiring(client: Client, key: bytes, value: bytes, at_ms: int) -> Simpl
 )
 def getset(client: Client, argv: Sequence[bytes]) -> bytes | None:
     _, key, value = argv
-    old = client.db.read_string(key)
+    old = client.db.lookup_read_string(key)
     client.db.set_value(key, value)
     client.propagate(b"SET", key, value)
     return old
@@ -193,7 +193,7 @@ def getset(client: Client, argv: Sequence[bytes]) -> bytes | None:
 )
 def getdel(client: Client, argv: Sequence[bytes]) -> bytes | None:
     key = argv[1]
-    value = client.db.read_string(key)
+    value = client.db.lookup_read_string(key)
     if value is not None:
         client.db.delete(key)
         client.propagate(b"DEL", key)
@@ -218,7 +218,7 @@ def getex(client: Client, argv: Sequence[bytes]) -> bytes | None:
     key = argv[1]
     db = client.db
     options = _parse_options(argv, 2, _GETEX_WORDS)
-    value = db.read_string(key)
+    value = db.lookup_read_string(key)
     if value is None:
         return None
     at_ms = _expire_at_ms(client, options, "getex")
@@ -300,7 +300,7 @@ def _expire(db: Database, key: bytes, at_ms: int) -> None:
 def mget(client: Client, argv: Sequence[bytes]) -> list[bytes | None]:
     return [
         value if type(value) is bytes else bytes(value) if isinstance(value, bytearray) else None
-        for value in map(client.db.find, argv[1:])
+        for value in map(client.db.lookup_read, argv[1:])
     ]
 
 

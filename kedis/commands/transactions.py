@@ -120,7 +120,7 @@ def watch(client: Client, argv: Sequence[bytes]) -> SimpleString:
     for key in argv[1:]:
         place = (client.database, key)
         if place not in watched:
-            client.db.peek(key)
+            client.db.lookup(key)
             client.db.watch(client, key)
             watched.add(place)
     return OK

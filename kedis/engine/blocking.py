@@ -221,7 +221,7 @@ class Blocking:
             self._serving = False
 
     def _ready_at(self, number: int, kind: type, key: bytes) -> Iterator[tuple[Waiter, Attempt, bytes]]:
-        waiting, peek = self._waiting, self._keyspace.databases[number].peek
+        waiting, peek = self._waiting, self._keyspace.databases[number].lookup
         waiter: Waiter | None = None
         while type(peek(key)) is kind and (first := waiting.first(number, kind, key)) is not None:
             if first is waiter:  # it was tried, and waits on: so may those behind it
@@ -235,7 +235,7 @@ class Blocking:
                     yield each, each.when_gone, key
 
     def _ready_behind(self, number: int, kind: type, key: bytes) -> Iterator[tuple[Waiter, Attempt, bytes]]:
-        peek = self._keyspace.databases[number].peek
+        peek = self._keyspace.databases[number].lookup
         for waiter in self._waiting.all(number, kind, key)[1:]:
             if type(peek(key)) is not kind:
                 break

@@ -3,6 +3,23 @@
 A key's value is a plain Python object and its class is its type (:mod:`kedis.store.types`).  Strings stay raw ``bytes``
 because a wrapper would cost 100 bytes a key; that is the one class that this module knows.
 
+The look-ups all remove a key that is due first, and differ in what they check and record:
+
+========================  ==========  =============  =================
+method                    type        hit or miss    access (eviction)
+========================  ==========  =============  =================
+``lookup``                any         no             no
+``lookup_read``           any         yes            yes
+``lookup_read_many``      any         yes            yes
+``lookup_read_no_touch``  any         yes            no
+``lookup_read_typed``     a class     yes            yes
+``lookup_read_string``    a string    yes            yes
+``lookup_write_typed``    a class     no             yes
+``lookup_write_string``   a string    no             yes
+``lookup_write_buffer``   a string    no             yes
+``lookup_or_create``      a class     no             yes
+========================  ==========  =============  =================
+
 Every change is counted, told to whoever watches, and kept in the account of memory (:mod:`kedis.store.account`).
 """
 
@@ -27,42 +44,45 @@ class Database(KeyTable):
 
     # -- looking up ---------------------------------------------------------------------------------------
 
-    def find(self, key: bytes, tell_miss: bool = True) -> Any:
-        """Like :meth:`peek`, for commands that read: counts a keyspace hit or miss (and tells of a miss)."""
-        value = self.look(key, tell_miss)
+    def lookup_read(self, key: bytes, notify_miss: bool = True) -> Any:
+        """The value of ``key`` or None, whatever its type, for commands that read.
+
+        With ``notify_miss`` a miss is a keyspace event.
+        """
+        value = self.lookup_read_no_touch(key, notify_miss)
         if value is not None and self.access_tracker is not None:
             self.access_tracker.touch(key)
         return value
 
-    def look(self, key: bytes, tell_miss: bool = True) -> Any:
-        """Like :meth:`find`, for commands that tell of a key and are not a use of it (TYPE, TTL, OBJECT)."""
+    def lookup_read_no_touch(self, key: bytes, notify_miss: bool = True) -> Any:
+        """Like :meth:`lookup_read`, for commands about a key that are no access to it (TYPE, TTL, OBJECT)."""
         if self.expires and key in self.expires:
             self._remove_if_due(key)
         value = self.data.get(key)
         if value is None:
             keyspace = self.keyspace
             keyspace.misses += 1
-            if keyspace.observed and tell_miss:
+            if keyspace.observed and notify_miss:
                 keyspace.events.key_missed(self.number, key)
         else:
             self.keyspace.hits += 1
         return value
 
-    def find_many(self, keys: Sequence[bytes]) -> list[Any]:
-        """The values of ``keys``, each as by :meth:`find`.  O(keys), a third of what as many calls take."""
+    def lookup_read_many(self, keys: Sequence[bytes]) -> list[Any]:
+        """The values of ``keys``, each as by :meth:`lookup_read`.  O(keys), a third of what as many calls take."""
         keyspace = self.keyspace
         if self.expires or self.access_tracker is not None or keyspace.observed:
-            return [self.find(key) for key in keys]
+            return [self.lookup_read(key) for key in keys]
         values = list(map(self.data.get, keys))
         missing = sum([value is None for value in values])
         keyspace.misses += missing
         keyspace.hits += len(values) - missing
         return values
 
-    # The three methods below are on the path of nearly every command, so each does its own look-up: a call of
-    # `peek` or `find` in between costs 60 ns.
+    # The typed look-ups are on the path of nearly every command, so each looks up by itself: a call of `lookup` in
+    # between costs 60 ns.
 
-    def read(self, key: bytes, kind: type[Kind]) -> Kind | None:
+    def lookup_read_typed(self, key: bytes, kind: type[Kind]) -> Kind | None:
         """The container at ``key`` for reading; None when there is none.  Raises WRONGTYPE."""
         if self.expires and key in self.expires:
             self._remove_if_due(key)
@@ -80,7 +100,7 @@ class Database(KeyTable):
             return value
         raise CommandError(WRONG_TYPE)
 
-    def edit(self, key: bytes, kind: type[Kind]) -> Kind | None:
+    def lookup_write_typed(self, key: bytes, kind: type[Kind]) -> Kind | None:
         """The container at ``key`` for writing (no hit or miss counted).  Raises WRONGTYPE."""
         if self.expires and key in self.expires:
             self._remove_if_due(key)
@@ -93,7 +113,7 @@ class Database(KeyTable):
             return value
         raise CommandError(WRONG_TYPE)
 
-    def edit_or_create(self, key: bytes, kind: type[Kind]) -> Kind:
+    def lookup_or_create(self, key: bytes, kind: type[Kind]) -> Kind:
         """The container at ``key``, a new empty one where there is none.
 
         A created container is in the keyspace at once; the caller fills it and calls :meth:`modified`
@@ -119,7 +139,7 @@ class Database(KeyTable):
             self.access_tracker.touch(key)
         return value
 
-    def read_string(self, key: bytes) -> bytes | None:
+    def lookup_read_string(self, key: bytes) -> bytes | None:
         """The string at ``key`` as immutable bytes, for reading; counts hit or miss.  Raises WRONGTYPE."""
         if self.expires and key in self.expires:
             self._remove_if_due(key)
@@ -137,9 +157,9 @@ class Database(KeyTable):
             self.access_tracker.touch(key)
         return value if type(value) is bytes else bytes(value)
 
-    def edit_string(self, key: bytes) -> bytes | bytearray | None:
+    def lookup_write_string(self, key: bytes) -> bytes | bytearray | None:
         """The string at ``key`` as it is stored, for writing.  Raises WRONGTYPE."""
-        value = self.peek(key)
+        value = self.lookup(key)
         if value is None:
             return None
         if type(value) is not bytes and not isinstance(value, bytearray):
@@ -148,12 +168,12 @@ class Database(KeyTable):
             self.access_tracker.touch(key)
         return value
 
-    def edit_in_place(self, key: bytes) -> Buffer | None:
+    def lookup_write_buffer(self, key: bytes) -> Buffer | None:
         """The string at ``key`` to be changed where it is, stored so from now on.  Raises WRONGTYPE.
 
         Not a change by itself.  O(1), and O(N) for a string that was set as a whole.
         """
-        value = self.edit_string(key)
+        value = self.lookup_write_string(key)
         if value is None or type(value) is Buffer:
             return value
         buffer = self.data[key] = Buffer(value)
@@ -197,7 +217,7 @@ class Database(KeyTable):
 
     def place(self, key: bytes, value: Any) -> None:
         """Put ``value`` at ``key`` as a new key, whatever was there.  Not a change by itself: call :meth:`touched`."""
-        if self.peek(key) is not None:
+        if self.lookup(key) is not None:
             self._drop(key)
         self.data[key] = value
         self.index.add(key)

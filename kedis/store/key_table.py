@@ -50,7 +50,7 @@ class KeyTable:
         """Keys held, those that are due but not yet removed included (as DBSIZE counts)."""
         return len(self.data)
 
-    def peek(self, key: bytes) -> Any:
+    def lookup(self, key: bytes) -> Any:
         """The value of ``key`` or None; removes it first when due.  Counts neither hit nor miss."""
         if self.expires and key in self.expires and self._remove_if_due(key):
             return None
@@ -58,7 +58,7 @@ class KeyTable:
 
     def exists(self, key: bytes) -> bool:
         """Whether ``key`` is there and not due.  Counts neither hit nor miss."""
-        return self.peek(key) is not None
+        return self.lookup(key) is not None
 
     def compact(self) -> None:
         """Move the tables into memory of the size that they need now.  O(keys), 0.1 s for a million.

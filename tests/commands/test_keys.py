@@ -29,7 +29,7 @@ def store(client: Client, *keys: str, ttl_ms: int | None = None) -> None:
 
 
 def value(client: Client, key: str) -> bytes | None:
-    found = client.state.db.peek(key.encode())
+    found = client.state.db.lookup(key.encode())
     assert found is None or isinstance(found, bytes)
     return found
 

@@ -82,7 +82,7 @@ def test_a_database_is_given_back_key_by_key() -> None:
         one.set_expiry(name, 10**15)
     one.set_value(b"large", Set(NAMES))
     one.set_value(b"small", Set(NAMES[:10]))
-    one.edit_in_place(NAMES[0])
+    one.lookup_write_buffer(NAMES[0])
     other.set_value(b"stays", b"v")
     full = keyspace.used
     assert one.clear(later=True) == COUNT + 2

@@ -93,7 +93,7 @@ def declare_commands() -> None:
         "TOY.ADD", arity=-3, flags=WRITE, group="toy", since="9", summary="Adds.", keys=[span("RW insert", 1)]
     )
     def add(client: Any, argv: Sequence[bytes]) -> int:
-        log = client.db.edit_or_create(argv[1], Log)
+        log = client.db.lookup_or_create(argv[1], Log)
         log.add(argv[2:])
         client.db.modified(argv[1], log, "toy.add", len(argv) - 2)
         return len(log)
@@ -108,7 +108,7 @@ def declare_commands() -> None:
         keys=[span("RO access", 1)],
     )
     def all_(client: Any, argv: Sequence[bytes]) -> list[bytes]:
-        log = client.db.read(argv[1], Log)
+        log = client.db.lookup_read_typed(argv[1], Log)
         return [] if log is None else list(log.entries)
 
     @command(
@@ -124,7 +124,7 @@ def declare_commands() -> None:
         known = int(argv[2])
 
         def attempt(client: Any, key: bytes) -> Any:
-            log = client.db.read(key, Log)
+            log = client.db.lookup_read_typed(key, Log)
             return [] if log is None else log.entries[known:]
 
         return attempt(client, argv[1]) or client.engine.blocking.wait(
