@@ -161,7 +161,7 @@ def bitop(client: Client, argv: Sequence[bytes]) -> int:
     if result:
         client.db.set_value(target, Buffer(result))
     else:
-        client.db.discard(target)
+        client.db.remove(target)
     return len(result)
 
 

@@ -115,7 +115,7 @@ def restore_(client: Client, argv: Sequence[bytes]) -> Any:
         db.access_tracker.set_idle(key, options.idle_seconds)
     elif options.frequency is not None and isinstance(db.access_tracker, LfuTracker):
         db.access_tracker.set_frequency(key, options.frequency)
-    db.touched(key, "restore")
+    db.signal_modified(key, "restore")
     if at_ms and not options.absolute:
         client.propagate(*argv[:2], b"%d" % at_ms, *argv[3:], b"ABSTTL")
     return OK

@@ -350,7 +350,7 @@ def _in_cells(members: SortedSet, shape: Shape) -> Iterator[tuple[bytes, float]]
 def _store(client: Client, query: _Query, form: _Form, found: Sequence[_Found]) -> int:
     assert query.target is not None
     if not found:
-        client.db.discard(query.target)
+        client.db.remove(query.target)
         return 0
     if query.by_distance:
         scores = {member: metres / query.metres for metres, member, _ in found}

@@ -83,7 +83,7 @@ def pfcount(client: Client, argv: Sequence[bytes]) -> int:
         buffer = db.lookup_write_buffer(argv[1])
         assert buffer is not None
         hll.store_count(buffer, count)
-        db.touched(argv[1], "")  # without an event of its own
+        db.signal_modified(argv[1], "")  # without an event of its own
         client.propagate(*argv)
     return count
 

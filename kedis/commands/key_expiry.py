@@ -110,7 +110,7 @@ def _expire(client: Client, argv: Sequence[bytes], name: str, seconds: bool, rel
         client.propagate(b"DEL", key)
         return 1
     db.set_expiry(key, at_ms)
-    db.touched(key, "expire")
+    db.signal_modified(key, "expire")
     if seconds or relative:
         client.propagate(b"PEXPIREAT", key, b"%d" % at_ms, *argv[3:])
     return 1
@@ -156,7 +156,7 @@ def persist(client: Client, argv: Sequence[bytes]) -> int:
     key = argv[1]
     if db.lookup(key) is None or not db.clear_expiry(key):
         return 0
-    db.touched(key, "persist")
+    db.signal_modified(key, "persist")
     return 1
 
 

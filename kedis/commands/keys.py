@@ -288,7 +288,7 @@ def _transfer(
     if expire_at_ms is not None:
         target.set_expiry(new, expire_at_ms)
     source.delete(old, old_event)
-    target.touched(new, new_event)
+    target.signal_modified(new, new_event)
 
 
 @command(
@@ -315,7 +315,7 @@ def copy(client: Client, argv: Sequence[bytes]) -> int:
     target.place(new, type_of(value).copy(value))
     if expire_at_ms is not None:
         target.set_expiry(new, expire_at_ms)
-    target.touched(new, "copy_to")
+    target.signal_modified(new, "copy_to")
     return 1
 
 

@@ -50,7 +50,7 @@ def _difference(sets: list[Members]) -> Members:
 
 def _store(client: Client, key: bytes, result: Members, event: str) -> int:
     if not result:
-        client.db.discard(key)
+        client.db.remove(key)
         return 0
     client.db.set_value(key, Set(result), event)
     return len(result)

@@ -211,7 +211,7 @@ def _spop_count(client: Client, argv: Sequence[bytes]) -> set[bytes]:
         return set()
     if count >= len(members):
         # The set itself is the reply: it leaves the keyspace as it is.
-        db.touched(key, "spop")
+        db.signal_modified(key, "spop")
         db.delete(key)
         client.propagate(b"DEL", key)
         return members

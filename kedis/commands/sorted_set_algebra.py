@@ -184,7 +184,7 @@ def _store(client: Client, argv: Sequence[bytes], name: str, operation: Operatio
     options = _Options(argv, at, len(sets), weighted=operation is not _difference, scored=False)
     result = operation(sets, options)
     if not result:
-        client.db.discard(argv[1])
+        client.db.remove(argv[1])
         return 0
     client.db.set_value(
         argv[1], SortedSet.from_scores({key: score + 0.0 for key, score in result.items()}), name

@@ -175,7 +175,7 @@ def zrangestore(client: Client, argv: Sequence[bytes]) -> int:
     options = Options()
     found = _range(client, argv, 2, options, storing=True)
     if not found:
-        client.db.discard(argv[1])
+        client.db.remove(argv[1])
         return 0
     members, scores = found.members, found.scores
     if options.reverse:

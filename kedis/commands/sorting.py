@@ -123,7 +123,7 @@ def sort(client: Client, argv: Sequence[bytes]) -> Any:
     if request.store is None:
         return rows
     if not rows:
-        client.db.discard(request.store)
+        client.db.remove(request.store)
         return 0
     values = [row or b"" for row in rows]
     client.db.set_value(request.store, List(values), "sortstore")

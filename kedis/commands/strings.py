@@ -229,7 +229,7 @@ def getex(client: Client, argv: Sequence[bytes]) -> bytes | None:
         _expire(db, key, at_ms)
         client.propagate(b"PEXPIREAT", key, b"%d" % at_ms)
     elif b"PERSIST" in options and db.clear_expiry(key):
-        db.touched(key, "persist")
+        db.signal_modified(key, "persist")
         client.propagate(b"PERSIST", key)
     return value
 
@@ -279,7 +279,7 @@ def _moment(client: Client, unit: bytes, raw: bytes, name: str) -> int:
 
 def _expire(db: Database, key: bytes, at_ms: int) -> None:
     db.set_expiry(key, at_ms)
-    db.touched(key, "expire")
+    db.signal_modified(key, "expire")
 
 
 # -- several values ---------------------------------------------------------------------------------------

@@ -36,7 +36,7 @@ class ClientEvents:
 
     def key_ready(self, database: int, kind: type, key: bytes) -> None:
         if self.waiting.queues:
-            self.waiting.appeared(database, kind, key)
+            self.waiting.signal_key_ready(database, kind, key)
 
     def key_missed(self, database: int, key: bytes) -> None:
         if self.notifications.active:

@@ -51,7 +51,7 @@ class Waiting:
         """All who wait, those who have waited for longest first.  O(waiters)."""
         return list(self.queues.get((number, kind, key), ()))
 
-    def appeared(self, number: int, kind: type, key: bytes) -> None:
+    def signal_key_ready(self, number: int, kind: type, key: bytes) -> None:
         """A value of type ``kind`` was put at a key that was not there."""
         place = number, kind, key
         if place in self.queues:

@@ -211,12 +211,15 @@ class Database(KeyTable):
         if keyspace.observed:
             if old is None:
                 keyspace.events.key_created(self.number, type(value), key)
-            self._tell(key, event)
+            self._notify(key, event)
         if self.access_tracker is not None and not (keep_ttl and key in self.access_tracker.last_access):
             self.access_tracker.touch(key)
 
     def place(self, key: bytes, value: Any) -> None:
-        """Put ``value`` at ``key`` as a new key, whatever was there.  Not a change by itself: call :meth:`touched`."""
+        """Put ``value`` at ``key`` as a new key, whatever was there.
+
+        Not a change by itself: call :meth:`signal_modified`.
+        """
         if self.lookup(key) is not None:
             self._drop(key)
         self.data[key] = value
@@ -233,27 +236,27 @@ class Database(KeyTable):
         keyspace = self.keyspace
         keyspace.dirty += changes
         if keyspace.observed:
-            self._tell(key, event)
+            self._notify(key, event)
             if value and type_of(value).ready_when_modified:
                 keyspace.events.key_ready(self.number, type(value), key)
         if not value:
             self._drop(key)
             if keyspace.observed:
-                self._tell(key, "del")
+                self._notify(key, "del")
 
     def delete(self, key: bytes, event: str = "del") -> bool:
         """Remove ``key``; True when it was there (and not due)."""
         if self.expires and key in self.expires and self._remove_if_due(key):
             return False
-        return self.discard(key, event)
+        return self.remove(key, event)
 
     def unlink(self, key: bytes) -> bool:
         """Like :meth:`delete`; a large value is freed in the background.  O(1)."""
         if self.expires and key in self.expires and self._remove_if_due(key):
             return False
-        return self.discard(key, later=True)
+        return self.remove(key, later=True)
 
-    def discard(self, key: bytes, event: str = "del", later: bool = False) -> bool:
+    def remove(self, key: bytes, event: str = "del", later: bool = False) -> bool:
         """Like :meth:`delete`, also of a key that is due: to make room for a result that is empty."""
         if key not in self.data:
             return False
@@ -261,13 +264,13 @@ class Database(KeyTable):
         keyspace = self.keyspace
         keyspace.dirty += 1
         if keyspace.observed:
-            self._tell(key, event)
+            self._notify(key, event)
         return True
 
     def evict(self, key: bytes) -> None:
         """Remove ``key``, which is there, to make room; a large value is freed in the background."""
         self._drop(key, later=True)
-        self._tell_removed(key, "evicted")
+        self._notify_removed(key, "evicted")
 
     def clear(self, later: bool = False) -> int:
         """Remove everything; returns how many keys went.  Watchers are told.

@@ -100,25 +100,25 @@ class KeyTable:
         return self.expires.get(key)
 
     def set_expiry(self, key: bytes, at_ms: int) -> None:
-        """Let the existing ``key`` expire at ``at_ms``.  Not a change by itself: call :meth:`touched`."""
+        """Let the existing ``key`` expire at ``at_ms``.  Not a change by itself: call :meth:`signal_modified`."""
         if key not in self.expires:
             self.volatile.add(key)
             self.account.add_expiry()
         self.expires[key] = at_ms
 
     def clear_expiry(self, key: bytes) -> bool:
-        """Make ``key`` persistent; False when it had no time to live.  Call :meth:`touched` after it."""
+        """Make ``key`` persistent; False when it had no time to live.  Call :meth:`signal_modified` after it."""
         if key not in self.expires:
             return False
         self._forget_expiry(key)
         return True
 
-    def touched(self, key: bytes, event: str) -> None:
+    def signal_modified(self, key: bytes, event: str) -> None:
         """Tell that ``key`` changed in a way that is not its value (its time to live)."""
         keyspace = self.keyspace
         keyspace.dirty += 1
         if keyspace.observed:
-            self._tell(key, event)
+            self._notify(key, event)
 
     def is_due(self, key: bytes) -> bool:
         """Whether ``key`` has a time to live that has run out (it may still be in ``data``)."""
@@ -129,7 +129,7 @@ class KeyTable:
         """Remove a key that is due: journalled as DEL, counted, told to whoever observes."""
         self._drop(key, later=True)
         self.keyspace.expired_keys += 1
-        self._tell_removed(key, "expired")
+        self._notify_removed(key, "expired")
 
     def _remove_if_due(self, key: bytes) -> bool:
         if not self.is_due(key):
@@ -162,13 +162,13 @@ class KeyTable:
 
     # -- WATCH and events ----------------------------------------------------------------------------------
 
-    def _tell(self, key: bytes, event: str) -> None:
+    def _notify(self, key: bytes, event: str) -> None:
         """A change passed the door while somebody is watching; without a name it is no event to publish."""
         if self.watchers and key in self.watchers:
             self.break_watches(key)
         self.keyspace.events.key_modified(self.number, key, event)
 
-    def _tell_removed(self, key: bytes, event: str) -> None:
+    def _notify_removed(self, key: bytes, event: str) -> None:
         """A key was removed that no command named."""
         keyspace = self.keyspace
         keyspace.journal_delete(self.number, key)
