@@ -32,7 +32,6 @@ HOT = [
     "kedis/commands/string_numbers.py",
     "kedis/commands/strings.py",
     "kedis/engine/counters.py",
-    "kedis/engine/flags.py",
     "kedis/engine/keyspec.py",
     "kedis/engine/table.py",
     "kedis/engine/engine.py",

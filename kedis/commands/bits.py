@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from kedis import errors
 from kedis.commands.parsing.options import integer
 from kedis.commands.string_ranges import read_stored
-from kedis.engine.flags import DENYOOM, READONLY, WRITE, Flag
+from kedis.engine.flags import DENYOOM, FAST, READONLY, WRITE
 from kedis.engine.keyspec import span
 from kedis.engine.table import command
 from kedis.errors import CommandError
@@ -65,7 +65,7 @@ def setbit(client: Client, argv: Sequence[bytes]) -> int:
 @command(
     "GETBIT",
     arity=3,
-    flags=READONLY | Flag.FAST,
+    flags=READONLY | FAST,
     group="bitmap",
     since="2.2.0",
     summary="Returns a bit by offset; 0 beyond the end of the string.",

@@ -19,7 +19,6 @@ from kedis.resp.values import OK
 
 if TYPE_CHECKING:
     from kedis.engine.client import Client
-    from kedis.engine.flags import Flag
 
 _PORT_MAX = 65535
 
@@ -137,7 +136,7 @@ class _Row(NamedTuple):
 
     name: str
     arity: int
-    flags: Flag
+    flags: int
     since: str
     task: str
     syntax: str

@@ -23,7 +23,7 @@ from typing import Any
 from kedis import errors
 from kedis.config import ConfigError
 from kedis.engine.counters import Counters
-from kedis.engine.flags import ADMIN, BLOCKING, FAST, INTERNAL, PUBSUB, READONLY, WRITE, Flag
+from kedis.engine.flags import ADMIN, BLOCKING, FAST, INTERNAL, NAMES, PUBSUB, READONLY, WRITE
 from kedis.engine.keyspec import Argv, KeySpec
 from kedis.errors import CommandError
 
@@ -86,7 +86,7 @@ class Command:
 
     name: str
     arity: int
-    flags: Flag
+    flags: int
     group: str
     since: str
     summary: str
@@ -176,7 +176,7 @@ class Command:
     def flag_names(self) -> list[str]:
         """The flags as COMMAND INFO shows them."""
         shown = self.flags & ~INTERNAL
-        names = [flag.name.lower() for flag in Flag if flag in shown and flag.name is not None]
+        names = [name for flag, name in NAMES.items() if flag & shown]
         return [*names, "movablekeys"] if self.moves_keys else names
 
     @property
@@ -218,7 +218,7 @@ def command(
     name: str,
     *,
     arity: int,
-    flags: Flag | int = 0,
+    flags: int = 0,
     group: str,
     since: str,
     summary: str,
@@ -250,7 +250,7 @@ def command(
             Command(
                 name=name.lower(),
                 arity=arity,
-                flags=Flag(flags),
+                flags=flags,
                 group=group,
                 since=since,
                 summary=summary,
@@ -280,7 +280,7 @@ def container(
     group: str,
     since: str,
     summary: str,
-    flags: Flag | int = 0,
+    flags: int = 0,
     categories: str = "",
     complexity: str = "",
 ) -> None:
@@ -289,7 +289,7 @@ def container(
         Command(
             name=name.lower(),
             arity=arity,
-            flags=Flag(flags),
+            flags=flags,
             group=group,
             since=since,
             summary=summary,
@@ -381,7 +381,7 @@ class CommandTable:
         self.error_counts.clear()
 
 
-def names_with(rows: Mapping[bytes, Command], flag: Flag) -> frozenset[bytes]:
+def names_with(rows: Mapping[bytes, Command], flag: int) -> frozenset[bytes]:
     """Lower-case names of the rows that have ``flag``, without subcommands.  O(rows)."""
     return frozenset(name for name, row in rows.items() if row.flags & flag)
 
