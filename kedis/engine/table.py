@@ -329,6 +329,8 @@ class CommandTable:
 
     Attributes:
         rows: lower-case name -> row; subcommands hang below their container.
+        recorded: the rows by the names that a journal may hold. Clients' commands are recorded under the names that
+            they were sent with, what handlers propagate (DEL, LPOP) under declared names, renamed or removed or not.
         lookup: the row of a name as clients commonly spell it (all lower or all upper case), or None; the fast path.
         unknown: counts the requests that name no command.
         error_counts: error replies by code.
@@ -339,7 +341,9 @@ class CommandTable:
     def __init__(
         self, declared: Mapping[bytes, Command] = COMMANDS, renames: Sequence[tuple[str, str]] = ()
     ) -> None:
-        self.rows = _renamed(_copies(declared), renames)
+        copies = _copies(declared)
+        self.rows = _renamed(dict(copies), renames)
+        self.recorded = copies | self.rows
         common = {name.upper(): row for name, row in self.rows.items()} | self.rows
         self.lookup: Callable[[bytes], Command | None] = common.get
         self.unknown = Counters()
@@ -357,19 +361,17 @@ class CommandTable:
 
     def find(self, argv: Argv) -> Command:
         """The command or subcommand that ``argv`` names, in any case.  Raises CommandError.  O(1)."""
-        row = self.rows.get(argv[0].lower())
-        if row is None:
-            raise CommandError(_unknown_command(argv))
-        if row.subcommands and len(argv) > 1:
-            child = row.subcommands.get(argv[1].lower())
-            if child is None:
-                raise CommandError(errors.unknown_subcommand(argv[1], row.name))
-            return child
-        return row
+        return _find(self.rows, argv)
 
     def resolve(self, argv: Argv) -> Command:
         """The command or subcommand that ``argv`` names, arity checked.  Raises CommandError.  O(1)."""
-        row = self.find(argv)
+        row = _find(self.rows, argv)
+        row.check_arity(len(argv))
+        return row
+
+    def resolve_recorded(self, argv: Argv) -> Command:
+        """As :meth:`resolve`, for a command of a journal.  Raises CommandError.  O(1)."""
+        row = _find(self.recorded, argv)
         row.check_arity(len(argv))
         return row
 
@@ -379,6 +381,18 @@ class CommandTable:
             row.counters.reset()
         self.unknown.reset()
         self.error_counts.clear()
+
+
+def _find(rows: Mapping[bytes, Command], argv: Argv) -> Command:
+    row = rows.get(argv[0].lower())
+    if row is None:
+        raise CommandError(_unknown_command(argv))
+    if row.subcommands and len(argv) > 1:
+        child = row.subcommands.get(argv[1].lower())
+        if child is None:
+            raise CommandError(errors.unknown_subcommand(argv[1], row.name))
+        return child
+    return row
 
 
 def names_with(rows: Mapping[bytes, Command], flag: int) -> frozenset[bytes]:

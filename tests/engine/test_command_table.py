@@ -92,6 +92,23 @@ def test_renames_happen_in_order() -> None:
     assert b"del" not in commands.rows and b"del" in COMMANDS
 
 
+def test_a_journal_may_hold_declared_names() -> None:
+    commands = CommandTable(renames=[("del", ""), ("lpop", "take"), ("set", "get1")])
+    names = [b"DEL k", b"lpop k", b"TAKE k", b"Get1 k v", b"SET k v", b"get k"]
+    rows = [commands.resolve_recorded(words.split()) for words in names]
+    assert [row.name for row in rows] == ["del", "lpop", "lpop", "set", "set", "get"]
+    assert rows[1] is rows[2]
+    with pytest.raises(CommandError):
+        commands.resolve([b"DEL", b"k"])
+    with pytest.raises(CommandError):
+        commands.resolve_recorded([b"DEL"])
+
+
+def test_a_new_name_hides_a_declared_one_in_a_journal() -> None:
+    commands = CommandTable(renames=[("get", "read"), ("set", "get")])
+    assert commands.resolve_recorded([b"GET", b"k", b"v"]).name == "set"
+
+
 @pytest.mark.parametrize("rename", [("nonsense", "x"), ("get", "set"), ("GET", "Client")])
 def test_renames_that_cannot_be(rename: tuple[str, str]) -> None:
     with pytest.raises(ConfigError):
