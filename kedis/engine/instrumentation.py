@@ -17,13 +17,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kedis.engine.client import Client, Services
-from kedis.engine.flags import Flag
+from kedis.engine.flags import ADMIN, KEEPS_CACHING_CHOICE, READONLY, SKIP_MONITOR, TOUCHES_KEYS
 from kedis.engine.table import Command
-
-_NOT_SHOWN = int(Flag.SKIP_MONITOR | Flag.ADMIN)
-_TOUCHES = int(Flag.TOUCHES_KEYS)
-_READONLY = int(Flag.READONLY)
-_KEEPS_CHOICE = int(Flag.KEEPS_CACHING_CHOICE)
 
 _ESCAPES = {
     **{byte: b"\\x%02x" % byte for byte in range(256) if not 0x20 <= byte <= 0x7E},
@@ -44,21 +39,21 @@ def begin(client: Client, command: Command) -> object:
     engine = client.engine
     outer = engine.tracking.current
     engine.tracking.current = client if client.caching is not None else None
-    engine.keyspace.no_touch = client.no_touch and not int(command.flags) & _TOUCHES
+    engine.keyspace.no_touch = client.no_touch and not command.flags & TOUCHES_KEYS
     return outer
 
 
 def after(client: Client, command: Command, argv: Sequence[bytes]) -> None:
     """The command was answered: tell the monitors, and remember what was read."""
     engine = client.engine
-    if engine.monitors and not int(command.flags) & _NOT_SHOWN:
+    if engine.monitors and not command.flags & (SKIP_MONITOR | ADMIN):
         line = monitor_line(engine, client, command, argv)
         for monitor in engine.monitors:
             monitor.push(line)
     if client.caching is not None:
         _remember(client, command, argv)
         if client.queue is None and engine.execution is None:
-            if not int(command.flags) & _KEEPS_CHOICE:
+            if not command.flags & KEEPS_CACHING_CHOICE:
                 client.caching.given = False
             engine.tracking.settle(client)
 
@@ -71,7 +66,7 @@ def end(client: Client, outer: object) -> None:
 
 def _remember(client: Client, command: Command, argv: Sequence[bytes]) -> None:
     caching = client.caching
-    if caching is None or not int(command.flags) & _READONLY or not caching.wants():
+    if caching is None or not command.flags & READONLY or not caching.wants():
         return
     try:
         positions = command.key_positions(argv)

@@ -32,6 +32,7 @@ from typing import Any
 from kedis.engine.call import replay
 from kedis.engine.client import Client
 from kedis.engine.engine import Engine
+from kedis.engine.flags import NOT_QUEUED, OPENS_QUEUE, RUNS_QUEUE, SELECTS_DATABASE
 from kedis.engine.transport import NullTransport
 from kedis.errors import CommandError
 from kedis.persistence.features import missing_feature
@@ -48,7 +49,8 @@ from kedis.rdb.unsupported import Unsupported
 log = logging.getLogger("kedis.aof")
 
 _MOST_WARNINGS = 10
-_SPECIAL = frozenset(["select", "multi", "exec", "discard", "watch"])
+#: Commands that are not simply run: SELECT, and all that belongs to a transaction.
+_SPECIAL = NOT_QUEUED | SELECTS_DATABASE
 
 
 @dataclass
@@ -206,21 +208,21 @@ class Loader:
     def _run_special(self, argv: list[bytes], index: int, reader: AofReader) -> None:
         """What is not simply run: unusual spellings, SELECT, and all that belongs to a transaction."""
         try:
-            row = self._engine.table.resolve(argv)
+            row = self._engine.table.resolve_recorded(argv)
         except CommandError as error:
             if feature := missing_feature(argv[0]):
                 raise _unsupported(feature, argv, reader.offset_of(index)) from None
             # The text of the error says what the command is to blame for.
             problem = "wrong number of arguments for" if "number of arguments" in str(error) else "unknown"
             raise DamagedFile(reader.offset_of(index), _odd(argv, problem)) from None
-        if row.name == "multi" and self._unit is None:
+        if row.flags & OPENS_QUEUE and self._unit is None:
             self._unit_place = reader.place_of(index)
             self._unit = []
-        elif row.name == "exec" and self._unit is not None:
+        elif row.flags & RUNS_QUEUE and self._unit is not None:
             unit, self._unit = self._unit, None
             for queued, place in unit:
                 self._call(queued, place)
-        elif row.name in _SPECIAL and row.name != "select":
+        elif row.flags & NOT_QUEUED:
             raise DamagedFile(reader.offset_of(index), _odd(argv, "misplaced"))
         elif self._unit is not None:
             self._unit.append((argv, reader.place_of(index)))
@@ -228,7 +230,7 @@ class Loader:
             self._call(argv, reader.place_of(index))
 
     def _call(self, argv: list[bytes], place: Callable[[], int]) -> None:
-        row = self._engine.table.resolve(argv)
+        row = self._engine.table.resolve_recorded(argv)
         assert row.function is not None  # resolve() gives nothing else
         handler = {argv[0]: (row.function, 1, len(argv))}
         _, error = replay(self._client, handler, [argv], 0)
@@ -244,7 +246,9 @@ class Loader:
             raise _Refused(f"{command} met an internal error, {error!r}", place())
         if feature := _feature_of_payload(argv):
             raise _unsupported(feature, argv, place())
-        if name.lower() == "select":  # what follows would go to another database
+        if (
+            self._engine.table.resolve_recorded(argv).flags & SELECTS_DATABASE
+        ):  # what follows would go to another database
             raise _Refused(f"{command} was answered with: {error} (see the setting databases)", place())
         if self._engine.config.propagation_error_behavior == "panic":
             raise _Refused(
@@ -286,8 +290,8 @@ def _feature_of_payload(argv: list[bytes]) -> str:
 def _handlers(engine: Engine) -> dict[bytes, tuple[Any, int, int]]:
     """Handler and arity by name, for commands that are run without a further look."""
     found = {}
-    for name, row in engine.table.rows.items():
-        if row.function is not None and not row.subcommands and row.name not in _SPECIAL:
+    for name, row in engine.table.recorded.items():
+        if row.function is not None and not row.subcommands and not row.flags & _SPECIAL:
             found[name] = found[name.upper()] = (row.function, row.least, row.most)
     return found
 
