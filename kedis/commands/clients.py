@@ -64,7 +64,7 @@ def describe(client: Client) -> bytes:
     buffers = transport.buffers()
     reply_list = client.out.__sizeof__()
     queue = client.queue
-    queued_bytes = sum(sum(map(len, argv)) for argv in queue) if queue else 0
+    queued_bytes = sum(sum(map(len, argv)) for _, argv in queue) if queue else 0
     caching = client.caching
     command = client.last_command
     fields: tuple[tuple[str, Any], ...] = (

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from enum import Enum
 
 from kedis import errors
-from kedis.engine.client import Client
+from kedis.engine.client import Client, Queued
 from kedis.engine.flags import Flag
 from kedis.engine.table import Command
 from kedis.errors import CommandError
@@ -42,7 +42,7 @@ class Deferred(Exception):
         self.reason = reason
 
 
-def admit(client: Client, argv: Sequence[bytes]) -> Command | None:
+def admit(client: Client, argv: list[bytes]) -> Command | None:
     """The row of the command to run for ``client``, or None when the client has been answered.
 
     Raises :class:`Deferred`.
@@ -74,7 +74,7 @@ def admit(client: Client, argv: Sequence[bytes]) -> Command | None:
         refuse(client, argv, error)
         return None
     if client.queue is not None and not command.flags & Flag.NOT_QUEUED:
-        client.queue.append(argv)
+        client.queue.append((command, argv))
         client.queued_bytes += sum(map(len, argv)) + ARGUMENT_OVERHEAD * len(argv) + _COMMAND_OVERHEAD
         client.encode(QUEUED)
         return None
@@ -98,11 +98,11 @@ def refuse(client: Client, argv: Sequence[bytes], error: CommandError) -> None:
     client.encode(error)
 
 
-def refusal(client: Client, queue: Sequence[Sequence[bytes]]) -> CommandError | None:
+def refusal(client: Client, queue: Sequence[Queued]) -> CommandError | None:
     """Why the commands of ``queue`` must not run now; None when they may."""
-    for argv in queue:
+    for command, argv in queue:
         try:
-            _check(client, client.engine.table.resolve(argv), argv)
+            _check(client, command, argv)
         except CommandError as error:
             return error
     return None
@@ -135,7 +135,7 @@ def _may_grow(client: Client, command: Command) -> bool:
     if client.queue is None:
         return bool(command.flags & Flag.DENYOOM)
     if command.flags & Flag.RUNS_QUEUE:
-        return any(client.engine.table.resolve(argv).flags & Flag.DENYOOM for argv in client.queue)
+        return any(queued.flags & Flag.DENYOOM for queued, _ in client.queue)
     return not command.flags & Flag.NOT_QUEUED
 
 
@@ -150,7 +150,7 @@ def _check_pause(client: Client, command: Command) -> None:
 def _may_write(client: Client, command: Command) -> bool:
     """Whether something may be propagated."""
     if command.flags & Flag.RUNS_QUEUE and client.queue:
-        return any(_may_replicate(client.engine.table.resolve(argv)) for argv in client.queue)
+        return any(_may_replicate(queued) for queued, _ in client.queue)
     return _may_replicate(command)
 
 

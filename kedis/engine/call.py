@@ -26,7 +26,7 @@ from typing import Any
 from kedis import errors
 from kedis.engine import instrumentation
 from kedis.engine.blocking import NOT_READY, Attempt, Waiter
-from kedis.engine.client import Client, Services
+from kedis.engine.client import Client, Queued, Services
 from kedis.engine.execution import Execution
 from kedis.engine.table import Command, Handler
 from kedis.errors import CommandError
@@ -108,7 +108,10 @@ def call(
     counters = command.counters
     counters.nanoseconds += elapsed
     if attempt is None:
-        counters.count(elapsed)
+        if elapsed < counters.short_ns:
+            counters.histogram[elapsed >> 6] += 1
+        else:
+            counters.count(elapsed)
         if elapsed >= engine.slow_ns:
             engine.observer.take_slow_call(client, command, argv, elapsed)
     if engine.events.waiting.ready and engine.execution is None:
@@ -156,7 +159,7 @@ def _propagate(engine: Services, execution: Execution) -> None:
         raise
 
 
-def run_queue(client: Client, queue: Sequence[Sequence[bytes]]) -> Replies | NoReply:
+def run_queue(client: Client, queue: Sequence[Queued]) -> Replies | NoReply:
     """Run what MULTI queued, as one unit; returns the list of replies.
 
     A command may write to the connection itself: SUBSCRIBE, HELLO, CLIENT REPLY, a message that the client sends to
@@ -164,11 +167,10 @@ def run_queue(client: Client, queue: Sequence[Sequence[bytes]]) -> Replies | NoR
     protocol that holds when its command has run.
     """
     replies = _Replies(client, len(queue))
-    resolve = client.engine.table.resolve
 
     def run() -> None:
-        for argv in queue:
-            replies.add(call(client, resolve(argv), argv))
+        for command, argv in queue:
+            replies.add(call(client, command, argv))
 
     run_unit(client, run)
     return replies.value()

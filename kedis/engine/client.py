@@ -60,6 +60,10 @@ _SYSTEM_CLOCKS: tuple[Callable[[], int], Callable[[], int]] = (
 _CLOCK_STEP_NS = 1_000_000
 
 
+#: A command that waits for EXEC: its row and its words.
+Queued = tuple[Command, list[bytes]]
+
+
 class Services:
     """The server as commands see it; :class:`kedis.engine.engine.Engine` adds the loop over requests.
 
@@ -206,6 +210,7 @@ class Client:
         trusted: what it sends was accepted once (the AOF, a master): no limit holds, and nothing blocks or is paused.
 
     Attributes:
+        queue: what waits for EXEC; None outside of MULTI.
         user: who it is; None before it has authenticated.
         dirty_epoch: the :attr:`kedis.engine.propagation.Propagation.epoch` in which it last changed something.
         may_block: whether commands may make it wait.
@@ -293,7 +298,7 @@ class Client:
         self.db: Database = engine.keyspace.databases[0]
         self.speak(2)
         self.user: User | None = engine.users.initial()
-        self.queue: list[Any] | None = None
+        self.queue: list[Queued] | None = None
         self.queued_bytes = 0
         self.multi_failed = False
         self.watched: set[tuple[int, bytes]] = set()
