@@ -27,14 +27,14 @@ from kedis.version import REDIS_VERSION, VERSION
 
 if TYPE_CHECKING:
     from kedis.engine.engine import Engine
-    from kedis.observability.observer import Observer
+    from kedis.observability.figures import Figures
 
 Fields = Iterable[tuple[str, Any]]
 _UNITS = ((1 << 40, "T"), (1 << 30, "G"), (1 << 20, "M"), (1 << 10, "K"))
 _NS = 1_000_000_000
 
 
-def render(observer: Observer, sections: Sequence[bytes]) -> bytes:
+def render(observer: Figures, sections: Sequence[bytes]) -> bytes:
     """The text of the sections named, in the fixed order; ``default``, ``all`` and ``everything`` name several.
 
     O(commands + databases + clients).
@@ -51,7 +51,7 @@ def render(observer: Observer, sections: Sequence[bytes]) -> bytes:
     return "\r\n".join(texts).encode("utf-8", "surrogateescape")
 
 
-def fields(observer: Observer) -> Iterator[tuple[str, Any]]:
+def fields(observer: Figures) -> Iterator[tuple[str, Any]]:
     """Every field that is one value, whatever the section: what the metrics take from INFO.
 
     Totals over clients are those of the last count.
@@ -74,7 +74,7 @@ def _with_human(name: str, count: int) -> Fields:
     return (name, count), (f"{name}_human", human_bytes(count))
 
 
-def _server(observer: Observer) -> Fields:
+def _server(observer: Figures) -> Fields:
     engine = observer.engine
     config = engine.config
     now = engine.clock()
@@ -110,7 +110,7 @@ def _server(observer: Observer) -> Fields:
     )
 
 
-def _clients(observer: Observer) -> Fields:
+def _clients(observer: Figures) -> Fields:
     engine = observer.engine
     paused = len(engine.server.paused) if engine.server is not None else 0
     return (
@@ -125,7 +125,7 @@ def _clients(observer: Observer) -> Fields:
     )
 
 
-def _memory(observer: Observer) -> Fields:
+def _memory(observer: Figures) -> Fields:
     figures, engine = observer.memory, observer.engine
     used, resident = observer.used_memory, figures.resident
     peak = max(figures.used_peak, used)
@@ -219,7 +219,7 @@ def _snapshot_fields(engine: Engine) -> Fields:
     ]
 
 
-def _persistence(observer: Observer) -> Fields:
+def _persistence(observer: Figures) -> Fields:
     engine = observer.engine
     aof = engine.persistence
     fields: list[tuple[str, Any]] = [
@@ -257,7 +257,7 @@ def _loading_fields(aof: Any, now: int) -> Fields:
     )
 
 
-def _stats(observer: Observer) -> Fields:
+def _stats(observer: Figures) -> Fields:
     engine, expiry, network = observer.engine, observer.expiry, observer.engine.server
     keyspace = engine.keyspace
     exceeded = (
@@ -319,7 +319,7 @@ def _stats(observer: Observer) -> Fields:
     )
 
 
-def _replication(observer: Observer) -> Fields:
+def _replication(observer: Figures) -> Fields:
     return (
         ("role", "master"),
         ("connected_slaves", 0),
@@ -335,7 +335,7 @@ def _replication(observer: Observer) -> Fields:
     )
 
 
-def _cpu(_observer: Observer) -> Fields:
+def _cpu(_observer: Figures) -> Fields:
     fields = []
     for suffix, who in (
         ("", resource.RUSAGE_SELF),
@@ -350,16 +350,16 @@ def _cpu(_observer: Observer) -> Fields:
     return fields
 
 
-def _modules(_observer: Observer) -> Fields:
+def _modules(_observer: Figures) -> Fields:
     return ()
 
 
-def _cluster(_observer: Observer) -> Fields:
+def _cluster(_observer: Figures) -> Fields:
     return (("cluster_enabled", 0),)
 
 
 #: Title, whether it belongs to the usual ones, and where its lines come from.
-_SECTIONS: tuple[tuple[str, bool, Callable[[Observer], Fields]], ...] = (
+_SECTIONS: tuple[tuple[str, bool, Callable[[Figures], Fields]], ...] = (
     ("Server", True, _server),
     ("Clients", True, _clients),
     ("Memory", True, _memory),

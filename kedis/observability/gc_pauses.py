@@ -1,6 +1,6 @@
-"""How long Python's collector of cyclic garbage stops everything.
+"""Pauses of Python's cyclic garbage collector.
 
-It tells those who have asked (``gc.callbacks``) when it begins and when it ends; it is one for the whole process, so
+They are timed by ``gc.callbacks``, which the collector calls at its start and end. It is one for the whole process, so
 several servers in one program see the same pauses.
 """
 
@@ -14,7 +14,7 @@ from kedis.structures.histogram import Histogram
 _GENERATIONS = 3
 
 
-class CollectorPauses:
+class GcPauses:
     """Pauses and freed objects by generation, from :meth:`start` to :meth:`stop`."""
 
     def __init__(self) -> None:
@@ -23,16 +23,16 @@ class CollectorPauses:
         self._began = 0
 
     def start(self) -> None:
-        """Begin to watch."""
+        """Begin to time."""
         gc.callbacks.append(self.notice)
 
     def stop(self) -> None:
-        """Watch no more; idempotent."""
+        """Stop timing; idempotent."""
         if self.notice in gc.callbacks:
             gc.callbacks.remove(self.notice)
 
     def notice(self, phase: str, info: dict[str, int]) -> None:
-        """Called by the collector.  Makes no objects that it would have to look at."""
+        """Callback of the collector. Allocates no object that the collector would have to track."""
         if phase == "start":
             self._began = time.perf_counter_ns()
         elif self._began:
