@@ -17,8 +17,8 @@ from kedis.config import Config, ConfigError
 from kedis.engine.engine import COMPILED
 from kedis.server.daemon import DEFAULT_PID_FILE, Background, PidFile, stop_for_upstart, supervisor
 from kedis.server.instance import Instance
-from kedis.server.server import StartError
 from kedis.server.service_manager import notify
+from kedis.server.start_error import StartError
 from kedis.version import REDIS_VERSION, VERSION
 
 log = logging.getLogger("kedis")

@@ -1,7 +1,7 @@
 """The append-only file of a running server: what is open, what has been written, and the figures about it.
 
 This is the part without policy: when to write, when to sync and whom to tell is decided by the owner of the event
-loop (:mod:`kedis.server.aof`) or by the in-process engine.
+loop (:mod:`kedis.server.aof_policy`) or by the in-process engine.
 
 ``off``      nothing is recorded
 ``waiting``  turned on at run time: changes go to a file that counts once the first base is complete

@@ -14,11 +14,11 @@ from kedis.config import Config, rewrite_file
 from kedis.engine.engine import Engine
 from kedis.errors import CommandError
 from kedis.observability.observer import Observer
-from kedis.server.aof import AofService
+from kedis.server.aof_policy import AofPolicy
 from kedis.server.metrics_http import MetricsServer
 from kedis.server.migration import Migrations
-from kedis.server.saving import SavingService
-from kedis.server.server import NetworkServer
+from kedis.server.network_server import NetworkServer
+from kedis.server.snapshot_policy import SnapshotPolicy
 
 log = logging.getLogger("kedis.server")
 
@@ -34,14 +34,14 @@ class Instance:
         load_all()
         self.engine = Engine(config)
         self.network = NetworkServer(self.engine)
-        self.aof = AofService(self.network, self._fail)
+        self.aof = AofPolicy(self.network, self._fail)
         self.migrations = Migrations(self.network)
-        self.saving = SavingService(self.network, self.aof.aof)
+        self.saving = SnapshotPolicy(self.network, self.aof.aof)
         self.ended = Event()
         self.exit_code = 0
         #: Called when clients can connect, before the data are loaded.
         self.on_listening: Callable[[], None] = lambda: None
-        self.observer = Observer(self.engine, self.network.expiry)
+        self.observer = Observer(self.engine, self.network.cron.expiry)
         self.metrics = MetricsServer(self.network, self.observer)
         self.engine.on_shutdown = self._shut_down
         self.engine.on_rewrite_config = self._rewrite_config

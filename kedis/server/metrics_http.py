@@ -24,12 +24,12 @@ from kedis.observability.exposition import OPENMETRICS, TEXT, Exposition, chosen
 from kedis.observability.metrics_reading import not_ready
 from kedis.server.http_requests import Request
 from kedis.server.http_server import HttpServer, Limits, Response
-from kedis.server.server import StartError
+from kedis.server.start_error import StartError
 from kedis.version import VERSION
 
 if TYPE_CHECKING:
     from kedis.observability.observer import Observer
-    from kedis.server.server import NetworkServer
+    from kedis.server.network_server import NetworkServer
 
 log = logging.getLogger("kedis.metrics")
 

@@ -14,7 +14,7 @@ from kedis.commands.migrate import Migration
 if TYPE_CHECKING:
     from kedis.engine.blocking import Waiter
     from kedis.engine.client import Client
-    from kedis.server.server import NetworkServer
+    from kedis.server.network import Network
 
 _RECEIVED = _LONGEST_LINE = 64 * 1024
 
@@ -22,7 +22,7 @@ _RECEIVED = _LONGEST_LINE = 64 * 1024
 class Migrations:
     """Carries out what MIGRATE asks for."""
 
-    def __init__(self, network: NetworkServer) -> None:
+    def __init__(self, network: Network) -> None:
         self._engine = network.engine
         self._engine.on_migrate = self._begin
         self._greenlets = Group()

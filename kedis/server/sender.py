@@ -12,14 +12,13 @@ from __future__ import annotations
 import logging
 import socket
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from kedis.engine.client import Client
 from kedis.errors.fault_log import FaultLog
 from kedis.resp.long_replies import Chunk, LongReply
-
-if TYPE_CHECKING:
-    from kedis.engine.client import Client
-    from kedis.server.server import NetworkServer
+from kedis.server.network import Network
+from kedis.server.peer import Peer
 
 log = logging.getLogger("kedis.server")
 _faults = FaultLog(log)
@@ -38,13 +37,11 @@ _PIECE = 64 * 1024
 _WRITE = 2
 
 
-class Sender:
+class Sender(Peer):
     """Sends the replies of ``client`` through ``sock``.
 
     Attributes:
         unsent: what the kernel has not taken, in order; ``unsent_bytes`` of it are bytes already.
-        sealed: replies that wait for the sync under way; later ones are in ``client.out``.
-        closed: nothing is sent any more.
     """
 
     __slots__ = (
@@ -52,18 +49,13 @@ class Sender:
         "_limit_since_ns",
         "_long",
         "_write_watcher",
-        "client",
-        "closed",
         "fd",
-        "noted_bytes",
-        "sealed",
         "server",
-        "sock",
         "unsent",
         "unsent_bytes",
     )
 
-    def __init__(self, server: NetworkServer, sock: socket.SocketType, client: Client) -> None:
+    def __init__(self, server: Network, sock: socket.SocketType, client: Client) -> None:
         self.server = server
         self.sock = sock
         self.fd = sock.fileno()
@@ -73,15 +65,10 @@ class Sender:
         self._long: deque[LongReply] = deque()  # those in `unsent`
         self.sealed: list[Chunk] = []
         self.closed = False
-        #: What the client was last said to occupy (:meth:`note_memory`).
         self.noted_bytes = 0
         self._limit_since_ns = 0
         self._hub = server.hub
         self._write_watcher: Any = None
-
-    def close(self) -> None:
-        """End the connection at once: the whole of it does that."""
-        raise NotImplementedError
 
     def give_up(self, error: Exception | None = None) -> None:
         """Serving the client has failed, for want of memory, say: end the connection, and nothing else."""

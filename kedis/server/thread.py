@@ -23,7 +23,7 @@ from kedis.config import Config
 from kedis.process.forked import ForkedError, abandon_in_children
 from kedis.process.threads import Latch, RealRLock, start_thread
 from kedis.server.instance import Instance
-from kedis.server.server import StartError
+from kedis.server.start_error import StartError
 
 log = logging.getLogger("kedis.server")
 

@@ -261,17 +261,17 @@ def test_the_journal_is_turned_off_while_a_sync_waits_for_the_thread(tmp_path: P
         instance.start()
         client = Client(instance.engine)
         busy = threading.Event()
-        instance.aof._worker.submit(busy.wait)
+        instance.aof.commits.worker.submit(busy.wait)
         assert client.call("SET", "a", 1) == b"OK"
         instance.aof._write()
-        instance.aof._begin_sync()
+        instance.aof.commits.begin_sync()
         assert client.call("CONFIG", "SET", "appendonly", "no") == b"OK"
         busy.set()
         for _ in range(10_000):
-            if not instance.aof._syncing:
+            if not instance.aof.commits.syncing:
                 break
             gevent.sleep(0.001)
-        instance.aof._tick()
+        instance.aof._cron()
         assert not instance.engine.admission.ended and not instance.aof.aof.aof_enabled
         assert client.call("SET", "a", 2) == b"OK"
         instance.request_stop()

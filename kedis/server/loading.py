@@ -13,7 +13,7 @@ import gevent
 
 if TYPE_CHECKING:
     from kedis.persistence.aof import Aof
-    from kedis.server.server import NetworkServer
+    from kedis.server.network import Network
 
 _INTERVAL = 2.0
 #: How long loading may keep the loop from serving those who ask meanwhile.
@@ -31,7 +31,7 @@ class Loading(Protocol):
     def keys(self) -> int: ...
 
 
-class Progress:
+class LoadingLog:
     """Reports on a loader every two seconds, so that a small file is loaded without a word."""
 
     def __init__(
@@ -80,7 +80,7 @@ def timed_loading(figures: Aof) -> Iterator[None]:
             gc.enable()
 
 
-def in_slices(steps: Iterator[None], progress: Progress, network: NetworkServer) -> Iterator[None]:
+def in_slices(steps: Iterator[None], progress: LoadingLog, network: Network) -> Iterator[None]:
     """Run ``steps``; after each slice of time let a turn of the loop pass, and yield."""
     greenlet = gevent.getcurrent()
     until = time.monotonic() + _SLICE

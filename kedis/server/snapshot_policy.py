@@ -13,22 +13,22 @@ from kedis.errors.fault_log import FaultLog
 from kedis.persistence.rdb_file import DamagedSnapshot, SnapshotLoader
 from kedis.persistence.reasons import reason_with_file
 from kedis.persistence.saver import Saver
-from kedis.server.progress import Progress, in_slices, timed_loading
-from kedis.server.server import StartError
+from kedis.server.loading import LoadingLog, in_slices, timed_loading
+from kedis.server.start_error import StartError
 
 if TYPE_CHECKING:
     from kedis.persistence.aof import Aof
-    from kedis.server.server import NetworkServer
+    from kedis.server.network import Network
 
 log = logging.getLogger("kedis.rdb")
 
 _TICK_SECONDS = 0.1
 
 
-class SavingService:
+class SnapshotPolicy:
     """Saves the engine of ``network``, by turns with the rewrites of ``aof``."""
 
-    def __init__(self, network: NetworkServer, aof: Aof) -> None:
+    def __init__(self, network: Network, aof: Aof) -> None:
         self._network = network
         self._engine = network.engine
         self._aof = aof
@@ -50,7 +50,7 @@ class SavingService:
         try:
             with timed_loading(self._aof):
                 loader = self._aof.loader = SnapshotLoader(self._engine, path)
-                for _ in in_slices(loader.steps(), Progress(loader, log), self._network):
+                for _ in in_slices(loader.steps(), LoadingLog(loader, log), self._network):
                     if interrupted():
                         return
             self.saver.loaded(loader.keys, loader.expired)

@@ -8,7 +8,7 @@ import pytest
 from gevent import get_hub
 
 from kedis.engine.engine import COMPILED
-from kedis.server.cycle import Cycle
+from kedis.server.before_sleep import BeforeSleep
 
 
 class Waiter:
@@ -64,15 +64,15 @@ class Failing(Holding):
 
 
 @pytest.fixture
-def cycle() -> Cycle:
-    cycle = Cycle(get_hub(), clock=lambda: 5)
+def cycle() -> BeforeSleep:
+    cycle = BeforeSleep(get_hub(), clock=lambda: 5)
     cycle.journal = Holding()
     cycle.figures.began_ns = 1
     return cycle
 
 
 @pytest.mark.skipif(COMPILED, reason="a compiled class takes no stand-in")
-def test_what_is_durable_waits_for_no_journal(cycle: Cycle) -> None:
+def test_what_is_durable_waits_for_no_journal(cycle: BeforeSleep) -> None:
     held, free = Waiter(), Waiter()
     cycle.waiting.append(held)  # type: ignore[arg-type]
     cycle.durable.append(free)  # type: ignore[arg-type]
@@ -86,7 +86,7 @@ def test_what_is_durable_waits_for_no_journal(cycle: Cycle) -> None:
 
 
 @pytest.mark.skipif(COMPILED, reason="a compiled class takes no stand-in")
-def test_who_is_given_something_else_to_send_is_held_back(cycle: Cycle) -> None:
+def test_who_is_given_something_else_to_send_is_held_back(cycle: BeforeSleep) -> None:
     free, mixed = Waiter(), Waiter()
     cycle.durable += [free, mixed]  # type: ignore[list-item]
     cycle.hold_back(mixed)  # type: ignore[arg-type]
@@ -96,7 +96,7 @@ def test_who_is_given_something_else_to_send_is_held_back(cycle: Cycle) -> None:
     assert cycle.waiting == [mixed]
 
 
-def test_nothing_is_sent_after_a_halt(cycle: Cycle) -> None:
+def test_nothing_is_sent_after_a_halt(cycle: BeforeSleep) -> None:
     free = Waiter()
     cycle.start()
     cycle.durable.append(free)  # type: ignore[arg-type]
@@ -108,7 +108,7 @@ def test_nothing_is_sent_after_a_halt(cycle: Cycle) -> None:
 
 @pytest.mark.skipif(COMPILED, reason="a compiled class takes no stand-in")
 def test_a_journal_that_raises_ends_nothing_but_those_who_wait(
-    cycle: Cycle, caplog: pytest.LogCaptureFixture
+    cycle: BeforeSleep, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Nobody is answered with what may not be written, nobody waits for ever, and the log says so once."""
     cycle.journal = journal = Failing()
@@ -128,7 +128,7 @@ def test_a_journal_that_raises_ends_nothing_but_those_who_wait(
 
 
 @pytest.mark.skipif(COMPILED, reason="a compiled class takes no stand-in")
-def test_what_is_called_at_the_end_of_a_turn_may_raise(cycle: Cycle) -> None:
+def test_what_is_called_at_the_end_of_a_turn_may_raise(cycle: BeforeSleep) -> None:
     cycle.journal = None
     waiter = Waiter()
     called: list[int] = []
@@ -139,7 +139,7 @@ def test_what_is_called_at_the_end_of_a_turn_may_raise(cycle: Cycle) -> None:
 
 
 @pytest.mark.skipif(COMPILED, reason="a compiled class takes no stand-in")
-def test_one_client_that_cannot_be_sent_to_is_ended_alone(cycle: Cycle) -> None:
+def test_one_client_that_cannot_be_sent_to_is_ended_alone(cycle: BeforeSleep) -> None:
     cycle.journal = None
     for step in ("release", "seal"):
         before, poor, after = Waiter(), Poor(), Waiter()

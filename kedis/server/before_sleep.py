@@ -12,20 +12,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from kedis.errors.fault_log import FaultLog
 from kedis.observability.turns import TurnFigures
-
-if TYPE_CHECKING:
-    from kedis.server.connection import Connection
-
+from kedis.server.peer import Peer
 
 log = logging.getLogger("kedis.server")
 
 
 class TurnJournal(Protocol):
-    """What the cycle asks of the append-only file."""
+    """The append-only file, as the end of a turn uses it."""
 
     #: Whether it tells readers apart (appendfsync always).
     selective: bool
@@ -36,12 +33,12 @@ class TurnJournal(Protocol):
     def flush(self) -> bool:
         """Write what was recorded in this turn.  True when the replies of this turn may go out now.
 
-        Otherwise they wait in :attr:`Cycle.waiting` until a later turn, or until the journal takes and
-        seals them (:meth:`Cycle.seal`).
+        Otherwise they wait in :attr:`BeforeSleep.waiting` until a later turn, or until the journal takes and
+        seals them (:meth:`BeforeSleep.seal`).
         """
 
 
-class Cycle:
+class BeforeSleep:
     """Collects the connections that have replies waiting, and serves them at the end of each turn.
 
     ``clock`` gives nanoseconds, the same as that of the engine.
@@ -51,9 +48,9 @@ class Cycle:
         self._clock = clock
         self.figures = TurnFigures()
         self.journal: TurnJournal | None = None
-        self.waiting: list[Connection] = []
+        self.waiting: list[Peer] = []
         #: Those whose replies show nothing that is not durable: they wait for no journal.
-        self.durable: list[Connection] = []
+        self.durable: list[Peer] = []
         self.turns = 0
         #: Exceptions that turns have ended with, and since when every turn has; 0 when the last has ended well.
         self.faults = 0
@@ -123,7 +120,7 @@ class Cycle:
         self.durable.clear()
         self.halted = True
 
-    def seal(self, batch: list[Connection]) -> None:
+    def seal(self, batch: list[Peer]) -> None:
         """Move all waiting connections to ``batch``, their replies of up to now apart from later ones."""
         waiting = self.waiting
         batch += waiting
@@ -136,7 +133,7 @@ class Cycle:
                 connection.give_up(error)
         self.figures.seal(len(waiting), self._clock())
 
-    def send_sealed(self, batch: list[Connection]) -> None:
+    def send_sealed(self, batch: list[Peer]) -> None:
         """Send the sealed replies of ``batch``, which have become durable, and empty it."""
         if self.halted:
             return
@@ -161,14 +158,14 @@ class Cycle:
         self._send(durable)
         self.figures.sent([(self.figures.began_ns, len(durable))], self._clock())
 
-    def hold_back(self, connection: Connection) -> None:
+    def hold_back(self, connection: Peer) -> None:
         """``connection`` has something to send that may not be durable, whatever it had before in this turn."""
         if connection in self.durable:
             self.durable.remove(connection)
             self.waiting.append(connection)
 
     @staticmethod
-    def _send(waiting: list[Connection]) -> None:
+    def _send(waiting: list[Peer]) -> None:
         for connection in waiting:
             connection.queued = False
             try:
