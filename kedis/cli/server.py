@@ -15,8 +15,8 @@ import gevent
 
 from kedis.config import Config, ConfigError
 from kedis.engine.engine import COMPILED
+from kedis.server.app import App
 from kedis.server.daemon import DEFAULT_PID_FILE, Background, PidFile, stop_for_upstart, supervisor
-from kedis.server.instance import Instance
 from kedis.server.service_manager import notify
 from kedis.server.start_error import StartError
 from kedis.version import REDIS_VERSION, VERSION
@@ -143,7 +143,7 @@ def _serve(config: Config, background: Background | None = None) -> int:
             "no data will be kept: appendonly is no and there are no save points. "
             "Either of --appendonly yes and --save '3600 1' keeps them over a restart"
         )
-    instance = Instance(config)
+    app = App(config)
     pid_file = PidFile(config.pidfile) if config.pidfile else None
 
     def on_listening() -> None:
@@ -152,14 +152,14 @@ def _serve(config: Config, background: Background | None = None) -> int:
         if background is not None:
             background.complete()
 
-    instance.on_listening = on_listening
-    watchers = _handle_signals(instance)
+    app.on_listening = on_listening
+    watchers = _handle_signals(app)
     try:
-        instance.ended.rawlink(lambda _: _notify(config, "STOPPING=1"))
-        instance.start()
-        _calm_the_collector()
-        _notify(config, "READY=1", f"STATUS=serving on port {instance.network.port}")
-        return instance.run_until_stopped()
+        app.ended.rawlink(lambda _: _notify(config, "STOPPING=1"))
+        app.start()
+        _tune_gc()
+        _notify(config, "READY=1", f"STATUS=serving on port {app.network.port}")
+        return app.run_until_stopped()
     finally:
         for watcher in watchers:
             watcher.stop()
@@ -173,7 +173,7 @@ def _notify(config: Config, *lines: str) -> None:
         notify(*lines)
 
 
-def _calm_the_collector() -> None:
+def _tune_gc() -> None:
     """Keep the cyclic collector from looking at all the data again and again.
 
     What was loaded is set aside for good.  The data makes no cycles, so old objects are looked at rarely: with
@@ -185,7 +185,7 @@ def _calm_the_collector() -> None:
     gc.set_threshold(*_COLLECTOR_THRESHOLDS)
 
 
-def _handle_signals(instance: Instance) -> list[Any]:
+def _handle_signals(app: App) -> list[Any]:
     """The first SIGTERM or SIGINT ends the server in order, the second at once.
 
     A server that cannot save what its settings want saved goes on, as Redis does.  What Redis ignores is ignored:
@@ -197,10 +197,10 @@ def _handle_signals(instance: Instance) -> list[Any]:
     def on_signal(number: int) -> None:
         if received:
             os._exit(1)
-        config = instance.config
+        config = app.config
         options = config.shutdown_on_sigterm if number == signal.SIGTERM else config.shutdown_on_sigint
         log.info("%s received, shutting down", signal.Signals(number).name)
-        if instance.save_and_stop(frozenset(options)):
+        if app.save_and_stop(frozenset(options)):
             received.append(number)
         else:
             log.error("the data could not be saved, so the server goes on")

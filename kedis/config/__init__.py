@@ -5,9 +5,9 @@ declared), table and accepted (the settings), load (files and flags), settings (
 values), rewrite (CONFIG REWRITE), describe (help and docs).
 """
 
+from kedis.config.config_errors import ConfigError, SettingRefused
 from kedis.config.describe import describe_settings, settings_markdown
-from kedis.config.problems import ConfigError, SettingRefused
-from kedis.config.rewrite import NO_FILE, render_rewrite, rewrite_file
+from kedis.config.file_rewrite import NO_FILE, render_rewrite, rewrite_file
 from kedis.config.settings import SETTINGS, SETTINGS_BY_NAME, Config
 
 __all__ = [

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypedDict, TypeVar, Unpack, cast
 
-from kedis.config import kinds
+from kedis.config import setting_types
 
 T = TypeVar("T")
 
@@ -35,7 +35,7 @@ class Traits(TypedDict, total=False):
 class Setting:
     """One setting: its name, kind and default, and what may be done with it."""
 
-    def __init__(self, kind: kinds.Kind, default: Any, help: str, traits: Traits) -> None:
+    def __init__(self, kind: setting_types.Kind, default: Any, help: str, traits: Traits) -> None:
         self.kind = kind
         self.default = default
         self.help = help
@@ -63,10 +63,14 @@ class Setting:
 
     def initial(self) -> Any:
         """The default as a configuration begins with it; a folder is taken from where the process is now."""
-        return self.kind.parse([self.default], None) if isinstance(self.kind, kinds.Folder) else self.default
+        return (
+            self.kind.parse([self.default], None)
+            if isinstance(self.kind, setting_types.Folder)
+            else self.default
+        )
 
     def parse(self, words: Sequence[str], old: Any) -> Any:
-        """The value of ``words``; see :meth:`kinds.Kind.parse`."""
+        """The value of ``words``; see :meth:`setting_types.Kind.parse`."""
         if self.kind.many and len(words) == 1:
             words = words[0].split(" ") if words[0] else []
         return self.kind.parse(words, old)
@@ -100,14 +104,14 @@ def declared(owner: type) -> list[Setting]:
     ]
 
 
-def special(kind: kinds.Kind, default: T, help: str, **traits: Unpack[Traits]) -> T:
+def special(kind: setting_types.Kind, default: T, help: str, **traits: Unpack[Traits]) -> T:
     """A setting of any kind."""
     return cast(T, Setting(kind, default, help, traits))
 
 
 def flag(default: bool, help: str, **traits: Unpack[Traits]) -> bool:
     """A setting that is yes or no."""
-    return special(kinds.Flag(), default, help, **traits)
+    return special(setting_types.Flag(), default, help, **traits)
 
 
 def integer(
@@ -120,27 +124,27 @@ def integer(
     **traits: Unpack[Traits],
 ) -> int:
     """A setting that is a whole number."""
-    return special(kinds.Integer(low, high, clamp), default, help, **traits)
+    return special(setting_types.Integer(low, high, clamp), default, help, **traits)
 
 
 def memory(
     default: int,
     help: str,
     low: int = 0,
-    high: int = kinds.LLONG_MAX,
+    high: int = setting_types.LLONG_MAX,
     *,
     clamp: tuple[int, int] | None = None,
     **traits: Unpack[Traits],
 ) -> int:
     """A setting in bytes."""
-    return special(kinds.Memory(low, high, clamp), default, help, **traits)
+    return special(setting_types.Memory(low, high, clamp), default, help, **traits)
 
 
 def text(default: str, help: str, **traits: Unpack[Traits]) -> str:
     """A setting of any text."""
-    return special(kinds.Text(), default, help, **traits)
+    return special(setting_types.Text(), default, help, **traits)
 
 
 def choice(default: str, options: Sequence[str], help: str, **traits: Unpack[Traits]) -> str:
     """A setting that is one of a few words."""
-    return special(kinds.Choice(options), default, help, **traits)
+    return special(setting_types.Choice(options), default, help, **traits)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
-from kedis.config.accepted import DIRECTIVES, OBEYED_DIRECTIVES
 from kedis.config.declare import Setting
-from kedis.config.kinds import Folder
+from kedis.config.ignored import DIRECTIVES, OBEYED_DIRECTIVES
+from kedis.config.setting_types import Folder
 from kedis.config.settings import SETTINGS, Config
 
 _UNTOUCHED = Config()

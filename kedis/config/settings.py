@@ -14,12 +14,12 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TextIO
 
-from kedis.config.accepted import DIRECTIVES, AcceptedSettings
+from kedis.config.config_errors import SettingRefused, suggest_name
 from kedis.config.declare import Setting, declared
+from kedis.config.ignored import DIRECTIVES, AcceptedSettings
+from kedis.config.list_types import OutputLimit
 from kedis.config.load import Line, file_lines, flag_lines, stream_lines
-from kedis.config.problems import SettingRefused, suggest_name
-from kedis.config.table import SAVE_POINTS, EffectiveSettings
-from kedis.config.word_lists import OutputLimit
+from kedis.config.settings_table import SAVE_POINTS, EffectiveSettings
 from kedis.errors import CommandError
 
 Listener = Callable[["Config"], None]

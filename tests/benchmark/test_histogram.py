@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kedis.cli.benchmark.histogram import Histogram, bucket_of
+from kedis.cli.benchmark.latency_histogram import Histogram, bucket_of
 from kedis.cli.benchmark.measurement import Recorder
 
 VALUES = st.lists(st.integers(0, 1 << 40), min_size=1, max_size=300)

@@ -22,8 +22,8 @@ from kedis.persistence.folder import Folder
 from kedis.server import loading
 from kedis.server.aof_faults import AofFaults
 from kedis.server.aof_policy import AofPolicy
+from kedis.server.app import App
 from kedis.server.group_commit import GroupCommit
-from kedis.server.instance import Instance
 from kedis.server.listeners import Listeners
 from kedis.server.metrics_http import MetricsServer
 from kedis.server.network import Network
@@ -33,7 +33,7 @@ from tests.commands.driver import reply_reader
 from tests.persistence.server import encode
 
 STEPS = (
-    Instance,
+    App,
     NetworkServer,
     Network,
     Listeners,

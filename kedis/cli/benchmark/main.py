@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kedis.cli.benchmark import plot
+from kedis.cli.benchmark.command_line import PROGRAM, Options, parse
 from kedis.cli.benchmark.machine import file_system
-from kedis.cli.benchmark.options import PROGRAM, Options, parse
 from kedis.cli.benchmark.own_servers import POLICIES, load_off_the_first_core, programs, started
-from kedis.cli.benchmark.progress import ProgressLine
+from kedis.cli.benchmark.progress_line import ProgressLine
 from kedis.cli.benchmark.published import BY_CONNECTIONS, BY_POLICY
 from kedis.cli.benchmark.report import Report, curves, show, title, to_csv, to_json
 from kedis.cli.benchmark.runs import Interrupted, Row, run_all
-from kedis.cli.benchmark.target import Target, TargetError, facts_of
+from kedis.cli.benchmark.server_under_test import Target, TargetError, facts_of
 from kedis.cli.terminal_text import one_line
 
 #: Commonly a file system in memory: syncing costs nothing there.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from kedis.cli.benchmark.histogram import Histogram
+from kedis.cli.benchmark.latency_histogram import Histogram
 
 
 @dataclass

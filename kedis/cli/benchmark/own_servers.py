@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator, Sequence
 
 from kedis.cli.benchmark.machine import usable_cores
-from kedis.cli.benchmark.target import Target, TargetError
+from kedis.cli.benchmark.server_under_test import Target, TargetError
 
 POLICIES = ("always", "everysec", "no")
 _START_SECONDS = 20.0

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO
 
-from kedis.cli.benchmark.histogram import Histogram
+from kedis.cli.benchmark.latency_histogram import Histogram
 from kedis.cli.benchmark.machine import describe as describe_machine
 from kedis.cli.benchmark.plot import Curve
 from kedis.cli.benchmark.runs import PERCENTILES, Row, ratios

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kedis.cli.benchmark.driver import Progress
-from kedis.cli.benchmark.histogram import Histogram
+from kedis.cli.benchmark.latency_histogram import Histogram
 from kedis.cli.benchmark.measurement import Measurement
 from kedis.cli.benchmark.processes import Run, execute
-from kedis.cli.benchmark.target import Target, TargetError
+from kedis.cli.benchmark.server_under_test import Target, TargetError
 from kedis.cli.benchmark.templates import describe
 from kedis.cli.benchmark.workload import Workload
 

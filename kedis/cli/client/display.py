@@ -37,10 +37,10 @@ _COLOURS = {"mark": "2", "string": "32", "number": "36", "nil": "2", "error": "3
 
 
 class Display:
-    """Prints replies. `colour`, `pager` and `form` may be changed between replies."""
+    """Prints replies. `color`, `pager` and `form` may be changed between replies."""
 
-    def __init__(self, colour: bool) -> None:
-        self.colour = colour
+    def __init__(self, color: bool) -> None:
+        self.color = color
         self.pager = True
         self.form = Form.HUMAN
 
@@ -68,8 +68,8 @@ class Display:
         sys.stdout.flush()
 
     def paint(self, kind: str, text: str) -> str:
-        """The text in the colour of its kind."""
-        return f"\x1b[{_COLOURS[kind]}m{text}\x1b[0m" if self.colour else text
+        """The text in the color of its kind."""
+        return f"\x1b[{_COLOURS[kind]}m{text}\x1b[0m" if self.color else text
 
     def _table(self, pairs: Sequence[tuple[object, object]]) -> str:
         fields = [in_line(key) for key, _ in pairs]
@@ -84,7 +84,7 @@ class Display:
 
     def _painted(self, text: str) -> str:
         """Colour numbered text, line by line: the marks in front, then the value by how it begins."""
-        return "\n".join(map(self._painted_line, text.split("\n"))) if self.colour else text
+        return "\n".join(map(self._painted_line, text.split("\n"))) if self.color else text
 
     def _painted_line(self, line: str) -> str:
         match = _LINE.match(line)

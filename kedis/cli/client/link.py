@@ -17,7 +17,7 @@ from typing import Protocol
 from kedis.cli.client.target import Target
 from kedis.cli.client.wire import ErrorReply, ProtocolMismatch, Push, ReplyReader, Status
 
-__all__ = ["ErrorReply", "Link", "LinkLost", "Refused", "ServerLink", "Status", "Stranger", "pack"]
+__all__ = ["ErrorReply", "Link", "LinkLost", "NotRedis", "Refused", "ServerLink", "Status", "pack"]
 
 CONNECT_TIMEOUT_SECONDS = 5.0
 # A peer that has vanished without a reset (cable, firewall) is noticed in about this time.
@@ -39,7 +39,7 @@ class Refused(LinkLost):
     """The server is there but does not let us in (password, database)."""
 
 
-class Stranger(LinkLost):
+class NotRedis(LinkLost):
     """Somebody is there who does not speak the Redis protocol, or out of all bounds: the wrong port."""
 
 
@@ -210,7 +210,7 @@ class ServerLink:
                 complete, reply = self._reader.take()
             except ProtocolMismatch as seen:
                 self.close()
-                raise Stranger(f"{self.description} {seen}") from None
+                raise NotRedis(f"{self.description} {seen}") from None
             if complete:
                 return reply
             self._reader.feed(self._read(timeout))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from kedis.cli.client.catalogue import builtin
 from kedis.config.declare import declared
-from kedis.config.table import EffectiveSettings
+from kedis.config.settings_table import EffectiveSettings
 
 _FILES = ("FILE", "FOLDER")
 

@@ -2,7 +2,7 @@
 
 The shell knows a Link, and that a link can be lost. What then happens is `on_lost`'s matter: it says so, and
 the next command connects anew, unless the standalone mode gives another link. Lines that begin with ':' are
-for the client; `colon` holds them, and the standalone mode adds its own.
+for the client; `meta_commands` holds them, and the standalone mode adds its own.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import run_in_terminal
@@ -21,17 +20,17 @@ from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
-from kedis.cli.client import catalogue, colon, danger
+from kedis.cli.client import catalogue, confirm, meta_commands
+from kedis.cli.client.builtins import BUILTINS, Quit
 from kedis.cli.client.completion import CommandCompleter, CommandLexer, KeyNames, hint
 from kedis.cli.client.display import Display
 from kedis.cli.client.history import open_history
 from kedis.cli.client.link import SILENCE_SECONDS, Link, LinkLost, Refused, ServerLink
 from kedis.cli.client.listening import LISTENING, live_line
-from kedis.cli.client.local_words import LOCAL_WORDS, Leave
 from kedis.cli.client.render import encode
-from kedis.cli.client.standalone import colon as alone
-from kedis.cli.client.standalone import fallback
+from kedis.cli.client.standalone import fallback, standalone_commands
 from kedis.cli.client.standalone.home import StandaloneError
+from kedis.cli.client.standalone.probe import Probe
 from kedis.cli.client.target import Target
 from kedis.cli.client.wire import ErrorReply
 from kedis.cli.terminal_text import visible
@@ -59,11 +58,14 @@ class Shell:
         self.transaction = False
         self.timing = False
         self.catalogue = catalogue.Catalogue()
-        self.display = Display(colour=not (options.no_color or os.environ.get("NO_COLOR")))
-        self.colon: dict[str, Callable[[Shell, list[str]], None]] = colon.commands()
+        self.display = Display(color=not (options.no_color or os.environ.get("NO_COLOR")))
+        self._meta_commands: dict[str, Callable[[Shell, list[str]], None]] = {
+            **meta_commands.commands(),
+            **standalone_commands.commands(),
+        }
         self.on_lost: Callable[[LinkLost], None] = self._offer_standalone
         # Watches for the server's return while standing alone.
-        self.probe: Any = None
+        self.probe: Probe | None = None
         self._declined = False
         # The standalone mode has failed (disk full): commands must not reach a server that is back by themselves.
         self._stranded = False
@@ -71,7 +73,6 @@ class Shell:
         self._side_of: Link | None = None
         self.history = open_history(os.environ, not options.no_history)
         self._session = self._make_session()
-        self.colon.update(alone.commands())
 
     # -- the loop
 
@@ -89,18 +90,18 @@ class Shell:
                 self.execute(self._session.prompt(self.prompt))
             except KeyboardInterrupt:
                 continue
-            except (EOFError, Leave):
+            except (EOFError, Quit):
                 break
         self.close()
         return 0
 
     def execute(self, line: str) -> None:
-        """Run one line. Raises Leave."""
+        """Run one line. Raises Quit."""
         line = line.replace("\\\n", " ").strip()
         if not line:
             return
         if line.startswith(":"):
-            self._run_colon(line[1:].split())
+            self._run_meta(line[1:].split())
             return
         try:
             words = split_inline(encode(line.replace("\n", " ")))
@@ -120,7 +121,7 @@ class Shell:
             self._interrupted()
 
     def prompt(self) -> StyleAndTextTuples:
-        """`127.0.0.1:6379[2](TX)> `; alone, in another colour, so that it cannot be mistaken."""
+        """`127.0.0.1:6379[2](TX)> `; alone, in another color, so that it cannot be mistaken."""
         if self.link is None:
             return [("ansired", "not connected> ")]
         is_alone = not isinstance(self.link, ServerLink)
@@ -133,6 +134,11 @@ class Shell:
         return [*parts, ("bold ansiyellow" if is_alone else "", "> ")]
 
     # -- talking
+
+    @property
+    def help_lines(self) -> Mapping[str, str]:
+        """What :help says of the meta-commands of the standalone mode."""
+        return standalone_commands.SUMMARIES
 
     def say(self, text: str) -> None:
         """Print a line of the client's own; what it quotes of a server's cannot drive the terminal."""
@@ -169,7 +175,7 @@ class Shell:
         for warning in link.warnings:
             self.say(warning)
         self.use(link)
-        alone.connected(self)
+        standalone_commands.connected(self)
         if isinstance(reply := link.send([b"PING"]), ErrorReply) and reply.startswith("NOAUTH"):
             self.say(
                 "This server wants a password: AUTH [user] password (it will not be kept in the history)."
@@ -257,10 +263,10 @@ class Shell:
     # -- commands
 
     def _run(self, words: list[bytes]) -> bool:
-        """Run one command; False when it is of no use to repeat it. Raises LinkLost, Leave."""
+        """Run one command; False when it is of no use to repeat it. Raises LinkLost, Quit."""
         name = words[0].lower()
-        if name in LOCAL_WORDS:
-            LOCAL_WORDS[name](self, words)
+        if name in BUILTINS:
+            BUILTINS[name](self, words)
             return True
         if self._stranded:
             self.say("Standing alone has failed; :standalone goes on with it, :reconnect goes to the server.")
@@ -268,7 +274,7 @@ class Shell:
         if self.link is None:
             self.connect()
         assert self.link is not None
-        warning = danger.question(words, self._count_keys)
+        warning = confirm.question(words, self._count_keys)
         if warning is not None and not self.confirm(f"{warning} Run it?"):
             self.say("(not run)")
             return False
@@ -339,11 +345,11 @@ class Shell:
         elif callable(stop := getattr(link, "stop_listening", None)):
             stop()
 
-    def _run_colon(self, words: list[str]) -> None:
-        handler = self.colon.get(words[0].lower()) if words else None
+    def _run_meta(self, words: list[str]) -> None:
+        handler = self._meta_commands.get(words[0].lower()) if words else None
         if handler is None:
             self.say("No such command of the client; there are:")
-            handler = colon.help_
+            handler = meta_commands.help_
         try:
             handler(self, words[1:])
         except LinkLost as error:
@@ -374,10 +380,9 @@ class Shell:
 
     def _make_session(self) -> PromptSession[str]:
         keys = KeyNames(self.side_link)
-        own = tuple(self.colon)
         return PromptSession(
             history=self.history,
-            completer=CommandCompleter(lambda: self.catalogue, lambda: self.colon or own, keys),
+            completer=CommandCompleter(lambda: self.catalogue, lambda: self._meta_commands, keys),
             lexer=CommandLexer(lambda: self.catalogue),
             auto_suggest=AutoSuggestFromHistory(),
             bottom_toolbar=self._toolbar,

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from kedis.cli.client.standalone.home import Alone
+from kedis.cli.client.standalone.key_values import Value, digest_of
 from kedis.cli.client.standalone.local import has, is_same, load_base, value_at
 from kedis.cli.client.standalone.settled import Place, Settled
-from kedis.cli.client.standalone.values import Value, digest_of
 from kedis.store.keyspace import Keyspace
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kedis.cli.client.standalone.home import APPEND_FOLDER, APPEND_PREFIX, Alone, StandaloneError
-from kedis.cli.client.standalone.values import NEVER, Value
+from kedis.cli.client.standalone.key_values import NEVER, Value
 from kedis.commands import load_all
 from kedis.config import Config
 from kedis.embedded.engine import EmbeddedEngine

@@ -21,9 +21,7 @@ from itertools import groupby
 from kedis.cli.client.expected import ServerSays
 from kedis.cli.client.link import Link
 from kedis.cli.client.standalone.divergence import Change, Divergence
-from kedis.cli.client.standalone.settled import Settlement
-from kedis.cli.client.standalone.terminal import Terminal
-from kedis.cli.client.standalone.values import (
+from kedis.cli.client.standalone.key_values import (
     BATCH_KEYS,
     PIECE_BYTES,
     Changed,
@@ -35,6 +33,8 @@ from kedis.cli.client.standalone.values import (
     select,
     write_commands,
 )
+from kedis.cli.client.standalone.settled import Settlement
+from kedis.cli.client.standalone.terminal import Terminal
 from kedis.cli.client.wire import ErrorReply
 
 _TRIES = 5

@@ -5,19 +5,28 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from kedis.cli.terminal_text import visible
-
-if TYPE_CHECKING:
-    from kedis.cli.client.shell import Shell
 
 _REDRAW_SECONDS = 0.2
 _LINE_LENGTH = 80
 
 
+class Prompt(Protocol):
+    """A place where a person reads and types lines."""
+
+    def say(self, text: str) -> None:
+        """Print a line."""
+        ...
+
+    def ask(self, question: str) -> str:
+        """Ask for a line; "" for none (Enter, Ctrl-C)."""
+        ...
+
+
 class Terminal(Protocol):
-    """Says, asks, and shows progress."""
+    """Prints, asks for a choice, and shows progress."""
 
     def say(self, text: str) -> None:
         """Print text."""
@@ -63,16 +72,16 @@ class Console:
         sys.stderr.flush()
 
 
-class ShellTerminal(Console):
-    """The terminal of an interactive session."""
+class PromptTerminal(Console):
+    """The terminal of an interactive session, which is at `prompt`."""
 
-    def __init__(self, shell: Shell) -> None:
+    def __init__(self, prompt: Prompt) -> None:
         super().__init__()
-        self._shell = shell
+        self._prompt = prompt
 
     def say(self, text: str) -> None:
         """See Terminal.say."""
-        self._shell.say(text)
+        self._prompt.say(text)
 
     def ask(self, question: str, choices: Mapping[str, str]) -> str:
         """See Terminal.ask: choices stand in one line where they fit."""
@@ -81,7 +90,7 @@ class ShellTerminal(Console):
         short = sum(map(len, texts)) < _LINE_LENGTH
         self.say(("  " if short else "\n").join(texts))
         while True:
-            answer = self._shell.ask(f"{'/'.join(choices)}?").lower()
+            answer = self._prompt.ask(f"{'/'.join(choices)}?").lower()
             if not answer or answer in choices:
                 return answer
             self.say(f"please answer one of {', '.join(choices)} (Enter: none of them)")

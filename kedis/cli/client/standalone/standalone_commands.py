@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kedis.cli.client.expected import ServerSays
 from kedis.cli.client.standalone import fallback
 from kedis.cli.client.standalone.home import StandaloneError
+from kedis.cli.client.standalone.offline_session import OfflineSession
 
-if TYPE_CHECKING:
-    from kedis.cli.client.shell import Shell
-
-_LINES = {
+#: The meta-commands of the standalone mode, and what :help says of them.
+SUMMARIES = {
     "snapshot": "save a copy of the server's data here",
     "standalone": "go on alone, without the server",
     "status": "how long alone, and what was changed",
@@ -26,21 +25,20 @@ _LINES = {
 }
 
 
-def commands() -> dict[str, Callable[[Shell, list[str]], None]]:
+def commands() -> dict[str, Callable[[OfflineSession, list[str]], None]]:
     """The handlers by name, without the colon."""
-    return {name: _handler(name, text) for name, text in _LINES.items()}
+    return {name: _handler(name) for name in SUMMARIES}
 
 
-def _handler(name: str, text: str) -> Callable[[Shell, list[str]], None]:
+def _handler(name: str) -> Callable[[OfflineSession, list[str]], None]:
     """A folder that cannot be used, or a server that refuses, costs a line and not the link."""
 
-    def run(shell: Shell, words: list[str]) -> None:
+    def run(session: OfflineSession, words: list[str]) -> None:
         try:
-            getattr(_actions(), name)(shell, words)
+            getattr(_actions(), name)(session, words)
         except (StandaloneError, ServerSays) as error:
-            shell.say(str(error))
+            session.say(str(error))
 
-    run.__doc__ = text
     return run
 
 
@@ -48,14 +46,14 @@ def _actions() -> Any:
     return importlib.import_module("kedis.cli.client.standalone.actions")
 
 
-def connected(shell: Shell) -> None:
+def connected(session: OfflineSession) -> None:
     """What the standalone mode does once the session has connected: tell of what is kept, take a snapshot."""
-    fallback.stop_watching(shell)
-    home = fallback.home_of(shell.options, shell.target)
+    fallback.stop_watching(session)
+    home = fallback.home_of(session.options, session.target)
     if home.alone_folder.exists():
-        shell.say(
-            f"What was changed alone, without {shell.target.description}, is kept: "
+        session.say(
+            f"What was changed alone, without {session.target.description}, is kept: "
             ":status shows it, :reconnect resolves what is open, :discard forgets it."
         )
-    if shell.options.keep_snapshot and _actions().take_snapshot(shell):
-        shell.options.keep_snapshot = False  # one in each run is enough
+    if session.options.keep_snapshot and _actions().take_snapshot(session):
+        session.options.keep_snapshot = False  # one in each run is enough

@@ -22,7 +22,7 @@ import redis
 from kedis.config import Config
 from kedis.process.forked import ForkedError, abandon_in_children
 from kedis.process.threads import Latch, RealRLock, start_thread
-from kedis.server.instance import Instance
+from kedis.server.app import App
 from kedis.server.start_error import StartError
 
 log = logging.getLogger("kedis.server")
@@ -136,7 +136,7 @@ class _Life:
         self.ended = Latch()
         self.failure: BaseException | None = None
         self.is_ending = False
-        self._instance: Instance | None = None
+        self._app: App | None = None
         self._lock = RealRLock()
         self._ring: Callable[[], object] | None = None  # asks the thread's loop to stop the server
         self._thread = start_thread(self._live, "kedis")
@@ -158,8 +158,8 @@ class _Life:
         """In a forked child: close the descriptors and keep the rest, whose greenlets have no thread here, as it is."""
         _living.discard(self)
         _abandoned.append(self)
-        if self._instance is not None:
-            self._instance.abandon()
+        if self._app is not None:
+            self._app.abandon()
 
     def _live(self) -> None:
         try:
@@ -170,25 +170,25 @@ class _Life:
                 log.exception("the server has ended by an internal error")
             self.failure = failure
         finally:
-            self._instance = None
+            self._app = None
             _living.discard(self)
             self.ended.set()
             self.ready.set()
 
     def _serve(self, hub: Any) -> None:
-        instance = self._instance = Instance(Config(self._settings))
+        app = self._app = App(Config(self._settings))
         bell = hub.loop.async_()
-        bell.start(_save_and_stop, instance)
+        bell.start(_save_and_stop, app)
         with self._lock:
             self._ring = bell.send
             if self.is_ending:
                 bell.send()
         try:
-            self._start(instance)
-            self.port = instance.network.port
+            self._start(app)
+            self.port = app.network.port
             if not self.is_ending:
                 self.ready.set()
-            instance.run_until_stopped()
+            app.run_until_stopped()
         finally:
             with self._lock:
                 self._ring = None
@@ -198,21 +198,21 @@ class _Life:
             raise StartError("the server was stopped while it started")
 
     @staticmethod
-    def _start(instance: Instance) -> None:
+    def _start(app: App) -> None:
         try:
-            instance.start()
+            app.start()
         except BaseException:
-            instance.discard()
+            app.discard()
             raise
 
 
-def _save_and_stop(instance: Instance) -> None:
+def _save_and_stop(app: App) -> None:
     """End it as SHUTDOWN FORCE would: with a snapshot where there are save points, and in any case."""
     try:
-        instance.save_and_stop(frozenset(["force"]))
+        app.save_and_stop(frozenset(["force"]))
     except Exception:
         log.exception("internal error while saving at the end")
-        instance.request_stop(1)
+        app.request_stop(1)
 
 
 @contextlib.contextmanager

@@ -25,9 +25,9 @@ from kedis.cli.client.standalone.home import (
     filled,
     new_append_folder,
 )
-from kedis.cli.client.standalone.moments import now_ms
+from kedis.cli.client.standalone.key_values import BATCH_KEYS, ask, build_commands, read, select
 from kedis.cli.client.standalone.terminal import Terminal
-from kedis.cli.client.standalone.values import BATCH_KEYS, ask, build_commands, read, select
+from kedis.cli.client.standalone.timefmt import now_ms
 from kedis.persistence.append_file import AppendFile
 from kedis.persistence.folder import AofError
 from kedis.persistence.journal import Journal

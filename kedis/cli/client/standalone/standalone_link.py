@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from kedis.cli.client.link import ErrorReply, pack
 from kedis.cli.client.standalone.home import Alone, Home, StandaloneError
 from kedis.cli.client.standalone.local import open_engine
-from kedis.cli.client.standalone.moments import now_ms
+from kedis.cli.client.standalone.timefmt import now_ms
 from kedis.cli.client.wire import Push, ReplyReader
 from kedis.embedded.engine import EmbeddedEngine
 from kedis.embedded.engine_socket import EngineSocket

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from kedis.config.kinds import WRONG_COUNT, Choice, Kind, parse_size, print_size
+from kedis.config.setting_types import WRONG_COUNT, Choice, Kind, parse_size, print_size
 from kedis.config.syntax import quote_word
 
 OutputLimit = tuple[int, int, int]

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from kedis.cli.client.standalone.home import filled
+from kedis.cli.client.standalone.key_values import BATCH_KEYS, NEVER, Value, encode_score
 from kedis.cli.client.standalone.reconcile import Difference, Reconciliation
-from kedis.cli.client.standalone.values import BATCH_KEYS, NEVER, Value, encode_score
 
 
 def write(reconciliation: Reconciliation, folder: Path) -> None:

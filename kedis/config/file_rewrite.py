@@ -17,9 +17,9 @@ import tempfile
 from typing import Any
 
 from kedis.config.declare import Setting
+from kedis.config.list_types import Addresses
 from kedis.config.settings import SETTINGS, SETTINGS_BY_NAME, Config
 from kedis.config.syntax import split_words
-from kedis.config.word_lists import Addresses
 from kedis.process.threads import real_close
 
 #: The answer to CONFIG REWRITE when the server was started without a file.

@@ -23,7 +23,7 @@ from kedis.server.snapshot_policy import SnapshotPolicy
 log = logging.getLogger("kedis.server")
 
 
-class Instance:
+class App:
     """Put together from a configuration; :meth:`start` it, wait for :attr:`ended`, :meth:`stop` it.
 
     Belongs to the thread that made it.

@@ -8,7 +8,8 @@ that gains an effect moves to table.py.
 from __future__ import annotations
 
 from kedis.config.declare import Group, choice, flag, integer, memory, special, text
-from kedis.config.kinds import (
+from kedis.config.list_types import OomScores, ReplicaOf
+from kedis.config.setting_types import (
     INT_MAX,
     LLONG_MAX,
     UINT_MAX,
@@ -18,8 +19,7 @@ from kedis.config.kinds import (
     host_name,
     title_template,
 )
-from kedis.config.table import WHO
-from kedis.config.word_lists import OomScores, ReplicaOf
+from kedis.config.settings_table import WHO
 
 FACILITIES = ("user", *(f"local{number}" for number in range(8)))
 

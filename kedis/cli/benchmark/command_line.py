@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from kedis.cli.benchmark.distributions import named
 from kedis.cli.benchmark.processes import Run
-from kedis.cli.benchmark.target import Target
+from kedis.cli.benchmark.server_under_test import Target
 from kedis.cli.benchmark.templates import TEMPLATES, Mix, parse_command, parse_mix, parse_ratio
 from kedis.cli.benchmark.workload import Workload
 from kedis.version import VERSION

@@ -8,7 +8,16 @@ are not, ``redis_default``, ``reason`` and ``otherwise`` say so (docs/settings.m
 from __future__ import annotations
 
 from kedis.config.declare import Group, choice, flag, integer, memory, special, text
-from kedis.config.kinds import (
+from kedis.config.list_types import (
+    Addresses,
+    Choices,
+    EventClasses,
+    OutputLimit,
+    OutputLimits,
+    Percentiles,
+    SavePoints,
+)
+from kedis.config.setting_types import (
     INT_MAX,
     LLONG_MAX,
     UINT_MAX,
@@ -19,15 +28,6 @@ from kedis.config.kinds import (
     PortOrNo,
     Text,
     file_name,
-)
-from kedis.config.word_lists import (
-    Addresses,
-    Choices,
-    EventClasses,
-    OutputLimit,
-    OutputLimits,
-    Percentiles,
-    SavePoints,
 )
 
 LEVELS = ("debug", "verbose", "notice", "warning")
