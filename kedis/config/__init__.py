@@ -1,8 +1,8 @@
 """Configuration: every setting once, and all that reads or writes it.
 
-Bottom-up: syntax (words and quotes), kinds and word_lists (types of values), declare (how a setting is
-declared), table and accepted (the settings), load (files and flags), settings (``Config``, the current
-values), rewrite (CONFIG REWRITE), describe (help and docs).
+Bottom-up: syntax (words and quotes), setting_types and list_types (types of values), declare (how a setting is
+declared), settings_table and ignored (the settings), load (files and flags), settings (``Config``, the current
+values), file_rewrite (CONFIG REWRITE), describe (help and docs).
 """
 
 from kedis.config.config_errors import ConfigError, SettingRefused

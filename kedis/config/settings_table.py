@@ -1,4 +1,4 @@
-"""The settings that do something in Kedis, by group.  Those of Redis that do nothing here: accepted.py.
+"""The settings that do something in Kedis, by group.  Those of Redis that do nothing here: ignored.py.
 
 Each is declared once: default, bounds, a line of help and, unless it may change while the server runs,
 ``fixed``.  Flags, the file, CONFIG and the docs all read this.  Names and defaults are Redis 7.0's; where they

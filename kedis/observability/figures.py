@@ -17,7 +17,7 @@ from kedis.engine.table import FAST, SKIP_SLOWLOG, Command
 from kedis.observability.client_totals import ClientTotals
 from kedis.observability.gc_pauses import GcPauses
 from kedis.observability.latency import LatencyMonitor, cumulative_us
-from kedis.observability.memory import MemoryFigures, trim
+from kedis.observability.process_memory import MemoryFigures, trim
 from kedis.observability.rates import Rate
 from kedis.observability.slowlog import SlowLog, shown_words
 from kedis.store.expiry import ActiveExpiry

@@ -2,7 +2,7 @@
 
 Sections, names and order are Redis 7.0.15's.  What Kedis does not have (replicas, scripts, modules, a fork, an
 allocator of its own) is given as the nothing that it is; of the counters of system calls, which cost time on
-every request, none is kept, and their lines are missing.  ``used_memory`` is an estimate, see memory.py.
+every request, none is kept, and their lines are missing.  ``used_memory`` is an estimate, see process_memory.py.
 
 Lines of single commands, errors and databases are in info_tables.py.
 """

@@ -10,7 +10,7 @@ import kedis
 from kedis.config import Config
 from kedis.engine.engine import Engine
 from kedis.observability.info import human_bytes
-from kedis.observability.memory import machine_bytes, resident_bytes
+from kedis.observability.process_memory import machine_bytes, resident_bytes
 from tests.commands.driver import Client, Clock
 from tests.oracle import Oracle
 
