@@ -10,6 +10,7 @@ from gevent.pool import Group
 
 from kedis import errors
 from kedis.commands.migrate import Migration
+from kedis.resp.replies import encode_command
 
 if TYPE_CHECKING:
     from kedis.engine.blocking import Waiter
@@ -41,7 +42,7 @@ class Migrations:
         try:
             address = (migration.host, migration.port)
             with socket.create_connection(address, timeout=migration.timeout_seconds) as connection:
-                connection.sendall(b"".join(map(_encode, migration.requests)))
+                connection.sendall(b"".join(map(encode_command, migration.requests)))
                 failure = errors.MIGRATE_READING
                 replies.extend(_replies(connection, len(migration.requests)))
                 failure = ""
@@ -70,7 +71,3 @@ def _replies(connection: Any, count: int) -> Iterator[bytes | str]:
         if not data:
             raise ConnectionError("the other server has closed the connection, or speaks another language")
         received += data
-
-
-def _encode(words: list[bytes]) -> bytes:
-    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in words)

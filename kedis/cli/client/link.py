@@ -16,8 +16,9 @@ from typing import Protocol
 
 from kedis.cli.client.target import Target
 from kedis.cli.client.wire import ErrorReply, ProtocolMismatch, Push, ReplyReader, Status
+from kedis.resp.replies import encode_command
 
-__all__ = ["ErrorReply", "Link", "LinkLost", "NotRedis", "Refused", "ServerLink", "Status", "pack"]
+__all__ = ["ErrorReply", "Link", "LinkLost", "NotRedis", "Refused", "ServerLink", "Status"]
 
 CONNECT_TIMEOUT_SECONDS = 5.0
 # A peer that has vanished without a reset (cable, firewall) is noticed in about this time.
@@ -70,11 +71,6 @@ class Link(Protocol):
         ...
 
 
-def pack(words: Sequence[bytes]) -> bytes:
-    """A command in the protocol's form."""
-    return b"*%d\r\n" % len(words) + b"".join([b"$%d\r\n%b\r\n" % (len(word), word) for word in words])
-
-
 class ServerLink:
     """A connection to a server: opened by the constructor, closed by `close()`.
 
@@ -111,7 +107,7 @@ class ServerLink:
         """See Link.send_many."""
         replies: list[object] = []
         try:
-            self._transmit(b"".join(map(pack, commands)))
+            self._transmit(b"".join(map(encode_command, commands)))
             for words in commands:
                 reply = self._next_reply(words)
                 self._observe(words, reply)

@@ -18,8 +18,9 @@ from dataclasses import dataclass
 
 import hiredis
 
-from kedis.cli.client.link import LinkLost, ServerLink, pack
+from kedis.cli.client.link import LinkLost, ServerLink
 from kedis.cli.client.output import complain
+from kedis.resp.replies import encode_command
 
 _CHUNK = 262_144
 _OK = b"+OK\r\n"
@@ -109,7 +110,7 @@ class _Transfer:
             self._ended = True
             # A last line without its newline would swallow the ECHO.
             gap = b"" if self._last == b"\n" else b"\r\n"
-            data = gap + pack([b"ECHO", self._marker])
+            data = gap + encode_command([b"ECHO", self._marker])
         self._pending = memoryview(data)
 
     def _send(self) -> None:

@@ -14,13 +14,14 @@ import time
 from collections import deque
 from collections.abc import Sequence
 
-from kedis.cli.client.link import ErrorReply, pack
+from kedis.cli.client.link import ErrorReply
 from kedis.cli.client.standalone.home import Alone, Home, StandaloneError
 from kedis.cli.client.standalone.local import open_engine
 from kedis.cli.client.standalone.timefmt import now_ms
 from kedis.cli.client.wire import Push, ReplyReader
 from kedis.embedded.engine import EmbeddedEngine
 from kedis.embedded.engine_socket import EngineSocket
+from kedis.resp.replies import encode_command
 from kedis.store.keyspace import Keyspace
 
 _FIXED_SETTINGS = (b"appendonly", b"appendfsync", b"auto-aof-rewrite-percentage", b"dir")
@@ -126,7 +127,7 @@ class StandaloneLink:
     def _run(self, words: Sequence[bytes]) -> object:
         if self._socket.client.close_after_reply:
             self.stop_listening()  # QUIT ended the session before
-        self._socket.sendall(pack(words))
+        self._socket.sendall(encode_command(words))
         while True:
             reply = self._receive()
             # Under RESP3 only the answer to SUBSCRIBE is a push that its sender waits for.
