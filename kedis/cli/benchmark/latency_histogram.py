@@ -20,7 +20,7 @@ def bucket_of(value: int) -> tuple[int, int]:
     return value >> shift << shift, 1 << shift
 
 
-class Histogram:
+class LatencyHistogram:
     """Counts of non-negative integer values, such as nanoseconds."""
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class Histogram:
         for value in values:
             self.add(value)
 
-    def merge(self, other: Histogram) -> None:
+    def merge(self, other: LatencyHistogram) -> None:
         """Add everything that ``other`` has counted.  O(buckets)."""
         if not other.count:
             return
@@ -96,12 +96,3 @@ class Histogram:
             "maximum": self.maximum,
             "buckets": [[low, count] for low, _, count in self.buckets()],
         }
-
-    @classmethod
-    def from_json(cls, form: dict[str, Any]) -> Histogram:
-        """The histogram that :meth:`to_json` described."""
-        histogram = cls()
-        histogram._counts = dict(form["buckets"])
-        histogram.count, histogram.total = form["count"], form["total"]
-        histogram.minimum, histogram.maximum = form["minimum"], form["maximum"]
-        return histogram

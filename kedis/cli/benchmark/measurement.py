@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from kedis.cli.benchmark.latency_histogram import Histogram
+from kedis.cli.benchmark.latency_histogram import LatencyHistogram
 
 
 @dataclass
@@ -27,7 +27,7 @@ class Measurement:
     operations: int = 0
     began_ns: int = 0
     ended_ns: int = 0
-    latency: Histogram = field(default_factory=Histogram)
+    latency: LatencyHistogram = field(default_factory=LatencyHistogram)
     wrong: int = 0
     first_wrong: str = ""
     load_cpu_seconds: float = 0.0
@@ -81,9 +81,9 @@ class Recorder:
         else:
             self.long.append(latency_ns)
 
-    def histogram(self) -> Histogram:
+    def histogram(self) -> LatencyHistogram:
         """All that was taken, each latency as the middle of its cell.  O(cells)."""
-        histogram = Histogram()
+        histogram = LatencyHistogram()
         half = 1 << (self.CELL_SHIFT - 1)
         for cell, count in enumerate(self.cells):
             if count:

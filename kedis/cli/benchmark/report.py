@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO
 
-from kedis.cli.benchmark.latency_histogram import Histogram
+from kedis.cli.benchmark.latency_histogram import LatencyHistogram
 from kedis.cli.benchmark.machine import describe as describe_machine
 from kedis.cli.benchmark.plot import Curve
 from kedis.cli.benchmark.runs import PERCENTILES, Row, ratios
@@ -64,7 +64,7 @@ def cells(report: Report) -> tuple[list[str], list[list[str]]]:
     return [name for name, _ in columns], [[cell(i) for _, cell in columns] for i in range(len(rows))]
 
 
-def _percentile_column(percent: float, histograms: Sequence[Histogram]) -> Column:
+def _percentile_column(percent: float, histograms: Sequence[LatencyHistogram]) -> Column:
     return f"p{percent:g}", lambda i: _time(histograms[i].percentile(percent))
 
 

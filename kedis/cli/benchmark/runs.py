@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kedis.cli.benchmark.driver import Progress
-from kedis.cli.benchmark.latency_histogram import Histogram
+from kedis.cli.benchmark.latency_histogram import LatencyHistogram
 from kedis.cli.benchmark.measurement import Measurement
 from kedis.cli.benchmark.processes import Run, execute
 from kedis.cli.benchmark.server_under_test import Target, TargetError
@@ -44,9 +44,9 @@ class Row:
         return statistics.median(part.throughput for part in self.measurements)
 
     @property
-    def latency(self) -> Histogram:
+    def latency(self) -> LatencyHistogram:
         """Latencies of all repeats, nanoseconds."""
-        whole = Histogram()
+        whole = LatencyHistogram()
         for part in self.measurements:
             whole.merge(part.latency)
         return whole
