@@ -78,18 +78,18 @@ class Figures:
         return sum(server.cycle.figures.waits.counts) if server is not None else 0
 
     def writes(self) -> int:
-        """Times that a client was sent what a turn of the loop had for it; 0 where there is no network."""
+        """Sends of a turn's replies to a client; 0 where there is no network."""
         server = self.engine.server
         return sum(server.cycle.figures.responses.counts) if server is not None else 0
 
     def average_ttl_ms(self, database: int) -> float:
-        """Running average of the time to live of the keys that have one."""
+        """Running average of the time to live of keys with an expiry."""
         return self.expiry.average_ttl_ms[database] if self.expiry is not None else 0.0
 
     def sample(self) -> None:
-        """Take the figures that are averaged over time; does nothing within 100 ms of the last call.
+        """Sample the figures that are averaged over time; no-op within 100 ms of the last call.
 
-        About 100 us, most of it for adding up the calls of all commands.
+        About 100 us, most of it for the sum of calls of all commands.
         """
         now = self.engine.monotonic()
         if 0 <= now - self._sampled_ns < _SAMPLE_INTERVAL_NS:
@@ -107,7 +107,7 @@ class Figures:
 
     @property
     def used_memory(self) -> int:
-        """Bytes of keys and values, of clients' buffers as last counted, and of what is to be written."""
+        """Bytes of keys and values, of clients' buffers as last counted, and of journal entries not yet written."""
         buffered = getattr(self.engine.persistence, "aof_buffer_length", 0)
         return (
             self.engine.keyspace.used + self.clients.input_bytes + self.clients.output_bytes + int(buffered)
@@ -141,7 +141,7 @@ class Figures:
         self.latency.add(b"fast-command" if command.flags & FAST else b"command", now, elapsed // 1_000_000)
 
     def _follow_thresholds(self, config: Config) -> None:
-        """The engine reports calls that either the slow log or the latency monitor wants."""
+        """Set the engine's threshold to the lower one of slow log and latency monitor."""
         self.latency.threshold_ms = config.latency_monitor_threshold
         slower_than = config.slowlog_log_slower_than
         slow_ns = slower_than * 1000 if slower_than >= 0 else FOREVER_NS

@@ -1,8 +1,8 @@
 """INFO: the figures of the server as text, ``name:value`` lines under ``# Section`` headings.
 
-Sections, names and order are Redis 7.0.15's.  What Kedis does not have (replicas, scripts, modules, a fork, an
-allocator of its own) is given as the nothing that it is; of the counters of system calls, which cost time on
-every request, none is kept, and their lines are missing.  ``used_memory`` is an estimate, see process_memory.py.
+Sections, names and order are Redis 7.0.15's.  Fields of features that Kedis lacks (replicas, scripts,
+modules, an allocator of its own) are 0 or empty; counters of system calls would cost time on every request, and their
+fields are left out.  ``used_memory`` is an estimate, see process_memory.py.
 
 Lines of single commands, errors and databases are in info_tables.py.
 """
@@ -52,7 +52,7 @@ def render(observer: Figures, sections: Sequence[bytes]) -> bytes:
 
 
 def fields(observer: Figures) -> Iterator[tuple[str, Any]]:
-    """Every field that is one value, whatever the section: what the metrics take from INFO.
+    """Every field with a single value, of all sections: the input of the metrics.
 
     Totals over clients are those of the last count.
     """
@@ -63,7 +63,7 @@ def fields(observer: Figures) -> Iterator[tuple[str, Any]]:
 
 
 def human_bytes(count: int) -> str:
-    """A size for people: ``37.36M``."""
+    """A size with its unit: ``37.36M``."""
     for unit, letter in _UNITS:
         if count >= unit:
             return f"{count / unit:.2f}{letter}"
@@ -204,7 +204,7 @@ _OPEN_AOF_FIELDS = (
 
 
 def _snapshot_fields(engine: Engine) -> Fields:
-    """What is true of an engine that never saves."""
+    """The persistence fields of an engine without snapshots."""
     return [
         ("rdb_changes_since_last_save", engine.keyspace.dirty),
         ("rdb_bgsave_in_progress", 0),

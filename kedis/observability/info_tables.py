@@ -14,7 +14,7 @@ Lines = Iterator[tuple[str, str]]
 
 
 def command_lines(observer: Figures) -> Lines:
-    """Calls, time, refusals and failures of each command that anybody has tried.  O(commands)."""
+    """Calls, time, refusals and failures of each command that was called.  O(commands)."""
     for row in observer.engine.every_command():
         counters = row.counters
         calls = counters.calls

@@ -1,7 +1,7 @@
-"""How the rows of the table of metrics that are more than one attribute are read.
+"""Readers of the metrics that are more than one attribute.
 
-Everything here looks, and counts nothing.  What is long (every command, every bucket) is a generator, so that
-the renderer can stop in the middle and let the clients have their turn.
+They change no figure.  Long ones (every command, every bucket) are generators, so that the renderer can stop in the
+middle and let clients be served.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Readings = Iterator[Reading]
 
-#: A server whose clients have waited longer for the disk is not ready.
+#: A server whose clients have waited so long for the disk is not ready.
 _PATIENCE_NS = 2_000_000_000
 
 INSTANCE_LABELS = (
@@ -89,7 +89,7 @@ def one(_observer: Observer) -> Readings:
 
 
 def _of_commands(value: Callable[[Counters], Any]) -> Read:
-    """One reading for each command that anybody has tried."""
+    """One reading for each command that was called."""
 
     def values(observer: Observer) -> Readings:
         for row in observer.engine.every_command():

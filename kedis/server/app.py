@@ -1,4 +1,4 @@
-"""A whole server: the engine, what it remembers on disk, and its network side, started and ended in order."""
+"""The application: engine, persistence, metrics and network side of a server, started and stopped in order."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ log = logging.getLogger("kedis.server")
 
 
 class App:
-    """Put together from a configuration; :meth:`start` it, wait for :attr:`ended`, :meth:`stop` it.
+    """A server made from a configuration: :meth:`start` it, wait for :attr:`ended`, :meth:`stop` it.
 
-    Belongs to the thread that made it.
+    All methods are called in the thread that made it.
     """
 
     def __init__(self, config: Config) -> None:
@@ -47,10 +47,10 @@ class App:
         self.engine.on_rewrite_config = self._rewrite_config
 
     def start(self) -> None:
-        """Load what there is, then serve; clients that come early are told that data are being loaded.
+        """Accept clients, load the data, then serve; until then clients are answered -LOADING.
 
-        The last step leaves the loading state.  Where the server was asked to end meanwhile it stays in it: a part of
-        the data must not be served, and by no means be saved.  Raises StartError.
+        Where a stop was requested meanwhile the loading state is kept: a part of the data must not be served, nor
+        saved.  Raises StartError.
         """
         if self.config.appendonly:
             self.aof.open()
@@ -77,16 +77,16 @@ class App:
         log.info("Ready to accept connections on port %d (pid %d)", self.network.port, os.getpid())
 
     def request_stop(self, exit_code: int = 0) -> None:
-        """Have :meth:`run_until_stopped` return soon; may be called from a command, which is the last that runs.
+        """Have :meth:`run_until_stopped` return soon.  If called by a command, no later command runs.
 
-        A change after the last snapshot or the last sync would be acknowledged and lost.
+        (A change after the last snapshot or sync would be acknowledged and lost.)
         """
         self.exit_code = exit_code
         self.engine.admission.end()
         self.network.next_turn(self.ended.set)
 
     def save_and_stop(self, options: frozenset[str]) -> bool:
-        """End the server by the options of SHUTDOWN; False when it could not save and goes on."""
+        """Stop the server by the options of SHUTDOWN; False when saving failed and it goes on."""
         if not self.saving.save_at_end(options):
             return False
         self.request_stop(0)
@@ -97,13 +97,13 @@ class App:
             raise CommandError(errors.SHUTDOWN_FAILED)
 
     def _fail(self) -> None:
-        """Stop with exit code 1: the disk has failed, and nothing may be answered any more."""
+        """Stop with exit code 1 after a failure of the disk: close all clients unanswered."""
         self.request_stop(1)
         for connection in list(self.network.connections):
             connection.give_up()
 
     def _rewrite_config(self) -> None:
-        """CONFIG REWRITE.  Everybody waits for the disk, as in Redis: it is a few milliseconds, asked for by hand."""
+        """CONFIG REWRITE.  Blocks all clients for the few milliseconds of the disk, as in Redis."""
         path = self.config.file
         assert path is not None, "the command has looked"
         try:
@@ -119,7 +119,7 @@ class App:
         return self.exit_code
 
     def stop(self) -> None:
-        """End in order: no new clients, no new requests, data to the disk, replies out, clients closed."""
+        """Stop in order: accept no clients, read no requests, sync the data, send the replies, close the clients."""
         self.network.stop_accepting()
         for connection in self.network.connections:
             connection.stop_reading()
@@ -129,7 +129,7 @@ class App:
         self._stop_serving()
 
     def discard(self) -> None:
-        """After :meth:`start` has failed, in a program that goes on: give back whatever is left.  Idempotent."""
+        """After :meth:`start` has failed, in a program that goes on: release all resources.  Idempotent."""
         self._stop_serving()
         self.saving.stop()
         self.aof.discard()

@@ -1,7 +1,7 @@
-"""Once per turn of the event loop: write the journal, then send every waiting reply.
+"""Before the loop sleeps (Redis: beforeSleep), once per turn: write the journal, then send every waiting reply.
 
 libev calls a *prepare* watcher when all events of a turn have been handled, just before it would sleep.  By then
-every client that had something to say has been served, so one journal write and at most one send per client
+every client with input has been served, so one journal write and at most one send per client
 cover the turn, and nothing is sent before the journal has it.
 
 The watcher has a lower priority than gevent's own prepare watcher, which runs the callbacks that greenlets have
@@ -24,14 +24,14 @@ log = logging.getLogger("kedis.server")
 class TurnJournal(Protocol):
     """The append-only file, as the end of a turn uses it."""
 
-    #: Whether it tells readers apart (appendfsync always).
+    #: Whether replies of reads may be sent before the sync (appendfsync always).
     selective: bool
 
     def shows_only_durable(self, commands: Sequence[Sequence[bytes]]) -> bool:
-        """Whether the replies to ``commands``, which have just run, show nothing that is not durable."""
+        """Whether the replies to ``commands``, which have just run, depend on durable data only."""
 
     def flush(self) -> bool:
-        """Write what was recorded in this turn.  True when the replies of this turn may go out now.
+        """Write the journal of this turn.  True when the replies of this turn may be sent now.
 
         Otherwise they wait in :attr:`BeforeSleep.waiting` until a later turn, or until the journal takes and
         seals them (:meth:`BeforeSleep.seal`).
@@ -39,9 +39,13 @@ class TurnJournal(Protocol):
 
 
 class BeforeSleep:
-    """Collects the connections that have replies waiting, and serves them at the end of each turn.
+    """Collects the connections with replies, and sends these at the end of each turn.
 
-    ``clock`` gives nanoseconds, the same as that of the engine.
+    Args:
+        clock: the engine's, in nanoseconds.
+
+    Attributes:
+        waiting: connections whose replies are sent after the journal is written.
     """
 
     def __init__(self, hub: Any, clock: Callable[[], int]) -> None:
@@ -49,17 +53,17 @@ class BeforeSleep:
         self.figures = TurnFigures()
         self.journal: TurnJournal | None = None
         self.waiting: list[Peer] = []
-        #: Those whose replies show nothing that is not durable: they wait for no journal.
+        #: Connections whose replies depend on durable data only: sent without waiting for the journal.
         self.durable: list[Peer] = []
         self.turns = 0
-        #: Exceptions that turns have ended with, and since when every turn has; 0 when the last has ended well.
+        #: Turns that ended with an exception; since when all have, 0 if the last has not.
         self.faults = 0
         self.failing_since_ns = 0
         self._fault_log = FaultLog(log)
-        #: When the turn under way, or the last one, began to serve clients, by the engine's monotonic clock.
+        #: Monotonic time at which the current or last turn began to serve clients.
         self.moment_ns = 0
         self.halted = False
-        #: Called once, at the end of this turn, before the journal is written and replies are sent.
+        #: One-shot callbacks of this turn, called before the journal is written.
         self.at_end: list[Callable[[], None]] = []
         self._watcher = hub.loop.prepare(ref=False, priority=-2)
 
@@ -68,12 +72,12 @@ class BeforeSleep:
         self._watcher.start(self._end_of_turn)
 
     def stop(self) -> None:
-        """Run no more."""
+        """Stop for good."""
         self._watcher.stop()
         self._watcher.close()
 
     def _end_of_turn(self) -> None:
-        """A callback of the loop: nothing is raised, whoever of the participants does."""
+        """The callback of the loop; raises nothing, whatever a participant raises."""
         self.turns += 1
         try:
             if self.at_end:
@@ -84,7 +88,7 @@ class BeforeSleep:
                 if self.figures.began_ns:
                     self.figures.hold(len(self.waiting), self._clock())
                 self.failing_since_ns = 0
-                return  # held back until what they saw is durable
+                return  # held back until the data behind the replies are durable
             replied = len(self.waiting)
             if replied:
                 self.release()
@@ -92,7 +96,7 @@ class BeforeSleep:
                 self.figures.end_turn(self._clock(), replied)
             self.failing_since_ns = 0
         except Exception as error:
-            self._give_turn_up(error)
+            self._abort_turn(error)
 
     def _run_at_end(self) -> None:
         while self.at_end:
@@ -103,8 +107,8 @@ class BeforeSleep:
                 self.faults += 1
                 self._fault_log.report("the end of a turn", error)
 
-    def _give_turn_up(self, error: Exception) -> None:
-        """Whether the journal has what this turn changed is not known: those who wait get no answer, but an end."""
+    def _abort_turn(self, error: Exception) -> None:
+        """The journal may lack this turn's changes: close the waiting connections without a reply."""
         self.faults += 1
         self.failing_since_ns = self.failing_since_ns or self._clock()
         self._fault_log.report("the end of a turn", error)
@@ -114,14 +118,14 @@ class BeforeSleep:
             connection.give_up()
 
     def halt(self) -> None:
-        """Send nothing any more, ever: what was answered would not be true."""
+        """Never send again: the replies would acknowledge lost writes."""
         self._watcher.stop()
         self.waiting.clear()
         self.durable.clear()
         self.halted = True
 
     def seal(self, batch: list[Peer]) -> None:
-        """Move all waiting connections to ``batch``, their replies of up to now apart from later ones."""
+        """Move all waiting connections to ``batch``, with the replies of up to now sealed."""
         waiting = self.waiting
         batch += waiting
         self.waiting = []
@@ -134,7 +138,7 @@ class BeforeSleep:
         self.figures.seal(len(waiting), self._clock())
 
     def send_sealed(self, batch: list[Peer]) -> None:
-        """Send the sealed replies of ``batch``, which have become durable, and empty it."""
+        """Send the sealed replies of ``batch``, which are durable now, and empty it."""
         if self.halted:
             return
         sealed = self.figures.unseal()
@@ -159,7 +163,7 @@ class BeforeSleep:
         self.figures.sent([(self.figures.began_ns, len(durable))], self._clock())
 
     def hold_back(self, connection: Peer) -> None:
-        """``connection`` has something to send that may not be durable, whatever it had before in this turn."""
+        """Move ``connection`` from durable to waiting: it got another reply in this turn, which may not be durable."""
         if connection in self.durable:
             self.durable.remove(connection)
             self.waiting.append(connection)

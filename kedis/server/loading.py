@@ -1,4 +1,4 @@
-"""Loading beside a running event loop, and the lines in the log that say how far it has come."""
+"""Loading data beside a running event loop, and its progress in the log."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from kedis.server.network import Network
 
 _INTERVAL = 2.0
-#: How long loading may keep the loop from serving those who ask meanwhile.
+#: Seconds of loading between two turns of the loop.
 _SLICE = 0.02
 
 
 class Loading(Protocol):
-    """Figures of what loads: bytes in all and done, commands (or keys) read, keys there."""
+    """A loader's figures: bytes in total and loaded, commands (or keys) read, keys in the keyspace."""
 
     total_bytes: int
     loaded_bytes: int
@@ -32,7 +32,7 @@ class Loading(Protocol):
 
 
 class LoadingLog:
-    """Reports on a loader every two seconds, so that a small file is loaded without a word."""
+    """Logs the progress of a loader every two seconds; nothing for a small file."""
 
     def __init__(
         self, loader: Loading, log: logging.Logger, clock: Callable[[], float] = time.monotonic
@@ -44,7 +44,7 @@ class LoadingLog:
         self._next = self._began + _INTERVAL
 
     def report(self) -> None:
-        """Write a line if it is time for one."""
+        """Log a line if one is due."""
         now = self._clock()
         if now < self._next:
             return
@@ -66,11 +66,11 @@ class LoadingLog:
 
 @contextlib.contextmanager
 def timed_loading(figures: Aof) -> Iterator[None]:
-    """While this lasts, data are being loaded: its time is taken, and the cyclic collector rests."""
+    """The loading state of ``figures``: measures its time, and pauses the cyclic collector."""
     figures.loading_start_time = int(time.time())
     began = time.monotonic()
     collecting = gc.isenabled()
-    gc.disable()  # the data makes no cycles, and a third of the time would go into looking for them
+    gc.disable()  # the data has no cycles, and the collector would take a third of the time
     try:
         yield
     finally:
@@ -81,7 +81,7 @@ def timed_loading(figures: Aof) -> Iterator[None]:
 
 
 def in_slices(steps: Iterator[None], progress: LoadingLog, network: Network) -> Iterator[None]:
-    """Run ``steps``; after each slice of time let a turn of the loop pass, and yield."""
+    """Run ``steps`` in slices; after each, let a turn of the loop pass, and yield."""
     greenlet = gevent.getcurrent()
     until = time.monotonic() + _SLICE
     for _ in steps:

@@ -1,4 +1,4 @@
-"""The talking that MIGRATE needs, in a greenlet of its own, so that only the client who asked waits."""
+"""The network side of MIGRATE, in a greenlet per command, so that only its client waits."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _RECEIVED = _LONGEST_LINE = 64 * 1024
 
 
 class Migrations:
-    """Carries out what MIGRATE asks for."""
+    """Runs MIGRATE: sends the requests to the other server and finishes the command with the replies."""
 
     def __init__(self, network: Network) -> None:
         self._engine = network.engine
@@ -29,7 +29,7 @@ class Migrations:
         self._greenlets = Group()
 
     def stop(self) -> None:
-        """Give up what is under way.  Idempotent."""
+        """Cancel migrations in progress.  Idempotent."""
         self._greenlets.kill()
 
     def _begin(self, client: Client, migration: Migration) -> None:
@@ -57,7 +57,7 @@ class Migrations:
 def _replies(connection: Any, count: int) -> Iterator[bytes | str]:
     """The replies to ``count`` requests, errors as text, as far as they come.  Raises OSError.
 
-    All that is asked is answered in a line; no other reply is taken from a server that is not ours.
+    Every request is answered by one line; any other reply is refused, and a line is bounded.
     """
     received = b""
     while count:

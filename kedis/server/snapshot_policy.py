@@ -1,4 +1,4 @@
-"""Snapshots of a network server: loaded at the start, saved by points of time, on request and at the end."""
+"""The policy of RDB snapshots in a server: loaded at the start, saved by save points, on request and at shutdown."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _TICK_SECONDS = 0.1
 
 
 class SnapshotPolicy:
-    """Saves the engine of ``network``, by turns with the rewrites of ``aof``."""
+    """Saves the engine of ``network``; never while ``aof`` is being rewritten."""
 
     def __init__(self, network: Network, aof: Aof) -> None:
         self._network = network
@@ -38,7 +38,7 @@ class SnapshotPolicy:
         self._engine.snapshots = self.saver
 
     def load(self, interrupted: Callable[[], bool]) -> None:
-        """Load the file if there is one, giving way to the loop.  Where save points are set its folder is made.
+        """Load the file, if there is one, in slices.  Where save points are set its folder is created.
 
         ``interrupted`` is asked between slices; where it says so, loading ends early.  Raises StartError.
         """
@@ -61,7 +61,7 @@ class SnapshotPolicy:
             raise StartError(f"cannot read {path}: {reason_with_file(error)}") from None
 
     def _make_folder(self) -> None:
-        """A server that could not save at its end is not to start."""
+        """Create the folder: a server that could not save at shutdown must not start."""
         try:
             self.saver.make_folder()
         except OSError as error:
@@ -70,7 +70,7 @@ class SnapshotPolicy:
             ) from None
 
     def warn_of_ignored_file(self) -> None:
-        """An append-only file that is empty may hide a snapshot that was to be loaded."""
+        """Warn when an empty append-only file was loaded instead of an existing snapshot."""
         path = self.saver.path()
         if os.path.exists(path) and not any(map(len, self._engine.keyspace.databases)):
             log.warning(
@@ -80,21 +80,21 @@ class SnapshotPolicy:
             )
 
     def start(self) -> None:
-        """Save by the save points from now on."""
-        if self._engine.config.appendonly:  # the append-only file has made it
+        """Begin to save by the save points."""
+        if self._engine.config.appendonly:  # it exists: the append-only file is in it
             self.saver.make_folder()
         self._timer.start(self._tick)
         for name in ("save", "stop-writes-on-bgsave-error"):
             self._engine.config.subscribe(name, self._follow)
 
     def stop(self) -> None:
-        """Save nothing any more; what is under way is given up."""
+        """Stop saving; a BGSAVE in progress is cancelled."""
         self._timer.stop()
         self._timer.close()
         self.saver.cancel()
 
     def save_at_end(self, words: frozenset[str]) -> bool:
-        """Save before the server ends, if ``words`` (of SHUTDOWN, or the settings) or the save points want it.
+        """Save before shutdown, if ``words`` (of SHUTDOWN, or the settings) or the save points want it.
 
         A server that is still loading has nothing to save, as in Redis.  Returns False when saving failed and
         ``force`` is not among them.

@@ -1,10 +1,10 @@
-"""A server in a thread of its own, for programs that know nothing of gevent, and for those that it has patched.
+"""``kedis.Server``: a server in a thread of its own, for programs with or without gevent.
 
 The thread is one of the operating system and has its own gevent hub (:mod:`kedis.process.threads`); nothing but the
-stop signal crosses over.  Whoever waits for the start or the end lets other greenlets run, where the program has them.
+stop signal crosses over.  Waiting for its start or end lets other greenlets of the program run.
 
-A server may be started and stopped again and again; each time it is a new, empty one (or what its folder holds) on the
-same port.  What belongs to one such time is a :class:`_Life`.
+A server may be started and stopped repeatedly; each time it is a new one, empty or with the data of its folder, on the
+same port.  The state between one start and its stop is a :class:`_Life`.
 """
 
 from __future__ import annotations
