@@ -1,4 +1,4 @@
-"""``kedis-check-rdb``: reads a snapshot to its end and tells what is in it."""
+"""``kedis-check-rdb``: reads a snapshot to its end and prints what it holds."""
 
 from __future__ import annotations
 

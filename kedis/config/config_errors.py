@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, where, and what would be right."""
+"""Errors of a configuration: the place, the problem, and a suggestion."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class SettingRefused(Exception):
 
 
 def suggest_name(name: str, known: Collection[str]) -> str:
-    """What to write instead of an unknown name."""
+    """A suggestion for an unknown name."""
     before, equals, after = name.partition("=")
     if equals and before.lower() in known:
         return f"write a space instead of '=': {before} {after}"

@@ -19,16 +19,16 @@ T = TypeVar("T")
 
 
 class Traits(TypedDict, total=False):
-    """What else can be said of a setting."""
+    """Optional properties of a setting."""
 
-    name: str  # where it is not the attribute's name with dashes
+    name: str  # if other than the attribute's name with dashes
     alias: str  # the older name of the same setting
     fixed: bool  # cannot be changed while the server runs
     protected: bool  # cannot be changed unless enable-protected-configs allows it
-    hidden: bool  # CONFIG GET gives it only when asked by its very name
-    redis_default: str  # Redis's default as CONFIG GET prints it, where it is another
-    reason: str  # why the default is another
-    otherwise: str  # what it does otherwise than in Redis, or why it does nothing
+    hidden: bool  # CONFIG GET returns it only for its exact name
+    redis_default: str  # Redis's default as CONFIG GET prints it, if different
+    reason: str  # why the default differs
+    otherwise: str  # how its effect differs from Redis, or why it has none
     own: bool  # Redis has no such setting
 
 
@@ -77,9 +77,9 @@ class Setting:
 
 
 class Group:
-    """Settings that belong together; the title is their heading in the help.
+    """A group of settings; the title is its heading in the help.
 
-    ``because`` says of those that have no effect why, unless one's own ``otherwise`` does.
+    ``because``: why those without effect have none, unless a setting's own ``otherwise`` says it.
     """
 
     def __init_subclass__(

@@ -55,7 +55,7 @@ def redis_default(setting: Setting) -> str | None:
 
 
 def effect(setting: Setting) -> str:
-    """What becomes of a value that a user gives."""
+    """The effect of setting it."""
     if not setting.effective:
         return "accepted without effect"
     if setting.own:

@@ -1,12 +1,11 @@
-"""CONFIG REWRITE: the file as it would have to be to start with the present values.
+"""CONFIG REWRITE: a configuration file that gives the current values.
 
-Comments, order, include lines and whatever is not a setting stay.  A line that already gives the present
-value stays as it is written, too.  Otherwise the first line of a setting gives way to the new ones, and its
-other lines go.  Settings back at an empty default lose their line.  What has no line and is not at its
-default is added at the end, under a marker.  Save points are written once they were given, empty ones too.
+Comments, order, include lines and lines that are no settings are kept, as is a line that gives the current value.
+Otherwise the first line of a setting is replaced by the new ones, and its other lines are removed.  Settings back at an
+empty default lose their line.  Settings without a line that are not at their default are added at the end, under a
+marker.  Save points are written once they were given, empty ones too.
 
-Lines of included files are not touched: a setting that they have a part in is written behind the last
-include, where it wins.
+Included files are not changed: a setting that one of them gives is written behind the last include, where it wins.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from kedis.config.settings import SETTINGS, SETTINGS_BY_NAME, Config
 from kedis.config.syntax import split_words
 from kedis.process.threads import real_close
 
-#: The answer to CONFIG REWRITE when the server was started without a file.
+#: The reply to CONFIG REWRITE when the server was started without a file.
 NO_FILE = "ERR The server is running without a config file"
 MARKER = "# Changed while the server was running:"
 
@@ -113,14 +112,14 @@ def _replay(setting: Setting, at: list[tuple[int, list[str]]], config: Config) -
 
 
 def _is_unsaid(setting: Setting, config: Config) -> bool:
-    """Whether the value stands without a line of this file: in the included ones, or as the default."""
+    """Whether the value holds without a line in this file: by an included file, or as the default."""
     if setting.name in config.included:
         return bool(config.value(setting) == config.included[setting.name])
     return config.is_unsaid(setting)
 
 
 def _may_go(setting: Setting, config: Config) -> bool:
-    """Whether the setting is at a default that is better left unsaid."""
+    """Whether the setting has a default for which no line is written."""
     value = config.value(setting)
     empty = value in ("", ()) or isinstance(setting.kind, Addresses)
     return empty and config.is_unsaid(setting)
@@ -131,7 +130,7 @@ def _written(setting: Setting, config: Config) -> list[str]:
 
 
 def _sync_folder(folder: str) -> None:
-    """Make the new name durable."""
+    """Sync the folder, which makes the rename durable."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -2,7 +2,7 @@
 
 They are read, checked, kept and printed as Redis does, so that its configuration files and tools work; those
 that a user sets are named once in the log.  ``because`` and ``otherwise`` say why they do nothing.  A setting
-that gains an effect moves to table.py.
+that gains an effect moves to settings_table.py.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Tuning(Group, title="snapshots, append-only file and freeing"):
     lazyfree_lazy_eviction = flag(
         False,
         "free evicted values in the background",
-        otherwise="large ones always are: freed at once, a million elements would stop everybody for 50 ms",
+        otherwise="large ones always are: freed at once, a million elements would block all clients for 50 ms",
     )
     lazyfree_lazy_expire = flag(
         False, "free expired values in the background", otherwise="as lazyfree-lazy-eviction"
@@ -279,7 +279,7 @@ class AcceptedSettings(Tuning, Replication, Cluster, Tls, Access, Structures, Ma
     """All of them as attributes of one class."""
 
 
-#: Names that stand only in a file or among the flags: CONFIG does not know them.
+#: Names for files and flags only: CONFIG does not know them.
 DIRECTIVES = {
     "include": "read another file here; * ? and [ ] match several",
     "rename-command": "call a command by another name; an empty name removes it",
@@ -288,5 +288,5 @@ DIRECTIVES = {
     "list-max-ziplist-entries": "gone since Redis 3.2",
     "list-max-ziplist-value": "gone since Redis 3.2",
 }
-#: Those of them that do what they do in Redis.
+#: Those of them with the effect that they have in Redis.
 OBEYED_DIRECTIVES = frozenset({"include", "rename-command"})

@@ -20,7 +20,7 @@ _MOST_ADDRESSES = 16
 
 
 class WordList(Kind):
-    """The base of kinds that take several words; the value is a tuple."""
+    """The base of types of several words; the value is a tuple."""
 
     many = True
 
@@ -117,7 +117,7 @@ class OutputLimits(WordList):
 
 
 class Choices(WordList):
-    """Any of several words, in any case; ``default`` stands for none of them."""
+    """Any of several words, in any case; ``default`` means none of them."""
 
     def __init__(self, options: Sequence[str]) -> None:
         self._one = Choice(("default", *options))

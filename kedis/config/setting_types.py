@@ -1,6 +1,6 @@
-"""What one word of a setting may be: how it is read, checked and printed.
+"""Types of settings: parsing, checks and printing of one word.
 
-A kind turns the words behind a setting's name into a Python value and back.  The refusals are Redis's texts,
+A type turns the words behind a setting's name into a Python value and back.  The refusals are Redis's texts,
 since CONFIG SET sends them to clients.  Differences on purpose: a size that passes 64 bits stays at the top
 instead of wrapping around to a small one (``17179869184gb`` would be "no limit").
 """
@@ -44,11 +44,11 @@ class Kind:
     accumulates = False
 
     def parse(self, words: Sequence[str], old: Any) -> Any:
-        """The value that ``words`` stand for.
+        """The value of ``words``.
 
         Args:
             words: what follows the setting's name.
-            old: the value so far; only kinds that change a part of it look at it.
+            old: the current value; used by types that change a part of it.
 
         Raises ValueError with the reason, in Redis's words.
         """
@@ -65,11 +65,11 @@ class Kind:
         return str(value)
 
     def lines(self, value: Any) -> list[str]:
-        """The value as it stands behind the name in a configuration file, one item a line."""
+        """The value as written behind the name in a configuration file, one item per line."""
         return [quote_word(self.text(value))]
 
     def expected(self) -> str:
-        """What a right value is, to end the sentence "it takes …"."""
+        """A description of valid values, to end the sentence "it takes …"."""
         raise NotImplementedError
 
 
@@ -211,7 +211,7 @@ class Folder(Kind):
 
 
 class Choice(Kind):
-    """One word of a list, in any case; ``synonyms`` are further words and what they stand for."""
+    """One word of a list, in any case; ``synonyms`` maps further words to them."""
 
     def __init__(self, options: Sequence[str], synonyms: Mapping[str, str] | None = None) -> None:
         self.options = options

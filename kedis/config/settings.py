@@ -107,10 +107,9 @@ class Config(EffectiveSettings, AcceptedSettings):
         return self._initial[setting.attribute]
 
     def is_unsaid(self, setting: Setting) -> bool:
-        """Whether the setting is what a file without a line for it makes of it.
+        """Whether a file without a line for the setting gives its value.
 
-        Save points that were given are said even where they equal those that hold unless others are given:
-        the two part when ``appendonly`` changes.
+        Given save points are written even if they equal the default ones, which depend on ``appendonly``.
         """
         if setting.attribute == "save":
             return "save" not in self._given
@@ -247,7 +246,7 @@ class Config(EffectiveSettings, AcceptedSettings):
     def _take_directive(self, line: Line) -> None:
         if line.name == "include":
             raise line.fault(
-                "include stands in files only", "give the file as the first word, or include it there"
+                "include is allowed in files only", "give the file as the first word, or include it there"
             )
         if line.name == "rename-command":
             if len(line.words) != 2:
@@ -264,7 +263,7 @@ class Config(EffectiveSettings, AcceptedSettings):
 
 
 def _unless_given(appendonly: bool) -> tuple[tuple[int, int], ...]:
-    """The save points that hold as long as nobody gives any."""
+    """The save points used if none are given."""
     return () if appendonly else SAVE_POINTS
 
 
@@ -274,7 +273,7 @@ def unknown_option(name: str) -> CommandError:
 
 
 def set_failed(name: str, reason: str) -> CommandError:
-    """The error for a value that cannot be."""
+    """The error for an invalid value."""
     return CommandError(f"ERR CONFIG SET failed (possibly related to argument '{name}') - {reason}")
 
 
@@ -301,7 +300,7 @@ def _shown_default(setting: Setting) -> str:
 
 #: Every setting, in the order of the table.
 SETTINGS = declared(Config)
-#: The same by name; older names lead to the same setting.
+#: The same by name; older names map to the same setting.
 SETTINGS_BY_NAME = {name: setting for setting in SETTINGS for name in setting.names}
-#: Whatever may begin a line or follow ``--``.
+#: Names that may begin a line or follow ``--``.
 NAMES = frozenset(SETTINGS_BY_NAME) | frozenset(DIRECTIVES)

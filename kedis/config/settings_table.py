@@ -1,4 +1,4 @@
-"""The settings that do something in Kedis, by group.  Those of Redis that do nothing here: ignored.py.
+"""The settings with an effect in Kedis, by group.  Those of Redis without one: ignored.py.
 
 Each is declared once: default, bounds, a line of help and, unless it may change while the server runs,
 ``fixed``.  Flags, the file, CONFIG and the docs all read this.  Names and defaults are Redis 7.0's; where they
@@ -42,7 +42,7 @@ POLICIES = (
     "noeviction",
 )
 SUPERVISORS = ("upstart", "systemd", "auto", "no")
-#: The save points that hold without an append-only file, unless others (or none: ``save ""``) are given.
+#: Default save points without an append-only file.
 SAVE_POINTS = ((3600, 1), (300, 100), (60, 10000))
 WHO = ("no", "yes", "local")
 SHUTDOWN_OPTIONS = ("save", "nosave", "now", "force")

@@ -1,4 +1,4 @@
-"""The command line of ``kedis-benchmark``: what can be asked for, and what is refused before anything runs."""
+"""The command line of ``kedis-benchmark``: its options, and their checks."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ examples:
   kedis-benchmark --fsync-table                      always, everysec and no, on servers of its own
 
 The exit code is 0 when all went well, 1 when a server failed or answered wrongly, 2 for a command line that means
-nothing. The password may also stand in the environment, as REDISCLI_AUTH.
+nothing. The password may also be in the environment, as REDISCLI_AUTH.
 """
 
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line asks for.
+    """The parsed command line.
 
     Args:
         target: the server to measure.

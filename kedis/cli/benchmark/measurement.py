@@ -1,4 +1,4 @@
-"""What a run has given, whole or cut short."""
+"""The figures of one run, complete or interrupted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Measurement:
             of the machine share.
         latency: nanoseconds from a batch's (intended) start to its last reply, a value for each batch.
         wrong: replies that were errors, or not of the type that the command gives.
-        first_wrong: the first of them, for people.
+        first_wrong: the first of them, as text.
         load_cpu_seconds: CPU time of the load generator.
         server_cpu_seconds: CPU time of the server meanwhile, None where it does not tell.
         failure: why the run ended early; empty where it did not.

@@ -1,4 +1,4 @@
-"""The line that moves while a run is on; only where somebody watches, on a terminal."""
+"""The progress line of a run, on a terminal only."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from kedis.cli.benchmark.runs import Row
 
 
 class ProgressLine:
-    """Writes over itself on ``out``; silent where that is no terminal."""
+    """A line on ``out`` that is overwritten; no-op where that is no terminal."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out if out.isatty() else None
@@ -38,7 +38,7 @@ class ProgressLine:
         self._out.flush()
 
     def clear(self, row: Row | None = None) -> None:
-        """Leave nothing behind."""
+        """Erase the line."""
         if self._out is not None:
             self._out.write("\r\x1b[K")
             self._out.flush()

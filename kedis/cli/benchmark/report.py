@@ -1,4 +1,4 @@
-"""What the rows look like: a table for people, JSON with everything, CSV with a line for each row."""
+"""The report: a table, JSON with everything, CSV with a line for each row."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from kedis.cli.benchmark.plot import Curve
 from kedis.cli.benchmark.runs import PERCENTILES, Row, ratios
 from kedis.cli.benchmark.templates import describe
 
-#: What stands above, and what stands in the line of a row's number.
+#: A column: its heading, and the cell of each row.
 Column = tuple[str, Callable[[int], str]]
 
 
 @dataclass(frozen=True)
 class Report:
-    """What was found.
+    """The results.
 
     Args:
         rows: in the order of the table.
@@ -106,7 +106,7 @@ def title(report: Report) -> str:
 
 
 def remarks(report: Report) -> list[str]:
-    """What has to be known beside the figures, a line each."""
+    """Remarks on the figures, a line each."""
     lines = []
     slowest = max(report.rows, key=lambda row: row.load_busy)
     if not slowest.run.rate and slowest.load_busy > 0.97 * min(

@@ -1,4 +1,4 @@
-"""Which runs there are, in which order, and what is known when they are over.
+"""The runs: their order and their results.
 
 With two servers the runs alternate, so that a slow moment of the machine strikes both.  A row is one server at one
 number of connections; of several repeats it shows the median throughput and the latencies of all of them together.
@@ -123,7 +123,7 @@ class Interrupted(Exception):
 def run_all(
     rows: Sequence[Row], repeats: int, watch: Callable[[Row], Progress | None], done: Callable[[Row], None]
 ) -> list[Row]:
-    """Run each row ``repeats`` times; rows that are to be compared stand next to each other and alternate.
+    """Run each row ``repeats`` times; rows that are to be compared are adjacent and alternate.
 
     Args:
         rows: with nothing measured yet; those of one load (connections, note and so on) are a group.

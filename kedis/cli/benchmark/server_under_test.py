@@ -1,4 +1,4 @@
-"""A server to be measured: its address, the handshake of a connection, and what it says of itself."""
+"""A server to be measured: its address, the handshake of a connection, and its INFO."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ import hiredis
 from kedis.cli.terminal_text import one_line
 from kedis.resp.replies import encode_command
 
-#: Requests that are sent before their replies are read, where many are sent.
+#: Max. requests in flight when many are sent.
 _CHUNK = 500
 _DIGITS = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?")
 
 
 class TargetError(Exception):
-    """The server cannot be measured; the text is one line for people."""
+    """The server cannot be measured; the text is one line for the user."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Target:
 
 
 class Conversation:
-    """One question after the other on one connection."""
+    """Requests and replies on one connection, one at a time."""
 
     def __init__(self, target: Target, link: socket.socket) -> None:
         self._target, self._link = target, link
@@ -143,7 +143,7 @@ class Conversation:
 
 @dataclass(frozen=True)
 class Facts:
-    """What INFO says: ``cpu_seconds`` used so far by the process (user and system), all threads."""
+    """Fields of INFO: ``cpu_seconds`` used so far by the process (user and system), all threads."""
 
     name: str
     version: str
@@ -152,7 +152,7 @@ class Facts:
 
 
 def facts_of(target: Target) -> Facts:
-    """Ask the server who it is and how much CPU time it has used.  Raises TargetError."""
+    """The server's identity and CPU time, by INFO.  Raises TargetError."""
     with target.conversation() as conversation:
         replies = [conversation.ask(b"INFO", section) for section in (b"server", b"cpu")]
     fields: dict[str, str] = {}
@@ -175,5 +175,5 @@ def facts_of(target: Target) -> Facts:
 
 
 def _number(text: str | None) -> float | None:
-    """A number that INFO tells; None where there is none."""
+    """A number of INFO; None if it is missing."""
     return float(text) if text and _DIGITS.fullmatch(text) else None

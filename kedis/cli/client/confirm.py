@@ -1,4 +1,4 @@
-"""Commands that deserve a question before they run."""
+"""Dangerous commands, which are confirmed before they run."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ MANY_KEYS = 10_000
 
 
 def question(words: Sequence[bytes], count_keys: Callable[[], int]) -> str | None:
-    """What to ask before running the command, or None when it may simply run.
+    """The warning to confirm before the command runs, or None.
 
-    `count_keys` tells how many keys the database has; it is called only where the answer depends on it.
+    `count_keys` returns the number of keys of the database; it is called only where the answer depends on it.
     """
     name = words[0].upper()
     child = words[1].upper() if len(words) > 1 else b""
     if name in (b"FLUSHALL", b"FLUSHDB"):
         return _flush(name, count_keys())
     if name == b"SHUTDOWN" and child != b"ABORT":
-        return "SHUTDOWN stops the server for everybody."
+        return "SHUTDOWN stops the server for all clients."
     if name == b"KEYS":
         keys = count_keys()
         if keys > MANY_KEYS:
-            return f"KEYS looks at all {keys:,} keys while nobody else is served; SCAN does not."
+            return f"KEYS looks at all {keys:,} keys while no other client is served; SCAN does not."
         return None
     if name == b"DEBUG" and child not in (b"OBJECT", b"HELP", b"JMAP", b"DIGEST-VALUE"):
-        return f"DEBUG {child.decode('ascii', 'replace')} is meant for those who work on the server itself."
+        return f"DEBUG {child.decode('ascii', 'replace')} is meant for developers of the server."
     if name in (b"REPLICAOF", b"SLAVEOF") and child != b"NO":
-        return f"{name.decode()} throws this server's data away and copies another's."
+        return f"{name.decode()} deletes this server's data and copies another's."
     if name == b"SWAPDB":
         return "SWAPDB changes two databases under all clients."
     return None

@@ -20,7 +20,7 @@ META_COMMANDS = {
     "timing": ("on|off", "print how long each command took"),
     "pager": ("on|off", "show long replies in $PAGER (less)"),
     "format": ("human|raw|csv|json", "how replies are printed"),
-    "color": ("on|off", "colours"),
+    "color": ("on|off", "colors"),
     "connect": ("HOST PORT | URL", "go to another server"),
     "history": ("[N]", "the last N lines typed (20)"),
     "clear": ("", "clear the screen"),

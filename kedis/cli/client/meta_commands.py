@@ -49,7 +49,7 @@ def color(session: Session, words: list[str]) -> None:
 
 
 def _switched(session: Session, name: str, now: bool, words: list[str]) -> bool:
-    """The new state of a switch: as said, or the other one when nothing is said."""
+    """The new state of a switch: on or off as given, or toggled."""
     if words and words[0].lower() not in ("on", "off"):
         session.say(f":{name} on or :{name} off")
         return now
@@ -70,7 +70,7 @@ def format_(session: Session, words: list[str]) -> None:
 
 
 def connect(session: Session, words: list[str]) -> None:
-    """:connect HOST [PORT] | URL; when that fails, all stays as it was."""
+    """:connect HOST [PORT] | URL; on failure the connection is kept."""
     if session.link is not None and not isinstance(session.link, ServerLink):
         session.say("You are alone: :reconnect first, so that what was changed here is settled.")
         return

@@ -1,4 +1,4 @@
-"""Completion scripts for bash, zsh and fish, made from the very table that parses the flags.
+"""Completion scripts for bash, zsh and fish, made from the table of flags.
 
     eval "$(kedis-cli --completion bash)"
 
@@ -20,7 +20,7 @@ _FILES = ("FILE", "FOLDER")
 
 @dataclass(frozen=True)
 class Flag:
-    """A flag as a shell sees it: its spellings, what it is for, what its value may be."""
+    """A flag for completion: its spellings, its help, its possible values."""
 
     names: tuple[str, ...]
     text: str

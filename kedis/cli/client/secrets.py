@@ -1,4 +1,4 @@
-"""Which lines carry a secret, so that they never reach the history."""
+"""Detection of lines that carry a secret, which are kept out of the history."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _PASSWORD_SETTINGS = (b"requirepass", b"masterauth", b"masteruser", b"tls-key-fi
 
 
 def carries_secret(line: str) -> bool:
-    """Whether a typed line holds a password. A line whose quotes do not match is judged by its bare words."""
+    """Whether a typed line carries a password. With unbalanced quotes it is split at blanks."""
     data = line.replace("\\\n", " ").encode("utf-8", "surrogateescape")
     try:
         words = [word.lower() for word in split_inline(data.replace(b"\n", b" ").strip())]

@@ -1,8 +1,7 @@
-"""The interactive session: prompt, run, show, and again.
+"""The interactive session: a read-eval-print loop.
 
-The shell knows a Link, and that a link can be lost. What then happens is `on_lost`'s matter: it says so, and
-the next command connects anew, unless the standalone mode gives another link. Lines that begin with ':' are
-for the client; `meta_commands` holds them, and the standalone mode adds its own.
+When the link is lost, `on_lost` reports it, and the next command connects again, unless the standalone mode provides
+another link. Lines that begin with ':' are meta-commands: those of `meta_commands`, and of the standalone mode.
 """
 
 from __future__ import annotations
@@ -37,9 +36,9 @@ from kedis.cli.terminal_text import visible
 from kedis.errors import ProtocolError
 from kedis.resp.requests import split_inline
 
-# A reply that took longer is timed even when nobody asked.
+# The time of a slower reply is printed even without :timing.
 _SLOW_SECONDS = 0.5
-# The connection that completes key names gives up after this long, as somebody is typing.
+# Timeout of the connection that completes key names, during typing.
 _SIDE_TIMEOUT_SECONDS = 0.3
 
 
@@ -67,7 +66,7 @@ class Shell:
         # Watches for the server's return while standing alone.
         self.probe: Probe | None = None
         self._declined = False
-        # The standalone mode has failed (disk full): commands must not reach a server that is back by themselves.
+        # The standalone mode has failed (disk full): commands must not go to the server unasked.
         self._stranded = False
         self._side: Link | None = None
         self._side_of: Link | None = None
@@ -121,7 +120,7 @@ class Shell:
             self._interrupted()
 
     def prompt(self) -> StyleAndTextTuples:
-        """`127.0.0.1:6379[2](TX)> `; alone, in another color, so that it cannot be mistaken."""
+        """`127.0.0.1:6379[2](TX)> `; in the standalone mode in another color."""
         if self.link is None:
             return [("ansired", "not connected> ")]
         is_alone = not isinstance(self.link, ServerLink)
@@ -137,11 +136,11 @@ class Shell:
 
     @property
     def help_lines(self) -> Mapping[str, str]:
-        """What :help says of the meta-commands of the standalone mode."""
+        """The lines of :help for the meta-commands of the standalone mode."""
         return standalone_commands.SUMMARIES
 
     def say(self, text: str) -> None:
-        """Print a line of the client's own; what it quotes of a server's cannot drive the terminal."""
+        """Print a line of the client's own; control sequences in it are escaped."""
         sys.stdout.write(visible(text) + "\n")
         sys.stdout.flush()
 
@@ -159,7 +158,7 @@ class Shell:
     # -- the link
 
     def connect(self, target: Target | None = None) -> None:
-        """Connect to a target, or again to the present one; the link so far is kept until that has worked.
+        """Connect to a target, or again to the present one; the old link is kept until that succeeds.
 
         Raises LinkLost.
         """
@@ -188,7 +187,7 @@ class Shell:
         self.catalogue = catalogue.load(link)
 
     def lose(self, error: LinkLost) -> None:
-        """Let go of the link and do what is to be done when one is lost."""
+        """Close the lost link and report the loss."""
         if self.link is not None:
             self.target = replace(self.target, database=self.link.database)
             self.link.close()
@@ -199,14 +198,14 @@ class Shell:
             self.transaction = False
             self.say("The transaction (MULTI) went with the connection: nothing of it was run.")
         if isinstance(error, Refused):
-            # The server is there, but no longer takes this password: ask for another by NOAUTH.
+            # The server refuses this password now: drop it, so that NOAUTH asks for another.
             self.say(str(error))
             self.target = replace(self.target, user=None, password=None)
             return
         self.on_lost(error)
 
     def announce(self, text: str) -> bool:
-        """Print above the prompt, from another thread; False when nobody is at the prompt just now."""
+        """Print above the prompt, from another thread; False when the session is not at its prompt."""
         app = self._session.app
         loop = app.loop
         if loop is None or not app.is_running:
@@ -223,7 +222,7 @@ class Shell:
                 link.close()
 
     def _offer_standalone(self, error: LinkLost) -> None:
-        """Say what happened, and ask once whether to go on alone; who declined is not asked again."""
+        """Report the loss, and offer the standalone mode, once per connection."""
         self.say(str(error))
         if isinstance(error, StandaloneError):
             self._stranded = True
@@ -239,7 +238,7 @@ class Shell:
         self.say("The next command tries to connect again.")
 
     def _interrupted(self) -> None:
-        """Ctrl-C while a reply was awaited: the connection is gone with it."""
+        """Ctrl-C while waiting for a reply: connect anew, since the reply is still pending."""
         if not isinstance(self.link, ServerLink):
             self.say("")
             if callable(stop := getattr(self.link, "stop_listening", None)):
@@ -263,7 +262,7 @@ class Shell:
     # -- commands
 
     def _run(self, words: list[bytes]) -> bool:
-        """Run one command; False when it is of no use to repeat it. Raises LinkLost, Quit."""
+        """Run one command; False when a repetition would be pointless. Raises LinkLost, Quit."""
         name = words[0].lower()
         if name in BUILTINS:
             BUILTINS[name](self, words)
@@ -292,7 +291,7 @@ class Shell:
         return True
 
     def _note(self, words: list[bytes], reply: object) -> None:
-        """Keep what the session knows of itself true to what the server accepted."""
+        """Follow MULTI, EXEC, AUTH … in the state of the session, once the server has accepted them."""
         name = words[0].upper()
         if name in (b"EXEC", b"DISCARD", b"RESET"):
             self.transaction = False
@@ -324,7 +323,7 @@ class Shell:
             self.say(live_line(self.link.pushes.popleft()))
 
     def _listen(self, words: list[bytes]) -> None:
-        """SUBSCRIBE and MONITOR: print what comes until Ctrl-C, then be back at the prompt."""
+        """SUBSCRIBE and MONITOR: print messages until Ctrl-C, then return to the prompt."""
         assert self.link is not None
         link = self.link
         reply: object = link.send(words)
@@ -340,7 +339,7 @@ class Shell:
         except KeyboardInterrupt:
             self.say("")
         if isinstance(link, ServerLink):
-            # A new connection is free of subscriptions; so redis-cli does it too.
+            # A new connection has no subscriptions; redis-cli does the same.
             self._reconnect()
         elif callable(stop := getattr(link, "stop_listening", None)):
             stop()
@@ -357,10 +356,10 @@ class Shell:
         except KeyboardInterrupt:
             self.say("")
 
-    # -- the prompt's furniture
+    # -- completion and toolbar
 
     def side_link(self) -> Link | None:
-        """A link for completing key names, apart from the session's own; None when there is none to be had."""
+        """A separate link for completing key names; None when there is none."""
         if self.link is None or self.transaction:
             return None
         if not isinstance(self.link, ServerLink):
@@ -369,7 +368,7 @@ class Shell:
         if not fits or self._side_of is not self.link:
             if self._side is not None:
                 self._side.close()
-            # Tried once for a connection (and database): typing must not wait for a server that is gone.
+            # Tried once per connection and database: typing must not wait for a dead server.
             self._side, self._side_of = None, self.link
             target = replace(self.target, database=self.link.database)
             try:

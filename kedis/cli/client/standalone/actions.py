@@ -1,4 +1,4 @@
-"""What the standalone mode's own lines do. Each may raise StandaloneError and ServerSays, which are told."""
+"""The meta-commands of the standalone mode. Each may raise StandaloneError and ServerSays, which are printed."""
 
 from __future__ import annotations
 

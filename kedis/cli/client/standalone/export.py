@@ -5,7 +5,7 @@
 
 Text is a JSON string, and bytes that are no UTF-8 are {"base64": …}. A string is one of these, a list or a set a list
 of them, a hash a list of pairs, a sorted set a list of pairs of member and score (digits in a string). Where
-there is no key, type and value are null. What is none of the five types stands as what DUMP gives.
+there is no key, type and value are null. Values of other types are their DUMP.
 """
 
 from __future__ import annotations

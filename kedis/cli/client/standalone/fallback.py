@@ -1,4 +1,4 @@
-"""The server is unavailable: what that means, and whether to go on alone."""
+"""Falling back to the standalone mode when the server is unavailable."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ kedis-cli can go on alone, with an engine and data of its own on this computer:
 
 
 def home_of(options: argparse.Namespace, target: Target) -> Home:
-    """The folder of a server, where the command line wants it."""
+    """The folder of a server, by the command line."""
     home = options.standalone_dir or default_home(os.environ)
     return Home(server_folder(home, target.description))
 
@@ -56,7 +56,7 @@ def offer(session: OfflineSession, error: LinkLost) -> Link | None:
 
 
 def stand_alone(session: OfflineSession) -> Link | None:
-    """Stand alone from now on, and watch for the server; None when it cannot be, which was said then."""
+    """Begin to stand alone, and watch for the server; None on failure, which is printed."""
     terminal = PromptTerminal(session)
     try:
         link = begin(session.options, session.target, terminal, session.options.protocol or 3)
@@ -76,7 +76,7 @@ def watch(session: OfflineSession) -> None:
 
 
 def stop_watching(session: OfflineSession) -> None:
-    """Watch for the server no longer."""
+    """Stop watching for the server."""
     if session.probe is not None:
         session.probe.stop()
         session.probe = None
@@ -92,7 +92,7 @@ def unattended(options: argparse.Namespace, target: Target, protocol: int, error
 
 
 def begin(options: argparse.Namespace, target: Target, terminal: Terminal, protocol: int) -> StandaloneLink:
-    """Go on with what was begun alone, or begin: empty or with the newest snapshot. Raises StandaloneError."""
+    """Resume the data of standing alone, or begin: empty or with the newest snapshot. Raises StandaloneError."""
     from kedis.cli.client.standalone.standalone_link import StandaloneLink  # the engine: only now
 
     home = home_of(options, target)
@@ -134,5 +134,5 @@ def _starting_point(home: Home, wanted: str | None, terminal: Terminal) -> Snaps
             "e": "none",
         },
     )
-    # Not asked, or not answered: the data are what people miss when a server is gone.
+    # Not asked, or not answered: begin with the data.
     return None if answer == "e" else snapshot

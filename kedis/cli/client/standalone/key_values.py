@@ -1,11 +1,11 @@
-"""Values of keys as they travel between a server, the engine in this process, and a file.
+"""Values of keys, read from a server, from the engine in this process, or from a file.
 
-A value is its type, its content and the moment at which it expires. Two values are the same when their
-digests are: 16 bytes of BLAKE2 over a form that does not depend on the order of a set, hash or sorted set.
+A value has a type, a content and an expiry. Two values are equal when their digests are: 16 bytes of BLAKE2 over a form
+that does not depend on the order of a set, hash or sorted set.
 
 `read` is exact for each batch: the keys are watched, read in three rounds (types, sizes, contents), and an empty
-MULTI and EXEC tells whether one of them was changed in between; then smaller batches are tried. What is large is
-read in pieces, so that no reply is. Types other than the five are held as what DUMP gives: they can be compared.
+MULTI and EXEC tells whether one of them was changed in between; then smaller batches are tried. Large values are
+read in pieces, which bounds the replies. Types other than the five are held as their DUMP, which can be compared.
 
 Needs PEXPIRETIME, that is Redis 7 or Kedis.
 """
@@ -25,7 +25,7 @@ from kedis.cli.client.wire import ErrorReply
 
 #: Keys that are read, compared or written together.
 BATCH_KEYS = 100
-#: Elements and bytes of a value that go into one command or one reply.
+#: Max. elements and bytes of a value in one command or reply.
 PIECE_ELEMENTS = 1000
 PIECE_BYTES = 1 << 20
 _TRIES = 5
@@ -36,7 +36,7 @@ Command = list[bytes]
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """What a key holds.
+    """The value of a key.
 
     content: bytes of a string, list of a list, set of a set, dict of a hash, dict of scores of a sorted set; for
     any other kind the bytes of DUMP. expire_at_ms: milliseconds since 1970, or NEVER.
@@ -62,7 +62,7 @@ class Changed(Exception):
 
 
 def digest_of(value: Value | None) -> bytes | None:
-    """What two equal values have in common and two others have not; None for no key. O(size log elements)."""
+    """The digest of a value; None for no key. O(size log elements)."""
     if value is None:
         return None
     hashed = hashlib.blake2b(b"%b %d " % (value.kind.encode(), value.expire_at_ms), digest_size=16)
@@ -184,9 +184,9 @@ def read(link: Link, keys: Sequence[bytes]) -> dict[bytes, Value | None]:
 
 
 def read_watched(link: Link, keys: Sequence[bytes]) -> dict[bytes, Value | None]:
-    """Like `read`, but leaves the keys watched, so that the caller can build on what was read.
+    """Like `read`, but leaves the keys watched, for a transaction of the caller.
 
-    Raises Changed when it is sure by now that they were changed; LinkLost, ServerSays.
+    Raises Changed if they were changed meanwhile; LinkLost, ServerSays.
     """
     types = [[b"TYPE", key] for key in keys]
     expiries = [[b"PEXPIRETIME", key] for key in keys]
@@ -238,7 +238,7 @@ def _whole(kind: str, key: bytes) -> Command:
 
 
 def _decoded(kind: str, reply: Any) -> Any:
-    """The content of a reply; None when the key went away before it. Raises ServerSays."""
+    """The content of a reply; None when the key was deleted before it. Raises ServerSays."""
     if reply is None or (kind in _WRITERS and reply == []):
         return None
     command = _whole(kind, b"")[0].decode()
@@ -261,7 +261,7 @@ def _score(data: bytes) -> float:
 
 
 def _read_at_once(link: Link, key: bytes) -> Value | None:
-    """A key that is changed all the time: in one transaction, however large, that asks as if it were of each type."""
+    """Read a key that changes all the time: one transaction, however large, with the read command of each type."""
     head = [[b"MULTI"], [b"TYPE", key], [b"PEXPIRETIME", key]]
     while True:
         wholes = [_whole(kind, key) for kind in _SIZES]

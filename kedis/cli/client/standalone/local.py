@@ -1,4 +1,4 @@
-"""The engine of the standalone mode and what it holds, looked at from inside: no commands, no sockets."""
+"""Direct access to the engine of the standalone mode and its values, without commands or sockets."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def open_engine(alone: Alone) -> EmbeddedEngine:
 
 
 def load_base(alone: Alone, progress: Callable[[int, int], None] = lambda done, total: None) -> Keyspace:
-    """What the data were when standing alone began; nothing is written. Raises StandaloneError. O(data)."""
+    """The data at the beginning; nothing is written. Raises StandaloneError. O(data)."""
     settings = {"appendonly": "no", "databases": str(alone.databases)}
     if alone.base is None:
         return Engine(Config(settings)).keyspace
@@ -68,7 +68,7 @@ def _explained(error: AofError, directory: Path) -> StandaloneError:
 
 
 def value_at(database: Database, key: bytes) -> Value | None:
-    """The value of a key; None when there is none or its time has come. O(size)."""
+    """The value of a key; None when it is missing or expired. O(size)."""
     if not has(database, key):
         return None
     held = database.data[key]
@@ -89,7 +89,7 @@ _KINDS: dict[str, tuple[type, Callable[..., object]]] = {
 
 
 def has(database: Database, key: bytes) -> bool:
-    """Whether there is such a key whose time has not come."""
+    """Whether the key exists and has not expired."""
     return key in database.data and not _is_due(database, key)
 
 

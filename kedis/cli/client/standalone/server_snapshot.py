@@ -1,9 +1,9 @@
 """A copy of a server's data in the standalone folder, taken while connected.
 
-Each database is walked with SCAN; keys are read in batches, each exactly as it was at one moment (module `values`),
-and written as the base of an append-only file, from which standing alone can begin. As SCAN goes on while
-others write, the copy as a whole is no single moment: a key that was there all the time is in it, with a
-value it had in between. Streams and values of modules are left out and counted.
+Each database is walked with SCAN; keys are read in batches, each as of one moment (module `key_values`),
+and written as the base of an append-only file, from which standing alone can begin. As SCAN runs while
+other clients write, the copy as a whole is of no single moment: it has every key that existed throughout, with a
+value that the key had meanwhile. Streams and values of modules are left out and counted.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _COPIED = ("string", "list", "set", "hash", "zset")
 
 
 def databases_of(link: Link) -> int:
-    """How many databases the server has; the default where it does not tell. Raises LinkLost."""
+    """The number of databases of the server; the default if it does not tell. Raises LinkLost."""
     reply = link.send([b"CONFIG", b"GET", b"databases"])
     if (
         isinstance(reply, list)
@@ -55,7 +55,7 @@ def take(link: Link, home: Home, server: str, terminal: Terminal) -> Snapshot:
 
     Args:
         link: a connection of its own, speaking RESP2; its database changes.
-        server: how the server is called.
+        server: the name of the server.
 
     Raises LinkLost, ServerSays, StandaloneError (folder cannot be written).
     """
@@ -116,7 +116,7 @@ def _record(link: Link, sizes: dict[int, int], file: AppendFile, terminal: Termi
 
 
 def _batches(link: Link) -> Iterator[list[bytes]]:
-    """The keys of the selected database in batches, each key once though SCAN may tell it twice."""
+    """The keys of the selected database in batches, each key once, though SCAN may return it twice."""
     seen: set[bytes] = set()
     for page in pages(link, count=BATCH_KEYS):
         fresh = [key for key in dict.fromkeys(page) if key not in seen]

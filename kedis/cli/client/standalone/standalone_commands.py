@@ -1,7 +1,7 @@
-"""The standalone mode's own lines: :snapshot :status :reconnect :discard :standalone.
+"""The table of the standalone mode's meta-commands: :snapshot :status :reconnect :discard :standalone.
 
-Only what these are called is here: the engine and all that the lines need are loaded when one is run, as most sessions
-never stand alone (it takes 0.15 s).
+Their functions are in `actions`, which is imported when one is run: it loads the engine (0.15 s), and most sessions
+never stand alone.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def commands() -> dict[str, Callable[[OfflineSession, list[str]], None]]:
 
 
 def _handler(name: str) -> Callable[[OfflineSession, list[str]], None]:
-    """A folder that cannot be used, or a server that refuses, costs a line and not the link."""
+    """The handler of a meta-command: a folder or server error is printed, and the link is kept."""
 
     def run(session: OfflineSession, words: list[str]) -> None:
         try:
@@ -47,7 +47,7 @@ def _actions() -> Any:
 
 
 def connected(session: OfflineSession) -> None:
-    """What the standalone mode does once the session has connected: tell of what is kept, take a snapshot."""
+    """After the session has connected: announce kept changes, take a snapshot."""
     fallback.stop_watching(session)
     home = fallback.home_of(session.options, session.target)
     if home.alone_folder.exists():

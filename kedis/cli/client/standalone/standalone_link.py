@@ -1,9 +1,8 @@
-"""StandaloneLink: the real engine in this process, behind the methods of a link to a server.
+"""StandaloneLink: the engine in this process as a link.
 
 The data are in the standalone folder and outlive the program. Each write is synced before its reply is seen
-(appendfsync always), so that even kill -9 loses nothing that was answered. What would end the journal of
-writes, on which knowing the divergence rests, is refused: CONFIG SET of the settings of persistence, and
-BGREWRITEAOF, as well as SHUTDOWN.
+(appendfsync always), so that even kill -9 loses nothing that was answered. Commands that
+would end the journal of writes are refused: CONFIG SET of the settings of persistence, BGREWRITEAOF and SHUTDOWN.
 """
 
 from __future__ import annotations
@@ -25,17 +24,17 @@ from kedis.resp.replies import encode_command
 from kedis.store.keyspace import Keyspace
 
 _FIXED_SETTINGS = (b"appendonly", b"appendfsync", b"auto-aof-rewrite-percentage", b"dir")
-# Messages that came while a reply was awaited and that nobody has read.
+# Max. unread push messages that are kept.
 _PUSHES_KEPT = 1000
 _LISTENING = (b"SUBSCRIBE", b"PSUBSCRIBE", b"SSUBSCRIBE", b"MONITOR")
 
 
 class StandaloneLink:
-    """Commands are answered by the engine on the data of a folder; what was begun there is gone on with.
+    """Runs commands on the data of a folder, which it opens or creates.
 
     Args:
         folder: that of one server (`home.server_folder`); locked until `close`.
-        server: how the server is called that this stands in for.
+        server: the name of the server that this replaces.
         protocol: 2 or 3.
 
     Raises StandaloneError when another client uses the folder, or it is damaged.

@@ -1,4 +1,4 @@
-"""What the standalone mode needs of a terminal, so that it can be tested without one."""
+"""The terminal of the standalone mode, as a Protocol that tests can implement."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ class Terminal(Protocol):
     def ask(self, question: str, choices: Mapping[str, str]) -> str:
         """Let the user choose; returns the letter of the choice, or "" for none (Enter, Ctrl-C).
 
-        choices: what each letter or word stands for.
+        choices: the meaning of each letter or word.
         """
         ...
 
     def progress(self, done: int, total: int) -> None:
-        """Show how far something is that takes time."""
+        """Show the progress of a long operation."""
         ...
 
 
 class Console:
-    """A terminal that cannot be asked: lines and progress on standard error."""
+    """A non-interactive terminal: lines and progress on standard error."""
 
     def __init__(self) -> None:
         self._drawn = 0.0
@@ -56,7 +56,7 @@ class Console:
         sys.stderr.flush()
 
     def ask(self, question: str, choices: Mapping[str, str]) -> str:
-        """See Terminal.ask: nobody is there to answer."""
+        """See Terminal.ask: returns "", since there is no person to answer."""
         return ""
 
     def progress(self, done: int, total: int) -> None:
@@ -84,7 +84,7 @@ class PromptTerminal(Console):
         self._prompt.say(text)
 
     def ask(self, question: str, choices: Mapping[str, str]) -> str:
-        """See Terminal.ask: choices stand in one line where they fit."""
+        """See Terminal.ask: choices are printed in one line where they fit."""
         self.say(question)
         texts = [f"  {letter}  {meaning}" for letter, meaning in choices.items()]
         short = sum(map(len, texts)) < _LINE_LENGTH

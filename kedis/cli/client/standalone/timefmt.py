@@ -1,4 +1,4 @@
-"""Moments and durations as people write them."""
+"""Formatting of times and durations."""
 
 from __future__ import annotations
 
