@@ -80,6 +80,7 @@ check: $(STAMP)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/python -m ops.package_table --check
 	@$(BIN)/python -m pytest -q tests/test_imports.py
 
 fuzz: $(STAMP) tools

@@ -20,7 +20,7 @@ from kedis.version import REDIS_VERSION, VERSION
 if TYPE_CHECKING:
     from kedis.embedded.redis_client import connect as connect
     from kedis.process.forked import ForkedError as ForkedError
-    from kedis.server.thread import Server as Server
+    from kedis.server.threaded_server import Server as Server
 
 __version__ = VERSION
 
@@ -29,7 +29,7 @@ __all__ = ["REDIS_VERSION", "ForkedError", "Server", "__version__", "connect"]
 
 def __getattr__(name: str) -> Any:
     if name == "Server":
-        from kedis.server.thread import Server
+        from kedis.server.threaded_server import Server
 
         return Server
     if name == "connect":

@@ -14,7 +14,7 @@ import pytest
 if TYPE_CHECKING:
     import redis
 
-    from kedis.server.thread import Server
+    from kedis.server.threaded_server import Server
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import pytest
 
 from kedis.embedded.redis_client import EmbeddedEngine
 from kedis.engine.engine import Engine
-from kedis.server.instance import Instance
+from kedis.server.app import App
 from tests.commands.driver import Client
 
 _WAIT_SECONDS = 60
@@ -92,4 +92,4 @@ def _register(kind: type, how: Callable[[], Callable[[Callable[[], None]], None]
 
 _register(Client, lambda: _at_once)
 _register(EmbeddedEngine, lambda: _at_once)
-_register(Instance, _in_its_loop)
+_register(App, _in_its_loop)

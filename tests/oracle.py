@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from kedis.resp.replies import encode_command
 from tests.commands.driver import reply_reader, to_bytes
 from tests.ports import free_port
 
@@ -65,10 +66,7 @@ class Oracle:
 
     def call(self, *words: Any) -> Any:
         """Send one command and return the decoded reply, errors as ``ErrorReply``."""
-        arguments = [to_bytes(word) for word in words]
-        parts = [b"*%d\r\n" % len(arguments)]
-        parts += [b"$%d\r\n%s\r\n" % (len(argument), argument) for argument in arguments]
-        self._socket.sendall(b"".join(parts))
+        self._socket.sendall(encode_command([to_bytes(word) for word in words]))
         return self.receive()
 
     def receive(self) -> Any:

@@ -14,7 +14,7 @@ from kedis.engine.call import expire_blocked
 from kedis.engine.engine import Engine
 from kedis.observability.observer import Observer
 from kedis.persistence.saver import Saver
-from kedis.server.server import NetworkServer
+from kedis.server.network_server import NetworkServer
 from tests.commands.driver import Client, Clock
 
 SECOND = 1_000_000_000
@@ -92,10 +92,10 @@ def test_idle_clients_are_closed_in_time(step: int) -> None:
     network.connections.add(Idle())  # type: ignore[arg-type]
     clocks.is_set(step)
     clocks.passes(9)
-    network._close_idle_clients()
+    network.cron.close_idle_clients()
     assert not closed
     clocks.passes(2)
-    network._close_idle_clients()
+    network.cron.close_idle_clients()
     assert closed
 
 

@@ -1,75 +1,178 @@
-"""The import rule, which is also the mutex: imports point one way, and gevent stays in server/ and cli/."""
+"""Imports point one way, which is also the mutex: gevent stays in server/ and cli/ (rules: architecture.py)."""
 
 from __future__ import annotations
 
-import ast
-from pathlib import Path
+import subprocess
+import sys
 
 import pytest
 
-PACKAGE = Path(__file__).parent.parent / "kedis"
+from tests import architecture as rules
 
-# A module may import from its own layer and from those below it.
-LAYERS = [
-    {"process", "version"},
-    {"errors"},
-    {"config"},
-    {"resp", "structures"},
-    {"store"},
-    {"rdb"},
-    {"engine"},
-    {"commands"},
-    {"observability", "persistence"},
-    {"embedded", "server"},
-    {"cli", "pytest_plugin", "__main__", "__init__"},
+MODULES = rules.sources()
+GRAPH = rules.graph_of(MODULES)
+
+
+def test_every_package_has_a_place() -> None:
+    placed = {name for names in rules.PACKAGES for name in names}
+    assert {rules.top_of(module) for module in MODULES} == placed
+
+
+def test_imports_point_one_way() -> None:
+    assert not rules.upward_imports(GRAPH)
+
+
+def test_the_text_tells_what_is_imported() -> None:
+    assert rules.unknown_imports(MODULES) == rules.UNKNOWN_IMPORTS.keys()
+
+
+def test_layers_inside_packages() -> None:
+    assert not rules.layer_faults(GRAPH)
+
+
+def test_nothing_below_the_server_waits() -> None:
+    assert not rules.gevent_imports(MODULES)
+
+
+def test_what_touches_the_keyspace_leaves_the_world_alone() -> None:
+    found = rules.outside_world(MODULES)
+    forbidden = [
+        f"{module}:{line} {name}"
+        for (module, name), line in found.items()
+        if (module, name) not in rules.ALLOWED
+    ]
+    assert not forbidden
+    assert rules.ALLOWED.keys() <= found.keys(), "an exception that nobody needs any more"
+    assert all(rules.ALLOWED.values()), "an exception without a reason"
+
+
+def test_no_circle_of_files() -> None:
+    found = rules.circles(GRAPH)
+    assert not found, "\n".join(f"{len(circle)} files: {rules.ring(GRAPH, circle)}" for circle in found)
+
+
+def test_no_two_ideas_of_one_name() -> None:
+    modules = {
+        module for module in MODULES if (rules.PACKAGE / module.replace(".", "/")).with_suffix(".py").exists()
+    }
+    repeated = rules.repeated_names(modules)
+    known = rules.SAME_IDEA.keys()
+    assert repeated.keys() <= known, {name: repeated[name] for name in repeated.keys() - known}
+    assert known <= repeated.keys(), f"no longer repeated: {known - repeated.keys()}"
+
+
+def test_the_page_of_packages_is_current() -> None:
+    words = [sys.executable, "-m", "ops.package_table", "--check"]
+    done = subprocess.run(words, cwd=rules.ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+# -- each rule can fail -----------------------------------------------------------------------------------
+
+UPWARD = [
+    "from kedis.commands.strings import get",
+    "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from kedis.server.network import Network",
+    "def late():\n    import kedis\n    return kedis.connect()",
+    "from kedis import connect",
+    "import kedis.server",
+    "import importlib\nimportlib.import_module('kedis.commands.strings')",
+    "from importlib import import_module\nimport_module(f'kedis.commands.{name}')",
+    "from kedis import engine",
 ]
-LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
-MAY_YIELD = {"server", "cli"}
-# Gets real threads where the program is patched.
-MAY_IMPORT_GEVENT = "process/threads.py"
 
 
-def room_of(path: Path) -> str:
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+@pytest.mark.parametrize("text", UPWARD)
+def test_an_upward_import_is_found(text: str) -> None:
+    known = dict.fromkeys(MODULES, "")
+    assert not rules.upward_imports(rules.graph_of(known))
+    (fault,) = rules.upward_imports(rules.graph_of({**known, "store.database": text}))
+    assert fault.startswith("store.database:")
 
 
-def runtime_imports(tree: ast.AST) -> list[str]:
-    """Modules imported when the code runs: what stands under ``if TYPE_CHECKING`` is not."""
-    found: list[str] = []
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
-            continue
-        if isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found += [
-                node.module if node.module != "kedis" else f"kedis.{alias.name}" for alias in node.names
-            ]
-        else:
-            found += runtime_imports(node)
-    return found
+def test_packages_of_a_line_do_not_import_each_other() -> None:
+    known = dict.fromkeys(MODULES, "")
+    text = "from kedis.server.network import Network"
+    assert rules.upward_imports(rules.graph_of({**known, "embedded.engine": text}))
 
 
-MODULES = sorted(PACKAGE.rglob("*.py"))
+def test_a_layer_is_kept() -> None:
+    known = dict.fromkeys(MODULES, "")
+    assert not rules.layer_faults(rules.graph_of(known))
+    for module, text in (
+        ("server.sender", "from kedis.server.network_server import NetworkServer"),
+        ("cli.client.standalone.fallback", "from kedis.cli.client.shell import Shell"),
+        ("commands.parsing.options", "if TYPE_CHECKING:\n    from kedis.commands.strings import get"),
+    ):
+        (fault,) = rules.layer_faults(rules.graph_of({**known, module: text}))
+        assert fault.startswith(f"{module}:")
+    assert rules.layer_faults(rules.graph_of({**known, "server.helpers": ""})) == [
+        "server has no layer for helpers"
+    ]
+    del known["server.cron"]
+    assert rules.layer_faults(rules.graph_of(known)) == ["server has no cron"]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_imports_point_one_way(path: Path) -> None:
-    room = room_of(path)
-    for name in runtime_imports(ast.parse(path.read_text())):
-        top, _, rest = name.partition(".")
-        target = rest.partition(".")[0] or "__init__"
-        if top == "kedis" and target in LEVEL:
-            assert LEVEL[target] <= LEVEL[room], f"{path} imports {name}, which is above it"
-        if top == "gevent":
-            may = room in MAY_YIELD or path == PACKAGE / MAY_IMPORT_GEVENT
-            assert may, f"{path} imports gevent, but only server/ and cli/ may wait"
+def test_a_name_made_at_run_time_is_found() -> None:
+    texts = {
+        "errors": "import_module('os')",
+        "config": "import_module(name)",
+        "resp": "__import__(f'{name}.x')",
+    }
+    assert rules.unknown_imports(texts) == {"config", "resp"}
 
 
-def test_the_rule_can_fail() -> None:
-    tree = ast.parse("def f():\n    import gevent\n    from kedis.server import server\n")
-    assert runtime_imports(tree) == ["gevent", "kedis.server"]
+def test_gevent_is_found() -> None:
+    assert rules.gevent_imports({"engine.engine": "def f():\n    from gevent import sleep"})
+    assert rules.gevent_imports({"persistence.aof": "import greenlet"})
+    assert not rules.gevent_imports({"server.cron": "import gevent", "process.threads": "import gevent"})
 
 
-def test_every_room_has_a_layer() -> None:
-    assert {room_of(path) for path in MODULES} <= set(LEVEL)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import time\ntime.sleep(1)",
+        "from time import sleep",
+        "open('x')",
+        "import os\nos.open('x', 0)",
+        "import logging",
+        "from logging import getLogger",
+        "from socket import socket",
+        "import _socket",
+        "import subprocess",
+        "if TYPE_CHECKING:\n    import threading",
+        "def f():\n    import concurrent.futures",
+    ],
+)
+@pytest.mark.parametrize("package", sorted(rules.CANNOT_WAIT))
+def test_the_outside_world_is_found(package: str, text: str) -> None:
+    assert len(rules.outside_world({f"{package}.module": text})) == 1
+    assert not rules.outside_world({"server.module": text})
+
+
+def test_what_is_no_call_to_the_outside() -> None:
+    assert not rules.outside_world({"commands.keys": "import time\ntime.time()\nfile.reopen()\nself.open(1)"})
+
+
+def test_a_circle_is_found() -> None:
+    graph = rules.graph_of(
+        {
+            "store.a": "from kedis.store.b import B",
+            "store.b": "import os\nfrom kedis.store import c",
+            "store.c": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from kedis.store.a import A",
+            "store.d": "from kedis.store.a import A",
+        }
+    )
+    (circle,) = rules.circles(graph)
+    assert circle == {"store.a", "store.b", "store.c"}
+    assert rules.ring(graph, circle) == "store.a:1 -> store.b:2 -> store.c:3 -> store.a"
+
+
+def test_a_module_that_imports_the_package_it_stands_in_is_in_a_circle() -> None:
+    graph = rules.graph_of(
+        {"config": "from kedis.config.load import read", "config.load": "from kedis.config import Config"}
+    )
+    assert rules.circles(graph) == [{"config", "config.load"}]
+
+
+def test_a_repeated_name_is_found() -> None:
+    assert rules.repeated_names(["a.x", "b.c.x", "b.y"]) == {"x": ["a.x", "b.c.x"]}

@@ -1,4 +1,4 @@
-"""``kedis-check-rdb``: reads a snapshot to its end and tells what is in it."""
+"""``kedis-check-rdb``: reads a snapshot to its end and prints what it holds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mmap import ACCESS_READ, mmap
 
 from kedis.rdb.snapshot import SnapshotReader
 from kedis.rdb.source import RdbError
-from kedis.rdb.unsupported import Unsupported, describe
+from kedis.rdb.unsupported_features import Unsupported, describe
 from kedis.store.types import type_of
 
 USAGE = """\

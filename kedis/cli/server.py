@@ -15,10 +15,10 @@ import gevent
 
 from kedis.config import Config, ConfigError
 from kedis.engine.engine import COMPILED
+from kedis.server.app import App
 from kedis.server.daemon import DEFAULT_PID_FILE, Background, PidFile, stop_for_upstart, supervisor
-from kedis.server.instance import Instance
-from kedis.server.server import StartError
 from kedis.server.service_manager import notify
+from kedis.server.start_error import StartError
 from kedis.version import REDIS_VERSION, VERSION
 
 log = logging.getLogger("kedis")
@@ -52,8 +52,8 @@ the settings most often changed:
 talk to it:  redis-cli -p 6379 ping      printf 'SET user me\\r\\nGET user\\r\\n' | nc 127.0.0.1 6379
 """
 
-#: Allocations before a young collection, young before middle, middle before full.  A middle one looks at 24,000
-#: objects: 6 ms (with 20 young ones before each, of 10,000: 44 ms).
+#: Allocations before a young collection, young before middle, middle before full.  A middle one traverses
+#: 24,000 objects: 6 ms (with 20 young ones before each, of 10,000: 44 ms).
 _COLLECTOR_THRESHOLDS = (4_000, 5, 10_000)
 
 _LEVELS = {
@@ -63,8 +63,8 @@ _LEVELS = {
     "warning": logging.WARNING,
 }
 
-#: How long the thread that syncs asks for the interpreter before it gets it.  With Python's 5 ms the end of a sync is
-#: noticed late, at some system call of the loop (appendfsync always, 50 clients: 8 % fewer requests).
+#: The switch interval of the interpreter, in seconds.  With Python's 5 ms the sync thread gets the interpreter late, at
+#: some system call of the loop (appendfsync always, 50 clients: 8 % fewer requests).
 _SWITCH_SECONDS = 50e-6
 
 
@@ -98,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _set_up_logging(config: Config) -> None:
-    """Log to standard output or to ``logfile``, which is opened anew once it was renamed or removed."""
+    """Log to standard output, or to ``logfile``, which is reopened after it was renamed or removed."""
     try:
         handler = WatchedFileHandler(config.logfile) if config.logfile else logging.StreamHandler(sys.stdout)
     except OSError as error:
@@ -109,12 +109,12 @@ def _set_up_logging(config: Config) -> None:
 
 
 def _logs_to_a_file() -> bool:
-    """Whether the log is elsewhere than standard error, which has the reason of a failed start in any case."""
+    """Whether the log is a file; the reason of a failed start goes to standard error in any case."""
     return any(isinstance(handler, logging.FileHandler) for handler in logging.getLogger().handlers)
 
 
 def _launch(config: Config) -> int:
-    """Serve in this process, or in one in the background, which ``daemonize`` asks for unless one is supervised."""
+    """Serve in this process, or with ``daemonize`` in a background one, unless a supervisor is used."""
     config.supervisor = supervisor(config.supervised)
     if config.supervisor == "upstart":
         stop_for_upstart()
@@ -143,7 +143,7 @@ def _serve(config: Config, background: Background | None = None) -> int:
             "no data will be kept: appendonly is no and there are no save points. "
             "Either of --appendonly yes and --save '3600 1' keeps them over a restart"
         )
-    instance = Instance(config)
+    app = App(config)
     pid_file = PidFile(config.pidfile) if config.pidfile else None
 
     def on_listening() -> None:
@@ -152,14 +152,14 @@ def _serve(config: Config, background: Background | None = None) -> int:
         if background is not None:
             background.complete()
 
-    instance.on_listening = on_listening
-    watchers = _handle_signals(instance)
+    app.on_listening = on_listening
+    watchers = _handle_signals(app)
     try:
-        instance.ended.rawlink(lambda _: _notify(config, "STOPPING=1"))
-        instance.start()
-        _calm_the_collector()
-        _notify(config, "READY=1", f"STATUS=serving on port {instance.network.port}")
-        return instance.run_until_stopped()
+        app.ended.rawlink(lambda _: _notify(config, "STOPPING=1"))
+        app.start()
+        _tune_gc()
+        _notify(config, "READY=1", f"STATUS=serving on port {app.network.port}")
+        return app.run_until_stopped()
     finally:
         for watcher in watchers:
             watcher.stop()
@@ -173,11 +173,11 @@ def _notify(config: Config, *lines: str) -> None:
         notify(*lines)
 
 
-def _calm_the_collector() -> None:
-    """Keep the cyclic collector from looking at all the data again and again.
+def _tune_gc() -> None:
+    """Keep the cyclic collector from traversing all data repeatedly.
 
-    What was loaded is set aside for good.  The data makes no cycles, so old objects are looked at rarely: with
-    the defaults a million lists cost pauses of 71 ms.  This is the process's own server; one in a thread of
+    Loaded objects are frozen.  The data has no cycles, so old generations are collected rarely: with the defaults a
+    million lists cost pauses of 71 ms.  This is the process's own server; one in a thread of
     another program leaves that program's collector alone.
     """
     gc.collect()
@@ -185,11 +185,11 @@ def _calm_the_collector() -> None:
     gc.set_threshold(*_COLLECTOR_THRESHOLDS)
 
 
-def _handle_signals(instance: Instance) -> list[Any]:
-    """The first SIGTERM or SIGINT ends the server in order, the second at once.
+def _handle_signals(app: App) -> list[Any]:
+    """The first SIGTERM or SIGINT shuts the server down in order, the second at once.
 
-    A server that cannot save what its settings want saved goes on, as Redis does.  What Redis ignores is ignored:
-    a terminal that goes away, somebody else's alarm, a client that has gone.
+    If the configured save fails the server goes on, as Redis does.  SIGHUP, SIGALRM and SIGPIPE are ignored, as in
+    Redis.
     """
     loop = gevent.get_hub().loop
     received: list[int] = []
@@ -197,10 +197,10 @@ def _handle_signals(instance: Instance) -> list[Any]:
     def on_signal(number: int) -> None:
         if received:
             os._exit(1)
-        config = instance.config
+        config = app.config
         options = config.shutdown_on_sigterm if number == signal.SIGTERM else config.shutdown_on_sigint
         log.info("%s received, shutting down", signal.Signals(number).name)
-        if instance.save_and_stop(frozenset(options)):
+        if app.save_and_stop(frozenset(options)):
             received.append(number)
         else:
             log.error("the data could not be saved, so the server goes on")

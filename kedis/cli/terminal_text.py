@@ -1,4 +1,4 @@
-"""Text from elsewhere made fit for a terminal: nothing in it drives the terminal or shows it in another order.
+"""Foreign text escaped for a terminal: no control sequences, no change of the writing direction.
 
 Escaped are the control characters (C0 without tab and line feed, DEL, C1), the line and paragraph separators, the
 marks, embeddings, overrides and isolates that turn the direction of writing, tag characters, and bytes that are no
@@ -20,7 +20,7 @@ def visible(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Like :func:`visible`, for what must not begin a line of its own: line feeds are escaped, too."""
+    """Like :func:`visible`, for text within a line: line feeds are escaped, too."""
     return _UNSAFE_IN_LINE.sub(_escaped, text)
 
 

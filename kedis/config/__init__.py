@@ -1,13 +1,13 @@
 """Configuration: every setting once, and all that reads or writes it.
 
-Bottom-up: syntax (words and quotes), kinds and word_lists (types of values), declare (how a setting is
-declared), table and accepted (the settings), load (files and flags), settings (``Config``, the current
-values), rewrite (CONFIG REWRITE), describe (help and docs).
+Bottom-up: syntax (words and quotes), setting_types and list_types (types of values), declare (how a setting is
+declared), settings_table and ignored (the settings), load (files and flags), settings (``Config``, the current
+values), file_rewrite (CONFIG REWRITE), describe (help and docs).
 """
 
+from kedis.config.config_errors import ConfigError, SettingRefused
 from kedis.config.describe import describe_settings, settings_markdown
-from kedis.config.problems import ConfigError, SettingRefused
-from kedis.config.rewrite import NO_FILE, render_rewrite, rewrite_file
+from kedis.config.file_rewrite import NO_FILE, render_rewrite, rewrite_file
 from kedis.config.settings import SECRET_SETTINGS, SETTINGS, SETTINGS_BY_NAME, Config
 
 __all__ = [

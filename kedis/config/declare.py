@@ -13,30 +13,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypedDict, TypeVar, Unpack, cast
 
-from kedis.config import kinds
+from kedis.config import setting_types
 
 T = TypeVar("T")
 
 
 class Traits(TypedDict, total=False):
-    """What else can be said of a setting."""
+    """Optional properties of a setting."""
 
-    name: str  # where it is not the attribute's name with dashes
+    name: str  # if other than the attribute's name with dashes
     alias: str  # the older name of the same setting
     fixed: bool  # cannot be changed while the server runs
     protected: bool  # cannot be changed unless enable-protected-configs allows it
-    hidden: bool  # CONFIG GET gives it only when asked by its very name
+    hidden: bool  # CONFIG GET returns it only for its exact name
     secret: bool  # a password or the like: MONITOR, SLOWLOG and histories of command lines do not show it
-    redis_default: str  # Redis's default as CONFIG GET prints it, where it is another
-    reason: str  # why the default is another
-    otherwise: str  # what it does otherwise than in Redis, or why it does nothing
+    redis_default: str  # Redis's default as CONFIG GET prints it, if different
+    reason: str  # why the default differs
+    otherwise: str  # how its effect differs from Redis, or why it has none
     own: bool  # Redis has no such setting
 
 
 class Setting:
     """One setting: its name, kind and default, and what may be done with it."""
 
-    def __init__(self, kind: kinds.Kind, default: Any, help: str, traits: Traits) -> None:
+    def __init__(self, kind: setting_types.Kind, default: Any, help: str, traits: Traits) -> None:
         self.kind = kind
         self.default = default
         self.help = help
@@ -65,19 +65,23 @@ class Setting:
 
     def initial(self) -> Any:
         """The default as a configuration begins with it; a folder is taken from where the process is now."""
-        return self.kind.parse([self.default], None) if isinstance(self.kind, kinds.Folder) else self.default
+        return (
+            self.kind.parse([self.default], None)
+            if isinstance(self.kind, setting_types.Folder)
+            else self.default
+        )
 
     def parse(self, words: Sequence[str], old: Any) -> Any:
-        """The value of ``words``; see :meth:`kinds.Kind.parse`."""
+        """The value of ``words``; see :meth:`setting_types.Kind.parse`."""
         if self.kind.many and len(words) == 1:
             words = words[0].split(" ") if words[0] else []
         return self.kind.parse(words, old)
 
 
 class Group:
-    """Settings that belong together; the title is their heading in the help.
+    """A group of settings; the title is its heading in the help.
 
-    ``because`` says of those that have no effect why, unless one's own ``otherwise`` does.
+    ``because``: why those without effect have none, unless a setting's own ``otherwise`` says it.
     """
 
     def __init_subclass__(
@@ -102,14 +106,14 @@ def declared(owner: type) -> list[Setting]:
     ]
 
 
-def special(kind: kinds.Kind, default: T, help: str, **traits: Unpack[Traits]) -> T:
+def special(kind: setting_types.Kind, default: T, help: str, **traits: Unpack[Traits]) -> T:
     """A setting of any kind."""
     return cast(T, Setting(kind, default, help, traits))
 
 
 def flag(default: bool, help: str, **traits: Unpack[Traits]) -> bool:
     """A setting that is yes or no."""
-    return special(kinds.Flag(), default, help, **traits)
+    return special(setting_types.Flag(), default, help, **traits)
 
 
 def integer(
@@ -122,27 +126,27 @@ def integer(
     **traits: Unpack[Traits],
 ) -> int:
     """A setting that is a whole number."""
-    return special(kinds.Integer(low, high, clamp), default, help, **traits)
+    return special(setting_types.Integer(low, high, clamp), default, help, **traits)
 
 
 def memory(
     default: int,
     help: str,
     low: int = 0,
-    high: int = kinds.LLONG_MAX,
+    high: int = setting_types.LLONG_MAX,
     *,
     clamp: tuple[int, int] | None = None,
     **traits: Unpack[Traits],
 ) -> int:
     """A setting in bytes."""
-    return special(kinds.Memory(low, high, clamp), default, help, **traits)
+    return special(setting_types.Memory(low, high, clamp), default, help, **traits)
 
 
 def text(default: str, help: str, **traits: Unpack[Traits]) -> str:
     """A setting of any text."""
-    return special(kinds.Text(), default, help, **traits)
+    return special(setting_types.Text(), default, help, **traits)
 
 
 def choice(default: str, options: Sequence[str], help: str, **traits: Unpack[Traits]) -> str:
     """A setting that is one of a few words."""
-    return special(kinds.Choice(options), default, help, **traits)
+    return special(setting_types.Choice(options), default, help, **traits)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
-from kedis.config.accepted import DIRECTIVES, OBEYED_DIRECTIVES
 from kedis.config.declare import Setting
-from kedis.config.kinds import Folder
+from kedis.config.ignored import DIRECTIVES, OBEYED_DIRECTIVES
+from kedis.config.setting_types import Folder
 from kedis.config.settings import SETTINGS, Config
 
 _UNTOUCHED = Config()
@@ -55,7 +55,7 @@ def redis_default(setting: Setting) -> str | None:
 
 
 def effect(setting: Setting) -> str:
-    """What becomes of a value that a user gives."""
+    """The effect of setting it."""
     if not setting.effective:
         return "accepted without effect"
     if setting.own:

@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
-from kedis.config.problems import ConfigError
+from kedis.config.config_errors import ConfigError
 from kedis.config.syntax import quote_word, split_words
 
 COMMAND_LINE = "command line"

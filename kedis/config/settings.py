@@ -14,12 +14,12 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TextIO
 
-from kedis.config.accepted import DIRECTIVES, AcceptedSettings
+from kedis.config.config_errors import SettingRefused, suggest_name
 from kedis.config.declare import Setting, declared
+from kedis.config.ignored import DIRECTIVES, AcceptedSettings
+from kedis.config.list_types import OutputLimit
 from kedis.config.load import Line, file_lines, flag_lines, stream_lines
-from kedis.config.problems import SettingRefused, suggest_name
-from kedis.config.table import SAVE_POINTS, EffectiveSettings
-from kedis.config.word_lists import OutputLimit
+from kedis.config.settings_table import SAVE_POINTS, EffectiveSettings
 from kedis.errors import CommandError
 
 Listener = Callable[["Config"], None]
@@ -107,10 +107,9 @@ class Config(EffectiveSettings, AcceptedSettings):
         return self._initial[setting.attribute]
 
     def is_unsaid(self, setting: Setting) -> bool:
-        """Whether the setting is what a file without a line for it makes of it.
+        """Whether a file without a line for the setting gives its value.
 
-        Save points that were given are said even where they equal those that hold unless others are given:
-        the two part when ``appendonly`` changes.
+        Given save points are written even if they equal the default ones, which depend on ``appendonly``.
         """
         if setting.attribute == "save":
             return "save" not in self._given
@@ -247,7 +246,7 @@ class Config(EffectiveSettings, AcceptedSettings):
     def _take_directive(self, line: Line) -> None:
         if line.name == "include":
             raise line.fault(
-                "include stands in files only", "give the file as the first word, or include it there"
+                "include is allowed in files only", "give the file as the first word, or include it there"
             )
         if line.name == "rename-command":
             if len(line.words) != 2:
@@ -264,7 +263,7 @@ class Config(EffectiveSettings, AcceptedSettings):
 
 
 def _unless_given(appendonly: bool) -> tuple[tuple[int, int], ...]:
-    """The save points that hold as long as nobody gives any."""
+    """The save points used if none are given."""
     return () if appendonly else SAVE_POINTS
 
 
@@ -274,7 +273,7 @@ def unknown_option(name: str) -> CommandError:
 
 
 def set_failed(name: str, reason: str) -> CommandError:
-    """The error for a value that cannot be."""
+    """The error for an invalid value."""
     return CommandError(f"ERR CONFIG SET failed (possibly related to argument '{name}') - {reason}")
 
 
@@ -301,9 +300,9 @@ def _shown_default(setting: Setting) -> str:
 
 #: Every setting, in the order of the table.
 SETTINGS = declared(Config)
-#: The same by name; older names lead to the same setting.
+#: The same by name; older names map to the same setting.
 SETTINGS_BY_NAME = {name: setting for setting in SETTINGS for name in setting.names}
 #: Names of the settings that hold a password.
 SECRET_SETTINGS = frozenset(name for name, setting in SETTINGS_BY_NAME.items() if setting.secret)
-#: Whatever may begin a line or follow ``--``.
+#: Names that may begin a line or follow ``--``.
 NAMES = frozenset(SETTINGS_BY_NAME) | frozenset(DIRECTIVES)

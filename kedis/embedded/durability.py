@@ -17,13 +17,13 @@ import time
 from kedis import errors
 from kedis.engine.client import Client
 from kedis.engine.engine import Engine
-from kedis.errors import CommandError
 from kedis.persistence.aof import Aof
 from kedis.persistence.append_file import AppendFile
 from kedis.persistence.folder import AofError
 from kedis.persistence.reasons import reason_of
 from kedis.persistence.rewrite import Rewriter
 from kedis.persistence.worker import InlineWorker
+from kedis.persistence.write_status import WriteStatus
 from kedis.process.threads import Latch, start_thread
 
 _SYNC_INTERVAL = 1.0
@@ -39,6 +39,7 @@ class EmbeddedAof:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.aof = Aof(engine)
+        self._status = WriteStatus(self.aof)
         self._rewriter = Rewriter(
             self.aof,
             InlineWorker(),
@@ -107,43 +108,31 @@ class EmbeddedAof:
             if always:
                 self.failure = f"the append-only file has failed: {reason}"
                 raise OSError(self.failure) from error
-            self._refuse_writes(reason)
+            self._status.refuse_writes(reason)
             self._refuse_turn(client)
         else:
             self._engine.propagation.epoch += 1
             if self._engine.restrictions.write_error is not None and self._sync_failure is None:
-                self._recover()
-
-    def _refuse_writes(self, reason: str) -> None:
-        self.aof.aof_last_write_status = "err"
-        self._engine.restrictions.set_write_error(errors.aof_write_error(reason))
+                self._status.accept_writes()
 
     def _refuse_turn(self, client: Client) -> None:
         """Replace the replies of ``client`` if it has just written.
 
         Raises OSError where that cannot be done: they are not true.
         """
-        if client.dirty_epoch == self._engine.propagation.epoch:
-            refusal = self._engine.restrictions.write_error or errors.INTERNAL
-            try:
-                client.refuse_replies(CommandError(refusal))
-            except Exception as error:
-                client.out.clear()
-                raise OSError(refusal) from error
+        turn = self._engine.propagation.epoch
         self._engine.propagation.epoch += 1
-
-    def _recover(self) -> None:
-        self.aof.aof_last_write_status = "ok"
-        self._engine.restrictions.set_write_error(None)
+        if not self._status.withdraw_replies(client, turn):
+            raise OSError(self._engine.restrictions.write_error or errors.INTERNAL)
 
     def _write_anew(self, error: Exception) -> None:
-        self._refuse_writes(reason_of(error))
+        self._status.refuse_writes(reason_of(error))
         self._rewriter.start(afresh=True)
 
     def _rewrite_ended(self, failure: str | None) -> None:
         if failure is None and self._sync_failure is not None and self._rewriter.afresh:
             self._sync_failure = None
-            self._recover()
+            self._status.accept_writes()
 
     def _sync_failed(self, error: Exception) -> None:
         self._sync_failure = error

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from kedis.embedded.engine import EmbeddedEngine
+from kedis.embedded.embedded_engine import EmbeddedEngine
 from kedis.engine.transport import Buffers
 from kedis.errors import ProtocolError
 from kedis.process.threads import Latch, is_alone

@@ -15,7 +15,7 @@ import redis
 from redis.connection import AbstractConnection
 
 from kedis.config import Config
-from kedis.embedded.engine import NOTHING_KEPT, EmbeddedEngine
+from kedis.embedded.embedded_engine import NOTHING_KEPT, EmbeddedEngine
 from kedis.embedded.engine_socket import EngineSocket
 
 

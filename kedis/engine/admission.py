@@ -73,13 +73,13 @@ def admit(client: Client, argv: list[bytes]) -> Command | None:
         (command.counters if command else engine.table.unknown).refusals[error.code] += 1
         refuse(client, argv, error)
         return None
+    if restrictions.paused_until_ns:
+        _check_pause(client, command)
     if client.queue is not None and not command.flags & Flag.NOT_QUEUED:
         client.queue.append((command, argv))
         client.queued_bytes += sum(map(len, argv)) + ARGUMENT_OVERHEAD * len(argv) + _COMMAND_OVERHEAD
         client.encode(QUEUED)
         return None
-    if restrictions.paused_until_ns:
-        _check_pause(client, command)
     return command
 
 

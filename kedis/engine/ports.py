@@ -13,6 +13,7 @@ from kedis import errors
 from kedis.engine.table import Command
 from kedis.errors import CommandError
 from kedis.process.threads import real_sleep
+from kedis.structures.histogram import Histogram
 
 
 class NamedClient(Protocol):
@@ -71,8 +72,15 @@ class Durability(Protocol):
         """A change was made of which the propagation stream could not be told."""
 
 
+class LoadProgress(Protocol):
+    """What loads the data at the start: bytes so far, and of all files."""
+
+    loaded_bytes: int
+    total_bytes: int
+
+
 class Persistence(Protocol):
-    """The append-only file, as far as commands look at it."""
+    """The append-only file, as far as commands and the metrics look at it; 0 and False where there is none."""
 
     @property
     def aof_buffer_length(self) -> int:
@@ -80,6 +88,19 @@ class Persistence(Protocol):
 
     aof_rewrite_in_progress: bool
     aof_rewrite_scheduled: bool
+    aof_delayed_fsync: int
+    fsyncs: Mapping[str, Histogram]
+    """Duration of the syncs in nanoseconds, by policy."""
+
+    @property
+    def load_progress(self) -> LoadProgress | None:
+        """None where nothing was to be loaded."""
+
+    def rewrite_written_bytes(self) -> int:
+        """How much of the new base is written."""
+
+    def rewrite_elapsed_seconds(self) -> float:
+        """How long the rewrite under way has taken."""
 
     def request_rewrite(self) -> None:
         """BGREWRITEAOF: begin now, or as soon as nothing else is under way."""

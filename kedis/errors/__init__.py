@@ -11,7 +11,7 @@ from __future__ import annotations
 
 
 class CommandError(Exception):
-    """An error that the client is told about.
+    """An error that is sent to the client.
 
     Args:
         text: the whole error line without the leading ``-``, beginning with its code.  Client bytes that are
@@ -54,7 +54,7 @@ def expected_dollar(got: int) -> str:
     return f"ERR Protocol error: expected '$', got '{bytes((got,)).decode('utf-8', 'surrogateescape')}'"
 
 
-# Refusals by the gatekeeper, in the order in which it checks.
+# Admission, in the order of its checks.
 
 INTERNAL = "ERR internal error"
 #: The process cannot get the memory that the request needs.  (Redis ends where an allocation fails.)
@@ -342,6 +342,16 @@ SLOWLOG_COUNT = "ERR count should be greater than or equal to -1"
 NO_SHUTDOWN = "ERR No shutdown in progress."
 
 
+def unknown_category(category: bytes) -> str:
+    """The error for ACL CAT."""
+    return f"ERR Unknown category '{_shown(category)}'"
+
+
+def no_latency_samples(event: bytes) -> str:
+    """The error for a class of events without samples in LATENCY GRAPH."""
+    return f"ERR No samples available for event '{_shown(event)}'"
+
+
 # The append-only file.
 
 NO_PERSISTENCE = "ERR Background append only file rewriting is not possible: nothing is kept on disk here"
@@ -349,7 +359,7 @@ REWRITE_IN_PROGRESS = "ERR Background append only file rewriting already in prog
 
 
 def aof_write_error(reason: str) -> str:
-    """The refusal of writes while the append-only file cannot be written or synced."""
+    """The refusal of writes (-MISCONF) while the append-only file cannot be written or synced."""
     return f"MISCONF Errors writing to the AOF file: {reason}"
 
 
@@ -372,12 +382,7 @@ def no_input_keys(command: str) -> str:
     return f"ERR at least 1 input key is needed for '{command}' command"
 
 
-def unknown_category(category: bytes) -> str:
-    """The error for ACL CAT."""
-    return f"ERR Unknown category '{_shown(category)}'"
-
-
-# -- DUMP, RESTORE, SAVE, MIGRATE
+# DUMP, RESTORE, SAVE, MIGRATE.
 
 BUSY_KEY = "BUSYKEY Target key name already exists."
 INVALID_TTL = "ERR Invalid TTL value, must be >= 0"
@@ -389,8 +394,8 @@ MIGRATE_KEY_AND_KEYS = "ERR When using MIGRATE KEYS option, the key argument mus
 MIGRATE_WRITING = "IOERR error or timeout writing to target instance"
 MIGRATE_READING = "IOERR error or timeout reading from target instance"
 MIGRATE_NOWHERE = "ERR MIGRATE needs a server of its own, and cannot run inside a transaction"
-#: Redis says no more when SAVE fails; the log does.
-PLAIN = "ERR"
+#: The reason is in the log, as in Redis.
+SAVE_FAILED = "ERR"
 SHUTDOWN_FAILED = "ERR Errors trying to SHUTDOWN. Check logs."
 RELOAD_FAILED = "ERR Error trying to load the RDB dump, check server logs."
 BGSAVE_IN_PROGRESS = "ERR Background save already in progress"
@@ -416,7 +421,7 @@ def migrated_key_changed(key: bytes) -> str:
     return f"ERR '{_shown(key)}' was changed while it was migrated: it was copied, and stays"
 
 
-# -- a server that stands alone
+# Replication and cluster, which Kedis lacks.
 
 NO_REPLICATION = "ERR Kedis does not replicate other servers"
 INVALID_MASTER_PORT = "ERR Invalid master port"
@@ -428,8 +433,3 @@ MODULE_NOT_ALLOWED = (
     'ERR MODULE command not allowed. If the enable-module-command option is set to "local", you can run it from '
     "a local connection, otherwise you need to set this option in the configuration file, and then restart the server."
 )
-
-
-def no_latency_samples(event: bytes) -> str:
-    """The error for a class of events that LATENCY GRAPH has nothing of."""
-    return f"ERR No samples available for event '{_shown(event)}'"

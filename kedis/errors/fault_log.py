@@ -1,7 +1,7 @@
-"""Internal errors in the log: each kind once a minute at most, however often it strikes.
+"""The log of internal errors, limited to one entry a minute for each place.
 
-A fault may come back with every turn of the event loop, a thousand times a second; with a traceback each time the log
-would fill the disk.  What is left out is counted, and the next line says how much that was.
+A fault may recur with every turn of the event loop, a thousand times a second; tracebacks would fill the disk.  Omitted
+entries are counted, and the next one gives their number.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class FaultLog:
     def report(self, place: str, error: BaseException) -> bool:
         """Log that ``error`` struck in ``place``, unless that was logged less than a minute ago.
 
-        With the traceback, but for a want of memory, which may strike anywhere.  Returns whether it was logged.
+        With the traceback, except for MemoryError, which may strike anywhere.  Returns whether it was logged.
         ``place`` is one of a bounded number of texts: each is remembered.
         """
         if not self._is_due(place):

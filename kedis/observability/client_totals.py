@@ -1,6 +1,6 @@
-"""Totals over all clients: what they are doing, and how much waits in their buffers.
+"""Totals over all clients: their states, and the bytes in their buffers.
 
-They are not kept but counted when somebody asks, since keeping them would cost every command something.  INFO counts
+They are counted on demand, since keeping them up to date would cost time on every command.  INFO counts
 at once, 0.4 us a client; the metrics do so in slices (:meth:`ClientTotals.walk`), between which clients are served.
 """
 
@@ -40,7 +40,7 @@ class ClientTotals:
             pass
 
     def walk(self) -> Iterator[None]:
-        """Count, with a pause wherever this yields; who comes or leaves meanwhile may be counted or not."""
+        """Count in slices, and yield after each; clients that connect or leave meanwhile may be counted or not."""
         states = dict.fromkeys(STATES, 0)
         input_bytes = output_bytes = largest_input = largest_output = 0
         server = self._engine.network

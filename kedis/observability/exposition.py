@@ -83,7 +83,7 @@ class Exposition:
         return self._lines(_metric(family), comments=True)
 
     def _begin_series(self, family: Family, labels: tuple[str, ...], value: Any) -> list[str]:
-        """What stands before the numbers of one series, remembered."""
+        """The text before the numbers of one series, cached."""
         metric = _metric(family)
         _add_samples(metric, family, labels, value)
         lines = self._lines(metric, comments=False).splitlines()

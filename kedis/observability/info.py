@@ -1,8 +1,8 @@
 """INFO: the figures of the server as text, ``name:value`` lines under ``# Section`` headings.
 
-Sections, names and order are Redis 7.0.15's.  What Kedis does not have (replicas, scripts, modules, a fork, an
-allocator of its own) is given as the nothing that it is; of the counters of system calls, which cost time on
-every request, none is kept, and their lines are missing.  ``used_memory`` is an estimate, see memory.py.
+Sections, names and order are Redis 7.0.15's.  Fields of features that Kedis lacks (replicas, scripts,
+modules, an allocator of its own) are 0 or empty; counters of system calls would cost time on every request, and their
+fields are left out.  ``used_memory`` is an estimate, see process_memory.py.
 
 Lines of single commands, errors and databases are in info_tables.py.
 """
@@ -27,14 +27,14 @@ from kedis.version import REDIS_VERSION, VERSION
 
 if TYPE_CHECKING:
     from kedis.engine.engine import Engine
-    from kedis.observability.observer import Observer
+    from kedis.observability.figures import Figures
 
 Fields = Iterable[tuple[str, Any]]
 _UNITS = ((1 << 40, "T"), (1 << 30, "G"), (1 << 20, "M"), (1 << 10, "K"))
 _NS = 1_000_000_000
 
 
-def render(observer: Observer, sections: Sequence[bytes]) -> bytes:
+def render(observer: Figures, sections: Sequence[bytes]) -> bytes:
     """The text of the sections named, in the fixed order; ``default``, ``all`` and ``everything`` name several.
 
     O(commands + databases + clients).
@@ -51,8 +51,8 @@ def render(observer: Observer, sections: Sequence[bytes]) -> bytes:
     return "\r\n".join(texts).encode("utf-8", "surrogateescape")
 
 
-def fields(observer: Observer) -> Iterator[tuple[str, Any]]:
-    """Every field that is one value, whatever the section: what the metrics take from INFO.
+def fields(observer: Figures) -> Iterator[tuple[str, Any]]:
+    """Every field with a single value, of all sections: the input of the metrics.
 
     Totals over clients are those of the last count.
     """
@@ -63,7 +63,7 @@ def fields(observer: Observer) -> Iterator[tuple[str, Any]]:
 
 
 def human_bytes(count: int) -> str:
-    """A size for people: ``37.36M``."""
+    """A size with its unit: ``37.36M``."""
     for unit, letter in _UNITS:
         if count >= unit:
             return f"{count / unit:.2f}{letter}"
@@ -74,7 +74,7 @@ def _with_human(name: str, count: int) -> Fields:
     return (name, count), (f"{name}_human", human_bytes(count))
 
 
-def _server(observer: Observer) -> Fields:
+def _server(observer: Figures) -> Fields:
     engine = observer.engine
     config = engine.config
     now = engine.clock()
@@ -110,7 +110,7 @@ def _server(observer: Observer) -> Fields:
     )
 
 
-def _clients(observer: Observer) -> Fields:
+def _clients(observer: Figures) -> Fields:
     engine = observer.engine
     paused = len(engine.network.paused) if engine.network is not None else 0
     return (
@@ -125,7 +125,7 @@ def _clients(observer: Observer) -> Fields:
     )
 
 
-def _memory(observer: Observer) -> Fields:
+def _memory(observer: Figures) -> Fields:
     figures, engine = observer.memory, observer.engine
     used, resident = observer.used_memory, figures.resident
     peak = max(figures.used_peak, used)
@@ -204,7 +204,7 @@ _OPEN_AOF_FIELDS = (
 
 
 def _snapshot_fields(engine: Engine) -> Fields:
-    """What is true of an engine that never saves."""
+    """The persistence fields of an engine without snapshots."""
     return [
         ("rdb_changes_since_last_save", engine.keyspace.dirty),
         ("rdb_bgsave_in_progress", 0),
@@ -219,7 +219,7 @@ def _snapshot_fields(engine: Engine) -> Fields:
     ]
 
 
-def _persistence(observer: Observer) -> Fields:
+def _persistence(observer: Figures) -> Fields:
     engine = observer.engine
     aof = engine.persistence
     fields: list[tuple[str, Any]] = [
@@ -257,7 +257,7 @@ def _loading_fields(aof: Any, now: int) -> Fields:
     )
 
 
-def _stats(observer: Observer) -> Fields:
+def _stats(observer: Figures) -> Fields:
     engine, expiry, network = observer.engine, observer.expiry, observer.engine.network
     keyspace = engine.keyspace
     exceeded = (
@@ -319,7 +319,7 @@ def _stats(observer: Observer) -> Fields:
     )
 
 
-def _replication(observer: Observer) -> Fields:
+def _replication(observer: Figures) -> Fields:
     return (
         ("role", "master"),
         ("connected_slaves", 0),
@@ -335,7 +335,7 @@ def _replication(observer: Observer) -> Fields:
     )
 
 
-def _cpu(_observer: Observer) -> Fields:
+def _cpu(_observer: Figures) -> Fields:
     fields = []
     for suffix, who in (
         ("", resource.RUSAGE_SELF),
@@ -350,16 +350,16 @@ def _cpu(_observer: Observer) -> Fields:
     return fields
 
 
-def _modules(_observer: Observer) -> Fields:
+def _modules(_observer: Figures) -> Fields:
     return ()
 
 
-def _cluster(_observer: Observer) -> Fields:
+def _cluster(_observer: Figures) -> Fields:
     return (("cluster_enabled", 0),)
 
 
 #: Title, whether it belongs to the usual ones, and where its lines come from.
-_SECTIONS: tuple[tuple[str, bool, Callable[[Observer], Fields]], ...] = (
+_SECTIONS: tuple[tuple[str, bool, Callable[[Figures], Fields]], ...] = (
     ("Server", True, _server),
     ("Clients", True, _clients),
     ("Memory", True, _memory),

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from kedis.observability.latency import percentile_us
 
 if TYPE_CHECKING:
-    from kedis.observability.observer import Observer
+    from kedis.observability.figures import Figures
 
 Lines = Iterator[tuple[str, str]]
 
 
-def command_lines(observer: Observer) -> Lines:
-    """Calls, time, refusals and failures of each command that anybody has tried.  O(commands)."""
+def command_lines(observer: Figures) -> Lines:
+    """Calls, time, refusals and failures of each command that was called.  O(commands)."""
     for row in observer.engine.table.every():
         counters = row.counters
         calls = counters.calls
@@ -28,13 +28,13 @@ def command_lines(observer: Observer) -> Lines:
             )
 
 
-def error_lines(observer: Observer) -> Lines:
+def error_lines(observer: Figures) -> Lines:
     """How often each kind of error was answered.  O(kinds)."""
     for code, count in sorted(observer.engine.table.error_counts.items()):
         yield f"errorstat_{code}", f"count={count}"
 
 
-def percentile_lines(observer: Observer) -> Lines:
+def percentile_lines(observer: Figures) -> Lines:
     """The percentiles that ``latency-tracking-info-percentiles`` names, of each command.  O(commands)."""
     config = observer.engine.config
     if not config.latency_tracking:
@@ -47,7 +47,7 @@ def percentile_lines(observer: Observer) -> Lines:
             yield f"latency_percentiles_usec_{row.name}", ",".join(values)
 
 
-def database_lines(observer: Observer) -> Lines:
+def database_lines(observer: Figures) -> Lines:
     """Keys of each database that has any.  O(databases)."""
     for database in observer.engine.keyspace.databases:
         if len(database):

@@ -1,6 +1,6 @@
-"""Latency: events that took long, and what the histograms of the commands say.
+"""Latency: the monitor of slow events, and percentiles of the commands' histograms.
 
-What the commands took is counted in buckets of 64 ns, and of 1/128 beyond 16 us
+Durations of commands are counted in buckets of 64 ns, and of 1/128 beyond 16 us
 (:class:`kedis.engine.table.Counters`).  A percentile is the upper end of its bucket, as in Redis, so that it is
 above the longest call by no more than that.
 
@@ -30,7 +30,7 @@ class Event:
         self.highest = 0
 
     def add(self, at_seconds: int, milliseconds: int) -> None:
-        """Take a sample; of several in a second the longest counts."""
+        """Add a sample; of several in one second the longest is kept."""
         self.highest = max(self.highest, milliseconds)
         if self.samples and self.samples[-1][0] == at_seconds:
             milliseconds = max(milliseconds, self.samples.pop()[1])
@@ -45,7 +45,7 @@ class LatencyMonitor:
         self.events: dict[bytes, Event] = {}
 
     def add(self, name: bytes, at_seconds: int, milliseconds: int) -> None:
-        """Take a sample if it reaches the threshold; 0 switches the monitor off.  O(1)."""
+        """Add a sample if it reaches the threshold; threshold 0 turns the monitor off.  O(1)."""
         if self.threshold_ms and milliseconds >= self.threshold_ms:
             self.events.setdefault(name, Event()).add(at_seconds, milliseconds)
 
@@ -76,7 +76,7 @@ class LatencyMonitor:
         return len(chosen)
 
     def report(self) -> str:
-        """What has happened, for people to read."""
+        """LATENCY DOCTOR: the events as text."""
         if not self.threshold_ms:
             return (
                 "Nothing is being watched: latency-monitor-threshold is 0. "

@@ -1,4 +1,4 @@
-"""What a row of the table of metrics is: a family with its name, type, labels, and the place its numbers come from.
+"""A row of the table of metrics: a family with its name, type, labels, and the source of its numbers.
 
 A row is read with the :class:`~kedis.observability.observer.Observer` as its only argument.  Most rows name an
 attribute of it (``engine.keyspace.hits``), and that path is what documents them, too; the others bear a function
@@ -56,7 +56,7 @@ class Family:
     """One metric family.
 
     Attributes:
-        name: as it stands in queries, ``_total`` included.
+        name: as in queries, ``_total`` included.
         kind: ``counter``, ``gauge`` or ``histogram``.
         help: a line about it.
         where: where the numbers are read.

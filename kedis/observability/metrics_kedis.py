@@ -66,19 +66,19 @@ REQUESTS = (
     ),
     histogram(
         "kedis_pipeline_depth",
-        "Commands that one read brought.",
+        "Commands per read.",
         "engine.network.cycle.figures.depths",
         read.depths,
         buckets=AMOUNTS,
     ),
     histogram(
         "kedis_event_loop_turn_seconds",
-        "How long a turn of the event loop that served clients kept it busy.",
+        "Duration of turns of the event loop that served clients.",
         "engine.network.cycle.figures.turns",
     ),
     histogram(
         "kedis_event_loop_lag_seconds",
-        "How late the periodic work of the event loop begins.",
+        "Delay of the periodic work of the event loop.",
         "engine.network.cycle.figures.lags",
     ),
 )
@@ -87,7 +87,7 @@ AOF = (
     gauge("kedis_aof_enabled", "1 while changes are kept on disk.", "engine.persistence.aof_enabled"),
     histogram(
         "kedis_aof_fsync_duration_seconds",
-        "Time that a sync of the append-only file took, by the policy that asked for it.",
+        "Duration of syncs of the append-only file, by policy.",
         "engine.persistence.fsyncs",
         read.fsyncs,
         ("policy",),
@@ -101,7 +101,7 @@ AOF = (
     counter("kedis_aof_fsync_errors_total", "Syncs that failed.", "engine.persistence.fsync_errors"),
     histogram(
         "kedis_aof_write_duration_seconds",
-        "Time that a write to the append-only file took; one covers a turn of the event loop.",
+        "Duration of writes to the append-only file; one covers a turn of the event loop.",
         "engine.persistence.writes",
     ),
     counter("kedis_aof_write_errors_total", "Writes that failed.", "engine.persistence.write_errors"),
@@ -138,19 +138,19 @@ AOF = (
     ),
     gauge(
         "kedis_aof_rewrite_written_bytes",
-        "Progress of the rewrite under way: bytes of the new base so far; 0 when there is none.",
+        "Progress of the rewrite in progress: bytes of the new base so far; 0 when there is none.",
         "engine.persistence.rewrite_written_bytes()",
         read.rewrite_written,
     ),
     gauge(
         "kedis_aof_rewrite_elapsed_seconds",
-        "How long the rewrite under way has taken so far; 0 when there is none.",
+        "Duration so far of the rewrite in progress; 0 when there is none.",
         "engine.persistence.rewrite_elapsed_seconds()",
         read.rewrite_elapsed,
     ),
     gauge(
         "kedis_aof_rewrite_duration_seconds",
-        "How long the last rewrite took; 0 before the first.",
+        "Duration of the last rewrite; 0 before the first.",
         "engine.persistence.rewrite_seconds",
     ),
     counter("kedis_aof_rewrites_total", "Rewrites that succeeded.", "engine.persistence.aof_rewrites"),
@@ -164,12 +164,12 @@ AOF = (
     ),
     gauge(
         "kedis_aof_fork_duration_seconds",
-        "How long the last fork, for a rewrite, kept everybody waiting.",
+        "Duration of the last fork for a rewrite, during which no client is served.",
         "engine.persistence.fork_seconds",
     ),
     gauge(
         "kedis_aof_load_duration_seconds",
-        "How long loading took at the last start.",
+        "Duration of loading at the last start.",
         "engine.persistence.load_seconds",
     ),
 )
@@ -201,7 +201,7 @@ STATE = (
     ),
     gauge(
         "kedis_build_info",
-        "Always 1; the labels say what runs.",
+        "Always 1; the labels describe the build.",
         "kedis.__version__",
         read.build,
         ("version", "redis_version", "python_version", "gevent_loop"),
@@ -211,24 +211,24 @@ STATE = (
 EXPIRY = (
     counter(
         "kedis_expired_keys_total",
-        "Keys removed because their time had come: when somebody asked for them (access), or by the cycle.",
+        "Expired keys removed: on access, or by the active expiry cycle.",
         "engine.keyspace.expired_on_access, engine.keyspace.expired_keys",
         read.expired,
         ("by",),
     ),
     histogram(
         "kedis_expire_cycle_duration_seconds",
-        "How long a slice of the expiry cycle kept the event loop.",
+        "Duration of slices of the active expiry cycle.",
         "expiry.slices",
     ),
     counter(
         "kedis_expire_cycle_exhausted_total",
-        "Periods in which the cycle used up its share of the time with work left.",
+        "Periods in which the active expiry cycle ran out of time.",
         "expiry.time_cap_reached",
     ),
     gauge(
         "kedis_expire_dead_ratio",
-        "Estimated share of keys with a time to live that are due but not removed yet.",
+        "Estimated share of expired keys not removed yet among keys with a time to live.",
         "expiry.stale_percentage",
         read.dead_share,
     ),
@@ -265,7 +265,7 @@ EVICTION = (
     ),
     counter(
         "kedis_eviction_sampled_keys_total",
-        "Keys looked at to choose those to evict.",
+        "Keys sampled for eviction.",
         "engine.keyspace.eviction.sampled",
         read.eviction_sampled,
     ),
@@ -288,7 +288,7 @@ MEMORY = (
     gauge("kedis_memory_limit_bytes", "maxmemory; 0 is no limit.", "engine.config.maxmemory"),
     gauge(
         "kedis_lazyfree_pending_objects",
-        "Large values that were removed and are not freed yet.",
+        "Large values that are removed but not freed yet (lazy free).",
         "engine.keyspace.lazy_free",
         read.lazy_free,
     ),
@@ -347,7 +347,7 @@ TRANSACTIONS = (
 PYTHON = (
     histogram(
         "kedis_gc_pause_seconds",
-        "How long a collection of cyclic garbage stopped everything, by generation.",
+        "Pauses of the cyclic garbage collector, by generation.",
         "collector.pauses",
         read.gc_pauses,
         ("generation",),
@@ -370,7 +370,7 @@ PYTHON = (
     ),
     counter(
         "kedis_metrics_render_seconds_total",
-        "Time of the processor spent on rendering these metrics.",
+        "Processor time spent on rendering these metrics.",
         "scrapes.spent_ns",
         seconds("scrapes.spent_ns"),
     ),

@@ -1,7 +1,7 @@
-"""How the rows of the table of metrics that are more than one attribute are read.
+"""Readers of the metrics that are more than one attribute.
 
-Everything here looks, and counts nothing.  What is long (every command, every bucket) is a generator, so that
-the renderer can stop in the middle and let the clients have their turn.
+They change no figure.  Long ones (every command, every bucket) are generators, so that the renderer can stop in the
+middle and let clients be served.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Readings = Iterator[Reading]
 
-#: A server whose clients have waited longer for the disk is not ready.
+#: A server whose clients have waited so long for the disk is not ready.
 _PATIENCE_NS = 2_000_000_000
 
 INSTANCE_LABELS = (
@@ -89,7 +89,7 @@ def one(_observer: Observer) -> Readings:
 
 
 def _of_commands(value: Callable[[Counters], Any]) -> Read:
-    """One reading for each command that anybody has tried."""
+    """One reading for each command that was called."""
 
     def values(observer: Observer) -> Readings:
         for row in observer.engine.table.every():
@@ -203,7 +203,7 @@ def not_ready(observer: Observer) -> str:
     """Why the server is not ready to take every command; empty when it is."""
     engine = observer.engine
     if engine.loading:
-        loader = observer.aof.loader
+        loader = observer.aof.load_progress
         percent = 100 * loader.loaded_bytes / max(loader.total_bytes, 1) if loader is not None else 0.0
         return f"loading the data: {percent:.0f}%"
     if engine.restrictions.write_error is not None:
@@ -234,12 +234,12 @@ def ready(observer: Observer) -> Readings:
 
 
 def loaded_bytes(observer: Observer) -> Readings:
-    loader = observer.aof.loader
+    loader = observer.aof.load_progress
     yield (), 0 if loader is None else loader.loaded_bytes
 
 
 def bytes_to_load(observer: Observer) -> Readings:
-    loader = observer.aof.loader
+    loader = observer.aof.load_progress
     yield (), 0 if loader is None else loader.total_bytes
 
 

@@ -1,177 +1,31 @@
-"""What is known of a running engine beside its data: INFO, the slow log, the latency monitor, rates, memory.
+"""The engine's observer: its figures, and INFO as their text.
 
-The engine counts; this module looks.  Whoever assembles a server makes one :class:`Observer`, which the engine
-then bears as ``engine.observer``, and calls :meth:`Observer.sample` about ten times a second.
+The program that assembles a server makes one :class:`Observer`, which the engine finds as ``engine.observer``, and
+calls :meth:`Observer.sample` about ten times a second.
 """
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
-from typing import Any
 
-from kedis.config import Config
-from kedis.engine.client import FOREVER_NS
 from kedis.engine.engine import Engine
-from kedis.engine.flags import FAST, SKIP_SLOWLOG
-from kedis.engine.ports import NamedClient
-from kedis.engine.table import Command
-from kedis.observability.client_totals import ClientTotals
-from kedis.observability.collector_pauses import CollectorPauses
+from kedis.observability.figures import Figures
 from kedis.observability.info import fields, render
-from kedis.observability.latency import LatencyMonitor, cumulative_us
-from kedis.observability.memory import MemoryFigures, trim
-from kedis.observability.rates import Rate
-from kedis.observability.slowlog import SlowLog, shown_words
-from kedis.persistence.aof import Aof
 from kedis.store.expiry import ActiveExpiry
 
-_SAMPLE_INTERVAL_NS = 100_000_000
 
-
-class Scrapes:
-    """What is known of the scrapes of the metrics.
-
-    Attributes:
-        info: every field of INFO, as it was when the last scrape began.
-    """
-
-    def __init__(self) -> None:
-        self.begun = 0
-        self.spent_ns = 0
-        self.info: dict[str, Any] = {}
-
-
-class Observer:
-    """Watches ``engine``.
-
-    Args:
-        engine: gets this object as ``engine.observer``; its threshold for slow commands follows the settings.
-        expiry: the cycle that removes dead keys, for its figures; None where there is none.
-    """
+class Observer(Figures):
+    """Observes ``engine``, which gets this object as ``engine.observer``."""
 
     def __init__(self, engine: Engine, expiry: ActiveExpiry | None = None) -> None:
-        config = engine.config
-        self.engine = engine
-        self.expiry = expiry
-        #: Names this run of the server; 40 hexadecimal digits, as Redis has them.
-        self.run_id = secrets.token_hex(20)
-        self.replication_id = secrets.token_hex(20)
-        self.slowlog = SlowLog(config.slowlog_max_len)
-        self.latency = LatencyMonitor()
-        self.memory = MemoryFigures()
-        self.clients = ClientTotals(engine)
-        self.collector = CollectorPauses()
-        self.scrapes = Scrapes()
-        self.operations = Rate()
-        self.input_bytes = Rate()
-        self.output_bytes = Rate()
-        self._sampled_ns = 0
-        self._counters = [row.counters for row in engine.table.every()]
+        super().__init__(engine, expiry)
         engine.observer = self
-        config.subscribe("slowlog-log-slower-than", self._follow_thresholds)
-        config.subscribe("latency-monitor-threshold", self._follow_thresholds)
-        config.subscribe("slowlog-max-len", self._follow_length)
-        self._follow_thresholds(config)
-        self.sample()
 
     def begin_scrape(self) -> None:
-        """Look up what the metrics take from INFO; the totals of clients stay what they were."""
+        """Take the snapshot of INFO that the metrics are written from; the totals of clients are not counted anew."""
         self.scrapes.begun += 1
         self.scrapes.info = dict(fields(self))
 
-    @property
-    def aof(self) -> Aof:
-        """The append-only file of the server; only a server has metrics, and every server has this."""
-        assert isinstance(self.engine.persistence, Aof)
-        return self.engine.persistence
-
-    def reads(self) -> int:
-        """Reads that brought commands; 0 where there is no network."""
-        server = self.engine.network
-        return sum(server.cycle.figures.waits.counts) if server is not None else 0
-
-    def writes(self) -> int:
-        """Times that a client was sent what a turn of the loop had for it; 0 where there is no network."""
-        server = self.engine.network
-        return sum(server.cycle.figures.responses.counts) if server is not None else 0
-
-    def average_ttl_ms(self, database: int) -> float:
-        """Running average of the time to live of the keys that have one."""
-        return self.expiry.average_ttl_ms[database] if self.expiry is not None else 0.0
-
     def info(self, sections: Sequence[bytes]) -> bytes:
-        """The text of INFO; no section named means the usual ones.  O(commands + databases + clients)."""
+        """The text of INFO; no section named means the default ones.  O(commands + databases + clients)."""
         return render(self, sections)
-
-    def sample(self) -> None:
-        """Take the figures that are averaged over time; does nothing within 100 ms of the last call.
-
-        About 100 us, most of it for adding up the calls of all commands.
-        """
-        now = self.engine.monotonic()
-        if 0 <= now - self._sampled_ns < _SAMPLE_INTERVAL_NS:
-            return
-        self._sampled_ns = now
-        if self.engine.config.maxmemory:
-            self.clients.update()
-            self.engine.memory.count_clients(self.clients.input_bytes + self.clients.output_bytes)
-        self.memory.sample(self.used_memory)
-        self.operations.sample(now, self.total_calls())
-        server = self.engine.network
-        if server is not None:
-            self.input_bytes.sample(now, server.bytes_received)
-            self.output_bytes.sample(now, server.bytes_sent)
-
-    @property
-    def used_memory(self) -> int:
-        """Bytes of keys and values, of clients' buffers as last counted, and of what is to be written."""
-        buffered = getattr(self.engine.persistence, "aof_buffer_length", 0)
-        return (
-            self.engine.keyspace.used + self.clients.input_bytes + self.clients.output_bytes + int(buffered)
-        )
-
-    def total_calls(self) -> int:
-        """Commands that have run since the start or CONFIG RESETSTAT.  O(commands)."""
-        return sum([counters.calls for counters in self._counters if counters.histogram])
-
-    def distribution(self, command: Command) -> dict[int, int]:
-        """Microseconds -> how many calls of ``command`` took no longer (LATENCY HISTOGRAM)."""
-        return cumulative_us(command.counters.durations())
-
-    def reset(self) -> None:
-        """CONFIG RESETSTAT: zero every figure that only grows."""
-        self.engine.reset_counters()
-        if self.expiry is not None:
-            self.expiry.reset_counters()
-        if self.engine.network is not None:
-            self.engine.network.reset_counters()
-        if isinstance(self.engine.persistence, Aof):
-            self.engine.persistence.aof_delayed_fsync = 0
-        self.memory.used_peak = self.used_memory
-
-    def take_slow_call(
-        self, client: NamedClient, command: Command, argv: Sequence[bytes], elapsed: int
-    ) -> None:
-        now = self.engine.clock() // 1_000_000_000
-        slower_than = self.engine.config.slowlog_log_slower_than
-        if 0 <= slower_than * 1000 <= elapsed and not command.flags & SKIP_SLOWLOG:
-            words = shown_words(command, argv)
-            self.slowlog.add(now, elapsed // 1000, words, client.address, client.name)
-        self.latency.add(b"fast-command" if command.flags & FAST else b"command", now, elapsed // 1_000_000)
-
-    def release_memory(self) -> None:
-        """MEMORY PURGE."""
-        trim()
-
-    def _follow_thresholds(self, config: Config) -> None:
-        """The engine reports calls that either the slow log or the latency monitor wants."""
-        self.latency.threshold_ms = config.latency_monitor_threshold
-        slower_than = config.slowlog_log_slower_than
-        slow_ns = slower_than * 1000 if slower_than >= 0 else FOREVER_NS
-        if config.latency_monitor_threshold:
-            slow_ns = min(slow_ns, config.latency_monitor_threshold * 1_000_000)
-        self.engine.slow_ns = min(slow_ns, FOREVER_NS)
-
-    def _follow_length(self, config: Config) -> None:
-        self.slowlog.resize(config.slowlog_max_len)

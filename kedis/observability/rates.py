@@ -1,7 +1,7 @@
 """Rates per second over the last moments, from counters that only grow.
 
-Sixteen samples, a tenth of a second apart, are averaged: ``instantaneous_ops_per_sec`` is what happened in the
-last 1.6 seconds.
+Sixteen samples, a tenth of a second apart, are averaged: ``instantaneous_ops_per_sec`` covers the last 1.6
+seconds.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Rate:
         self._samples: deque[tuple[int, int]] = deque(maxlen=SAMPLES + 1)
 
     def sample(self, now_ns: int, count: int) -> None:
-        """Take the counter's present value.  A counter that went back (CONFIG RESETSTAT) starts anew."""
+        """Add the counter's value.  After a reset of the counter (CONFIG RESETSTAT) the average starts anew."""
         if self._samples and (count < self._samples[-1][1] or now_ns < self._samples[-1][0]):
             self._samples.clear()
         self._samples.append((now_ns, count))

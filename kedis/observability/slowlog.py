@@ -1,7 +1,7 @@
-"""The slow log: the last commands that took long, kept in memory for SLOWLOG GET.
+"""The slow log: the last slow commands, kept in memory for SLOWLOG GET.
 
-Entries are cut when they are made, so that a huge command does not stay alive in the log: 32 words, of 128
-bytes each.  Passwords are blanked.
+Entries are truncated, so that the log does not keep a huge command alive: to 32 words of 128 bytes each.  Passwords
+are blanked.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class SlowCall:
 
 
 class SlowLog:
-    """The newest ``limit`` slow calls; ids go on rising when it is emptied."""
+    """The newest ``limit`` slow calls; ids continue after SLOWLOG RESET."""
 
     def __init__(self, limit: int) -> None:
         self._calls: deque[SlowCall] = deque(maxlen=limit)

@@ -1,7 +1,7 @@
-"""Graphs of characters: LATENCY GRAPH.
+"""Graphs in ASCII: LATENCY GRAPH.
 
-A value stands in one of twelve steps, three to a row: ``_``, ``o`` and ``#``, on a column of ``|``.  Below it, written
-downwards, is its label.
+A value is drawn at one of twelve heights, three to a row: ``_``, ``o`` and ``#``, on a column of ``|``.  Its label is
+written downwards below it.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""What the turns of the event loop tell of waiting: queueing apart from execution, pipelining, lag.
+"""Histograms of the turns of the event loop: queueing time apart from execution, pipeline depth, lag.
 
 A turn begins when the first client is served whose bytes the loop has found ready; all bytes of that turn were ready
 by then.  Each read is observed twice: ``waits`` is the time until the last command it brought began, ``responses`` the
-time until the replies were handed to the kernel.  What lies between them and a command's own histogram is queueing.
+time until the replies were handed to the kernel.  The difference to a command's own histogram is queueing.
 
-Connection and cycle add to the lists themselves, since a call for each read would cost more than all the rest.
+The connection and the end of a turn add to the lists directly: a call per read would cost more than all the rest.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class TurnFigures:
         return sealed
 
     def sent(self, sealed: list[tuple[int, int]], now_ns: int) -> None:
-        """What was sealed has been sent."""
+        """Sealed replies have been sent."""
         for began, count in sealed:
             self._observe(now_ns - began, count)
 

@@ -1,7 +1,7 @@
 """The append-only file of a running server: what is open, what has been written, and the figures about it.
 
 This is the part without policy: when to write, when to sync and whom to tell is decided by the owner of the event
-loop (:mod:`kedis.server.aof`) or by the in-process engine.
+loop (:mod:`kedis.server.aof_policy`) or by the in-process engine.
 
 ``off``      nothing is recorded
 ``waiting``  turned on at run time: changes go to a file that counts once the first base is complete
@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from kedis.engine.engine import Engine
 from kedis.persistence.append_file import AppendFile
@@ -60,7 +60,11 @@ class Aof:
         self.aof_delayed_fsync = 0
         #: Nanoseconds that writes took, and syncs by policy; changes that one sync made durable.
         self.writes = Histogram()
-        self.fsyncs = {"everysec": Histogram(), "always": Histogram(), "no": Histogram()}
+        self.fsyncs: Mapping[str, Histogram] = {
+            "everysec": Histogram(),
+            "always": Histogram(),
+            "no": Histogram(),
+        }
         self.group_commits = Histogram()
         self.written_bytes = 0
         self.write_errors = 0
@@ -95,6 +99,11 @@ class Aof:
     @property
     def aof_buffer_length(self) -> int:
         return sum(map(len, self.unwritten)) + self.engine.propagation.size()
+
+    @property
+    def load_progress(self) -> Loader | SnapshotLoader | None:
+        """What loads, or has loaded, the data."""
+        return self.loader
 
     def count_sync(self, nanoseconds: int) -> None:
         """Count one sync that took so long."""

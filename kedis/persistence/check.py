@@ -22,7 +22,7 @@ from kedis.persistence.manifest import ManifestError, parse_manifest
 from kedis.persistence.reader import AofReader, DamagedFile
 from kedis.rdb.snapshot import MAGIC, SnapshotReader
 from kedis.rdb.source import RdbError
-from kedis.rdb.unsupported import Unsupported
+from kedis.rdb.unsupported_features import Unsupported
 
 _EXTENSION = ".manifest"
 #: Databases that the run has at least, and at most, whatever SELECT asks for.

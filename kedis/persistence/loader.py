@@ -44,7 +44,7 @@ from kedis.process.threads import real_close
 from kedis.rdb.payload import WrongFooter, restore
 from kedis.rdb.snapshot import MAGIC
 from kedis.rdb.source import RdbError
-from kedis.rdb.unsupported import Unsupported
+from kedis.rdb.unsupported_features import Unsupported
 
 log = logging.getLogger("kedis.aof")
 

@@ -11,7 +11,7 @@ from kedis.engine.engine import Engine
 from kedis.persistence.folder import sync_directory
 from kedis.rdb.snapshot import SnapshotReader, pieces, put_in
 from kedis.rdb.source import RdbError
-from kedis.rdb.unsupported import describe
+from kedis.rdb.unsupported_features import describe
 from kedis.version import REDIS_VERSION, VERSION
 
 _SYNC_EVERY = 4 << 20

@@ -116,7 +116,7 @@ class Saver:
         except Exception as error:
             self._remove(temporary)
             log.error("cannot save to %s: %s", path, reason_with_file(error))
-            raise CommandError(errors.PLAIN) from None
+            raise CommandError(errors.SAVE_FAILED) from None
         self._succeeded(self._engine.keyspace.dirty)
 
     def reload(self) -> None:
@@ -154,7 +154,7 @@ class Saver:
             self.scheduled = True
             return b"Background saving scheduled"
         if not self.start():
-            raise CommandError(errors.PLAIN)
+            raise CommandError(errors.SAVE_FAILED)
         return b"Background saving started"
 
     def start(self) -> bool:

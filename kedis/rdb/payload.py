@@ -6,7 +6,7 @@ from kedis.config import Config
 from kedis.rdb.crc64 import crc64
 from kedis.rdb.flat import encode_flat
 from kedis.rdb.source import RdbError, Source
-from kedis.rdb.values import Packing, decode_value, encode_parts
+from kedis.rdb.value_forms import Packing, decode_value, encode_parts
 from kedis.store.types import Value
 
 #: The version of the format that Redis 7.0 writes.

@@ -24,8 +24,8 @@ from typing import Any, NamedTuple
 from kedis.rdb.crc64 import crc64
 from kedis.rdb.payload import VERSION
 from kedis.rdb.source import RdbError, Source, encode_length, encode_string
-from kedis.rdb.unsupported import Unsupported, is_passed_over, pass_over
-from kedis.rdb.values import (
+from kedis.rdb.unsupported_features import Unsupported, is_passed_over, pass_over
+from kedis.rdb.value_forms import (
     LONGEST_INTEGER,
     SHORTEST_COMPRESSED,
     Packing,

@@ -2,7 +2,7 @@
 
 To encode a million elements takes a tenth of a second and tens of megabytes, and sending them as much again.  The
 encoders here therefore answer a long value with a :class:`LongReply`, which knows what is to be sent and makes the
-bytes of one part at a time; whoever sends (:mod:`kedis.server.sender`) asks for the next part when the socket has
+bytes of one part at a time; the sender (:mod:`kedis.server.sender`) asks for the next part when the socket has
 taken the last, and others are served in between.  Whatever is not long is encoded at once, as in
 :mod:`kedis.resp.replies`, and stands in the order of the replies like a long one.
 
@@ -38,7 +38,7 @@ from kedis.resp.values import OrderedSet, Pairs, Replies, Scored, flat_pairs
 PART = 4096
 #: A string from this size in bytes on is sent from where it is.
 LONG_BULK = 256 * 1024
-#: So much of a long string goes out together with what stands before and behind it.
+#: Bytes of a long string that are joined with the data before and behind it.
 _EDGE = 16 * 1024
 #: Elements that are looked at to tell how long a reply will be.
 _SAMPLE = 64
@@ -51,7 +51,7 @@ class LongReply:
     """A reply of which something is still to be encoded.
 
     Args:
-        head: what stands before the first part.
+        head: bytes before the first part.
         count: elements; parts are runs of them.
         encode: the bytes of the elements from one position up to another.
     """

@@ -255,7 +255,7 @@ def _encode_elements(header: bytes, elements: Iterable[Any], append: Append, enc
 
 
 def encode_run(elements: Sequence[Any], encoders: Encoders) -> list[bytes | memoryview]:
-    """The elements one behind the other; long strings among them stand alone and are not copied.  O(N).
+    """The elements concatenated; long strings among them are chunks of their own, not copied.  O(N).
 
     Raises:
         TypeError: an element is of a type that has no reply.

@@ -3,15 +3,14 @@
 A client sends each command in one of two forms::
 
     *2\\r\\n$3\\r\\nGET\\r\\n$4\\r\\nuser\\r\\n        an array of bulk strings
-    GET user\\r\\n                            inline: a line for people, with quotes
+    GET user\\r\\n                            inline: a typed line, with quotes
 
-The idea: bytes gather in one buffer, and a small state machine takes from its front whatever is whole: a
-count line, a length line, an argument.  What has been taken is remembered, never read again, so a
-command costs time linear in its size however finely it was cut.  Nothing is allocated for what is only
-announced.
+Bytes are collected in one buffer, and a state machine takes complete parts from its front: a count line, a length line,
+an argument.  No part is parsed twice, so a command costs time linear in its size however finely it was cut.  Nothing is
+allocated for data that is announced but not received.
 
 Parsing gives way: a call of ``feed`` takes at most ``STEPS`` steps (a line, an argument, a run of empty requests),
-about 0.3 ms, and leaves the rest in the buffer for the next call.  Whoever calls decides by the clock when that comes.
+about 0.3 ms, and leaves the rest in the buffer for the next call.  The caller decides by the clock when to call again.
 The fast path (below) is bounded by the size of a read alone, 1.2 ms for 64 KB.
 
 Where Redis is lenient so is this parser: ``\\r`` and any one byte end a header line, any two bytes end a
@@ -32,7 +31,7 @@ from kedis.resp.canonical import UNKNOWN, take_clean
 
 #: The longest inline request, and the longest count or length line, in bytes.
 LINE_LIMIT = 64 * 1024
-#: What a client that has not authenticated may send: arguments, and bytes in each.
+#: Max. arguments, and bytes of each, before authentication.
 UNAUTHENTICATED_ARGUMENTS = 10
 UNAUTHENTICATED_BULK_LENGTH = 16 * 1024
 #: The default of proto-max-bulk-len.
@@ -138,7 +137,7 @@ class RequestParser:
 
     @property
     def free_bytes(self) -> int:
-        """Bytes allocated for commands that come in pieces, and not used."""
+        """Unused bytes of the buffer for incomplete commands."""
         return self._buffer.__sizeof__() - _EMPTY_BUFFER - len(self._buffer)
 
     @property
@@ -147,7 +146,7 @@ class RequestParser:
         return len(self._argv)
 
     def discard(self) -> None:
-        """Forget what was received and ignore what is fed later: the client is being closed."""
+        """Drop the buffer and ignore later input: the client is being closed."""
         self._failed = True
         self.held = False
         self._argv = []
@@ -163,7 +162,7 @@ class RequestParser:
             data: the next bytes from the client, of any length.
 
         Raises:
-            ProtocolError: the client must be told and closed.  ``commands`` holds those completed before.
+            ProtocolError: to be sent to the client, which must be closed.  ``commands`` holds those completed before.
                 Whatever is fed later is ignored.
 
         O(len(data)), amortised over the life of the client, and at most ``STEPS`` steps where the fast path fails.
@@ -196,9 +195,9 @@ class RequestParser:
         return commands
 
     def give_up(self) -> ProtocolError:
-        """There is no memory for what comes: give back what there is; whatever is fed later is ignored.
+        """After a failed allocation: release the buffer, and ignore later input.
 
-        Returns what the client is to be told.
+        Returns the error for the client.
         """
         self.discard()
         return ProtocolError(errors.NO_MEMORY)

@@ -1,6 +1,6 @@
-"""The values that commands return beside plain Python ones.
+"""Types of replies beside plain Python values.
 
-A command returns plain Python wherever that says enough: ``bytes``, ``int``, ``float``, ``bool``, ``None``,
+A command returns plain Python where that is unambiguous: ``bytes``, ``int``, ``float``, ``bool``, ``None``,
 ``list``, ``dict``, ``set``.  The types here are for the replies that plain Python cannot tell apart, such
 as a status from a string.  They know nothing of clients; ``kedis.resp.replies`` turns them into bytes.
 """
@@ -81,7 +81,7 @@ class Raw:
 
 
 class Verbatim:
-    """Text for people to read, with the format to show it in (RESP3 ``=``; RESP2 a bulk string).
+    """A verbatim string, with its format (RESP3 ``=``; RESP2 a bulk string).
 
     Args:
         text: the content.
@@ -156,7 +156,7 @@ class Replies(list[Any]):
 
 
 class Push(list[Any]):
-    """A message out of band, such as one of pub/sub (RESP3 ``>``; RESP2 an ordinary array)."""
+    """A push message, such as one of pub/sub (RESP3 ``>``; RESP2 an ordinary array)."""
 
 
 class Attribute:

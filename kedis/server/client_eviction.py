@@ -1,6 +1,6 @@
 """Client eviction: the largest clients are closed while the buffers of all exceed ``maxmemory-clients``.
 
-The sum is kept, not counted: a connection says what it occupies whenever that has changed
+The sum is kept up to date, not counted: a connection reports the size of its buffers whenever that has changed
 (:meth:`ClientEviction.note`), after each read, each slice of commands (which are short where there is a limit) and each
 send.  Connections are kept by the number of bits of their size, so that one of the largest is found without looking at
 all.
@@ -9,47 +9,46 @@ all.
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from itertools import islice
-from typing import TYPE_CHECKING
 
-from kedis.server.connection import BUDGET_NS, SMALL_BUDGET_NS
-
-if TYPE_CHECKING:
-    from kedis.server.connection import Connection
-    from kedis.server.server import NetworkServer
+from kedis.engine.engine import Engine
+from kedis.server.peer import Peer
 
 log = logging.getLogger("kedis.server")
 
 #: Sizes have fewer bits than this.
 _CLASSES = 64
-#: Connections of a class of which the largest goes.
+#: Connections of one class that are compared to find the largest.
 _COMPARED = 64
 
 
 class ClientEviction:
-    """The sum of the clients' buffers, and what happens when it is too much.
+    """The sum of the buffers of ``connections``, and its limit.
 
     Attributes:
         limit: in bytes; 0 is none, and nothing is kept then.
-        total: bytes of all connections, as far as they may be closed (CLIENT NO-EVICT).
+        total: bytes of all connections but those with CLIENT NO-EVICT.
+        evicted_clients: since the start or CONFIG RESETSTAT.
     """
 
-    def __init__(self, server: NetworkServer) -> None:
-        self._server = server
-        self._classes: list[dict[Connection, None]] = [{} for _ in range(_CLASSES)]
+    def __init__(self, engine: Engine, connections: Collection[Peer]) -> None:
+        self._engine = engine
+        self._connections = connections
+        self._classes: list[dict[Peer, None]] = [{} for _ in range(_CLASSES)]
         self.limit = 0
         self.total = 0
+        self.evicted_clients = 0
 
     def review(self) -> None:
-        """Follow the settings, and ask every connection for what its buffers really occupy.  O(clients)."""
-        self.limit = self._server.engine.config.client_memory_limit()
-        self._server.slice_ns = SMALL_BUDGET_NS if self.limit else BUDGET_NS
+        """Follow the settings, and measure the buffers of every connection.  O(clients)."""
+        self.limit = self._engine.config.client_memory_limit()
         if self.limit or self.total:
-            for connection in list(self._server.connections):
+            for connection in list(self._connections):
                 self.note(connection, connection.memory())
 
-    def note(self, connection: Connection, size: int) -> None:
-        """The buffers of ``connection`` occupy ``size`` bytes now.  O(1), and an eviction or more."""
+    def note(self, connection: Peer, size: int) -> None:
+        """The buffers of ``connection`` occupy ``size`` bytes now.  O(1), and evictions."""
         if not self.limit or connection.closed or connection.client.no_evict:
             size = 0
         before = connection.noted_bytes
@@ -72,10 +71,10 @@ class ClientEviction:
             log.warning(
                 "closing client %s: clients need more than maxmemory-clients", connection.client.address
             )
-            self._server.evicted_clients += 1
+            self.evicted_clients += 1
             connection.close()
             connection.client.end_transaction()
 
 
-def _size(connection: Connection) -> int:
+def _size(connection: Peer) -> int:
     return connection.noted_bytes

@@ -7,7 +7,7 @@ greenlet; reading and sending use the raw non-blocking socket (10-12 us; see ``m
 Fairness.  A turn of the loop reads at most ``READ_SIZE`` from a client, and parses and runs for at most ``BUDGET_NS``
 and one portion (:data:`kedis.resp.requests.STEPS`); what is left waits for the next turn, after everybody else has been
 served.  Those who wait like that share a time of their own in each turn, first come, first served
-(:meth:`kedis.server.server.NetworkServer.next_turn`).  Once a turn has lasted ``CROWDED_NS`` it is crowded:
+(:meth:`kedis.server.network.Network.next_turn`).  Once a turn has lasted ``CROWDED_NS`` it is crowded:
 ``SMALL_READ`` is read and ``SMALL_BUDGET_NS`` spent for each client, and who sends more waits with the others.
 From clients that have not authenticated no more is ever read at once.
 
@@ -30,13 +30,13 @@ from kedis.resp.requests import RequestParser
 from kedis.server.sender import Sender
 
 if TYPE_CHECKING:
-    from kedis.server.server import NetworkServer
+    from kedis.server.network import Network
 
 log = logging.getLogger("kedis.server")
 
 READ_SIZE = 64 * 1024
 SMALL_READ = 4 * 1024
-BUDGET_NS = 2_000_000  # of which NetworkServer.slice_ns may be less
+BUDGET_NS = 2_000_000  # of which Network.slice_ns may be less
 #: What a turn may last before it serves only what is small, and what that is.
 CROWDED_NS = 5_000_000
 SMALL_BUDGET_NS = 200_000
@@ -55,13 +55,9 @@ class Connection(Sender):
         "_read_watcher",
         "ahead",
         "kind",
-        "parser",
-        "queued",
     )
 
-    def __init__(
-        self, server: NetworkServer, sock: socket.SocketType, address: str, local_address: str
-    ) -> None:
+    def __init__(self, server: Network, sock: socket.SocketType, address: str, local_address: str) -> None:
         self.kind = "unix" if sock.family == socket.AF_UNIX else "tcp"
         client = Client(server.engine, self, address=address, local_address=local_address, in_parts=True)
         super().__init__(server, sock, client)

@@ -1,9 +1,8 @@
 """The server as a daemon: in the background, with a pid file, under a supervisor.
 
-:class:`Background` is begun before anything that a fork does not copy well: no event loop, no thread, no socket is
-there yet.  The child leads a client of its own.  The parent, which is the command that was typed, waits for the
-child to say that it listens, and fails where the child ends without having said so.  (Redis's parent returns at
-once: whoever asks for the port then may come too early, and learns of a port in use from the log alone.)
+The fork of :class:`Background` comes before the event loop, threads and sockets.  The child leads a session of its
+own.  The parent waits until the child listens, and fails if the child ends before.  (Redis's parent returns at once: a
+client may connect too early, and only the log tells of a port in use.)
 """
 
 from __future__ import annotations
@@ -20,11 +19,11 @@ DEFAULT_PID_FILE = "/var/run/redis.pid"
 
 
 class Background:
-    """Two processes from here on.
+    """Forks: two processes return from the constructor.
 
     Attributes:
-        is_child: whether this one is to go on in the background and call :meth:`complete`; the other is to call
-            :meth:`wait` and end.
+        is_child: true in the one that goes on in the background and calls :meth:`complete`; the other calls
+            :meth:`wait` and ends.
     """
 
     def __init__(self) -> None:
@@ -43,7 +42,7 @@ class Background:
             return 0 if pipe.read() else 1
 
     def complete(self) -> None:
-        """In the child: let go of the terminal, and let the parent end."""
+        """In the child: detach from the terminal, and let the parent end."""
         _to_nowhere(2)
         with contextlib.suppress(BrokenPipeError):  # the parent was killed
             os.write(self._writer, b"1")
@@ -58,9 +57,9 @@ def _to_nowhere(*descriptors: int) -> None:
 
 
 class PidFile:
-    """The file that tells others the id of this process.
+    """The file with the id of this process.
 
-    A server does without a file that cannot be written, as Redis does; but the log says so.
+    A file that cannot be written is logged, and the server goes on, as in Redis.
     """
 
     def __init__(self, path: str) -> None:
@@ -68,7 +67,7 @@ class PidFile:
         self._written = False
 
     def write(self) -> None:
-        """Write it, over that of another server if need be."""
+        """Write it; an existing one is replaced."""
         try:
             with open(self._path, "w") as file:
                 file.write(f"{os.getpid()}\n")
@@ -85,12 +84,12 @@ class PidFile:
 
 
 def supervisor(wanted: str, environment: Mapping[str, str] = os.environ) -> str:
-    """What supervises this process: ``systemd``, ``upstart`` or ``no``.
+    """The supervisor of this process: ``systemd``, ``upstart`` or ``no``.
 
     Args:
         wanted: the setting ``supervised``; ``auto`` takes whichever is there.
 
-    One that was wanted and is not there is logged, and is none.
+    One that is wanted but absent is logged, and counts as ``no``.
     """
     for name, variable in (("upstart", "UPSTART_JOB"), ("systemd", "NOTIFY_SOCKET")):
         if wanted not in (name, "auto"):
@@ -103,6 +102,6 @@ def supervisor(wanted: str, environment: Mapping[str, str] = os.environ) -> str:
 
 
 def stop_for_upstart() -> None:
-    """Upstart (``expect stop``) takes a job that has stopped itself for ready, and continues it."""
+    """Report readiness to Upstart (``expect stop``) by SIGSTOP to this process, which Upstart continues."""
     log.info("supervised by upstart, will stop to signal readiness")
     os.kill(os.getpid(), signal.SIGSTOP)

@@ -14,7 +14,7 @@ from http import HTTPStatus
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VERSION = re.compile(rb"HTTP/1\.([01])")
 _END = re.compile(rb"\r?\n\r?\n")
-#: What a value or a target must not hold.
+#: Bytes that are forbidden in a value or a target.
 _CONTROLS = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 
@@ -52,8 +52,8 @@ def take_head(buffer: bytearray, max_bytes: int) -> bytes | None:
     """Take the first head off ``buffer``; None while it is not whole.  O(len(buffer)).
 
     One empty line before it is skipped, as some clients send it after a body.  Raises BadRequest when the head is
-    longer than ``max_bytes``, and for a request line that is none as soon as it is there: whoever speaks another
-    protocol waits for an answer.
+    longer than ``max_bytes``, and for an invalid request line as soon as it is complete: a client of another
+    protocol waits for a reply.
     """
     if buffer.startswith(b"\r\n"):
         del buffer[:2]

@@ -8,9 +8,9 @@ WORKING    an answer is being made
 SENDING    an answer is on its way; an open-ended one (``Response.body`` an iterator) stays here as long as it lasts
 =========  ======================================================================
 
-When there are more than ``Limits.connections``, the one that has WAITED longest is given up, or where none waits the
-one that has been SENDING longest.  What is WORKING ends by itself; while all are, no more are accepted.  So whoever
-asks is served, whatever else is connected: slow heads, idle connections, peers that do not read, pages left open.
+When there are more than ``Limits.connections``, the one that has been WAITING longest is closed, or where none is, the
+one that has been SENDING longest.  WORKING ends by itself; while all connections are in it, no more are accepted.  So
+slow heads, idle connections, peers that do not read and pages left open cannot keep a scrape from being served.
 
 A request has no body: one that announces a body is refused and the connection closed, the body unread.  Nothing is
 looked up: neither the host's own name nor the peer's.
@@ -45,7 +45,7 @@ _SECONDS_BETWEEN_LOG_LINES = 60.0
 
 @dataclass(frozen=True)
 class Limits:
-    """What a peer can take.
+    """Limits of the connections.
 
     Attributes:
         connections: at a time.
@@ -89,8 +89,8 @@ class HttpServer:
 
     Args:
         answer: makes the response to a GET or HEAD; may yield to the event loop.
-        pass_turn: lets everybody else have a turn of the event loop.
-        limits: what a peer can take.
+        pass_turn: lets a turn of the event loop pass.
+        limits: of the connections.
         log: gets at most one line a minute of faults.
         clock: monotonic seconds, for the deadlines.
     """
@@ -122,7 +122,7 @@ class HttpServer:
         self._listener.start()
 
     def stop(self, seconds: float) -> None:
-        """Accept no more; what is under way has ``seconds`` to end.  Idempotent."""
+        """Accept no more; responses in progress have ``seconds`` to end.  Idempotent."""
         listener, self._listener = self._listener, None
         if listener is not None:
             listener.stop()
@@ -345,7 +345,7 @@ def _head(response: Response, request: Request, length: int | None) -> bytes:
 
 
 def _refuse(sock: RawSocket) -> None:
-    """Answer a peer that came when file descriptors had run out."""
+    """Refuse a peer because file descriptors have run out."""
     with contextlib.suppress(OSError):  # it is refused either way
         sock.send(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
     sock.close()

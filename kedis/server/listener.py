@@ -1,11 +1,11 @@
 """Accepting clients: a StreamServer that hands out plain non-blocking sockets.
 
-What a connection costs is mostly the kernel's, so as little as possible is done for each: TCP options are set once, on
-the listening socket, from which the kernel copies them; there is no greenlet for a client that is refused; and what a
-client's address is on this side is asked only where it cannot be known (:attr:`Listener.local_address`).
+Accepting is cheap: TCP options are set once, on the listening socket, from which the kernel copies them; a refused
+client gets no greenlet; and the local address of a client is asked for only where it is not that of the listener
+(:attr:`Listener.local_address`).
 
-When the process has no file descriptors left, a spare one that was kept for this moment is given up, the client
-is accepted, told and closed, and the spare is taken again; the accept loop never spins.
+When the process has no file descriptors left, a spare one is closed, the client is accepted, refused and closed, and
+the spare is opened again; the accept loop never spins.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ _LONGEST_KEEPALIVE = 32767
 class Listener(StreamServer):  # type: ignore[misc]
     """Calls ``on_client(sock, address, listener)`` for each client, on the hub: it must not wait.
 
-    ``on_exhausted(sock)`` is called for a client that came when descriptors had run out.
+    ``on_exhausted(sock)`` is called for a client that is refused because descriptors have run out.
 
     Attributes:
         local_address: the address on this side of every client, as text; empty where each has its own.
-        max_accept: clients accepted in a turn at most.
+        max_accept: max. clients accepted in a turn.
     """
 
     max_accept = 64
@@ -59,13 +59,13 @@ class Listener(StreamServer):  # type: ignore[misc]
         self._on_exhausted = on_exhausted
 
     def start_accepting(self) -> None:
-        """Begin to accept.  Clients who are leaving come first in a turn: they make room."""
+        """Begin to accept, after the other watchers of a turn: clients that leave make room."""
         if self._watcher is None:
             watcher = self._watcher = self.loop.io(self.socket.fileno(), _READ, priority=-1)
             watcher.start(self._do_read)
 
     def keep_alive(self, seconds: int) -> None:
-        """Have the kernel ask clients that come from now on whether they are there, or not with 0 (tcp-keepalive)."""
+        """Set TCP keep-alive for later clients, a probe each ``seconds``; 0 is none (tcp-keepalive)."""
         sock = self.socket
         if sock.family == socket.AF_UNIX:
             return
@@ -77,7 +77,7 @@ class Listener(StreamServer):  # type: ignore[misc]
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
 
     def _do_read(self) -> None:
-        """Accept whoever waits, without the greenlet and the socket object that StreamServer makes for each."""
+        """Accept the pending clients, without the greenlet and the socket object that StreamServer makes for each."""
         listening = self.socket
         family, kind, protocol = listening.family, listening.type, listening.proto
         for _ in range(self.max_accept):
@@ -116,12 +116,12 @@ class Listener(StreamServer):  # type: ignore[misc]
         self._keep_spare()
 
     def _keep_spare(self) -> None:
-        """Take a descriptor for bad times, unless another thread has been quicker."""
+        """Open the spare descriptor, unless another thread has taken the last one."""
         with contextlib.suppress(OSError):
             self._spare = os.open(os.devnull, os.O_RDONLY)
 
     def _rest(self) -> None:
-        """Not one descriptor is left: look again in a while, for the client that waits would wake the loop for ever."""
+        """Stop accepting for a while: without even a spare descriptor the pending client would spin the loop."""
         self.stop_accepting()
         gevent.spawn_later(_REST_SECONDS, self._accept_again)
 

@@ -1,11 +1,11 @@
 """The metrics over HTTP: ``/metrics``, ``/healthz``, ``/readyz`` and a page that links them.
 
-Served from the server's own loop: a thread would see the data in the middle of a change.  A scrape is rendered, and
+Served from the server's own loop: a thread would read data in the middle of a change.  A scrape is rendered, and
 compressed, in slices of :data:`_SLICE_NS`; between two of them the loop has a turn, in which every client is served.
 One scrape is rendered at a time.
 
-It answers from the moment on at which clients are accepted, that is, while data are being loaded, too.  What a peer
-can take of connections, time and bytes is bounded by :mod:`kedis.server.http_server`.
+It answers as soon as clients are accepted, that is, during loading too.  Connections, time and bytes of a peer are
+bounded by :mod:`kedis.server.http_server`.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from kedis.observability.exposition import OPENMETRICS, TEXT, Exposition, chosen
 from kedis.observability.metrics_reading import not_ready
 from kedis.server.http_requests import Request
 from kedis.server.http_server import HttpServer, Limits, Response
-from kedis.server.server import StartError
+from kedis.server.start_error import StartError
 from kedis.version import VERSION
 
 if TYPE_CHECKING:
     from kedis.observability.observer import Observer
-    from kedis.server.server import NetworkServer
+    from kedis.server.network_server import NetworkServer
 
 log = logging.getLogger("kedis.metrics")
 
@@ -37,10 +37,10 @@ log = logging.getLogger("kedis.metrics")
 _SLICE_NS = 1_000_000
 #: Characters that are compressed at a time: about 0.3 ms.
 _CHUNK = 32 * 1024
-#: A format for which little time is spent.
+#: The level of zlib that takes the least time.
 _COMPRESSION = 1
 _BACKLOG = 64
-#: Seconds that answers under way have at the end.
+#: Seconds that responses in progress have at shutdown.
 _STOP_SECONDS = 0.5
 
 
@@ -139,7 +139,7 @@ class MetricsServer:
 def _pieces(
     observer: Observer, exposition: Exposition, zipped: bool, take: Callable[[bytes], None]
 ) -> Iterator[None]:
-    """Do a scrape, and yield after each short piece of work; ``take`` is given the body, piece by piece."""
+    """Do a scrape, and yield after each short piece of work; ``take`` gets the body in pieces."""
     for _ in observer.clients.walk():
         yield
     observer.begin_scrape()

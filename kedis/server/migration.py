@@ -1,4 +1,4 @@
-"""The talking that MIGRATE needs, in a greenlet of its own, so that only the client who asked waits."""
+"""The network side of MIGRATE, in a greenlet per command, so that only its client waits."""
 
 from __future__ import annotations
 
@@ -11,24 +11,25 @@ from gevent.pool import Group
 from kedis import errors
 from kedis.commands.migrate import Migration
 from kedis.engine.call import finish_blocked
+from kedis.resp.replies import encode_command
 
 if TYPE_CHECKING:
     from kedis.engine.blocking import Waiter
     from kedis.engine.client import Client
-    from kedis.server.server import NetworkServer
+    from kedis.server.network import Network
 
 _RECEIVED = _LONGEST_LINE = 64 * 1024
 
 
 class Migrations:
-    """Carries out what MIGRATE asks for."""
+    """Runs MIGRATE: sends the requests to the other server and finishes the command with the replies."""
 
-    def __init__(self, network: NetworkServer) -> None:
+    def __init__(self, network: Network) -> None:
         self._engine = network.engine
         self._greenlets = Group()
 
     def stop(self) -> None:
-        """Give up what is under way.  Idempotent."""
+        """Cancel migrations in progress.  Idempotent."""
         self._greenlets.kill()
 
     def begin(self, client: Client, migration: Migration) -> None:
@@ -42,7 +43,7 @@ class Migrations:
         try:
             address = (migration.host, migration.port)
             with socket.create_connection(address, timeout=migration.timeout_seconds) as connection:
-                connection.sendall(b"".join(map(_encode, migration.requests)))
+                connection.sendall(b"".join(map(encode_command, migration.requests)))
                 failure = errors.MIGRATE_READING
                 replies.extend(_replies(connection, len(migration.requests)))
                 failure = ""
@@ -57,7 +58,7 @@ class Migrations:
 def _replies(connection: Any, count: int) -> Iterator[bytes | str]:
     """The replies to ``count`` requests, errors as text, as far as they come.  Raises OSError.
 
-    All that is asked is answered in a line; no other reply is taken from a server that is not ours.
+    Every request is answered by one line; any other reply is refused, and a line is bounded.
     """
     received = b""
     while count:
@@ -71,7 +72,3 @@ def _replies(connection: Any, count: int) -> Iterator[bytes | str]:
         if not data:
             raise ConnectionError("the other server has closed the connection, or speaks another language")
         received += data
-
-
-def _encode(words: list[bytes]) -> bytes:
-    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in words)

@@ -1,10 +1,10 @@
-"""The sending half of a connection: what of the replies the kernel has not taken yet, and how much that may be.
+"""The sending half of a connection: the output buffer and its limits.
 
-Sending is done by the cycle, once per turn.  What the kernel does not take is kept and sent as the socket becomes
-writable; a client that lets it grow past its limit is cut off.
+Replies are sent once per turn (:mod:`kedis.server.before_sleep`).  Bytes that the kernel does not take are kept, and
+sent when the socket is writable; a client whose buffer exceeds client-output-buffer-limit is closed.
 
-A long reply (:mod:`kedis.resp.long_replies`) is kept as it is, and its parts are encoded one at a time, when the
-kernel has taken what stands before: a turn of the loop sends ``_BURST`` of it, and the memory for it is that of a part.
+A long reply (:mod:`kedis.resp.long_replies`) is kept as a value, and its parts are encoded one at a time, after
+the kernel has taken the bytes before them: a turn sends ``_BURST`` of it, in the memory of one part.
 """
 
 from __future__ import annotations
@@ -12,14 +12,13 @@ from __future__ import annotations
 import logging
 import socket
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from kedis.engine.client import Client
 from kedis.errors.fault_log import FaultLog
 from kedis.resp.long_replies import Chunk, LongReply
-
-if TYPE_CHECKING:
-    from kedis.engine.client import Client
-    from kedis.server.server import NetworkServer
+from kedis.server.network import Network
+from kedis.server.peer import Peer
 
 log = logging.getLogger("kedis.server")
 _faults = FaultLog(log)
@@ -27,24 +26,22 @@ _faults = FaultLog(log)
 #: Replies that a client which has not authenticated may leave unread, in bytes.
 UNAUTHENTICATED_OUTPUT_LIMIT = 64 * 1024
 
-#: Replies of a turn are joined for one send up to this size in bytes; beyond, large values would be copied in heaps.
+#: Replies of a turn are joined for one send up to this size in bytes; above it large values would be copied.
 _JOIN_LIMIT = 256 * 1024
 #: Chunks of a smaller average size are joined in any case.
 _SMALL_CHUNK = 1024
-#: What is sent at most in one go of what is long or has waited, so that one reader cannot hold the loop (scores take
-#: 10 ms to encode that much); and of that in one system call, in bytes.
+#: Max. bytes sent at once of a long reply or of kept output, so that one reader cannot block the loop (encoding so
+#: many scores takes 10 ms); and max. bytes per system call.
 _BURST = 256 * 1024
 _PIECE = 64 * 1024
 _WRITE = 2
 
 
-class Sender:
+class Sender(Peer):
     """Sends the replies of ``client`` through ``sock``.
 
     Attributes:
-        unsent: what the kernel has not taken, in order; ``unsent_bytes`` of it are bytes already.
-        sealed: replies that wait for the sync under way; later ones are in ``client.out``.
-        closed: nothing is sent any more.
+        unsent: output that the kernel has not taken, in order; ``unsent_bytes`` of it are encoded.
     """
 
     __slots__ = (
@@ -52,18 +49,13 @@ class Sender:
         "_limit_since_ns",
         "_long",
         "_write_watcher",
-        "client",
-        "closed",
         "fd",
-        "noted_bytes",
-        "sealed",
         "server",
-        "sock",
         "unsent",
         "unsent_bytes",
     )
 
-    def __init__(self, server: NetworkServer, sock: socket.SocketType, client: Client) -> None:
+    def __init__(self, server: Network, sock: socket.SocketType, client: Client) -> None:
         self.server = server
         self.sock = sock
         self.fd = sock.fileno()
@@ -73,18 +65,13 @@ class Sender:
         self._long: deque[LongReply] = deque()  # those in `unsent`
         self.sealed: list[Chunk] = []
         self.closed = False
-        #: What the client was last said to occupy (:meth:`note_memory`).
         self.noted_bytes = 0
         self._limit_since_ns = 0
         self._hub = server.hub
         self._write_watcher: Any = None
 
-    def close(self) -> None:
-        """End the connection at once: the whole of it does that."""
-        raise NotImplementedError
-
     def give_up(self, error: Exception | None = None) -> None:
-        """Serving the client has failed, for want of memory, say: end the connection, and nothing else."""
+        """End the connection after an internal error, such as a failed allocation."""
         if error is not None:
             self.server.engine.faults += 1
             _faults.report("sending to a client", error)
@@ -94,17 +81,17 @@ class Sender:
             _faults.report("closing a client", problem)
 
     def note_memory(self) -> None:
-        """Say what the client's buffers occupy: the whole of the connection knows."""
+        """Report the size of the client's buffers to client eviction."""
         raise NotImplementedError
 
     def seal(self) -> None:
-        """Set the replies of up to now apart: they may be sent earlier than what comes after them."""
+        """Move the replies of up to now to ``sealed``: they may be sent before later ones."""
         out = self.client.out
         self.sealed += out
         out.clear()
 
     def send(self, chunks: list[Chunk] | None = None) -> None:
-        """Send what is waiting, or ``chunks``, as far as the kernel takes it, and empty it.  Called by the cycle."""
+        """Send ``client.out``, or ``chunks``, as far as the kernel takes it, and empty it.  Called once per turn."""
         if self.closed:
             return
         out = self.client.out if chunks is None else chunks
@@ -142,7 +129,7 @@ class Sender:
             self.unsent_bytes = len(data) - sent
 
     def _keep(self, chunks: list[Chunk]) -> None:
-        """Put ``chunks`` behind what the kernel has not taken yet.  Large ones are referred to, not copied."""
+        """Append ``chunks`` to the unsent output.  Large ones are not copied."""
         plain: list[bytes] = []
         for chunk in chunks:
             if isinstance(chunk, LongReply):
@@ -182,14 +169,14 @@ class Sender:
             self.server.slow_readers.discard(self)
 
     def _writable(self) -> None:
-        """The socket is writable again.  (An exception would end the watch, and the client would wait for ever.)"""
+        """The socket is writable again.  (An exception would end the watcher, and the client would hang.)"""
         try:
             self._write_more()
         except Exception as error:
             self.give_up(error)
 
     def _write_more(self) -> None:
-        """Send what is kept, as far as the kernel takes it."""
+        """Send the unsent output, as far as the kernel takes it."""
         budget = _BURST
         while budget > 0 and (chunk := self._next_chunk()):
             try:
@@ -213,7 +200,7 @@ class Sender:
                 self._close_if_all_is_sent()
 
     def _next_chunk(self) -> bytes | memoryview:
-        """Take what one send may send: small chunks joined, a large one alone; empty when there is no more."""
+        """Take the data of the next send: small chunks joined, or one large one; empty at the end."""
         parts: list[bytes | memoryview] = []
         size = 0
         unsent = self.unsent
@@ -241,7 +228,7 @@ class Sender:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _encode_part(self, reply: LongReply) -> None:
-        """Put the next part of ``reply``, which is the next to be sent, before it; take it away after the last."""
+        """Encode the next part of ``reply``, first in ``unsent``, in front of it; after its last part remove it."""
         chunks = reply.next_chunks()
         if chunks:
             self.unsent.extendleft(reversed(chunks))
@@ -251,7 +238,7 @@ class Sender:
             self._long.popleft()
 
     def check_output_limit(self) -> None:
-        """Cut a client off whose unread replies pass its limit (client-output-buffer-limit)."""
+        """Close the client if its unread replies exceed client-output-buffer-limit."""
         waiting = self.output_bytes()
         if self.client.user is None and waiting > UNAUTHENTICATED_OUTPUT_LIMIT:
             self._cut("unread replies before authentication")

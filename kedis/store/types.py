@@ -152,7 +152,7 @@ class ValueType:
 
     @property
     def rdb(self) -> RdbForm:
-        """Registered by :mod:`kedis.rdb.values`."""
+        """Registered by :mod:`kedis.rdb.value_forms`."""
         if self._rdb is None:
             raise self._missing("rdb")
         return self._rdb

@@ -20,7 +20,7 @@ from against_redis import Load, Running, run_load, server
 
 from kedis.commands import load_all
 from kedis.config import Config
-from kedis.embedded.engine import EmbeddedEngine
+from kedis.embedded.embedded_engine import EmbeddedEngine
 from kedis.embedded.engine_socket import EngineSocket
 from kedis.engine.client import Client as Client
 from kedis.engine.engine import Engine

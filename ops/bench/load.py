@@ -27,7 +27,7 @@ import report
 
 from kedis.cli.benchmark.own_servers import free_port, wait_until_ready
 from kedis.cli.benchmark.report import markdown
-from kedis.cli.benchmark.target import Target, TargetError
+from kedis.cli.benchmark.server_under_test import Target, TargetError
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 FOLDER = ROOT / "locustfiles"

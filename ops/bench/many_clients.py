@@ -21,13 +21,14 @@ from typing import TypeVar
 
 from against_redis import LOAD_CORE, Running, describe_machine, server
 
+from kedis.resp.replies import encode_command
+
 T = TypeVar("T")
 NOTHING_ON_DISK = ("--appendonly", "no")
 
 
 def encode(*words: object) -> bytes:
-    parts = [str(word).encode() for word in words]
-    return b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in parts)
+    return encode_command([str(word).encode() for word in words])
 
 
 class Crowd:

@@ -25,7 +25,7 @@ from against_redis import LOAD_CORE, Running, describe_machine, server
 from kedis.commands import load_all
 from kedis.config import Config
 from kedis.engine.engine import Engine
-from kedis.observability.memory import resident_bytes
+from kedis.observability.process_memory import resident_bytes
 
 NOTHING_ON_DISK = ("--appendonly", "no")
 KEYS, REQUESTS, SHARE, SKEW = 200_000, 1_000_000, 0.2, 0.99

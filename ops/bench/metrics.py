@@ -36,6 +36,7 @@ from against_redis import (
 
 from kedis.commands import load_all
 from kedis.engine.table import every_command
+from kedis.resp.replies import encode_command
 
 CLIENTS = 10_000
 SCRAPES = 20
@@ -128,8 +129,7 @@ def use_every_command(running: Running) -> None:
                 "migrate",
             ):
                 continue
-            words = row.name.encode().split(b"|")
-            sock.sendall(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(w), w) for w in words))
+            sock.sendall(encode_command(row.name.encode().split(b"|")))
             sock.recv(1 << 20)
 
 

@@ -28,6 +28,8 @@ from pathlib import Path
 
 from against_redis import Running, describe_machine, server
 
+from kedis.resp.replies import encode_command
+
 FLAGS = ("--appendonly", "no", "--save", "", "--enable-debug-command", "yes")
 Words = Sequence[bytes]
 Commands = Iterable[Words]
@@ -64,11 +66,6 @@ class Figure:
 # -- clients ----------------------------------------------------------------------------------------------
 
 
-def encode(words: Words) -> bytes:
-    """A command in the form of the wire."""
-    return b"".join([b"*%d\r\n" % len(words), *[b"$%d\r\n%b\r\n" % (len(word), word) for word in words]])
-
-
 class Client:
     """Sends commands and reads replies without looking at them."""
 
@@ -81,7 +78,7 @@ class Client:
 
     def run(self, words: Words) -> bytes:
         """Send one command and read until it is answered; returns how the reply begins."""
-        self._sock.sendall(encode(words) + b"PING\r\n")
+        self._sock.sendall(encode_command(words) + b"PING\r\n")
         return self._read_replies()
 
     def _read_replies(self) -> bytes:
@@ -99,7 +96,7 @@ class Client:
         """Run many commands, some at a time."""
         commands = iter(commands)
         while some := list(itertools.islice(commands, 50)):
-            self._sock.sendall(b"".join(map(encode, some)) + b"PING\r\n")
+            self._sock.sendall(b"".join(map(encode_command, some)) + b"PING\r\n")
             self._read_replies()
 
 

@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from kedis.cli.client.link import LinkLost, ServerLink
-from kedis.cli.client.standalone import snapshot
+from kedis.cli.client.standalone import server_snapshot
 from kedis.cli.client.standalone.divergence import Divergence
 from kedis.cli.client.standalone.home import Home
-from kedis.cli.client.standalone.link import StandaloneLink
-from kedis.cli.client.standalone.moments import now_ms
 from kedis.cli.client.standalone.reconcile import Reconciliation
+from kedis.cli.client.standalone.standalone_link import StandaloneLink
 from kedis.cli.client.standalone.terminal import Console
+from kedis.cli.client.standalone.timefmt import now_ms
 from kedis.cli.client.target import Target
 
 Result = TypeVar("Result")
@@ -73,7 +73,7 @@ def _fill(server: ServerLink, keys: int) -> None:
 
 
 def _measure(server: ServerLink, home: Home, keys: int) -> None:
-    taken = _timed("snapshot", lambda: snapshot.take(server, home, "redis", Console()))
+    taken = _timed("snapshot", lambda: server_snapshot.take(server, home, "redis", Console()))
     home.lock()
     home.begin("redis", taken, now_ms())
     alone = _timed("begin from it", lambda: StandaloneLink(home, "redis"))

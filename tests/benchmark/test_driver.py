@@ -126,7 +126,7 @@ def test_replies_of_a_wrong_type_are_found_by_sample() -> None:
     [
         (b"", "closed a connection"),
         (b"HTTP/1.1 400\r\n", "not the Redis protocol"),
-        (b"+OK\r\n+OK\r\n", "nobody asked"),
+        (b"+OK\r\n+OK\r\n", "without requests"),
         (None, "did not answer for 1 s"),
     ],
 )

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kedis.cli.benchmark.histogram import Histogram, bucket_of
+from kedis.cli.benchmark.latency_histogram import LatencyHistogram, bucket_of
 from kedis.cli.benchmark.measurement import Recorder
 
 VALUES = st.lists(st.integers(0, 1 << 40), min_size=1, max_size=300)
@@ -26,7 +26,7 @@ def exact(values: list[int], percent: float) -> int:
 
 @given(VALUES, st.sampled_from([0.0, 1.0, 25.0, 50.0, 90.0, 99.0, 99.9, 100.0]))
 def test_percentiles_are_within_half_a_bucket(values: list[int], percent: float) -> None:
-    histogram = Histogram()
+    histogram = LatencyHistogram()
     histogram.add_all(values)
     true = exact(values, percent)
     assert abs(histogram.percentile(percent) - true) <= true * RELATIVE_ERROR + 1e-9
@@ -34,7 +34,7 @@ def test_percentiles_are_within_half_a_bucket(values: list[int], percent: float)
 
 @given(VALUES)
 def test_count_sum_and_extremes_are_exact(values: list[int]) -> None:
-    histogram = Histogram()
+    histogram = LatencyHistogram()
     histogram.add_all(values)
     assert (histogram.count, histogram.total) == (len(values), sum(values))
     assert (histogram.minimum, histogram.maximum) == (min(values), max(values))
@@ -44,19 +44,19 @@ def test_count_sum_and_extremes_are_exact(values: list[int]) -> None:
 
 @given(VALUES, VALUES)
 def test_merging_is_as_counting_all_in_one(first: list[int], second: list[int]) -> None:
-    merged, other, whole = Histogram(), Histogram(), Histogram()
+    merged, other, whole = LatencyHistogram(), LatencyHistogram(), LatencyHistogram()
     merged.add_all(first)
     other.add_all(second)
     merged.merge(other)
     whole.add_all(first + second)
     assert merged.to_json() == whole.to_json()
-    merged.merge(Histogram())
+    merged.merge(LatencyHistogram())
     assert merged.to_json() == whole.to_json()
 
 
 @given(VALUES)
 def test_json_holds_every_value(values: list[int]) -> None:
-    histogram = Histogram()
+    histogram = LatencyHistogram()
     histogram.add_all(values)
     form = json.loads(json.dumps(histogram.to_json()))
     assert form == histogram.to_json()
@@ -76,19 +76,19 @@ def test_a_bucket_holds_its_value_and_is_narrow(value: int) -> None:
 
 
 def test_an_empty_histogram_says_nothing() -> None:
-    histogram = Histogram()
+    histogram = LatencyHistogram()
     assert (histogram.mean, histogram.percentile(99), histogram.maximum) == (0.0, 0, 0)
 
 
 @pytest.mark.parametrize("percent", [-0.1, 100.1])
 def test_percentiles_outside_are_refused(percent: float) -> None:
     with pytest.raises(ValueError):
-        Histogram().percentile(percent)
+        LatencyHistogram().percentile(percent)
 
 
 def test_negative_values_are_refused() -> None:
     with pytest.raises(ValueError):
-        Histogram().add(-1)
+        LatencyHistogram().add(-1)
 
 
 @given(st.lists(st.integers(0, 1 << 33), min_size=1, max_size=200))

@@ -10,7 +10,7 @@ import hiredis
 import pytest
 
 import kedis
-from kedis.cli.benchmark.target import Target
+from kedis.cli.benchmark.server_under_test import Target
 from kedis.cli.benchmark.templates import TEMPLATES, Mix, describe, parse_command, parse_mix, parse_ratio
 from kedis.cli.benchmark.workload import Workload, filling, prepare
 from kedis.resp.requests import RequestParser

@@ -212,7 +212,7 @@ def test_ctrl_c_ends_waiting(port: int, session: Session) -> None:
     assert session.run("PING") == "PONG"
 
 
-def test_formats_timing_and_colours(session: Session) -> None:
+def test_formats_timing_and_colors(session: Session) -> None:
     assert session.run(":format json") == "format is json"
     session.run("HSET h a 1")
     assert session.run("HGETALL h") == '{"a":"1"}'

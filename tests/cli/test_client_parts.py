@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kedis.cli.client import arguments, danger, scripts
+from kedis.cli.client import arguments, confirm, scripts
 from kedis.cli.client import link as link_module
 from kedis.cli.client.catalogue import Entry, argument_syntax, builtin
 from kedis.cli.client.completion import KeyNames, hint, typed_words
@@ -19,7 +19,7 @@ from kedis.cli.client.display import Display
 from kedis.cli.client.link import ServerLink
 from kedis.cli.client.listening import live_line
 from kedis.cli.client.modes import biggest
-from kedis.cli.client.modes.latency import measure
+from kedis.cli.client.modes.ping_latency import measure
 from kedis.cli.client.modes.stat import figures, parse_info, readable_bytes
 from kedis.cli.client.render import Form, quote, render
 from kedis.cli.client.secrets import carries_secret
@@ -190,11 +190,11 @@ def test_lines_that_carry_secrets(line: str, secret: bool) -> None:
 )
 def test_commands_that_ask_first(line: str, asks: bool) -> None:
     words = line.encode().split()
-    assert (danger.question(words, lambda: 10_001) is not None) is asks
+    assert (confirm.question(words, lambda: 10_001) is not None) is asks
 
 
 def test_keys_on_a_small_database_does_not_ask() -> None:
-    assert danger.question([b"KEYS", b"*"], lambda: 10_000) is None
+    assert confirm.question([b"KEYS", b"*"], lambda: 10_000) is None
 
 
 class TestTargets:
@@ -328,7 +328,7 @@ def test_an_entry_without_syntax() -> None:
 
 
 def test_what_a_server_sends_does_not_drive_the_terminal() -> None:
-    display = Display(colour=False)
+    display = Display(color=False)
     assert display.text([b"FOO"], ErrorReply("ERR '\x1b[2J'")) == "(error) ERR '\\x1b[2J'"
     assert display.text([b"GET", b"a"], "\u202e\x9b".encode()) == '"\\xe2\\x80\\xae\\xc2\\x9b"'
     assert live_line([b"message", b"\x1b]0;x\x07", b"\x1b"]) == '\\x1b]0;x\\x07: "\\x1b"'

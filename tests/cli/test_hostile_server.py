@@ -18,11 +18,11 @@ from kedis.cli.client.catalogue import load
 from kedis.cli.client.completion import KeyNames
 from kedis.cli.client.display import Display
 from kedis.cli.client.expected import ServerSays
-from kedis.cli.client.link import ServerLink, Stranger
+from kedis.cli.client.link import NotRedis, ServerLink
 from kedis.cli.client.listening import live_line
 from kedis.cli.client.modes.stat import figures, parse_info
 from kedis.cli.client.render import Form, render
-from kedis.cli.client.standalone import snapshot, values
+from kedis.cli.client.standalone import key_values, server_snapshot
 from kedis.cli.client.standalone.home import Home
 from kedis.cli.client.standalone.terminal import Console
 from kedis.cli.client.target import Target
@@ -300,7 +300,7 @@ class TestTheReader:
         assert complete
         for form in Form:
             assert b"7" in render(reply, form)
-        assert "7" in Display(colour=True).text([b"X"], reply)
+        assert "7" in Display(color=True).text([b"X"], reply)
         assert "7" in live_line(reply)
 
     def test_maps_as_keys_of_maps_do_not_explode(self) -> None:
@@ -434,8 +434,8 @@ class TestWrongTypes:
                         name: count if b":2" in told else told for name, told in list(good.items())[:right]
                     }
                     link = ServerLink(Target(port=serve(answers, reply).port))
-                    with contextlib.closing(link), contextlib.suppress(ServerSays, values.Changed):
-                        values.read_watched(link, [b"key"])
+                    with contextlib.closing(link), contextlib.suppress(ServerSays, key_values.Changed):
+                        key_values.read_watched(link, [b"key"])
 
     def test_a_snapshot(self, serve: Serve, tmp_path: Path) -> None:
         good = {
@@ -449,11 +449,11 @@ class TestWrongTypes:
                 answers = dict(list(good.items())[:right])
                 link = ServerLink(Target(port=serve(answers, reply).port))
                 with contextlib.closing(link), contextlib.suppress(ServerSays):
-                    snapshot.take(link, Home(tmp_path / "home"), "x", Console())
+                    server_snapshot.take(link, Home(tmp_path / "home"), "x", Console())
 
 
 def test_tables_and_lines_stay_one_line() -> None:
-    display = Display(colour=False)
+    display = Display(color=False)
     fake = "a\n127.0.0.1:6379> FLUSHALL"
     table = display.text([b"HGETALL", b"x"], Pairs([(Status(fake), Verbatim(fake.encode()))]))
     assert table.count("\n") == 1  # one for the row, one line for the count
@@ -471,5 +471,5 @@ def test_figures_that_are_no_numbers() -> None:
 
 def test_a_stranger_is_no_reason_to_stand_alone(serve: Serve) -> None:
     link = ServerLink(Target(port=serve({}, b"*1\r\n" * 2000).port))
-    with pytest.raises(Stranger, match="levels deep"):
+    with pytest.raises(NotRedis, match="levels deep"):
         link.send([b"GET", b"x"])

@@ -225,7 +225,7 @@ def test_values_that_look_like_flags() -> None:
         (["--port", "1", "2"], "--port 1 2", "port: wrong number of arguments"),
         (["--prot", "1"], "--prot 1", "there is no setting named prot"),
         (["-port", "1"], "-port", "a flag was expected here"),
-        (["--include", "x"], "--include x", "include stands in files only"),
+        (["--include", "x"], "--include x", "include is allowed in files only"),
     ],
 )
 def test_a_wrong_flag(words: list[str], line: str, problem: str) -> None:

@@ -9,7 +9,7 @@ import kedis
 from kedis.config import SETTINGS
 
 PACKAGE = Path(kedis.__file__).parent
-DECLARATIONS = {PACKAGE / "config" / name for name in ("table.py", "accepted.py")}
+DECLARATIONS = {PACKAGE / "config" / name for name in ("settings_table.py", "ignored.py")}
 #: What a configuration is called where it is used; ``self`` in the module of Config.
 NAMES = {"config", "_config", "changed"}
 #: INFO prints it, as Redis does without replicas.
@@ -21,7 +21,14 @@ def read_attributes(path: Path) -> set[str]:
     tree = ast.parse(path.read_text())
     names = NAMES | ({"self"} if path == PACKAGE / "config" / "settings.py" else set())
     called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
-    return {
+    by_name = {
+        argument.value.replace("-", "_")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and _name(node.func) == "PackingSettings"  # a type's row names its settings
+        for argument in node.args
+        if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
+    }
+    return by_name | {
         node.attr
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load) and id(node) not in called

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kedis.config import SETTINGS, Config, ConfigError, render_rewrite, rewrite_file
-from kedis.config.rewrite import MARKER
+from kedis.config.file_rewrite import MARKER
 from kedis.structures.glob import compile_glob
 from tests.oracle import Oracle
 

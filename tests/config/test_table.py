@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from kedis.config import SETTINGS, SETTINGS_BY_NAME, Config, describe_settings, settings_markdown
-from kedis.config.accepted import DIRECTIVES
 from kedis.config.declare import Setting
 from kedis.config.describe import redis_default
+from kedis.config.ignored import DIRECTIVES
 from kedis.config.syntax import split_words
 from kedis.structures.glob import compile_glob
 from tests.oracle import Oracle

@@ -13,7 +13,7 @@ import redis
 
 import kedis
 from kedis.process.threads import Latch
-from kedis.server.server import StartError
+from kedis.server.start_error import StartError
 from tests.embedded.programs import PATIENCE_SECONDS, run_program
 
 

@@ -12,9 +12,10 @@ from random import Random
 
 import pytest
 
-from kedis.commands import connection as connection_commands
+from kedis.commands import connection_commands
 from kedis.config import Config
 from kedis.engine.engine import Engine
+from kedis.resp.replies import encode_command
 from tests.commands.driver import Client, ErrorReply
 from tests.differential import grammar
 from tests.end_to_end.attack import (
@@ -227,9 +228,8 @@ def test_browsers_are_closed_and_logged_once_a_minute(server: KedisProcess) -> N
     ],
 )
 def test_an_error_is_one_line_whatever_it_repeats(server: KedisProcess, words: tuple[bytes, ...]) -> None:
-    request = b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in words)
     with server.connect() as sock:
-        sock.sendall(request + PING)
+        sock.sendall(encode_command(words) + PING)
         error, pong = read_lines(sock, 2)
         assert error.startswith((b"-ERR", b"-NOPROTO"))
         assert not any(mark in error for mark in (b"\r", b"\n", b"\0"))

@@ -24,7 +24,7 @@ import kedis
 from kedis.commands import load_all
 from kedis.engine.table import COMMANDS
 from kedis.persistence.append_file import AppendFile
-from kedis.server import aof
+from kedis.server import group_commit
 from ops.dashboards.build import ANNOTATIONS
 from ops.dashboards.demo import ROOT, Prometheus
 from ops.dashboards.expressions import filled_in
@@ -198,7 +198,7 @@ def many_deaths(ward: Ward) -> Callable[[], Any]:
 
 def slow_disk(ward: Ward) -> Callable[[], Any]:
     ward.client.config_set("appendfsync", "always")
-    ward.patch.setattr(aof, "_PATIENCE_SECONDS", 0.05)
+    ward.patch.setattr(group_commit, "_SLOW_SYNC_SECONDS", 0.05)
     ward.patch.setattr(AppendFile, "sync", lambda _: time.sleep(0.3))
     return lambda: ward.client.set("key", "value")
 

@@ -10,8 +10,7 @@ import kedis
 from kedis.config import Config
 from kedis.engine.engine import Engine
 from kedis.observability.info import human_bytes
-from kedis.observability.memory import machine_bytes, resident_bytes
-from kedis.persistence.aof import Aof
+from kedis.observability.process_memory import machine_bytes, resident_bytes
 from tests.commands.driver import Client, Clock
 from tests.oracle import Oracle
 
@@ -158,13 +157,20 @@ def test_percentiles_lie_in_their_bucket(client: Client) -> None:
     assert fields(client, "latencystats") == {}
 
 
+class FakeAof:
+    """What the append-only file shows."""
+
+    aof_enabled = True
+    aof_current_size = 1234
+    aof_base_size = 1000
+    aof_last_write_status = "err"
+    aof_delayed_fsync = 3
+
+
 def test_the_append_only_file_shows_its_figures(client: Client, oracle: Oracle) -> None:
     assert fields(client, "persistence")["aof_enabled"] == "0"
     assert "aof_current_size" not in fields(client, "persistence")
-    aof = Aof(client.engine)
-    aof.state, aof.aof_last_write_status, aof.aof_delayed_fsync = "on", "err", 3
-    aof.rewritten(1234)
-    client.engine.persistence = aof
+    client.engine.persistence = FakeAof()
     oracle.call("CONFIG", "SET", "appendonly", "yes")
     found = fields(client, "persistence")
     assert list(found) == list(sections(oracle.call("INFO", "persistence"))["# Persistence"])

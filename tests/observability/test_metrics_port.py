@@ -12,7 +12,7 @@ import pytest
 
 import kedis
 from kedis.config import Config
-from kedis.server.instance import Instance
+from kedis.server.app import App
 from tests.ports import free_port
 
 TIMEOUT = 60
@@ -84,13 +84,13 @@ def test_nonsense_leaves_no_lines_in_the_log(port: int, caplog: pytest.LogCaptur
 
 
 def test_the_start_looks_up_no_name_and_does_not_let_the_loop_turn() -> None:
-    instance = Instance(Config({"port": "0", "metrics-port": str(free_port()), "appendonly": "no"}))
+    app = App(Config({"port": "0", "metrics-port": str(free_port()), "appendonly": "no"}))
     others: list[str] = []
     greenlet = gevent.spawn(others.append, "had a turn")
     try:
-        instance.metrics.start()
+        app.metrics.start()
         assert not others
     finally:
-        instance.metrics.stop()
-        instance.network.stop()
+        app.metrics.stop()
+        app.network.stop()
         greenlet.join()

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from kedis.resp.replies import encode_command
 from tests.commands.driver import reply_reader, to_bytes
 from tests.ports import free_port
 
@@ -20,8 +21,7 @@ _START_SECONDS = 60
 
 def encode(*words: Any) -> bytes:
     """One command as it travels and as it stands in the file."""
-    arguments = [to_bytes(word) for word in words]
-    return b"*%d\r\n" % len(arguments) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in arguments)
+    return encode_command([to_bytes(word) for word in words])
 
 
 class Wire:

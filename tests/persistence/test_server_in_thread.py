@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import kedis
-from kedis.server.server import StartError
+from kedis.server.start_error import StartError
 from tests.persistence.folders import listing
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from kedis.server.progress import Progress
+from kedis.server.loading import LoadingLog
 from tests.commands.driver import ErrorReply
 from tests.persistence.folders import BASE, INCR, LISTING, MANIFEST, recorded
 from tests.persistence.server import Kedis, Wire, encode, files, write_folder
@@ -63,7 +63,7 @@ def test_progress_is_told_every_two_seconds(caplog: pytest.LogCaptureFixture) ->
     caplog.set_level("INFO")
     loader: Any = SimpleNamespace(loaded_bytes=0, total_bytes=400_000_000, keys=0, commands=0)
     now = [100.0]
-    progress = Progress(loader, logging.getLogger("test"), clock=lambda: now[0])
+    progress = LoadingLog(loader, logging.getLogger("test"), clock=lambda: now[0])
     now[0] = 101.9
     progress.report()
     assert caplog.messages == []

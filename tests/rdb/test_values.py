@@ -20,7 +20,7 @@ from kedis.rdb.compact import read_intset, read_listpack, read_ziplist, read_zip
 from kedis.rdb.crc64 import crc64
 from kedis.rdb.payload import WrongFooter, dump, restore
 from kedis.rdb.source import RdbError, Source, encode_length
-from kedis.rdb.values import decode_value, encode_text, encode_value
+from kedis.rdb.value_forms import decode_value, encode_text, encode_value
 from kedis.structures.containers import Hash, Set
 from kedis.structures.lists import List
 from kedis.structures.sorted_set import SortedSet

@@ -12,7 +12,7 @@ import pytest
 from kedis.config import Config
 from kedis.engine.engine import COMPILED, Engine
 from kedis.server.connection import Connection
-from kedis.server.server import NetworkServer
+from kedis.server.network_server import NetworkServer
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_the_callbacks_of_a_turn_do_not_depend_on_each_other(
         network.next_turn(lambda: called.append(1))
         network.next_turn(lambda: [][0])
         network.next_turn(lambda: called.append(2))
-        network._run_next_turn()
+        network._run_deferred()
     assert called == [1, 2] * 100
     assert network.engine.faults == 100 and len(caplog.records) == 1
 
@@ -53,9 +53,9 @@ def test_the_deadlines_of_others_stay(network: NetworkServer, monkeypatch: pytes
         raise MemoryError
 
     monkeypatch.setattr(blocking, "due", fail)
-    network._deadline_reached()
-    assert network._deadline_timer is not None and network._deadline_timer.active
-    network._stop_deadline_timer()
+    network.deadlines._reached()
+    assert network.deadlines._timer is not None and network.deadlines._timer.active
+    network.deadlines.stop()
 
 
 @pytest.mark.skipif(COMPILED, reason="a compiled class takes no stand-in")

@@ -11,7 +11,7 @@ from gevent import socket
 
 from kedis.config import Config
 from kedis.engine.engine import COMPILED, Engine
-from kedis.server.server import NetworkServer
+from kedis.server.network_server import NetworkServer
 
 LIMIT = 4_000_000
 #: What a read, or a slice of ten replies of 50 kB each, may add before it is looked at.
@@ -36,8 +36,7 @@ def network() -> Iterator[NetworkServer]:
         network = NetworkServer(Engine(Config(settings), clock=TickingClock()))
         network.start()
         network.serve_data()
-        assert network._periodic is not None
-        network._periodic.kill()
+        network.cron.stop()
         yield network
         network.stop()
 

@@ -14,7 +14,7 @@ from kedis.config import Config
 from kedis.engine.engine import COMPILED, Engine
 from kedis.resp.requests import STEPS, RequestParser
 from kedis.server import connection as connections
-from kedis.server.server import NetworkServer
+from kedis.server.network_server import NetworkServer
 from tests.commands.driver import Clock
 
 PING = b"*1\r\n$4\r\nPING\r\n"

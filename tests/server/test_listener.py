@@ -12,9 +12,9 @@ from gevent import socket
 
 from kedis.config import Config
 from kedis.engine.engine import Engine
-from kedis.server import server as servers
+from kedis.server import network_server as servers
 from kedis.server.connection import Connection
-from kedis.server.server import NetworkServer
+from kedis.server.network_server import NetworkServer
 
 PING = b"*1\r\n$4\r\nPING\r\n"
 

@@ -19,7 +19,7 @@ import pytest
 from kedis.config import Config
 from kedis.engine.engine import COMPILED, Engine
 from kedis.persistence.rdb_file import SnapshotLoader, write_rdb
-from kedis.server.instance import Instance
+from kedis.server.app import App
 from tests.commands.driver import Client, ErrorReply
 from tests.persistence.folders import BASE, INCR, LISTING, MANIFEST, load, recorded, strings
 from tests.persistence.server import write_folder
@@ -88,8 +88,8 @@ def test_nobody_is_served_before_all_is_loaded(
     def test() -> None:
         crowd = Crowd(port, questions("n"))
         slow_down(monkeypatch, crowd)
-        instance = Instance(configuration(directory, kind, port))
-        instance.start()
+        app = App(configuration(directory, kind, port))
+        app.start()
         crowd.pressing = False
         early = crowd.replies()
         assert len(early) > 50, "they were to ask at every step"
@@ -105,9 +105,9 @@ def test_nobody_is_served_before_all_is_loaded(
             crowd.wait()
         crowd.leave()
         check(crowd.replies())
-        instance.request_stop()
-        assert instance.run_until_stopped() == 0
-        assert instance.engine.faults == 0
+        app.request_stop()
+        assert app.run_until_stopped() == 0
+        assert app.engine.faults == 0
         if kind == "appendonly":
             engine, _ = load(directory)
             found = strings(engine)
@@ -145,8 +145,8 @@ def test_nothing_is_acknowledged_after_the_last_sync(
     port = free_port()
 
     def test() -> None:
-        instance = Instance(configuration(directory, "appendonly", port, appendfsync=policy))
-        instance.start()
+        app = App(configuration(directory, "appendonly", port, appendfsync=policy))
+        app.start()
         crowd = Crowd(port, questions("n"))
         monkeypatch.setattr(
             "kedis.server.connection.BUDGET_NS", 0
@@ -156,8 +156,8 @@ def test_nothing_is_acknowledged_after_the_last_sync(
             crowd.wait()
         crowd.most_turns = 30
         slow_down(monkeypatch, crowd)
-        instance.request_stop()
-        assert instance.run_until_stopped() == 0
+        app.request_stop()
+        assert app.run_until_stopped() == 0
         crowd.leave()
         assert len(acknowledged(crowd)) > 5
         engine, _ = load(directory)
@@ -179,18 +179,18 @@ def test_nothing_is_acknowledged_after_the_last_snapshot(
     port = free_port()
 
     def test() -> None:
-        instance = Instance(configuration(directory, "dump.rdb", port, save="900 1"))
-        instance.start()
+        app = App(configuration(directory, "dump.rdb", port, save="900 1"))
+        app.start()
         crowd = Crowd(port, questions("n"))
         for _ in range(5):
             crowd.wait()
         crowd.most_turns = 30
         slow_down(monkeypatch, crowd)
         if way == "signal":
-            assert instance.save_and_stop(frozenset())
+            assert app.save_and_stop(frozenset())
         else:
             crowd.join(iter([("SHUTDOWN", "SAVE")]))
-        assert instance.run_until_stopped() == 0
+        assert app.run_until_stopped() == 0
         crowd.leave()
         assert len(acknowledged(crowd)) > 5
         engine = Engine(Config({"appendonly": "no"}))
@@ -207,15 +207,15 @@ def test_the_journal_is_not_turned_on_or_off_while_loading(tmp_path: Path) -> No
     """Whoever turned it on then would believe that changes are recorded."""
 
     def test() -> None:
-        instance = Instance(configuration(tmp_path / "data", "dump.rdb", 0))
-        client = Client(instance.engine)
+        app = App(configuration(tmp_path / "data", "dump.rdb", 0))
+        client = Client(app.engine)
         refusal = client.call("CONFIG", "SET", "appendonly", "yes")
         assert isinstance(refusal, ErrorReply) and "being loaded" in str(refusal)
         assert client.call("CONFIG", "GET", "appendonly") == [b"appendonly", b"no"]
-        instance.start()
+        app.start()
         assert client.call("CONFIG", "SET", "appendonly", "yes") == b"OK"
-        instance.request_stop()
-        assert instance.run_until_stopped() == 0
+        app.request_stop()
+        assert app.run_until_stopped() == 0
 
     in_own_hub(test)
 
@@ -228,11 +228,11 @@ def test_a_start_that_was_interrupted_serves_nothing(
     caplog.set_level("INFO")
 
     def test() -> None:
-        instance = Instance(configuration(directory, "appendonly", 0))
-        instance.ended.set()
-        instance.start()
-        assert instance.engine.loading
-        assert instance.run_until_stopped() == 0
+        app = App(configuration(directory, "appendonly", 0))
+        app.ended.set()
+        app.start()
+        assert app.engine.loading
+        assert app.run_until_stopped() == 0
 
     in_own_hub(test)
     assert not any("ready to accept" in line.lower() for line in caplog.messages)
@@ -243,11 +243,11 @@ def test_no_name_is_looked_up_at_the_start(tmp_path: Path) -> None:
 
     def test() -> None:
         gevent.get_hub().resolver = SimpleNamespace(close=lambda: None)  # whoever asks it fails
-        instance = Instance(configuration(tmp_path / "data", "appendonly", 0))
-        instance.start()
-        assert instance.metrics.port
-        instance.request_stop()
-        assert instance.run_until_stopped() == 0
+        app = App(configuration(tmp_path / "data", "appendonly", 0))
+        app.start()
+        assert app.metrics.port
+        app.request_stop()
+        assert app.run_until_stopped() == 0
 
     in_own_hub(test)
 
@@ -257,24 +257,24 @@ def test_the_journal_is_turned_off_while_a_sync_waits_for_the_thread(tmp_path: P
     """The sync of a file that had been closed meanwhile failed, and ended the server or turned the journal on again."""
 
     def test() -> None:
-        instance = Instance(configuration(tmp_path / "data", "appendonly", 0, appendfsync=policy))
-        instance.start()
-        client = Client(instance.engine)
+        app = App(configuration(tmp_path / "data", "appendonly", 0, appendfsync=policy))
+        app.start()
+        client = Client(app.engine)
         busy = threading.Event()
-        instance.aof._worker.submit(busy.wait)
+        app.aof.commits.worker.submit(busy.wait)
         assert client.call("SET", "a", 1) == b"OK"
-        instance.aof._write()
-        instance.aof._begin_sync()
+        app.aof._write()
+        app.aof.commits.begin_sync()
         assert client.call("CONFIG", "SET", "appendonly", "no") == b"OK"
         busy.set()
         for _ in range(10_000):
-            if not instance.aof._syncing:
+            if not app.aof.commits.syncing:
                 break
             gevent.sleep(0.001)
-        instance.aof._tick()
-        assert not instance.engine.restrictions.ended and not instance.aof.aof.aof_enabled
+        app.aof._cron()
+        assert not app.engine.restrictions.ended and not app.aof.aof.aof_enabled
         assert client.call("SET", "a", 2) == b"OK"
-        instance.request_stop()
-        assert instance.run_until_stopped() == 0
+        app.request_stop()
+        assert app.run_until_stopped() == 0
 
     in_own_hub(test)

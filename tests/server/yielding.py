@@ -19,16 +19,32 @@ from gevent import socket
 
 from kedis.persistence.aof import Aof
 from kedis.persistence.folder import Folder
-from kedis.server import progress
-from kedis.server.aof import AofService
-from kedis.server.instance import Instance
+from kedis.server import loading
+from kedis.server.aof_faults import AofFaults
+from kedis.server.aof_policy import AofPolicy
+from kedis.server.app import App
+from kedis.server.group_commit import GroupCommit
+from kedis.server.listeners import Listeners
 from kedis.server.metrics_http import MetricsServer
-from kedis.server.saving import SavingService
-from kedis.server.server import NetworkServer
+from kedis.server.network import Network
+from kedis.server.network_server import NetworkServer
+from kedis.server.snapshot_policy import SnapshotPolicy
 from tests.commands.driver import reply_reader
 from tests.persistence.server import encode
 
-STEPS = (Instance, NetworkServer, MetricsServer, AofService, SavingService, Aof, Folder)
+STEPS = (
+    App,
+    NetworkServer,
+    Network,
+    Listeners,
+    MetricsServer,
+    AofPolicy,
+    AofFaults,
+    GroupCommit,
+    SnapshotPolicy,
+    Aof,
+    Folder,
+)
 #: What must not be interrupted, and cannot be where nothing gives way on purpose.
 _AT_ONCE = frozenset(
     [
@@ -39,7 +55,7 @@ _AT_ONCE = frozenset(
         "request_stop",
         "next_turn",
         "pass_turn",
-        "_run_next_turn",
+        "_run_deferred",
     ]
 )
 _ENOUGH_TURNS = 100_000
@@ -156,7 +172,7 @@ class Crowd:
 
 def slow_down(patch: pytest.MonkeyPatch, crowd: Crowd) -> None:
     """Have every step of a server give way to ``crowd``, and loading after each batch of commands."""
-    patch.setattr(progress, "_SLICE", 0.0)
+    patch.setattr(loading, "_SLICE", 0.0)
     for owner in STEPS:
         for name, member in list(vars(owner).items()):
             if inspect.isfunction(member) and not name.startswith("__") and name not in _AT_ONCE:

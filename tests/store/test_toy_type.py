@@ -19,7 +19,7 @@ from kedis.engine.flags import BLOCKING, READONLY, WRITE
 from kedis.engine.keyspec import span
 from kedis.engine.table import command
 from kedis.persistence.aof_base import in_commands, write_base
-from kedis.rdb import values as rdb
+from kedis.rdb import value_forms as rdb
 from kedis.rdb.payload import dump, restore
 from kedis.rdb.source import Source
 from kedis.store.mixing import mix, number

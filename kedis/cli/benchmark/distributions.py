@@ -1,4 +1,4 @@
-"""Which keys are asked for: every key as often, in order, or few of them most of the time (Zipf).
+"""Distributions of keys: uniform, sequential, or skewed (Zipf).
 
 Zipf gives key ``k`` (from 1) the weight ``k ** -theta``.  It is drawn by rejection-inversion (Hörmann and Derflinger,
 "Rejection-inversion to generate variates from monotone discrete distributions", 1996): no table, so a key space of
@@ -68,7 +68,7 @@ def zipf(size: int, theta: float, rng: random.Random) -> Draw:
 def named(name: str, size: int, rng: random.Random) -> Draw:
     """``uniform``, ``sequential``, ``zipf`` (theta 0.99) or ``zipf:THETA``.
 
-    Raises ValueError, with a text for people, for anything else.
+    Raises ValueError, with a text for the user, for anything else.
     """
     kind, _, parameter = name.partition(":")
     if kind == "zipf":

@@ -37,7 +37,7 @@ Progress = Callable[[int, int], None]
 
 
 class ServerGone(Exception):
-    """The server closed a connection or stopped answering; the text is one line for people."""
+    """The server closed a connection or stopped answering; the text is one line for the user."""
 
 
 class Driver:
@@ -271,7 +271,7 @@ class Driver:
             self._batch[fd] = len(self._replies) - 1
             return False
         if missing < 0 or fd in self._unsent:
-            raise ServerGone("the server sent replies that nobody asked for")
+            raise ServerGone("the server sent replies without requests")
         return True
 
     def _check(self, replies: list[Any], index: int, missing: int) -> None:

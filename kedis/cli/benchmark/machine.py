@@ -1,4 +1,4 @@
-"""Where figures were made: without this they say nothing."""
+"""The machine on which figures were measured."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def usable_cores() -> list[int]:
 
 
 def file_system(folder: str | Path) -> str:
-    """The kind of file system that ``folder`` is on, such as ``ext4``; empty where that is not known."""
+    """The kind of file system that ``folder`` is on, such as ``ext4``; empty if unknown."""
     kind, longest = "", -1
     path = Path(folder).resolve()
     try:

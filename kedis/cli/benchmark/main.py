@@ -9,22 +9,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kedis.cli.benchmark import plot
+from kedis.cli.benchmark.command_line import PROGRAM, Options, parse
 from kedis.cli.benchmark.machine import file_system
-from kedis.cli.benchmark.options import PROGRAM, Options, parse
 from kedis.cli.benchmark.own_servers import POLICIES, load_off_the_first_core, programs, started
-from kedis.cli.benchmark.progress import ProgressLine
+from kedis.cli.benchmark.progress_line import ProgressLine
 from kedis.cli.benchmark.published import BY_CONNECTIONS, BY_POLICY
 from kedis.cli.benchmark.report import Report, curves, show, title, to_csv, to_json
 from kedis.cli.benchmark.runs import Interrupted, Row, run_all
-from kedis.cli.benchmark.target import Target, TargetError, facts_of
+from kedis.cli.benchmark.server_under_test import Target, TargetError, facts_of
 from kedis.cli.terminal_text import one_line
 
-#: Commonly a file system in memory: syncing costs nothing there.
+#: Often a file system in memory, where syncing costs nothing.
 _IN_MEMORY = ("tmpfs", "ramfs")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure and report; returns the exit code: 0 for good, 1 for a failure, 2 for a request that means nothing."""
+    """Measure and report; returns the exit code: 0 for good, 1 for a failure, 2 for invalid arguments."""
     options = parse(arguments)
     if options.plot and not plot.available():
         return _complain(plot.MISSING, 2)
@@ -67,7 +67,7 @@ def _curve(options: Options, line: ProgressLine) -> Report:
 
 
 def _names(targets: Sequence[Target]) -> list[str]:
-    """What the table calls the servers; with the address where the rest is the same.  Raises TargetError."""
+    """The names of the servers in the table, with the address where they are equal.  Raises TargetError."""
     facts = [facts_of(target) for target in targets]
     names = [f"{each.name} {each.version}" for each in facts]
     if len(set(names)) < len(names):
@@ -106,7 +106,7 @@ def _fsync_table(options: Options, line: ProgressLine) -> Report:
 
 
 def _measure(rows: Sequence[Row], options: Options, line: ProgressLine) -> tuple[list[Row], str]:
-    """The rows that have figures, and why they are not all; empty where they are."""
+    """The rows with figures, and the error that kept others from being measured, if any."""
     try:
         return run_all(rows, options.repeats, line.watch, line.clear), ""
     except Interrupted as interrupted:

@@ -1,10 +1,10 @@
-"""What a run has given, whole or cut short."""
+"""The figures of one run, complete or interrupted."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from kedis.cli.benchmark.histogram import Histogram
+from kedis.cli.benchmark.latency_histogram import LatencyHistogram
 
 
 @dataclass
@@ -17,7 +17,7 @@ class Measurement:
             of the machine share.
         latency: nanoseconds from a batch's (intended) start to its last reply, a value for each batch.
         wrong: replies that were errors, or not of the type that the command gives.
-        first_wrong: the first of them, for people.
+        first_wrong: the first of them, as text.
         load_cpu_seconds: CPU time of the load generator.
         server_cpu_seconds: CPU time of the server meanwhile, None where it does not tell.
         failure: why the run ended early; empty where it did not.
@@ -27,7 +27,7 @@ class Measurement:
     operations: int = 0
     began_ns: int = 0
     ended_ns: int = 0
-    latency: Histogram = field(default_factory=Histogram)
+    latency: LatencyHistogram = field(default_factory=LatencyHistogram)
     wrong: int = 0
     first_wrong: str = ""
     load_cpu_seconds: float = 0.0
@@ -81,9 +81,9 @@ class Recorder:
         else:
             self.long.append(latency_ns)
 
-    def histogram(self) -> Histogram:
+    def histogram(self) -> LatencyHistogram:
         """All that was taken, each latency as the middle of its cell.  O(cells)."""
-        histogram = Histogram()
+        histogram = LatencyHistogram()
         half = 1 << (self.CELL_SHIFT - 1)
         for cell, count in enumerate(self.cells):
             if count:

@@ -1,7 +1,7 @@
 """Servers that the benchmark starts itself, each in a temporary folder, for the table of fsync policies.
 
-With two cores or more a server has the first to itself and the load the others, so that they do not push each other
-about.
+With two cores or more a server has the first to itself and the load the others, so that they do not compete for
+one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator, Sequence
 
 from kedis.cli.benchmark.machine import usable_cores
-from kedis.cli.benchmark.target import Target, TargetError
+from kedis.cli.benchmark.server_under_test import Target, TargetError
 
 POLICIES = ("always", "everysec", "no")
 _START_SECONDS = 20.0
@@ -77,7 +77,7 @@ def load_off_the_first_core() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _on_first_core() -> Iterator[None]:
-    """What is started meanwhile inherits the first core of the machine's that may be used."""
+    """Processes started in this context run on the first usable core."""
     mine = usable_cores()
     try:
         os.sched_setaffinity(0, {min(_all_cores)})
@@ -90,7 +90,7 @@ _all_cores = usable_cores()
 
 
 def free_port() -> int:
-    """A TCP port of the loopback that nobody has."""
+    """A free TCP port of the loopback."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -17,7 +17,7 @@ from typing import Any
 
 from kedis.cli.benchmark.driver import Driver, Progress
 from kedis.cli.benchmark.measurement import Measurement
-from kedis.cli.benchmark.target import Target, TargetError, facts_of
+from kedis.cli.benchmark.server_under_test import Target, TargetError, facts_of
 from kedis.cli.benchmark.workload import Workload, filling, prepare
 
 _COUNTER = struct.Struct("q")

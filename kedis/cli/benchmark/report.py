@@ -1,4 +1,4 @@
-"""What the rows look like: a table for people, JSON with everything, CSV with a line for each row."""
+"""The report: a table, JSON with everything, CSV with a line for each row."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO
 
-from kedis.cli.benchmark.histogram import Histogram
+from kedis.cli.benchmark.latency_histogram import LatencyHistogram
 from kedis.cli.benchmark.machine import describe as describe_machine
 from kedis.cli.benchmark.plot import Curve
 from kedis.cli.benchmark.runs import PERCENTILES, Row, ratios
 from kedis.cli.benchmark.templates import describe
 
-#: What stands above, and what stands in the line of a row's number.
+#: A column: its heading, and the cell of each row.
 Column = tuple[str, Callable[[int], str]]
 
 
 @dataclass(frozen=True)
 class Report:
-    """What was found.
+    """The results.
 
     Args:
         rows: in the order of the table.
@@ -64,7 +64,7 @@ def cells(report: Report) -> tuple[list[str], list[list[str]]]:
     return [name for name, _ in columns], [[cell(i) for _, cell in columns] for i in range(len(rows))]
 
 
-def _percentile_column(percent: float, histograms: Sequence[Histogram]) -> Column:
+def _percentile_column(percent: float, histograms: Sequence[LatencyHistogram]) -> Column:
     return f"p{percent:g}", lambda i: _time(histograms[i].percentile(percent))
 
 
@@ -106,7 +106,7 @@ def title(report: Report) -> str:
 
 
 def remarks(report: Report) -> list[str]:
-    """What has to be known beside the figures, a line each."""
+    """Remarks on the figures, a line each."""
     lines = []
     slowest = max(report.rows, key=lambda row: row.load_busy)
     if not slowest.run.rate and slowest.load_busy > 0.97 * min(

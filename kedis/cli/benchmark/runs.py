@@ -1,4 +1,4 @@
-"""Which runs there are, in which order, and what is known when they are over.
+"""The runs: their order and their results.
 
 With two servers the runs alternate, so that a slow moment of the machine strikes both.  A row is one server at one
 number of connections; of several repeats it shows the median throughput and the latencies of all of them together.
@@ -12,10 +12,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kedis.cli.benchmark.driver import Progress
-from kedis.cli.benchmark.histogram import Histogram
+from kedis.cli.benchmark.latency_histogram import LatencyHistogram
 from kedis.cli.benchmark.measurement import Measurement
 from kedis.cli.benchmark.processes import Run, execute
-from kedis.cli.benchmark.target import Target, TargetError
+from kedis.cli.benchmark.server_under_test import Target, TargetError
 from kedis.cli.benchmark.templates import describe
 from kedis.cli.benchmark.workload import Workload
 
@@ -44,9 +44,9 @@ class Row:
         return statistics.median(part.throughput for part in self.measurements)
 
     @property
-    def latency(self) -> Histogram:
+    def latency(self) -> LatencyHistogram:
         """Latencies of all repeats, nanoseconds."""
-        whole = Histogram()
+        whole = LatencyHistogram()
         for part in self.measurements:
             whole.merge(part.latency)
         return whole
@@ -123,7 +123,7 @@ class Interrupted(Exception):
 def run_all(
     rows: Sequence[Row], repeats: int, watch: Callable[[Row], Progress | None], done: Callable[[Row], None]
 ) -> list[Row]:
-    """Run each row ``repeats`` times; rows that are to be compared stand next to each other and alternate.
+    """Run each row ``repeats`` times; rows that are to be compared are adjacent and alternate.
 
     Args:
         rows: with nothing measured yet; those of one load (connections, note and so on) are a group.

@@ -1,4 +1,4 @@
-"""The commands that can be asked for, and how a mix of them is written.
+"""The commands of the benchmark, and the syntax of a mix of them.
 
 A template is a command with places to fill in: ``{key}`` and ``{number}`` become the number drawn (as ``key:`` and 12
 digits, or 12 digits alone), ``{value}`` the value.  Keys of strings are named as redis-benchmark names them and
@@ -79,7 +79,7 @@ def _rows() -> list[Template]:
 
 TEMPLATES = {row.name: row for row in _rows()}
 
-#: What people write for a longer name.
+#: Short names.
 ALIASES = {"lrange": "lrange_100", "ping_mbulk": "ping"}
 
 Mix = Sequence[tuple[Template, float]]
@@ -88,7 +88,7 @@ Mix = Sequence[tuple[Template, float]]
 def parse_mix(text: str) -> Mix:
     """Templates and their weights from ``get:80,set:15,zadd:5``; a name alone has weight 1.
 
-    Raises ValueError, with a text for people, for a command that is not known or a bad weight.
+    Raises ValueError, with a text for the user, for a command that is not known or a bad weight.
     """
     mix: list[tuple[Template, float]] = []
     for part in text.split(","):

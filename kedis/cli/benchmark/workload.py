@@ -1,4 +1,4 @@
-"""What is sent: requests encoded before the clock runs, cut into batches of one pipeline each.
+"""The workload: requests encoded before the clock runs, cut into batches of one pipeline each.
 
 A batch carries the exact bytes of the good replies where those are known (``SET`` answers ``+OK``, ``GET`` of a key
 that the benchmark filled answers the value), so that the driver can tell with one comparison that all is well.

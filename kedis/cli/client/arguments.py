@@ -1,4 +1,4 @@
-"""The command line: one table of flags from which parsing, --help and the shells' completion are made."""
+"""The command line: one table of flags for parsing, --help and shell completion."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ examples:
   kedis-cli --standalone                            go on alone when there is no server
 
 When standard output is no terminal replies are printed raw (as with --raw).
-Options stand before the command: what follows its name belongs to the command.
+Options come before the command; all words after its name belong to the command.
 """
 
 TYPES = ("string", "list", "set", "zset", "hash", "stream")
 
 
 class UsageError(Exception):
-    """The flags make no sense; str() is the line to print."""
+    """Invalid flags; str() is the line to print."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -115,7 +115,7 @@ def _add_commands(group: argparse._ArgumentGroup) -> None:
 def _add_output(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--raw", dest="form", action="store_const", const="raw", help="replies as they are")
     group.add_argument(
-        "--no-raw", dest="form", action="store_const", const="human", help="numbered and quoted, for people"
+        "--no-raw", dest="form", action="store_const", const="human", help="numbered and quoted"
     )
     group.add_argument("--csv", dest="form", action="store_const", const="csv", help="CSV")
     group.add_argument("--json", dest="form", action="store_const", const="json", help="JSON (over RESP3)")
@@ -186,7 +186,7 @@ def _add_others(group: argparse._ArgumentGroup) -> None:
 
 
 def parse(argv: Sequence[str], parser: argparse.ArgumentParser | None = None) -> argparse.Namespace:
-    """Parse the command line. What follows the first word that is no option is the command, untouched.
+    """Parse the command line. From the first word that is no option on, all words are the command, unchanged.
 
     Raises UsageError.
     """
@@ -229,7 +229,7 @@ def _split(
 
 
 def target_of(options: argparse.Namespace, environment: Mapping[str, str]) -> Target:
-    """Where the flags and the environment point; a flag wins over the URL, the URL over the environment.
+    """The target by flags and environment; a flag wins over the URL, the URL over the environment.
 
     Raises BadTarget.
     """

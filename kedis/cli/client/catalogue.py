@@ -1,11 +1,11 @@
-"""What the client knows of the commands: syntax, one line of summary, since when, how expensive.
+"""The catalogue of commands: syntax, summary, version, complexity.
 
-The server is asked with COMMAND DOCS. What it leaves out (servers before Redis 7 know no COMMAND DOCS) comes from
-the command table of this package. The syntax is one string, `SET key value [NX|XX] …`, from which hints, options
+It comes from COMMAND DOCS; commands that the server leaves out (before Redis 7 there is no COMMAND DOCS) come from the
+command table of this package. The syntax is one string, `SET key value [NX|XX] …`, from which hints, options
 and the places of keys are read alike.
 
-What a server says of its commands is shown while one types: names that are none are left out, texts are made safe for
-the terminal, and syntax is followed to a bounded depth.
+A server's documentation is shown at the prompt: invalid names are left out, texts are escaped for the terminal, and
+syntax is followed to a bounded depth.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from kedis.cli.client.wire import ErrorReply, Pairs
 from kedis.cli.terminal_text import one_line
 
 _NAME = re.compile(r"[A-Za-z0-9_.:-]+(?: [A-Za-z0-9_.:-]+)?")
-# Levels of arguments in arguments; Redis's own commands have four.
+# Max. depth of nested arguments; Redis's own commands have four.
 _DEEPEST = 16
 _KEY_NAMES = frozenset({"key", "source", "destination", "newkey", "destkey", "sourcekey", "key1", "key2"})
 
@@ -49,7 +49,7 @@ class Entry:
         plain: list[str] = []
         for word in self.words:
             if word.startswith("["):
-                # `key value [key value ...]`: what is repeated says what stands further on.
+                # `key value [key value ...]`: the repetition gives the argument at any later position.
                 period = [part for part in split_syntax(word[1:-1]) if part != "..."]
                 if position >= len(plain) and period and plain[-len(period) :] == period:
                     return period[(position - len(plain)) % len(period)] in _KEY_NAMES
@@ -95,7 +95,7 @@ class Catalogue:
         return [entry for key, entry in sorted(self.entries.items()) if key.startswith(prefix)]
 
     def groups(self) -> list[str]:
-        """The groups that commands are sorted into."""
+        """The groups of commands."""
         return sorted({entry.group for entry in self.entries.values() if entry.group})
 
 

@@ -1,8 +1,8 @@
-"""What the prompt offers while one types: completions, a line of hints, colours.
+"""The prompt's completions, syntax hints and highlighting.
 
-The line is cut into words without minding whether its quotes are closed yet. Completions come from the
-catalogue; names of keys from the server by SCAN, within a budget of pages and time, over a connection of
-their own: a slow answer must not hold up typing, nor get mixed up with MULTI.
+The line is split into words even while a quote is open. Completions come from the catalogue; key names from the server
+by SCAN, within a budget of pages and time, over a separate connection: a slow reply must not delay typing, nor be mixed
+up with MULTI.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _SAFE = re.compile(rb"[!#-&(-\[\]-~]+\Z")
 
 
 def typed_words(text: str) -> tuple[list[str], str]:
-    """The finished words before the cursor, and the one that is being typed ("" after a blank)."""
+    """The complete words before the cursor, and the incomplete one ("" after a blank)."""
     text = text.replace("\\\n", " ")
     words = _WORD.findall(text)
     if words and words[0].isdigit() and len(words) > 1:
@@ -41,7 +41,7 @@ def typed_words(text: str) -> tuple[list[str], str]:
 
 
 class KeyNames:
-    """Names of keys that begin with a prefix, from a link that may be missing or slow."""
+    """Completes key names by SCAN over a link that may be missing or slow."""
 
     def __init__(self, link: Callable[[], Link | None], clock: Callable[[], float] = time.monotonic) -> None:
         self._link = link
@@ -148,7 +148,7 @@ class CommandCompleter(Completer):
 
 
 def like(word: str, typed: str) -> str:
-    """The word in the case in which it is being typed."""
+    """The word in the case of the typed one."""
     return word.lower() if typed and typed == typed.lower() else word
 
 
@@ -174,7 +174,7 @@ def hint(catalogue: Catalogue, text: str) -> StyleAndTextTuples:
 
 
 class CommandLexer(Lexer):
-    """Colours what is typed: known commands, options, strings, numbers."""
+    """Highlights the line: known commands, options, strings, numbers."""
 
     def __init__(self, catalogue: Callable[[], Catalogue]) -> None:
         self._catalogue = catalogue
@@ -184,12 +184,12 @@ class CommandLexer(Lexer):
         catalogue = self._catalogue()
 
         def line_tokens(number: int) -> StyleAndTextTuples:
-            return _colour(catalogue, document.lines[number], number == 0)
+            return _highlight(catalogue, document.lines[number], number == 0)
 
         return line_tokens
 
 
-def _colour(catalogue: Catalogue, line: str, begins: bool) -> StyleAndTextTuples:
+def _highlight(catalogue: Catalogue, line: str, begins: bool) -> StyleAndTextTuples:
     tokens: StyleAndTextTuples = []
     words: list[str] = []
     end = 0

@@ -1,4 +1,4 @@
-"""Replies for a person at a terminal: colours, tables, readable UTF-8, a pager for what does not fit."""
+"""Display of replies on a terminal: colors, tables, readable UTF-8, a pager for long ones."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ from kedis.cli.client.wire import ErrorReply, Pairs
 from kedis.cli.terminal_text import one_line, visible
 
 _WIDEST_FIELD = 40
-# Commands whose flat RESP2 reply is really a map.
+# Commands whose flat RESP2 reply is a map.
 _MAP_COMMANDS = ((b"HGETALL", b""), (b"CONFIG", b"GET"))
 
 _COLOURS = {"mark": "2", "string": "32", "number": "36", "nil": "2", "error": "31", "field": "34"}
 
 
 class Display:
-    """Prints replies. `colour`, `pager` and `form` may be changed between replies."""
+    """Prints replies. `color`, `pager` and `form` may be changed between replies."""
 
-    def __init__(self, colour: bool) -> None:
-        self.colour = colour
+    def __init__(self, color: bool) -> None:
+        self.color = color
         self.pager = True
         self.form = Form.HUMAN
 
@@ -68,8 +68,8 @@ class Display:
         sys.stdout.flush()
 
     def paint(self, kind: str, text: str) -> str:
-        """The text in the colour of its kind."""
-        return f"\x1b[{_COLOURS[kind]}m{text}\x1b[0m" if self.colour else text
+        """The text in the color of its kind."""
+        return f"\x1b[{_COLOURS[kind]}m{text}\x1b[0m" if self.color else text
 
     def _table(self, pairs: Sequence[tuple[object, object]]) -> str:
         fields = [in_line(key) for key, _ in pairs]
@@ -83,8 +83,8 @@ class Display:
         return "\n".join(lines)
 
     def _painted(self, text: str) -> str:
-        """Colour numbered text, line by line: the marks in front, then the value by how it begins."""
-        return "\n".join(map(self._painted_line, text.split("\n"))) if self.colour else text
+        """Color numbered text, line by line: the marks in front, then the value by how it begins."""
+        return "\n".join(map(self._painted_line, text.split("\n"))) if self.color else text
 
     def _painted_line(self, line: str) -> str:
         match = _LINE.match(line)
@@ -126,12 +126,12 @@ def readable(data: bytes | bytearray) -> bytes:
     )
 
 
-#: For the session: UTF-8 stays readable, and nothing drives the terminal.
+#: For the session: UTF-8 stays readable, control sequences are escaped.
 READABLE = Style(readable, safe(one_line), safe(visible))
 
 
 def in_line(value: object) -> str:
-    """A value in the form for people, as part of a line of a terminal."""
+    """A value in the numbered form, as part of a line of a terminal."""
     return one_line(numbered(value, READABLE).decode("utf-8", "surrogateescape"))
 
 
@@ -149,7 +149,7 @@ def _nested(value: object) -> bool:
 
 
 def _page(text: str) -> bool:
-    """Show text in $PAGER (less, if there is none); False when that cannot be run."""
+    """Show text in $PAGER (default: less); False when that cannot be run."""
     command = shlex.split(os.environ.get("PAGER", "")) or ["less", "-RX"]
     if shutil.which(command[0]) is None:
         return False

@@ -1,4 +1,4 @@
-"""Replies of the kind that a command of the client's own asks for; any other kind is one clear line."""
+"""Replies of an expected type; any other type raises ServerSays with one clear line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from kedis.cli.client.wire import ErrorReply, Pairs
 
 
 class ServerSays(Exception):
-    """The server answered with an error, or with what the command does not give; str() is one clear line."""
+    """The server replied with an error, or with another type than the command has; str() is one clear line."""
 
 
 def integer(reply: object, command: str) -> int:

@@ -1,4 +1,4 @@
-"""The history of what was typed: a file that only its owner may read, and that never gets a password."""
+"""The history of typed lines: a file readable by its owner only, without lines that carry a password."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FILE_NAME = ".kedis_cli_history"
 
 class _DiscreetFile(FileHistory):
     def append_string(self, string: str) -> None:
-        """Keep a line, unless it carries a secret; a full or read-only disk costs the file only."""
+        """Keep a line, unless it carries a secret; errors of the disk are ignored."""
         if not carries_secret(string):
             with contextlib.suppress(OSError):
                 super().append_string(string)
@@ -30,7 +30,7 @@ class _DiscreetMemory(InMemoryHistory):
 
 
 def open_history(environment: Mapping[str, str], wanted: bool = True) -> History:
-    """The history in ~/.kedis_cli_history, or where KEDISCLI_HISTFILE says; in memory when that cannot be."""
+    """The history in KEDISCLI_HISTFILE or ~/.kedis_cli_history; in memory if the file cannot be used."""
     name = environment.get("KEDISCLI_HISTFILE") or os.path.join(os.path.expanduser("~"), FILE_NAME)
     if not wanted or name == os.devnull:
         return _DiscreetMemory()

@@ -1,9 +1,8 @@
-"""The seam of the client: one command goes in, one reply comes out.
+"""Links: one command goes in, one reply comes out.
 
-What shows and asks knows only `Link`. A ServerLink answers from a socket; the standalone mode puts an engine
-of this process behind the same methods. Replies are Python values: bytes, int, float, bool, None, list,
-Status, and for RESP3 the types of `wire` (a dict or a set is taken as well, for links that have them).
-Errors of the server are values too (ErrorReply), since one may stand inside a list.
+All that prints or asks uses the Protocol `Link`. A ServerLink answers from a socket; in the standalone mode an engine
+in this process does. Replies are Python values: bytes, int, float, bool, None, list, Status, and for RESP3 the types
+of `wire` (a dict or a set is accepted, too). Errors are values (ErrorReply), since a list may hold one.
 """
 
 from __future__ import annotations
@@ -16,35 +15,36 @@ from typing import Protocol
 
 from kedis.cli.client.target import Target
 from kedis.cli.client.wire import ErrorReply, ProtocolMismatch, Push, ReplyReader, Status
+from kedis.resp.replies import encode_command
 
-__all__ = ["ErrorReply", "Link", "LinkLost", "Refused", "ServerLink", "Status", "Stranger", "pack"]
+__all__ = ["ErrorReply", "Link", "LinkLost", "NotRedis", "Refused", "ServerLink", "Status"]
 
 CONNECT_TIMEOUT_SECONDS = 5.0
-# A peer that has vanished without a reset (cable, firewall) is noticed in about this time.
+# Keep-alive: seconds until a peer that vanished without a reset (cable, firewall) is noticed, about.
 DEAD_PEER_SECONDS = 10
 
 SILENCE_SECONDS = 5.0
 _PUSHES_KEPT = 10_000
-# Commands that are meant to wait.
+# Blocking commands.
 _PATIENT = frozenset(
     b"BLPOP BRPOP BRPOPLPUSH BLMOVE BLMPOP BZPOPMIN BZPOPMAX BZMPOP WAIT WAITAOF XREAD XREADGROUP".split()
 )
 
 
 class LinkLost(Exception):
-    """Refused, reset, timed out, or not a Redis server; str() is one clear line."""
+    """The connection was refused, reset or timed out, or the peer is no Redis server; str() is one clear line."""
 
 
 class Refused(LinkLost):
-    """The server is there but does not let us in (password, database)."""
+    """The server refuses the password or the database."""
 
 
-class Stranger(LinkLost):
-    """Somebody is there who does not speak the Redis protocol, or out of all bounds: the wrong port."""
+class NotRedis(LinkLost):
+    """The peer does not speak the Redis protocol, or exceeds its bounds: the wrong port."""
 
 
 class Link(Protocol):
-    """What answers commands."""
+    """A connection that runs commands."""
 
     description: str
 
@@ -66,13 +66,8 @@ class Link(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of the server; may be called twice."""
+        """Close the connection. Idempotent."""
         ...
-
-
-def pack(words: Sequence[bytes]) -> bytes:
-    """A command in the protocol's form."""
-    return b"*%d\r\n" % len(words) + b"".join([b"$%d\r\n%b\r\n" % (len(word), word) for word in words])
 
 
 class ServerLink:
@@ -91,27 +86,27 @@ class ServerLink:
         self.description = target.description
         self.database = 0
         self.protocol = 2
-        # The newest out-of-band messages that came while a reply was awaited.
+        # The newest push messages received while waiting for a reply.
         self.pushes: deque[Push] = deque(maxlen=_PUSHES_KEPT)
-        # What the server minded about the handshake though the connection stands (redis-cli prints it too).
+        # Handshake warnings (redis-cli prints them too).
         self.warnings: list[str] = []
-        # Called once when a reply is long in coming, for a person who waits.
+        # Called once when a reply takes long.
         self.on_silence: Callable[[], None] | None = None
         self._reader = ReplyReader()
         self._reply_timeout = reply_timeout
-        # The bare socket: mass insertion works on it directly.
+        # The raw socket, for mass insertion.
         self.connection = self._connect()
         self._greet(protocol)
 
     def send(self, words: Sequence[bytes]) -> object:
-        """See Link.send. Interrupted in the middle (Ctrl-C), the link is closed: a reply is still to come."""
+        """See Link.send. An interruption (Ctrl-C) closes the link, since a reply is pending."""
         return self.send_many([words])[0]
 
     def send_many(self, commands: Sequence[Sequence[bytes]]) -> list[object]:
         """See Link.send_many."""
         replies: list[object] = []
         try:
-            self._transmit(b"".join(map(pack, commands)))
+            self._transmit(b"".join(map(encode_command, commands)))
             for words in commands:
                 reply = self._next_reply(words)
                 self._observe(words, reply)
@@ -152,7 +147,7 @@ class ServerLink:
         return connection
 
     def _greet(self, protocol: int) -> None:
-        """Show the credentials, choose protocol and database. A silent peer is given up after some seconds."""
+        """The handshake: credentials, protocol, database. Times out after some seconds."""
         waiting, self._reply_timeout = self._reply_timeout, CONNECT_TIMEOUT_SECONDS
         target = self.target
         try:
@@ -204,13 +199,13 @@ class ServerLink:
             return reply
 
     def _receive(self, timeout: float | None) -> object:
-        """The next value on the wire. Raises TimeoutError after `timeout` seconds without a byte."""
+        """The next value from the socket. Raises TimeoutError after `timeout` seconds without a byte."""
         while True:
             try:
                 complete, reply = self._reader.take()
             except ProtocolMismatch as seen:
                 self.close()
-                raise Stranger(f"{self.description} {seen}") from None
+                raise NotRedis(f"{self.description} {seen}") from None
             if complete:
                 return reply
             self._reader.feed(self._read(timeout))
@@ -232,7 +227,7 @@ class ServerLink:
         return data
 
     def _observe(self, words: Sequence[bytes], reply: object) -> None:
-        """Keep `database` and `protocol` true to what the server has accepted."""
+        """Follow SELECT and HELLO, once the server has accepted them, in `database` and `protocol`."""
         if not words or isinstance(reply, ErrorReply) or reply == "QUEUED":
             return
         name = words[0].upper()

@@ -1,4 +1,4 @@
-"""SUBSCRIBE and MONITOR live: which commands listen, and a line for each thing heard."""
+"""SUBSCRIBE and MONITOR: the commands that listen, and their messages as lines."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ LISTENING = (b"subscribe", b"psubscribe", b"ssubscribe", b"monitor")
 
 
 def live_line(message: object) -> str:
-    """A message as one line: `news: "hello"`, `news (n*): "hello"`, or what else came."""
+    """A message as one line: `news: "hello"`, `news (n*): "hello"`, or the message numbered."""
     parts = elements_of(message)
     if parts is None:
         return one_line(message) if isinstance(message, str) else in_line(message)

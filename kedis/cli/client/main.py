@@ -17,7 +17,7 @@ from dataclasses import replace
 from kedis.cli.client import arguments, oneshot, pipe
 from kedis.cli.client.expected import ServerSays
 from kedis.cli.client.link import Link, LinkLost, Refused, ServerLink
-from kedis.cli.client.modes import biggest, latency, scan, stat
+from kedis.cli.client.modes import biggest, ping_latency, scan, stat
 from kedis.cli.client.output import Output, complain
 from kedis.cli.client.render import Form
 from kedis.cli.client.target import BadTarget, Target
@@ -119,7 +119,7 @@ def _mode(options: argparse.Namespace, target: Target) -> int:
             return biggest.run(link, samples_or_none, pattern, options.count, options.interval or 0.0)
         if mode == "stat":
             return stat.run(link, options.interval or 1.0, None if options.repeat == 1 else options.repeat)
-        return latency.run(link, output.form, options.interval, mode == "latency-history")
+        return ping_latency.run(link, output.form, options.interval, mode == "latency-history")
 
 
 def _pattern(options: argparse.Namespace) -> bytes | None:

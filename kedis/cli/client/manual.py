@@ -15,12 +15,12 @@ Type a command, such as  SET user:1 karthik  or  5 INCR counter  (five times).
   help SET          what a command does            help @hash       the commands of a group
   peek KEY          type, TTL, size, first part    :help            commands of this client"""
 
-COLON = {
+META_COMMANDS = {
     "help": ("", "this list"),
     "timing": ("on|off", "print how long each command took"),
     "pager": ("on|off", "show long replies in $PAGER (less)"),
     "format": ("human|raw|csv|json", "how replies are printed"),
-    "color": ("on|off", "colours"),
+    "color": ("on|off", "colors"),
     "connect": ("HOST PORT | URL", "go to another server"),
     "history": ("[N]", "the last N lines typed (20)"),
     "clear": ("", "clear the screen"),
@@ -35,7 +35,7 @@ def explain(catalogue: Catalogue, topic: Sequence[str]) -> str:
     if topic[0].startswith("@"):
         return _group(catalogue, topic[0][1:].lower())
     if topic[0].startswith(":"):
-        return colon_help({})
+        return meta_help({})
     entry = catalogue.find(topic)
     if entry is None:
         return f"There is no command {' '.join(topic).upper()}; help alone shows what there is."
@@ -45,9 +45,9 @@ def explain(catalogue: Catalogue, topic: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
-def colon_help(extra: Mapping[str, str]) -> str:
+def meta_help(extra: Mapping[str, str]) -> str:
     """The text for `:help`; `extra` are names that others have added, with what they do."""
-    lines = [f"  {f':{name} {values}':<28} {text}" for name, (values, text) in COLON.items()]
+    lines = [f"  {f':{name} {values}':<28} {text}" for name, (values, text) in META_COMMANDS.items()]
     lines += [f"  {f':{name}':<28} {text}" for name, text in sorted(extra.items())]
     return "\n".join(lines)
 

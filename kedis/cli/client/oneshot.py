@@ -1,4 +1,4 @@
-"""Commands that are not typed: one from the command line, or one a line from standard input."""
+"""Non-interactive commands: one from the command line, or one per line of standard input."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def run_lines(link: Link, lines: Iterable[bytes], output: Output) -> bool:
     """Run a command a line, with redis-cli's quoting, until the end or `quit`.
 
     A number in front repeats the command. Returns whether all went well; a line whose quotes do not match
-    is said and skipped. Raises LinkLost.
+    is reported and skipped. Raises LinkLost.
     """
     well = True
     for line in lines:

@@ -1,7 +1,6 @@
 """Standard output as bytes: replies in the chosen form, errors where the flags want them.
 
-What is redirected, and the raw form anywhere, is what the server sent, byte for byte. On a terminal the other forms
-are made safe for it.
+Redirected output, and the raw form anywhere, is byte for byte the reply. On a terminal the other forms are escaped.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from kedis.cli.terminal_text import visible
 
 @dataclass
 class Output:
-    """Where and how replies are printed. `on_terminal`: nothing in them may drive the terminal."""
+    """Where and how replies are printed. `on_terminal`: control sequences in them are escaped."""
 
     form: Form = Form.RAW
     delimiter: bytes = b"\n"
@@ -56,7 +55,7 @@ class Output:
 
 
 def complain(text: str) -> None:
-    """Print a line on standard error, which may hold what a server has sent."""
+    """Print a line on standard error; text of a server in it is escaped."""
     data = encode(visible(text) if sys.stderr.isatty() else text)
     sys.stderr.buffer.write(data + b"\n")
     sys.stderr.buffer.flush()

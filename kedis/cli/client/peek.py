@@ -1,4 +1,4 @@
-"""`peek KEY`: what a key is, how long it lives, how large it is, and its first part."""
+"""`peek KEY`: the type, expiry, size and first elements of a key."""
 
 from __future__ import annotations
 

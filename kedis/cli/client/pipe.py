@@ -1,9 +1,8 @@
 """--pipe: mass insertion. Standard input goes to the server as it is, while replies are counted.
 
-The input is the protocol itself or a command a line, which the server tells apart. Writing and reading run
-side by side, as a server whose replies nobody reads stops reading too. Behind the input goes an ECHO of
-random bytes; the reply that carries them is the last. Replies need not become objects of this program, so
-the stretches of `+OK` that a mass insertion gets are counted in C.
+The input is RESP or inline commands; the server accepts both. Writing and reading run concurrently, since a server
+whose replies are not read stops reading too. An ECHO of random bytes follows the input; its reply is the last. Runs of
+`+OK` are counted in C, without an object for each.
 """
 
 from __future__ import annotations
@@ -18,22 +17,23 @@ from dataclasses import dataclass
 
 import hiredis
 
-from kedis.cli.client.link import LinkLost, ServerLink, pack
+from kedis.cli.client.link import LinkLost, ServerLink
 from kedis.cli.client.output import complain
+from kedis.resp.replies import encode_command
 
 _CHUNK = 262_144
 _OK = b"+OK\r\n"
-# So many errors are shown one by one; a wrong file of a million lines must not fill the terminal.
+# Max. errors shown one by one; a wrong file of a million lines must not fill the terminal.
 _ERRORS_SHOWN = 100
 
 
 class _Complaint(Exception):
-    """An error reply, as the reader hands it over."""
+    """An error reply from the reader."""
 
 
 @dataclass
 class Tally:
-    """What came back."""
+    """Counts of the replies."""
 
     replies: int = 0
     errors: int = 0
@@ -80,7 +80,7 @@ class _Transfer:
         server = self._socket.fileno()
         quiet_since = shown_at = time.monotonic()
         while not self.tally.finished:
-            # A source that has nothing to give (a slow pipe) must not keep the replies waiting.
+            # A slow source (a pipe) must not delay the replies.
             sources: list[int] = [] if self._ended or self._pending else [self._source]
             to_server = [server] if self._pending else []
             readable, writable, _ = select.select([server, *sources], to_server, [], 0.5)
@@ -109,7 +109,7 @@ class _Transfer:
             self._ended = True
             # A last line without its newline would swallow the ECHO.
             gap = b"" if self._last == b"\n" else b"\r\n"
-            data = gap + pack([b"ECHO", self._marker])
+            data = gap + encode_command([b"ECHO", self._marker])
         self._pending = memoryview(data)
 
     def _send(self) -> None:

@@ -1,10 +1,10 @@
-"""Replies as text: raw, numbered for people, CSV and JSON, in the forms that redis-cli prints.
+"""Replies as text: raw, numbered, CSV and JSON, as redis-cli prints them.
 
 Everything is bytes in and bytes out, as keys and values need not be text. Two deliberate differences from
 redis-cli: an error inside JSON is an object (`{"error": "ERR …"}`, where redis-cli prints something no JSON
 parser takes), and `--quoted-json` escapes its backslashes so that the result is JSON too.
 
-`render` is exact. What goes to a terminal goes through `render_on_terminal` or `page_on_terminal`.
+`render` is exact; for a terminal use `render_on_terminal` or `page_on_terminal`, which escape.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def render(reply: object, form: Form, delimiter: bytes = b"\n", style: Style | N
 
 
 def _written(step: Step) -> bytes:
-    """All pieces in order; however deep they nest, the interpreter's stack does not grow. O(pieces)."""
+    """All pieces in order, without recursion. O(pieces)."""
     if isinstance(step, bytes):
         return step
     parts: list[bytes] = []
@@ -59,7 +59,7 @@ def _written(step: Step) -> bytes:
 
 
 def is_plain_text(words: Sequence[bytes]) -> bool:
-    """Whether the command answers with a page of text that is printed as it is, whatever the form."""
+    """Whether the command's reply is a page of text, printed unchanged in every form."""
     name = words[0].lower()
     if name in (b"info", b"lolwut"):
         return True
@@ -93,7 +93,7 @@ _QUOTED = [_quoted_byte(byte) for byte in range(256)]
 
 
 def encode(text: str) -> bytes:
-    """Text of the wire back as the bytes it came from."""
+    """The bytes that a decoded text came from."""
     return text.encode("utf-8", "surrogateescape")
 
 
@@ -162,9 +162,9 @@ def _raw_scalar(reply: object) -> bytes:
 
 @dataclass(frozen=True)
 class Style:
-    """How the numbered form writes down text.
+    """Quoting of the numbered form.
 
-    bulk: bulk strings, so that they can be told from what stands around them. line: simple strings and errors.
+    bulk: bulk strings, quoted. line: simple strings and errors.
     page: verbatim strings, which may be of several lines.
     """
 
@@ -186,17 +186,17 @@ def safe(clean: Callable[[str], str]) -> Quoter:
     return lambda data: encode(clean(data.decode("utf-8", "surrogateescape")))
 
 
-#: The same for a terminal, whoever has sent it.
+#: The same, escaped for a terminal.
 ON_TERMINAL = Style(quote, safe(one_line), safe(visible))
 
 
 def numbered(reply: object, style: Style) -> bytes:
-    """A reply in the form for people. O(size of the reply, and its depth for each line)."""
+    """A reply in the numbered form. O(size of the reply, and its depth for each line)."""
     return _written(_human(reply, b"", style))
 
 
 def _human(reply: object, indent: bytes, style: Style) -> Step:
-    """The first line is printed where the cursor stands, the others behind `indent`."""
+    """The first line is printed at the cursor, the others behind `indent`."""
     pairs, elements = pairs_of(reply), elements_of(reply)
     if pairs is None and elements is None:
         return _scalar(reply, style)
@@ -291,7 +291,7 @@ def _quoted_json_string(data: bytes) -> bytes:
 
 
 def _json(reply: object, string: Callable[[bytes], bytes], level: int = 0) -> Step:
-    """`level`: how many keys of maps this stands in."""
+    """`level`: the number of map keys around it."""
     if type(reply) is bytes:
         return string(reply)
     pairs, elements = pairs_of(reply), elements_of(reply)
@@ -362,7 +362,7 @@ _RENDERERS: dict[Form, Callable[[object, bytes, Style], Step]] = {
 
 
 def render_on_terminal(reply: object, form: Form, style: Style = ON_TERMINAL) -> str:
-    """The reply as text for a terminal, which nothing in it can drive."""
+    """The reply as text for a terminal, with control sequences escaped."""
     text = render(reply, form, style=style).decode("utf-8", "surrogateescape")
     return visible_json(text) if form in (Form.JSON, Form.QUOTED_JSON) else visible(text)
 

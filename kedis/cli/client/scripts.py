@@ -1,4 +1,4 @@
-"""Completion scripts for bash, zsh and fish, made from the very table that parses the flags.
+"""Completion scripts for bash, zsh and fish, made from the table of flags.
 
     eval "$(kedis-cli --completion bash)"
 
@@ -13,14 +13,14 @@ from dataclasses import dataclass
 
 from kedis.cli.client.catalogue import builtin
 from kedis.config.declare import declared
-from kedis.config.table import EffectiveSettings
+from kedis.config.settings_table import EffectiveSettings
 
 _FILES = ("FILE", "FOLDER")
 
 
 @dataclass(frozen=True)
 class Flag:
-    """A flag as a shell sees it: its spellings, what it is for, what its value may be."""
+    """A flag for completion: its spellings, its help, its possible values."""
 
     names: tuple[str, ...]
     text: str

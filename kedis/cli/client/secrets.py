@@ -1,4 +1,4 @@
-"""Which lines carry a secret, so that they never reach the history."""
+"""Detection of lines that carry a secret, which are kept out of the history."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ANNOUNCING = _SETTINGS | {b"auth", b"auth2"}
 
 
 def carries_secret(line: str) -> bool:
-    """Whether a typed line holds a password. A line whose quotes do not match is judged by its bare words."""
+    """Whether a typed line carries a password. With unbalanced quotes it is split at blanks."""
     words = _words(line)
     if words and words[0].isdigit():
         words = words[1:]

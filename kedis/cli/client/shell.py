@@ -1,8 +1,7 @@
-"""The interactive session: prompt, run, show, and again.
+"""The interactive session: a read-eval-print loop.
 
-The shell knows a Link, and that a link can be lost. What then happens is `on_lost`'s matter: it says so, and
-the next command connects anew, unless the standalone mode gives another link. Lines that begin with ':' are
-for the client; `colon` holds them, and the standalone mode adds its own.
+When the link is lost, `on_lost` reports it, and the next command connects again, unless the standalone mode provides
+another link. Lines that begin with ':' are meta-commands: those of `meta_commands`, and of the standalone mode.
 """
 
 from __future__ import annotations
@@ -11,9 +10,8 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import run_in_terminal
@@ -21,26 +19,26 @@ from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
-from kedis.cli.client import catalogue, colon, danger
+from kedis.cli.client import catalogue, confirm, meta_commands
+from kedis.cli.client.builtins import BUILTINS, Quit
 from kedis.cli.client.completion import CommandCompleter, CommandLexer, KeyNames, hint
 from kedis.cli.client.display import Display
 from kedis.cli.client.history import open_history
 from kedis.cli.client.link import SILENCE_SECONDS, Link, LinkLost, Refused, ServerLink
 from kedis.cli.client.listening import LISTENING, live_line
-from kedis.cli.client.local_words import LOCAL_WORDS, Leave
 from kedis.cli.client.render import encode
-from kedis.cli.client.standalone import colon as alone
-from kedis.cli.client.standalone import fallback
+from kedis.cli.client.standalone import fallback, standalone_commands
 from kedis.cli.client.standalone.home import StandaloneError
+from kedis.cli.client.standalone.probe import Probe
 from kedis.cli.client.target import Target
 from kedis.cli.client.wire import ErrorReply
 from kedis.cli.terminal_text import visible
 from kedis.errors import ProtocolError
 from kedis.resp.requests import split_inline
 
-# A reply that took longer is timed even when nobody asked.
+# The time of a slower reply is printed even without :timing.
 _SLOW_SECONDS = 0.5
-# The connection that completes key names gives up after this long, as somebody is typing.
+# Timeout of the connection that completes key names, during typing.
 _SIDE_TIMEOUT_SECONDS = 0.3
 
 
@@ -59,19 +57,21 @@ class Shell:
         self.transaction = False
         self.timing = False
         self.catalogue = catalogue.Catalogue()
-        self.display = Display(colour=not (options.no_color or os.environ.get("NO_COLOR")))
-        self.colon: dict[str, Callable[[Shell, list[str]], None]] = colon.commands()
+        self.display = Display(color=not (options.no_color or os.environ.get("NO_COLOR")))
+        self._meta_commands: dict[str, Callable[[Shell, list[str]], None]] = {
+            **meta_commands.commands(),
+            **standalone_commands.commands(),
+        }
         self.on_lost: Callable[[LinkLost], None] = self._offer_standalone
         # Watches for the server's return while standing alone.
-        self.probe: Any = None
+        self.probe: Probe | None = None
         self._declined = False
-        # The standalone mode has failed (disk full): commands must not reach a server that is back by themselves.
+        # The standalone mode has failed (disk full): commands must not go to the server unasked.
         self._stranded = False
         self._side: Link | None = None
         self._side_of: Link | None = None
         self.history = open_history(os.environ, not options.no_history)
         self._session = self._make_session()
-        self.colon.update(alone.commands())
 
     # -- the loop
 
@@ -89,18 +89,18 @@ class Shell:
                 self.execute(self._session.prompt(self.prompt))
             except KeyboardInterrupt:
                 continue
-            except (EOFError, Leave):
+            except (EOFError, Quit):
                 break
         self.close()
         return 0
 
     def execute(self, line: str) -> None:
-        """Run one line. Raises Leave."""
+        """Run one line. Raises Quit."""
         line = line.replace("\\\n", " ").strip()
         if not line:
             return
         if line.startswith(":"):
-            self._run_colon(line[1:].split())
+            self._run_meta(line[1:].split())
             return
         try:
             words = split_inline(encode(line.replace("\n", " ")))
@@ -120,7 +120,7 @@ class Shell:
             self._interrupted()
 
     def prompt(self) -> StyleAndTextTuples:
-        """`127.0.0.1:6379[2](TX)> `; alone, in another colour, so that it cannot be mistaken."""
+        """`127.0.0.1:6379[2](TX)> `; in the standalone mode in another color."""
         if self.link is None:
             return [("ansired", "not connected> ")]
         is_alone = not isinstance(self.link, ServerLink)
@@ -134,8 +134,13 @@ class Shell:
 
     # -- talking
 
+    @property
+    def help_lines(self) -> Mapping[str, str]:
+        """The lines of :help for the meta-commands of the standalone mode."""
+        return standalone_commands.SUMMARIES
+
     def say(self, text: str) -> None:
-        """Print a line of the client's own; what it quotes of a server's cannot drive the terminal."""
+        """Print a line of the client's own; control sequences in it are escaped."""
         sys.stdout.write(visible(text) + "\n")
         sys.stdout.flush()
 
@@ -153,7 +158,7 @@ class Shell:
     # -- the link
 
     def connect(self, target: Target | None = None) -> None:
-        """Connect to a target, or again to the present one; the link so far is kept until that has worked.
+        """Connect to a target, or again to the present one; the old link is kept until that succeeds.
 
         Raises LinkLost.
         """
@@ -169,7 +174,7 @@ class Shell:
         for warning in link.warnings:
             self.say(warning)
         self.use(link)
-        alone.connected(self)
+        standalone_commands.connected(self)
         if isinstance(reply := link.send([b"PING"]), ErrorReply) and reply.startswith("NOAUTH"):
             self.say(
                 "This server wants a password: AUTH [user] password (it will not be kept in the history)."
@@ -182,7 +187,7 @@ class Shell:
         self.catalogue = catalogue.load(link)
 
     def lose(self, error: LinkLost) -> None:
-        """Let go of the link and do what is to be done when one is lost."""
+        """Close the lost link and report the loss."""
         if self.link is not None:
             self.target = replace(self.target, database=self.link.database)
             self.link.close()
@@ -193,14 +198,14 @@ class Shell:
             self.transaction = False
             self.say("The transaction (MULTI) went with the connection: nothing of it was run.")
         if isinstance(error, Refused):
-            # The server is there, but no longer takes this password: ask for another by NOAUTH.
+            # The server refuses this password now: drop it, so that NOAUTH asks for another.
             self.say(str(error))
             self.target = replace(self.target, user=None, password=None)
             return
         self.on_lost(error)
 
     def announce(self, text: str) -> bool:
-        """Print above the prompt, from another thread; False when nobody is at the prompt just now."""
+        """Print above the prompt, from another thread; False when the session is not at its prompt."""
         app = self._session.app
         loop = app.loop
         if loop is None or not app.is_running:
@@ -217,7 +222,7 @@ class Shell:
                 link.close()
 
     def _offer_standalone(self, error: LinkLost) -> None:
-        """Say what happened, and ask once whether to go on alone; who declined is not asked again."""
+        """Report the loss, and offer the standalone mode, once per connection."""
         self.say(str(error))
         if isinstance(error, StandaloneError):
             self._stranded = True
@@ -233,7 +238,7 @@ class Shell:
         self.say("The next command tries to connect again.")
 
     def _interrupted(self) -> None:
-        """Ctrl-C while a reply was awaited: the connection is gone with it."""
+        """Ctrl-C while waiting for a reply: connect anew, since the reply is still pending."""
         if not isinstance(self.link, ServerLink):
             self.say("")
             if callable(stop := getattr(self.link, "stop_listening", None)):
@@ -257,10 +262,10 @@ class Shell:
     # -- commands
 
     def _run(self, words: list[bytes]) -> bool:
-        """Run one command; False when it is of no use to repeat it. Raises LinkLost, Leave."""
+        """Run one command; False when a repetition would be pointless. Raises LinkLost, Quit."""
         name = words[0].lower()
-        if name in LOCAL_WORDS:
-            LOCAL_WORDS[name](self, words)
+        if name in BUILTINS:
+            BUILTINS[name](self, words)
             return True
         if self._stranded:
             self.say("Standing alone has failed; :standalone goes on with it, :reconnect goes to the server.")
@@ -268,7 +273,7 @@ class Shell:
         if self.link is None:
             self.connect()
         assert self.link is not None
-        warning = danger.question(words, self._count_keys)
+        warning = confirm.question(words, self._count_keys)
         if warning is not None and not self.confirm(f"{warning} Run it?"):
             self.say("(not run)")
             return False
@@ -286,7 +291,7 @@ class Shell:
         return True
 
     def _note(self, words: list[bytes], reply: object) -> None:
-        """Keep what the session knows of itself true to what the server accepted."""
+        """Follow MULTI, EXEC, AUTH … in the state of the session, once the server has accepted them."""
         name = words[0].upper()
         if name in (b"EXEC", b"DISCARD", b"RESET"):
             self.transaction = False
@@ -318,7 +323,7 @@ class Shell:
             self.say(live_line(self.link.pushes.popleft()))
 
     def _listen(self, words: list[bytes]) -> None:
-        """SUBSCRIBE and MONITOR: print what comes until Ctrl-C, then be back at the prompt."""
+        """SUBSCRIBE and MONITOR: print messages until Ctrl-C, then return to the prompt."""
         assert self.link is not None
         link = self.link
         reply: object = link.send(words)
@@ -334,16 +339,16 @@ class Shell:
         except KeyboardInterrupt:
             self.say("")
         if isinstance(link, ServerLink):
-            # A new connection is free of subscriptions; so redis-cli does it too.
+            # A new connection has no subscriptions; redis-cli does the same.
             self._reconnect()
         elif callable(stop := getattr(link, "stop_listening", None)):
             stop()
 
-    def _run_colon(self, words: list[str]) -> None:
-        handler = self.colon.get(words[0].lower()) if words else None
+    def _run_meta(self, words: list[str]) -> None:
+        handler = self._meta_commands.get(words[0].lower()) if words else None
         if handler is None:
             self.say("No such command of the client; there are:")
-            handler = colon.help_
+            handler = meta_commands.help_
         try:
             handler(self, words[1:])
         except LinkLost as error:
@@ -351,10 +356,10 @@ class Shell:
         except KeyboardInterrupt:
             self.say("")
 
-    # -- the prompt's furniture
+    # -- completion and toolbar
 
     def side_link(self) -> Link | None:
-        """A link for completing key names, apart from the session's own; None when there is none to be had."""
+        """A separate link for completing key names; None when there is none."""
         if self.link is None or self.transaction:
             return None
         if not isinstance(self.link, ServerLink):
@@ -363,7 +368,7 @@ class Shell:
         if not fits or self._side_of is not self.link:
             if self._side is not None:
                 self._side.close()
-            # Tried once for a connection (and database): typing must not wait for a server that is gone.
+            # Tried once per connection and database: typing must not wait for a dead server.
             self._side, self._side_of = None, self.link
             target = replace(self.target, database=self.link.database)
             try:
@@ -374,10 +379,9 @@ class Shell:
 
     def _make_session(self) -> PromptSession[str]:
         keys = KeyNames(self.side_link)
-        own = tuple(self.colon)
         return PromptSession(
             history=self.history,
-            completer=CommandCompleter(lambda: self.catalogue, lambda: self.colon or own, keys),
+            completer=CommandCompleter(lambda: self.catalogue, lambda: self._meta_commands, keys),
             lexer=CommandLexer(lambda: self.catalogue),
             auto_suggest=AutoSuggestFromHistory(),
             bottom_toolbar=self._toolbar,

@@ -1,4 +1,4 @@
-"""Where to connect and as whom: the one value that flags, URL and environment are boiled down to."""
+"""The target of a connection (address, credentials, database), from flags, URL and environment."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ PASSWORD_VARIABLES = ("KEDISCLI_AUTH", "REDISCLI_AUTH")
 
 
 class BadTarget(ValueError):
-    """The flags, the URL or the environment name no place to connect to; str() is the line to print."""
+    """Flags, URL or environment are no valid target; str() is the line to print."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """A server's address, the credentials to show it and the database to select."""
+    """A server's address, the credentials, and the database to select."""
 
     host: str = DEFAULT_HOST
     port: int = DEFAULT_PORT
@@ -54,7 +54,7 @@ def parse_url(url: str) -> Target:
     password = urllib.parse.unquote(parts.password) if parts.password is not None else None
     user = urllib.parse.unquote(parts.username) if parts.username else None
     if user is not None and password is None:
-        # redis-cli too takes what stands alone before the @ for the password.
+        # A single word before the @ is the password, as in redis-cli.
         user, password = None, user
     return Target(parts.hostname or DEFAULT_HOST, port, None, user, password, int(path or 0))
 

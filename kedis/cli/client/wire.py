@@ -1,11 +1,11 @@
-"""Replies of a server as Python values, with what a display needs to know kept apart.
+"""A reader of replies that keeps the distinctions a display needs.
 
 A display must tell a simple string from a bulk string and a set from a list, and must print a double with
 the digits the server sent; hiredis's Python reader drops all three. This reader is sans-IO (feed bytes,
 take values) and knows RESP2 and RESP3. Attributes (`|`) are read and dropped; streamed types are not known,
 as no server sends them.
 
-Whoever answers may be hostile: numbers are read strictly, and a line, an announced length or count, and the depth of
+The server may be hostile: numbers are read strictly, and a line, an announced length or count, and the depth of
 nesting are bounded.
 """
 
@@ -61,10 +61,10 @@ class Push(list[object]):
 
 
 class ProtocolMismatch(Exception):
-    """The peer sent what is not the Redis protocol, or out of all bounds; str() says it, without a subject."""
+    """The peer does not speak the Redis protocol, or exceeds the limits; str() is a predicate without subject."""
 
 
-#: What is read: bytes of a string (Redis holds 512 MB), elements of an aggregate, and levels of nesting.
+#: Limits: bytes of a string (Redis holds 512 MB), elements of an aggregate, and levels of nesting.
 LONGEST_STRING = 1 << 30
 MOST_ELEMENTS = 1 << 28
 DEEPEST = 1024
@@ -77,7 +77,7 @@ _DOUBLE = re.compile(rb"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|in
 
 
 class _Open:
-    """An aggregate of which elements are still to come."""
+    """An incomplete aggregate."""
 
     __slots__ = ("elements", "kind", "missing")
 

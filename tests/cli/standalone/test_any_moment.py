@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kedis.cli.client.link import LinkLost
-from kedis.cli.client.standalone import reconcile, values
+from kedis.cli.client.standalone import key_values, reconcile
 from tests.cli.standalone.world import Meddled, World, lose
 
 LIST = b"list"
@@ -21,7 +21,7 @@ KEYS = [b"a", b"b", b"c", LIST, b"z"]
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Groups of two keys, and a list that is read in several pieces."""
     monkeypatch.setattr(reconcile, "BATCH_KEYS", 2)
-    monkeypatch.setattr(values, "PIECE_ELEMENTS", 4)
+    monkeypatch.setattr(key_values, "PIECE_ELEMENTS", 4)
 
 
 class Step:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from kedis.cli.client.standalone.actions import report
-from kedis.cli.client.standalone.moments import now_ms
+from kedis.cli.client.standalone.timefmt import now_ms
 from tests.cli.standalone.world import World
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from kedis.cli.client.expected import ServerSays
 from kedis.cli.client.link import LinkLost
-from kedis.cli.client.standalone import reconcile, values
+from kedis.cli.client.standalone import key_values, reconcile
 from kedis.cli.client.standalone.dialogue import resolve
 from kedis.cli.client.standalone.reconcile import Reconciliation, State
 from tests.cli.standalone.world import Content, Meddled, Script, World, lose, once
@@ -242,8 +242,8 @@ def test_a_server_that_refuses_to_write(diverged: World) -> None:
 
 
 def test_large_values_in_pieces(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(values, "PIECE_ELEMENTS", 50)
-    monkeypatch.setattr(values, "PIECE_BYTES", 1000)
+    monkeypatch.setattr(key_values, "PIECE_ELEMENTS", 50)
+    monkeypatch.setattr(key_values, "PIECE_BYTES", 1000)
     world.stand_alone(with_snapshot=False)
     world.edit("SET", "string", b"x" * 5000)
     world.edit("RPUSH", "list", *range(1000))

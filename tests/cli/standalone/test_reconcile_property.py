@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kedis.cli.client.standalone.dialogue import resolve
+from kedis.cli.client.standalone.key_values import Value
 from kedis.cli.client.standalone.reconcile import Reconciliation
-from kedis.cli.client.standalone.values import Value
 from tests.cli.standalone.world import DATABASES, Content, Script, World
 
 FAR = 32_503_680_000_000

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from kedis.cli.client.link import LinkLost
-from kedis.cli.client.standalone import snapshot
+from kedis.cli.client.standalone import server_snapshot
 from kedis.cli.client.standalone.home import StandaloneError
-from kedis.cli.client.standalone.values import build_commands
+from kedis.cli.client.standalone.key_values import build_commands
 from tests.cli.standalone.test_values import EVERY_TYPE
 from tests.cli.standalone.world import Meddled, Script, World, lose, once
 
@@ -31,7 +31,7 @@ def test_progress_and_what_is_told(world: World) -> None:
     for number in range(250):
         world.call("SET", number, "x")
     terminal = Script()
-    taken = snapshot.take(world.link(), world.home, "the server", terminal)
+    taken = server_snapshot.take(world.link(), world.home, "the server", terminal)
     assert taken.keys == 250
     assert terminal.steps[-1] == (250, 250)
     assert len(terminal.steps) > 1
@@ -51,7 +51,7 @@ def test_others_may_write_meanwhile(world: World) -> None:
         world.call("DEL", f"new:{turn - 1}")
 
     link.before = write
-    snapshot.take(link, world.home, "the server", Script())
+    server_snapshot.take(link, world.home, "the server", Script())
     world.stand_alone(with_snapshot=False)
     world.alone.close()
     world.home.lock()
@@ -71,7 +71,7 @@ def test_a_copy_that_is_lost_on_the_way_leaves_nothing(world: World) -> None:
     link = Meddled(world.link())
     link.before = once(b"WATCH", lose)
     with pytest.raises(LinkLost):
-        snapshot.take(link, world.home, "the server", Script())
+        server_snapshot.take(link, world.home, "the server", Script())
     assert world.home.newest_snapshot() is None
     assert list(world.home.snapshots_folder.iterdir()) == []
 
@@ -80,7 +80,7 @@ def test_three_are_kept_and_the_newest_is_taken(world: World) -> None:
     paths = []
     for number in range(5):
         world.call("SET", "a", number)
-        paths.append(snapshot.take(world.link(), world.home, "the server", Script()).path)
+        paths.append(server_snapshot.take(world.link(), world.home, "the server", Script()).path)
     assert sorted(world.home.snapshots_folder.iterdir()) == paths[2:]
     newest = world.home.newest_snapshot()
     assert newest is not None
@@ -93,7 +93,7 @@ def test_streams_are_left_out_and_counted(redis_port: int, tmp_path: Path) -> No
         world.call("FLUSHALL")
         world.call("XADD", "stream", "*", "f", "v")
         world.call("SET", "a", "1")
-        taken = snapshot.take(world.link(), world.home, "the server", Script())
+        taken = server_snapshot.take(world.link(), world.home, "the server", Script())
         assert (taken.keys, taken.left_out) == (1, 1)
     finally:
         world.close()
@@ -112,4 +112,4 @@ def test_a_folder_that_cannot_be_written(world: World) -> None:
     world.home.folder.mkdir(parents=True)
     world.home.snapshots_folder.write_text("in the way")
     with pytest.raises(StandaloneError, match="cannot write the snapshot"):
-        snapshot.take(world.link(), world.home, "the server", Script())
+        server_snapshot.take(world.link(), world.home, "the server", Script())

@@ -12,16 +12,16 @@ from pathlib import Path
 import pytest
 
 from kedis.cli.client.link import ErrorReply
-from kedis.cli.client.standalone import snapshot
+from kedis.cli.client.standalone import server_snapshot
 from kedis.cli.client.standalone.home import Home, StandaloneError, default_home, server_folder
-from kedis.cli.client.standalone.link import StandaloneLink
+from kedis.cli.client.standalone.standalone_link import StandaloneLink
 from kedis.cli.client.wire import Pairs, Push
 from tests.cli.program import closed_port, kedis_cli
 from tests.cli.standalone.world import Script, World
 
 _WRITER = """
 import sys
-from kedis.cli.client.standalone.link import StandaloneLink
+from kedis.cli.client.standalone.standalone_link import StandaloneLink
 link = StandaloneLink(sys.argv[1])
 number = 0
 while True:
@@ -221,7 +221,7 @@ def test_a_program_begins_with_the_snapshot_unless_told_otherwise(world: World) 
     port = closed_port()
     world.call("SET", "base", "1")
     home = Home(server_folder(world.home.folder, f"127.0.0.1:{port}"))
-    snapshot.take(world.link(), home, f"127.0.0.1:{port}", Script())
+    server_snapshot.take(world.link(), home, f"127.0.0.1:{port}", Script())
     flags = ("-p", str(port), "--standalone-dir", str(world.home.folder), "--standalone")
     assert kedis_cli(*flags, "GET", "base").out == b"1\n"
     home.lock()

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kedis.cli.client.standalone import values
-from kedis.cli.client.standalone.values import Value, digest_of, read, write_commands
+from kedis.cli.client.standalone import key_values
+from kedis.cli.client.standalone.key_values import Value, digest_of, read, write_commands
 from tests.cli.standalone.world import Meddled, World, once
 
 FAR = 32_503_680_000_000
@@ -29,8 +29,8 @@ EVERY_TYPE = [
 @pytest.fixture(params=[False, True], ids=["whole", "in pieces"])
 def pieces(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param:
-        monkeypatch.setattr(values, "PIECE_ELEMENTS", 7)
-        monkeypatch.setattr(values, "PIECE_BYTES", 100)
+        monkeypatch.setattr(key_values, "PIECE_ELEMENTS", 7)
+        monkeypatch.setattr(key_values, "PIECE_BYTES", 100)
 
 
 @pytest.mark.usefixtures("pieces")

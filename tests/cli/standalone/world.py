@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from kedis.cli.client.link import Link, LinkLost, ServerLink
-from kedis.cli.client.standalone import snapshot
+from kedis.cli.client.standalone import server_snapshot
 from kedis.cli.client.standalone.divergence import Divergence
 from kedis.cli.client.standalone.home import Home
-from kedis.cli.client.standalone.link import StandaloneLink
-from kedis.cli.client.standalone.moments import now_ms
+from kedis.cli.client.standalone.key_values import Value, read, select
 from kedis.cli.client.standalone.reconcile import Reconciliation
-from kedis.cli.client.standalone.values import Value, read, select
+from kedis.cli.client.standalone.standalone_link import StandaloneLink
+from kedis.cli.client.standalone.timefmt import now_ms
 from kedis.cli.client.target import Target
 
 DATABASES = (0, 3)
@@ -119,7 +119,7 @@ class World:
     def stand_alone(self, with_snapshot: bool = True) -> None:
         """Begin to stand alone, with what the server has now or with nothing."""
         if with_snapshot:
-            snapshot.take(self.link(), self.home, "the server", Script())
+            server_snapshot.take(self.link(), self.home, "the server", Script())
         self.home.lock()
         taken = self.home.newest_snapshot() if with_snapshot else None
         self.home.begin("the server", taken, now_ms())

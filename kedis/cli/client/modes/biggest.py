@@ -1,7 +1,7 @@
 """--bigkeys and --memkeys: the largest key of each type, and the sums by type, found by SCAN.
 
 --bigkeys asks each key for its length in the unit of its type (STRLEN, LLEN …), --memkeys for MEMORY USAGE.
-A page of keys costs two writes (TYPE for all, size for all). A key that goes away in between counts nothing.
+A page of keys costs two writes (TYPE for all, size for all). A key deleted in between is not counted.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _LENGTHS = {
 
 @dataclass
 class Sum:
-    """What is known of the keys of one type."""
+    """The sums of one type."""
 
     keys: int = 0
     size: int = 0
@@ -77,7 +77,7 @@ def survey(
     """Look at every key.
 
     Args:
-        result: gets the sums; they are right at every moment, should the survey be interrupted.
+        result: gets the sums; they are consistent whenever the survey is interrupted.
         memory_samples: None measures lengths; otherwise memory, SAMPLES of MEMORY USAGE (-1: its default).
         interval: seconds to wait after each 100 pages.
         tell: gets a line whenever a type has a new largest key.
@@ -116,7 +116,7 @@ def _sizes(link: Link, keys: list[bytes], memory_samples: int | None) -> list[tu
 
 
 def _type_named(reply: object) -> str:
-    """A type that TYPE tells; "none" for any other answer."""
+    """The type of a TYPE reply; "none" for any other reply."""
     return one_line(reply) if isinstance(reply, Status) else "none"
 
 

@@ -1,4 +1,4 @@
-"""--scan: the names of the keys, by SCAN, so that the server goes on serving others."""
+"""--scan: the names of the keys, by SCAN, which does not block the server."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kedis.cli.client.wire import ErrorReply
 
 
 def ask(link: Link, *words: bytes) -> object:
-    """Send a command a mode cannot do without. Raises ServerSays for an error reply, LinkLost."""
+    """Send a command that must succeed. Raises ServerSays for an error reply, LinkLost."""
     reply = link.send(words)
     if isinstance(reply, ErrorReply):
         raise ServerSays(str(reply))
@@ -29,7 +29,7 @@ def pages(
     interval: float = 0.0,
     pause: Callable[[float], None] = time.sleep,
 ) -> Iterator[list[bytes]]:
-    """The keys of the database, page by page; a key may come twice, as with SCAN itself.
+    """The keys of the database, page by page; a key may be returned twice, as by SCAN itself.
 
     Raises ServerSays, LinkLost.
     """

@@ -1,4 +1,4 @@
-"""--stat: a line of the server's figures every second, with what was added since the line before."""
+"""--stat: a row of the server's figures every second, and their increase since the row before."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _KEYS = re.compile(r"keys=([0-9]{1,19})(?:,|$)")
 
 @dataclass(frozen=True)
 class Figures:
-    """What one INFO says."""
+    """The figures of one INFO."""
 
     keys: int
     memory: str
@@ -63,7 +63,7 @@ def figures(info: dict[str, str]) -> Figures:
 
 
 def readable_bytes(size: int) -> str:
-    """A size for people: 1.50M."""
+    """A size with its unit: 1.50M."""
     value = float(size)
     for unit in ("B", "K", "M", "G"):
         if value < 1024 or unit == "G":

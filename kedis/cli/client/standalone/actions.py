@@ -1,4 +1,4 @@
-"""What the standalone mode's own lines do. Each may raise StandaloneError and ServerSays, which are told."""
+"""The meta-commands of the standalone mode. Each may raise StandaloneError and ServerSays, which are printed."""
 
 from __future__ import annotations
 
@@ -6,42 +6,38 @@ import contextlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from kedis.cli.client.expected import ServerSays
 from kedis.cli.client.link import LinkLost, Refused, ServerLink
-from kedis.cli.client.standalone import fallback
-from kedis.cli.client.standalone import snapshot as copies
+from kedis.cli.client.standalone import fallback, server_snapshot
 from kedis.cli.client.standalone.dialogue import resolve
 from kedis.cli.client.standalone.divergence import Counts, Divergence
 from kedis.cli.client.standalone.home import Alone
-from kedis.cli.client.standalone.link import StandaloneLink
-from kedis.cli.client.standalone.moments import duration, moment, now_ms
+from kedis.cli.client.standalone.offline_session import OfflineSession
 from kedis.cli.client.standalone.reconcile import Reconciliation
-from kedis.cli.client.standalone.terminal import ShellTerminal
-
-if TYPE_CHECKING:
-    from kedis.cli.client.shell import Shell
+from kedis.cli.client.standalone.standalone_link import StandaloneLink
+from kedis.cli.client.standalone.terminal import PromptTerminal
+from kedis.cli.client.standalone.timefmt import duration, moment, now_ms
 
 # A server that is silent for so long in the middle of comparing counts as lost.
 _REPLY_TIMEOUT_SECONDS = 30.0
 
 
-def snapshot(shell: Shell, _words: list[str]) -> None:
+def snapshot(session: OfflineSession, _words: list[str]) -> None:
     """:snapshot: save the server's data here."""
-    if isinstance(shell.link, StandaloneLink):
-        shell.say("Standing alone there is no server to copy; :status shows what you have.")
+    if isinstance(session.link, StandaloneLink):
+        session.say("Standing alone there is no server to copy; :status shows what you have.")
         return
-    take_snapshot(shell)
+    take_snapshot(session)
 
 
-def take_snapshot(shell: Shell) -> bool:
+def take_snapshot(session: OfflineSession) -> bool:
     """Save the server's data in the standalone folder, over a connection of its own; False when it failed."""
-    terminal = ShellTerminal(shell)
-    home = fallback.home_of(shell.options, shell.target)
+    terminal = PromptTerminal(session)
+    home = fallback.home_of(session.options, session.target)
     try:
-        with contextlib.closing(_server(shell)) as server:
-            taken = copies.take(server, home, shell.target.description, terminal)
+        with contextlib.closing(_server(session)) as server:
+            taken = server_snapshot.take(server, home, session.target.description, terminal)
     except (LinkLost, ServerSays) as error:
         terminal.say(f"No snapshot: {error}")
         return False
@@ -53,15 +49,15 @@ def take_snapshot(shell: Shell) -> bool:
     return True
 
 
-def status(shell: Shell, _words: list[str]) -> None:
+def status(session: OfflineSession, _words: list[str]) -> None:
     """:status: since when alone, and what was changed."""
-    with _begun(shell) as local:
+    with _begun(session) as local:
         if local is None:
-            shell.say("Nothing was changed alone.")
+            session.say("Nothing was changed alone.")
             return
-        terminal = ShellTerminal(shell)
+        terminal = PromptTerminal(session)
         divergence = Divergence(local.alone, lambda: local.keyspace, terminal.progress)
-        terminal.say(report(local.alone, divergence.counts(), isinstance(shell.link, StandaloneLink)))
+        terminal.say(report(local.alone, divergence.counts(), isinstance(session.link, StandaloneLink)))
 
 
 def report(alone: Alone, counts: Counts, is_alone: bool) -> str:
@@ -82,18 +78,18 @@ def report(alone: Alone, counts: Counts, is_alone: bool) -> str:
     return "\n".join(lines)
 
 
-def reconnect(shell: Shell, _words: list[str]) -> None:
+def reconnect(session: OfflineSession, _words: list[str]) -> None:
     """:reconnect: compare, resolve, and go on with the server."""
-    terminal = ShellTerminal(shell)
-    with _begun(shell) as local:
+    terminal = PromptTerminal(session)
+    with _begun(session) as local:
         if local is None:
-            if shell.link is None:
-                shell.connect()
+            if session.link is None:
+                session.connect()
             else:
-                shell.say("Nothing was changed alone, and the server is connected.")
+                session.say("Nothing was changed alone, and the server is connected.")
             return
         try:
-            with contextlib.closing(_server(shell)) as server:
+            with contextlib.closing(_server(session)) as server:
                 go_on = _resolve(local, server, terminal)
         except Refused as error:
             terminal.say(f"{error} (kedis-cli with the right password has :reconnect, too)")
@@ -101,8 +97,8 @@ def reconnect(shell: Shell, _words: list[str]) -> None:
         except (LinkLost, KeyboardInterrupt) as error:
             terminal.say(str(error) or "\nInterrupted.")
             terminal.say("What was resolved until now is recorded; :reconnect takes it up again.")
-            if isinstance(shell.link, StandaloneLink):
-                fallback.watch(shell)
+            if isinstance(session.link, StandaloneLink):
+                fallback.watch(session)
             return
         except ServerSays as error:
             terminal.say(f"Not reconnected: {error}")
@@ -112,41 +108,41 @@ def reconnect(shell: Shell, _words: list[str]) -> None:
             return
     if not go_on:
         terminal.say("Nothing else was done; :reconnect asks again.")
-    elif isinstance(shell.link, ServerLink):
+    elif isinstance(session.link, ServerLink):
         terminal.say("The journal is kept until :discard.")
     else:
-        _go_on_with_server(shell)
+        _go_on_with_server(session)
 
 
-def _go_on_with_server(shell: Shell) -> None:
+def _go_on_with_server(session: OfflineSession) -> None:
     """Leave standing alone; when the server is lost in this very moment, stay."""
-    if shell.link is not None:
-        shell.target = replace(shell.target, database=shell.link.database)
+    if session.link is not None:
+        session.target = replace(session.target, database=session.link.database)
     try:
-        shell.connect()
+        session.connect()
     except LinkLost as error:
-        shell.say(f"{error} (:reconnect tries again)")
+        session.say(f"{error} (:reconnect tries again)")
         return
-    shell.say(f"Connected to {shell.target.description}.")
+    session.say(f"Connected to {session.target.description}.")
 
 
-def _resolve(local: StandaloneLink, server: ServerLink, terminal: ShellTerminal) -> bool:
+def _resolve(local: StandaloneLink, server: ServerLink, terminal: PromptTerminal) -> bool:
     divergence = Divergence(local.alone, lambda: local.keyspace, terminal.progress)
     return resolve(Reconciliation(server, divergence, terminal), terminal)
 
 
-def discard(shell: Shell, _words: list[str]) -> None:
+def discard(session: OfflineSession, _words: list[str]) -> None:
     """:discard: forget what was changed alone."""
-    with _begun(shell) as local:
+    with _begun(session) as local:
         if local is None:
-            shell.say("Nothing was changed alone.")
+            session.say("Nothing was changed alone.")
             return
-        terminal = ShellTerminal(shell)
+        terminal = PromptTerminal(session)
         counts = Divergence(local.alone, lambda: local.keyspace, terminal.progress).counts()
         question = f"This forgets {counts.total} keys changed alone, {counts.open} of them not resolved."
         if terminal.ask(question, {"y": "yes, discard them", "n": "no"}) != "y":
             return
-        was_alone = shell.link is local
+        was_alone = session.link is local
         home = local.home
         local.close()
         home.lock()
@@ -156,37 +152,37 @@ def discard(shell: Shell, _words: list[str]) -> None:
             home.unlock()
     terminal.say("Discarded.")
     if was_alone:
-        fallback.stop_watching(shell)
-        shell.link = None
+        fallback.stop_watching(session)
+        session.link = None
         terminal.say("The next command tries to connect; :standalone stands alone anew.")
 
 
-def standalone(shell: Shell, _words: list[str]) -> None:
+def standalone(session: OfflineSession, _words: list[str]) -> None:
     """:standalone: go on alone although nothing was lost."""
-    if isinstance(shell.link, StandaloneLink):
-        shell.say("You are standing alone already; :reconnect ends it.")
+    if isinstance(session.link, StandaloneLink):
+        session.say("You are standing alone already; :reconnect ends it.")
         return
-    terminal = ShellTerminal(shell)
+    terminal = PromptTerminal(session)
     terminal.say(fallback.MEANING)
     if terminal.ask("Go on alone?", {"y": "yes, stand alone", "n": "no"}) != "y":
         return
-    link = fallback.stand_alone(shell)
+    link = fallback.stand_alone(session)
     if link is not None:
-        if shell.link is not None:
-            shell.link.close()
-        shell.use(link)
+        if session.link is not None:
+            session.link.close()
+        session.use(link)
 
 
 @contextlib.contextmanager
-def _begun(shell: Shell) -> Iterator[StandaloneLink | None]:
-    """The data of standing alone, opened for a while where the shell is connected; None when there are none.
+def _begun(session: OfflineSession) -> Iterator[StandaloneLink | None]:
+    """The data of standing alone, opened for a while where the session is connected; None when there are none.
 
     Raises StandaloneError.
     """
-    if isinstance(shell.link, StandaloneLink):
-        yield shell.link
+    if isinstance(session.link, StandaloneLink):
+        yield session.link
         return
-    home = fallback.home_of(shell.options, shell.target)
+    home = fallback.home_of(session.options, session.target)
     if not home.alone_folder.exists():
         yield None
         return
@@ -194,9 +190,9 @@ def _begun(shell: Shell) -> Iterator[StandaloneLink | None]:
         yield link
 
 
-def _server(shell: Shell) -> ServerLink:
-    """A connection of its own to the shell's server. Raises LinkLost, ServerSays."""
-    return ServerLink(shell.target, 2, shell.options.timeout or _REPLY_TIMEOUT_SECONDS)
+def _server(session: OfflineSession) -> ServerLink:
+    """A connection of its own to the session's server. Raises LinkLost, ServerSays."""
+    return ServerLink(session.target, 2, session.options.timeout or _REPLY_TIMEOUT_SECONDS)
 
 
 def _by_database(keys: Counter[int]) -> str:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from kedis.cli.client.display import readable
 from kedis.cli.client.expected import ServerSays
-from kedis.cli.client.standalone import both_sides
-from kedis.cli.client.standalone.moments import moment
+from kedis.cli.client.standalone import export
+from kedis.cli.client.standalone.key_values import NEVER, Value, encode_score
 from kedis.cli.client.standalone.reconcile import Difference, Pushed, Reconciliation, State
 from kedis.cli.client.standalone.terminal import Terminal
-from kedis.cli.client.standalone.values import NEVER, Value, encode_score
+from kedis.cli.client.standalone.timefmt import moment
 
 _SHOWN_BYTES = 60
 _SHOWN_ELEMENTS = 5
@@ -158,7 +158,7 @@ def _several(texts: list[str]) -> str:
 def _write_files(reconciliation: Reconciliation, terminal: Terminal) -> None:
     folder = Path.cwd() / time.strftime("kedis-divergence-%Y%m%d-%H%M%S")
     try:
-        both_sides.write(reconciliation, folder)
+        export.write(reconciliation, folder)
     except OSError as error:
         terminal.say(f"cannot write to {folder}: {error.strerror}")
         return

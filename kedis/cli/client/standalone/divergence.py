@@ -1,7 +1,7 @@
-"""What was changed since standing alone began: the data now, against the data then.
+"""The changes made alone: the data now, compared with the data at the beginning.
 
-Both are keyspaces in memory; what they hold is compared object by object, so nothing is guessed from the commands
-that ran. A key whose time to live has run out is no key, on both sides, and so no change by the user.
+Both are keyspaces in memory, compared object by object, not derived from the commands that ran. An expired key counts
+as missing, on both sides, and so as no change by the user.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from kedis.cli.client.standalone.home import Alone
+from kedis.cli.client.standalone.key_values import Value, digest_of
 from kedis.cli.client.standalone.local import has, is_same, load_base, value_at
 from kedis.cli.client.standalone.settled import Place, Settled
-from kedis.cli.client.standalone.values import Value, digest_of
 from kedis.store.keyspace import Keyspace
 
 
@@ -51,7 +51,7 @@ class Counts:
 
 
 class Divergence:
-    """The data of a time of standing alone, against its beginning. Loads the base when it is first needed.
+    """The data of standing alone, compared with their beginning. Loads the base on first use.
 
     Args:
         alone: what was begun.
@@ -98,7 +98,7 @@ class Divergence:
             if self.settled.get((database, key)) is None:
                 there = digest_of(value_at(base.databases[database], key))
                 yield Change(database, key, there, digest_of(value_at(local.databases[database], key)))
-        # What was resolved once is compared with that, even when it is again as it was in the beginning.
+        # A resolved key is compared with its resolution, even if it has its first value again.
         for database, key in list(self.settled):
             settlement = self.settled.get((database, key))
             mine = digest_of(value_at(local.databases[database], key))
@@ -111,7 +111,7 @@ class Divergence:
         return value_at(self._local().databases[database], key)
 
     def base(self, place: Place) -> Value | None:
-        """What a key was in the beginning."""
+        """The value of a key at the beginning."""
         database, key = place
         return value_at(self._keyspaces()[1].databases[database], key)
 

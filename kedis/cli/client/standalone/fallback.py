@@ -1,4 +1,4 @@
-"""The server is unavailable: what that means, and whether to go on alone."""
+"""Falling back to the standalone mode when the server is unavailable."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import os
 from typing import TYPE_CHECKING
 
-from kedis.cli.client.link import Link, LinkLost, Refused, Stranger
+from kedis.cli.client.link import Link, LinkLost, NotRedis, Refused
 from kedis.cli.client.standalone.home import (
     Home,
     Snapshot,
@@ -14,14 +14,14 @@ from kedis.cli.client.standalone.home import (
     default_home,
     server_folder,
 )
-from kedis.cli.client.standalone.moments import moment, now_ms
+from kedis.cli.client.standalone.offline_session import OfflineSession
 from kedis.cli.client.standalone.probe import Probe
-from kedis.cli.client.standalone.terminal import Console, ShellTerminal, Terminal
+from kedis.cli.client.standalone.terminal import Console, PromptTerminal, Terminal
+from kedis.cli.client.standalone.timefmt import moment, now_ms
 from kedis.cli.client.target import Target
 
 if TYPE_CHECKING:
-    from kedis.cli.client.shell import Shell
-    from kedis.cli.client.standalone.link import StandaloneLink
+    from kedis.cli.client.standalone.standalone_link import StandaloneLink
 
 MEANING = """\
 kedis-cli can go on alone, with an engine and data of its own on this computer:
@@ -33,60 +33,58 @@ kedis-cli can go on alone, with an engine and data of its own on this computer:
 
 
 def home_of(options: argparse.Namespace, target: Target) -> Home:
-    """The folder of a server, where the command line wants it."""
+    """The folder of a server, by the command line."""
     home = options.standalone_dir or default_home(os.environ)
     return Home(server_folder(home, target.description))
 
 
-def offer(shell: Shell, error: LinkLost) -> Link | None:
+def offer(session: OfflineSession, error: LinkLost) -> Link | None:
     """Ask whether to go on alone (`--standalone` has answered that); None when not.
 
     A server that refuses (a wrong password), a port where something else answers, and a failure of the standalone
     mode itself are no reason to.
     """
-    if isinstance(error, Refused | Stranger | StandaloneError):
+    if isinstance(error, Refused | NotRedis | StandaloneError):
         return None
-    terminal = ShellTerminal(shell)
-    terminal.say(f"{shell.target.description} is unavailable.\n{MEANING}")
-    if not shell.options.standalone:
+    terminal = PromptTerminal(session)
+    terminal.say(f"{session.target.description} is unavailable.\n{MEANING}")
+    if not session.options.standalone:
         answer = terminal.ask("Go on alone?", {"y": "yes, stand alone", "n": "no, only try to connect again"})
         if answer != "y":
             return None
-    return stand_alone(shell)
+    return stand_alone(session)
 
 
-def stand_alone(shell: Shell) -> Link | None:
-    """Stand alone from now on, and watch for the server; None when it cannot be, which was said then."""
-    terminal = ShellTerminal(shell)
+def stand_alone(session: OfflineSession) -> Link | None:
+    """Begin to stand alone, and watch for the server; None on failure, which is printed."""
+    terminal = PromptTerminal(session)
     try:
-        link = begin(shell.options, shell.target, terminal, shell.options.protocol or 3)
+        link = begin(session.options, session.target, terminal, session.options.protocol or 3)
     except StandaloneError as error:
         terminal.say(str(error))
         return None
-    watch(shell)
+    watch(session)
     return link
 
 
-def watch(shell: Shell) -> None:
+def watch(session: OfflineSession) -> None:
     """Announce the server's return at the prompt, once."""
-    stop_watching(shell)
-    text = (
-        f"{shell.target.description} is back. You are still standing alone; :reconnect compares and connects."
-    )
-    shell.probe = Probe(shell.target, lambda: shell.announce(text))
-    shell.probe.start()
+    stop_watching(session)
+    text = f"{session.target.description} is back. You are still standing alone; :reconnect compares and connects."
+    session.probe = Probe(session.target, lambda: session.announce(text))
+    session.probe.start()
 
 
-def stop_watching(shell: Shell) -> None:
-    """Watch for the server no longer."""
-    if shell.probe is not None:
-        shell.probe.stop()
-        shell.probe = None
+def stop_watching(session: OfflineSession) -> None:
+    """Stop watching for the server."""
+    if session.probe is not None:
+        session.probe.stop()
+        session.probe = None
 
 
 def unattended(options: argparse.Namespace, target: Target, protocol: int, error: LinkLost) -> Link:
     """The link of a client that is not interactive and was given `--standalone`. Raises LinkLost."""
-    if isinstance(error, Refused | Stranger):
+    if isinstance(error, Refused | NotRedis):
         raise error
     console = Console()
     console.say(str(error))
@@ -94,8 +92,8 @@ def unattended(options: argparse.Namespace, target: Target, protocol: int, error
 
 
 def begin(options: argparse.Namespace, target: Target, terminal: Terminal, protocol: int) -> StandaloneLink:
-    """Go on with what was begun alone, or begin: empty or with the newest snapshot. Raises StandaloneError."""
-    from kedis.cli.client.standalone.link import StandaloneLink  # the engine: only now
+    """Resume the data of standing alone, or begin: empty or with the newest snapshot. Raises StandaloneError."""
+    from kedis.cli.client.standalone.standalone_link import StandaloneLink  # the engine: only now
 
     home = home_of(options, target)
     home.lock()
@@ -136,5 +134,5 @@ def _starting_point(home: Home, wanted: str | None, terminal: Terminal) -> Snaps
             "e": "none",
         },
     )
-    # Not asked, or not answered: the data are what people miss when a server is gone.
+    # Not asked, or not answered: begin with the data.
     return None if answer == "e" else snapshot

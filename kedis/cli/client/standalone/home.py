@@ -4,10 +4,10 @@
         snapshots/20261123T101502.123/   a copy of the server's data: snapshot.json and an append-only file
         alone/alone.json                 since when, from which server, begun from which snapshot
         alone/data/appendonlydir/        the data, and after its base the journal of all writes
-        alone/base/appendonlydir/        what the data were in the beginning; missing when there were none
-        alone/settled.jsonl              which differences were resolved (module `settled`)
+        alone/base/appendonlydir/        the data at the beginning; missing when there were none
+        alone/settled.jsonl              the resolved differences (module `settled`)
 
-What becomes visible under its name is complete: folders are filled under a temporary name, synced and renamed. The
+Folders are filled under a temporary name, synced and renamed, so that a folder with its final name is complete. The
 base shares its file with the snapshot and the data by a hard link, as files of a base are never changed.
 One process at a time may use `alone`; the lock is on the server's folder and ends with the process.
 """
@@ -41,7 +41,7 @@ class StandaloneError(LinkLost):
 
 
 def default_home(environment: Mapping[str, str]) -> Path:
-    """Where data are kept unless the user says otherwise: in $XDG_DATA_HOME, or ~/.local/share."""
+    """The default folder: in $XDG_DATA_HOME, or ~/.local/share."""
     data = environment.get("XDG_DATA_HOME") or os.path.join(os.path.expanduser("~"), ".local", "share")
     return Path(data) / "kedis" / "standalone"
 
@@ -65,7 +65,7 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Alone:
-    """What is known of a time of standing alone: begun when, from which server, from which snapshot if any."""
+    """The description of standing alone: since when, from which server, from which snapshot if any."""
 
     folder: Path
     server: str
@@ -80,7 +80,7 @@ class Alone:
 
     @property
     def base(self) -> Path | None:
-        """Directory of what the data were in the beginning; None when there were none."""
+        """Directory of the data at the beginning; None when there were none."""
         return None if self.snapshot_taken_at_ms is None else self.folder / "base"
 
     @property
@@ -100,7 +100,7 @@ class Home:
     # -- the lock
 
     def lock(self) -> None:
-        """Keep every other client out. Raises StandaloneError."""
+        """Lock the folder against other clients. Raises StandaloneError."""
         if self._fd >= 0:
             return
         try:
@@ -117,7 +117,7 @@ class Home:
             ) from None
 
     def unlock(self) -> None:
-        """Let others in. Idempotent."""
+        """Release the lock. Idempotent."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
@@ -126,11 +126,11 @@ class Home:
 
     @property
     def alone_folder(self) -> Path:
-        """Where a time of standing alone is kept until it is discarded."""
+        """The folder of the data of standing alone, until they are discarded."""
         return self.folder / "alone"
 
     def alone(self) -> Alone | None:
-        """What was begun and not discarded. Raises StandaloneError when its description is damaged."""
+        """The description, if standing alone was begun and not discarded. Raises StandaloneError if damaged."""
         if not self.alone_folder.exists():
             return None
         told = _read_json(self.alone_folder / "alone.json")
@@ -156,7 +156,7 @@ class Home:
         return alone
 
     def discard(self) -> None:
-        """Forget a time of standing alone: data, journal and what was resolved. Locked; raises StandaloneError."""
+        """Delete the data of standing alone, their journal and the resolutions. Locked; raises StandaloneError."""
         try:
             if self.alone_folder.exists():
                 doomed = self.folder / f"{_TEMPORARY}discarded-{os.getpid()}"
@@ -175,7 +175,7 @@ class Home:
         return self.folder / "snapshots"
 
     def newest_snapshot(self) -> Snapshot | None:
-        """The copy that was taken last. Raises StandaloneError when its description is damaged."""
+        """The newest snapshot. Raises StandaloneError when its description is damaged."""
         names = self._snapshot_names()
         if not names:
             return None
@@ -187,7 +187,7 @@ class Home:
             raise _damaged(path / "snapshot.json", "something is missing in it") from None
 
     def describe(self, snapshot: Snapshot, folder: Path) -> None:
-        """Write what is known of a snapshot into its folder. Raises OSError."""
+        """Write the description of a snapshot into its folder. Raises OSError."""
         told = asdict(snapshot)
         _write_json(folder / "snapshot.json", {name: told[name] for name in _SNAPSHOT_FIELDS})
 
@@ -209,13 +209,13 @@ _SNAPSHOT_FIELDS = ("server", "taken_at_ms", "keys", "databases", "left_out")
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder that only its owner may look into, and those above it. Raises OSError."""
+    """Make a folder that only its owner can access, and its parents. Raises OSError."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 @contextlib.contextmanager
 def filled(folder: Path) -> Iterator[Path]:
-    """A temporary folder that becomes `folder` once the block has ended well. Raises OSError."""
+    """A temporary folder that is renamed to `folder` when the block succeeds. Raises OSError."""
     temporary = folder.parent / f"{_TEMPORARY}{folder.name}-{os.getpid()}"
     shutil.rmtree(temporary, ignore_errors=True)
     make_folder(temporary)

@@ -1,4 +1,4 @@
-"""The engine of the standalone mode and what it holds, looked at from inside: no commands, no sockets."""
+"""Direct access to the engine of the standalone mode and its values, without commands or sockets."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kedis.cli.client.standalone.home import APPEND_FOLDER, APPEND_PREFIX, Alone, StandaloneError
-from kedis.cli.client.standalone.values import NEVER, Value
+from kedis.cli.client.standalone.key_values import NEVER, Value
 from kedis.commands import load_all
 from kedis.config import Config
-from kedis.embedded.engine import EmbeddedEngine
+from kedis.embedded.embedded_engine import EmbeddedEngine
 from kedis.engine.engine import Engine
 from kedis.persistence.aof import Aof
 from kedis.persistence.folder import AofError
@@ -37,7 +37,7 @@ def open_engine(alone: Alone) -> EmbeddedEngine:
 
 
 def load_base(alone: Alone, progress: Callable[[int, int], None] = lambda done, total: None) -> Keyspace:
-    """What the data were when standing alone began; nothing is written. Raises StandaloneError. O(data)."""
+    """The data at the beginning; nothing is written. Raises StandaloneError. O(data)."""
     settings = {"appendonly": "no", "databases": str(alone.databases)}
     if alone.base is None:
         return Engine(Config(settings)).keyspace
@@ -66,7 +66,7 @@ def _explained(error: AofError, directory: Path) -> StandaloneError:
 
 
 def value_at(database: Database, key: bytes) -> Value | None:
-    """The value of a key; None when there is none or its time has come. O(size)."""
+    """The value of a key; None when it is missing or expired. O(size)."""
     if not has(database, key):
         return None
     held = database.data[key]
@@ -76,7 +76,7 @@ def value_at(database: Database, key: bytes) -> Value | None:
 
 
 def has(database: Database, key: bytes) -> bool:
-    """Whether there is such a key whose time has not come."""
+    """Whether the key exists and has not expired."""
     return key in database.data and not _is_due(database, key)
 
 

@@ -1,4 +1,4 @@
-"""Noticing quietly that a server is back: a thread that asks for PONG every second, and tells once."""
+"""Detecting the return of a server: a thread that sends a PING every second, and announces it once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _TIMEOUT_SECONDS = 2.0
 
 
 def is_there(target: Target) -> bool:
-    """Whether the server answers, if only about the password. At most some seconds."""
+    """Whether the server replies, be it with NOAUTH. Takes some seconds at most."""
     try:
         link = ServerLink(target, 2, _TIMEOUT_SECONDS)
     except Refused:
@@ -48,17 +48,17 @@ class Probe:
         self._thread = threading.Thread(target=self._watch, name="kedis-cli-probe", daemon=True)
 
     def start(self) -> None:
-        """Begin to watch."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Watch no longer; may be called twice. Does not wait."""
+        """Stop the thread without waiting for it. Idempotent."""
         self._stopping.set()
 
     def _watch(self) -> None:
         while not self._stopping.wait(self._interval_seconds):
             if is_there(self._target):
                 break
-        # While a command runs nobody reads: it is told at the next prompt.
+        # While a command runs the prompt is not shown: announced at the next one.
         while not self._stopping.is_set() and not self._announce():
             self._stopping.wait(self._interval_seconds / 10)

@@ -1,4 +1,4 @@
-"""The way back: what was changed alone, compared with the server key by key, and resolved.
+"""Reconciliation: the changes made alone are compared with the server key by key, and resolved.
 
 Comparing reads the server's values in batches and keeps digests only. A difference is resolved by keeping the
 server's value or by pushing mine; either is recorded durably (`settled`) after each group of keys, so that a
@@ -21,9 +21,7 @@ from itertools import groupby
 from kedis.cli.client.expected import ServerSays
 from kedis.cli.client.link import Link
 from kedis.cli.client.standalone.divergence import Change, Divergence
-from kedis.cli.client.standalone.settled import Settlement
-from kedis.cli.client.standalone.terminal import Terminal
-from kedis.cli.client.standalone.values import (
+from kedis.cli.client.standalone.key_values import (
     BATCH_KEYS,
     PIECE_BYTES,
     Changed,
@@ -35,13 +33,15 @@ from kedis.cli.client.standalone.values import (
     select,
     write_commands,
 )
+from kedis.cli.client.standalone.settled import Settlement
+from kedis.cli.client.standalone.terminal import Terminal
 from kedis.cli.client.wire import ErrorReply
 
 _TRIES = 5
 
 
 class State(Enum):
-    """What became of a key on the server while it was changed alone."""
+    """The fate of a key on the server while it was changed alone."""
 
     UNCHANGED = "unchanged on the server"
     CHANGED = "changed on both sides"
@@ -60,7 +60,7 @@ class Difference:
 
     @property
     def state(self) -> State:
-        """How the two sides stand to each other."""
+        """The relation of the two sides."""
         change = self.change
         if self.theirs == change.mine:
             return State.SAME
@@ -74,13 +74,13 @@ class Difference:
 
     @property
     def conflicts(self) -> bool:
-        """Whether pushing mine would overwrite what others did."""
+        """Whether pushing the local value would overwrite a change by others."""
         return self.state not in (State.UNCHANGED, State.SAME)
 
 
 @dataclass
 class Pushed:
-    """What a push did: keys written, and those that were changed on the server after they had been compared."""
+    """The result of a push: keys written, and keys changed on the server since they were compared."""
 
     written: int = 0
     moved: list[Difference] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Which differences were resolved, and how: a file that is only appended to, synced after each group of keys.
+"""The resolved differences: an append-only file, synced after each group of keys.
 
 One JSON object a line: database, key (base64), how ("mine", "server", "same"), and the digests (hex, null for no
 key) of the local value that was settled and of what the server held afterwards. A later line of the same

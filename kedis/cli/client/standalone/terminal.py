@@ -1,23 +1,32 @@
-"""What the standalone mode needs of a terminal, so that it can be tested without one."""
+"""The terminal of the standalone mode, as a Protocol that tests can implement."""
 
 from __future__ import annotations
 
 import sys
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from kedis.cli.terminal_text import visible
-
-if TYPE_CHECKING:
-    from kedis.cli.client.shell import Shell
 
 _REDRAW_SECONDS = 0.2
 _LINE_LENGTH = 80
 
 
+class Prompt(Protocol):
+    """A place where a person reads and types lines."""
+
+    def say(self, text: str) -> None:
+        """Print a line."""
+        ...
+
+    def ask(self, question: str) -> str:
+        """Ask for a line; "" for none (Enter, Ctrl-C)."""
+        ...
+
+
 class Terminal(Protocol):
-    """Says, asks, and shows progress."""
+    """Prints, asks for a choice, and shows progress."""
 
     def say(self, text: str) -> None:
         """Print text."""
@@ -26,17 +35,17 @@ class Terminal(Protocol):
     def ask(self, question: str, choices: Mapping[str, str]) -> str:
         """Let the user choose; returns the letter of the choice, or "" for none (Enter, Ctrl-C).
 
-        choices: what each letter or word stands for.
+        choices: the meaning of each letter or word.
         """
         ...
 
     def progress(self, done: int, total: int) -> None:
-        """Show how far something is that takes time."""
+        """Show the progress of a long operation."""
         ...
 
 
 class Console:
-    """A terminal that cannot be asked: lines and progress on standard error."""
+    """A non-interactive terminal: lines and progress on standard error."""
 
     def __init__(self) -> None:
         self._drawn = 0.0
@@ -47,7 +56,7 @@ class Console:
         sys.stderr.flush()
 
     def ask(self, question: str, choices: Mapping[str, str]) -> str:
-        """See Terminal.ask: nobody is there to answer."""
+        """See Terminal.ask: returns "", since there is no person to answer."""
         return ""
 
     def progress(self, done: int, total: int) -> None:
@@ -63,25 +72,25 @@ class Console:
         sys.stderr.flush()
 
 
-class ShellTerminal(Console):
-    """The terminal of an interactive session."""
+class PromptTerminal(Console):
+    """The terminal of an interactive session, which is at `prompt`."""
 
-    def __init__(self, shell: Shell) -> None:
+    def __init__(self, prompt: Prompt) -> None:
         super().__init__()
-        self._shell = shell
+        self._prompt = prompt
 
     def say(self, text: str) -> None:
         """See Terminal.say."""
-        self._shell.say(text)
+        self._prompt.say(text)
 
     def ask(self, question: str, choices: Mapping[str, str]) -> str:
-        """See Terminal.ask: choices stand in one line where they fit."""
+        """See Terminal.ask: choices are printed in one line where they fit."""
         self.say(question)
         texts = [f"  {letter}  {meaning}" for letter, meaning in choices.items()]
         short = sum(map(len, texts)) < _LINE_LENGTH
         self.say(("  " if short else "\n").join(texts))
         while True:
-            answer = self._shell.ask(f"{'/'.join(choices)}?").lower()
+            answer = self._prompt.ask(f"{'/'.join(choices)}?").lower()
             if not answer or answer in choices:
                 return answer
             self.say(f"please answer one of {', '.join(choices)} (Enter: none of them)")

@@ -1,0 +1,292 @@
+"""Redis 7.0's settings that do nothing in Kedis.
+
+They are read, checked, kept and printed as Redis does, so that its configuration files and tools work; those
+that a user sets are named once in the log.  ``because`` and ``otherwise`` say why they do nothing.  A setting
+that gains an effect moves to settings_table.py.
+"""
+
+from __future__ import annotations
+
+from kedis.config.declare import Group, choice, flag, integer, memory, special, text
+from kedis.config.list_types import OomScores, ReplicaOf
+from kedis.config.setting_types import (
+    INT_MAX,
+    LLONG_MAX,
+    UINT_MAX,
+    ULLONG_MAX,
+    Choice,
+    Text,
+    host_name,
+    title_template,
+)
+from kedis.config.settings_table import WHO
+
+FACILITIES = ("user", *(f"local{number}" for number in range(8)))
+
+_FOR_TESTS = "it serves the tests of Redis"
+_ONE_THREAD = "one thread serves all clients"
+_TASKSET = "use taskset, or systemd's CPUAffinity"
+_NOT_WRITTEN = "left to the administrator of the machine"
+_OOM = "use systemd's OOMScoreAdjust"
+_SYSLOG = "systemd and Docker take what is written to standard output"
+_TITLE = "the process is listed as Python's"
+
+
+class Tuning(Group, title="snapshots, append-only file and freeing"):
+    lazyfree_lazy_eviction = flag(
+        False,
+        "free evicted values in the background",
+        otherwise="large ones always are: freed at once, a million elements would block all clients for 50 ms",
+    )
+    lazyfree_lazy_expire = flag(
+        False, "free expired values in the background", otherwise="as lazyfree-lazy-eviction"
+    )
+    rdb_del_sync_files = flag(
+        False, "remove snapshots that were made for replicas only", otherwise="there are no replicas"
+    )
+    rdb_key_save_delay = integer(
+        0, -INT_MAX - 1, INT_MAX, "microseconds of pause a key, for tests", hidden=True, otherwise=_FOR_TESTS
+    )
+    key_load_delay = integer(
+        0,
+        -INT_MAX - 1,
+        INT_MAX,
+        "microseconds of pause a key loaded, for tests",
+        hidden=True,
+        otherwise=_FOR_TESTS,
+    )
+    sanitize_dump_payload = choice(
+        "no", ("no", "yes", "clients"), "check RESTORE payloads deeply", otherwise="they always are"
+    )
+    aof_disable_auto_gc = flag(
+        False, "keep append-only files that are no longer needed", otherwise="they are always removed"
+    )
+
+
+class Replication(Group, title="replication", because="there are no replicas"):
+    replicaof: str = special(ReplicaOf(), "", "host and port to copy from", alias="slaveof", fixed=True)
+    masterauth = text("", "password for the master", secret=True)
+    masteruser = text("", "user for the master", secret=True)
+    replica_serve_stale_data = flag(
+        True, "answer while cut off from the master", alias="slave-serve-stale-data"
+    )
+    replica_read_only = flag(True, "refuse writes on a replica", alias="slave-read-only")
+    replica_ignore_maxmemory = flag(True, "leave eviction to the master", alias="slave-ignore-maxmemory")
+    replica_ignore_disk_write_errors = flag(False, "go on when a replica cannot write to its disk")
+    replica_lazy_flush = flag(False, "flush in the background before a full copy", alias="slave-lazy-flush")
+    replica_priority = integer(100, 0, INT_MAX, "rank for a failover; 0 is never", alias="slave-priority")
+    replica_announced = flag(True, "let Sentinel report this replica")
+    replica_announce_ip = text("", "address to report to the master", alias="slave-announce-ip")
+    replica_announce_port = integer(0, 0, 65535, "port to report to the master", alias="slave-announce-port")
+    repl_diskless_sync = flag(True, "send copies without a file in between")
+    repl_diskless_sync_delay = integer(5, 0, INT_MAX, "seconds to wait for more replicas")
+    repl_diskless_sync_max_replicas = integer(0, 0, INT_MAX, "replicas that end the wait; 0 is off")
+    repl_diskless_load = choice(
+        "disabled", ("disabled", "on-empty-db", "swapdb"), "load copies without a file"
+    )
+    repl_ping_replica_period = integer(
+        10, 1, INT_MAX, "seconds between pings of the replicas", alias="repl-ping-slave-period"
+    )
+    repl_timeout = integer(60, 1, INT_MAX, "seconds of silence that end a link")
+    repl_disable_tcp_nodelay = flag(False, "save packets rather than time")
+    repl_backlog_size = memory(
+        1 << 20, "bytes kept for replicas that come back", 1, clamp=(16 << 10, LLONG_MAX)
+    )
+    repl_backlog_ttl = integer(3600, 0, LLONG_MAX, "seconds to keep them without a replica")
+    min_replicas_to_write = integer(
+        0, 0, INT_MAX, "replicas without which writes are refused", alias="min-slaves-to-write"
+    )
+    min_replicas_max_lag = integer(
+        10, 0, INT_MAX, "seconds of silence that make a replica not count", alias="min-slaves-max-lag"
+    )
+
+
+class Cluster(Group, title="cluster", because="there is no cluster"):
+    cluster_enabled = flag(False, "be a node of a cluster", fixed=True)
+    cluster_config_file = text("nodes.conf", "file that a node keeps", fixed=True)
+    cluster_node_timeout = integer(15000, 0, LLONG_MAX, "milliseconds until a node counts as failing")
+    cluster_port = integer(0, 0, 65535, "port of the cluster bus; 0 is port + 10000", fixed=True)
+    cluster_announce_ip = text("", "address to tell the other nodes")
+    cluster_announce_hostname: str = special(
+        Text(host_name, "a host name"), "", "host name to tell the others"
+    )
+    cluster_announce_port = integer(0, 0, 65535, "port to tell the others")
+    cluster_announce_tls_port = integer(0, 0, 65535, "TLS port to tell the others")
+    cluster_announce_bus_port = integer(0, 0, 65535, "bus port to tell the others")
+    cluster_preferred_endpoint_type = choice(
+        "ip", ("ip", "hostname", "unknown-endpoint"), "what clients are redirected to"
+    )
+    cluster_require_full_coverage = flag(True, "stop when a slot has no node")
+    cluster_allow_reads_when_down = flag(False, "read while the cluster is down")
+    cluster_allow_pubsubshard_when_down = flag(True, "publish while the cluster is down")
+    cluster_allow_replica_migration = flag(True, "move spare replicas to masters without one")
+    cluster_migration_barrier = integer(1, 0, INT_MAX, "replicas that stay when one moves")
+    cluster_replica_no_failover = flag(
+        False, "never replace the master by itself", alias="cluster-slave-no-failover"
+    )
+    cluster_replica_validity_factor = integer(
+        10, 0, INT_MAX, "how old a replica's data may be", alias="cluster-slave-validity-factor"
+    )
+    cluster_link_sendbuf_limit = memory(0, "most bytes waiting for a node; 0 is no limit", 0, ULLONG_MAX)
+
+
+class Tls(Group, title="TLS", because="there is no TLS: use a tunnel or a proxy"):
+    tls_port = integer(0, 0, 65535, "TLS port")
+    tls_cert_file = text("", "certificate")
+    tls_key_file = text("", "its key")
+    tls_key_file_pass = text("", "the key's password", secret=True)
+    tls_client_cert_file = text("", "certificate as a client")
+    tls_client_key_file = text("", "its key")
+    tls_client_key_file_pass = text("", "the key's password", secret=True)
+    tls_dh_params_file = text("", "Diffie-Hellman parameters")
+    tls_ca_cert_file = text("", "trusted certificates")
+    tls_ca_cert_dir = text("", "folder of trusted certificates")
+    tls_auth_clients = choice("yes", ("no", "yes", "optional"), "ask clients for certificates")
+    tls_replication = flag(False, "TLS towards the master")
+    tls_cluster = flag(False, "TLS on the cluster bus")
+    tls_protocols = text("", "protocol versions")
+    tls_ciphers = text("", "ciphers up to TLS 1.2")
+    tls_ciphersuites = text("", "ciphers of TLS 1.3")
+    tls_prefer_server_ciphers = flag(False, "the server's order of ciphers wins")
+    tls_session_caching = flag(True, "resume sessions")
+    tls_session_cache_size = integer(20480, 0, INT_MAX, "sessions to keep")
+    tls_session_cache_timeout = integer(300, 0, INT_MAX, "seconds to keep them")
+
+
+class Access(Group, title="users and modules", because="there are no users with rights of their own"):
+    aclfile = text("", "file of users", fixed=True)
+    acllog_max_len = integer(128, 0, LLONG_MAX, "refusals that are remembered")
+    acl_pubsub_default = choice(
+        "resetchannels", ("allchannels", "resetchannels"), "channels that a new user may use"
+    )
+    enable_module_command = choice(
+        "no", WHO, "whether MODULE may be called", fixed=True, otherwise="there are no modules"
+    )
+
+
+class Structures(
+    Group,
+    title="inner structure of values",
+    because="memory is the interpreter's: there is nothing to defragment or purge",
+):
+    activerehashing = flag(
+        True, "rehash in the background", otherwise="the tables are Python's, which rehash at once"
+    )
+    list_compress_depth = integer(
+        0,
+        0,
+        INT_MAX,
+        "nodes at both ends of a list that stay uncompressed",
+        otherwise="lists are not compressed in memory",
+    )
+    stream_node_max_bytes = memory(4096, "most bytes of a stream node", otherwise="there are no streams")
+    stream_node_max_entries = integer(
+        100, 0, LLONG_MAX, "most entries of a stream node", otherwise="there are no streams"
+    )
+    maxmemory_eviction_tenacity = integer(
+        10,
+        0,
+        100,
+        "how long a command may wait for evictions",
+        otherwise="at most half a millisecond; the rest follows in later turns",
+    )
+    activedefrag = flag(False, "defragment while serving")
+    active_defrag_cycle_min = integer(1, 1, 99, "least share of the processor, in percent")
+    active_defrag_cycle_max = integer(25, 1, 99, "most share of the processor, in percent")
+    active_defrag_ignore_bytes = memory(100 << 20, "fragmentation not worth starting for", 1)
+    active_defrag_threshold_lower = integer(10, 0, 1000, "percent of fragmentation to start at")
+    active_defrag_threshold_upper = integer(100, 0, 1000, "percent of fragmentation for most effort")
+    active_defrag_max_scan_fields = integer(1000, 1, LLONG_MAX, "elements handled in one step")
+    jemalloc_bg_thread = flag(True, "let the allocator purge in a thread")
+
+
+class Machine(Group, title="machine and process"):
+    always_show_logo = flag(
+        False, "show the banner at every start", fixed=True, otherwise="there is no banner"
+    )
+    busy_reply_threshold = integer(
+        5000,
+        0,
+        LLONG_MAX,
+        "milliseconds before a script counts as slow",
+        alias="lua-time-limit",
+        otherwise="there are no scripts",
+    )
+    dynamic_hz = flag(
+        True, "more turns of background work with more clients", otherwise="hz is used as it is"
+    )
+    io_threads = integer(1, 1, 128, "threads that write to clients", fixed=True, otherwise=_ONE_THREAD)
+    io_threads_do_reads = flag(False, "let them read as well", fixed=True, otherwise=_ONE_THREAD)
+    server_cpulist = text(
+        "", "processors of the main thread", fixed=True, name="server_cpulist", otherwise=_TASKSET
+    )
+    bio_cpulist = text(
+        "", "processors of the background threads", fixed=True, name="bio_cpulist", otherwise=_TASKSET
+    )
+    aof_rewrite_cpulist = text(
+        "", "processors of rewrites", fixed=True, name="aof_rewrite_cpulist", otherwise=_TASKSET
+    )
+    bgsave_cpulist = text(
+        "", "processors of snapshots", fixed=True, name="bgsave_cpulist", otherwise=_TASKSET
+    )
+    bind_source_addr = text("", "address of outgoing connections", otherwise="only replicas make any")
+    socket_mark_id = integer(
+        0, 0, UINT_MAX, "mark of the sockets, for routing", fixed=True, otherwise=_NOT_WRITTEN
+    )
+    disable_thp = flag(True, "switch huge pages off", fixed=True, otherwise=_NOT_WRITTEN)
+    oom_score_adj: str = special(
+        Choice(("no", "yes", "relative", "absolute"), {"relative": "yes"}),
+        "no",
+        "adjust the kernel's OOM score",
+        otherwise=_OOM,
+    )
+    oom_score_adj_values: tuple[int, ...] = special(
+        OomScores(), (0, 200, 800), "master, replica, child", otherwise=_OOM
+    )
+    syslog_enabled = flag(False, "log to syslog", fixed=True, otherwise=_SYSLOG)
+    syslog_ident = text("redis", "name in the syslog", fixed=True, otherwise=_SYSLOG)
+    syslog_facility = choice("local0", FACILITIES, "facility of the syslog", fixed=True, otherwise=_SYSLOG)
+    set_proc_title = flag(True, "show a title in the process list", fixed=True, otherwise=_TITLE)
+    proc_title_template: str = special(
+        Text(title_template, "a template of {title} {listen-addr} {server-mode} {port} and others"),
+        "{title} {listen-addr} {server-mode}",
+        "the title",
+        otherwise=_TITLE,
+    )
+    crash_log_enabled = flag(
+        True, "report crashes in the log", otherwise="faults of the code are always logged, with a traceback"
+    )
+    crash_memcheck_enabled = flag(
+        True, "test the memory after a crash", otherwise="memory is the interpreter's"
+    )
+    use_exit_on_panic = flag(
+        False, "exit rather than abort on a fault", hidden=True, otherwise="there is no abort"
+    )
+    watchdog_period = integer(
+        0,
+        0,
+        INT_MAX,
+        "milliseconds of a stall that is logged",
+        hidden=True,
+        otherwise="stalls are measured always (LATENCY, metrics)",
+    )
+    ignore_warnings = text(
+        "", "warnings of the start that are left out", otherwise="there is no such warning"
+    )
+
+
+class AcceptedSettings(Tuning, Replication, Cluster, Tls, Access, Structures, Machine):
+    """All of them as attributes of one class."""
+
+
+#: Names for files and flags only: CONFIG does not know them.
+DIRECTIVES = {
+    "include": "read another file here; * ? and [ ] match several",
+    "rename-command": "call a command by another name; an empty name removes it",
+    "user": "define a user of the access control lists",
+    "loadmodule": "load a module",
+    "list-max-ziplist-entries": "gone since Redis 3.2",
+    "list-max-ziplist-value": "gone since Redis 3.2",
+}
+#: Those of them with the effect that they have in Redis.
+OBEYED_DIRECTIVES = frozenset({"include", "rename-command"})

@@ -1,0 +1,362 @@
+"""Whole values: to bytes in the plainest form, from bytes in every form that Redis has written since 1.2.
+
+==  ===============================  ==  ====================================================
+ 0  string                           11  set as an intset
+ 1  list                             12  sorted set as a ziplist, members and scores
+ 2  set                              13  hash as a ziplist, fields and values
+ 3  sorted set, scores as text       14  list of ziplists
+ 4  hash                             16  hash as a listpack
+ 5  sorted set, scores as doubles    17  sorted set as a listpack
+ 9  hash as a zipmap                 18  list of listpacks, and of single large elements
+10  list as a ziplist
+==  ===============================  ==  ====================================================
+
+Written are 0, 1, 2, 4 and 5; the flat ones by :mod:`kedis.rdb.flat`.  At the end of this module every type is given
+its form (:func:`register`).
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Any
+
+from kedis.rdb.compact import read_intset, read_listpack, read_ziplist, read_zipmap
+from kedis.rdb.lzf import compress
+from kedis.rdb.source import (
+    RdbError,
+    Source,
+    encode_compressed,
+    encode_integer,
+    encode_length,
+    encode_string,
+    encode_strings,
+)
+from kedis.rdb.unsupported_features import Unsupported, is_passed_over, pass_over
+from kedis.store.types import Value, check_registered, type_of, type_of_class
+from kedis.structures.containers import Hash, Set
+from kedis.structures.lists import List
+from kedis.structures.packing import Thresholds
+from kedis.structures.sorted_set import SortedSet
+
+_STRING, _LIST, _SET, _HASH, _SORTED_SET = 0, 1, 2, 4, 5
+#: Redis does not try to compress, or to write as an integer, beyond these lengths.
+SHORTEST_COMPRESSED = 21
+LONGEST_INTEGER = 11
+#: Elements that are encoded together, and the bytes from which a string stands alone.
+_PART = 4096
+_PACK_DOUBLE = struct.Struct("<d").pack
+_PLAIN, _PACKED = 1, 2
+#: The thresholds of each type of container.
+Packing = Mapping[type, Thresholds]
+
+# -- writing ----------------------------------------------------------------------------------------------
+
+
+def encode_text(text: bytes, compressed: bool = False) -> bytes:
+    """A string as Redis writes it: an integer where it is one, compressed where that is asked for and helps."""
+    length = len(text)
+    if length <= LONGEST_INTEGER and text.removeprefix(b"-").isdigit() and b"%d" % int(text) == text:
+        encoded = encode_integer(int(text))
+        if encoded is not None:
+            return encoded
+    if compressed and length >= SHORTEST_COMPRESSED and (packed := compress(text)) is not None:
+        return encode_compressed(packed, length)
+    return encode_string(text)
+
+
+def encode_value(value: Value, compressed: bool = False) -> tuple[int, bytes]:
+    """The number of the type, and the bytes.  O(N)."""
+    return type_of(value).rdb.encode(value, compressed)
+
+
+def encode_parts(value: Value) -> tuple[int, list[bytes]]:
+    """As :func:`encode_value`, without compression and in parts of a size that the processor's cache holds.
+
+    O(N), 60 ns an element; a long string is a part as it is.
+    """
+    return type_of(value).rdb.encode_parts(value)
+
+
+Reader = Callable[[Source], Any]
+
+
+class Form:
+    """How values of a type are written and read (:class:`kedis.store.types.RdbForm`).
+
+    Args:
+        code: the number of the form that is written.
+        texts: the strings of a value, in the order in which they are written.
+        readers: the reader of each form by its number.
+        flat: the numbers of those forms whose bytes Redis keeps as they are.
+    """
+
+    def __init__(
+        self,
+        code: int,
+        texts: Callable[[Any], Iterable[bytes]],
+        readers: Mapping[int, Reader],
+        flat: Iterable[int] = (),
+    ) -> None:
+        self.code = code
+        self.readers = readers
+        self.flat = frozenset(flat)
+        self._texts = texts
+
+    def encode(self, value: Any, compressed: bool) -> tuple[int, bytes]:
+        if compressed:
+            texts = [encode_text(text, True) for text in self._texts(value)]
+            return self.code, encode_length(len(value)) + b"".join(texts)
+        code, parts = self.encode_parts(value)
+        return code, b"".join(parts)
+
+    def encode_parts(self, value: Any) -> tuple[int, list[bytes]]:
+        return self.code, [encode_length(len(value)), *_in_parts(list(self._texts(value)))]
+
+
+class _StringForm(Form):
+    def encode(self, value: bytes | bytearray, compressed: bool) -> tuple[int, bytes]:
+        return self.code, encode_text(bytes(value), compressed)
+
+    def encode_parts(self, value: bytes | bytearray) -> tuple[int, list[bytes]]:
+        text = bytes(value)
+        return self.code, [encode_text(text)] if len(text) < _PART else [encode_length(len(text)), text]
+
+
+class _SortedSetForm(Form):
+    def encode(self, value: SortedSet, compressed: bool) -> tuple[int, bytes]:
+        code, parts = self.encode_parts(value)
+        return code, b"".join(parts)
+
+    def encode_parts(self, value: SortedSet) -> tuple[int, list[bytes]]:
+        # From the highest down: Redis inserts each in front of what is there, which is quick.
+        members, scores = value.columns(0, len(value), reverse=True)
+        return self.code, [encode_length(len(value)), *_in_parts(members, scores)]
+
+
+def _in_parts(texts: list[bytes], scores: array[float] | None = None) -> Iterator[bytes]:
+    """Strings, and the double behind each where there are such."""
+    for start in range(0, len(texts), _PART):
+        run = texts[start : start + _PART]
+        encoded = encode_strings(run)
+        if scores is not None:
+            both = [b""] * (2 * len(run))
+            both[::2] = encoded
+            both[1::2] = map(_PACK_DOUBLE, scores[start : start + _PART])
+            encoded = both
+        yield b"".join(encoded)
+
+
+# -- reading ----------------------------------------------------------------------------------------------
+
+
+def decode_value(source: Source, kind: int, packing: Packing | None = None) -> Value | None:
+    """The value of type ``kind`` that comes next; None for a container without elements.
+
+    With ``packing``, the thresholds of each type, a container comes to be packed as in Redis: by the number of its
+    entries alone where it was written in a flat representation.  Raises RdbError, whatever the bytes are; Unsupported
+    where they are a value that this version cannot hold.  O(N).
+    """
+    found = _READERS.get(kind)
+    if found is None:
+        if is_passed_over(kind):
+            raise Unsupported(pass_over(source, kind), source.position)
+        raise source.fail(f"the unknown type {kind}")
+    reader, has_packing, is_flat = found
+    value: Any = reader(source)
+    if kind == _STRING:
+        return value  # type: ignore[no-any-return]
+    if not value:
+        return None
+    if has_packing and packing is not None:
+        value.choose(packing[type(value)], by_entries_alone=is_flat)
+    return value  # type: ignore[no-any-return]
+
+
+def is_value_type(kind: int) -> bool:
+    """Whether ``kind`` is a type of value that can be read."""
+    return kind in _READERS
+
+
+def _read_list(source: Source) -> List:
+    return List(source.strings(source.length()))
+
+
+def _read_set(source: Source) -> Set:
+    return _set(source, source.strings(source.length()))
+
+
+def _set(source: Source, members: Sequence[bytes]) -> Set:
+    value = Set(members)
+    if len(value) != len(members):
+        raise source.fail("a member twice")
+    return value
+
+
+def _read_hash(source: Source) -> Hash:
+    return _hash(source, source.strings(2 * source.length()))
+
+
+def _hash(source: Source, texts: Sequence[bytes]) -> Hash:
+    if len(texts) % 2:
+        raise source.fail("a field without a value")
+    value = Hash(zip(texts[::2], texts[1::2], strict=True))
+    if 2 * len(value) != len(texts):
+        raise source.fail("a field twice")
+    return value
+
+
+def _read_sorted_set(source: Source) -> SortedSet:
+    count = source.length()
+    string, take = source.string, source.take
+    members: list[bytes] = []
+    raw: list[bytes] = []
+    for _ in range(count):
+        members.append(string())
+        raw.append(take(8))
+    return _sorted_set(source, members, struct.unpack(f"<{count}d", b"".join(raw)))
+
+
+def _read_old_sorted_set(source: Source) -> SortedSet:
+    members, scores = [], []
+    for _ in range(source.length()):
+        members.append(source.string())
+        scores.append(_old_double(source))
+    return _sorted_set(source, members, scores)
+
+
+def _old_double(source: Source) -> float:
+    length = source.byte()
+    if length >= 253:
+        return (math.nan, math.inf, -math.inf)[length - 253]
+    return _double(source, source.take(length))
+
+
+def _double(source: Source, text: bytes) -> float:
+    try:
+        if b"_" not in text:  # which float() would take
+            return float(text)
+    except ValueError:
+        pass
+    raise source.fail("a score that is not a number")
+
+
+def _sorted_set(source: Source, members: Sequence[bytes], scores: Iterable[float]) -> SortedSet:
+    found = dict(zip(members, (score + 0.0 for score in scores), strict=True))  # -0 becomes 0
+    if len(found) != len(members):
+        raise source.fail("a member twice")
+    if any(score != score for score in found.values()):
+        raise source.fail("a score that is not a number")
+    return SortedSet.from_scores(found)
+
+
+def _pairs_to_sorted_set(source: Source, texts: Sequence[bytes]) -> SortedSet:
+    if len(texts) % 2:
+        raise source.fail("a member without a score")
+    return _sorted_set(source, texts[::2], [_double(source, text) for text in texts[1::2]])
+
+
+def _read_quicklist(source: Source) -> List:
+    elements: list[bytes] = []
+    for _ in range(source.length()):
+        elements += _inside(source, read_ziplist)
+    return List(elements)
+
+
+def _read_quicklist_2(source: Source) -> List:
+    elements: list[bytes] = []
+    for _ in range(source.length()):
+        container = source.number()
+        if container == _PLAIN:
+            elements.append(source.string())
+        elif container == _PACKED:
+            elements += _inside(source, read_listpack)
+        else:
+            raise source.fail(f"an unknown part of a list, {container},")
+    return List(elements)
+
+
+def _inside(source: Source, read: Callable[[bytes], list[bytes]]) -> list[bytes]:
+    """The elements in the flat representation that comes next; offsets in errors are those of the whole."""
+    begin = source.position
+    raw = source.string()
+    try:
+        return read(raw)
+    except RdbError as error:
+        raise RdbError(f"{error.reason} (in {len(raw)} bytes)", begin) from None
+
+
+#: By the number of a form: its reader, whether the type has a packed representation, and whether the form is flat.
+_READERS: dict[int, tuple[Reader, bool, bool]] = {}
+
+
+def register(kind: type, form: Form) -> None:
+    """Let values of class ``kind`` be written and read as ``form`` says."""
+    row = type_of_class(kind)
+    row.rdb = form
+    for code, reader in form.readers.items():
+        assert code not in _READERS, f"form {code} has a reader"
+        _READERS[code] = reader, row.packing is not None, code in form.flat
+
+
+def unregister(form: Form) -> None:
+    """Take back :func:`register`."""
+    for code in form.readers:
+        del _READERS[code]
+
+
+register(bytes, _StringForm(_STRING, lambda value: (value,), {_STRING: Source.string}))
+register(
+    List,
+    Form(
+        _LIST,
+        lambda value: value,
+        {
+            _LIST: _read_list,
+            10: lambda source: List(_inside(source, read_ziplist)),
+            14: _read_quicklist,
+            18: _read_quicklist_2,
+        },
+    ),
+)
+register(
+    Set,
+    Form(
+        _SET,
+        lambda value: value,
+        {_SET: _read_set, 11: lambda source: _set(source, _inside(source, read_intset))},
+        flat=[11],
+    ),
+)
+register(
+    Hash,
+    Form(
+        _HASH,
+        lambda value: chain.from_iterable(value.items()),
+        {
+            _HASH: _read_hash,
+            9: lambda source: _hash(source, _inside(source, read_zipmap)),  # which Redis takes apart
+            13: lambda source: _hash(source, _inside(source, read_ziplist)),
+            16: lambda source: _hash(source, _inside(source, read_listpack)),
+        },
+        flat=[13, 16],
+    ),
+)
+register(
+    SortedSet,
+    _SortedSetForm(
+        _SORTED_SET,
+        lambda value: value,
+        {
+            3: _read_old_sorted_set,
+            _SORTED_SET: _read_sorted_set,
+            12: lambda source: _pairs_to_sorted_set(source, _inside(source, read_ziplist)),
+            17: lambda source: _pairs_to_sorted_set(source, _inside(source, read_listpack)),
+        },
+        flat=[12, 17],
+    ),
+)
+check_registered("rdb")

@@ -1,0 +1,163 @@
+"""The application: engine, persistence, metrics and network side of a server, started and stopped in order."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from typing import Any
+
+from gevent.event import Event
+
+from kedis import errors
+from kedis.commands import load_all
+from kedis.config import Config, rewrite_file
+from kedis.engine.client import Client
+from kedis.engine.engine import Engine
+from kedis.errors import CommandError
+from kedis.observability.observer import Observer
+from kedis.process.threads import real_sleep
+from kedis.server.aof_policy import AofPolicy
+from kedis.server.metrics_http import MetricsServer
+from kedis.server.migration import Migrations
+from kedis.server.network_server import NetworkServer
+from kedis.server.snapshot_policy import SnapshotPolicy
+
+log = logging.getLogger("kedis.server")
+
+
+class App:
+    """A server made from a configuration: :meth:`start` it, wait for :attr:`ended`, :meth:`stop` it.
+
+    All methods are called in the thread that made it.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        load_all()
+        self.engine = Engine(config)
+        self.network = NetworkServer(self.engine)
+        self.aof = AofPolicy(self.network, self._fail)
+        self.migrations = Migrations(self.network)
+        self.saving = SnapshotPolicy(self.network, self.aof.aof)
+        self.ended = Event()
+        self.exit_code = 0
+        #: Called when clients can connect, before the data are loaded.
+        self.on_listening: Callable[[], None] = lambda: None
+        self.observer = Observer(self.engine, self.network.cron.expiry)
+        self.metrics = MetricsServer(self.network, self.observer)
+        self.network.cron.each_round.append(self.observer.sample)
+        self.engine.process = self
+
+    def start(self) -> None:
+        """Accept clients, load the data, then serve; until then clients are answered -LOADING.
+
+        Where a stop was requested meanwhile the loading state is kept: a part of the data must not be served, nor
+        saved.  Raises StartError.
+        """
+        if self.config.appendonly:
+            self.aof.open()
+            log.info("data are kept in %s", self.aof.aof.folder.path)
+        self.observer.collector.start()
+        try:
+            self.network.start()
+            self.on_listening()
+            self.metrics.start()
+            if self.config.appendonly:
+                self.aof.load(self.ended.is_set)
+                self.saving.warn_of_ignored_file()
+            else:
+                self.saving.load(self.ended.is_set)
+        except BaseException:
+            self._stop_serving()
+            self.aof.aof.close()
+            raise
+        if self.ended.is_set():
+            return
+        self.aof.start()
+        self.saving.start()
+        self.network.serve_data()
+        log.info("Ready to accept connections on port %d (pid %d)", self.network.port, os.getpid())
+
+    def request_stop(self, exit_code: int = 0) -> None:
+        """Have :meth:`run_until_stopped` return soon.  If called by a command, no later command runs.
+
+        (A change after the last snapshot or sync would be acknowledged and lost.)
+        """
+        self.exit_code = exit_code
+        self.engine.restrictions.end()
+        self.network.next_turn(self.ended.set)
+
+    def save_and_stop(self, options: frozenset[str]) -> bool:
+        """Stop the server by the options of SHUTDOWN; False when saving failed and it goes on."""
+        if not self.saving.save_at_end(options):
+            return False
+        self.request_stop(0)
+        return True
+
+    # -- the port of the engine (kedis.engine.ports.Process) ----------------------------------------------
+
+    def shut_down(self, options: frozenset[str]) -> None:
+        """SHUTDOWN. Raises CommandError when it cannot save."""
+        if not self.save_and_stop(options):
+            raise CommandError(errors.SHUTDOWN_FAILED)
+
+    def _fail(self) -> None:
+        """Stop with exit code 1 after a failure of the disk: close all clients unanswered."""
+        self.request_stop(1)
+        for connection in list(self.network.connections):
+            connection.give_up()
+
+    can_migrate = True
+
+    def migrate(self, client: Client, migration: Any) -> None:
+        """MIGRATE: talk to the other server in a greenlet."""
+        self.migrations.begin(client, migration)
+
+    def sleep(self, seconds: float) -> None:
+        """DEBUG SLEEP: everybody waits, which is its purpose."""
+        real_sleep(seconds)
+
+    def rewrite_config(self) -> None:
+        """CONFIG REWRITE.  Blocks all clients for the few milliseconds of the disk, as in Redis."""
+        path = self.config.file
+        assert path is not None, "the command has looked"
+        try:
+            rewrite_file(path, self.config)
+        except OSError as error:
+            log.warning("cannot rewrite %s: %s", path, error)
+            raise CommandError(f"ERR Rewriting config file: {error.strerror}") from None
+
+    def run_until_stopped(self) -> int:
+        """Serve until :meth:`request_stop`; returns the exit code."""
+        self.ended.wait()
+        self.stop()
+        return self.exit_code
+
+    def stop(self) -> None:
+        """Stop in order: accept no clients, read no requests, sync the data, send the replies, close the clients."""
+        self.network.stop_accepting()
+        for connection in self.network.connections:
+            connection.stop_reading()
+        self.saving.stop()
+        if not self.aof.stop():
+            self.exit_code = 1
+        self._stop_serving()
+
+    def discard(self) -> None:
+        """After :meth:`start` has failed, in a program that goes on: release all resources.  Idempotent."""
+        self._stop_serving()
+        self.saving.stop()
+        self.aof.discard()
+
+    def abandon(self) -> None:
+        """In a forked child: close its copies of the descriptors, and touch nothing else."""
+        self.network.abandon()
+        self.metrics.abandon()
+        self.aof.abandon()
+
+    def _stop_serving(self) -> None:
+        self.observer.collector.stop()
+        self.migrations.stop()
+        self.metrics.stop()
+        self.network.stop()

@@ -1,0 +1,179 @@
+"""The listening sockets: their addresses, which CONFIG SET may change, and the limit of open files that they need."""
+
+from __future__ import annotations
+
+import logging
+import os
+import resource
+import socket
+from _socket import socket as RawSocket
+from collections.abc import Callable
+from typing import Any
+
+from kedis.config import Config, SettingRefused
+from kedis.process.threads import RealSocket
+from kedis.server.listener import Listener
+from kedis.server.start_error import StartError
+
+log = logging.getLogger("kedis.server")
+
+#: Descriptors that the server needs for itself: files, listeners, pipes.
+RESERVED_DESCRIPTORS = 32
+
+
+class Listeners:
+    """Listens where ``config`` says.
+
+    Args:
+        on_client, on_exhausted: see :class:`kedis.server.listener.Listener`.
+
+    Attributes:
+        port: of TCP, once it listens.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        on_client: Callable[[RawSocket, Any, Listener], None],
+        on_exhausted: Callable[[RawSocket], None],
+    ) -> None:
+        self._config = config
+        self._on_client = on_client
+        self._on_exhausted = on_exhausted
+        self._listeners: list[Listener] = []
+        self._addresses: list[tuple[str, int]] = []
+        self.port = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._listeners)
+
+    def start(self) -> None:
+        """Bind and begin to accept.  Raises StartError."""
+        self._listen_on(self._configured())
+        if self._config.unixsocket:
+            self._listen_unix(self._config.unixsocket)
+
+    def follow_settings(self) -> None:
+        """Follow CONFIG SET from now on."""
+        config = self._config
+        config.subscribe("port", self._listen_anew)
+        config.subscribe("bind", self._listen_anew)
+        config.subscribe("maxclients", self._check_maxclients)
+        config.subscribe("tcp-keepalive", self._keep_alive)
+
+    def stop_accepting(self) -> None:
+        """Close the listening sockets."""
+        for listener in self._listeners:
+            listener.stop()
+
+    def stop(self) -> None:
+        """Close the listening sockets and forget them."""
+        self.stop_accepting()
+        self._listeners.clear()
+
+    def abandon(self) -> None:
+        """In a forked child: close its copies of the sockets."""
+        for listener in self._listeners:
+            listener.abandon()
+
+    def _configured(self) -> list[tuple[str, int]]:
+        return [(host, self._config.port) for host in self._config.bind_addresses]
+
+    def _listen_anew(self, _config: Config) -> None:
+        """Listen on the new addresses instead of the old ones; clients stay connected."""
+        old = self._addresses
+        self._stop_listening()
+        try:
+            self._listen_on(self._configured())
+        except StartError as error:
+            log.warning("%s", error)
+            self._stop_listening()
+            self._listen_on(old)
+            raise SettingRefused("Unable to listen on this port. Check server logs.") from None
+
+    def _listen_on(self, addresses: list[tuple[str, int]]) -> None:
+        """Listen on ``addresses``; where the first port is 0, all take the free one that it gets."""
+        self.port = 0
+        self._addresses = []
+        for host, port in addresses:
+            self._listen(host, self.port or port)
+            self._addresses.append((host, self.port))
+
+    def _stop_listening(self) -> None:
+        """Leave the TCP addresses."""
+        for listener in [each for each in self._listeners if each.socket.family != socket.AF_UNIX]:
+            listener.stop()
+            self._listeners.remove(listener)
+
+    def _listen(self, host: str, port: int) -> None:
+        optional = host.startswith("-")
+        host = host.removeprefix("-")
+        wildcard = {"*": "0.0.0.0", "::*": "::"}.get(host, host)
+        family = socket.AF_INET6 if ":" in wildcard else socket.AF_INET
+        listening = RealSocket(family, socket.SOCK_STREAM)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        try:
+            listening.bind((wildcard, port))
+        except OSError as error:
+            listening.close()
+            if optional:
+                return
+            raise StartError(f"cannot listen on {host} port {port}: {error.strerror or error}") from None
+        self._accept_from(listening)
+        self.port = listening.getsockname()[1]
+
+    def _listen_unix(self, path: str) -> None:
+        listening = RealSocket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            if os.path.exists(path):
+                os.unlink(path)
+            listening.bind(path)
+            if self._config.unixsocketperm:
+                os.chmod(path, self._config.unixsocketperm)
+        except OSError as error:
+            listening.close()
+            raise StartError(f"cannot listen on unix socket {path}: {error.strerror or error}") from None
+        self._accept_from(listening)
+
+    def _accept_from(self, listening: socket.socket) -> None:
+        if listening.family != socket.AF_UNIX:
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        listening.listen(self._config.tcp_backlog)
+        listening.setblocking(False)
+        listener = Listener(listening, self._on_client, self._on_exhausted)
+        listener.keep_alive(self._config.tcp_keepalive)
+        listener.start()
+        self._listeners.append(listener)
+
+    def _keep_alive(self, config: Config) -> None:
+        for listener in self._listeners:
+            listener.keep_alive(config.tcp_keepalive)
+
+    def _check_maxclients(self, config: Config) -> None:
+        wanted = config.maxclients
+        self.fit_descriptors()
+        if config.maxclients < wanted:
+            raise SettingRefused(
+                "The operating system is not able to handle the specified number of clients, "
+                f"try with {config.maxclients}"
+            )
+
+    def fit_descriptors(self) -> None:
+        """Raise the limit of open files to what maxclients needs, or lower maxclients to fit it.  Raises StartError."""
+        config = self._config
+        needed = config.maxclients + RESERVED_DESCRIPTORS
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft >= needed:
+            return
+        limit = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+        if limit <= RESERVED_DESCRIPTORS:
+            raise StartError(
+                f"the limit of open files is {limit}, and Kedis needs {RESERVED_DESCRIPTORS} for itself; "
+                f"raise it to at least {needed} (ulimit -n {needed})"
+            )
+        if limit < needed:
+            config.maxclients = limit - RESERVED_DESCRIPTORS
+            log.warning("maxclients lowered to %d: the limit of open files is %d", config.maxclients, limit)

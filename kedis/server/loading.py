@@ -1,0 +1,94 @@
+"""Loading data beside a running event loop, and its progress in the log."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import logging
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Protocol
+
+import gevent
+
+if TYPE_CHECKING:
+    from kedis.persistence.aof import Aof
+    from kedis.server.network import Network
+
+_INTERVAL = 2.0
+#: Seconds of loading between two turns of the loop.
+_SLICE = 0.02
+
+
+class Loading(Protocol):
+    """A loader's figures: bytes in total and loaded, commands (or keys) read, keys in the keyspace."""
+
+    total_bytes: int
+    loaded_bytes: int
+    commands: int
+
+    @property
+    def keys(self) -> int: ...
+
+
+class LoadingLog:
+    """Logs the progress of a loader every two seconds; nothing for a small file."""
+
+    def __init__(
+        self, loader: Loading, log: logging.Logger, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._loader = loader
+        self._log = log
+        self._clock = clock
+        self._began = clock()
+        self._next = self._began + _INTERVAL
+
+    def report(self) -> None:
+        """Log a line if one is due."""
+        now = self._clock()
+        if now < self._next:
+            return
+        self._next = now + _INTERVAL
+        loader = self._loader
+        seconds = now - self._began
+        rate = loader.loaded_bytes / seconds
+        self._log.info(
+            "loading: %.0f of %.0f MB (%.0f%%), %d keys, %.0f commands/s, %.0f MB/s, %.0f s left",
+            loader.loaded_bytes / 1e6,
+            loader.total_bytes / 1e6,
+            100 * loader.loaded_bytes / max(loader.total_bytes, 1),
+            loader.keys,
+            loader.commands / seconds,
+            rate / 1e6,
+            (loader.total_bytes - loader.loaded_bytes) / max(rate, 1),
+        )
+
+
+@contextlib.contextmanager
+def timed_loading(figures: Aof) -> Iterator[None]:
+    """The loading state of ``figures``: measures its time, and pauses the cyclic collector."""
+    figures.loading_start_time = int(time.time())
+    began = time.monotonic()
+    collecting = gc.isenabled()
+    gc.disable()  # the data has no cycles, and the collector would take a third of the time
+    try:
+        yield
+    finally:
+        figures.loading_start_time = 0
+        figures.load_seconds = time.monotonic() - began
+        if collecting:
+            gc.enable()
+
+
+def in_slices(steps: Iterator[None], progress: LoadingLog, network: Network) -> Iterator[None]:
+    """Run ``steps`` in slices; after each, let a turn of the loop pass, and yield."""
+    greenlet = gevent.getcurrent()
+    until = time.monotonic() + _SLICE
+    for _ in steps:
+        if time.monotonic() < until:
+            continue
+        progress.report()
+        network.next_turn(greenlet.switch)
+        network.hub.switch()
+        yield
+        until = time.monotonic() + _SLICE

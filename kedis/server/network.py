@@ -1,0 +1,127 @@
+"""Shared state of the network side: engine, hub, connected clients, counters, and calls deferred to a later turn.
+
+A connection, the periodic work and the append-only file know this object, not the server that puts all of them
+together (:class:`kedis.server.network_server.NetworkServer`).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection
+from typing import Any
+
+import gevent
+
+from kedis.engine.engine import Engine
+from kedis.errors.fault_log import FaultLog
+from kedis.server.before_sleep import BeforeSleep
+from kedis.server.client_eviction import ClientEviction
+from kedis.server.peer import Peer
+
+log = logging.getLogger("kedis.server")
+
+#: Time in each turn for deferred calls, in ns; calls that remain are deferred again.
+_DEFERRED_NS = 5_000_000
+
+
+class Network:
+    """The state of the network side of ``engine``.
+
+    Args:
+        slice_ns: nanoseconds that one client's commands may run at once.
+        short_slice_ns: the same while maxmemory-clients is set, since replies may be large.
+
+    Attributes:
+        slow_readers: clients whose replies the kernel has not taken whole.
+        paused: clients that wait for the end of CLIENT PAUSE, and what wakes each.
+        http_greenlets: those that serve the metrics.
+    """
+
+    def __init__(self, engine: Engine, slice_ns: int, short_slice_ns: int) -> None:
+        self.engine = engine
+        self.hub = gevent.get_hub()
+        self.cycle = BeforeSleep(self.hub, engine.clock)
+        self.connections: set[Peer] = set()
+        self.client_eviction = ClientEviction(engine, self.connections)
+        self.slow_readers: set[Peer] = set()
+        self.paused: dict[Peer, Callable[[], Any]] = {}
+        self.http_greenlets: Collection[Any] = ()
+        self.slice_ns = slice_ns
+        self._slices_ns = (slice_ns, short_slice_ns)
+        self._faults = FaultLog(log)
+        self._deferred: list[Callable[[], Any]] = []
+        self._deferred_timer = self.hub.loop.timer(0.0)
+        self.reset_counters()
+
+    def reset_counters(self) -> None:
+        """Zero the figures that only grow (CONFIG RESETSTAT)."""
+        self.bytes_received = self.bytes_sent = 0
+        self.connections_received = self.rejected_connections = 0
+        self.query_buffer_disconnections = self.output_buffer_disconnections = 0
+        self.idle_disconnections = 0
+        self.client_eviction.evicted_clients = 0
+
+    @property
+    def evicted_clients(self) -> int:
+        """Clients closed for maxmemory-clients."""
+        return self.client_eviction.evicted_clients
+
+    def greenlets(self) -> int:
+        """Greenlets of clients, of HTTP, of the periodic work, and the one that has started the server."""
+        return len(self.connections) + len(self.http_greenlets) + 2
+
+    def report(self, place: str, error: Exception) -> None:
+        """Count an internal error, and log it at most once a minute for each place."""
+        self.engine.faults += 1
+        self._faults.report(place, error)
+
+    def review_clients(self) -> None:
+        """Follow maxmemory-clients, and evict.  O(clients)."""
+        self.client_eviction.review()
+        self.slice_ns = self._slices_ns[self.client_eviction.limit > 0]
+
+    def wake_paused(self) -> None:
+        """CLIENT PAUSE has ended: each client goes on in the next turn."""
+        for callback in list(self.paused.values()):
+            self.next_turn(callback)
+
+    # -- deferred calls -----------------------------------------------------------------------------------
+
+    def next_turn(self, callback: Callable[[], Any]) -> None:
+        """Call ``callback`` in the next turn of the loop, after pending input of other clients has been served.
+
+        A turn has ``_DEFERRED_NS`` for these calls; those it does not suffice for come first in the turn after.
+
+        (``loop.run_callback`` may run it within the same turn, for as long as callbacks keep coming.)
+        """
+        if not self._deferred:
+            self._deferred_timer.start(self._run_deferred)
+        self._deferred.append(callback)
+
+    def pass_turn(self) -> None:
+        """Let other clients have a turn of the loop; to be called in a greenlet that waits for nothing else."""
+        self.next_turn(gevent.getcurrent().switch)
+        self.hub.switch()
+
+    def _run_deferred(self) -> None:
+        callbacks, self._deferred = self._deferred, []
+        clock = self.engine.monotonic
+        began = clock()
+        done = 0
+        for callback in callbacks:
+            done += 1
+            try:
+                callback()
+            except Exception as error:  # the next callback is another client's
+                self.report("a turn of the event loop", error)
+            if clock() - began >= _DEFERRED_NS:
+                break
+        if done < len(callbacks):
+            if not self._deferred:
+                self._deferred_timer.start(self._run_deferred)
+            self._deferred[:0] = callbacks[done:]
+
+    def stop_deferred_calls(self) -> None:
+        """Run no more deferred calls."""
+        self._deferred_timer.stop()
+        self._deferred_timer.close()

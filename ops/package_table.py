@@ -1,0 +1,69 @@
+"""``docs/packages.md``: the packages of Kedis and what each may import, from the list that the import test checks.
+
+``python -m ops.package_table`` prints the tables, ``--write`` puts them into the page, ``--check`` fails where the page
+is old.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+from tests.architecture import LAYERS, PACKAGES, ROOT
+
+PAGE = ROOT / "docs" / "packages.md"
+BEGIN, END = "<!-- the tables: python -m ops.package_table --write -->", "<!-- end of the tables -->"
+
+
+def tables() -> str:
+    """Both tables as Markdown."""
+    return "\n".join([*_packages(), "", "Layers inside packages, lowest first:", "", *_layers()])
+
+
+def _packages() -> Iterator[str]:
+    yield "| package | what it holds | may import |"
+    yield "|---|---|---|"
+    below = "nothing of Kedis"
+    for row in PACKAGES:
+        for name, content in row.items():
+            yield f"| {_code(name)} | {content} | {below} |"
+        below = f"{', '.join(map(_code, row))}, and what they may import"
+
+
+def _layers() -> Iterator[str]:
+    yield "| package | layer | modules |"
+    yield "|---|---|---|"
+    for package, layers in LAYERS.items():
+        for title, modules in layers:
+            named = ", ".join(f"`{name}`" for name in sorted(modules)) if modules != {"*"} else "all others"
+            yield f"| `{package.replace('.', '/')}/` | {title} | {named} |"
+
+
+def _code(name: str) -> str:
+    is_module = (ROOT / "kedis" / f"{name}.py").exists()
+    return f"`{name}.py`" if is_module else f"`{name}/`"
+
+
+def inserted(text: str) -> str:
+    """``text`` with the tables between the two marks."""
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n\n{tables()}\n\n{END}{after}"
+
+
+def main() -> int:
+    """Run the command; returns the exit code."""
+    if sys.argv[1:] == ["--write"]:
+        PAGE.write_text(inserted(PAGE.read_text()))
+    elif sys.argv[1:] == ["--check"]:
+        text = PAGE.read_text()
+        if inserted(text) != text:
+            print(f"{PAGE.name} is old: run python -m ops.package_table --write", file=sys.stderr)
+            return 1
+    else:
+        print(tables())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,367 @@
+"""The rules of the architecture that imports can show, and functions that find what breaks them.
+
+A module is named by its dotted name without ``kedis.``: ``server.cron``; a package's ``__init__`` by the package
+(``config``), Kedis's own by ``__init__``.  Everything that names a module counts as an import: statements anywhere in
+the file, those under ``TYPE_CHECKING`` included, ``import kedis`` and ``importlib.import_module("kedis.…")``.
+
+``python -m ops.package_table`` writes :data:`PACKAGES` and :data:`LAYERS` into the docs.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "kedis"
+
+#: Lowest first; each line's packages may import those of the lines before it, and not each other.
+PACKAGES: list[dict[str, str]] = [
+    {"process": "real threads and forks of the process", "version": "the version numbers"},
+    {"errors": "`CommandError` and every error text of the wire; the log of internal errors"},
+    {"config": "every setting once: name, type, default, bounds, help; flags, files, CONFIG REWRITE"},
+    {
+        "resp": "the wire format, without sockets",
+        "structures": "skip list, scan index, HyperLogLog, globs …: they know nothing of Redis",
+    },
+    {"store": "databases, expiry, eviction, lazy free, access tracking"},
+    {"rdb": "the RDB format, without files"},
+    {"engine": "command table, client, the loop over requests, admission, blocking, maxmemory"},
+    {"commands": "the handlers, one module per family; `parsing/` for their arguments"},
+    {
+        "observability": "histograms, slow log, INFO, metrics",
+        "persistence": "the append-only file, RDB files, forked children",
+    },
+    {
+        "embedded": "`kedis.connect()`: the engine in the program's own process",
+        "server": "sockets and greenlets: listeners, connections, turns, cron, group commit, metrics over HTTP",
+    },
+    {"__init__": "`kedis.Server`, `kedis.connect`"},
+    {
+        "cli": "`kedis-server`, `kedis-cli`, `kedis-benchmark`, the checkers of files",
+        "pytest_plugin": "fixtures for the tests of other programs",
+    },
+    {"__main__": "`python -m kedis`"},
+]
+
+#: Layers inside a package, lowest first.  A module may import from its own layer and from those before it; ``*`` is
+#: every module and package that no layer names.
+LAYERS: dict[str, list[tuple[str, set[str]]]] = {
+    "cli": [
+        ("text for terminals", {"terminal_text"}),
+        ("programs", {"benchmark", "check_aof", "check_rdb", "client", "server"}),
+    ],
+    "cli.benchmark": [
+        ("what is measured", {"distributions", "server_under_test", "templates", "workload"}),
+        ("measuring", {"driver", "latency_histogram", "machine", "measurement", "own_servers", "processes"}),
+        ("runs and their report", {"plot", "published", "report", "runs"}),
+        ("the program", {"command_line", "main", "progress_line"}),
+    ],
+    "cli.client": [
+        ("a connection", {"expected", "link", "target", "wire"}),
+        ("text", {"catalogue", "confirm", "display", "listening", "manual", "output", "render", "secrets"}),
+        ("what is run", {"completion", "history", "modes", "oneshot", "peek", "pipe", "standalone"}),
+        ("the interactive session", {"builtins", "meta_commands", "session", "shell"}),
+        ("the command line", {"arguments", "main", "scripts"}),
+    ],
+    "cli.client.standalone": [
+        ("values, files, the terminal", {"home", "key_values", "probe", "settled", "terminal", "timefmt"}),
+        ("both sides", {"divergence", "export", "local", "reconcile", "server_snapshot", "standalone_link"}),
+        ("the session", {"actions", "dialogue", "fallback", "offline_session", "standalone_commands"}),
+    ],
+    "commands": [("arguments", {"parsing"}), ("families", {"*"})],
+    "config": [
+        ("words and types", {"config_errors", "list_types", "setting_types", "syntax"}),
+        ("the settings", {"declare", "ignored", "settings_table"}),
+        ("the current values", {"load", "settings"}),
+        ("texts", {"describe", "file_rewrite"}),
+    ],
+    "engine": [
+        ("the table and the stream", {"counters", "execution", "flags", "keyspec", "propagation", "table"}),
+        ("clients as others see them", {"pubsub", "notifications", "tracking", "transport", "waiting"}),
+        ("services", {"blocking", "keyspace_events", "maxmemory", "ports", "restrictions", "users"}),
+        ("the client", {"client"}),
+        ("admission and hooks", {"admission", "instrumentation"}),
+        ("the call", {"call"}),
+        ("the loop", {"engine"}),
+    ],
+    "store": [
+        ("account and events", {"account", "events", "mixing"}),
+        ("types", {"types"}),
+        ("state", {"access", "lazyfree", "state"}),
+        ("databases", {"database", "key_table"}),
+        ("the keyspace", {"eviction", "keyspace"}),
+        ("over all keys", {"digest", "expiry"}),
+    ],
+    "observability": [
+        (
+            "counters",
+            {
+                "client_totals",
+                "gc_pauses",
+                "latency",
+                "process_memory",
+                "rates",
+                "slowlog",
+                "sparkline",
+                "turns",
+            },
+        ),
+        ("figures", {"figures"}),
+        ("INFO", {"info", "info_tables"}),
+        ("observer", {"observer"}),
+        (
+            "metrics",
+            {"exposition", "metrics", "metrics_family", "metrics_kedis", "metrics_reading", "metrics_redis"},
+        ),
+    ],
+    "resp": [("values", {"values"}), ("parser and encoder", {"*"})],
+    "server": [
+        (
+            "accepting, HTTP, the process",
+            {"daemon", "http_requests", "http_server", "listener", "service_manager", "start_error"},
+        ),
+        ("shared state", {"before_sleep", "client_eviction", "listeners", "network", "peer"}),
+        ("clients and periodic work", {"connection", "cron", "deadlines", "loading", "migration", "sender"}),
+        ("durability", {"aof_faults", "aof_policy", "group_commit", "snapshot_policy"}),
+        ("servers", {"app", "metrics_http", "network_server", "threaded_server"}),
+    ],
+}
+
+#: Packages that may import gevent, and the one module beside them: it gets real threads under gevent's monkey patch.
+MAY_WAIT = {"server", "cli"}
+MAY_IMPORT_GEVENT = {"process.threads"}
+
+#: What touches the keyspace neither waits nor talks to the outside: none of this in these packages ...
+CANNOT_WAIT = {"structures", "resp", "store", "rdb", "engine", "commands"}
+FORBIDDEN_MODULES = {
+    "_socket",
+    "asyncio",
+    "concurrent",
+    "logging",
+    "multiprocessing",
+    "select",
+    "selectors",
+    "shutil",
+    "signal",
+    "socket",
+    "ssl",
+    "subprocess",
+    "tempfile",
+    "threading",
+}
+FORBIDDEN_CALLS = {"open", "io.open", "os.fork", "os.open", "os.popen", "os.system", "time.sleep"}
+#: ... but here, for a reason.
+ALLOWED: dict[tuple[str, str], str] = {
+    ("engine.call", "logging"): "the one boundary at which internal errors of handlers are logged",
+}
+
+#: Modules that import by a name made at run time, and what these names may be.
+UNKNOWN_IMPORTS: dict[str, str] = {
+    "commands": "the modules of its own folder",
+    "process.threads": "modules of the standard library, as they were before gevent's monkey patch",
+}
+
+#: Base names that several modules bear, and why that is one idea.
+SAME_IDEA: dict[str, str] = {
+    "hyperloglog": "the data structure, and the commands on it",
+    "lists": "the data structure, and the commands on it",
+    "main": "the entry of a program",
+    "pubsub": "the channels, and the commands on them",
+    "strings": "operations on the value, and the commands on it",
+}
+Sources = Mapping[str, str]
+Graph = dict[str, dict[str, int]]
+
+
+def sources(package: Path = PACKAGE) -> dict[str, str]:
+    """Every module of ``package`` by name, with its text."""
+    return {_name(path.relative_to(package)): path.read_text() for path in sorted(package.rglob("*.py"))}
+
+
+def _name(path: Path) -> str:
+    parts = path.with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
+
+
+def top_of(module: str) -> str:
+    """The package, or module, of the top level that ``module`` is or belongs to."""
+    return module.partition(".")[0]
+
+
+# -- imports ----------------------------------------------------------------------------------------------
+
+
+def imported_names(text: str) -> Iterator[tuple[str, int]]:
+    """Every name that a module imports, in full, and the line: ``os``, ``kedis.config.Config``."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, "imports are absolute"
+            yield from ((f"{node.module}.{alias.name}", node.lineno) for alias in node.names)
+        elif isinstance(node, ast.Call) and _dotted(node.func).rpartition(".")[2] in (
+            "import_module",
+            "__import__",
+        ):
+            yield _constant_start(node.args[0]), node.lineno
+
+
+def _constant_start(node: ast.AST) -> str:
+    """The known part of a name made at run time: ``kedis.commands`` of ``f"kedis.commands.{family}"``; may be empty."""
+    if isinstance(node, ast.JoinedStr):
+        node = node.values[0]
+    return str(node.value).removesuffix(".") if isinstance(node, ast.Constant) else ""
+
+
+def _dotted(node: ast.AST) -> str:
+    if isinstance(node, ast.Attribute):
+        return f"{_dotted(node.value)}.{node.attr}"
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def graph_of(modules: Sources) -> Graph:
+    """Module -> the modules of Kedis that it imports, each with a line."""
+    graph: Graph = {}
+    for module, text in modules.items():
+        edges = graph[module] = {}
+        for name, line in imported_names(text):
+            target = _module_of(name, modules)
+            if target is not None and target != module:
+                edges.setdefault(target, line)
+    return graph
+
+
+def _module_of(name: str, modules: Sources) -> str | None:
+    """The module that an imported name is, or is from; None outside Kedis."""
+    top, _, rest = name.partition(".")
+    if top != "kedis":
+        return None
+    while rest and rest not in modules:
+        rest = rest.rpartition(".")[0]
+    return rest or "__init__"
+
+
+# -- rules: each returns what breaks it, a line of text each ----------------------------------------------
+
+
+def upward_imports(graph: Graph) -> list[str]:
+    """Imports of a package that is not below."""
+    level = {name: number for number, names in enumerate(PACKAGES) for name in names}
+    return [
+        f"{module}:{line} imports {target}, which is not below it"
+        for module, edges in graph.items()
+        for target, line in edges.items()
+        if top_of(module) != top_of(target) and level[top_of(target)] >= level[top_of(module)]
+    ]
+
+
+def layer_faults(graph: Graph) -> list[str]:
+    """Imports of a higher layer of the same package; modules without a layer, and names without a module."""
+    faults = []
+    for package, layers in LAYERS.items():
+        inside = f"{package}."
+        level = {name: number for number, (_, names) in enumerate(layers) for name in names}
+        other = level.pop("*", None)
+        members = {
+            module: module.removeprefix(inside).partition(".")[0]
+            for module in graph
+            if module.startswith(inside)
+        }
+        faults += [f"{package} has no {name}" for name in level.keys() - set(members.values())]
+        if other is None:
+            faults += [f"{package} has no layer for {name}" for name in set(members.values()) - level.keys()]
+        for module, member in members.items():
+            for target, line in graph[module].items():
+                if target in members and level.get(members[target], other) > level.get(member, other):  # type: ignore[operator]
+                    faults.append(f"{module}:{line} imports {target}, which is in a layer above it")
+    return sorted(faults)
+
+
+def gevent_imports(modules: Sources) -> list[str]:
+    """gevent where nothing may wait."""
+    return [
+        f"{module}:{line} imports {name}, but only {', '.join(sorted(MAY_WAIT))} may wait"
+        for module, text in modules.items()
+        if top_of(module) not in MAY_WAIT and module not in MAY_IMPORT_GEVENT
+        for name, line in imported_names(text)
+        if top_of(name) in ("gevent", "greenlet")
+    ]
+
+
+def unknown_imports(modules: Sources) -> set[str]:
+    """Modules that import by a name which the text does not tell."""
+    return {module for module, text in modules.items() if any(not name for name, _ in imported_names(text))}
+
+
+def outside_world(modules: Sources) -> dict[tuple[str, str], int]:
+    """Module and forbidden name -> line, for the packages that cannot wait."""
+    found: dict[tuple[str, str], int] = {}
+    for module, text in modules.items():
+        if top_of(module) not in CANNOT_WAIT:
+            continue
+        for name, line in imported_names(text):
+            if top_of(name) in FORBIDDEN_MODULES:
+                found[module, top_of(name)] = line
+            elif name in FORBIDDEN_CALLS:
+                found[module, name] = line
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.Call) and (name := _dotted(node.func)) in FORBIDDEN_CALLS:
+                found[module, name] = node.lineno
+    return found
+
+
+def repeated_names(modules: Iterable[str]) -> dict[str, list[str]]:
+    """Base name -> the modules that bear it, where there are several."""
+    bearers: dict[str, list[str]] = {}
+    for module in modules:
+        bearers.setdefault(module.rpartition(".")[2], []).append(module)
+    return {name: where for name, where in bearers.items() if len(where) > 1}
+
+
+# -- circles ----------------------------------------------------------------------------------------------
+
+
+def circles(graph: Graph) -> list[set[str]]:
+    """The strongly connected components of more than one module (Tarjan).  O(modules + imports)."""
+    index: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    found: list[set[str]] = []
+
+    def visit(module: str) -> None:
+        index[module] = low[module] = len(index)
+        stack.append(module)
+        for target in graph[module]:
+            if target not in index:
+                visit(target)
+                low[module] = min(low[module], low[target])
+            elif target in stack:
+                low[module] = min(low[module], index[target])
+        if low[module] == index[module]:
+            component = set(stack[stack.index(module) :])
+            del stack[stack.index(module) :]
+            if len(component) > 1:
+                found.append(component)
+
+    for module in graph:
+        if module not in index:
+            visit(module)
+    return found
+
+
+def ring(graph: Graph, circle: set[str]) -> str:
+    """A shortest ring through the first module of ``circle``, with the lines of its imports."""
+    start = min(circle)
+    paths = [[start]]
+    for path in paths:
+        for target in sorted(graph[path[-1]]):
+            if target == start:
+                steps = zip(path, [*path[1:], start], strict=True)
+                return " -> ".join(
+                    [*(f"{each}:{graph[each][following]}" for each, following in steps), start]
+                )
+            if target in circle and target not in path:
+                paths.append([*path, target])
+    raise AssertionError("not a circle")
