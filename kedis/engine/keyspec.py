@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 Argv = Sequence[bytes]
+#: Digits of the largest 64-bit integer.
+_MOST_DIGITS = 19
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +41,12 @@ class KeySpec:
         if begin is None:
             return
         if self.count_at is not None:
-            try:
-                count = int(argv[begin + self.count_at])
-            except IndexError:
-                raise ValueError("no key count") from None
+            if begin + self.count_at >= len(argv):
+                raise ValueError("no key count")
+            count = _count(argv[begin + self.count_at])
             first = begin + self.first_key
             end = first + (count - 1) * self.step
-            if count < 1 or end >= len(argv):
+            if end >= len(argv):
                 raise ValueError("key count out of range")
         else:
             first = begin
@@ -74,6 +75,13 @@ class KeySpec:
     @property
     def is_fixed_range(self) -> bool:
         return self.keyword is None and self.count_at is None and not self.unknown
+
+
+def _count(text: bytes) -> int:
+    """A key count of at least 1 in canonical form; ValueError for anything else.  O(1)."""
+    if len(text) > _MOST_DIGITS or not text.isdigit() or text.startswith(b"0"):
+        raise ValueError("not a key count")
+    return int(text)
 
 
 def span(flags: str, index: int, last: int = 0, step: int = 1, limit: int = 0) -> KeySpec:
