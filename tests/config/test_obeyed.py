@@ -24,7 +24,8 @@ def read_attributes(path: Path) -> set[str]:
     by_name = {
         argument.value.replace("-", "_")
         for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and _name(node.func) == "PackingSettings"  # a type's row names its settings
+        if isinstance(node, ast.Call)
+        and _name(node.func) == "PackingSettings"  # a type's row names its settings
         for argument in node.args
         if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
     }
