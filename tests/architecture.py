@@ -101,6 +101,7 @@ LAYERS: dict[str, list[tuple[str, set[str]]]] = {
                 "client_totals",
                 "gc_pauses",
                 "latency",
+                "network_figures",
                 "process_memory",
                 "rates",
                 "slowlog",

@@ -74,7 +74,6 @@ class Services:
     Attributes:
         execution: the unit (MULTI, a script) that runs, the innermost; None outside of units.
         process, durability, persistence, snapshots, observer: the ports (:mod:`kedis.engine.ports`).
-        network: the network server, whose figures INFO and the metrics read; None where there is none.
         clients: the connected clients by id.
         monitors: the clients that have sent MONITOR.
         slow_ns: calls that take so long are told to the observer.
@@ -103,7 +102,6 @@ class Services:
         self.durability: Durability = NoDurability()
         self.persistence: Persistence | None = None
         self.snapshots: Snapshots | None = None
-        self.network: Any = None
         self.events = ClientEvents()
         self.keyspace = Keyspace(self.config.databases, self.events)
         self.keyspace.now_ns = self.clock()

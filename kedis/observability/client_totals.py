@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from kedis.engine.client import Client
     from kedis.engine.engine import Engine
+    from kedis.observability.network_figures import NetworkFigures
 
 #: Clients in a slice: about 0.2 ms.
 _SLICE = 500
@@ -27,8 +28,9 @@ class ClientTotals:
         largest_input, largest_output: in the buffers of one.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, network: NetworkFigures | None) -> None:
         self._engine = engine
+        self._network = network
         self._paused: Container[Any] = ()
         self.states = dict.fromkeys(STATES, 0)
         self.input_bytes = self.output_bytes = 0
@@ -43,8 +45,7 @@ class ClientTotals:
         """Count in slices, and yield after each; clients that connect or leave meanwhile may be counted or not."""
         states = dict.fromkeys(STATES, 0)
         input_bytes = output_bytes = largest_input = largest_output = 0
-        server = self._engine.network
-        self._paused = server.paused if server is not None else {}
+        self._paused = self._network.paused if self._network is not None else ()
         clients = list(self._engine.clients.values())
         for begin in range(0, len(clients), _SLICE):
             for client in clients[begin : begin + _SLICE]:

@@ -19,6 +19,7 @@ from kedis.engine.table import Command
 from kedis.observability.client_totals import ClientTotals
 from kedis.observability.gc_pauses import GcPauses
 from kedis.observability.latency import LatencyMonitor, cumulative_us
+from kedis.observability.network_figures import NetworkFigures
 from kedis.observability.process_memory import MemoryFigures, trim
 from kedis.observability.rates import Rate
 from kedis.observability.slowlog import SlowLog, shown_words
@@ -46,19 +47,23 @@ class Figures:
     Args:
         engine: its threshold follows the settings.
         expiry: the active expiry cycle, for its figures; None where there is none.
+        network: the network server, for its figures; None where there is none.
     """
 
-    def __init__(self, engine: Engine, expiry: ActiveExpiry | None = None) -> None:
+    def __init__(
+        self, engine: Engine, expiry: ActiveExpiry | None = None, network: NetworkFigures | None = None
+    ) -> None:
         config = engine.config
         self.engine = engine
         self.expiry = expiry
+        self.network = network
         #: Names this run of the server; 40 hexadecimal digits, as Redis has them.
         self.run_id = secrets.token_hex(20)
         self.replication_id = secrets.token_hex(20)
         self.slowlog = SlowLog(config.slowlog_max_len)
         self.latency = LatencyMonitor()
         self.memory = MemoryFigures()
-        self.clients = ClientTotals(engine)
+        self.clients = ClientTotals(engine, network)
         self.collector = GcPauses()
         self.scrapes = Scrapes()
         self.operations = Rate()
@@ -73,6 +78,12 @@ class Figures:
         self.sample()
 
     @property
+    def server(self) -> NetworkFigures:
+        """The network server; only a server has metrics."""
+        assert self.network is not None
+        return self.network
+
+    @property
     def aof(self) -> Persistence:
         """The append-only file of the server; only a server has metrics, and every server has this."""
         assert self.engine.persistence is not None
@@ -80,12 +91,12 @@ class Figures:
 
     def reads(self) -> int:
         """Reads that brought commands; 0 where there is no network."""
-        server = self.engine.network
+        server = self.network
         return sum(server.cycle.figures.waits.counts) if server is not None else 0
 
     def writes(self) -> int:
         """Sends of a turn's replies to a client; 0 where there is no network."""
-        server = self.engine.network
+        server = self.network
         return sum(server.cycle.figures.responses.counts) if server is not None else 0
 
     def average_ttl_ms(self, database: int) -> float:
@@ -106,7 +117,7 @@ class Figures:
             self.engine.memory.count_clients(self.clients.input_bytes + self.clients.output_bytes)
         self.memory.sample(self.used_memory)
         self.operations.sample(now, self.total_calls())
-        server = self.engine.network
+        server = self.network
         if server is not None:
             self.input_bytes.sample(now, server.bytes_received)
             self.output_bytes.sample(now, server.bytes_sent)
@@ -132,8 +143,8 @@ class Figures:
         self.engine.reset_counters()
         if self.expiry is not None:
             self.expiry.reset_counters()
-        if self.engine.network is not None:
-            self.engine.network.reset_counters()
+        if self.network is not None:
+            self.network.reset_counters()
         if self.engine.persistence is not None:
             self.engine.persistence.aof_delayed_fsync = 0
         self.memory.used_peak = self.used_memory

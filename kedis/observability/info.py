@@ -80,7 +80,7 @@ def _server(observer: Figures) -> Fields:
     now = engine.clock()
     uptime = max(0, engine.monotonic() - engine.started_monotonic_ns) // _NS
     system = platform.uname()
-    network = engine.network
+    network = observer.network
     return (
         ("redis_version", REDIS_VERSION),
         ("redis_git_sha1", "00000000"),
@@ -112,7 +112,7 @@ def _server(observer: Figures) -> Fields:
 
 def _clients(observer: Figures) -> Fields:
     engine = observer.engine
-    paused = len(engine.network.paused) if engine.network is not None else 0
+    paused = len(observer.network.paused) if observer.network is not None else 0
     return (
         ("connected_clients", len(engine.clients)),
         ("cluster_connections", 0),
@@ -258,7 +258,7 @@ def _loading_fields(aof: Any, now: int) -> Fields:
 
 
 def _stats(observer: Figures) -> Fields:
-    engine, expiry, network = observer.engine, observer.expiry, observer.engine.network
+    engine, expiry, network = observer.engine, observer.expiry, observer.network
     keyspace = engine.keyspace
     exceeded = (
         max(engine.monotonic() - engine.memory.exceeded_since_ns, 0) if engine.memory.exceeded_since_ns else 0

@@ -56,30 +56,30 @@ REQUESTS = (
         "kedis_request_wait_seconds",
         "Queueing: from when a turn of the event loop found bytes ready until the last command that they "
         "brought began. One observation per read.",
-        "engine.network.cycle.figures.waits",
+        "network.cycle.figures.waits",
     ),
     histogram(
         "kedis_request_duration_seconds",
         "From when a turn of the event loop found bytes ready until the replies to them were handed to the "
         "kernel: queueing, execution, and under appendfsync always the sync. One observation per read.",
-        "engine.network.cycle.figures.responses",
+        "network.cycle.figures.responses",
     ),
     histogram(
         "kedis_pipeline_depth",
         "Commands per read.",
-        "engine.network.cycle.figures.depths",
+        "network.cycle.figures.depths",
         read.depths,
         buckets=AMOUNTS,
     ),
     histogram(
         "kedis_event_loop_turn_seconds",
         "Duration of turns of the event loop that served clients.",
-        "engine.network.cycle.figures.turns",
+        "network.cycle.figures.turns",
     ),
     histogram(
         "kedis_event_loop_lag_seconds",
         "Delay of the periodic work of the event loop.",
-        "engine.network.cycle.figures.lags",
+        "network.cycle.figures.lags",
     ),
 )
 
@@ -314,23 +314,23 @@ CLIENTS = (
         "Replies that clients have not taken yet, of all clients.",
         "clients.output_bytes",
     ),
-    counter("kedis_connections_total", "Connections accepted.", "engine.network.connections_received"),
+    counter("kedis_connections_total", "Connections accepted.", "network.connections_received"),
     counter(
         "kedis_connections_rejected_total",
         "Connections refused: maxclients, no free descriptor, protected mode.",
-        "engine.network.rejected_connections",
+        "network.rejected_connections",
     ),
     counter(
         "kedis_clients_killed_total",
         "Clients closed by a limit: query_buffer, output_buffer, idle (timeout), evicted (maxmemory-clients).",
-        "engine.network.*_disconnections",
+        "network.*_disconnections",
         read.killed,
         ("limit",),
     ),
     counter(
-        "kedis_network_received_bytes_total", "Bytes received from clients.", "engine.network.bytes_received"
+        "kedis_network_received_bytes_total", "Bytes received from clients.", "network.bytes_received"
     ),
-    counter("kedis_network_sent_bytes_total", "Bytes sent to clients.", "engine.network.bytes_sent"),
+    counter("kedis_network_sent_bytes_total", "Bytes sent to clients.", "network.bytes_sent"),
 )
 
 TRANSACTIONS = (
@@ -362,7 +362,7 @@ PYTHON = (
     gauge(
         "kedis_greenlets",
         "Greenlets: one for each client, one for the periodic work, those that serve metrics.",
-        "engine.network.greenlets",
+        "network.greenlets",
         read.greenlets,
     ),
     counter(

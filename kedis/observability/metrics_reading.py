@@ -180,7 +180,7 @@ def spike_durations(observer: Observer) -> Readings:
 
 
 def depths(observer: Observer) -> Readings:
-    yield (), observer.engine.network.cycle.figures.depths.whole()
+    yield (), observer.server.cycle.figures.depths.whole()
 
 
 # -- append-only file and state ---------------------------------------------------------------------------
@@ -214,9 +214,9 @@ def not_ready(observer: Observer) -> str:
 def _not_answering(observer: Observer) -> str:
     """Why clients are not answered although commands run; empty when they are."""
     engine = observer.engine
-    if engine.network is None:
+    if observer.network is None:
         return ""
-    cycle = engine.network.cycle
+    cycle = observer.network.cycle
     if cycle.halted:
         return "the append-only file has failed: the server ends"
     if cycle.failing_since_ns:
@@ -248,7 +248,7 @@ def writes_refused(observer: Observer) -> Readings:
 
 
 def build(observer: Observer) -> Readings:
-    backend = observer.engine.network.hub.loop.backend
+    backend = observer.server.hub.loop.backend
     yield (VERSION, REDIS_VERSION, platform.python_version(), backend), 1
 
 
@@ -337,7 +337,7 @@ def clients(observer: Observer) -> Readings:
 
 
 def killed(observer: Observer) -> Readings:
-    server = observer.engine.network
+    server = observer.server
     yield ("query_buffer",), server.query_buffer_disconnections
     yield ("output_buffer",), server.output_buffer_disconnections
     yield ("idle",), server.idle_disconnections
@@ -363,7 +363,7 @@ def gc_collected(observer: Observer) -> Readings:
 
 
 def greenlets(observer: Observer) -> Readings:
-    yield (), observer.engine.network.greenlets()
+    yield (), observer.server.greenlets()
 
 
 def cpu_seconds(_observer: Observer) -> Readings:

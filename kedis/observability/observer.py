@@ -11,14 +11,17 @@ from collections.abc import Sequence
 from kedis.engine.engine import Engine
 from kedis.observability.figures import Figures
 from kedis.observability.info import fields, render
+from kedis.observability.network_figures import NetworkFigures
 from kedis.store.expiry import ActiveExpiry
 
 
 class Observer(Figures):
     """Observes ``engine``, which gets this object as ``engine.observer``."""
 
-    def __init__(self, engine: Engine, expiry: ActiveExpiry | None = None) -> None:
-        super().__init__(engine, expiry)
+    def __init__(
+        self, engine: Engine, expiry: ActiveExpiry | None = None, network: NetworkFigures | None = None
+    ) -> None:
+        super().__init__(engine, expiry, network)
         engine.observer = self
 
     def begin_scrape(self) -> None:

@@ -44,7 +44,7 @@ class App:
         self.exit_code = 0
         #: Called when clients can connect, before the data are loaded.
         self.on_listening: Callable[[], None] = lambda: None
-        self.observer = Observer(self.engine, self.network.cron.expiry)
+        self.observer = Observer(self.engine, self.network.cron.expiry, self.network)
         self.metrics = MetricsServer(self.network, self.observer)
         self.network.cron.each_round.append(self.observer.sample)
         self.engine.process = self

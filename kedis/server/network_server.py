@@ -52,7 +52,6 @@ class NetworkServer(Network):
         self._browser_logged_ns = -FOREVER_NS
         self._stopped = False
         engine.attach_loop(self)
-        engine.network = self
         engine.set_loading(True)
 
     @property
