@@ -327,9 +327,7 @@ CLIENTS = (
         read.killed,
         ("limit",),
     ),
-    counter(
-        "kedis_network_received_bytes_total", "Bytes received from clients.", "network.bytes_received"
-    ),
+    counter("kedis_network_received_bytes_total", "Bytes received from clients.", "network.bytes_received"),
     counter("kedis_network_sent_bytes_total", "Bytes sent to clients.", "network.bytes_sent"),
 )
 
