@@ -121,13 +121,13 @@ class EmbeddedEngine(NoEventLoop):
         position = engine.run(client, commands)
         now = engine.monotonic()
         if now - self._upkeep_ns > _UPKEEP_NS:
-            self._look_after(now)
+            self._run_upkeep(now)
         engine.tracking.broadcast()
         if self._aof is not None:
             self._aof.settle(client)
         return position
 
-    def look_after(self, client: Client) -> float | None:
+    def upkeep(self, client: Client) -> float | None:
         """Do what is due while ``client`` waits; returns in how many seconds something may be due again, if ever.
 
         Raises OSError like :meth:`run`.
@@ -141,7 +141,7 @@ class EmbeddedEngine(NoEventLoop):
             expire_blocked(engine)
             now = engine.monotonic()
             if now - self._upkeep_ns > _UPKEEP_NS:
-                self._look_after(now)
+                self._run_upkeep(now)
                 engine.tracking.broadcast()
                 if self._aof is not None:
                     self._aof.settle(client)
@@ -157,7 +157,7 @@ class EmbeddedEngine(NoEventLoop):
         with self.lock:
             unblock(client)
 
-    def _look_after(self, now: int) -> None:
+    def _run_upkeep(self, now: int) -> None:
         """The periodic work.  ``now`` is by the monotonic clock."""
         engine = self.engine
         self._upkeep_ns = now

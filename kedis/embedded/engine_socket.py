@@ -147,12 +147,12 @@ class EngineSocket:
     def _proceed(self) -> float | None:
         """Do what can be done for a reader that waits; returns in how many seconds to do so again, None: when woken."""
         client = self.client
-        due = self._embedded.look_after(client)
+        due = self._embedded.upkeep(client)
         if self._waiting and client.blocked is None:
             with self._embedded.lock:
                 if self._waiting:
                     self._run([])
-            due = self._embedded.look_after(client)
+            due = self._embedded.upkeep(client)
         if self._is_hopeless() and is_alone():
             if client.blocked is None:
                 raise TimeoutError("no reply is waiting")

@@ -111,7 +111,7 @@ class Services:
         self.users = Users(self.config)
         self.restrictions = Restrictions()
         self.propagation = Propagation()
-        self.keyspace.journal_delete = self.propagation.delete
+        self.keyspace.propagate_delete = self.propagation.delete
         self.execution: Execution | None = None
         self.blocking = Blocking(
             self.keyspace,
@@ -141,7 +141,7 @@ class Services:
     def attach_loop(self, loop: EventLoop) -> None:
         """Have ``loop`` told of what is to be done in later turns."""
         self.loop = self.blocking.loop = self.memory.loop = loop
-        self.tracking.on_broadcast = loop.broadcast_later
+        self.tracking.broadcast_later = loop.broadcast_later
 
     @property
     def loading(self) -> bool:

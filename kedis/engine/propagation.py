@@ -195,7 +195,7 @@ class Propagation:
         """Take ``wire``, from which all of ``commands`` came, for their encoding, if it is and they came here last.
 
         Args:
-            form: what the parser said of ``wire`` (:func:`kedis.resp.canonical.take_clean`).
+            form: what the parser said of ``wire`` (:func:`kedis.resp.canonical.parse_canonical`).
         """
         entries = self.entries
         if len(commands) == 1:

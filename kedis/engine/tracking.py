@@ -104,7 +104,7 @@ class Tracking:
         clients: those that track.
         current: the client whose command runs, if it tracks.
         most_keys: keys remembered at most; 0 is no limit.
-        on_broadcast: called when something waits for :meth:`broadcast`, once until that has been called.
+        broadcast_later: called when something waits for :meth:`broadcast`, once until that has been called.
     """
 
     def __init__(self) -> None:
@@ -112,7 +112,7 @@ class Tracking:
         self.clients: dict[TrackingClient, None] = {}
         self.current: TrackingClient | None = None
         self.most_keys = 0
-        self.on_broadcast: Callable[[], None] = lambda: None
+        self.broadcast_later: Callable[[], None] = lambda: None
         # A key's readers by id: a number, or a set of several, which takes 200 bytes more.
         self._readers: OrderedDict[bytes, int | set[int]] = OrderedDict()
         self._prefixes: dict[bytes, Prefix] = {}
@@ -192,7 +192,7 @@ class Tracking:
                 state.changed[key] = by
                 if not self._waiting:
                     self._waiting = True
-                    self.on_broadcast()
+                    self.broadcast_later()
         if key in self._readers:
             self._tell_readers(key)
 

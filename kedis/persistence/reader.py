@@ -24,7 +24,7 @@ from typing import BinaryIO
 from zlib import crc32
 
 from kedis.persistence.checksum import PREFIX, checksum_line, parse_checksum_line, pattern
-from kedis.resp.canonical import take_clean
+from kedis.resp.canonical import parse_canonical
 
 CHUNK = 1 << 20
 #: The most that is handed to the fast path at a time, in bytes; bounds the work between two rests of the loader.
@@ -161,9 +161,9 @@ class AofReader:
             crc = uncovered = 0
             position += len(part) + len(parts[at + 2]) + _LINE_OVERHEAD
         whole = b"".join(parts[:-1:3])
-        commands, taken, _ = take_clean(whole)
+        commands, taken, _ = parse_canonical(whole)
         if taken < len(whole):  # of much it leaves the last command, which may be cut off, to a second look
-            last, more, _ = take_clean(whole[taken:])
+            last, more, _ = parse_canonical(whole[taken:])
             if not taken or taken + more < len(whole):
                 return [], 0
             commands += last
@@ -175,7 +175,7 @@ class AofReader:
         """Commands from ``position`` on, and how many bytes they take.  Raises Incomplete, DamagedFile."""
         limit = min(position + SECTION, len(data))
         stop = data.find(b"\n#", position, limit) + 1 or limit
-        commands, taken, _ = take_clean(data[position:stop])
+        commands, taken, _ = parse_canonical(data[position:stop])
         if taken:
             return commands, taken
         start = position

@@ -54,7 +54,7 @@ _NO_MORE: list[bytes] = []
 _readers: list[hiredis.Reader] = []
 
 
-def take_clean(data: bytes) -> tuple[list[list[bytes]], int, int]:
+def parse_canonical(data: bytes) -> tuple[list[list[bytes]], int, int]:
     """Cut off the whole, canonical commands at the start of ``data``, as far as this is quickly done.
 
     Args:
@@ -93,7 +93,7 @@ def is_canonical(form: int, data: bytes, commands: list[list[bytes]]) -> bool:
     """Whether ``data`` is just what ``commands``, all of them taken from it, encode to.
 
     Args:
-        form: what :func:`take_clean` said of it.
+        form: what :func:`parse_canonical` said of it.
 
     O(len(data)) for several commands.
     """

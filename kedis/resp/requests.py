@@ -27,7 +27,7 @@ import re
 
 from kedis import errors
 from kedis.errors import ProtocolError
-from kedis.resp.canonical import UNKNOWN, take_clean
+from kedis.resp.canonical import UNKNOWN, parse_canonical
 
 #: The longest inline request, and the longest count or length line, in bytes.
 LINE_LIMIT = 64 * 1024
@@ -90,7 +90,7 @@ class RequestParser:
         held: the last ``feed`` stopped early: after ``STEPS``, or behind an AUTH or HELLO, because whether the next
             command is within the limits depends on its outcome.  Run the commands, set ``authenticated``, then
             feed again (``b""`` will do).
-        form: what is known of the bytes that the last ``feed`` took (:func:`kedis.resp.canonical.take_clean`).
+        form: what is known of the bytes that the last ``feed`` took (:func:`kedis.resp.canonical.parse_canonical`).
     """
 
     __slots__ = (
@@ -180,7 +180,7 @@ class RequestParser:
             data = bytes(self._buffer)
             self._clear()
         if self.authenticated and len(data) <= self.max_bulk_length:
-            clean, taken, form = take_clean(data)
+            clean, taken, form = parse_canonical(data)
             if taken == len(data):
                 if commands:
                     return commands + clean

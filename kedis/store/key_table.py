@@ -171,7 +171,7 @@ class KeyTable:
     def _notify_removed(self, key: bytes, event: str) -> None:
         """A key was removed that no command named."""
         keyspace = self.keyspace
-        keyspace.journal_delete(self.number, key)
+        keyspace.propagate_delete(self.number, key)
         if keyspace.observed:
             if self.watchers and key in self.watchers:
                 self.break_watches(key)

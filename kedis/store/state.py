@@ -22,7 +22,7 @@ from kedis.structures.packing import Thresholds
 class KeyspaceState:
     """Shared by the databases of one server.
 
-    ``journal_delete(database_number, key)`` is called for every key that expires, so that the deletion
+    ``propagate_delete(database_number, key)`` is called for every key that expires, so that the deletion
     reaches the journal before whatever the running command writes.  ``random`` is what every random choice
     draws from; seed it to repeat them.
     """
@@ -56,7 +56,7 @@ class KeyspaceState:
         self.events: KeyspaceEvents = events or NoEvents()
         self.observed = False
         self.watch_count = 0
-        self.journal_delete: Callable[[int, bytes], None] = lambda number, key: None
+        self.propagate_delete: Callable[[int, bytes], None] = lambda number, key: None
 
     @property
     def used(self) -> int:

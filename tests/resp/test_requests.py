@@ -299,11 +299,11 @@ def test_clean_chunks_take_the_fast_path() -> None:
     plain = encode_command([b"SET", b"key", b"value"])
     deep = plain * 1000
     expected = ([[b"SET", b"key", b"value"]], len(plain), canonical.CANONICAL)
-    assert canonical.take_clean(plain) == expected
-    commands, taken, form = canonical.take_clean(one * 16)
+    assert canonical.parse_canonical(plain) == expected
+    commands, taken, form = canonical.parse_canonical(one * 16)
     assert (commands, taken) == ([[b"SET", b"key", b"a*b+c"]] * 16, len(one) * 16)
     assert form == canonical.PLAIN
-    commands, taken, _ = canonical.take_clean(deep[:-5])
+    commands, taken, _ = canonical.parse_canonical(deep[:-5])
     assert (len(commands), taken) == (999, 999 * len(plain))
 
 
@@ -311,7 +311,7 @@ def test_a_command_alone_is_recognised_whatever_its_number_of_words() -> None:
     for count in range(1, 12):
         argv = [b"w" * length for length in range(count)]
         wire = encode_command(argv)
-        assert canonical.take_clean(wire) == ([argv], len(wire), canonical.CANONICAL)
+        assert canonical.parse_canonical(wire) == ([argv], len(wire), canonical.CANONICAL)
 
 
 def test_canonical_is_only_what_the_commands_encode_to() -> None:

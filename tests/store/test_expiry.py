@@ -78,7 +78,7 @@ def test_a_key_is_due_at_its_millisecond_and_not_before(keyspace: Keyspace) -> N
 
 def test_deletions_are_journalled_with_their_database(keyspace: Keyspace) -> None:
     journalled: list[tuple[int, bytes]] = []
-    keyspace.journal_delete = lambda number, key: journalled.append((number, key))
+    keyspace.propagate_delete = lambda number, key: journalled.append((number, key))
     fill(keyspace.databases[2], 3, -1)
     run_period(ActiveExpiry(keyspace), Clock())
     assert sorted(journalled) == [(2, b"k0"), (2, b"k1"), (2, b"k2")]
