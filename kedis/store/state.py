@@ -53,7 +53,7 @@ class KeyspaceState:
         self.lfu_log_factor = 10
         self.lfu_decay_minutes = 1
         self.random = Random()
-        self.events: KeyspaceEvents = events or NoEvents()
+        self.events: KeyspaceEvents = NoEvents() if events is None else events
         self.observed = False
         self.watch_count = 0
         self.propagate_delete: Callable[[int, bytes], None] = lambda number, key: None
