@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from kedis.commands import load_all
-from kedis.engine.engine import COMPILED
 from kedis.engine.notifications import CLASS_OF
 from kedis.engine.table import every_command
 from tests.commands.agreement import make_client
@@ -108,23 +107,23 @@ def test_classes(pair: Pair, letters: str) -> None:
             server.call("CONFIG", "SET", "notify-keyspace-events", EVERYTHING)
 
 
-@pytest.mark.skipif(COMPILED, reason="a compiled class cannot be patched")
-def test_every_event_of_a_command_has_a_class(pair: Pair) -> None:
+def test_every_event_of_a_command_has_a_class(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the script makes happen is known to the table of classes."""
-    engine = pair.kedis.engine
+    events = pair.kedis.engine.events
     heard: set[str] = set()
-    observe = engine.keyspace.observe
 
-    def listen(database: Any, key: bytes, event: str) -> None:
-        heard.add(event)
-        observe(database, key, event)
+    def listened(tell: Callable[[int, bytes, str], None]) -> Callable[[int, bytes, str], None]:
+        def listen(database: int, key: bytes, event: str) -> None:
+            heard.add(event)
+            tell(database, key, event)
 
-    engine.keyspace.observe = listen  # type: ignore[method-assign]
-    try:
-        for line in known_lines():
-            pair.kedis.call(*shlex.split(line))
-    finally:
-        del engine.keyspace.observe
+        return listen
+
+    for name in ("key_modified", "key_removed"):
+        monkeypatch.setattr(events, name, listened(getattr(events, name)))
+    for line in known_lines():
+        pair.kedis.call(*shlex.split(line))
+    assert {"set", "expired"} <= heard
     assert heard - CLASS_OF.keys() == {""}
 
 
