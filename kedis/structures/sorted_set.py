@@ -33,6 +33,8 @@ _PLACE = 22
 """Bytes of a member's place in a block and its raw score, a block being full to seven tenths."""
 _PARTS = 400
 """Bytes of the objects of an empty set, without the dict."""
+_INDEXED = DICT_ENTRY + INDEX_ENTRY + _SCORE + _PLACE
+"""Bytes of a member of a set with an index, without its own."""
 
 
 class SortedSet:
@@ -62,8 +64,7 @@ class SortedSet:
             table = self.scores.__sizeof__()
             self.footprint = self.elements_bytes + table + (_SCORE + _PLACE) * size + (_PARTS + CONTAINER)
         else:
-            entry = DICT_ENTRY + INDEX_ENTRY + _SCORE + _PLACE
-            self.footprint = self.elements_bytes + entry * size + (_PARTS + CONTAINER)
+            self.footprint = self.elements_bytes + _INDEXED * size + (_PARTS + CONTAINER)
 
     @classmethod
     def from_scores(cls, scores: dict[bytes, float]) -> SortedSet:
@@ -134,13 +135,16 @@ class SortedSet:
         old = scores.get(member)
         if old is None:
             scores[member] = score
-            self.elements_bytes += len(member) + 48 & -16
+            size = len(member) + 48 & -16
+            self.elements_bytes += size
             self._list.insert(score, member)
             if self.index is not None:
                 self.index.add(member)
-            elif len(scores) > UNINDEXED_MAX:
-                self.index = ScanIndex(scores)
-            self._measure()
+                self.footprint += size + _INDEXED
+            else:
+                if len(scores) > UNINDEXED_MAX:
+                    self.index = ScanIndex(scores)
+                self._measure()
             packed = self.packed
             if packed is not None and (len(scores) > packed.entries or len(member) > packed.longest):
                 self.packed = None
