@@ -16,18 +16,12 @@ from bisect import insort
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from kedis.config.table import POLICIES
 from kedis.store.database import Database
 from kedis.store.state import KeyspaceState
 
-POLICIES = (
-    "volatile-lru",
-    "volatile-lfu",
-    "volatile-random",
-    "volatile-ttl",
-    "allkeys-lru",
-    "allkeys-lfu",
-    "allkeys-random",
-)
+#: The policies that evict.
+_EVICTING = tuple(policy for policy in POLICIES if policy != "noeviction")
 _POOL = 16
 #: Keys evicted between two looks at the clock.
 _PIECE = 16
@@ -52,7 +46,7 @@ class Eviction:
         self._databases = databases
         self.policy = "noeviction"
         self.samples = 5
-        self.evicted = dict.fromkeys(POLICIES, 0)
+        self.evicted = dict.fromkeys(_EVICTING, 0)
         self.spent_ns = 0
         self.sampled = 0
         # (score, number of the database, key), the first to go last
@@ -67,7 +61,7 @@ class Eviction:
 
     def reset(self) -> None:
         """Zero the figures (CONFIG RESETSTAT)."""
-        self.evicted = dict.fromkeys(POLICIES, 0)
+        self.evicted = dict.fromkeys(_EVICTING, 0)
 
     def run(self, limit: int, clock: Clock, budget_ns: int = BUDGET_NS) -> bool:
         """Evict until no more than ``limit`` bytes are used, for ``budget_ns`` at most (and one piece).
