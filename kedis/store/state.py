@@ -81,22 +81,9 @@ class KeyspaceState:
         for row in TYPES:
             if row.packing is not None:
                 thresholds = self.packing[row.classes[0]]
-                thresholds.entries = _setting(config, row.packing.entries)
-                if row.packing.longest is not None:
-                    thresholds.longest = _setting(config, row.packing.longest)
+                thresholds.entries, thresholds.longest = row.packing.read(config)
 
 
 def packing_settings() -> list[str]:
     """The names of the settings that decide how long a container is packed."""
-    return [
-        name
-        for row in TYPES
-        if row.packing is not None
-        for name in (row.packing.entries, row.packing.longest)
-        if name is not None
-    ]
-
-
-def _setting(config: Config, name: str) -> int:
-    value: int = getattr(config, name.replace("-", "_"))
-    return value
+    return [name for row in TYPES if row.packing is not None for name in row.packing.names]

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from kedis.config import Config
 from kedis.store.mixing import ZERO, add, mix, number
 from kedis.structures.containers import Hash, Set
 from kedis.structures.lists import List
@@ -72,10 +73,15 @@ BaseCommands = Callable[[bytes, Any], Iterator[Sequence[bytes]]]
 
 @dataclass(frozen=True, slots=True)
 class PackingSettings:
-    """The settings that decide how long a value is packed (:mod:`kedis.structures.packing`)."""
+    """The settings that decide how long a value is packed (:mod:`kedis.structures.packing`).
 
-    entries: str
-    longest: str | None = None
+    Attributes:
+        names: of the settings.
+        read: the most entries, and the most bytes of an element, by a configuration.
+    """
+
+    names: tuple[str, ...]
+    read: Callable[[Config], tuple[int, int]]
 
 
 class ValueType:
@@ -319,7 +325,9 @@ add_type(
         plain=set,
         copy=Set.copy,
         free_in_steps=Set.free_in_steps,
-        packing=PackingSettings("set-max-intset-entries"),
+        packing=PackingSettings(
+            ("set-max-intset-entries",), lambda config: (config.set_max_intset_entries, 0)
+        ),
     )
 )
 add_type(
@@ -333,7 +341,10 @@ add_type(
         plain=dict,
         copy=SortedSet.copy,
         free_in_steps=SortedSet.free_in_steps,
-        packing=PackingSettings("zset-max-listpack-entries", "zset-max-listpack-value"),
+        packing=PackingSettings(
+            ("zset-max-listpack-entries", "zset-max-listpack-value"),
+            lambda config: (config.zset_max_listpack_entries, config.zset_max_listpack_value),
+        ),
     )
 )
 add_type(
@@ -347,6 +358,9 @@ add_type(
         plain=dict,
         copy=Hash.copy,
         free_in_steps=Hash.free_in_steps,
-        packing=PackingSettings("hash-max-listpack-entries", "hash-max-listpack-value"),
+        packing=PackingSettings(
+            ("hash-max-listpack-entries", "hash-max-listpack-value"),
+            lambda config: (config.hash_max_listpack_entries, config.hash_max_listpack_value),
+        ),
     )
 )
