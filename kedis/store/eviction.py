@@ -16,7 +16,7 @@ from bisect import insort
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from kedis.config.table import POLICIES
+from kedis.config.settings_table import POLICIES
 from kedis.store.database import Database
 from kedis.store.state import KeyspaceState
 
