@@ -93,7 +93,7 @@ def test_below_the_commands_only_the_store_tells_strings_from_containers() -> No
     allowed = RAW_STRINGS | {"rdb/snapshot.py"}  # writes the usual short string by itself, for speed
     allowed |= {
         "cli/client/standalone/dialogue.py",
-        "cli/client/standalone/snapshot.py",
+        "cli/client/standalone/server_snapshot.py",
     }  # replies of a server
     found = {path for path, tree in TREES.items() if path.startswith(rooms) and classes_told_apart(tree)}
     assert found - allowed == set()
