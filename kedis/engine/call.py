@@ -18,7 +18,6 @@ The steps, in this order:
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -32,18 +31,11 @@ from kedis.engine.table import Command, Handler
 from kedis.errors import CommandError
 from kedis.errors.fault_log import FaultLog
 from kedis.resp.values import NO_REPLY, NULL_ARRAY, NoReply, Replies
+from kedis.store.types import is_value, type_of
 
 _faults = FaultLog(logging.getLogger("kedis.engine"))
 
 Answer = Callable[[Any], None]
-
-#: What a handler may return of the keyspace itself, and what it is copied to.
-_COPIES: tuple[tuple[type, Callable[[Any], Any]], ...] = (
-    (dict, dict),
-    (set, set),
-    (deque, list),
-    (bytearray, bytes),
-)
 
 
 def call(
@@ -218,9 +210,9 @@ def kept(value: Any) -> Any:
     kind = type(value)
     if kind is bytes or kind is int or kind is list or kind is dict or kind is set:
         return value
-    for live, copy in _COPIES:
-        if isinstance(value, live):
-            return copy(value)
+    if is_value(value):
+        row = type_of(value)
+        return row.plain(row.contents(value))
     return value
 
 

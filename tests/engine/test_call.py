@@ -13,6 +13,7 @@ from kedis.engine.execution import Execution
 from kedis.errors import CommandError
 from kedis.resp.values import OK, Replies
 from kedis.store.digest import keyspace_digest
+from kedis.structures.strings import Buffer
 from tests.commands.driver import RECORDERS, Client, Clock, ErrorReply, Recorder
 from tests.differential.grammar import known_names
 from tests.differential.scripts import draw_script
@@ -174,7 +175,7 @@ def test_what_is_kept_is_no_longer_the_keyspaces() -> None:
     client.call("SADD", "s", "a")
     live = client.engine.keyspace.databases[0].data[b"s"]
     assert kept(live) == {b"a"} and type(kept(live)) is set
-    assert type(kept(bytearray(b"x"))) is bytes
+    assert type(kept(Buffer(b"x"))) is bytes
     own = [1]
     assert kept(own) is own
 
