@@ -175,16 +175,18 @@ class _Replies:
         self._client = client
         self._count = count
         self._values = Replies()
-        self._written = False
+        self._written = self._closed = False
         self._mark = len(client.out)
         self._form = client.encoders, client.reply_mode
 
     def add(self, value: Any) -> None:
         client = self._client
-        if not self._written and (
-            len(client.out) != self._mark or (client.encoders, client.reply_mode) != self._form
-        ):
+        form = client.encoders, client.reply_mode
+        if not self._written and (len(client.out) != self._mark or form != self._form or self._closed):
             self._write_values()
+        if self._closed:  # a command before has closed the connection: it gets no more replies
+            return
+        self._closed = client.close_after_reply
         if self._written:
             client.encode(value)
         else:

@@ -346,10 +346,10 @@ class Client:
     def set_reply_mode(self, mode: str) -> None:
         """CLIENT REPLY: ``on``, ``off``, or ``skip``: the command after this one stays unanswered.
 
-        SKIP takes effect in two steps, because the CLIENT REPLY SKIP itself is unanswered too.
+        SKIP takes effect when the next command is admitted: inside EXEC, as in Redis, that is the one after it.
         """
         self.reply_mode = mode
-        self.append = self.out.append if mode == "on" else _discard
+        self.append = self.out.append if mode in ("on", "skip") else _discard
         self.update_checks()
 
     def update_checks(self) -> None:
