@@ -1,0 +1,313 @@
+"""The value behind the stream type: a log of entries with rising ids, and its consumer groups.
+
+The log is a chain of blocks (:mod:`kedis.structures.stream_block`), found by the id that each begins with, in a sorted
+map (:mod:`kedis.structures.id_map`): what the radix tree of listpacks is in Redis.  Only the last block grows.
+
+=====================  =============================================
+append                 O(entry) amortised
+range                  O(log N + block + count)
+delete one             O(log N + block)
+trim                   O(1) amortised for each entry that goes
+=====================  =============================================
+
+A stream may be empty and yet remember: its last id, the highest id ever deleted, and how many entries it ever had.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kedis.structures.footprint import bytes_footprint
+from kedis.structures.id_map import EMPTY, ENTRY, IdMap
+from kedis.structures.stream_block import Block, NodeLimits, Segment
+from kedis.structures.stream_groups import Account, Group
+from kedis.structures.stream_id import ID_MAX
+
+#: Bytes of main memory of a stream without entries.
+_STREAM = 400
+#: More entries than can be.
+_ALL = 1 << 64
+
+
+class Stream:
+    """A log and its consumer groups; true even when it has no entries.
+
+    Attributes:
+        blocks: the blocks by the id that each begins with.
+        groups: the consumer groups by name; changed by :meth:`add_group` and :meth:`remove_group`.
+        last_id: the highest id ever added.
+        max_deleted_id: the highest id ever deleted by :meth:`delete`.
+        entries_added: how many entries were ever added.
+        settled: the footprint in the account of the keyspace.
+    """
+
+    __slots__ = (
+        "_account",
+        "_first_id",
+        "_length",
+        "blocks",
+        "entries_added",
+        "groups",
+        "last_id",
+        "max_deleted_id",
+        "settled",
+        "tail",
+    )
+
+    def __init__(self) -> None:
+        self.blocks: IdMap[Block] = IdMap()
+        self.tail: Block | None = None
+        self.groups: dict[bytes, Group] = {}
+        self.last_id = 0
+        self.max_deleted_id = 0
+        self.entries_added = 0
+        self.settled = 0
+        self._length = 0
+        self._first_id: int | None = 0
+        self._account = Account()
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __bool__(self) -> bool:
+        return True
+
+    def footprint(self) -> int:
+        """Bytes of main memory that the stream occupies. O(1)."""
+        return self._account.held + _STREAM
+
+    # -- the log, changing --------------------------------------------------------------------------------
+
+    def append(
+        self, stream_id: int, fields: tuple[bytes, ...], values: tuple[bytes, ...], limits: NodeLimits
+    ) -> None:
+        """Append an entry with `fields` and as many `values`; `stream_id` must be above `last_id`.
+
+        O(entry); when a block begins, O(block) to pack the one before.
+        """
+        block = self.tail
+        if block is None or not block.has_room(sum(map(len, fields)) + sum(map(len, values)), limits):
+            block = self._begin_block(stream_id, fields)
+        before = block.held
+        block.append(stream_id, fields, values)
+        self._account.held += block.held - before
+        if not self._length:
+            self._first_id = stream_id
+        self._length += 1
+        self.entries_added += 1
+        self.last_id = stream_id
+
+    def _begin_block(self, base: int, fields: tuple[bytes, ...]) -> Block:
+        last = self.tail
+        if last is not None:
+            self._account.held -= last.held
+            last.pack()
+            self._account.held += last.held
+            if last.fields == fields:
+                fields = last.fields
+        self.tail = block = Block(base, fields)
+        self.add_block(block)
+        return block
+
+    def add_block(self, block: Block) -> None:
+        """Append a block; its entries are not counted in the length. O(1)."""
+        self.blocks[block.base] = block
+        self.tail = block
+        self._account.held += block.held + ENTRY
+
+    def _remove_block(self, block: Block) -> None:
+        self.blocks.pop(block.base)
+        self._account.held -= block.held + ENTRY
+        if block is self.tail:
+            last = self.blocks.last()
+            self.tail = None if last is None else self.blocks[last]
+
+    def delete(self, stream_id: int) -> bool:
+        """Delete the entry `stream_id`; False when it is not there. O(log N + block)."""
+        base = self.blocks.floor(stream_id)
+        if base is None:
+            return False
+        block = self.blocks[base]
+        if not block.delete(stream_id):
+            return False
+        if not block.live:
+            self._remove_block(block)
+        self._length -= 1
+        self._first_id = None
+        self.max_deleted_id = max(self.max_deleted_id, stream_id)
+        return True
+
+    def trim(self, length: int, approximately: bool, limit: int = 0) -> int:
+        """Delete the oldest entries until `length` are left; how many went.
+
+        Args:
+            approximately: only blocks as wholes.
+            limit: at most so many entries, the marked ones included; 0 for no limit.
+
+        O(1) amortised for each entry that goes.
+        """
+        removed = 0
+        for block in self._oldest_first():
+            surplus = self._length - length
+            if surplus <= 0 or (limit and removed + block.live > limit):
+                break
+            if block.live <= surplus:
+                removed += self._trim_block(block)
+            else:
+                if not approximately:
+                    removed += surplus
+                    block.delete_first(surplus)
+                    self._length -= surplus
+                break
+        return self._trimmed(removed)
+
+    def trim_below(self, stream_id: int, approximately: bool, limit: int = 0) -> int:
+        """Delete the entries below `stream_id`; as :meth:`trim` otherwise."""
+        removed = 0
+        for block in self._oldest_first():
+            if limit and removed + block.live > limit:
+                break
+            if block.last < stream_id:
+                removed += self._trim_block(block)
+            else:
+                if not approximately:
+                    fewer = block.delete_below(stream_id)
+                    removed += fewer
+                    self._length -= fewer
+                break
+        return self._trimmed(removed)
+
+    def _oldest_first(self) -> Iterator[Block]:
+        """The first block, again and again as it is removed."""
+        while (base := self.blocks.first()) is not None:
+            yield self.blocks[base]
+
+    def _trim_block(self, block: Block) -> int:
+        self._remove_block(block)
+        self._length -= block.live
+        return block.live
+
+    def _trimmed(self, removed: int) -> int:
+        if removed:
+            self._first_id = None
+        return removed
+
+    # -- the log, reading ---------------------------------------------------------------------------------
+
+    @property
+    def first_id(self) -> int:
+        """The id of the first entry, 0 when there is none. O(1), after a deletion O(block)."""
+        if self._first_id is None:
+            if not self._length:
+                self._first_id = 0
+            else:
+                segment = next(self.read(0, ID_MAX, 1))
+                self._first_id = segment.ids[0]
+        return self._first_id
+
+    def read(self, low: int, high: int, count: int = _ALL, reverse: bool = False) -> Iterator[Segment]:
+        """Up to `count` entries with low <= id <= high, block by block.
+
+        If `reverse`, the last blocks come first, and the last entries; each segment is rising all the same.
+        O(log N + block + count); the stream must not change meanwhile.
+        """
+        if not self._length or low > high:
+            return
+        if reverse:
+            bases = self.blocks.keys_down(high)
+        else:
+            bases = self.blocks.keys(self.blocks.floor(low) or 0)
+        for base in bases:
+            block = self.blocks[base]
+            if block.last < low if reverse else base > high:
+                return
+            segment = block.between(low, high, count, reverse)
+            if segment.ids:
+                yield segment
+                count -= len(segment.ids)
+                if count <= 0:
+                    return
+
+    def find(self, stream_id: int) -> Segment | None:
+        """The entry `stream_id` alone, or None. O(log N + block)."""
+        return next(self.read(stream_id, stream_id, 1), None)
+
+    # -- distances ----------------------------------------------------------------------------------------
+
+    def has_deleted_from(self, stream_id: int) -> bool:
+        """Whether an entry from `stream_id` on may have been deleted out of the middle. O(1)."""
+        return bool(self._length and self.max_deleted_id) and stream_id <= self.max_deleted_id
+
+    def entries_up_to(self, stream_id: int) -> int | None:
+        """How many entries the stream had ever got when `stream_id` was its last; None where that is not known.
+
+        O(1), after a deletion O(block).
+        """
+        if not self.entries_added:
+            return 0
+        if not self._length and stream_id <= self.last_id:
+            return self.entries_added
+        if stream_id == self.last_id:
+            return self.entries_added
+        if stream_id > self.last_id:
+            return None
+        first = self.first_id
+        if self.max_deleted_id < first:  # nothing is missing in the middle
+            if stream_id < first:
+                return self.entries_added - self._length
+            if stream_id == first:
+                return self.entries_added - self._length + 1
+        return None
+
+    # -- groups -------------------------------------------------------------------------------------------
+
+    def add_group(self, name: bytes, last_id: int, entries_read: int | None) -> Group:
+        """Make the group `name`, which must not be there. O(1)."""
+        group = self.groups[name] = Group(self._account, last_id, entries_read)
+        self._account.held += group.footprint() + bytes_footprint(name)
+        return group
+
+    def remove_group(self, name: bytes) -> None:
+        """Remove the group `name`, which is there. O(consumers)."""
+        self._account.held -= self.groups.pop(name).footprint() + bytes_footprint(name)
+
+    # -- the whole ----------------------------------------------------------------------------------------
+
+    def restore(self, length: int, last_id: int) -> None:
+        """State the length and the last id of a stream whose blocks were added. O(1)."""
+        self._length = length
+        self.last_id = last_id
+        self._first_id = None
+
+    def copy(self) -> Stream:
+        """An independent copy; packed blocks are shared. O(blocks + pending)."""
+        twin = Stream()
+        for base, block in self.blocks.items():
+            twin.blocks[base] = twin.tail = block.copy()
+        twin._account.held = self._account.held
+        twin.groups = {name: group.copy(twin._account) for name, group in self.groups.items()}
+        twin.restore(self._length, self.last_id)
+        twin.max_deleted_id, twin.entries_added = self.max_deleted_id, self.entries_added
+        return twin
+
+    def _check(self) -> None:
+        self.blocks._check()
+        last = -1
+        for base, block in self.blocks.items():
+            assert block.base == base > last
+            assert block._packed is not None or block is self.tail
+            block._check()
+            last = block.last
+        assert last <= self.last_id
+        end = self.blocks.last()
+        assert self.tail is (None if end is None else self.blocks[end])
+        assert self._length == sum(block.live for block in self.blocks.values())
+        assert self._first_id in (None, next((segment.ids[0] for segment in self.read(0, ID_MAX, 1)), 0))
+        held = sum(block.held + ENTRY for block in self.blocks.values())
+        for name, group in self.groups.items():
+            group._check()
+            held += group.footprint() + bytes_footprint(name)
+        assert self._account.held == held
+
+
+assert EMPTY <= _STREAM
