@@ -179,10 +179,6 @@ class Structures(
         "nodes at both ends of a list that stay uncompressed",
         otherwise="lists are not compressed in memory",
     )
-    stream_node_max_bytes = memory(4096, "most bytes of a stream node", otherwise="there are no streams")
-    stream_node_max_entries = integer(
-        100, 0, LLONG_MAX, "most entries of a stream node", otherwise="there are no streams"
-    )
     maxmemory_eviction_tenacity = integer(
         10,
         0,

@@ -292,7 +292,21 @@ class Encodings(Group, title="encodings that OBJECT ENCODING reports", effective
     hll_sparse_max_bytes = memory(3000, "longest sparse HyperLogLog")
 
 
+class StreamNodes(Group, title="nodes of streams, which XTRIM ~ removes as wholes", effective=True):
+    stream_node_max_bytes = memory(4096, "most bytes of a stream node")
+    stream_node_max_entries = integer(100, 0, LLONG_MAX, "most entries of a stream node")
+
+
 class EffectiveSettings(
-    Network, Clients, Security, Process, MemoryUse, Snapshots, AppendOnlyFile, Observation, Encodings
+    Network,
+    Clients,
+    Security,
+    Process,
+    MemoryUse,
+    Snapshots,
+    AppendOnlyFile,
+    Observation,
+    Encodings,
+    StreamNodes,
 ):
     """All of them as attributes of one class."""

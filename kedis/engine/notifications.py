@@ -17,6 +17,7 @@ _EVENTS = {
     "h": "hset hdel hincrby hincrbyfloat",
     "z": "zadd zincr zrem zremrangebyscore zremrangebyrank zremrangebylex zpopmin zpopmax zrangestore"
     " zinterstore zunionstore zdiffstore geosearchstore georadiusstore",
+    "t": "xadd xdel xtrim xsetid xgroup-create xgroup-createconsumer xgroup-delconsumer xgroup-destroy xgroup-setid",
     "x": "expired",
     "e": "evicted",
     "m": "keymiss",

@@ -18,6 +18,7 @@ list, tuple        ``*N`` and elements     same
 dict               ``*2N``, flat           ``%N``
 set, OrderedSet    ``*N``                  ``~N``
 Pairs              ``*2N``, flat           ``*N`` of ``*2``
+ByKey              ``*N`` of ``*2``        ``%N``
 Push               ``*N``                  ``>N``
 Verbatim           bulk string             ``=9 txt:hello``
 BigNumber          bulk string             ``(123``
@@ -37,6 +38,7 @@ from kedis.errors import CommandError
 from kedis.resp.values import (
     Attribute,
     BigNumber,
+    ByKey,
     NoReply,
     NullArray,
     OrderedSet,
@@ -373,6 +375,10 @@ def _encode_pairs3(value: Pairs, append: Append) -> None:
         RESP3[type(second)](second, append)
 
 
+def _encode_by_key3(value: ByKey, append: Append) -> None:
+    _encode_elements(b"%%%d\r\n" % len(value), flat_pairs(value), append, RESP3)
+
+
 def _encode_push3(value: Push, append: Append) -> None:
     encode_array(b">%d\r\n" % len(value), value, append, RESP3)
 
@@ -432,6 +438,7 @@ RESP3.update(
         OrderedSet: _encode_set3,
         Pairs: _encode_pairs3,
         Scored: _encode_scored3,
+        ByKey: _encode_by_key3,
         Push: _encode_push3,
         Attribute: _encode_attribute3,
     }

@@ -147,6 +147,13 @@ class Scored:
         return f"Scored({list(zip(self.members, self.scores, strict=True))!r})"
 
 
+class ByKey(list[tuple[bytes, Any]]):
+    """A list of (key, value) tuples: RESP2 prints it as arrays of two, RESP3 as a map, in which a key may come twice.
+
+    XREAD answers in this shape.
+    """
+
+
 class OrderedSet(list[Any]):
     """A set that is sent in this order, and whose elements need no hash (RESP3 ``~``; RESP2 an array)."""
 

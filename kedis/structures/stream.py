@@ -15,6 +15,7 @@ A stream may be empty and yet remember: its last id, the highest id ever deleted
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 from kedis.structures.footprint import bytes_footprint
@@ -26,7 +27,7 @@ from kedis.structures.stream_id import ID_MAX
 #: Bytes of main memory of a stream without entries.
 _STREAM = 400
 #: More entries than can be.
-_ALL = 1 << 64
+_ALL = sys.maxsize
 
 
 class Stream:
@@ -205,6 +206,12 @@ class Stream:
                 self._first_id = segment.ids[0]
         return self._first_id
 
+    @property
+    def top_id(self) -> int:
+        """The id of the last entry, 0 when there is none. O(1), after deletions at the end O(block)."""
+        segment = next(self.read(0, ID_MAX, 1, reverse=True), None)
+        return 0 if segment is None else segment.ids[0]
+
     def read(self, low: int, high: int, count: int = _ALL, reverse: bool = False) -> Iterator[Segment]:
         """Up to `count` entries with low <= id <= high, block by block.
 
@@ -235,8 +242,9 @@ class Stream:
     # -- distances ----------------------------------------------------------------------------------------
 
     def has_deleted_from(self, stream_id: int) -> bool:
-        """Whether an entry from `stream_id` on may have been deleted out of the middle. O(1)."""
-        return bool(self._length and self.max_deleted_id) and stream_id <= self.max_deleted_id
+        """Whether an entry from `stream_id` on may be missing between others. O(1), after a deletion O(block)."""
+        deleted = self.max_deleted_id
+        return bool(self._length and deleted) and stream_id <= deleted and self.first_id <= deleted
 
     def entries_up_to(self, stream_id: int) -> int | None:
         """How many entries the stream had ever got when `stream_id` was its last; None where that is not known.

@@ -56,6 +56,10 @@ def comparable(words: Sequence[bytes], reply: Reply, in_transaction: bool = Fals
         return _shape(reply) if name in RANDOM else kind
     if name in _CLOCKS and value >= 0:
         return kind, "a time"
+    if name == b"XPENDING" and len(words) > 3:
+        return kind, [_masked(part, 2) for part in value]
+    if name == b"XINFO":
+        return _without_moments(reply)
     if name in _SHAPE_ONLY or name in _HELP:
         return kind
     if name == b"CLIENT INFO":
@@ -122,6 +126,28 @@ def _without_sign_of_zero(reply: Reply) -> Reply:
     if isinstance(value, list):
         return kind, [_without_sign_of_zero(part) for part in value]
     return kind, b"0" if value == b"-0" else value
+
+
+def _masked(reply: Reply, *positions: int) -> Any:
+    """``reply``, a list, without the moments or durations at ``positions``."""
+    return reply[0], [None if at in positions else part for at, part in enumerate(reply[1])]
+
+
+def _without_moments(reply: Reply) -> Any:
+    """What XINFO tells, without when consumers were seen and entries delivered."""
+    kind, value = reply
+    if not isinstance(value, list):
+        return reply
+    parts: list[Any] = []
+    for at, part in enumerate(value):
+        before = value[at - 1][1] if at else None
+        if before in (b"seen-time", b"idle"):
+            parts.append(None)
+        elif before == b"pending" and isinstance(part[1], list):
+            parts.append([_masked(each, 2 if len(each[1]) == 4 else 1) for each in part[1]])
+        else:
+            parts.append(_without_moments(part))
+    return kind, parts
 
 
 def _sorted(reply: Reply) -> Any:

@@ -13,7 +13,7 @@ from random import Random
 
 from kedis.commands import load_all
 from kedis.engine.table import COMMANDS, every_command
-from tests.differential import families
+from tests.differential import families, streams
 from tests.differential import vocabulary as v
 from tests.differential.vocabulary import Part, Words, draw, form, maybe, options, some
 
@@ -150,6 +150,7 @@ FAMILIES = (
     families.HASHES,
     families.SORTED_SETS,
     families.GEO,
+    streams.STREAMS,
     families.KEYS,
     SERVER,
     TRANSACTIONS,
@@ -211,6 +212,8 @@ SCRIPTED: dict[str, str] = {
     "unsubscribe": "several replies",
     "wait": "waits; for ever if asked to",
     "time": "the clocks are two",
+    "xgroup|help": "the texts are our own",
+    "xinfo|help": "the texts are our own",
 }
 
 #: Names that no server knows, sent now and then.

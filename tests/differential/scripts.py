@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from random import Random
 
-from tests.differential import grammar
+from tests.differential import grammar, streams
 from tests.differential import vocabulary as v
 from tests.differential.comparison import RANDOM, SCANS, agree, transaction_agrees
 from tests.differential.replies import Reply, flatten, is_error, items, show
@@ -30,6 +30,7 @@ FILLS = (
     [b"ZADD", b"lex:1", *(word for n in range(12) for word in (b"0", b"%c" % (97 + n)))],
     [b"SET", b"lex:text", b"x"],
     [b"SET", b"gone", b"volatile", b"PXAT", b"4000000000000"],
+    *streams.FILLS,
 )
 
 
@@ -37,7 +38,7 @@ def draw_script(random: Random, names: Sequence[str], least: int = 20, most: int
     """A sequence of calls by two clients, with whole transactions among them."""
     choices = grammar.weighted_names(random, names)
     script: list[Step] = [(0, [b"HELLO", b"3"])] if random.randint(0, 1) else []
-    fills = [words for words in FILLS if words[0].decode().lower() in names]
+    fills = [list(words) for words in FILLS if words[0].decode().lower() in names]
     script += [(0, list(random.choice(fills))) for _ in range(random.randint(0, 4))]
     length = random.randint(least, most)
     while len(script) < length:
@@ -231,6 +232,7 @@ _READ = {
     b"set": [b"SMEMBERS", b""],
     b"hash": [b"HGETALL", b""],
     b"zset": [b"ZRANGE", b"", b"0", b"-1", b"WITHSCORES"],
+    b"stream": [b"XINFO", b"STREAM", b"", b"FULL", b"COUNT", b"0"],
 }
 
 

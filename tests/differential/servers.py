@@ -15,6 +15,7 @@ from kedis.engine.engine import Engine
 from kedis.resp.replies import encode_command
 from tests import account
 from tests.commands.driver import Client, ErrorReply, Recorder
+from tests.differential import streams
 from tests.differential.replies import Reply, parse
 
 CLIENTS = 2
@@ -72,6 +73,7 @@ def new_engine() -> Engine:
     """An engine on the real clock, with DEBUG allowed."""
     config = Config()
     config.enable_debug_command = "yes"
+    config.set_many((name.decode(), value.decode()) for name, value in streams.NODES.items())
     return Engine(config)
 
 
@@ -82,6 +84,8 @@ class RedisServer:
         self.port = port
         self.sockets: list[socket.socket] = []
         self._control = self._connect()
+        for name, value in streams.NODES.items():
+            _ask(self._control, [b"CONFIG", b"SET", name, value])
         self.clear()
 
     def clear(self) -> None:

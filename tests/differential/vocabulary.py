@@ -91,7 +91,8 @@ SORTED_KEYS = (b"zset:1", b"zset:2", b"zset:3")
 # Only these have the same score throughout, which lexicographic ranges ask for; the last is always a string.
 LEX_KEYS = (b"lex:1", b"lex:2", b"lex:none", b"lex:text")
 ODD_KEYS = (b"gone", b"", BINARY)
-KEYS = STRING_KEYS + LIST_KEYS + SET_KEYS + HASH_KEYS + SORTED_KEYS + ODD_KEYS
+STREAM_KEYS = (b"stream:1", b"stream:2", b"stream:3")
+KEYS = STRING_KEYS + LIST_KEYS + SET_KEYS + HASH_KEYS + SORTED_KEYS + STREAM_KEYS + ODD_KEYS
 
 # Mostly a key of the family's own, sometimes any.
 STRING: Part = (STRING_KEYS, STRING_KEYS, STRING_KEYS, STRING_KEYS, STRING_KEYS, KEYS)

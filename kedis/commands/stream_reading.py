@@ -1,0 +1,270 @@
+"""XREAD and XREADGROUP: what is new in several streams, at once or when it comes.
+
+What XREADGROUP delivers is journalled as what it does to the group: an XCLAIM for each entry that becomes pending, or,
+with NOACK, an XGROUP SETID.  That a consumer reads its own history again is not journalled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from kedis import errors
+from kedis.commands.parsing.options import integer
+from kedis.commands.parsing.stream_ids import parse_id
+from kedis.commands.stream_pending import propagate_claim, propagate_last_id, seen_consumer
+from kedis.commands.stream_replies import ALL, entry, entry_list
+from kedis.engine.table import BLOCKING, READONLY, WRITE, after_keyword, command
+from kedis.errors import CommandError
+from kedis.errors import streams as texts
+from kedis.resp.values import NULL_ARRAY, ByKey
+from kedis.structures.stream import Stream
+from kedis.structures.stream_block import Segment
+from kedis.structures.stream_groups import Group
+from kedis.structures.stream_id import ID_MAX, id_text
+
+if TYPE_CHECKING:
+    from kedis.engine.client import Client
+
+#: Entries that a client gets at most when it has waited without COUNT.
+_COUNT_AFTER_WAITING = 1000
+#: The id ``>`` of XREADGROUP: what the group has not delivered.
+_NEW = ID_MAX
+
+
+@dataclass(slots=True)
+class Reading:
+    """The arguments of XREAD or XREADGROUP.
+
+    Attributes:
+        group: the name of the group; None for XREAD.
+        count: at most so many entries of each stream; 0 for all.
+        block_ms: how long to wait, 0 for ever; None for not at all.
+        after: for each key, the id behind which to read.
+    """
+
+    group: bytes | None = None
+    consumer: bytes = b""
+    count: int = 0
+    block_ms: int | None = None
+    noack: bool = False
+    keys: Sequence[bytes] = ()
+    raw_ids: Sequence[bytes] = ()
+    after: dict[bytes, int] = field(default_factory=dict)
+
+
+@command(
+    "XREAD",
+    arity=-4,
+    flags=READONLY | BLOCKING,
+    group="stream",
+    since="5.0.0",
+    summary="Returns the entries of several streams behind an id each; waits for one if need be.",
+    keys=[after_keyword("RO access", "STREAMS", 1, last=-1, limit=2)],
+    complexity="O(log N + M) for each stream, N being its entries and M those returned.",
+)
+def xread(client: Client, argv: Sequence[bytes]) -> Any:
+    reading = _parse(argv, for_group=False)
+    ids = [_parse_after(client, key, raw) for key, raw in zip(reading.keys, reading.raw_ids, strict=True)]
+    found = ByKey()
+    for key, after in zip(reading.keys, ids, strict=True):
+        stream = client.db.read(key, Stream)
+        if stream is not None and (entries := _entries_after(stream, after, reading.count)):
+            found.append((key, entries))
+    if found or reading.block_ms is None:
+        return found or NULL_ARRAY
+    reading.after = dict(zip(reading.keys, ids, strict=True))
+    return _wait(client, argv, reading, partial(_read_when_ready, reading=reading))
+
+
+def _parse_after(client: Client, key: bytes, raw: bytes) -> int:
+    if raw == b"$":
+        stream = client.db.read(key, Stream)
+        return 0 if stream is None else stream.last_id
+    if raw == b">":
+        raise CommandError(texts.GREATER_WITHOUT_GROUP)
+    return parse_id(raw)
+
+
+def _entries_after(stream: Stream, after: int, count: int) -> list[Any]:
+    return entry_list(stream.read(after + 1, ID_MAX, count or ALL))
+
+
+def _read_when_ready(client: Client, key: bytes, reading: Reading) -> Any:
+    """What XREAD gets when it has waited for ``key``."""
+    stream = client.db.read(key, Stream)
+    assert stream is not None
+    entries = _entries_after(stream, reading.after[key], reading.count or _COUNT_AFTER_WAITING)
+    return ByKey([(key, entries)])
+
+
+def _wait(client: Client, argv: Sequence[bytes], reading: Reading, attempt: Callable[..., Any]) -> Any:
+    assert reading.block_ms is not None
+    return client.engine.blocking.wait(client, argv, Stream, reading.keys, reading.block_ms, attempt)
+
+
+# -- groups -----------------------------------------------------------------------------------------------
+
+
+@command(
+    "XREADGROUP",
+    arity=-7,
+    flags=WRITE | BLOCKING,
+    group="stream",
+    since="5.0.0",
+    summary="Delivers entries of several streams to a consumer of a group, its pending ones again; may wait.",
+    keys=[after_keyword("RO access", "STREAMS", 4, last=-1, limit=2)],
+    complexity="O(log N + M) for each stream, N being its entries and M those returned.",
+)
+def xreadgroup(client: Client, argv: Sequence[bytes]) -> Any:
+    reading = _parse(argv, for_group=True)
+    ids = [
+        _parse_delivered(client, reading, *each) for each in zip(reading.keys, reading.raw_ids, strict=True)
+    ]
+    found = ByKey()
+    for key, after in zip(reading.keys, ids, strict=True):
+        entries = _read_group(client, reading, key, after)
+        if entries is not None:
+            found.append((key, entries))
+    if found or reading.block_ms is None:
+        return found or NULL_ARRAY
+    return _wait(client, argv, reading, partial(_deliver_when_ready, reading=reading))
+
+
+def _parse_delivered(client: Client, reading: Reading, key: bytes, raw: bytes) -> int:
+    assert reading.group is not None
+    stream = client.db.read(key, Stream)
+    if stream is None or reading.group not in stream.groups:
+        raise CommandError(texts.no_group_to_read(key, reading.group))
+    if raw == b"$":
+        raise CommandError(texts.DOLLAR_WITH_GROUP)
+    return _NEW if raw == b">" else parse_id(raw)
+
+
+def _read_group(client: Client, reading: Reading, key: bytes, after: int) -> list[Any] | None:
+    """What one stream has for the consumer; None when there is nothing new."""
+    assert reading.group is not None
+    stream = client.db.read(key, Stream)
+    assert stream is not None
+    group = stream.groups[reading.group]
+    if after != _NEW:
+        return _history(client, reading, key, stream, after)
+    if not len(stream) or stream.top_id <= group.last_id:
+        return None
+    return _deliver(client, reading, key, stream, reading.count)
+
+
+def _history(client: Client, reading: Reading, key: bytes, stream: Stream, after: int) -> list[Any]:
+    """The entries behind ``after`` that are pending for the consumer, delivered once more."""
+    assert reading.group is not None
+    group = stream.groups[reading.group]
+    consumer = seen_consumer(client, key, stream, group, reading.consumer)
+    now_ms, found = client.db.keyspace.now_ms, []
+    if after < ID_MAX:
+        for stream_id in consumer.pending.keys(after + 1):
+            shown = entry(stream, stream_id)
+            if shown is None:
+                found.append([id_text(stream_id), NULL_ARRAY])
+            else:
+                found.append(shown)
+                pending = consumer.pending[stream_id]
+                pending.delivered_ms = now_ms
+                pending.count += 1
+            if len(found) == reading.count:
+                break
+    client.db.noted(key, stream)
+    client.propagate_nothing()
+    return found
+
+
+def _deliver(client: Client, reading: Reading, key: bytes, stream: Stream, count: int) -> list[Any]:
+    """The entries that the group has not delivered, delivered to the consumer."""
+    assert reading.group is not None
+    group = stream.groups[reading.group]
+    known = group.consumer(reading.consumer) is not None
+    consumer = seen_consumer(client, key, stream, group, reading.consumer)
+    if reading.noack and not known:
+        client.propagate(b"XGROUP", b"CREATECONSUMER", key, reading.group, reading.consumer)
+    segments = list(stream.read(group.last_id + 1, ID_MAX, count or ALL))
+    for segment in segments:
+        _advance(stream, group, segment)
+    if reading.noack:
+        if segments:
+            propagate_last_id(client, key, reading.group, group)
+    else:
+        now_ms = client.db.keyspace.now_ms
+        for segment in segments:
+            for stream_id in segment.ids:
+                group.deliver(stream_id, consumer, now_ms)
+        for segment in segments:
+            for stream_id in segment.ids:
+                propagate_claim(client, key, reading.group, stream_id, group.pending[stream_id], stream_id)
+    client.db.noted(key, stream)
+    client.propagate_nothing()  # but what was said above
+    return entry_list(segments)
+
+
+def _advance(stream: Stream, group: Group, segment: Segment) -> None:
+    """Have ``group`` pass the entries of ``segment``. O(1), after deletions O(entries)."""
+    ids = segment.ids
+    if group.entries_read is not None and not stream.has_deleted_from(ids[0]):
+        group.entries_read += len(ids)
+    elif stream.entries_added:
+        for stream_id in ids:
+            if group.entries_read is not None and not stream.has_deleted_from(stream_id):
+                group.entries_read += 1
+            else:
+                group.entries_read = stream.entries_up_to(stream_id)
+    group.last_id = ids[-1]
+
+
+def _deliver_when_ready(client: Client, key: bytes, reading: Reading) -> Any:
+    """What XREADGROUP gets when it has waited for ``key``."""
+    stream = client.db.read(key, Stream)
+    assert stream is not None
+    entries = _deliver(client, reading, key, stream, reading.count or _COUNT_AFTER_WAITING)
+    return ByKey([(key, entries)])
+
+
+# -- arguments --------------------------------------------------------------------------------------------
+
+
+def _parse(argv: Sequence[bytes], for_group: bool) -> Reading:
+    """The arguments; the ids are left as they are.  Raises CommandError."""
+    reading = Reading()
+    at, words = 1, len(argv)
+    while at < words:
+        option, more = argv[at].upper(), words - at - 1
+        if option == b"BLOCK" and more:
+            reading.block_ms = integer(argv[at + 1], errors.TIMEOUT_NOT_AN_INTEGER)
+            if reading.block_ms < 0:
+                raise CommandError(errors.TIMEOUT_NEGATIVE)
+            at += 2
+        elif option == b"COUNT" and more:
+            reading.count = max(integer(argv[at + 1]), 0)
+            at += 2
+        elif option == b"STREAMS" and more:
+            if more % 2:
+                raise CommandError(texts.UNBALANCED)
+            reading.keys = argv[at + 1 : at + 1 + more // 2]
+            reading.raw_ids = argv[at + 1 + more // 2 :]
+            break
+        elif option == b"GROUP" and more >= 2:
+            if not for_group:
+                raise CommandError(texts.GROUP_WITH_XREAD)
+            reading.group, reading.consumer = argv[at + 1], argv[at + 2]
+            at += 3
+        elif option == b"NOACK":
+            if not for_group:
+                raise CommandError(texts.NOACK_WITH_XREAD)
+            reading.noack = True
+            at += 1
+        else:
+            raise CommandError(errors.SYNTAX)
+    if not reading.keys:
+        raise CommandError(errors.SYNTAX)
+    if for_group and reading.group is None:
+        raise CommandError(texts.MISSING_GROUP)
+    return reading

@@ -1,0 +1,382 @@
+"""Streams: adding, trimming, deleting and reading entries of one stream.
+
+XADD is journalled with the id that it came to.  What ``~`` trims depends on the nodes, so XADD and XTRIM with it are
+journalled with ``=`` and the length, or the first id, that they left.  (Redis keeps the LIMIT beside it, which it takes
+from a journal only.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from kedis import errors
+from kedis.commands.parsing.options import integer
+from kedis.commands.parsing.stream_ids import parse_end, parse_id, parse_start, parse_time_of_partial
+from kedis.commands.stream_replies import ALL, entry_list
+from kedis.engine.table import DENYOOM, FAST, READONLY, WRITE, command, span
+from kedis.errors import CommandError
+from kedis.errors import streams as texts
+from kedis.resp.values import NULL_ARRAY, OK
+from kedis.structures.listpack_size import LISTPACK_MAX
+from kedis.structures.stream import Stream
+from kedis.structures.stream_block import NodeLimits
+from kedis.structures.stream_id import HALF_MAX, ID_MAX, SEQUENCE_BITS, id_text
+
+if TYPE_CHECKING:
+    from kedis.engine.client import Client
+
+#: Nodes that ``~`` trims at most, where LIMIT says nothing; entries where nodes have no limit, and in any case.
+_NODES_A_TRIM, _ENTRIES_A_TRIM, _MOST_ENTRIES_A_TRIM = 100, 10_000, 1_000_000
+
+
+# -- the options of XADD and XTRIM ------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Trimming:
+    """MAXLEN or MINID and what belongs to it.
+
+    Attributes:
+        strategy: ``MAXLEN``, ``MINID`` or empty for none.
+        threshold: the length, or the id.
+        threshold_at: the position of the threshold in the command; the operator stands before it, if anywhere.
+        limit: at most so many entries; None when not given.
+        limits_at: the positions of the words LIMIT.
+    """
+
+    strategy: bytes = b""
+    threshold: int = 0
+    threshold_at: int = 0
+    approximate: bool = False
+    limit: int | None = None
+    limits_at: list[int] = field(default_factory=list)
+
+    def parse_option(self, argv: Sequence[bytes], at: int) -> int:
+        """Take the option at ``argv[at]``; the position behind it, or ``at`` when it is none of these.
+
+        Raises CommandError.
+        """
+        option = argv[at].upper()
+        if at + 1 == len(argv):
+            return at
+        if option in (b"MAXLEN", b"MINID"):
+            return self._parse_strategy(option, argv, at + 1)
+        if option == b"LIMIT":
+            self.limit = integer(argv[at + 1])
+            if self.limit < 0:
+                raise CommandError(texts.LIMIT_NEGATIVE)
+            self.limits_at.append(at)
+            return at + 2
+        return at
+
+    def _parse_strategy(self, option: bytes, argv: Sequence[bytes], at: int) -> int:
+        if self.strategy:
+            raise CommandError(texts.MAXLEN_AND_MINID)
+        if argv[at] in (b"~", b"=") and at + 1 < len(argv):
+            self.approximate = argv[at] == b"~"
+            at += 1
+        if option == b"MAXLEN":
+            self.threshold = integer(argv[at])
+            if self.threshold < 0:
+                raise CommandError(texts.MAXLEN_NEGATIVE)
+        else:
+            self.threshold = parse_id(argv[at])
+        self.strategy = option
+        self.threshold_at = at
+        return at + 1
+
+    def check(self, client: Client, for_xadd: bool) -> None:
+        """Raise CommandError where the options do not go together; choose the limit where none was given."""
+        if self.limit and not self.strategy:
+            raise CommandError(texts.LIMIT_WITHOUT_STRATEGY)
+        if not for_xadd and not self.strategy:
+            raise CommandError(texts.NO_STRATEGY)
+        if client.transport.kind == "journal":
+            self.limit = 0
+        elif self.limit is not None:
+            if not self.approximate:
+                raise CommandError(texts.LIMIT_WITHOUT_TILDE)
+        elif self.approximate:
+            nodes = _NODES_A_TRIM * client.engine.config.stream_node_max_entries
+            self.limit = min(nodes or _ENTRIES_A_TRIM, _MOST_ENTRIES_A_TRIM)
+
+    def trim(self, stream: Stream) -> int:
+        """Trim ``stream``; how many entries went."""
+        if self.strategy == b"MAXLEN":
+            return stream.trim(self.threshold, self.approximate, self.limit or 0)
+        return stream.trim_below(self.threshold, self.approximate, self.limit or 0)
+
+    def deterministic(self, argv: Sequence[bytes], stream: Stream) -> list[bytes]:
+        """``argv``, with ``~`` replaced by ``=`` and what it left of ``stream``, and LIMIT by nothing."""
+        words = list(argv)
+        if self.approximate:
+            words[self.threshold_at - 1] = b"="
+            if self.strategy == b"MAXLEN":
+                words[self.threshold_at] = b"%d" % len(stream)
+            else:
+                words[self.threshold_at] = id_text(stream.first_id if len(stream) else ID_MAX)
+            for at in reversed(self.limits_at):
+                del words[at : at + 2]
+        return words
+
+
+# -- XADD -------------------------------------------------------------------------------------------------
+
+
+@command(
+    "XADD",
+    arity=-5,
+    flags=WRITE | DENYOOM | FAST,
+    group="stream",
+    since="5.0.0",
+    summary="Appends an entry to a stream, which is created if need be, and may trim it; returns the id.",
+    keys=[span("RW update", 1)],
+    tips=["nondeterministic_output"],
+    complexity="O(1), and O(N) in the number of entries trimmed.",
+)
+def xadd(client: Client, argv: Sequence[bytes]) -> bytes | None:
+    trimming, at, create = _parse_xadd(client, argv)
+    if len(argv) - at < 3 or (len(argv) - at) % 2 == 0:
+        raise CommandError(errors.wrong_arity("xadd"))
+    fields, values = tuple(argv[at + 1 :: 2]), tuple(argv[at + 2 :: 2])
+    given = _parse_new_id(argv[at])
+    db, key = client.db, argv[1]
+    stream = db.edit(key, Stream)
+    if stream is None and not create:
+        return None
+    stream_id = _next_id(client, 0 if stream is None else stream.last_id, given)
+    if sum(map(len, fields)) + sum(map(len, values)) > LISTPACK_MAX:
+        raise CommandError(texts.ENTRY_TOO_LARGE)
+    if stream is None:
+        stream = db.edit_or_create(key, Stream)
+    config = client.engine.config
+    stream.append(
+        stream_id, fields, values, NodeLimits(config.stream_node_max_entries, config.stream_node_max_bytes)
+    )
+    db.modified(key, stream, "xadd")
+    if trimming is not None and trimming.strategy:
+        if trimming.trim(stream):
+            db.modified(key, stream, "xtrim", 0)
+    text = id_text(stream_id)
+    words = [*argv[:at], text, *argv[at + 1 :]]
+    client.propagate(*words if trimming is None else trimming.deterministic(words, stream))
+    return text
+
+
+def _parse_xadd(client: Client, argv: Sequence[bytes]) -> tuple[Trimming | None, int, bool]:
+    """The trimming, the position of the id, and whether the stream may be created.  Raises CommandError."""
+    if argv[2] == b"*":
+        return None, 2, True
+    trimming = Trimming()
+    create = True
+    at = 2
+    while at < len(argv) and argv[at] != b"*":
+        after = trimming.parse_option(argv, at)
+        if after == at:
+            if argv[at].upper() != b"NOMKSTREAM":
+                _parse_new_id(argv[at])
+                break
+            create = False
+            after += 1
+        at = after
+    trimming.check(client, for_xadd=True)
+    return trimming, at, create
+
+
+def _parse_new_id(raw: bytes) -> tuple[int, bool] | None:
+    """What an id of XADD says: an id and whether it is whole, or the time alone; None for ``*``.
+
+    Raises CommandError.
+    """
+    if raw == b"*":
+        return None
+    ms = parse_time_of_partial(raw)
+    if ms is not None:
+        return ms << SEQUENCE_BITS, False
+    return parse_id(raw), True
+
+
+def _next_id(client: Client, last: int, given: tuple[int, bool] | None) -> int:
+    """The id of a new entry behind ``last``.  Raises CommandError."""
+    if given == (0, True):
+        raise CommandError(texts.ID_ZERO)
+    if last == ID_MAX:
+        raise CommandError(texts.IDS_EXHAUSTED)
+    if given is None:
+        return max(client.db.keyspace.now_ms << SEQUENCE_BITS, last + 1)
+    stream_id, whole = given
+    if not whole and stream_id >> SEQUENCE_BITS == last >> SEQUENCE_BITS and last & HALF_MAX != HALF_MAX:
+        stream_id = last + 1
+    if stream_id <= last:
+        raise CommandError(texts.ID_NOT_ABOVE_TOP)
+    return stream_id
+
+
+# -- trimming and deleting --------------------------------------------------------------------------------
+
+
+@command(
+    "XTRIM",
+    arity=-4,
+    flags=WRITE,
+    group="stream",
+    since="5.0.0",
+    summary="Deletes the oldest entries of a stream, down to a length or an id; returns how many.",
+    keys=[span("RW delete", 1)],
+    tips=["nondeterministic_output"],
+    complexity="O(N) in the number of entries deleted.",
+)
+def xtrim(client: Client, argv: Sequence[bytes]) -> int:
+    trimming = Trimming()
+    at = 2
+    while at < len(argv):
+        after = trimming.parse_option(argv, at)
+        if after == at:
+            raise CommandError(errors.SYNTAX)
+        at = after
+    trimming.check(client, for_xadd=False)
+    db, key = client.db, argv[1]
+    stream = db.edit(key, Stream)
+    if stream is None:
+        return 0
+    removed = trimming.trim(stream)
+    if removed:
+        db.modified(key, stream, "xtrim", removed)
+        client.propagate(*trimming.deterministic(argv, stream))
+    return removed
+
+
+@command(
+    "XDEL",
+    arity=-3,
+    flags=WRITE | FAST,
+    group="stream",
+    since="5.0.0",
+    summary="Deletes entries of a stream by id; returns how many were there.",
+    keys=[span("RW delete", 1)],
+    complexity="O(log N) for each id, N being the entries of the stream.",
+)
+def xdel(client: Client, argv: Sequence[bytes]) -> int:
+    db, key = client.db, argv[1]
+    stream = db.edit(key, Stream)
+    if stream is None:
+        return 0
+    ids = [parse_id(raw) for raw in argv[2:]]
+    removed = sum(map(stream.delete, ids))
+    if removed:
+        db.modified(key, stream, "xdel", removed)
+    return removed
+
+
+@command(
+    "XSETID",
+    arity=-3,
+    flags=WRITE | DENYOOM | FAST,
+    group="stream",
+    since="5.0.0",
+    summary="Sets the last id of a stream, and how many entries it ever had; for copies of streams.",
+    keys=[span("RW update", 1)],
+    complexity="O(1)",
+)
+def xsetid(client: Client, argv: Sequence[bytes]) -> Any:
+    stream_id = parse_id(argv[2])
+    added, deleted = _parse_xsetid(argv, stream_id)
+    db, key = client.db, argv[1]
+    stream = db.edit(key, Stream)
+    if stream is None:
+        raise CommandError(errors.NO_SUCH_KEY)
+    if stream_id < stream.max_deleted_id:
+        raise CommandError(texts.SETID_BELOW_DELETED)
+    if len(stream):
+        if stream_id < stream.top_id:
+            raise CommandError(texts.SETID_BELOW_TOP)
+        if added is not None and added < len(stream):
+            raise CommandError(texts.ADDED_BELOW_LENGTH)
+    stream.last_id = stream_id
+    if added is not None:
+        stream.entries_added = added
+    if deleted:
+        stream.max_deleted_id = deleted
+    db.noted(key, stream, "xsetid")
+    return OK
+
+
+def _parse_xsetid(argv: Sequence[bytes], stream_id: int) -> tuple[int | None, int]:
+    """ENTRIESADDED and MAXDELETEDID.  Raises CommandError."""
+    added, deleted = None, 0
+    for at in range(3, len(argv), 2):
+        option = argv[at].upper()
+        if option not in (b"ENTRIESADDED", b"MAXDELETEDID") or at + 1 == len(argv):
+            raise CommandError(errors.SYNTAX)
+        if option == b"ENTRIESADDED":
+            added = integer(argv[at + 1])
+            if added < 0:
+                raise CommandError(texts.ENTRIES_ADDED_NEGATIVE)
+        else:
+            deleted = parse_id(argv[at + 1])
+            if stream_id < deleted:
+                raise CommandError(texts.SETID_BELOW_GIVEN)
+    return added, deleted
+
+
+# -- reading ----------------------------------------------------------------------------------------------
+
+
+@command(
+    "XLEN",
+    arity=2,
+    flags=READONLY | FAST,
+    group="stream",
+    since="5.0.0",
+    summary="Returns the number of entries of a stream.",
+    keys=[span("RO", 1)],
+    complexity="O(1)",
+)
+def xlen(client: Client, argv: Sequence[bytes]) -> int:
+    stream = client.db.read(argv[1], Stream)
+    return 0 if stream is None else len(stream)
+
+
+@command(
+    "XRANGE",
+    arity=-4,
+    flags=READONLY,
+    group="stream",
+    since="5.0.0",
+    summary="Returns the entries of a stream between two ids.",
+    keys=[span("RO access", 1)],
+    complexity="O(log N + M), N being the entries of the stream and M those returned.",
+)
+def xrange_(client: Client, argv: Sequence[bytes]) -> Any:
+    return _range(client, argv, argv[2], argv[3], reverse=False)
+
+
+@command(
+    "XREVRANGE",
+    arity=-4,
+    flags=READONLY,
+    group="stream",
+    since="5.0.0",
+    summary="Returns the entries of a stream between two ids, the highest first.",
+    keys=[span("RO access", 1)],
+    complexity="O(log N + M), N being the entries of the stream and M those returned.",
+)
+def xrevrange(client: Client, argv: Sequence[bytes]) -> Any:
+    return _range(client, argv, argv[3], argv[2], reverse=True)
+
+
+def _range(client: Client, argv: Sequence[bytes], start: bytes, end: bytes, reverse: bool) -> Any:
+    low, high = parse_start(start), parse_end(end)
+    count = ALL
+    for at in range(4, len(argv), 2):
+        if argv[at].upper() != b"COUNT" or at + 1 == len(argv):
+            raise CommandError(errors.SYNTAX)
+        count = max(integer(argv[at + 1]), 0)
+    stream = client.db.read(argv[1], Stream)
+    if stream is None:
+        return []
+    if not count:
+        return NULL_ARRAY
+    return entry_list(stream.read(low, high, count, reverse), reverse)
