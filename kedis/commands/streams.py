@@ -156,9 +156,8 @@ def xadd(client: Client, argv: Sequence[bytes]) -> bytes | None:
         stream_id, fields, values, NodeLimits(config.stream_node_max_entries, config.stream_node_max_bytes)
     )
     db.modified(key, stream, "xadd")
-    if trimming is not None and trimming.strategy:
-        if trimming.trim(stream):
-            db.modified(key, stream, "xtrim", 0)
+    if trimming is not None and trimming.strategy and trimming.trim(stream):
+        db.modified(key, stream, "xtrim", 0)
     text = id_text(stream_id)
     words = [*argv[:at], text, *argv[at + 1 :]]
     client.propagate(*words if trimming is None else trimming.deterministic(words, stream))
@@ -287,8 +286,6 @@ def xsetid(client: Client, argv: Sequence[bytes]) -> Any:
     stream = db.edit(key, Stream)
     if stream is None:
         raise CommandError(errors.NO_SUCH_KEY)
-    if stream_id < stream.max_deleted_id:
-        raise CommandError(texts.SETID_BELOW_DELETED)
     if len(stream):
         if stream_id < stream.top_id:
             raise CommandError(texts.SETID_BELOW_TOP)

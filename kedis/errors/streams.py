@@ -19,7 +19,6 @@ LIMIT_WITHOUT_TILDE = "ERR syntax error, LIMIT cannot be used without the specia
 NO_STRATEGY = "ERR syntax error, XTRIM must be called with a trimming strategy"
 ENTRIES_ADDED_NEGATIVE = "ERR entries_added must be positive"
 SETID_BELOW_TOP = "ERR The ID specified in XSETID is smaller than the target stream top item"
-SETID_BELOW_DELETED = "ERR The ID specified in XSETID is smaller than current max_deleted_entry_id"
 SETID_BELOW_GIVEN = "ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id"
 ADDED_BELOW_LENGTH = "ERR The entries_added specified in XSETID is smaller than the target stream length"
 

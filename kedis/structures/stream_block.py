@@ -22,7 +22,7 @@ from __future__ import annotations
 import marshal
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import chain, pairwise
 from typing import Any, NamedTuple
@@ -99,6 +99,33 @@ class Block:
         self._ids: list[int] = []
         self._rows: list[Row] = []
         self._packed: bytes | None = None
+
+    @classmethod
+    def restored(
+        cls,
+        base: int,
+        fields: tuple[bytes, ...],
+        ids: list[int],
+        rows: list[Row],
+        deleted: Iterable[int],
+    ) -> Block:
+        """A loose block of entries that exist elsewhere; takes the lists over.
+
+        Args:
+            ids: rising, the first not below `base`.
+            deleted: the positions of those that are marked as deleted, rising.
+
+        O(block).
+        """
+        block = cls(base, fields)
+        block._ids, block._rows = ids, rows
+        block._body += sum(map(block._entry_size, ids, rows))
+        block.held += _loose_sizes(rows)
+        block.last = ids[-1]
+        block.live = len(ids)
+        for at in deleted:
+            block._mark(at)
+        return block
 
     # -- size ---------------------------------------------------------------------------------------------
 
