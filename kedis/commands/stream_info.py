@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from kedis import errors
 from kedis.commands.help import help_lines
 from kedis.commands.parsing.options import integer
-from kedis.commands.stream_replies import ALL, entry_list
+from kedis.commands.stream_replies import ALL, entries
 from kedis.engine.table import LOADING, READONLY, STALE, command, container, span
 from kedis.errors import CommandError
 from kedis.errors import streams as texts
+from kedis.resp.entries import Entries
 from kedis.structures.radix_shape import node_count
 from kedis.structures.stream import Stream
 from kedis.structures.stream_groups import Consumer, Group
@@ -57,13 +58,13 @@ def xinfo_stream(client: Client, argv: Sequence[bytes]) -> dict[bytes, Any]:
         return {
             **_figures(stream),
             b"groups": len(stream.groups),
-            b"first-entry": _only(entry_list(stream.read(0, ID_MAX, 1))),
-            b"last-entry": _only(entry_list(stream.read(0, ID_MAX, 1, reverse=True))),
+            b"first-entry": _only(entries(stream.read(0, ID_MAX, 1))),
+            b"last-entry": _only(entries(stream.read(0, ID_MAX, 1, reverse=True))),
         }
     shown = _parse_full(argv)
     return {
         **_figures(stream),
-        b"entries": entry_list(stream.read(0, ID_MAX, shown)),
+        b"entries": entries(stream.read(0, ID_MAX, shown)),
         b"groups": [_full_group(stream, name, stream.groups[name], shown) for name in sorted(stream.groups)],
     }
 
@@ -79,8 +80,8 @@ def _parse_full(argv: Sequence[bytes]) -> int:
     return _SHOWN if count < 0 else count or ALL
 
 
-def _only(entries: list[Any]) -> Any:
-    return entries[0] if entries else None
+def _only(found: Entries) -> list[Any] | None:
+    return next(iter(found), None)
 
 
 def _figures(stream: Stream) -> dict[bytes, Any]:

@@ -15,10 +15,11 @@ from kedis import errors
 from kedis.commands.parsing.options import integer
 from kedis.commands.parsing.stream_ids import parse_id
 from kedis.commands.stream_pending import propagate_claim, propagate_last_id, seen_consumer
-from kedis.commands.stream_replies import ALL, entry, entry_list
+from kedis.commands.stream_replies import ALL, entries, entry
 from kedis.engine.table import BLOCKING, READONLY, WRITE, after_keyword, command
 from kedis.errors import CommandError
 from kedis.errors import streams as texts
+from kedis.resp.entries import Entries
 from kedis.resp.values import NULL_ARRAY, ByKey
 from kedis.structures.stream import Stream
 from kedis.structures.stream_block import Segment
@@ -71,8 +72,8 @@ def xread(client: Client, argv: Sequence[bytes]) -> Any:
     found = ByKey()
     for key, after in zip(reading.keys, ids, strict=True):
         stream = client.db.read(key, Stream)
-        if stream is not None and (entries := _entries_after(stream, after, reading.count)):
-            found.append((key, entries))
+        if stream is not None and (new := _entries_after(stream, after, reading.count)):
+            found.append((key, new))
     if found or reading.block_ms is None:
         return found or NULL_ARRAY
     reading.after = dict(zip(reading.keys, ids, strict=True))
@@ -88,16 +89,16 @@ def _parse_after(client: Client, key: bytes, raw: bytes) -> int:
     return parse_id(raw)
 
 
-def _entries_after(stream: Stream, after: int, count: int) -> list[Any]:
-    return entry_list(stream.read(after + 1, ID_MAX, count or ALL))
+def _entries_after(stream: Stream, after: int, count: int) -> Entries:
+    return entries(stream.read(after + 1, ID_MAX, count or ALL))
 
 
 def _read_when_ready(client: Client, key: bytes, reading: Reading) -> Any:
     """What XREAD gets when it has waited for ``key``."""
     stream = client.db.read(key, Stream)
     assert stream is not None
-    entries = _entries_after(stream, reading.after[key], reading.count or _COUNT_AFTER_WAITING)
-    return ByKey([(key, entries)])
+    new = _entries_after(stream, reading.after[key], reading.count or _COUNT_AFTER_WAITING)
+    return ByKey([(key, new)])
 
 
 def _wait(client: Client, argv: Sequence[bytes], reading: Reading, attempt: Callable[..., Any]) -> Any:
@@ -125,9 +126,9 @@ def xreadgroup(client: Client, argv: Sequence[bytes]) -> Any:
     ]
     found = ByKey()
     for key, after in zip(reading.keys, ids, strict=True):
-        entries = _read_group(client, reading, key, after)
-        if entries is not None:
-            found.append((key, entries))
+        new = _read_group(client, reading, key, after)
+        if new is not None:
+            found.append((key, new))
     if found or reading.block_ms is None:
         return found or NULL_ARRAY
     return _wait(client, argv, reading, partial(_deliver_when_ready, reading=reading))
@@ -143,7 +144,7 @@ def _parse_delivered(client: Client, reading: Reading, key: bytes, raw: bytes) -
     return _NEW if raw == b">" else parse_id(raw)
 
 
-def _read_group(client: Client, reading: Reading, key: bytes, after: int) -> list[Any] | None:
+def _read_group(client: Client, reading: Reading, key: bytes, after: int) -> Any:
     """What one stream has for the consumer; None when there is nothing new."""
     assert reading.group is not None
     stream = client.db.read(key, Stream)
@@ -179,7 +180,7 @@ def _history(client: Client, reading: Reading, key: bytes, stream: Stream, after
     return found
 
 
-def _deliver(client: Client, reading: Reading, key: bytes, stream: Stream, count: int) -> list[Any]:
+def _deliver(client: Client, reading: Reading, key: bytes, stream: Stream, count: int) -> Entries:
     """The entries that the group has not delivered, delivered to the consumer."""
     assert reading.group is not None
     group = stream.groups[reading.group]
@@ -196,19 +197,19 @@ def _deliver(client: Client, reading: Reading, key: bytes, stream: Stream, count
     else:
         now_ms = client.db.keyspace.now_ms
         for segment in segments:
-            for stream_id in segment.ids:
+            for stream_id in segment.ids():
                 group.deliver(stream_id, consumer, now_ms)
         for segment in segments:
-            for stream_id in segment.ids:
+            for stream_id in segment.ids():
                 propagate_claim(client, key, reading.group, stream_id, group.pending[stream_id], stream_id)
     client.db.noted(key, stream)
     client.propagate_nothing()  # but what was said above
-    return entry_list(segments)
+    return entries(segments)
 
 
 def _advance(stream: Stream, group: Group, segment: Segment) -> None:
     """Have ``group`` pass the entries of ``segment``. O(1), after deletions O(entries)."""
-    ids = segment.ids
+    ids = segment.ids()
     if group.entries_read is not None and not stream.has_deleted_from(ids[0]):
         group.entries_read += len(ids)
     elif stream.entries_added:
@@ -224,8 +225,8 @@ def _deliver_when_ready(client: Client, key: bytes, reading: Reading) -> Any:
     """What XREADGROUP gets when it has waited for ``key``."""
     stream = client.db.read(key, Stream)
     assert stream is not None
-    entries = _deliver(client, reading, key, stream, reading.count or _COUNT_AFTER_WAITING)
-    return ByKey([(key, entries)])
+    new = _deliver(client, reading, key, stream, reading.count or _COUNT_AFTER_WAITING)
+    return ByKey([(key, new)])
 
 
 # -- arguments --------------------------------------------------------------------------------------------

@@ -1,38 +1,25 @@
-"""What the stream commands share: entries as replies, and texts of ids."""
+"""What the stream commands share: entries as replies."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from itertools import chain
 from typing import Any
 
+from kedis.resp.entries import Entries
 from kedis.structures.stream import Stream
 from kedis.structures.stream_block import Segment
-from kedis.structures.stream_id import HALF_MAX
 
 #: More entries than a stream can have.
 ALL = sys.maxsize
 
 
-def entry_list(segments: Iterable[Segment], reverse: bool = False) -> list[Any]:
-    """Entries as clients see them, [id, [field, value, ...]]; each segment from its end if `reverse`. O(N)."""
-    found: list[Any] = []
-    for fields, ids, rows in segments:
-        part = [
-            [
-                b"%d-%d" % (each >> 64, each & HALF_MAX),
-                list(chain.from_iterable(zip(fields, row, strict=True))) if type(row) is tuple else row,
-            ]
-            for each, row in zip(ids, rows, strict=True)
-        ]
-        if reverse:
-            part.reverse()
-        found += part
-    return found
+def entries(segments: Iterable[Segment], reverse: bool = False) -> Entries:
+    """Entries as a reply, which later changes do not touch; each segment from its end if `reverse`. O(blocks)."""
+    return Entries([segment.keep() for segment in segments], reverse)
 
 
-def entry(stream: Stream, stream_id: int) -> Any:
+def entry(stream: Stream, stream_id: int) -> list[Any] | None:
     """The entry `stream_id` as clients see it, or None. O(log N + block)."""
     segment = stream.find(stream_id)
-    return None if segment is None else entry_list([segment])[0]
+    return None if segment is None else [segment.id_texts(0, 1)[0], segment.pairs(0, 1)[0]]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from kedis import errors
 from kedis.commands.parsing.options import integer
 from kedis.commands.parsing.stream_ids import parse_end, parse_id, parse_start, parse_time_of_partial
-from kedis.commands.stream_replies import ALL, entry_list
+from kedis.commands.stream_replies import ALL, entries
 from kedis.engine.table import DENYOOM, FAST, READONLY, WRITE, command, span
 from kedis.errors import CommandError
 from kedis.errors import streams as texts
@@ -376,4 +376,4 @@ def _range(client: Client, argv: Sequence[bytes], start: bytes, end: bytes, reve
         return []
     if not count:
         return NULL_ARRAY
-    return entry_list(stream.read(low, high, count, reverse), reverse)
+    return entries(stream.read(low, high, count, reverse), reverse)

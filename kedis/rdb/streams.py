@@ -28,7 +28,8 @@ from kedis.rdb.flat import write_listpack
 from kedis.rdb.source import RdbError, Source, encode_length, encode_string
 from kedis.rdb.values import encode_text
 from kedis.structures.stream import Stream
-from kedis.structures.stream_block import Block, Row
+from kedis.structures.stream_block import Block
+from kedis.structures.stream_columns import Row
 from kedis.structures.stream_groups import Consumer, Group
 from kedis.structures.stream_id import HALF_MAX, ID_MAX, SEQUENCE_BITS
 
@@ -67,7 +68,9 @@ def _node_texts(block: Block) -> Iterator[bytes]:
     yield from block.fields
     yield b"0"
     base_ms, base_sequence = _halves(block.base)
-    for at, (stream_id, row) in enumerate(zip(*block.columns(), strict=True)):
+    columns = block.columns()
+    entries = zip(columns.ids(0, len(columns)), columns.rows(0, len(columns)), strict=True)
+    for at, (stream_id, row) in enumerate(entries):
         same = type(row) is tuple
         flags = _SAME_FIELDS * same | _DELETED * block.is_deleted(at)
         ms, sequence = _halves(stream_id)
@@ -160,8 +163,7 @@ class _Node:
         fields = tuple(self._take(self._number()))
         if self._number() != 0 or not fields:
             raise self._fail("no master entry")
-        ids: list[int] = []
-        rows: list[Row] = []
+        entries: list[tuple[int, Row]] = []
         deleted: list[int] = []
         last = self._base - 1
         while self._at < len(self._texts):
@@ -169,13 +171,12 @@ class _Node:
             if not last < stream_id <= ID_MAX:
                 raise self._fail("an id out of order")
             if is_deleted:
-                deleted.append(len(ids))
-            ids.append(stream_id)
-            rows.append(row)
+                deleted.append(len(entries))
+            entries.append((stream_id, row))
             last = stream_id
-        if not ids or len(deleted) != dead or len(ids) - dead != live:
+        if not entries or len(deleted) != dead or len(entries) - dead != live:
             raise self._fail("another number of entries")
-        return Block.restored(self._base, fields, ids, rows, deleted)
+        return Block.restored(self._base, fields, entries, deleted)
 
     def _entry(self, fields: tuple[bytes, ...]) -> tuple[int, Row, bool]:
         begin = self._at

@@ -152,7 +152,7 @@ def _flat(value: Pairs) -> LongReply:
     )
 
 
-def _in_parts(plain: Encoders, long_forms: dict[type, Callable[[Any], LongReply]]) -> Encoders:
+def _table(plain: Encoders, long_forms: dict[type, Callable[[Any], LongReply]]) -> Encoders:
     """A table like ``plain`` that answers aggregates of more than ``PART`` elements by their long form."""
     table = Encoders(plain.null)
     table.update(plain)
@@ -161,10 +161,10 @@ def _in_parts(plain: Encoders, long_forms: dict[type, Callable[[Any], LongReply]
         bytes(value), append
     )  # it may change before it is sent
     for kind, long_form in long_forms.items():
-        table[kind] = _either(plain[kind], long_form)
+        table[kind] = in_parts(plain[kind], long_form)
 
     def encode_list(value: Sequence[Any], append: Append) -> None:
-        # As `_either` makes it, without the call in between: lists are what is asked for most.
+        # As `in_parts` makes it, without the call in between: lists are what is asked for most.
         count = len(value)
         if count > PART:
             append(_elements(b"*%d\r\n" % count, value, plain))
@@ -176,7 +176,9 @@ def _in_parts(plain: Encoders, long_forms: dict[type, Callable[[Any], LongReply]
     return table
 
 
-def _either(encode: Encoder, long_form: Callable[[Any], LongReply]) -> Encoder:
+def in_parts(encode: Encoder, long_form: Callable[[Any], LongReply]) -> Encoder:
+    """An encoder that answers a value of more than ``PART`` elements by its long form, and others by ``encode``."""
+
     def encode_either(value: Any, append: Append) -> None:
         if len(value) > PART:
             append(long_form(value))
@@ -194,7 +196,7 @@ def _set3(value: Any) -> LongReply:
     return _elements(b"~%d\r\n" % len(value), list(value), RESP3)
 
 
-RESP2_IN_PARTS = _in_parts(
+RESP2_IN_PARTS = _table(
     RESP2,
     {
         deque: _array,
@@ -206,7 +208,7 @@ RESP2_IN_PARTS = _in_parts(
     },
 )
 
-RESP3_IN_PARTS = _in_parts(
+RESP3_IN_PARTS = _table(
     RESP3,
     {
         deque: lambda value: _elements(b"*%d\r\n" % len(value), list(value), RESP3),

@@ -203,19 +203,19 @@ class Stream:
                 self._first_id = 0
             else:
                 segment = next(self.read(0, ID_MAX, 1))
-                self._first_id = segment.ids[0]
+                self._first_id = segment.first_id
         return self._first_id
 
     @property
     def top_id(self) -> int:
         """The id of the last entry, 0 when there is none. O(1), after deletions at the end O(block)."""
         segment = next(self.read(0, ID_MAX, 1, reverse=True), None)
-        return 0 if segment is None else segment.ids[0]
+        return 0 if segment is None else segment.first_id
 
     def read(self, low: int, high: int, count: int = _ALL, reverse: bool = False) -> Iterator[Segment]:
-        """Up to `count` entries with low <= id <= high, block by block.
+        """Up to `count` entries with low <= id <= high, in runs of a block's.
 
-        If `reverse`, the last blocks come first, and the last entries; each segment is rising all the same.
+        If `reverse`, the last of them, and the last run first; each is rising all the same.
         O(log N + block + count); the stream must not change meanwhile.
         """
         if not self._length or low > high:
@@ -228,12 +228,11 @@ class Stream:
             block = self.blocks[base]
             if block.last < low if reverse else base > high:
                 return
-            segment = block.between(low, high, count, reverse)
-            if segment.ids:
+            for segment in block.between(low, high, count, reverse):
                 yield segment
-                count -= len(segment.ids)
-                if count <= 0:
-                    return
+                count -= len(segment)
+            if count <= 0:
+                return
 
     def find(self, stream_id: int) -> Segment | None:
         """The entry `stream_id` alone, or None. O(log N + block)."""
@@ -310,7 +309,7 @@ class Stream:
         end = self.blocks.last()
         assert self.tail is (None if end is None else self.blocks[end])
         assert self._length == sum(block.live for block in self.blocks.values())
-        assert self._first_id in (None, next((segment.ids[0] for segment in self.read(0, ID_MAX, 1)), 0))
+        assert self._first_id in (None, next((segment.ids()[0] for segment in self.read(0, ID_MAX, 1)), 0))
         held = sum(block.held + ENTRY for block in self.blocks.values())
         for name, group in self.groups.items():
             group._check()

@@ -8,41 +8,34 @@ of them, the deleted ones included, or until the next would take it to ``stream-
 What clients see of this is ``XTRIM ~``, which removes nodes as wholes.  A block therefore has the borders of Redis's
 node: it computes the size that the listpack would have (``size``), and keeps deleted entries, marked, until all are.
 
-The last block of a stream is *loose*: a list of ids and one of rows, so that XADD appends two objects.  When the next
-block begins it is *packed* into one string of bytes, from which CPython's ``marshal`` restores all values in one call
-(15 us for 100 entries of 2 fields; the same from listpacks, in Python, 150).  Ids are packed as distances, in the
-narrowest width that all of them fit.
+The last block of a stream is *loose*, so that XADD appends to lists; when the next block begins it is *packed* into one
+string of bytes (:mod:`kedis.structures.stream_columns`).
 
-A row is a tuple of the values where an entry has the block's fields, and a list of fields and values in turn otherwise.
 Entries are counted by position in the block; those before ``begin`` and those in ``holes`` are deleted.
 """
 
 from __future__ import annotations
 
-import marshal
-from array import array
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
-from functools import lru_cache
-from itertools import chain, pairwise
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
 
 from kedis.structures.footprint import bytes_footprint, bytes_footprints
 from kedis.structures.listpack_size import FRAME, LISTPACK_MAX, elements_size, integer_size
+from kedis.structures.stream_columns import (
+    PLACE,
+    ROW,
+    Columns,
+    Row,
+    footprint,
+    interleaved,
+    row_footprint,
+    unpacked,
+)
 from kedis.structures.stream_id import HALF_MAX, SEQUENCE_BITS
 
-#: The values of the block's fields, or fields and values in turn.
-Row = tuple[bytes, ...] | list[bytes]
-#: Ids, rising, and as many rows.
-Columns = tuple[Sequence[int], Sequence[Row]]
-
-#: The format of marshal that repeats nothing by reference: faster to write, and 5 bytes a string.
-_MARSHAL = 2
-#: Blocks unpacked lately that are kept, unless longer than this: readers often come back for the next few entries.
-_KEPT, _KEPT_BYTES = 32, 1 << 16
-#: Bytes of a block around its entries, and of a loose entry around its values: id, row, a place for each.
-BLOCK, _LOOSE_ENTRY = 160, 120
-_PLACE = 8
+#: Bytes of main memory of a block around its entries.
+_BLOCK = 200
 
 
 class NodeLimits(NamedTuple):
@@ -52,12 +45,65 @@ class NodeLimits(NamedTuple):
     size: int = 4096
 
 
-class Segment(NamedTuple):
-    """Consecutive entries of one block."""
+class Segment:
+    """Living entries of one block that stand next to each other.
 
-    fields: tuple[bytes, ...]
-    ids: Sequence[int]
-    rows: Sequence[Row]
+    Attributes:
+        fields: those of the block.
+    """
+
+    __slots__ = ("_base_ms", "_columns", "_packed", "_start", "_stop", "fields")
+
+    def __init__(self, block: Block, start: int, stop: int) -> None:
+        """Entries start..stop-1 of `block`."""
+        self.fields = block.fields
+        self._start = start
+        self._stop = stop
+        self._packed = block._packed
+        self._columns = block._columns
+        self._base_ms = block.base >> SEQUENCE_BITS
+
+    def __len__(self) -> int:
+        return self._stop - self._start
+
+    def keep(self) -> Segment:
+        """Copy what would change with the block; returns itself. O(1) packed, O(N) loose."""
+        if self._packed is None:
+            self._columns = self._columns.part(self._start, self._stop)
+            self._start, self._stop = 0, self._stop - self._start
+        return self
+
+    @property
+    def columns(self) -> Columns:
+        """The entries of the block. O(1) loose, O(block) packed."""
+        return self._columns if self._packed is None else unpacked(self._packed, self._base_ms)
+
+    @property
+    def first_id(self) -> int:
+        return self.columns.id_at(self._start)
+
+    def ids(self) -> list[int]:
+        """The ids, rising. O(N)."""
+        return self.columns.ids(self._start, self._stop)
+
+    def rows(self) -> Sequence[Row]:
+        """The rows. O(N)."""
+        return self.columns.rows(self._start, self._stop)
+
+    # What :class:`kedis.resp.entries.Run` asks for; positions are those in the segment.
+
+    def id_texts(self, start: int, stop: int) -> list[bytes]:
+        """The ids of some entries as clients see them. O(stop - start)."""
+        return self.columns.id_texts(self._start + start, self._start + stop)
+
+    def value_columns(self, start: int, stop: int) -> list[list[bytes]] | None:
+        """For each field the values of some entries; None where not all of the block have its fields. O(values)."""
+        return self.columns.value_columns(self._start + start, self._start + stop)
+
+    def pairs(self, start: int, stop: int) -> list[list[bytes]]:
+        """Fields and values in turn of some entries. O(values)."""
+        rows = self.columns.rows(self._start + start, self._start + stop)
+        return [interleaved(self.fields, row) for row in rows]
 
 
 class Block:
@@ -73,19 +119,7 @@ class Block:
         held: bytes of main memory of the entries.
     """
 
-    __slots__ = (
-        "_body",
-        "_ids",
-        "_packed",
-        "_rows",
-        "base",
-        "begin",
-        "fields",
-        "held",
-        "holes",
-        "last",
-        "live",
-    )
+    __slots__ = ("_body", "_columns", "_packed", "base", "begin", "fields", "held", "holes", "last", "live")
 
     def __init__(self, base: int, fields: tuple[bytes, ...]) -> None:
         """An empty block whose first entry will have the id `base` and `fields`."""
@@ -94,10 +128,9 @@ class Block:
         self.live = 0
         self.begin = 0
         self.holes: set[int] | None = None
-        self.held = bytes_footprints(fields) + _PLACE * len(fields) + BLOCK
+        self.held = bytes_footprints(fields) + PLACE * len(fields) + _BLOCK
         self._body = FRAME + integer_size(len(fields)) + elements_size(fields) + integer_size(0)
-        self._ids: list[int] = []
-        self._rows: list[Row] = []
+        self._columns = Columns(base >> SEQUENCE_BITS, len(fields))
         self._packed: bytes | None = None
 
     @classmethod
@@ -105,24 +138,20 @@ class Block:
         cls,
         base: int,
         fields: tuple[bytes, ...],
-        ids: list[int],
-        rows: list[Row],
+        entries: Iterable[tuple[int, Row]],
         deleted: Iterable[int],
     ) -> Block:
-        """A loose block of entries that exist elsewhere; takes the lists over.
+        """A loose block of entries that exist elsewhere.
 
         Args:
-            ids: rising, the first not below `base`.
+            entries: ids, rising, the first not below `base`, and rows; at least one.
             deleted: the positions of those that are marked as deleted, rising.
 
         O(block).
         """
         block = cls(base, fields)
-        block._ids, block._rows = ids, rows
-        block._body += sum(map(block._entry_size, ids, rows))
-        block.held += _loose_sizes(rows)
-        block.last = ids[-1]
-        block.live = len(ids)
+        for stream_id, row in entries:
+            block._append(stream_id, row)
         for at in deleted:
             block._mark(at)
         return block
@@ -152,14 +181,17 @@ class Block:
         """Append an entry, whose id is above all others. O(entry); O(block) when the block was packed."""
         if self._packed is not None:
             self._loosen()
-        if fields == self.fields:
-            row: Row = values
-        else:
-            row = list(chain.from_iterable(zip(fields, values, strict=True)))
-        self._ids.append(stream_id)
-        self._rows.append(row)
+        self._append(stream_id, values if fields == self.fields else _own_row(fields, values))
+
+    def _append(self, stream_id: int, row: Row) -> None:
+        columns = self._columns
+        if not columns.width:
+            self.held += ROW
+        elif type(row) is list:
+            self.held += ROW * (len(columns) + 1)
+        columns.append(stream_id, row)
         self._body += self._entry_size(stream_id, row)
-        self.held += _loose_size(row)
+        self.held += row_footprint(row)
         self.last = stream_id
         self.live += 1
 
@@ -174,9 +206,9 @@ class Block:
 
     def delete(self, stream_id: int) -> bool:
         """Mark the entry `stream_id` as deleted; False when it is not there. O(log block), packed O(block)."""
-        ids = self.columns()[0]
-        at = bisect_left(ids, stream_id)
-        if at == len(ids) or ids[at] != stream_id or self.is_deleted(at):
+        columns = self.columns()
+        at = columns.at_or_above(stream_id)
+        if at == len(columns) or columns.id_at(at) != stream_id or self.is_deleted(at):
             return False
         self._mark(at)
         return True
@@ -203,7 +235,7 @@ class Block:
     def delete_below(self, stream_id: int) -> int:
         """Mark all entries below `stream_id` as deleted; how many lived. O(block)."""
         before = self.live
-        until = bisect_left(self.columns()[0], stream_id)
+        until = self.columns().at_or_above(stream_id)
         while self.begin < until:
             self._mark(self.begin)
         return before - self.live
@@ -215,56 +247,57 @@ class Block:
     # -- reading ------------------------------------------------------------------------------------------
 
     def columns(self) -> Columns:
-        """All ids and rows, the deleted ones included: not to be changed. O(1) loose, O(block) packed."""
-        packed = self._packed
-        if packed is None:
-            return self._ids, self._rows
-        if len(packed) > _KEPT_BYTES:
-            return _unpack(packed, self.base, len(self.fields))
-        return _unpack_or_kept(packed, self.base, len(self.fields))
+        """All entries, the deleted ones included: not to be changed. O(1) loose, O(block) packed."""
+        if self._packed is None:
+            return self._columns
+        return unpacked(self._packed, self.base >> SEQUENCE_BITS)
 
-    def between(self, low: int, high: int, count: int, reverse: bool) -> Segment:
-        """Up to `count` living entries with low <= id <= high, from the end if `reverse`, rising all the same.
+    def between(self, low: int, high: int, count: int, reverse: bool) -> Iterator[Segment]:
+        """Up to `count` living entries with low <= id <= high, rising; if `reverse`, the last of them, from the end.
 
-        O(log block + count) loose, O(block) packed or with holes.
+        Without holes that is one segment. O(log block) loose, O(block) packed or with holes; O(1) where all of the
+        block is wanted.
         """
-        ids, rows = self.columns()
-        start = self.begin if low <= self.base else max(bisect_left(ids, low), self.begin)
-        stop = len(ids) if high >= self.last else bisect_right(ids, high)
-        if self.holes is not None and not self.holes.isdisjoint(range(start, stop)):
-            places = [at for at in range(start, stop) if at not in self.holes]
-            if count < len(places):
-                places = places[-count:] if reverse else places[:count]
-            return Segment(self.fields, [ids[at] for at in places], [rows[at] for at in places])
-        if stop - start > count:
-            if reverse:
-                start = stop - count
-            else:
-                stop = start + count
-        return Segment(self.fields, ids[start:stop], rows[start:stop])
+        start = self.begin if low <= self.base else max(self.columns().at_or_above(low), self.begin)
+        stop = self.live + self.dead if high >= self.last else self.columns().above(high)
+        runs = self._runs(start, stop)
+        for begin, end in reversed(runs) if reverse else runs:
+            if end - begin > count:
+                if reverse:
+                    begin = end - count
+                else:
+                    end = begin + count
+            if begin < end:
+                yield Segment(self, begin, end)
+                count -= end - begin
+            if count <= 0:
+                return
 
-    def first_live(self) -> int:
-        """The id of the first living entry; there must be one. O(1) loose, O(block) packed."""
-        return self.columns()[0][self.begin]
+    def _runs(self, start: int, stop: int) -> list[tuple[int, int]]:
+        """The runs of living entries among start..stop-1."""
+        if self.holes is None:
+            return [(start, stop)] if start < stop else []
+        edges = [start - 1, *sorted(at for at in self.holes if start <= at < stop), stop]
+        return [(left + 1, right) for left, right in pairwise(edges) if left + 1 < right]
 
     # -- packing ------------------------------------------------------------------------------------------
 
     def pack(self) -> None:
         """Pack the entries. O(block)."""
         if self._packed is None:
-            self.held -= _loose_sizes(self._rows)
-            self._packed = _pack(self._ids, self._rows, self.base, len(self.fields))
-            self._ids, self._rows = _NONE, _NONE
+            self.held -= footprint(self._columns)
+            self._packed = self._columns.pack()
+            self._columns = _NONE
             self.held += bytes_footprint(self._packed)
 
     def _loosen(self) -> None:
         """Unpack the entries, to append more. O(block)."""
         assert self._packed is not None
-        ids, rows = _unpack(self._packed, self.base, len(self.fields))
         self.held -= bytes_footprint(self._packed)
+        self._columns = Columns.unpack(self._packed, self.base >> SEQUENCE_BITS)
+        self._columns.loosen()
         self._packed = None
-        self._ids, self._rows = list(ids), list(rows)
-        self.held += _loose_sizes(self._rows)
+        self.held += footprint(self._columns)
 
     def copy(self) -> Block:
         """An independent copy. O(1) packed, O(block) loose."""
@@ -273,67 +306,31 @@ class Block:
         twin.live, twin.begin = self.live, self.begin
         twin.holes = None if self.holes is None else set(self.holes)
         twin.held, twin._body, twin._packed = self.held, self._body, self._packed
-        twin._ids, twin._rows = (
-            (self._ids, self._rows) if self._packed is not None else (self._ids[:], self._rows[:])
-        )
+        twin._columns = _NONE if self._packed is not None else self._columns.part(0, len(self._columns))
         return twin
 
     def _check(self) -> None:
-        ids, rows = self.columns()
-        assert len(ids) == len(rows) == self.live + self.dead
+        columns = self.columns()
+        size = len(columns)
+        ids, rows = columns.ids(0, size), columns.rows(0, size)
+        assert len(columns.numbers) == len(rows) == size == self.live + self.dead
         assert all(low < high for low, high in pairwise(ids))
         if ids:
             assert self.base <= ids[0] and ids[-1] == self.last
-        assert self.holes is None or (self.holes and all(self.begin < at < len(ids) for at in self.holes))
+        assert self.holes is None or (self.holes and all(self.begin < at < size for at in self.holes))
         assert all(len(row) == len(self.fields) if type(row) is tuple else len(row) % 2 == 0 for row in rows)
+        assert columns.width in (0, len(self.fields))
         fresh = Block(self.base, self.fields)
         assert self._body == fresh._body + sum(map(self._entry_size, ids, rows))
-        entries = _loose_sizes(rows) if self._packed is None else bytes_footprint(self._packed)
+        entries = footprint(columns) if self._packed is None else bytes_footprint(self._packed)
         assert self.held == fresh.held + entries
 
 
-#: In the place of the lists while a block is packed; never appended to.
-_NONE: list[Any] = []
+#: In the place of the columns while a block is packed; never appended to.
+_NONE = Columns(0, 0)
 
 
-def _loose_size(row: Row) -> int:
-    return sum([(len(text) + 48 & -16) + _PLACE for text in row]) + _LOOSE_ENTRY
-
-
-def _loose_sizes(rows: Sequence[Row]) -> int:
-    return sum(map(_loose_size, rows))
-
-
-def _narrow(numbers: list[int]) -> array[int]:
-    """The numbers, 0 to 2^64 - 1, in the narrowest width that fits all."""
-    highest = max(numbers, default=0)
-    code = "B" if highest < 1 << 8 else "H" if highest < 1 << 16 else "I" if highest < 1 << 32 else "Q"
-    return array(code, numbers)
-
-
-def _pack(ids: Sequence[int], rows: Sequence[Row], base: int, width: int) -> bytes:
-    first_ms = base >> SEQUENCE_BITS
-    times = _narrow([(each >> SEQUENCE_BITS) - first_ms for each in ids])
-    sequences = [each & HALF_MAX for each in ids]
-    lowest = min(sequences, default=0)
-    numbers = _narrow([each - lowest for each in sequences])
-    same = all(type(row) is tuple for row in rows)
-    texts = list(chain.from_iterable(rows)) if same and width else list(rows)
-    head = (times.typecode, times.tobytes(), numbers.typecode, numbers.tobytes(), lowest, same)
-    return marshal.dumps((*head, texts), _MARSHAL)
-
-
-def _unpack(packed: bytes, base: int, width: int) -> Columns:
-    time_code, times, number_code, numbers, lowest, same, rows = marshal.loads(packed)
-    first_ms = base >> SEQUENCE_BITS
-    ids = [
-        first_ms + time << SEQUENCE_BITS | lowest + number
-        for time, number in zip(array(time_code, times), array(number_code, numbers), strict=True)
-    ]
-    if same and width:
-        values = iter(rows)
-        rows = list(zip(*[values] * width, strict=True))
-    return ids, rows
-
-
-_unpack_or_kept = lru_cache(maxsize=_KEPT)(_unpack)
+def _own_row(fields: tuple[bytes, ...], values: tuple[bytes, ...]) -> Row:
+    row = [b""] * (2 * len(fields))
+    row[::2], row[1::2] = fields, values
+    return row

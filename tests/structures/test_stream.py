@@ -9,6 +9,7 @@ import pytest
 from kedis.structures.id_map import _RUN, IdMap
 from kedis.structures.stream import Stream
 from kedis.structures.stream_block import NodeLimits, Segment
+from kedis.structures.stream_columns import interleaved
 from kedis.structures.stream_groups import Account, Group
 from kedis.structures.stream_id import ID_MAX, id_text
 
@@ -22,10 +23,10 @@ def entries(segments: list[Segment], reverse: bool = False) -> list[tuple[int, l
     found = []
     for segment in segments:
         part = []
-        for stream_id, row in zip(segment.ids, segment.rows, strict=True):
-            if isinstance(row, tuple):
-                row = [text for pair in zip(segment.fields, row, strict=True) for text in pair]
-            part.append((stream_id, row))
+        texts = segment.id_texts(0, len(segment))
+        assert texts == [id_text(stream_id) for stream_id in segment.ids()]
+        for stream_id, row in zip(segment.ids(), segment.rows(), strict=True):
+            part.append((stream_id, interleaved(segment.fields, row)))
         found += reversed(part) if reverse else part
     return found
 
