@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from kedis import errors
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 #: Nodes that ``~`` trims at most, where LIMIT says nothing; entries where nodes have no limit, and in any case.
 _NODES_A_TRIM, _ENTRIES_A_TRIM, _MOST_ENTRIES_A_TRIM = 100, 10_000, 1_000_000
 
+
+#: NodeLimits, for the two settings.
+_limits = lru_cache(maxsize=4)(NodeLimits)
 
 # -- the options of XADD and XTRIM ------------------------------------------------------------------------
 
@@ -141,25 +145,25 @@ def xadd(client: Client, argv: Sequence[bytes]) -> bytes | None:
     if len(argv) - at < 3 or (len(argv) - at) % 2 == 0:
         raise CommandError(errors.wrong_arity("xadd"))
     fields, values = tuple(argv[at + 1 :: 2]), tuple(argv[at + 2 :: 2])
-    given = _parse_new_id(argv[at])
+    given = None if argv[at] == b"*" else _parse_new_id(argv[at])
     db, key = client.db, argv[1]
     stream = db.edit(key, Stream)
     if stream is None and not create:
         return None
     stream_id = _next_id(client, 0 if stream is None else stream.last_id, given)
-    if sum(map(len, fields)) + sum(map(len, values)) > LISTPACK_MAX:
+    if sum(map(len, argv)) > LISTPACK_MAX < sum(map(len, argv[at + 1 :])):
         raise CommandError(texts.ENTRY_TOO_LARGE)
     if stream is None:
         stream = db.edit_or_create(key, Stream)
     config = client.engine.config
-    stream.append(
-        stream_id, fields, values, NodeLimits(config.stream_node_max_entries, config.stream_node_max_bytes)
-    )
+    limits = _limits(config.stream_node_max_entries, config.stream_node_max_bytes)
+    stream.append(stream_id, fields, values, limits)
     db.modified(key, stream, "xadd")
     if trimming is not None and trimming.strategy and trimming.trim(stream):
         db.modified(key, stream, "xtrim", 0)
     text = id_text(stream_id)
-    words = [*argv[:at], text, *argv[at + 1 :]]
+    words = list(argv)
+    words[at] = text
     client.propagate(*words if trimming is None else trimming.deterministic(words, stream))
     return text
 

@@ -20,9 +20,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from kedis.structures.footprint import bytes_footprint, bytes_footprints
-from kedis.structures.listpack_size import FRAME, LISTPACK_MAX, elements_size, integer_size
+from kedis.structures.footprint import BYTES, bytes_footprint, bytes_footprints
+from kedis.structures.listpack_size import FRAME, LISTPACK_MAX, element_size, elements_size, integer_size
 from kedis.structures.stream_columns import (
+    ENTRY,
     PLACE,
     ROW,
     Columns,
@@ -36,6 +37,7 @@ from kedis.structures.stream_id import HALF_MAX, SEQUENCE_BITS
 
 #: Bytes of main memory of a block around its entries.
 _BLOCK = 200
+_NINE = ord("9")
 
 
 class NodeLimits(NamedTuple):
@@ -119,7 +121,19 @@ class Block:
         held: bytes of main memory of the entries.
     """
 
-    __slots__ = ("_body", "_columns", "_packed", "base", "begin", "fields", "held", "holes", "last", "live")
+    __slots__ = (
+        "_body",
+        "_columns",
+        "_frame",
+        "_packed",
+        "base",
+        "begin",
+        "fields",
+        "held",
+        "holes",
+        "last",
+        "live",
+    )
 
     def __init__(self, base: int, fields: tuple[bytes, ...]) -> None:
         """An empty block whose first entry will have the id `base` and `fields`."""
@@ -130,6 +144,9 @@ class Block:
         self.holes: set[int] | None = None
         self.held = bytes_footprints(fields) + PLACE * len(fields) + _BLOCK
         self._body = FRAME + integer_size(len(fields)) + elements_size(fields) + integer_size(0)
+        self._frame = 2 + integer_size(
+            len(fields) + 3
+        )  # the flags, and the number of elements behind the values
         self._columns = Columns(base >> SEQUENCE_BITS, len(fields))
         self._packed: bytes | None = None
 
@@ -171,7 +188,7 @@ class Block:
     def has_room(self, added: int, limits: NodeLimits) -> bool:
         """Whether an entry with `added` bytes of fields and values goes into this block. O(1)."""
         most = limits.size if 0 < limits.size < LISTPACK_MAX else LISTPACK_MAX
-        if self._body + integer_size(self.live) + integer_size(self.dead) + added >= most:
+        if self.size + added >= most:
             return False
         return not limits.entries or self.live + self.dead < limits.entries
 
@@ -181,7 +198,27 @@ class Block:
         """Append an entry, whose id is above all others. O(entry); O(block) when the block was packed."""
         if self._packed is not None:
             self._loosen()
-        self._append(stream_id, values if fields == self.fields else _own_row(fields, values))
+        columns = self._columns
+        if not columns.width or fields != self.fields:
+            self._append(stream_id, values if fields == self.fields else _own_row(fields, values))
+            return
+        # What `_append` does, in one loop: it takes half the time.
+        size = held = 0
+        for text in values:
+            length = len(text)
+            # No integer ends in such a byte.
+            size += length + 2 if length < 64 and (not length or text[-1] > _NINE) else element_size(text)
+            held += length + BYTES & -16
+        self.held += held + PLACE * len(values) + ENTRY
+        base = self.base
+        number = stream_id & HALF_MAX
+        time = (stream_id >> SEQUENCE_BITS) - columns.base_ms
+        self._body += size + self._frame + integer_size(time) + integer_size(number - (base & HALF_MAX))
+        columns.values += values
+        columns.times.append(time)
+        columns.numbers.append(number)
+        self.last = stream_id
+        self.live += 1
 
     def _append(self, stream_id: int, row: Row) -> None:
         columns = self._columns
@@ -199,9 +236,8 @@ class Block:
         base = self.base
         size = integer_size((stream_id >> SEQUENCE_BITS) - (base >> SEQUENCE_BITS))
         size += integer_size((stream_id & HALF_MAX) - (base & HALF_MAX))
-        # The flags, and behind the row the number of elements.
         if type(row) is tuple:
-            return size + 2 + elements_size(row) + integer_size(len(row) + 3)
+            return size + elements_size(row) + self._frame
         return size + 2 + integer_size(len(row) // 2) + elements_size(row) + integer_size(len(row) + 4)
 
     def delete(self, stream_id: int) -> bool:
@@ -305,7 +341,7 @@ class Block:
         twin.base, twin.last, twin.fields = self.base, self.last, self.fields
         twin.live, twin.begin = self.live, self.begin
         twin.holes = None if self.holes is None else set(self.holes)
-        twin.held, twin._body, twin._packed = self.held, self._body, self._packed
+        twin.held, twin._body, twin._frame, twin._packed = self.held, self._body, self._frame, self._packed
         twin._columns = _NONE if self._packed is not None else self._columns.part(0, len(self._columns))
         return twin
 

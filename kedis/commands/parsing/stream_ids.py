@@ -27,6 +27,10 @@ def parse_id(raw: bytes, missing_sequence: int = 0, strict: bool = True) -> int:
 
     Raises CommandError. O(1): a long argument is refused unread.
     """
+    if len(raw) < 40:  # nearly all
+        ms, _, sequence = raw.partition(b"-")
+        if ms.isdigit() and sequence.isdigit() and len(ms) < 20 and len(sequence) < 20:
+            return int(ms) << SEQUENCE_BITS | int(sequence)
     if len(raw) > _LONGEST:
         raise CommandError(INVALID_ID)
     if not strict and raw in (b"-", b"+"):
