@@ -91,7 +91,7 @@ def _figures(stream: Stream) -> dict[bytes, Any]:
         b"radix-tree-nodes": node_count(stream.blocks.keys()),
         b"last-generated-id": id_text(stream.last_id),
         b"max-deleted-entry-id": id_text(stream.max_deleted_id),
-        b"entries-added": stream.entries_added,
+        b"entries-added": _signed(stream.entries_added),
         b"recorded-first-entry-id": id_text(stream.first_id),
     }
 
@@ -103,7 +103,12 @@ def _lag(stream: Stream, group: Group) -> int | None:
     read = group.entries_read
     if read is None or stream.has_deleted_from(group.last_id):
         read = stream.entries_up_to(group.last_id)
-    return None if read is None else stream.entries_added - read
+    return None if read is None else _signed(stream.entries_added - read)
+
+
+def _signed(number: int) -> int:
+    """A counter that Redis keeps in 64 bits, as it is printed."""
+    return (number + (1 << 63)) % (1 << 64) - (1 << 63)
 
 
 def _full_group(stream: Stream, name: bytes, group: Group, shown: int) -> dict[bytes, Any]:
@@ -114,7 +119,7 @@ def _full_group(stream: Stream, name: bytes, group: Group, shown: int) -> dict[b
     return {
         b"name": name,
         b"last-delivered-id": id_text(group.last_id),
-        b"entries-read": group.entries_read,
+        b"entries-read": None if group.entries_read is None else _signed(group.entries_read),
         b"lag": _lag(stream, group),
         b"pel-count": len(group.pending),
         b"pending": pending,
@@ -153,7 +158,7 @@ def xinfo_groups(client: Client, argv: Sequence[bytes]) -> list[dict[bytes, Any]
             b"consumers": len(group),
             b"pending": len(group.pending),
             b"last-delivered-id": id_text(group.last_id),
-            b"entries-read": group.entries_read,
+            b"entries-read": None if group.entries_read is None else _signed(group.entries_read),
             b"lag": _lag(stream, group),
         }
         for name, group in sorted(stream.groups.items())

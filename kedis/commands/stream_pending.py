@@ -63,7 +63,9 @@ def propagate_claim(
 
 def propagate_last_id(client: Client, key: bytes, name: bytes, group: Group) -> None:
     """Journal up to where ``group`` has delivered."""
-    read = -1 if group.entries_read is None else group.entries_read
+    read = group.entries_read
+    if read is None or not 0 <= read <= INT64_MAX:
+        read = -1
     client.propagate(*(b"XGROUP", b"SETID", key, name, id_text(group.last_id), b"ENTRIESREAD", b"%d" % read))
 
 
@@ -208,7 +210,7 @@ def xclaim(client: Client, argv: Sequence[bytes]) -> Any:
         if claim.count is not None:
             pending.count = claim.count
         elif not claim.just_ids:
-            pending.count += 1
+            pending.deliver_again()
         found.append(id_text(stream_id) if claim.just_ids else shown)
         propagate_claim(client, key, name, stream_id, pending, group.last_id)
         moved = False
@@ -279,38 +281,30 @@ def xautoclaim(client: Client, argv: Sequence[bytes]) -> Any:
     stream, group = find_group(client, key, name)
     now_ms = client.db.keyspace.now_ms
     found: list[Any] = []
-    deleted: list[bytes] = []
-    looked_at, following = _from(group, start, count * _LOOKS_FOR_EACH)
-    for stream_id in looked_at:
-        if len(found) + len(deleted) == count:
+    deleted: list[int] = []
+    following = 0
+    for looks, stream_id in enumerate(group.pending.keys(start)):
+        if looks == count * _LOOKS_FOR_EACH or len(found) + len(deleted) == count:
             following = stream_id
             break
         pending = group.pending[stream_id]
         shown = entry(stream, stream_id)
         if shown is None:
-            propagate_claim(client, key, name, stream_id, pending, group.last_id)
-            group.acknowledge(stream_id)
-            deleted.append(id_text(stream_id))
+            deleted.append(stream_id)
         elif least_idle_ms and now_ms - pending.delivered_ms < least_idle_ms:
             continue
         else:
             group.assign(stream_id, pending, seen_consumer(client, key, stream, group, argv[3]))
             pending.delivered_ms = now_ms
-            pending.count += not just_ids
+            if not just_ids:
+                pending.deliver_again()
             found.append(id_text(stream_id) if just_ids else shown)
-            propagate_claim(client, key, name, stream_id, pending, group.last_id)
-        client.db.noted(key, stream)
-    return [id_text(following), found, deleted]
-
-
-def _from(group: Group, start: int, most: int) -> tuple[list[int], int]:
-    """Up to ``most`` pending ids from ``start`` on, and the one that follows them, or 0."""
-    ids: list[int] = []
-    for stream_id in group.pending.keys(start):
-        if len(ids) == most:
-            return ids, stream_id
-        ids.append(stream_id)
-    return ids, 0
+        propagate_claim(client, key, name, stream_id, pending, group.last_id)
+    for stream_id in deleted:
+        group.acknowledge(stream_id)
+    if found or deleted:
+        client.db.noted(key, stream, changes=len(found) + len(deleted))
+    return [id_text(following), found, list(map(id_text, deleted))]
 
 
 def _parse_autoclaim(argv: Sequence[bytes]) -> tuple[int, bool]:

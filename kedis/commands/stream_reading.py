@@ -76,13 +76,14 @@ def xread(client: Client, argv: Sequence[bytes]) -> Any:
             found.append((key, new))
     if found or reading.block_ms is None:
         return found or NULL_ARRAY
-    reading.after = dict(zip(reading.keys, ids, strict=True))
+    for key, after in zip(reading.keys, ids, strict=True):
+        reading.after.setdefault(key, after)
     return _wait(client, argv, reading, partial(_read_when_ready, reading=reading))
 
 
 def _parse_after(client: Client, key: bytes, raw: bytes) -> int:
+    stream = client.db.read(key, Stream)
     if raw == b"$":
-        stream = client.db.read(key, Stream)
         return 0 if stream is None else stream.last_id
     if raw == b">":
         raise CommandError(texts.GREATER_WITHOUT_GROUP)
@@ -172,7 +173,7 @@ def _history(client: Client, reading: Reading, key: bytes, stream: Stream, after
                 found.append(shown)
                 pending = consumer.pending[stream_id]
                 pending.delivered_ms = now_ms
-                pending.count += 1
+                pending.deliver_again()
             if len(found) == reading.count:
                 break
     client.db.noted(key, stream)

@@ -120,7 +120,7 @@ class Trimming:
             if self.strategy == b"MAXLEN":
                 words[self.threshold_at] = b"%d" % len(stream)
             else:
-                words[self.threshold_at] = id_text(stream.first_id if len(stream) else ID_MAX)
+                words[self.threshold_at] = id_text(stream.oldest_id)
             for at in reversed(self.limits_at):
                 del words[at : at + 2]
         return words
@@ -162,9 +162,11 @@ def xadd(client: Client, argv: Sequence[bytes]) -> bytes | None:
     if trimming is not None and trimming.strategy and trimming.trim(stream):
         db.modified(key, stream, "xtrim", 0)
     text = id_text(stream_id)
-    words = list(argv)
-    words[at] = text
-    client.propagate(*words if trimming is None else trimming.deterministic(words, stream))
+    if given is None or not given[1] or (trimming is not None and trimming.approximate):
+        words = list(argv)
+        if given is None or not given[1]:
+            words[at] = text
+        client.propagate(*words if trimming is None else trimming.deterministic(words, stream))
     return text
 
 

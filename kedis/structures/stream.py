@@ -207,6 +207,12 @@ class Stream:
         return self._first_id
 
     @property
+    def oldest_id(self) -> int:
+        """The first id that is kept, marked as deleted or not; the highest of all where there is none. O(block)."""
+        base = self.blocks.first()
+        return ID_MAX if base is None else self.blocks[base].columns().id_at(0)
+
+    @property
     def top_id(self) -> int:
         """The id of the last entry, 0 when there is none. O(1), after deletions at the end O(block)."""
         segment = next(self.read(0, ID_MAX, 1, reverse=True), None)

@@ -14,6 +14,7 @@ from kedis.structures.id_map import EMPTY, ENTRY, IdMap
 #: Bytes of main memory of a group and of a consumer beside name and map, and of a pending entry with its places in two
 #: maps.
 _GROUP, _CONSUMER, _PENDING = 360, 220, 96 + 2 * ENTRY
+_COUNT_MIN, _COUNT_MAX = -(1 << 63), (1 << 63) - 1
 
 
 class Account:
@@ -34,6 +35,10 @@ class Pending:
         self.consumer = consumer
         self.delivered_ms = delivered_ms
         self.count = count
+
+    def deliver_again(self) -> None:
+        """Count a delivery, in 64 bits with a sign."""
+        self.count = _COUNT_MIN if self.count == _COUNT_MAX else self.count + 1
 
 
 class Consumer:

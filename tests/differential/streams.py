@@ -1,6 +1,6 @@
 """The streams' part of the grammar: ids near each other, few groups and consumers, small nodes.
 
-An id of ``*`` is drawn only where the stream's last id lies in the future, because the clocks are two.
+An id of ``*`` is not drawn, because the clocks are two.
 """
 
 from __future__ import annotations
@@ -24,14 +24,40 @@ def _near(random: Random) -> Words:
 
 
 _ODD: Part = (
-    *(b"0", b"0-0", b"0-1", b"5", b"7", b"12", b"-", b"+", b"$", b">", b"*", b"5-*", b"9-*", b"0-*", _TOP, b"5-"),
+    *(b"0", b"0-0", b"0-1", b"5", b"7", b"12", b"-", b"+", b"$", b">", b"5-*", b"9-*", b"0-*", _TOP, b"5-"),
     *(_TOP + b"-" + _TOP, _TOP + b"-*", b"18446744073709551616", b"9223372036854775808-3", b"+5-1", b"05-1"),
-    *(b"5--1", b"5--01", b" 5-1", b"5 -1", b"5- 1", b"-5", b"5-1-1", b"5-x", b"x", b"(5", b"5\x00-x", b"1_0", b""),
+    *(
+        b"5--1",
+        b"5--01",
+        b" 5-1",
+        b"5 -1",
+        b"5- 1",
+        b"-5",
+        b"5-1-1",
+        b"5-x",
+        b"x",
+        b"(5",
+        b"5\x00-x",
+        b"1_0",
+        b"",
+    ),
     *(b"5-" + b"0" * 123 + b"1", b"5-" + b"0" * 140 + b"1"),
 )
 ID: Part = (_near, _near, _near, _near, _near, _near, _ODD)
 BOUND: Part = (
-    *(b"-", b"+", _near, _near, lambda random: [b"(" + _near(random)[0]], b"3", b"(3", b"(-", b"(", b"(0", b"(0-0"),
+    *(
+        b"-",
+        b"+",
+        _near,
+        _near,
+        lambda random: [b"(" + _near(random)[0]],
+        b"3",
+        b"(3",
+        b"(-",
+        b"(",
+        b"(0",
+        b"(0-0",
+    ),
     *(b"(" + _TOP + b"-" + _TOP, b"(" + _TOP, b"0", _ODD),
 )
 
@@ -82,14 +108,16 @@ def _streams(*ids: Part) -> Part:
 STREAMS: dict[str, Part] = {
     "xadd": form(STREAM, maybe((_TRIM, b"NOMKSTREAM", _TRIM)), _NEW_ID, _FIELDS),
     "xtrim": form(STREAM, _TRIM),
-    "xdel": form(STREAM, some((_rising, ID))),
+    "xdel": form(STREAM, some((_rising, _rising, ID, b"*"))),
     "xlen": STREAM,
     "xrange": form(STREAM, BOUND, BOUND, options(_COUNT)),
     "xrevrange": form(STREAM, BOUND, BOUND, options(_COUNT)),
     "xsetid": form(
         STREAM,
         (_rising, ID),
-        options(form(b"ENTRIESADDED", (b"0", b"5", b"100", b"-1", b"x")), form(b"MAXDELETEDID", (_rising, ID))),
+        options(
+            form(b"ENTRIESADDED", (b"0", b"5", b"100", b"-1", b"x")), form(b"MAXDELETEDID", (_rising, ID))
+        ),
     ),
     "xread": form(options(_COUNT, _BLOCK), _streams(_near, b"0", b"$", ID)),
     "xreadgroup": form(
@@ -102,7 +130,11 @@ STREAMS: dict[str, Part] = {
         STREAM,
         _GROUP,
         maybe(
-            maybe(b"IDLE", _IDLE), (b"-", BOUND), (b"+", BOUND), (b"1", b"2", b"10", b"-1", b"x"), maybe(_CONSUMER)
+            maybe(b"IDLE", _IDLE),
+            (b"-", BOUND),
+            (b"+", BOUND),
+            (b"1", b"2", b"10", b"-1", b"x"),
+            maybe(_CONSUMER),
         ),
     ),
     "xclaim": form(
