@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from kedis import errors
@@ -22,7 +21,7 @@ from kedis.errors import streams as texts
 from kedis.resp.values import NULL_ARRAY, OK
 from kedis.structures.listpack_size import LISTPACK_MAX
 from kedis.structures.stream import Stream
-from kedis.structures.stream_block import NodeLimits
+from kedis.structures.stream_block import node_limits
 from kedis.structures.stream_id import HALF_MAX, ID_MAX, SEQUENCE_BITS, id_text
 
 if TYPE_CHECKING:
@@ -31,9 +30,6 @@ if TYPE_CHECKING:
 #: Nodes that ``~`` trims at most, where LIMIT says nothing; entries where nodes have no limit, and in any case.
 _NODES_A_TRIM, _ENTRIES_A_TRIM, _MOST_ENTRIES_A_TRIM = 100, 10_000, 1_000_000
 
-
-#: NodeLimits, for the two settings.
-_limits = lru_cache(maxsize=4)(NodeLimits)
 
 # -- the options of XADD and XTRIM ------------------------------------------------------------------------
 
@@ -141,11 +137,16 @@ class Trimming:
     complexity="O(1), and O(N) in the number of entries trimmed.",
 )
 def xadd(client: Client, argv: Sequence[bytes]) -> bytes | None:
-    trimming, at, create = _parse_xadd(client, argv)
-    if len(argv) - at < 3 or (len(argv) - at) % 2 == 0:
+    word = argv[2]
+    trimming, at, create = None, 2, True
+    if word != b"*" and not word[:1].isdigit():
+        trimming, at, create = _parse_xadd(client, argv)
+        word = argv[at] if at < len(argv) else b""
+    words = len(argv) - at
+    if words < 3 or words % 2 == 0:
         raise CommandError(errors.wrong_arity("xadd"))
     fields, values = tuple(argv[at + 1 :: 2]), tuple(argv[at + 2 :: 2])
-    given = None if argv[at] == b"*" else _parse_new_id(argv[at])
+    given = None if word == b"*" else _parse_new_id(word)
     db, key = client.db, argv[1]
     stream = db.edit(key, Stream)
     if stream is None and not create:
@@ -156,24 +157,23 @@ def xadd(client: Client, argv: Sequence[bytes]) -> bytes | None:
     if stream is None:
         stream = db.edit_or_create(key, Stream)
     config = client.engine.config
-    limits = _limits(config.stream_node_max_entries, config.stream_node_max_bytes)
+    limits = node_limits(config.stream_node_max_entries, config.stream_node_max_bytes)
     stream.append(stream_id, fields, values, limits)
     db.modified(key, stream, "xadd")
     if trimming is not None and trimming.strategy and trimming.trim(stream):
         db.modified(key, stream, "xtrim", 0)
     text = id_text(stream_id)
-    if given is None or not given[1] or (trimming is not None and trimming.approximate):
-        words = list(argv)
-        if given is None or not given[1]:
-            words[at] = text
-        client.propagate(*words if trimming is None else trimming.deterministic(words, stream))
+    is_whole = given is not None and given[1]
+    if not is_whole or (trimming is not None and trimming.approximate):
+        told = list(argv)
+        if not is_whole:
+            told[at] = text
+        client.propagate(*told if trimming is None else trimming.deterministic(told, stream))
     return text
 
 
-def _parse_xadd(client: Client, argv: Sequence[bytes]) -> tuple[Trimming | None, int, bool]:
+def _parse_xadd(client: Client, argv: Sequence[bytes]) -> tuple[Trimming, int, bool]:
     """The trimming, the position of the id, and whether the stream may be created.  Raises CommandError."""
-    if argv[2] == b"*":
-        return None, 2, True
     trimming = Trimming()
     create = True
     at = 2

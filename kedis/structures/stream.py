@@ -28,6 +28,8 @@ from kedis.structures.stream_id import ID_MAX
 _STREAM = 400
 #: More entries than can be.
 _ALL = sys.maxsize
+#: The first entry of a block is let in whatever its size.
+_NO_LIMITS = NodeLimits(sys.maxsize, sys.maxsize)
 
 
 class Stream:
@@ -86,12 +88,13 @@ class Stream:
 
         O(entry); when a block begins, O(block) to pack the one before.
         """
-        block = self.tail
-        if block is None or not block.has_room(sum(map(len, fields)) + sum(map(len, values)), limits):
+        block, account = self.tail, self._account
+        before = 0 if block is None else block.held
+        if block is None or not block.add(stream_id, fields, values, limits):
             block = self._begin_block(stream_id, fields)
-        before = block.held
-        block.append(stream_id, fields, values)
-        self._account.held += block.held - before
+            before = block.held
+            block.add(stream_id, fields, values, _NO_LIMITS)
+        account.held += block.held - before
         if not self._length:
             self._first_id = stream_id
         self._length += 1

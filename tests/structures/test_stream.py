@@ -8,14 +8,14 @@ import pytest
 
 from kedis.structures.id_map import _RUN, IdMap
 from kedis.structures.stream import Stream
-from kedis.structures.stream_block import NodeLimits, Segment
+from kedis.structures.stream_block import NodeLimits, Segment, node_limits
 from kedis.structures.stream_columns import interleaved
 from kedis.structures.stream_groups import Account, Group
 from kedis.structures.stream_id import ID_MAX, id_text
 
 FIELDS = [(b"a",), (b"a", b"b"), (b"b", b"a"), (b"name", b"n" * 70)]
 TEXTS = [b"", b"1", b"-4097", b"007", b"x" * 63, b"y" * 200, b"9223372036854775807", b"9223372036854775808"]
-LIMITS = [NodeLimits(3, 0), NodeLimits(0, 120), NodeLimits(5, 300), NodeLimits()]
+LIMITS = [node_limits(3, 0), node_limits(0, 120), node_limits(5, 300), node_limits(150)]
 
 
 def entries(segments: list[Segment], reverse: bool = False) -> list[tuple[int, list[bytes]]]:
@@ -110,7 +110,7 @@ def test_stream_against_a_dict(seed: int) -> None:
 def test_a_copy_is_independent() -> None:
     stream = Stream()
     for number in range(1, 8):
-        stream.append(number, (b"a",), (b"1",), NodeLimits(3, 0))
+        stream.append(number, (b"a",), (b"1",), node_limits(3, 0))
     group = stream.add_group(b"g", 0, 0)
     group.deliver(3, group.add_consumer(b"c", 5), 7)
     twin = stream.copy()
