@@ -9,7 +9,9 @@ from kedis import errors
 from kedis.commands.help import help_lines
 from kedis.commands.parsing.options import integer
 from kedis.commands.parsing.stream_ids import parse_id
-from kedis.engine.table import DENYOOM, LOADING, STALE, WRITE, command, container, span
+from kedis.engine.flags import DENYOOM, LOADING, STALE, WRITE
+from kedis.engine.keyspec import span
+from kedis.engine.table import command, container
 from kedis.errors import CommandError
 from kedis.errors import streams as texts
 from kedis.resp.values import OK
@@ -25,12 +27,12 @@ container(
     group="stream",
     since="5.0.0",
     summary="Consumer groups of streams.",
-    complexity="Depends on the subcommand.",
+    complexity="Depends on the subcommand",
 )
 
 
 def _stream(client: Client, key: bytes) -> Stream:
-    stream = client.db.edit(key, Stream)
+    stream = client.db.lookup_write_typed(key, Stream)
     if stream is None:
         raise CommandError(texts.GROUP_NEEDS_KEY)
     return stream
@@ -72,11 +74,12 @@ def _parse_options(argv: Sequence[bytes], subcommand: str) -> tuple[bool, int | 
     summary="Creates a consumer group.",
     keys=[span("RW insert", 2)],
     complexity="O(1)",
+    syntax='key@0 groupname id(id | new_id="$") ["MKSTREAM"] ["ENTRIESREAD" entries_read:int]',
 )
 def xgroup_create(client: Client, argv: Sequence[bytes]) -> Any:
     create, read = _parse_options(argv, "create")
     db, key, name = client.db, argv[2], argv[3]
-    stream = db.edit(key, Stream)
+    stream = db.lookup_write_typed(key, Stream)
     if stream is None and not create:
         raise CommandError(texts.GROUP_NEEDS_KEY)
     if len(argv) > 8:
@@ -86,12 +89,12 @@ def xgroup_create(client: Client, argv: Sequence[bytes]) -> Any:
     else:
         last_id = parse_id(argv[4])
     if stream is None:
-        stream = db.edit_or_create(key, Stream)
+        stream = db.lookup_or_create(key, Stream)
         db.modified(key, stream, "", 0)
     elif name in stream.groups:
         raise CommandError(texts.GROUP_EXISTS)
     stream.add_group(name, last_id, read)
-    db.noted(key, stream, "xgroup-create")
+    db.annotated(key, stream, "xgroup-create")
     return OK
 
 
@@ -104,6 +107,7 @@ def xgroup_create(client: Client, argv: Sequence[bytes]) -> Any:
     summary="Sets the id behind which a consumer group goes on.",
     keys=[span("RW update", 2)],
     complexity="O(1)",
+    syntax='key@0 groupname id(id | new_id="$") ["ENTRIESREAD" entries_read:int]',
 )
 def xgroup_setid(client: Client, argv: Sequence[bytes]) -> Any:
     _, read = _parse_options(argv, "setid")
@@ -112,7 +116,7 @@ def xgroup_setid(client: Client, argv: Sequence[bytes]) -> Any:
         raise CommandError(errors.wrong_subcommand(argv[1], "xgroup"))
     group.last_id = stream.last_id if argv[4] == b"$" else parse_id(argv[4], strict=False)
     group.entries_read = read
-    client.db.noted(argv[2], stream, "xgroup-setid")
+    client.db.annotated(argv[2], stream, "xgroup-setid")
     return OK
 
 
@@ -124,14 +128,16 @@ def xgroup_setid(client: Client, argv: Sequence[bytes]) -> Any:
     since="5.0.0",
     summary="Removes a consumer group with all that is pending; returns whether it was there.",
     keys=[span("RW delete", 2)],
-    complexity="O(N) in the number of pending entries.",
+    complexity="O(N) in the number of pending entries",
+    syntax="key@0 groupname",
 )
 def xgroup_destroy(client: Client, argv: Sequence[bytes]) -> int:
     stream = _stream(client, argv[2])
     if argv[3] not in stream.groups:
         return 0
     stream.remove_group(argv[3])
-    client.db.noted(argv[2], stream, "xgroup-destroy")
+    client.db.annotated(argv[2], stream, "xgroup-destroy")
+    client.db.signal_key_ready(argv[2], stream)  # for those who wait for this group: it is gone
     return 1
 
 
@@ -144,13 +150,14 @@ def xgroup_destroy(client: Client, argv: Sequence[bytes]) -> int:
     summary="Creates a consumer of a group; returns whether it was new.",
     keys=[span("RW insert", 2)],
     complexity="O(1)",
+    syntax="key@0 groupname consumername",
 )
 def xgroup_createconsumer(client: Client, argv: Sequence[bytes]) -> int:
     stream, group = _stream_and_group(client, argv)
     if group.consumer(argv[4]) is not None:
         return 0
     group.add_consumer(argv[4], client.db.keyspace.now_ms)
-    client.db.noted(argv[2], stream, "xgroup-createconsumer")
+    client.db.annotated(argv[2], stream, "xgroup-createconsumer")
     return 1
 
 
@@ -162,14 +169,15 @@ def xgroup_createconsumer(client: Client, argv: Sequence[bytes]) -> int:
     since="5.0.0",
     summary="Removes a consumer of a group with what is pending for it; returns how much that was.",
     keys=[span("RW delete", 2)],
-    complexity="O(N log M), N being the pending entries of the consumer and M those of the group.",
+    complexity="O(N log M), N being the pending entries of the consumer and M those of the group",
+    syntax="key@0 groupname consumername",
 )
 def xgroup_delconsumer(client: Client, argv: Sequence[bytes]) -> int:
     stream, group = _stream_and_group(client, argv)
     if group.consumer(argv[4]) is None:
         return 0
     removed = group.remove_consumer(argv[4])
-    client.db.noted(argv[2], stream, "xgroup-delconsumer")
+    client.db.annotated(argv[2], stream, "xgroup-delconsumer")
     return removed
 
 
@@ -182,5 +190,5 @@ def xgroup_delconsumer(client: Client, argv: Sequence[bytes]) -> int:
     summary="Returns the subcommands and what they do.",
     complexity="O(1)",
 )
-def xgroup_help(client: Client, _argv: Sequence[bytes]) -> Any:
-    return help_lines(client, "xgroup")
+def xgroup_help(_client: Client, _argv: Sequence[bytes]) -> Any:
+    return help_lines("xgroup")

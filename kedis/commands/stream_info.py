@@ -10,7 +10,9 @@ from kedis import errors
 from kedis.commands.help import help_lines
 from kedis.commands.parsing.options import integer
 from kedis.commands.stream_replies import ALL, entries
-from kedis.engine.table import LOADING, READONLY, STALE, command, container, span
+from kedis.engine.flags import LOADING, READONLY, STALE
+from kedis.engine.keyspec import span
+from kedis.engine.table import command, container
 from kedis.errors import CommandError
 from kedis.errors import streams as texts
 from kedis.resp.entries import Entries
@@ -31,12 +33,12 @@ container(
     group="stream",
     since="5.0.0",
     summary="What streams and their consumer groups are like.",
-    complexity="Depends on the subcommand.",
+    complexity="Depends on the subcommand",
 )
 
 
 def _stream(client: Client, key: bytes) -> Stream:
-    stream = client.db.read(key, Stream)
+    stream = client.db.lookup_read_typed(key, Stream)
     if stream is None:
         raise CommandError(errors.NO_SUCH_KEY)
     return stream
@@ -50,7 +52,8 @@ def _stream(client: Client, key: bytes) -> Stream:
     since="5.0.0",
     summary="Returns the figures of a stream; with FULL, entries, groups and what is pending, too.",
     keys=[span("RO access", 2)],
-    complexity="O(N) in the number of nodes; with FULL, of entries shown, too.",
+    complexity="O(N) in the number of nodes; with FULL, of entries shown, too",
+    syntax='key@0 ["FULL" full{["COUNT" count:int]}]',
 )
 def xinfo_stream(client: Client, argv: Sequence[bytes]) -> dict[bytes, Any]:
     stream = _stream(client, argv[2])
@@ -148,7 +151,8 @@ def _full_consumer(consumer: Consumer, shown: int) -> dict[bytes, Any]:
     since="5.0.0",
     summary="Returns the consumer groups of a stream.",
     keys=[span("RO access", 2)],
-    complexity="O(N) in the number of groups.",
+    complexity="O(N) in the number of groups",
+    syntax="key@0",
 )
 def xinfo_groups(client: Client, argv: Sequence[bytes]) -> list[dict[bytes, Any]]:
     stream = _stream(client, argv[2])
@@ -174,7 +178,8 @@ def xinfo_groups(client: Client, argv: Sequence[bytes]) -> list[dict[bytes, Any]
     summary="Returns the consumers of a group.",
     keys=[span("RO access", 2)],
     tips=["nondeterministic_output"],
-    complexity="O(N) in the number of consumers.",
+    complexity="O(N) in the number of consumers",
+    syntax="key@0 groupname",
 )
 def xinfo_consumers(client: Client, argv: Sequence[bytes]) -> list[dict[bytes, Any]]:
     group = _stream(client, argv[2]).groups.get(argv[3])
@@ -200,5 +205,5 @@ def xinfo_consumers(client: Client, argv: Sequence[bytes]) -> list[dict[bytes, A
     summary="Returns the subcommands and what they do.",
     complexity="O(1)",
 )
-def xinfo_help(client: Client, _argv: Sequence[bytes]) -> Any:
-    return help_lines(client, "xinfo")
+def xinfo_help(_client: Client, _argv: Sequence[bytes]) -> Any:
+    return help_lines("xinfo")

@@ -14,7 +14,9 @@ from kedis.commands.parsing.numbers import INT64_MAX
 from kedis.commands.parsing.options import integer, integer_between
 from kedis.commands.parsing.stream_ids import parse_end, parse_id, parse_start
 from kedis.commands.stream_replies import entry
-from kedis.engine.table import FAST, READONLY, WRITE, command, span
+from kedis.engine.flags import FAST, READONLY, WRITE
+from kedis.engine.keyspec import span
+from kedis.engine.table import command
 from kedis.errors import CommandError
 from kedis.errors import streams as texts
 from kedis.resp.values import NULL_ARRAY
@@ -33,7 +35,7 @@ _MOST_CLAIMED = INT64_MAX // 16
 
 def find_group(client: Client, key: bytes, name: bytes) -> tuple[Stream, Group]:
     """The stream at ``key`` and its group ``name``.  Raises WRONGTYPE, NOGROUP."""
-    stream = client.db.read(key, Stream)
+    stream = client.db.lookup_read_typed(key, Stream)
     if stream is None or name not in stream.groups:
         raise CommandError(texts.no_group(key, name))
     return stream, stream.groups[name]
@@ -45,7 +47,7 @@ def seen_consumer(client: Client, key: bytes, stream: Stream, group: Group, name
     consumer = group.consumer(name)
     if consumer is None:
         consumer = group.add_consumer(name, now_ms)
-        client.db.noted(key, stream, "xgroup-createconsumer")
+        client.db.annotated(key, stream, "xgroup-createconsumer")
     consumer.seen_ms = now_ms
     return consumer
 
@@ -77,18 +79,19 @@ def propagate_last_id(client: Client, key: bytes, name: bytes, group: Group) -> 
     since="5.0.0",
     summary="Acknowledges pending entries of a group; returns how many were pending.",
     keys=[span("RW update", 1)],
-    complexity="O(log N) for each id, N being the pending entries of the group.",
+    complexity="O(log N) for each id, N being the pending entries of the group",
+    syntax="key@0 group id...",
 )
 def xack(client: Client, argv: Sequence[bytes]) -> int:
     key = argv[1]
-    stream = client.db.read(key, Stream)
+    stream = client.db.lookup_read_typed(key, Stream)
     group = None if stream is None else stream.groups.get(argv[2])
     if stream is None or group is None:
         return 0
     ids = [parse_id(raw) for raw in argv[3:]]
     acknowledged = sum(map(group.acknowledge, ids))
     if acknowledged:
-        client.db.noted(key, stream, changes=acknowledged)
+        client.db.annotated(key, stream, changes=acknowledged)
     return acknowledged
 
 
@@ -104,7 +107,8 @@ def xack(client: Client, argv: Sequence[bytes]) -> int:
     summary="Returns how many entries of a group are pending for whom, or some of them in detail.",
     keys=[span("RO access", 1)],
     tips=["nondeterministic_output"],
-    complexity="O(log N + M), N being the pending entries and M those looked at; O(consumers) for the summary.",
+    complexity="O(log N + M), N being the pending entries and M those looked at; O(consumers) for the summary",
+    syntax='key@0 group [filters{["IDLE" min-idle-time:int~6.2.0] start end count:int [consumer]}]',
 )
 def xpending(client: Client, argv: Sequence[bytes]) -> Any:
     if len(argv) == 3:
@@ -172,7 +176,11 @@ class Claim:
     summary="Gives pending entries of a group to a consumer, as if they were delivered to it; returns them.",
     keys=[span("RW update", 1)],
     tips=["nondeterministic_output"],
-    complexity="O(log N) for each id, N being the pending entries of the group.",
+    complexity="O(log N) for each id, N being the pending entries of the group",
+    syntax=(
+        'key@0 group consumer min-idle-time id... ["IDLE" ms:int] ["TIME" unix-time-milliseconds:time] '
+        '["RETRYCOUNT" count:int] ["FORCE"] ["JUSTID"] ["LASTID" id]'
+    ),
 )
 def xclaim(client: Client, argv: Sequence[bytes]) -> Any:
     key, name = argv[1], argv[2]
@@ -182,7 +190,7 @@ def xclaim(client: Client, argv: Sequence[bytes]) -> Any:
     moved = claim.last_id > group.last_id
     if moved:
         group.last_id = claim.last_id
-        client.db.noted(key, stream)
+        client.db.annotated(key, stream)
     delivered_ms = claim.delivered_ms
     if delivered_ms is None or not 0 <= delivered_ms <= now_ms:
         delivered_ms = now_ms
@@ -195,7 +203,7 @@ def xclaim(client: Client, argv: Sequence[bytes]) -> Any:
                 propagate_claim(client, key, name, stream_id, pending, group.last_id)
                 moved = False
                 group.acknowledge(stream_id)
-                client.db.noted(key, stream)
+                client.db.annotated(key, stream)
             continue
         if pending is None:
             if not claim.force:
@@ -214,7 +222,7 @@ def xclaim(client: Client, argv: Sequence[bytes]) -> Any:
         found.append(id_text(stream_id) if claim.just_ids else shown)
         propagate_claim(client, key, name, stream_id, pending, group.last_id)
         moved = False
-        client.db.noted(key, stream)
+        client.db.annotated(key, stream)
     if moved:
         propagate_last_id(client, key, name, group)
     return found
@@ -271,7 +279,8 @@ def _parse_claim_value(claim: Claim, option: bytes, word: bytes, raw: bytes, now
     summary="Gives entries of a group that are pending for long to a consumer; returns a cursor and the entries.",
     keys=[span("RW delete", 1)],
     tips=["nondeterministic_output"],
-    complexity="O(log N + COUNT), N being the pending entries of the group.",
+    complexity="O(log N + COUNT), N being the pending entries of the group",
+    syntax='key@0 group consumer min-idle-time start ["COUNT" count:int] ["JUSTID"]',
 )
 def xautoclaim(client: Client, argv: Sequence[bytes]) -> Any:
     key, name = argv[1], argv[2]
@@ -303,7 +312,7 @@ def xautoclaim(client: Client, argv: Sequence[bytes]) -> Any:
     for stream_id in deleted:
         group.acknowledge(stream_id)
     if found or deleted:
-        client.db.noted(key, stream, changes=len(found) + len(deleted))
+        client.db.annotated(key, stream, changes=len(found) + len(deleted))
     return [id_text(following), found, list(map(id_text, deleted))]
 
 

@@ -6,7 +6,7 @@ with NOACK, an XGROUP SETID.  That a consumer reads its own history again is not
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,10 @@ from kedis.commands.parsing.options import integer
 from kedis.commands.parsing.stream_ids import parse_id
 from kedis.commands.stream_pending import propagate_claim, propagate_last_id, seen_consumer
 from kedis.commands.stream_replies import ALL, entries, entry
-from kedis.engine.table import BLOCKING, READONLY, WRITE, after_keyword, command
+from kedis.engine.blocking import NOT_READY
+from kedis.engine.flags import BLOCKING, READONLY, WRITE
+from kedis.engine.keyspec import after_keyword
+from kedis.engine.table import command
 from kedis.errors import CommandError
 from kedis.errors import streams as texts
 from kedis.resp.entries import Entries
@@ -64,25 +67,27 @@ class Reading:
     since="5.0.0",
     summary="Returns the entries of several streams behind an id each; waits for one if need be.",
     keys=[after_keyword("RO access", "STREAMS", 1, last=-1, limit=2)],
-    complexity="O(log N + M) for each stream, N being its entries and M those returned.",
+    complexity="O(log N + M) for each stream, N being its entries and M those returned",
+    syntax='["COUNT" count:int] ["BLOCK" milliseconds:int] "STREAMS" streams{key@0... id...}',
 )
 def xread(client: Client, argv: Sequence[bytes]) -> Any:
     reading = _parse(argv, for_group=False)
     ids = [_parse_after(client, key, raw) for key, raw in zip(reading.keys, reading.raw_ids, strict=True)]
     found = ByKey()
     for key, after in zip(reading.keys, ids, strict=True):
-        stream = client.db.read(key, Stream)
+        stream = client.db.lookup_read_typed(key, Stream)
         if stream is not None and (new := _entries_after(stream, after, reading.count)):
             found.append((key, new))
     if found or reading.block_ms is None:
         return found or NULL_ARRAY
     for key, after in zip(reading.keys, ids, strict=True):
         reading.after.setdefault(key, after)
-    return _wait(client, argv, reading, partial(_read_when_ready, reading=reading))
+    attempt = partial(_read_when_ready, reading=reading)
+    return client.engine.blocking.wait(client, argv, Stream, reading.keys, reading.block_ms, attempt)
 
 
 def _parse_after(client: Client, key: bytes, raw: bytes) -> int:
-    stream = client.db.read(key, Stream)
+    stream = client.db.lookup_read_typed(key, Stream)
     if raw == b"$":
         return 0 if stream is None else stream.last_id
     if raw == b">":
@@ -95,16 +100,15 @@ def _entries_after(stream: Stream, after: int, count: int) -> Entries:
 
 
 def _read_when_ready(client: Client, key: bytes, reading: Reading) -> Any:
-    """What XREAD gets when it has waited for ``key``."""
-    stream = client.db.read(key, Stream)
-    assert stream is not None
+    """What XREAD gets when it has waited for ``key``, which is there.
+
+    Like Redis it goes by the last id, so it gets nothing where the new entries are deleted already.
+    """
+    stream = client.db.lookup_read_typed(key, Stream)
+    if stream is None or stream.last_id <= reading.after[key]:
+        return NOT_READY
     new = _entries_after(stream, reading.after[key], reading.count or _COUNT_AFTER_WAITING)
     return ByKey([(key, new)])
-
-
-def _wait(client: Client, argv: Sequence[bytes], reading: Reading, attempt: Callable[..., Any]) -> Any:
-    assert reading.block_ms is not None
-    return client.engine.blocking.wait(client, argv, Stream, reading.keys, reading.block_ms, attempt)
 
 
 # -- groups -----------------------------------------------------------------------------------------------
@@ -118,7 +122,11 @@ def _wait(client: Client, argv: Sequence[bytes], reading: Reading, attempt: Call
     since="5.0.0",
     summary="Delivers entries of several streams to a consumer of a group, its pending ones again; may wait.",
     keys=[after_keyword("RO access", "STREAMS", 4, last=-1, limit=2)],
-    complexity="O(log N + M) for each stream, N being its entries and M those returned.",
+    complexity="O(log N + M) for each stream, N being its entries and M those returned",
+    syntax=(
+        '"GROUP" group_consumer{group consumer} ["COUNT" count:int] ["BLOCK" milliseconds:int] ["NOACK"] '
+        '"STREAMS" streams{key@0... id...}'
+    ),
 )
 def xreadgroup(client: Client, argv: Sequence[bytes]) -> Any:
     reading = _parse(argv, for_group=True)
@@ -132,12 +140,15 @@ def xreadgroup(client: Client, argv: Sequence[bytes]) -> Any:
             found.append((key, new))
     if found or reading.block_ms is None:
         return found or NULL_ARRAY
-    return _wait(client, argv, reading, partial(_deliver_when_ready, reading=reading))
+    attempt = partial(_deliver_when_ready, reading=reading)
+    return client.engine.blocking.wait(
+        client, argv, Stream, reading.keys, reading.block_ms, attempt, when_gone=_key_is_gone
+    )
 
 
 def _parse_delivered(client: Client, reading: Reading, key: bytes, raw: bytes) -> int:
     assert reading.group is not None
-    stream = client.db.read(key, Stream)
+    stream = client.db.lookup_read_typed(key, Stream)
     if stream is None or reading.group not in stream.groups:
         raise CommandError(texts.no_group_to_read(key, reading.group))
     if raw == b"$":
@@ -148,7 +159,7 @@ def _parse_delivered(client: Client, reading: Reading, key: bytes, raw: bytes) -
 def _read_group(client: Client, reading: Reading, key: bytes, after: int) -> Any:
     """What one stream has for the consumer; None when there is nothing new."""
     assert reading.group is not None
-    stream = client.db.read(key, Stream)
+    stream = client.db.lookup_read_typed(key, Stream)
     assert stream is not None
     group = stream.groups[reading.group]
     if after != _NEW:
@@ -176,7 +187,7 @@ def _history(client: Client, reading: Reading, key: bytes, stream: Stream, after
                 pending.deliver_again()
             if len(found) == reading.count:
                 break
-    client.db.noted(key, stream)
+    client.db.annotated(key, stream)
     client.propagate_nothing()
     return found
 
@@ -203,7 +214,7 @@ def _deliver(client: Client, reading: Reading, key: bytes, stream: Stream, count
         for segment in segments:
             for stream_id in segment.ids():
                 propagate_claim(client, key, reading.group, stream_id, group.pending[stream_id], stream_id)
-    client.db.noted(key, stream)
+    client.db.annotated(key, stream)
     client.propagate_nothing()  # but what was said above
     return entries(segments)
 
@@ -223,11 +234,23 @@ def _advance(stream: Stream, group: Group, segment: Segment) -> None:
 
 
 def _deliver_when_ready(client: Client, key: bytes, reading: Reading) -> Any:
-    """What XREADGROUP gets when it has waited for ``key``."""
-    stream = client.db.read(key, Stream)
-    assert stream is not None
+    """What XREADGROUP gets when it has waited for ``key``, which is there.  Raises NOGROUP."""
+    assert reading.group is not None
+    stream = client.db.lookup_read_typed(key, Stream)
+    if stream is None:
+        return NOT_READY
+    group = stream.groups.get(reading.group)
+    if group is None:
+        raise CommandError(texts.BLOCKED_GROUP_GONE)
+    if stream.last_id <= group.last_id:
+        return NOT_READY
     new = _deliver(client, reading, key, stream, reading.count or _COUNT_AFTER_WAITING)
     return ByKey([(key, new)])
+
+
+def _key_is_gone(_client: Client, _key: bytes) -> Any:
+    """The answer to XREADGROUP when it waits for a key that is deleted, or of another type now."""
+    raise CommandError(texts.BLOCKED_KEY_GONE)
 
 
 # -- arguments --------------------------------------------------------------------------------------------

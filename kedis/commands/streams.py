@@ -8,14 +8,16 @@ from a journal only.)
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kedis import errors
 from kedis.commands.parsing.options import integer
 from kedis.commands.parsing.stream_ids import parse_end, parse_id, parse_start, parse_time_of_partial
+from kedis.commands.parsing.stream_trimming import Trimming
 from kedis.commands.stream_replies import ALL, entries
-from kedis.engine.table import DENYOOM, FAST, READONLY, WRITE, command, span
+from kedis.engine.flags import DENYOOM, FAST, READONLY, WRITE
+from kedis.engine.keyspec import span
+from kedis.engine.table import command
 from kedis.errors import CommandError
 from kedis.errors import streams as texts
 from kedis.resp.values import NULL_ARRAY, OK
@@ -26,101 +28,6 @@ from kedis.structures.stream_id import HALF_MAX, ID_MAX, SEQUENCE_BITS, id_text
 
 if TYPE_CHECKING:
     from kedis.engine.client import Client
-
-#: Nodes that ``~`` trims at most, where LIMIT says nothing; entries where nodes have no limit, and in any case.
-_NODES_A_TRIM, _ENTRIES_A_TRIM, _MOST_ENTRIES_A_TRIM = 100, 10_000, 1_000_000
-
-
-# -- the options of XADD and XTRIM ------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class Trimming:
-    """MAXLEN or MINID and what belongs to it.
-
-    Attributes:
-        strategy: ``MAXLEN``, ``MINID`` or empty for none.
-        threshold: the length, or the id.
-        threshold_at: the position of the threshold in the command; the operator stands before it, if anywhere.
-        limit: at most so many entries; None when not given.
-        limits_at: the positions of the words LIMIT.
-    """
-
-    strategy: bytes = b""
-    threshold: int = 0
-    threshold_at: int = 0
-    approximate: bool = False
-    limit: int | None = None
-    limits_at: list[int] = field(default_factory=list)
-
-    def parse_option(self, argv: Sequence[bytes], at: int) -> int:
-        """Take the option at ``argv[at]``; the position behind it, or ``at`` when it is none of these.
-
-        Raises CommandError.
-        """
-        option = argv[at].upper()
-        if at + 1 == len(argv):
-            return at
-        if option in (b"MAXLEN", b"MINID"):
-            return self._parse_strategy(option, argv, at + 1)
-        if option == b"LIMIT":
-            self.limit = integer(argv[at + 1])
-            if self.limit < 0:
-                raise CommandError(texts.LIMIT_NEGATIVE)
-            self.limits_at.append(at)
-            return at + 2
-        return at
-
-    def _parse_strategy(self, option: bytes, argv: Sequence[bytes], at: int) -> int:
-        if self.strategy:
-            raise CommandError(texts.MAXLEN_AND_MINID)
-        if argv[at] in (b"~", b"=") and at + 1 < len(argv):
-            self.approximate = argv[at] == b"~"
-            at += 1
-        if option == b"MAXLEN":
-            self.threshold = integer(argv[at])
-            if self.threshold < 0:
-                raise CommandError(texts.MAXLEN_NEGATIVE)
-        else:
-            self.threshold = parse_id(argv[at])
-        self.strategy = option
-        self.threshold_at = at
-        return at + 1
-
-    def check(self, client: Client, for_xadd: bool) -> None:
-        """Raise CommandError where the options do not go together; choose the limit where none was given."""
-        if self.limit and not self.strategy:
-            raise CommandError(texts.LIMIT_WITHOUT_STRATEGY)
-        if not for_xadd and not self.strategy:
-            raise CommandError(texts.NO_STRATEGY)
-        if client.transport.kind == "journal":
-            self.limit = 0
-        elif self.limit is not None:
-            if not self.approximate:
-                raise CommandError(texts.LIMIT_WITHOUT_TILDE)
-        elif self.approximate:
-            nodes = _NODES_A_TRIM * client.engine.config.stream_node_max_entries
-            self.limit = min(nodes or _ENTRIES_A_TRIM, _MOST_ENTRIES_A_TRIM)
-
-    def trim(self, stream: Stream) -> int:
-        """Trim ``stream``; how many entries went."""
-        if self.strategy == b"MAXLEN":
-            return stream.trim(self.threshold, self.approximate, self.limit or 0)
-        return stream.trim_below(self.threshold, self.approximate, self.limit or 0)
-
-    def deterministic(self, argv: Sequence[bytes], stream: Stream) -> list[bytes]:
-        """``argv``, with ``~`` replaced by ``=`` and what it left of ``stream``, and LIMIT by nothing."""
-        words = list(argv)
-        if self.approximate:
-            words[self.threshold_at - 1] = b"="
-            if self.strategy == b"MAXLEN":
-                words[self.threshold_at] = b"%d" % len(stream)
-            else:
-                words[self.threshold_at] = id_text(stream.oldest_id)
-            for at in reversed(self.limits_at):
-                del words[at : at + 2]
-        return words
-
 
 # -- XADD -------------------------------------------------------------------------------------------------
 
@@ -134,7 +41,12 @@ class Trimming:
     summary="Appends an entry to a stream, which is created if need be, and may trim it; returns the id.",
     keys=[span("RW update", 1)],
     tips=["nondeterministic_output"],
-    complexity="O(1), and O(N) in the number of entries trimmed.",
+    complexity="O(1), and O(N) in the number of entries trimmed",
+    syntax=(
+        'key@0 ["NOMKSTREAM"~6.2.0] [trim{strategy("MAXLEN" | "MINID"~6.2.0) [operator(equal="=" | '
+        'approximately="~")] threshold ["LIMIT" count:int~6.2.0]}] id_or_auto(auto_id="*" | id) '
+        "field_value{field value}..."
+    ),
 )
 def xadd(client: Client, argv: Sequence[bytes]) -> bytes | None:
     word = argv[2]
@@ -148,18 +60,19 @@ def xadd(client: Client, argv: Sequence[bytes]) -> bytes | None:
     fields, values = tuple(argv[at + 1 :: 2]), tuple(argv[at + 2 :: 2])
     given = None if word == b"*" else _parse_new_id(word)
     db, key = client.db, argv[1]
-    stream = db.edit(key, Stream)
+    stream = db.lookup_write_typed(key, Stream)
     if stream is None and not create:
         return None
     stream_id = _next_id(client, 0 if stream is None else stream.last_id, given)
     if sum(map(len, argv)) > LISTPACK_MAX < sum(map(len, argv[at + 1 :])):
         raise CommandError(texts.ENTRY_TOO_LARGE)
     if stream is None:
-        stream = db.edit_or_create(key, Stream)
+        stream = db.lookup_or_create(key, Stream)
     config = client.engine.config
     limits = node_limits(config.stream_node_max_entries, config.stream_node_max_bytes)
     stream.append(stream_id, fields, values, limits)
     db.modified(key, stream, "xadd")
+    db.signal_key_ready(key, stream)
     if trimming is not None and trimming.strategy and trimming.trim(stream):
         db.modified(key, stream, "xtrim", 0)
     text = id_text(stream_id)
@@ -231,7 +144,11 @@ def _next_id(client: Client, last: int, given: tuple[int, bool] | None) -> int:
     summary="Deletes the oldest entries of a stream, down to a length or an id; returns how many.",
     keys=[span("RW delete", 1)],
     tips=["nondeterministic_output"],
-    complexity="O(N) in the number of entries deleted.",
+    complexity="O(N) in the number of entries deleted",
+    syntax=(
+        'key@0 trim{strategy("MAXLEN" | "MINID"~6.2.0) [operator(equal="=" | approximately="~")] '
+        'threshold ["LIMIT" count:int~6.2.0]}'
+    ),
 )
 def xtrim(client: Client, argv: Sequence[bytes]) -> int:
     trimming = Trimming()
@@ -243,7 +160,7 @@ def xtrim(client: Client, argv: Sequence[bytes]) -> int:
         at = after
     trimming.check(client, for_xadd=False)
     db, key = client.db, argv[1]
-    stream = db.edit(key, Stream)
+    stream = db.lookup_write_typed(key, Stream)
     if stream is None:
         return 0
     removed = trimming.trim(stream)
@@ -261,11 +178,12 @@ def xtrim(client: Client, argv: Sequence[bytes]) -> int:
     since="5.0.0",
     summary="Deletes entries of a stream by id; returns how many were there.",
     keys=[span("RW delete", 1)],
-    complexity="O(log N) for each id, N being the entries of the stream.",
+    complexity="O(log N) for each id, N being the entries of the stream",
+    syntax="key@0 id...",
 )
 def xdel(client: Client, argv: Sequence[bytes]) -> int:
     db, key = client.db, argv[1]
-    stream = db.edit(key, Stream)
+    stream = db.lookup_write_typed(key, Stream)
     if stream is None:
         return 0
     ids = [parse_id(raw) for raw in argv[2:]]
@@ -284,12 +202,15 @@ def xdel(client: Client, argv: Sequence[bytes]) -> int:
     summary="Sets the last id of a stream, and how many entries it ever had; for copies of streams.",
     keys=[span("RW update", 1)],
     complexity="O(1)",
+    syntax=(
+        'key@0 last-id ["ENTRIESADDED" entries_added:int~7.0.0] ["MAXDELETEDID" max_deleted_entry_id~7.0.0]'
+    ),
 )
 def xsetid(client: Client, argv: Sequence[bytes]) -> Any:
     stream_id = parse_id(argv[2])
     added, deleted = _parse_xsetid(argv, stream_id)
     db, key = client.db, argv[1]
-    stream = db.edit(key, Stream)
+    stream = db.lookup_write_typed(key, Stream)
     if stream is None:
         raise CommandError(errors.NO_SUCH_KEY)
     if len(stream):
@@ -302,7 +223,7 @@ def xsetid(client: Client, argv: Sequence[bytes]) -> Any:
         stream.entries_added = added
     if deleted:
         stream.max_deleted_id = deleted
-    db.noted(key, stream, "xsetid")
+    db.annotated(key, stream, "xsetid")
     return OK
 
 
@@ -336,9 +257,10 @@ def _parse_xsetid(argv: Sequence[bytes], stream_id: int) -> tuple[int | None, in
     summary="Returns the number of entries of a stream.",
     keys=[span("RO", 1)],
     complexity="O(1)",
+    syntax="key@0",
 )
 def xlen(client: Client, argv: Sequence[bytes]) -> int:
-    stream = client.db.read(argv[1], Stream)
+    stream = client.db.lookup_read_typed(argv[1], Stream)
     return 0 if stream is None else len(stream)
 
 
@@ -350,7 +272,8 @@ def xlen(client: Client, argv: Sequence[bytes]) -> int:
     since="5.0.0",
     summary="Returns the entries of a stream between two ids.",
     keys=[span("RO access", 1)],
-    complexity="O(log N + M), N being the entries of the stream and M those returned.",
+    complexity="O(log N + M), N being the entries of the stream and M those returned",
+    syntax='key@0 start end ["COUNT" count:int]',
 )
 def xrange_(client: Client, argv: Sequence[bytes]) -> Any:
     return _range(client, argv, argv[2], argv[3], reverse=False)
@@ -364,7 +287,8 @@ def xrange_(client: Client, argv: Sequence[bytes]) -> Any:
     since="5.0.0",
     summary="Returns the entries of a stream between two ids, the highest first.",
     keys=[span("RO access", 1)],
-    complexity="O(log N + M), N being the entries of the stream and M those returned.",
+    complexity="O(log N + M), N being the entries of the stream and M those returned",
+    syntax='key@0 end start ["COUNT" count:int]',
 )
 def xrevrange(client: Client, argv: Sequence[bytes]) -> Any:
     return _range(client, argv, argv[3], argv[2], reverse=True)
@@ -377,7 +301,7 @@ def _range(client: Client, argv: Sequence[bytes], start: bytes, end: bytes, reve
         if argv[at].upper() != b"COUNT" or at + 1 == len(argv):
             raise CommandError(errors.SYNTAX)
         count = max(integer(argv[at + 1]), 0)
-    stream = client.db.read(argv[1], Stream)
+    stream = client.db.lookup_read_typed(argv[1], Stream)
     if stream is None:
         return []
     if not count:

@@ -29,6 +29,10 @@ class ClientEvents:
         if event and self.notifications.active:
             self.notifications.publish(database, key, event)
 
+    def key_annotated(self, database: int, key: bytes, event: str) -> None:
+        if self.notifications.active:
+            self.notifications.publish(database, key, event)
+
     def key_created(self, database: int, kind: type, key: bytes) -> None:
         self.key_ready(database, kind, key)
         if self.notifications.active:

@@ -52,7 +52,7 @@ class Waiting:
         return list(self.queues.get((number, kind, key), ()))
 
     def signal_key_ready(self, number: int, kind: type, key: bytes) -> None:
-        """A value of type ``kind`` was put at a key that was not there."""
+        """A value of type ``kind`` has come to a key, has got something for those who wait, or is gone."""
         place = number, kind, key
         if place in self.queues:
             self.ready[place] = None

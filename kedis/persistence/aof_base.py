@@ -14,12 +14,14 @@ from typing import Any
 
 from kedis.engine.propagation import Propagation
 from kedis.persistence.append_file import AppendFile
+from kedis.persistence.stream_commands import stream_commands
 from kedis.resp.replies import format_double
 from kedis.store.keyspace import Keyspace
 from kedis.store.types import check_registered, type_of, type_of_class
 from kedis.structures.containers import Hash, Set
 from kedis.structures.lists import List
 from kedis.structures.sorted_set import SortedSet
+from kedis.structures.stream import Stream
 
 ITEMS_PER_COMMAND = 64
 _CHUNK = 64 * 1024
@@ -113,4 +115,5 @@ type_of_class(List).aof_commands = lambda key, value: in_commands(b"RPUSH", key,
 type_of_class(Set).aof_commands = lambda key, value: in_commands(b"SADD", key, value)
 type_of_class(Hash).aof_commands = _hash
 type_of_class(SortedSet).aof_commands = _sorted_set
+type_of_class(Stream).aof_commands = stream_commands
 check_registered("aof_commands")

@@ -5,11 +5,9 @@ A file that holds such a command is not damaged, and must not be called so: it i
 
 from __future__ import annotations
 
-_STREAM = (b"XADD", b"XDEL", b"XTRIM", b"XSETID", b"XGROUP", b"XACK", b"XCLAIM", b"XAUTOCLAIM", b"XREADGROUP")
 _FUNCTION = (b"FUNCTION", b"FCALL")
 _SCRIPT = (b"EVAL", b"EVALSHA", b"SCRIPT")
 _FEATURES = {
-    **dict.fromkeys(_STREAM, "a stream"),
     **dict.fromkeys(_FUNCTION, "functions"),
     **dict.fromkeys(_SCRIPT, "a script"),
 }

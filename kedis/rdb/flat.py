@@ -22,6 +22,7 @@ from kedis.structures.containers import Hash, Set
 from kedis.structures.lists import List
 from kedis.structures.packing import is_integer
 from kedis.structures.sorted_set import SortedSet
+from kedis.structures.stream import Stream
 
 _INTSET, _HASH, _SORTED_SET, _LIST = 11, 16, 17, 18
 _PACKED = 2
@@ -83,6 +84,7 @@ type_of_class(List).flat = {b"quicklist": _list}
 type_of_class(Set).flat = {b"intset": _intset}
 type_of_class(Hash).flat = {b"listpack": _hash}
 type_of_class(SortedSet).flat = {b"listpack": _sorted_set}
+type_of_class(Stream).flat = {}
 check_registered("flat")
 
 

@@ -23,14 +23,19 @@ from typing import Any, NamedTuple
 
 from kedis.rdb.crc64 import crc64
 from kedis.rdb.payload import VERSION
-from kedis.rdb.source import RdbError, Source, encode_length, encode_string
-from kedis.rdb.unsupported_features import Unsupported, is_passed_over, pass_over
-from kedis.rdb.value_forms import (
+from kedis.rdb.source import (
     LONGEST_INTEGER,
     SHORTEST_COMPRESSED,
+    RdbError,
+    Source,
+    encode_length,
+    encode_string,
+    encode_text,
+)
+from kedis.rdb.unsupported_features import Unsupported, is_passed_over, pass_over
+from kedis.rdb.value_forms import (
     Packing,
     decode_value,
-    encode_text,
     encode_value,
     is_value_type,
 )

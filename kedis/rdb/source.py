@@ -10,11 +10,14 @@ import struct
 from collections.abc import Sequence
 from mmap import mmap
 
-from kedis.rdb.lzf import LzfError, decompress
+from kedis.rdb.lzf import LzfError, compress, decompress
 
 _INT8, _INT16, _INT32, _LZF = range(4)
 _ENCODED = 0xC0
 _LENGTH32, _LENGTH64 = 0x80, 0x81
+#: Redis does not try to compress, or to write as an integer, beyond these lengths.
+SHORTEST_COMPRESSED = 21
+LONGEST_INTEGER = 11
 #: Nothing is longer, in Redis as here.
 LONGEST_STRING = 512 << 20
 
@@ -190,3 +193,15 @@ def encode_integer(value: int) -> bytes | None:
 def encode_compressed(packed: bytes, length: int) -> bytes:
     """A string of ``length`` bytes that LZF has made ``packed`` of."""
     return bytes([_ENCODED | _LZF]) + encode_length(len(packed)) + encode_length(length) + packed
+
+
+def encode_text(text: bytes, compressed: bool = False) -> bytes:
+    """A string as Redis writes it: an integer where it is one, compressed where that is asked for and helps."""
+    length = len(text)
+    if length <= LONGEST_INTEGER and text.removeprefix(b"-").isdigit() and b"%d" % int(text) == text:
+        encoded = encode_integer(int(text))
+        if encoded is not None:
+            return encoded
+    if compressed and length >= SHORTEST_COMPRESSED and (packed := compress(text)) is not None:
+        return encode_compressed(packed, length)
+    return encode_string(text)

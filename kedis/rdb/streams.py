@@ -25,8 +25,7 @@ from collections.abc import Iterator, Sequence
 
 from kedis.rdb.compact import read_listpack
 from kedis.rdb.flat import write_listpack
-from kedis.rdb.source import RdbError, Source, encode_length, encode_string
-from kedis.rdb.values import encode_text
+from kedis.rdb.source import RdbError, Source, encode_length, encode_string, encode_text
 from kedis.structures.stream import Stream
 from kedis.structures.stream_block import Block
 from kedis.structures.stream_columns import Row
@@ -34,7 +33,7 @@ from kedis.structures.stream_groups import Consumer, Group
 from kedis.structures.stream_id import HALF_MAX, ID_MAX, SEQUENCE_BITS
 
 #: The forms.
-STREAM_5, STREAM_7, STREAM_8 = 15, 19, 21
+STREAM_FORMS = STREAM_5, STREAM_7, STREAM_8 = 15, 19, 21
 _DELETED, _SAME_FIELDS = 1, 2
 _ID_BYTES, _MOMENT_BYTES = 16, 8
 _SIGN, _WRAP = 1 << 63, 1 << 64

@@ -10,7 +10,6 @@ from collections.abc import Callable
 
 from kedis.rdb.source import RdbError, Source
 
-_STREAM, _STREAM_2, _STREAM_3 = 15, 19, 21
 _MODULE_BEFORE_4, _MODULE = 6, 7
 _FUNCTIONS, _MODULE_DATA = 0xF5, 0xF7
 _ENTRY_ID = 16
@@ -52,23 +51,6 @@ def pass_over(source: Source, code: int) -> str:
     return what
 
 
-def _skip_stream(source: Source, code: int) -> None:
-    for _ in range(source.length()):
-        source.string(), source.string()  # the first id of a node, and its entries
-    # Length and last id; then first id, greatest deleted id, and how many were ever added.
-    _skip_numbers(source, 3 if code == _STREAM else 8)
-    for _ in range(source.length()):
-        source.string()
-        _skip_numbers(source, 2 if code == _STREAM else 3)
-        for _ in range(source.length()):
-            source.take(_ENTRY_ID + _MOMENT)
-            source.number()
-        for _ in range(source.length()):
-            source.string()
-            source.take(2 * _MOMENT if code == _STREAM_3 else _MOMENT)
-            source.take(_ENTRY_ID * source.length())
-
-
 def _skip_functions(source: Source, code: int) -> None:
     source.string()  # the text of a library
 
@@ -96,9 +78,6 @@ def _skip_old_module(source: Source, code: int) -> None:
 
 
 _SKIPPED: dict[int, tuple[str, Callable[[Source, int], None]]] = {
-    _STREAM: ("a stream", _skip_stream),
-    _STREAM_2: ("a stream", _skip_stream),
-    _STREAM_3: ("a stream", _skip_stream),
     _MODULE_BEFORE_4: ("a module's value", _skip_old_module),
     _MODULE: ("a module's value", _skip_module),
     _FUNCTIONS: ("functions", _skip_functions),

@@ -21,31 +21,28 @@ import math
 import struct
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain
 from typing import Any
 
 from kedis.rdb.compact import read_intset, read_listpack, read_ziplist, read_zipmap
-from kedis.rdb.lzf import compress
 from kedis.rdb.source import (
     RdbError,
     Source,
-    encode_compressed,
-    encode_integer,
     encode_length,
-    encode_string,
     encode_strings,
+    encode_text,
 )
+from kedis.rdb.streams import STREAM_7, STREAM_FORMS, encode_stream, read_stream
 from kedis.rdb.unsupported_features import Unsupported, is_passed_over, pass_over
 from kedis.store.types import Value, check_registered, type_of, type_of_class
 from kedis.structures.containers import Hash, Set
 from kedis.structures.lists import List
 from kedis.structures.packing import Thresholds
 from kedis.structures.sorted_set import SortedSet
+from kedis.structures.stream import Stream
 
 _STRING, _LIST, _SET, _HASH, _SORTED_SET = 0, 1, 2, 4, 5
-#: Redis does not try to compress, or to write as an integer, beyond these lengths.
-SHORTEST_COMPRESSED = 21
-LONGEST_INTEGER = 11
 #: Elements that are encoded together, and the bytes from which a string stands alone.
 _PART = 4096
 _PACK_DOUBLE = struct.Struct("<d").pack
@@ -54,18 +51,6 @@ _PLAIN, _PACKED = 1, 2
 Packing = Mapping[type, Thresholds]
 
 # -- writing ----------------------------------------------------------------------------------------------
-
-
-def encode_text(text: bytes, compressed: bool = False) -> bytes:
-    """A string as Redis writes it: an integer where it is one, compressed where that is asked for and helps."""
-    length = len(text)
-    if length <= LONGEST_INTEGER and text.removeprefix(b"-").isdigit() and b"%d" % int(text) == text:
-        encoded = encode_integer(int(text))
-        if encoded is not None:
-            return encoded
-    if compressed and length >= SHORTEST_COMPRESSED and (packed := compress(text)) is not None:
-        return encode_compressed(packed, length)
-    return encode_string(text)
 
 
 def encode_value(value: Value, compressed: bool = False) -> tuple[int, bytes]:
@@ -135,6 +120,14 @@ class _SortedSetForm(Form):
         # From the highest down: Redis inserts each in front of what is there, which is quick.
         members, scores = value.columns(0, len(value), reverse=True)
         return self.code, [encode_length(len(value)), *_in_parts(members, scores)]
+
+
+class _StreamForm(Form):
+    def encode(self, value: Stream, compressed: bool) -> tuple[int, bytes]:
+        return self.code, b"".join(encode_stream(value, compressed))
+
+    def encode_parts(self, value: Stream) -> tuple[int, list[bytes]]:
+        return self.code, list(encode_stream(value, False))
 
 
 def _in_parts(texts: list[bytes], scores: array[float] | None = None) -> Iterator[bytes]:
@@ -358,5 +351,9 @@ register(
         },
         flat=[12, 17],
     ),
+)
+register(
+    Stream,
+    _StreamForm(STREAM_7, lambda value: (), {code: partial(read_stream, form=code) for code in STREAM_FORMS}),
 )
 check_registered("rdb")

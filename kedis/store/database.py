@@ -31,7 +31,6 @@ from typing import Any, TypeVar
 from kedis.errors import WRONG_TYPE, CommandError
 from kedis.store.account import accounted
 from kedis.store.key_table import KeyTable
-from kedis.store.types import type_of
 from kedis.structures.strings import Buffer
 
 Kind = TypeVar("Kind")
@@ -211,6 +210,8 @@ class Database(KeyTable):
         if keyspace.observed:
             if old is None:
                 keyspace.events.key_created(self.number, type(value), key)
+            elif type(old) is not type(value):
+                keyspace.events.key_ready(self.number, type(old), key)
             self._notify(key, event)
         if self.access_tracker is not None and not (keep_ttl and key in self.access_tracker.last_access):
             self.access_tracker.touch(key)
@@ -237,12 +238,27 @@ class Database(KeyTable):
         keyspace.dirty += changes
         if keyspace.observed:
             self._notify(key, event)
-            if value and type_of(value).ready_when_modified:
-                keyspace.events.key_ready(self.number, type(value), key)
         if not value:
             self._drop(key)
             if keyspace.observed:
                 self._notify(key, "del")
+
+    def annotated(self, key: bytes, value: Any, event: str = "", changes: int = 1) -> None:
+        """Tell that ``value`` at ``key`` was changed in a way that is none to WATCH and client-side caching.
+
+        Consumer groups change so: they are no part of what readers of a stream see.
+        """
+        self.account.update(value)
+        keyspace = self.keyspace
+        keyspace.dirty += changes
+        if event and keyspace.observed:
+            keyspace.events.key_annotated(self.number, key, event)
+
+    def signal_key_ready(self, key: bytes, value: Any) -> None:
+        """Have the clients tried that wait for more of what is in ``value``, the container at ``key``."""
+        keyspace = self.keyspace
+        if keyspace.observed:
+            keyspace.events.key_ready(self.number, type(value), key)
 
     def delete(self, key: bytes, event: str = "del") -> bool:
         """Remove ``key``; True when it was there (and not due)."""
@@ -282,6 +298,8 @@ class Database(KeyTable):
             self.break_watches(key)
         if removed:
             self._give_up(later)
+            if self.keyspace.observed:
+                self.signal_awaited()
         self.keyspace.dirty += removed
         return removed
 

@@ -19,11 +19,14 @@ class KeyspaceEvents(Protocol):
     def key_modified(self, database: int, key: bytes, event: str) -> None:
         """A command changed ``key``; an empty ``event`` has no name to publish."""
 
+    def key_annotated(self, database: int, key: bytes, event: str) -> None:
+        """A command changed something about ``key`` that is not what readers see of it."""
+
     def key_created(self, database: int, kind: type, key: bytes) -> None:
         """A key was added; :meth:`key_modified` follows."""
 
     def key_ready(self, database: int, kind: type, key: bytes) -> None:
-        """``key`` now holds something for clients that wait for a value of class ``kind``."""
+        """``key`` may have something for clients that wait for a value of class ``kind``, or holds none any more."""
 
     def key_missed(self, database: int, key: bytes) -> None:
         """A command looked for a key that is not there."""
@@ -42,6 +45,9 @@ class NoEvents:
         return False
 
     def key_modified(self, database: int, key: bytes, event: str) -> None:
+        pass
+
+    def key_annotated(self, database: int, key: bytes, event: str) -> None:
         pass
 
     def key_created(self, database: int, kind: type, key: bytes) -> None:

@@ -146,6 +146,8 @@ class KeyTable:
     def _drop(self, key: bytes, later: bool = False) -> None:
         """Take ``key`` out; with ``later`` a large value is freed in the background."""
         value = self.data.pop(key)
+        if self.keyspace.observed:
+            self.keyspace.events.key_ready(self.number, type(value), key)
         if (
             later
             and type(value) is not bytes
@@ -176,6 +178,13 @@ class KeyTable:
             if self.watchers and key in self.watchers:
                 self.break_watches(key)
             keyspace.events.key_removed(self.number, key, event)
+
+    def signal_awaited(self) -> None:
+        """Everything is another now: what clients wait for may have come or gone.  O(keys waited for)."""
+        events = self.keyspace.events
+        for number, kind, key in events.awaited():
+            if number == self.number:
+                events.key_ready(number, kind, key)
 
     def watch(self, client: Any, key: bytes) -> None:
         """Have ``client.watch_broken`` set when ``key`` changes."""
@@ -218,7 +227,7 @@ class KeyTable:
             if type(value) is not bytes:
                 value._check()
                 assert value.accounted_bytes == value.footprint
-                assert len(value) or type_of(value) is type_of(b"")
+                assert value or type_of(value) is type_of(b"")
         assert self.access_tracker is None or set(self.access_tracker.last_access) <= set(self.data)
         assert set(self.index) == set(self.data)
         assert set(self.volatile) == set(self.expires)

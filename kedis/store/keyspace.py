@@ -69,12 +69,6 @@ class Keyspace(KeyspaceState):
             mine, other = getattr(one, name), getattr(two, name)
             setattr(one, name, other)
             setattr(two, name, mine)
-        self._find_waited_for(one, two)
+        for database in (one, two):
+            database.signal_awaited()
         self.dirty += 1
-
-    def _find_waited_for(self, *databases: Database) -> None:
-        """After an exchange of databases: what somebody waits for may have come into being.  O(keys waited for)."""
-        for number, kind, key in self.events.awaited():
-            for database in databases:
-                if database.number == number and type(database.data.get(key)) is kind:
-                    self.events.key_ready(number, kind, key)

@@ -22,6 +22,9 @@ from kedis.structures.containers import Hash, Set
 from kedis.structures.lists import List
 from kedis.structures.packing import is_integer
 from kedis.structures.sorted_set import SortedSet
+from kedis.structures.stream import Stream
+from kedis.structures.stream_columns import interleaved
+from kedis.structures.stream_id import HALF_MAX, ID_MAX, SEQUENCE_BITS
 from kedis.structures.strings import Buffer, FloatText
 
 
@@ -99,8 +102,6 @@ class ValueType:
         copy: an independent copy of a value.
         free_in_steps: empties a large value that nobody uses; yields after every so many elements.  None: at once.
         packing: the settings of a type that has a packed representation.
-        ready_when_modified: clients that wait for a value of this type are signalled by every change, not only when
-            the key appears.
         references: how many references Redis would count.
         rdb, flat, aof_commands: what the packages above register.
     """
@@ -118,7 +119,6 @@ class ValueType:
         "name",
         "packing",
         "plain",
-        "ready_when_modified",
         "references",
         "serialized_length",
     )
@@ -135,7 +135,6 @@ class ValueType:
         copy: Callable[[Any], Any],
         free_in_steps: Callable[[Any, int], Iterator[None]] | None,
         packing: PackingSettings | None = None,
-        ready_when_modified: bool = False,
         references: Callable[[Any], int] = lambda value: 1,
     ) -> None:
         self.name = name
@@ -148,7 +147,6 @@ class ValueType:
         self.copy = copy
         self.free_in_steps = free_in_steps
         self.packing = packing
-        self.ready_when_modified = ready_when_modified
         self.references = references
         self._rdb: RdbForm | None = None
         self._flat: Mapping[bytes, FlatWriter] | None = None
@@ -242,6 +240,7 @@ _EMBEDDED_MAX = 44
 #: Integers from 0 to 9999 are one shared object each.
 _SHARED_DIGITS = 4
 _STRING, _LIST, _SET, _SORTED_SET, _HASH = map(number, range(5))
+_STREAM = number(6)
 
 
 def _string_encoding(value: bytes | bytearray) -> bytes:
@@ -362,5 +361,29 @@ add_type(
             ("hash-max-listpack-entries", "hash-max-listpack-value"),
             lambda config: (config.hash_max_listpack_entries, config.hash_max_listpack_value),
         ),
+    )
+)
+
+
+def _stream_digest(digest: bytes, value: Stream) -> bytes:
+    digest = mix(digest, _STREAM)
+    for segment in value.read(0, ID_MAX):
+        for stream_id, row in zip(segment.ids(), segment.rows(), strict=True):
+            name = b"%d.%d" % (stream_id >> SEQUENCE_BITS, stream_id & HALF_MAX)
+            digest = mix(digest, name, *interleaved(segment.fields, row))
+    return digest
+
+
+add_type(
+    ValueType(
+        b"stream",
+        Stream,
+        encoding=lambda value: b"stream",
+        digest=_stream_digest,
+        serialized_length=lambda value: sum([block.size for block in value.blocks.values()]),
+        contents=Stream.contents,
+        plain=_itself,
+        copy=Stream.copy,
+        free_in_steps=Stream.free_in_steps,
     )
 )

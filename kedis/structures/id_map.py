@@ -87,11 +87,15 @@ class IdMap(Generic[V]):
             lasts[at] = run[-1]
         return self._values.pop(key)
 
-    def clear(self) -> None:
-        """Remove everything. O(N)."""
-        self._values.clear()
-        self._runs.clear()
-        self._lasts.clear()
+    def pop_last(self) -> V:
+        """Remove the highest id, which must be there; its value. O(1)."""
+        run = self._runs[-1]
+        key = run.pop()
+        if run:
+            self._lasts[-1] = run[-1]
+        else:
+            del self._runs[-1], self._lasts[-1]
+        return self._values.pop(key)
 
     # -- order --------------------------------------------------------------------------------------------
 

@@ -17,10 +17,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 from kedis.structures.footprint import bytes_footprint
 from kedis.structures.id_map import EMPTY, ENTRY, IdMap
 from kedis.structures.stream_block import Block, NodeLimits, Segment
+from kedis.structures.stream_columns import interleaved
 from kedis.structures.stream_groups import Account, Group
 from kedis.structures.stream_id import ID_MAX
 
@@ -41,19 +43,19 @@ class Stream:
         last_id: the highest id ever added.
         max_deleted_id: the highest id ever deleted by :meth:`delete`.
         entries_added: how many entries were ever added.
-        settled: the footprint in the account of the keyspace.
+        accounted_bytes: the footprint in the account of the keyspace.
     """
 
     __slots__ = (
         "_account",
         "_first_id",
         "_length",
+        "accounted_bytes",
         "blocks",
         "entries_added",
         "groups",
         "last_id",
         "max_deleted_id",
-        "settled",
         "tail",
     )
 
@@ -64,7 +66,7 @@ class Stream:
         self.last_id = 0
         self.max_deleted_id = 0
         self.entries_added = 0
-        self.settled = 0
+        self.accounted_bytes = 0
         self._length = 0
         self._first_id: int | None = 0
         self._account = Account()
@@ -75,6 +77,7 @@ class Stream:
     def __bool__(self) -> bool:
         return True
 
+    @property
     def footprint(self) -> int:
         """Bytes of main memory that the stream occupies. O(1)."""
         return self._account.held + _STREAM
@@ -305,6 +308,30 @@ class Stream:
         twin.restore(self._length, self.last_id)
         twin.max_deleted_id, twin.entries_added = self.max_deleted_id, self.entries_added
         return twin
+
+    def free_in_steps(self, piece: int) -> Iterator[None]:
+        """Empty what nobody uses any more; yields after about `piece` entries. The account is not kept. O(N)."""
+        while (base := self.blocks.last()) is not None:
+            count = 0
+            while base is not None and count < piece:
+                block = self.blocks.pop(base)
+                count += 0 if block is None else block.count
+                base = self.blocks.last()
+            yield
+        self.tail = None
+        self._length = 0
+        for group in self.groups.values():
+            yield from group.free_in_steps(piece)
+
+    def contents(self) -> tuple[Any, ...]:
+        """All that clients see of the stream, as plain Python; moments of deliveries left out. O(N)."""
+        entries = [
+            (stream_id, *interleaved(segment.fields, row))
+            for segment in self.read(0, ID_MAX)
+            for stream_id, row in zip(segment.ids(), segment.rows(), strict=True)
+        ]
+        groups = {name: group.contents() for name, group in self.groups.items()}
+        return entries, self.last_id, self.max_deleted_id, self.entries_added, groups
 
     def _check(self) -> None:
         self.blocks._check()

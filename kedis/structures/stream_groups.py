@@ -7,9 +7,11 @@ often it was delivered; the group and the consumer each find it by its id, in th
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from kedis.structures.footprint import bytes_footprint
 from kedis.structures.id_map import EMPTY, ENTRY, IdMap
+from kedis.structures.stepwise import pop_in_steps
 
 #: Bytes of main memory of a group and of a consumer beside name and map, and of a pending entry with its places in two
 #: maps.
@@ -145,6 +147,17 @@ class Group:
             copied = Pending(consumer, pending.delivered_ms, pending.count)
             twin.pending[stream_id] = consumer.pending[stream_id] = copied
         return twin
+
+    def free_in_steps(self, piece: int) -> Iterator[None]:
+        """Let go of all that is pending; yields after every `piece` of it. The account is not kept. O(N)."""
+        for consumer in self._consumers.values():
+            yield from pop_in_steps(consumer.pending.pop_last, consumer.pending, piece)
+        yield from pop_in_steps(self.pending.pop_last, self.pending, piece)
+
+    def contents(self) -> tuple[Any, ...]:
+        """What the group has delivered to whom, as plain Python. O(N)."""
+        pending = {stream_id: (each.consumer.name, each.count) for stream_id, each in self.pending.items()}
+        return self.last_id, self.entries_read, set(self._consumers), pending
 
     def footprint(self) -> int:
         """Bytes of main memory, counted anew. O(consumers)."""

@@ -82,7 +82,6 @@ def log_row() -> ValueType:
         plain=list,
         copy=Log.copy,
         free_in_steps=Log.free_in_steps,
-        ready_when_modified=True,
     )
 
 
@@ -96,6 +95,7 @@ def declare_commands() -> None:
         log = client.db.lookup_or_create(argv[1], Log)
         log.add(argv[2:])
         client.db.modified(argv[1], log, "toy.add", len(argv) - 2)
+        client.db.signal_key_ready(argv[1], log)
         return len(log)
 
     @command(
@@ -303,7 +303,7 @@ def test_what_is_not_registered_is_an_error(row: ValueType) -> None:
 
 def test_every_type_has_all_that_is_registered() -> None:
     check_registered("rdb", "flat", "aof_commands")
-    assert {row.name for row in TYPES} == {b"string", b"list", b"set", b"zset", b"hash"}
+    assert {row.name for row in TYPES} == {b"string", b"list", b"set", b"zset", b"hash", b"stream"}
 
 
 def test_without_the_row_nothing_is_left() -> None:

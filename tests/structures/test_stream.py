@@ -101,7 +101,7 @@ def test_stream_against_a_dict(seed: int) -> None:
         if number % 100 == 99:
             twin = stream.copy()
             twin._check()
-            assert twin.footprint() == stream.footprint()
+            assert twin.footprint == stream.footprint
             assert entries(list(twin.read(0, ID_MAX))) == sorted(model.log.items())
             stream = twin
     assert stream
@@ -148,8 +148,10 @@ def test_id_map_against_a_dict(seed: int) -> None:
             assert found.floor(start) == max((each for each in model if each <= start), default=None)
             assert (found.first(), found.last()) == (min(model, default=None), max(model, default=None))
             assert list(found.items()) == sorted(model.items())
-    found.clear()
-    found._check()
+    while found:
+        key = max(model)
+        assert found.pop_last() == model.pop(key)
+        found._check()
     assert found.first() is found.last() is None
 
 
