@@ -53,12 +53,12 @@ def xadd(client: Client, argv: Sequence[bytes]) -> bytes | None:
     trimming, at, create = None, 2, True
     if word != b"*" and not word[:1].isdigit():
         trimming, at, create = _parse_xadd(client, argv)
-        word = argv[at] if at < len(argv) else b""
+        word = argv[at] if at < len(argv) else b"*"
+    given = None if word == b"*" else _parse_new_id(word)
     words = len(argv) - at
     if words < 3 or words % 2 == 0:
         raise CommandError(errors.wrong_arity("xadd"))
     fields, values = tuple(argv[at + 1 :: 2]), tuple(argv[at + 2 :: 2])
-    given = None if word == b"*" else _parse_new_id(word)
     db, key = client.db, argv[1]
     stream = db.lookup_write_typed(key, Stream)
     if stream is None and not create:

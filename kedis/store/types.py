@@ -381,8 +381,8 @@ add_type(
         encoding=lambda value: b"stream",
         digest=_stream_digest,
         serialized_length=lambda value: sum([block.size for block in value.blocks.values()]),
-        contents=Stream.contents,
-        plain=_itself,
+        contents=_itself,
+        plain=Stream.copy,
         copy=Stream.copy,
         free_in_steps=Stream.free_in_steps,
     )

@@ -77,6 +77,12 @@ class Stream:
     def __bool__(self) -> bool:
         return True
 
+    def __eq__(self, other: object) -> bool:
+        """Whether clients see the same, but for when what was delivered and who was last seen when. O(N)."""
+        return isinstance(other, Stream) and self.contents() == other.contents()
+
+    __hash__ = None  # type: ignore[assignment]
+
     @property
     def footprint(self) -> int:
         """Bytes of main memory that the stream occupies. O(1)."""
@@ -330,7 +336,7 @@ class Stream:
             for segment in self.read(0, ID_MAX)
             for stream_id, row in zip(segment.ids(), segment.rows(), strict=True)
         ]
-        groups = {name: group.contents() for name, group in self.groups.items()}
+        groups = [(name, group.contents()) for name, group in sorted(self.groups.items())]
         return entries, self.last_id, self.max_deleted_id, self.entries_added, groups
 
     def _check(self) -> None:

@@ -156,8 +156,8 @@ class Group:
 
     def contents(self) -> tuple[Any, ...]:
         """What the group has delivered to whom, as plain Python. O(N)."""
-        pending = {stream_id: (each.consumer.name, each.count) for stream_id, each in self.pending.items()}
-        return self.last_id, self.entries_read, set(self._consumers), pending
+        pending = [(stream_id, each.consumer.name, each.count) for stream_id, each in self.pending.items()]
+        return self.last_id, self.entries_read, sorted(self._consumers), pending
 
     def footprint(self) -> int:
         """Bytes of main memory, counted anew. O(consumers)."""

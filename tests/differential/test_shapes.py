@@ -449,6 +449,8 @@ SCRIPTS: dict[str, Callable[[Servers], None]] = {
     "punsubscribe": unsubscriptions("PUNSUBSCRIBE"),
     "shutdown": shutdown,
     "slowlog|help": help_texts("SLOWLOG"),
+    "xgroup|help": help_texts("XGROUP"),
+    "xinfo|help": help_texts("XINFO"),
     "ssubscribe": subscriptions("SSUBSCRIBE"),
     "subscribe": subscriptions("SUBSCRIBE"),
     "sunsubscribe": unsubscriptions("SUNSUBSCRIBE"),

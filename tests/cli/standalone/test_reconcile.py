@@ -255,6 +255,38 @@ def test_large_values_in_pieces(world: World, monkeypatch: pytest.MonkeyPatch) -
     assert world.on_server() == world.on_alone()
 
 
+def test_streams_are_compared_and_pushed(redis_port: int, tmp_path: Path) -> None:
+    world = World(redis_port, tmp_path / "home")
+    try:
+        world.call("FLUSHALL")
+        for key in ("same", "mine", "theirs", "both"):
+            world.call("XADD", key, "1-1", "f", "v", "g", "w")
+            world.call("XGROUP", "CREATE", key, "g", "0")
+            world.call("XREADGROUP", "GROUP", "g", "c", "STREAMS", key, ">")
+        world.stand_alone()
+        world.edit("XADD", "mine", "2-1", "f", "alone")
+        world.edit("XACK", "mine", "g", "1-1")
+        world.edit("XADD", "both", "2-1", "f", "alone")
+        world.edit("XADD", "new", "1-1", "f", "new")
+        world.call("XADD", "theirs", "2-1", "f", "there")
+        world.call("XADD", "both", "2-2", "f", "there")
+        found = world.reconciliation()
+        states = {difference.change.key: difference.state for difference in found.differences}
+        assert states[b"both"] is State.CHANGED
+        assert b"same" not in states and b"theirs" not in states
+        quiet = [each for each in found.differences if each.change.key in (b"mine", b"new")]
+        assert found.push(quiet).written == 2
+        assert world.call("XRANGE", "mine", "-", "+") == [
+            [b"1-1", [b"f", b"v", b"g", b"w"]],
+            [b"2-1", [b"f", b"alone"]],
+        ]
+        assert world.call("XPENDING", "mine", "g")[0] == 0
+        assert world.call("XPENDING", "same", "g")[0] == 1
+        assert world.call("XLEN", "new") == 1
+    finally:
+        world.close()
+
+
 def test_a_stream_on_the_server_is_a_conflict_and_nothing_is_lost(redis_port: int, tmp_path: Path) -> None:
     world = World(redis_port, tmp_path / "home")
     try:
@@ -266,7 +298,7 @@ def test_a_stream_on_the_server_is_a_conflict_and_nothing_is_lost(redis_port: in
         assert difference.state is State.CREATED
         terminal = Script("o", "s")
         assert resolve(Reconciliation(world.link(), world.divergence(), terminal), terminal)
-        assert "stream (" in terminal.text
+        assert "stream of 1:" in terminal.text
         assert world.call("XLEN", "key") == 1
     finally:
         world.close()

@@ -87,12 +87,17 @@ def test_three_are_kept_and_the_newest_is_taken(world: World) -> None:
     assert newest.path == paths[-1]
 
 
-def test_streams_are_left_out_and_counted(redis_port: int, tmp_path: Path) -> None:
+def test_streams_are_copied_and_what_is_unknown_is_left_out(
+    redis_port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world = World(redis_port, tmp_path)
     try:
         world.call("FLUSHALL")
         world.call("XADD", "stream", "*", "f", "v")
         world.call("SET", "a", "1")
+        taken = server_snapshot.take(world.link(), world.home, "the server", Script())
+        assert (taken.keys, taken.left_out) == (2, 0)
+        monkeypatch.setattr("kedis.rdb.payload.VERSION", 9)  # as if the server were of a later version
         taken = server_snapshot.take(world.link(), world.home, "the server", Script())
         assert (taken.keys, taken.left_out) == (1, 1)
     finally:

@@ -44,7 +44,9 @@ def take_snapshot(session: OfflineSession) -> bool:
     except KeyboardInterrupt:
         terminal.say("\nNo snapshot: interrupted.")
         return False
-    left_out = f", without {taken.left_out} streams or module values" if taken.left_out else ""
+    left_out = (
+        f", without {taken.left_out} module values or streams of a later version" if taken.left_out else ""
+    )
     terminal.say(f"Snapshot of {taken.keys} keys saved in {taken.path}{left_out}.")
     return True
 

@@ -12,6 +12,8 @@ from kedis.cli.client.standalone.key_values import NEVER, Value, encode_score
 from kedis.cli.client.standalone.reconcile import Difference, Pushed, Reconciliation, State
 from kedis.cli.client.standalone.terminal import Terminal
 from kedis.cli.client.standalone.timefmt import moment
+from kedis.structures.stream import Stream
+from kedis.structures.stream_id import ID_MAX
 
 _SHOWN_BYTES = 60
 _SHOWN_ELEMENTS = 5
@@ -138,6 +140,16 @@ def shown(value: Value | None) -> str:
             [
                 f"{_short(name)} = {_short(held) if isinstance(held, bytes) else encode_score(held).decode()}"
                 for name, held in pairs
+            ]
+        )
+    elif isinstance(value.content, Stream):
+        text = f"stream of {value.count}: " + _several(
+            [
+                f"{stream_id.decode()} {' '.join(map(_short, pairs))}"
+                for segment in value.content.read(0, ID_MAX, 6)
+                for stream_id, pairs in zip(
+                    segment.id_texts(0, len(segment)), segment.pairs(0, len(segment)), strict=True
+                )
             ]
         )
     else:

@@ -5,7 +5,8 @@
 
 Text is a JSON string, and bytes that are no UTF-8 are {"base64": …}. A string is one of these, a list or a set a list
 of them, a hash a list of pairs, a sorted set a list of pairs of member and score (digits in a string). Where
-there is no key, type and value are null. Values of other types are their DUMP.
+there is no key, type and value are null. A stream is an object: entries, last id, highest deleted id, number of entries
+added, groups. Values of other types are their DUMP.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from typing import Any
 from kedis.cli.client.standalone.home import filled
 from kedis.cli.client.standalone.key_values import BATCH_KEYS, NEVER, Value, encode_score
 from kedis.cli.client.standalone.reconcile import Difference, Reconciliation
+from kedis.structures.stream import Stream
+from kedis.structures.stream_groups import Group
+from kedis.structures.stream_id import ID_MAX, id_text
 
 
 def write(reconciliation: Reconciliation, folder: Path) -> None:
@@ -83,7 +87,38 @@ def _content(value: Value) -> object:
     if value.kind == "zset":
         pairs = sorted(value.content.items(), key=lambda pair: (pair[1], pair[0]))
         return [[_text(member), encode_score(score).decode()] for member, score in pairs]
+    if isinstance(value.content, Stream):
+        return _stream(value.content)
     return _text(value.content)
+
+
+def _stream(stream: Stream) -> dict[str, object]:
+    entries = [
+        [text.decode(), [_text(part) for part in pairs]]
+        for segment in stream.read(0, ID_MAX)
+        for text, pairs in zip(
+            segment.id_texts(0, len(segment)), segment.pairs(0, len(segment)), strict=True
+        )
+    ]
+    return {
+        "entries": entries,
+        "last-generated-id": id_text(stream.last_id).decode(),
+        "max-deleted-entry-id": id_text(stream.max_deleted_id).decode(),
+        "entries-added": stream.entries_added,
+        "groups": [_group(name, group) for name, group in sorted(stream.groups.items())],
+    }
+
+
+def _group(name: bytes, group: Group) -> dict[str, object]:
+    return {
+        "name": _text(name),
+        "last-delivered-id": id_text(group.last_id).decode(),
+        "entries-read": group.entries_read,
+        "pending": [
+            [id_text(stream_id).decode(), _text(pending.consumer.name), pending.count]
+            for stream_id, pending in group.pending.items()
+        ],
+    }
 
 
 def _text(data: bytes) -> object:

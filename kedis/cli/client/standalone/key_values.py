@@ -5,7 +5,8 @@ that does not depend on the order of a set, hash or sorted set.
 
 `read` is exact for each batch: the keys are watched, read in three rounds (types, sizes, contents), and an empty
 MULTI and EXEC tells whether one of them was changed in between; then smaller batches are tried. Large values are
-read in pieces, which bounds the replies. Types other than the five are held as their DUMP, which can be compared.
+read in pieces, which bounds the replies. A stream is read and written as a whole, in the form of DUMP. Values of other
+types, and a stream in the form of a later Redis, are held as their DUMP, which can be compared.
 
 Needs PEXPIRETIME, that is Redis 7 or Kedis.
 """
@@ -22,6 +23,9 @@ from kedis.cli.client import expected
 from kedis.cli.client.expected import ServerSays
 from kedis.cli.client.link import Link
 from kedis.cli.client.wire import ErrorReply
+from kedis.rdb.payload import WrongFooter, dump, restore
+from kedis.rdb.source import RdbError
+from kedis.structures.stream import Stream
 
 #: Keys that are read, compared or written together.
 BATCH_KEYS = 100
@@ -38,8 +42,8 @@ Command = list[bytes]
 class Value:
     """The value of a key.
 
-    content: bytes of a string, list of a list, set of a set, dict of a hash, dict of scores of a sorted set; for
-    any other kind the bytes of DUMP. expire_at_ms: milliseconds since 1970, or NEVER.
+    content: bytes of a string, list of a list, set of a set, dict of a hash, dict of scores of a sorted set, Stream;
+    for any other kind the bytes of DUMP. expire_at_ms: milliseconds since 1970, or NEVER.
     """
 
     kind: str
@@ -55,6 +59,11 @@ class Value:
     def count(self) -> int:
         """Elements, or bytes of a string."""
         return len(self.content)
+
+    @property
+    def can_be_written(self) -> bool:
+        """Whether its type and form are known here."""
+        return self.kind in ("string", *_WRITERS) or isinstance(self.content, Stream)
 
 
 class Changed(Exception):
@@ -84,6 +93,8 @@ def _elements(kind: str, content: Any) -> Iterator[bytes]:
         return chain.from_iterable(content.items())
     if kind == "zset":
         return chain.from_iterable((member, encode_score(score)) for member, score in content.items())
+    if isinstance(content, Stream):
+        return (repr(part).encode() for part in content.contents())
     return iter(content if kind in ("list", "set") else (content,))
 
 
@@ -109,6 +120,8 @@ def build_commands(key: bytes, value: Value) -> Iterator[Command]:
         yield [b"SET", key, value.content[:PIECE_BYTES]]
         for at in range(PIECE_BYTES, len(value.content), PIECE_BYTES):
             yield [b"APPEND", key, value.content[at : at + PIECE_BYTES]]
+    elif isinstance(value.content, Stream):
+        yield [b"RESTORE", key, b"0", dump(value.content)]
     else:
         for words in _pieces(_groups(value)):
             yield [_WRITERS[value.kind], key, *words]
@@ -242,6 +255,8 @@ def _decoded(kind: str, reply: Any) -> Any:
     if reply is None or (kind in _WRITERS and reply == []):
         return None
     command = _whole(kind, b"")[0].decode()
+    if kind == "stream":
+        return _decoded_stream(expected.bulk(reply, command))
     if kind not in _WRITERS:
         return expected.bulk(reply, command)
     elements = expected.bulks(reply, command)
@@ -251,6 +266,16 @@ def _decoded(kind: str, reply: Any) -> Any:
         return set(elements)
     pairs = expected.pairs(elements, command)
     return dict(pairs) if kind == "hash" else {member: _score(score) for member, score in pairs}
+
+
+def _decoded_stream(payload: bytes) -> Stream | bytes:
+    """The stream in a payload of DUMP; the payload itself where its form is of a later version. Raises ServerSays."""
+    try:
+        return restore(payload)  # type: ignore[return-value]
+    except WrongFooter:
+        return payload
+    except RdbError as error:
+        raise ServerSays(f"the answer to DUMP holds no stream: {error}") from None
 
 
 def _score(data: bytes) -> float:
@@ -276,8 +301,7 @@ def _read_at_once(link: Link, key: bytes) -> Value | None:
         answers = ask(link, [*head, _whole(kind, key), [b"EXEC"]])[-1]
         found, expire_at, content = expected.array(answers, "EXEC", 3)
         if found == kind:
-            content = expected.bulk(content, "DUMP")
-            return Value(kind, content, max(expected.integer(expire_at, "PEXPIRETIME"), NEVER))
+            return Value(kind, _decoded(kind, content), max(expected.integer(expire_at, "PEXPIRETIME"), NEVER))
 
 
 def _string_pieces(link: Link, key: bytes) -> bytes:

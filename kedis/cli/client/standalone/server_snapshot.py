@@ -3,7 +3,7 @@
 Each database is walked with SCAN; keys are read in batches, each as of one moment (module `key_values`),
 and written as the base of an append-only file, from which standing alone can begin. As SCAN runs while
 other clients write, the copy as a whole is of no single moment: it has every key that existed throughout, with a
-value that the key had meanwhile. Streams and values of modules are left out and counted.
+value that the key had meanwhile. Values of modules, and streams in the form of a later Redis, are left out and counted.
 """
 
 from __future__ import annotations
@@ -34,7 +34,6 @@ from kedis.persistence.folder import AofError
 
 _KEYS_OF_DATABASE = re.compile(rb"^db(\d{1,9}):keys=(\d{1,19})", re.MULTILINE)
 _NUMBER = re.compile(rb"[1-9]\d{0,8}")
-_COPIED = ("string", "list", "set", "hash", "zset")
 
 
 def databases_of(link: Link) -> int:
@@ -103,7 +102,7 @@ def _record(link: Link, sizes: dict[int, int], file: AppendFile, terminal: Termi
             for key, value in read(link, keys).items():
                 if value is None:
                     continue
-                if value.kind not in _COPIED:
+                if not value.can_be_written:
                     left_out += 1
                     continue
                 copied += 1
