@@ -13,10 +13,10 @@ from kedis.engine.flags import DENYOOM, LOADING, STALE, WRITE
 from kedis.engine.keyspec import span
 from kedis.engine.table import command, container
 from kedis.errors import CommandError
-from kedis.errors import streams as texts
+from kedis.errors import stream_errors as texts
 from kedis.resp.values import OK
+from kedis.structures.consumer_groups import Group
 from kedis.structures.stream import Stream
-from kedis.structures.stream_groups import Group
 
 if TYPE_CHECKING:
     from kedis.engine.client import Client

@@ -14,11 +14,11 @@ from kedis.engine.flags import LOADING, READONLY, STALE
 from kedis.engine.keyspec import span
 from kedis.engine.table import command, container
 from kedis.errors import CommandError
-from kedis.errors import streams as texts
+from kedis.errors import stream_errors as texts
 from kedis.resp.entries import Entries
+from kedis.structures.consumer_groups import Consumer, Group
 from kedis.structures.radix_shape import node_count
 from kedis.structures.stream import Stream
-from kedis.structures.stream_groups import Consumer, Group
 from kedis.structures.stream_id import ID_MAX, id_text
 
 if TYPE_CHECKING:

@@ -18,10 +18,10 @@ from kedis.engine.flags import FAST, READONLY, WRITE
 from kedis.engine.keyspec import span
 from kedis.engine.table import command
 from kedis.errors import CommandError
-from kedis.errors import streams as texts
+from kedis.errors import stream_errors as texts
 from kedis.resp.values import NULL_ARRAY
+from kedis.structures.consumer_groups import Consumer, Group, Pending
 from kedis.structures.stream import Stream
-from kedis.structures.stream_groups import Consumer, Group, Pending
 from kedis.structures.stream_id import id_text
 
 if TYPE_CHECKING:

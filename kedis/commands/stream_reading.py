@@ -21,12 +21,12 @@ from kedis.engine.flags import BLOCKING, READONLY, WRITE
 from kedis.engine.keyspec import after_keyword
 from kedis.engine.table import command
 from kedis.errors import CommandError
-from kedis.errors import streams as texts
+from kedis.errors import stream_errors as texts
 from kedis.resp.entries import Entries
 from kedis.resp.values import NULL_ARRAY, ByKey
+from kedis.structures.consumer_groups import Group
 from kedis.structures.stream import Stream
 from kedis.structures.stream_block import Segment
-from kedis.structures.stream_groups import Group
 from kedis.structures.stream_id import ID_MAX, id_text
 
 if TYPE_CHECKING:

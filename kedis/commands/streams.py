@@ -19,7 +19,7 @@ from kedis.engine.flags import DENYOOM, FAST, READONLY, WRITE
 from kedis.engine.keyspec import span
 from kedis.engine.table import command
 from kedis.errors import CommandError
-from kedis.errors import streams as texts
+from kedis.errors import stream_errors as texts
 from kedis.resp.values import NULL_ARRAY, OK
 from kedis.structures.listpack_size import LISTPACK_MAX
 from kedis.structures.stream import Stream

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from kedis.structures.consumer_groups import Group
 from kedis.structures.stream import Stream
 from kedis.structures.stream_columns import interleaved
-from kedis.structures.stream_groups import Group
 from kedis.structures.stream_id import ID_MAX, id_text
 
 _INT64_MAX = (1 << 63) - 1

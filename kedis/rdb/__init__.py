@@ -6,7 +6,7 @@
 ``source``       numbers, lengths and strings, read from bytes that may be wrong
 ``compact``      Redis's flat representations of small containers, read
 ``flat``         two of them written, for DUMP
-``streams``      streams
+``stream_forms`` streams
 ``unsupported``  functions and modules, passed over
 ``values``       whole values, written in the plainest form and read in every form
 ``payload``      what DUMP gives and RESTORE takes

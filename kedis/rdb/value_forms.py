@@ -33,7 +33,7 @@ from kedis.rdb.source import (
     encode_strings,
     encode_text,
 )
-from kedis.rdb.streams import STREAM_7, STREAM_FORMS, encode_stream, read_stream
+from kedis.rdb.stream_forms import STREAM_7, STREAM_FORMS, encode_stream, read_stream
 from kedis.rdb.unsupported_features import Unsupported, is_passed_over, pass_over
 from kedis.store.types import Value, check_registered, type_of, type_of_class
 from kedis.structures.containers import Hash, Set

@@ -19,11 +19,11 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from kedis.structures.consumer_groups import Account, Group
 from kedis.structures.footprint import bytes_footprint
 from kedis.structures.id_map import EMPTY, ENTRY, IdMap
 from kedis.structures.stream_block import Block, NodeLimits, Segment
 from kedis.structures.stream_columns import interleaved
-from kedis.structures.stream_groups import Account, Group
 from kedis.structures.stream_id import ID_MAX
 
 #: Bytes of main memory of a stream without entries.

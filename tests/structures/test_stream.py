@@ -6,11 +6,11 @@ from random import Random
 
 import pytest
 
+from kedis.structures.consumer_groups import Account, Group
 from kedis.structures.id_map import _RUN, IdMap
 from kedis.structures.stream import Stream
 from kedis.structures.stream_block import NodeLimits, Segment, node_limits
 from kedis.structures.stream_columns import interleaved
-from kedis.structures.stream_groups import Account, Group
 from kedis.structures.stream_id import ID_MAX, id_text
 
 FIELDS = [(b"a",), (b"a", b"b"), (b"b", b"a"), (b"name", b"n" * 70)]

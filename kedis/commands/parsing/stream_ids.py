@@ -10,7 +10,7 @@ import re
 
 from kedis.commands.parsing.numbers import INT64_MIN, UINT64_MAX
 from kedis.errors import CommandError
-from kedis.errors.streams import INVALID_END, INVALID_ID, INVALID_START
+from kedis.errors.stream_errors import INVALID_END, INVALID_ID, INVALID_START
 from kedis.structures.stream_id import HALF_MAX, ID_MAX, SEQUENCE_BITS
 
 #: Longer arguments are refused unread.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from kedis.commands.parsing.options import integer
 from kedis.commands.parsing.stream_ids import parse_id
 from kedis.errors import CommandError
-from kedis.errors import streams as texts
+from kedis.errors import stream_errors as texts
 from kedis.structures.stream import Stream
 from kedis.structures.stream_id import id_text
 

@@ -21,8 +21,8 @@ from typing import Any
 from kedis.cli.client.standalone.home import filled
 from kedis.cli.client.standalone.key_values import BATCH_KEYS, NEVER, Value, encode_score
 from kedis.cli.client.standalone.reconcile import Difference, Reconciliation
+from kedis.structures.consumer_groups import Group
 from kedis.structures.stream import Stream
-from kedis.structures.stream_groups import Group
 from kedis.structures.stream_id import ID_MAX, id_text
 
 
@@ -96,9 +96,7 @@ def _stream(stream: Stream) -> dict[str, object]:
     entries = [
         [text.decode(), [_text(part) for part in pairs]]
         for segment in stream.read(0, ID_MAX)
-        for text, pairs in zip(
-            segment.id_texts(0, len(segment)), segment.pairs(0, len(segment)), strict=True
-        )
+        for text, pairs in zip(segment.id_texts(0, len(segment)), segment.pairs(0, len(segment)), strict=True)
     ]
     return {
         "entries": entries,

@@ -301,7 +301,9 @@ def _read_at_once(link: Link, key: bytes) -> Value | None:
         answers = ask(link, [*head, _whole(kind, key), [b"EXEC"]])[-1]
         found, expire_at, content = expected.array(answers, "EXEC", 3)
         if found == kind:
-            return Value(kind, _decoded(kind, content), max(expected.integer(expire_at, "PEXPIRETIME"), NEVER))
+            return Value(
+                kind, _decoded(kind, content), max(expected.integer(expire_at, "PEXPIRETIME"), NEVER)
+            )
 
 
 def _string_pieces(link: Link, key: bytes) -> bytes:

@@ -26,10 +26,10 @@ from collections.abc import Iterator, Sequence
 from kedis.rdb.compact import read_listpack
 from kedis.rdb.flat import write_listpack
 from kedis.rdb.source import RdbError, Source, encode_length, encode_string, encode_text
+from kedis.structures.consumer_groups import Consumer, Group
 from kedis.structures.stream import Stream
 from kedis.structures.stream_block import Block
 from kedis.structures.stream_columns import Row
-from kedis.structures.stream_groups import Consumer, Group
 from kedis.structures.stream_id import HALF_MAX, ID_MAX, SEQUENCE_BITS
 
 #: The forms.
