@@ -6,7 +6,7 @@ with NOACK, an XGROUP SETID.  That a consumer reads its own history again is not
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from kedis.commands.stream_pending import propagate_claim, propagate_last_id, se
 from kedis.commands.stream_replies import ALL, entries, entry
 from kedis.engine.blocking import NOT_READY
 from kedis.engine.flags import BLOCKING, READONLY, WRITE
-from kedis.engine.keyspec import after_keyword
+from kedis.engine.keyspec import KeySpec, after_keyword
 from kedis.engine.table import command
 from kedis.errors import CommandError
 from kedis.errors import stream_errors as texts
@@ -59,6 +59,40 @@ class Reading:
     after: dict[bytes, int] = field(default_factory=dict)
 
 
+def _finder(spec: KeySpec) -> Callable[[Sequence[bytes]], list[tuple[int, str]]]:
+    """Finds keys by ``spec``, and where that gives none by the options, as Redis does."""
+
+    def find(argv: Sequence[bytes]) -> list[tuple[int, str]]:
+        try:
+            found = [(at, spec.flags) for at in spec.positions(argv)]
+        except ValueError:
+            found = []
+        return found or [(at, "") for at in _by_options(argv)]
+
+    return find
+
+
+def _by_options(argv: Sequence[bytes]) -> range:
+    """The positions behind the STREAMS that stands where an option may stand.  ValueError when there is none."""
+    at = 1
+    while at < len(argv):
+        option = argv[at].upper()
+        if option == b"STREAMS":
+            keys, odd = divmod(len(argv) - at - 1, 2)
+            if not keys or odd:
+                break
+            return range(at + 1, at + 1 + keys)
+        skipped = {b"BLOCK": 2, b"COUNT": 2, b"GROUP": 3, b"NOACK": 1}.get(option)
+        if skipped is None:
+            break
+        at += skipped
+    raise ValueError("no streams")
+
+
+_READ_KEYS = after_keyword("RO access", "STREAMS", 1, last=-1, limit=2)
+_DELIVERED_KEYS = after_keyword("RO access", "STREAMS", 4, last=-1, limit=2)
+
+
 @command(
     "XREAD",
     arity=-4,
@@ -66,7 +100,8 @@ class Reading:
     group="stream",
     since="5.0.0",
     summary="Returns the entries of several streams behind an id each; waits for one if need be.",
-    keys=[after_keyword("RO access", "STREAMS", 1, last=-1, limit=2)],
+    keys=[_READ_KEYS],
+    find_keys=_finder(_READ_KEYS),
     complexity="O(log N + M) for each stream, N being its entries and M those returned",
     syntax='["COUNT" count:int] ["BLOCK" milliseconds:int] "STREAMS" streams{key@0... id...}',
 )
@@ -121,7 +156,8 @@ def _read_when_ready(client: Client, key: bytes, reading: Reading) -> Any:
     group="stream",
     since="5.0.0",
     summary="Delivers entries of several streams to a consumer of a group, its pending ones again; may wait.",
-    keys=[after_keyword("RO access", "STREAMS", 4, last=-1, limit=2)],
+    keys=[_DELIVERED_KEYS],
+    find_keys=_finder(_DELIVERED_KEYS),
     complexity="O(log N + M) for each stream, N being its entries and M those returned",
     syntax=(
         '"GROUP" group_consumer{group consumer} ["COUNT" count:int] ["BLOCK" milliseconds:int] ["NOACK"] '

@@ -53,7 +53,7 @@ def test_commands_behind_it_are_told_of(snapshot: Path, capsys: pytest.CaptureFi
     [
         (lambda raw: raw[:-30], "at offset"),
         (lambda raw: raw.replace(b"\x01l", b"\x01m"), "a wrong checksum at offset"),
-        (lambda raw: b"REDIS0010\x00\x01a\x01x\x0f\x03key...", "bytes left at offset 20"),
+        (lambda raw: b"REDIS0010\x00\x01a\x01x\x0f\x03key...", "in the key b'key' at offset"),
         (lambda raw: b"REDIS0010\x02\x03key\x02\x01a", "in the key b'key' at offset"),
         (lambda raw: b"", "it is empty"),
         (lambda raw: b"hello, world", "no snapshot at offset 0"),
