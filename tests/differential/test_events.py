@@ -119,7 +119,7 @@ def test_every_event_of_a_command_has_a_class(pair: Pair, monkeypatch: pytest.Mo
 
         return listen
 
-    for name in ("key_modified", "key_removed"):
+    for name in ("key_modified", "key_annotated", "key_removed"):
         monkeypatch.setattr(events, name, listened(getattr(events, name)))
     for line in known_lines():
         pair.kedis.call(*shlex.split(line))
@@ -560,4 +560,31 @@ bzpopmin zset 0
 bzpopmax none zset 0
 bzmpop 0 1 zset min
 bzmpop 0 1 zset max
+xadd stream 1-1 a 1
+xadd stream maxlen 1 2-1 a 1
+xadd stream maxlen 5 3-1 a 1
+xadd stream nomkstream 4-1 a 1
+xadd nostream nomkstream 4-1 a 1
+xgroup create stream g 0
+xgroup create new g 0 mkstream
+xgroup createconsumer stream g c
+xreadgroup group g d count 2 streams stream >
+xreadgroup group g e streams stream 0
+xclaim stream g f 0 2-1
+xautoclaim stream g h 0 0
+xack stream g 2-1
+xgroup setid stream g 0
+xsetid stream 9-9
+xtrim stream maxlen 2
+xtrim stream minid 4
+xtrim stream minid 4
+xdel stream 4-1 4-1
+xdel stream 4-1
+xread streams stream nostream 0 0
+xgroup delconsumer stream g f
+xgroup destroy stream g
+xgroup destroy stream g
+rename new newer
+copy newer copied
+del newer copied
 """
