@@ -60,15 +60,38 @@ class Reading:
 
 
 def _finder(spec: KeySpec) -> Callable[[Sequence[bytes]], list[tuple[int, str]]]:
-    """Finds keys by ``spec``; without STREAMS the words are no call, which Redis says of these two commands alone."""
+    """Finds keys by ``spec``; where that does not fit, as the command itself does, and where it gives none, not at all.
+
+    So does Redis, for these two commands.
+    """
 
     def find(argv: Sequence[bytes]) -> list[tuple[int, str]]:
-        found = [(at, spec.flags) for at in spec.positions(argv)]
+        try:
+            found = [(at, spec.flags) for at in spec.positions(argv)]
+        except ValueError:
+            return [(at, "") for at in _by_options(argv)]
         if not found:
             raise ValueError("no streams")
         return found
 
     return find
+
+
+def _by_options(argv: Sequence[bytes]) -> range:
+    """The positions behind the STREAMS that stands where an option may stand.  ValueError when there is none."""
+    at = 1
+    while at < len(argv):
+        option = argv[at].upper()
+        if option == b"STREAMS":
+            keys, odd = divmod(len(argv) - at - 1, 2)
+            if not keys or odd:
+                break
+            return range(at + 1, at + 1 + keys)
+        skipped = {b"BLOCK": 2, b"COUNT": 2, b"GROUP": 3, b"NOACK": 1}.get(option)
+        if skipped is None:
+            break
+        at += skipped
+    raise ValueError("no streams")
 
 
 _READ_KEYS = after_keyword("RO access", "STREAMS", 1, last=-1, limit=2)

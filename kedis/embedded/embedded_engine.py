@@ -15,7 +15,7 @@ from typing import Protocol, cast
 from kedis.commands import load_all
 from kedis.config import Config
 from kedis.embedded.durability import EmbeddedAof
-from kedis.engine.call import expire_blocked, unblock
+from kedis.engine.call import after_removals, expire_blocked, unblock
 from kedis.engine.client import Client
 from kedis.engine.engine import Engine
 from kedis.engine.ports import NoEventLoop
@@ -166,7 +166,7 @@ class EmbeddedEngine(NoEventLoop):
             engine.unpause()
         if not engine.restrictions.paused_until_ns:
             self._expiry.run(_UPKEEP_NS / 1e9, engine.clock)
-            engine.propagation.flush_batch()
+            after_removals(engine)
         self._observer.sample()
 
     def _has_volatile_keys(self) -> bool:

@@ -228,6 +228,13 @@ def serve_blocked(engine: Services) -> None:
     engine.propagation.flush_batch()
 
 
+def after_removals(engine: Services) -> None:
+    """Keys were removed outside of any command, by expiry or eviction: record that, and tell who waits for them."""
+    engine.propagation.flush_batch()
+    if engine.events.waiting.ready and engine.execution is None:
+        serve_blocked(engine)
+
+
 def finish_blocked(engine: Services, waiter: Waiter, attempt: Attempt) -> None:
     """The task of ``waiter`` has ended: ``attempt`` gives the reply, whether the client is still there or not."""
     engine.keyspace.now_ns = engine.clock()

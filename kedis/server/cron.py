@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import gevent
 
+from kedis.engine.call import after_removals
 from kedis.server.network import Network
 from kedis.store.expiry import ActiveExpiry
 
@@ -77,7 +78,7 @@ class Cron:
 
     def _after_expiry(self, more: bool) -> None:
         """Journal what a slice of the expiry cycle removed; the next slice, if any, follows in the next turn."""
-        self._engine.propagation.flush_batch()
+        after_removals(self._engine)
         if more:
             self._network.next_turn(self._expire_more)
 
@@ -94,6 +95,7 @@ class Cron:
         self._evicting = False
         self._engine.keyspace.now_ns = self._engine.clock()
         self._engine.memory.make_room()
+        after_removals(self._engine)
 
     def _free(self) -> None:
         """Free a slice of the large values that were removed from the keyspace."""
