@@ -60,7 +60,20 @@ LAYERS: dict[str, list[tuple[str, set[str]]]] = {
     ],
     "cli.client": [
         ("a connection", {"expected", "link", "target", "wire"}),
-        ("text", {"catalogue", "confirm", "display", "listening", "manual", "output", "render", "secrets"}),
+        (
+            "text",
+            {
+                "catalogue",
+                "confirm",
+                "display",
+                "entry_table",
+                "listening",
+                "manual",
+                "output",
+                "render",
+                "secrets",
+            },
+        ),
         ("what is run", {"completion", "history", "modes", "oneshot", "peek", "pipe", "standalone"}),
         ("the interactive session", {"builtins", "meta_commands", "session", "shell"}),
         ("the command line", {"arguments", "main", "scripts"}),
@@ -114,7 +127,15 @@ LAYERS: dict[str, list[tuple[str, set[str]]]] = {
         ("observer", {"observer"}),
         (
             "metrics",
-            {"exposition", "metrics", "metrics_family", "metrics_kedis", "metrics_reading", "metrics_redis"},
+            {
+                "exposition",
+                "metrics",
+                "metrics_family",
+                "metrics_kedis",
+                "metrics_reading",
+                "metrics_redis",
+                "metrics_streams",
+            },
         ),
     ],
     "resp": [("values", {"values"}), ("parser and encoder", {"*"})],

@@ -100,13 +100,8 @@ def _figures(stream: Stream) -> dict[bytes, Any]:
 
 
 def _lag(stream: Stream, group: Group) -> int | None:
-    """How many entries the group has not delivered; None where that is not known."""
-    if not stream.entries_added:
-        return 0
-    read = group.entries_read
-    if read is None or stream.has_deleted_from(group.last_id):
-        read = stream.entries_up_to(group.last_id)
-    return None if read is None else _signed(stream.entries_added - read)
+    lag = stream.lag(group)
+    return None if lag is None else _signed(lag)
 
 
 def _signed(number: int) -> int:

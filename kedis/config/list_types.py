@@ -17,6 +17,7 @@ OutputLimit = tuple[int, int, int]
 _NUMBER = re.compile("-?[0-9]{1,18}")
 _FLOAT = re.compile(r"[+-]?(?:[0-9]{1,20}\.?[0-9]{0,20}|\.[0-9]{1,20})(?:[eE][+-]?[0-9]{1,3})?")
 _MOST_ADDRESSES = 16
+_MOST_STREAMS = 100
 
 
 class WordList(Kind):
@@ -179,6 +180,19 @@ class OomScores(WordList):
 
     def expected(self) -> str:
         return "three numbers from -2000 to 2000"
+
+
+class StreamKeys(WordList):
+    """Keys of streams, each in database 0 or, as ``db3=key``, in another."""
+
+    def parse(self, words: Sequence[str], old: Any) -> tuple[str, ...]:
+        names = tuple(filter(None, words))
+        if len(names) > _MOST_STREAMS:
+            raise ValueError(f"at most {_MOST_STREAMS} streams")
+        return names
+
+    def expected(self) -> str:
+        return "up to 100 keys of streams, such as: orders db3=events"
 
 
 class Percentiles(WordList):

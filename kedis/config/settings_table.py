@@ -16,6 +16,7 @@ from kedis.config.list_types import (
     OutputLimits,
     Percentiles,
     SavePoints,
+    StreamKeys,
 )
 from kedis.config.setting_types import (
     INT_MAX,
@@ -267,6 +268,9 @@ class Observation(Group, title="observation", effective=True):
     )
     metrics_port: int | None = special(
         PortOrNo(), 9121, "port of the Prometheus metrics, or no (Kedis's own)", fixed=True, own=True
+    )
+    metrics_streams: tuple[str, ...] = special(
+        StreamKeys(), (), "streams with metrics of their own, key or db3=key (Kedis's own)", own=True
     )
 
 

@@ -83,11 +83,13 @@ class Exposition:
         return self._lines(_metric(family), comments=True)
 
     def _begin_series(self, family: Family, labels: tuple[str, ...], value: Any) -> list[str]:
-        """The text before the numbers of one series, cached."""
+        """The text before the numbers of one series, cached unless the family is changing."""
         metric = _metric(family)
         _add_samples(metric, family, labels, value)
         lines = self._lines(metric, comments=False).splitlines()
-        series = self._series[(family.name, labels)] = [line.rpartition(" ")[0] + " " for line in lines]
+        series = [line.rpartition(" ")[0] + " " for line in lines]
+        if not family.changing:
+            self._series[(family.name, labels)] = series
         return series
 
     def _lines(self, metric: Metric, *, comments: bool) -> str:

@@ -1,11 +1,15 @@
-"""The table of all metrics: Kedis's own first, then those under the names of redis_exporter.
+"""The table of all metrics: Kedis's own first, then those under the names of redis_exporter, chosen streams last.
 
 ``FAMILIES`` is what is exposed, documented (docs/metrics.md) and tested; nothing else knows a metric's name.
 """
 
 from __future__ import annotations
 
-from kedis.observability import metrics_kedis, metrics_redis
+from kedis.observability import metrics_kedis, metrics_redis, metrics_streams
 from kedis.observability.metrics_family import Family
 
-FAMILIES: tuple[Family, ...] = (*metrics_kedis.FAMILIES, *metrics_redis.FAMILIES)
+FAMILIES: tuple[Family, ...] = (
+    *metrics_kedis.FAMILIES,
+    *metrics_redis.FAMILIES,
+    *metrics_streams.FAMILIES,
+)

@@ -61,8 +61,9 @@ class Family:
         help: a line about it.
         where: where the numbers are read.
         read: yields the values, each with those of its labels, in the order of ``labels``.
-        labels: names of the labels; their values come from fixed tables.
+        labels: names of the labels; their values come from fixed tables, unless the family is `changing`.
         buckets: of a histogram.
+        changing: whether series come and go, so that nothing of them should be kept.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Family:
     read: Read
     labels: tuple[str, ...] = ()
     buckets: Buckets | None = None
+    changing: bool = False
 
     @property
     def unit(self) -> str:

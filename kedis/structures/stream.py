@@ -284,6 +284,15 @@ class Stream:
                 return self.entries_added - self._length + 1
         return None
 
+    def lag(self, group: Group) -> int | None:
+        """How many entries `group` has not read; None where that is not known. O(1), after a deletion O(block)."""
+        if not self.entries_added:
+            return 0
+        read = group.entries_read
+        if read is None or self.has_deleted_from(group.last_id):
+            read = self.entries_up_to(group.last_id)
+        return None if read is None else self.entries_added - read
+
     # -- groups -------------------------------------------------------------------------------------------
 
     def add_group(self, name: bytes, last_id: int, entries_read: int | None) -> Group:

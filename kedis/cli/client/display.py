@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from prompt_toolkit.utils import get_cwidth
 
+from kedis.cli.client.entry_table import stream_tables
 from kedis.cli.client.render import (
     Form,
     Style,
@@ -54,6 +55,9 @@ class Display:
             return page_on_terminal(reply).removesuffix("\n")
         if self.form is not Form.HUMAN:
             return render_on_terminal(reply, self.form).removesuffix("\n")
+        tables = stream_tables(words, reply, in_line, self.paint)
+        if tables is not None:
+            return tables
         pairs = pairs_of(_as_map(words, reply))
         if pairs and not any(_nested(value) for pair in pairs for value in pair):
             return self._table(pairs)
