@@ -12,8 +12,8 @@ from random import Random
 
 import pytest
 
-from kedis.commands import connection_commands
 from kedis.config import Config
+from kedis.engine import users
 from kedis.engine.engine import Engine
 from kedis.resp.replies import encode_command
 from tests.commands.driver import Client, ErrorReply
@@ -378,7 +378,7 @@ def test_passwords_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch
         return genuine(left, right)
 
     genuine = hmac.compare_digest
-    monkeypatch.setattr(connection_commands.hmac, "compare_digest", compare)
+    monkeypatch.setattr(users.hmac, "compare_digest", compare)
     client = Client(Engine(Config({"requirepass": "sesame"})))
     wrong = ErrorReply("WRONGPASS invalid username-password pair or user is disabled.")
     assert client.call("AUTH", guess) == (b"OK" if guess == b"sesame" else wrong)
