@@ -1,4 +1,4 @@
-"""The engine: the command table, the client, and everything between a request's words and its handler.
+"""The engine: the command table, the client, and every step between a request's words and its handler.
 
-Nothing in here knows a socket, and nothing can yield.
+Nothing in this package uses a socket, and nothing can yield.
 """

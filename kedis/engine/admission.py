@@ -1,8 +1,8 @@
-"""Admission: everything beside the command itself that can keep it from running.
+"""Admission: the checks that can keep a command from running.
 
-The engine's loop asks only when something is special about the client (``client.needs_checks``) or the server
-(``restrictions.needs_checks``), or when it does not find the command under the name as it is spelled. The order of the
-checks is Redis's.
+The engine's loop calls :func:`admit` only when the client (``client.needs_checks``) or the server
+(``restrictions.needs_checks``) needs a closer look, or when the command is not found under its name as spelled. The
+order of the checks is Redis's.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from kedis.engine.table import Command
 from kedis.errors import CommandError
 from kedis.resp.values import QUEUED
 
-#: How an HTTP request begins, or goes on: a web page must not be able to make a browser talk to the server.
+#: Words that mark the lines of an HTTP request: a web page must not be able to make a browser talk to the server.
 _BROWSER_WORDS = frozenset([b"post", b"host:"])
-#: What an argument costs in memory beside its bytes, and what the list of them that a command is does.
+#: Bytes of an argument beside its content, and of the list that holds a command's arguments.
 ARGUMENT_OVERHEAD = 48
 _COMMAND_OVERHEAD = 80
 
 
 class Stop(Enum):
-    """Why the engine has left commands of a client undone."""
+    """The reason why the engine has left commands of a client undone."""
 
     BUDGET = "the time that was given is used up"
     CLOSED = "the client is to be closed"
@@ -35,7 +35,7 @@ class Stop(Enum):
 
 
 class Deferred(Exception):
-    """The command must wait, for ``reason``. It stays with the connection and is tried again."""
+    """Raised when a command must wait, for ``reason``. It stays with the connection and is tried again."""
 
     def __init__(self, reason: Stop) -> None:
         super().__init__(reason)
@@ -43,9 +43,9 @@ class Deferred(Exception):
 
 
 def admit(client: Client, argv: list[bytes]) -> Command | None:
-    """The row of the command to run for ``client``, or None when the client has been answered.
+    """Return the row of the command to run for ``client``, or None when the client has been answered.
 
-    Raises :class:`Deferred`.
+    Raises :class:`Deferred` when the command must wait.
     """
     engine = client.engine
     restrictions = engine.restrictions
@@ -84,7 +84,7 @@ def admit(client: Client, argv: list[bytes]) -> Command | None:
 
 
 def refuse(client: Client, argv: Sequence[bytes], error: CommandError) -> None:
-    """Answer with ``error``: a transaction under way will not run, and a refused EXEC ends it at once."""
+    """Answer with ``error``. A transaction under way will not run; a refused EXEC ends it at once."""
     engine = client.engine
     command = engine.table.rows.get(argv[0].lower())
     if command is not None and command.flags & Flag.RUNS_QUEUE:
@@ -99,7 +99,7 @@ def refuse(client: Client, argv: Sequence[bytes], error: CommandError) -> None:
 
 
 def refusal(client: Client, queue: Sequence[Queued]) -> CommandError | None:
-    """Why the commands of ``queue`` must not run now; None when they may."""
+    """The error that forbids running the commands of ``queue`` now; None when they may run."""
     for command, argv in queue:
         try:
             _check(client, command, argv)
@@ -131,7 +131,7 @@ def _check(client: Client, command: Command, argv: Sequence[bytes]) -> None:
 
 
 def _may_grow(client: Client, command: Command) -> bool:
-    """Whether memory must not be full for ``command``: as in Redis, whatever it is inside of a transaction."""
+    """Whether ``command`` is denied while memory is full; as in Redis, every command that MULTI queues is."""
     if client.queue is None:
         return bool(command.flags & Flag.DENYOOM)
     if command.flags & Flag.RUNS_QUEUE:
@@ -148,7 +148,7 @@ def _check_pause(client: Client, command: Command) -> None:
 
 
 def _may_write(client: Client, command: Command) -> bool:
-    """Whether something may be propagated."""
+    """Whether running ``command`` may propagate something."""
     if command.flags & Flag.RUNS_QUEUE and client.queue:
         return any(_may_replicate(queued) for queued, _ in client.queue)
     return _may_replicate(command)

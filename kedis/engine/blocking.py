@@ -1,20 +1,20 @@
-"""Commands that wait: which clients are blocked, and how that ends.
+"""Blocking commands: the blocked clients, and the events that end a wait.
 
-A handler cannot wait, because nothing that runs in it may yield. Where there is nothing to take it calls
-:meth:`Blocking.wait` and returns what that returns. The client is then marked as blocked and admits no further
-command; its transport keeps what comes meanwhile. Three things end the wait, and each puts the reply into the
-client and tells the transport (:meth:`kedis.engine.client.Transport.wants_send`):
+A handler cannot wait, because nothing that runs in it may yield. A handler that finds nothing to take calls
+:meth:`Blocking.wait` and returns its result. The client is then marked as blocked and admits no further
+command; its transport buffers the input received meanwhile. Three events end the wait. Each puts the reply into the
+client and notifies the transport (:meth:`kedis.engine.client.Transport.wants_send`):
 
-* a key that the client waits for is ready. After the command or unit that made it so, the clients that wait for it
-  get their turn, first come, first served (:func:`kedis.engine.call.serve_blocked`); what they take is recorded behind
-  what was added, each as a unit of its own;
-* the time is up (:meth:`Blocking.expire`), or CLIENT UNBLOCK says so;
-* the client leaves (:meth:`Blocking.forget`).
+* a key that the client waits for is ready. After the command or unit that made it ready, its waiters are served,
+  first come, first served (:func:`kedis.engine.call.serve_blocked`); the elements they take are recorded after the
+  write that added them, each as a unit of its own;
+* the timeout is reached (:meth:`Blocking.expire`), or CLIENT UNBLOCK ends the wait;
+* the client disconnects (:meth:`Blocking.forget`).
 
-Deadlines are kept in one heap, from which those of clients that were served early are removed when they are the greater
-part, so that a wait costs O(log N) whatever its timeout. The event loop is told when to call :meth:`Blocking.expire`.
+Deadlines are kept in one heap. The deadlines of clients that were served early are removed when they are the greater
+part, so that a wait costs O(log N) whatever its timeout. The event loop is asked to call :meth:`Blocking.expire`.
 
-A unit (MULTI, a script) does not wait, nor does a client that may not block: for them a wait is over at once.
+Nothing blocks inside a unit (MULTI, a script), nor for a client that may not block: such a wait is over at once.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from kedis.engine.waiting import Waiting
 from kedis.resp.values import NO_REPLY, NULL_ARRAY
 from kedis.store.keyspace import Keyspace
 
-#: Takes what was waited for from the key; returns the reply, or :data:`NOT_READY`.
+#: Takes the awaited value from the key; returns the reply, or :data:`NOT_READY`.
 Attempt = Callable[[Any, bytes], Any]
 
-#: Fewer deadlines than these are not worth the work of removing those that are over.
+#: Minimum number of deadlines; below it, removing those that are over is not worth the work.
 _FEW_DEADLINES = 64
 
 
 class NotReady:
-    """The type of ``NOT_READY``: the key has nothing for this client, which goes on waiting."""
+    """The type of ``NOT_READY``: the key has nothing for this client, which keeps waiting."""
 
     __slots__ = ()
 
@@ -50,11 +50,11 @@ class BlockedTransport(Protocol):
     """The transport of a client that can be blocked."""
 
     def wants_send(self) -> None:
-        """There is a reply to be sent, and the client is blocked no longer."""
+        """Signal that there is a reply to send, and that the client is no longer blocked."""
 
 
 class BlockedClient(Protocol):
-    """A client as far as it can be blocked."""
+    """The part of a client that blocking uses."""
 
     database: int
     blocked: Waiter | None
@@ -65,19 +65,19 @@ class BlockedClient(Protocol):
     def transport(self) -> BlockedTransport: ...
 
     def update_checks(self) -> None:
-        """``blocked`` has changed."""
+        """Recompute ``needs_checks`` after a change of ``blocked``."""
 
 
 class Waiter:
     """One blocked command.
 
     Attributes:
-        command, argv: what was asked for.
-        kind: the class of the values that it waits for.
-        keys: the keys; none where it waits for a task.
-        deadline_ns: when it is answered at the latest, by the monotonic clock; 0: never.
-        attempt: takes what was waited for.
-        when_gone: the reply where a key was deleted, or is of another type now; None: it goes on waiting.
+        command, argv: the blocked command and its words.
+        kind: the class of the awaited values.
+        keys: the awaited keys; none for a wait for a task.
+        deadline_ns: latest time of the answer, by the monotonic clock; 0: none.
+        attempt: takes the awaited value.
+        when_gone: gives the reply when a key was deleted or changed its type; None: the client keeps waiting.
     """
 
     __slots__ = ("argv", "attempt", "client", "command", "deadline_ns", "keys", "kind", "when_gone")
@@ -106,14 +106,14 @@ class Blocking:
     """The blocked clients of one server.
 
     Args:
-        monotonic: nanoseconds of a clock that nobody sets.
-        resolve: the row of the command table that words name.
+        monotonic: clock in nanoseconds that is never set.
+        resolve: returns the row of the command table for a command's words.
         in_unit: whether a unit is under way, in which nothing blocks.
 
     Attributes:
-        count: blocked clients.
-        with_deadline: how many of them do not wait for ever.
-        loop: told when to call :meth:`expire`.
+        count: number of blocked clients.
+        with_deadline: number of blocked clients with a timeout.
+        loop: event loop that calls :meth:`expire`.
     """
 
     def __init__(
@@ -154,12 +154,12 @@ class Blocking:
         """Block ``client``, which runs ``argv``, until one of ``keys`` is ready as a value of type ``kind``.
 
         Args:
-            timeout_ms: how long; 0 for ever.
-            attempt: what is done then; :data:`NOT_READY` makes the client wait on.
+            timeout_ms: timeout in milliseconds; 0 for none.
+            attempt: called when a key is ready; :data:`NOT_READY` keeps the client waiting.
             otherwise: the reply where waiting is not allowed.
-            when_gone: what is done when a key was deleted, or is of another type; None: nothing.
+            when_gone: called when a key was deleted or changed its type; None: the client keeps waiting.
 
-        Returns what the handler is to return. O(len(keys) + log N), N being the blocked clients.
+            Returns the value that the handler is to return. O(len(keys) + log N), N being the blocked clients.
         """
         if not client.may_block or self._in_unit():
             return otherwise
@@ -172,8 +172,10 @@ class Blocking:
         return NO_REPLY
 
     def wait_for_task(self, client: BlockedClient, argv: Sequence[bytes]) -> None:
-        """Block ``client``, which runs ``argv``, until the task ends
-        (:func:`kedis.engine.call.finish_blocked`); nothing else ends that."""
+        """Block ``client``, which runs ``argv``, until a task ends (:func:`kedis.engine.call.finish_blocked`).
+
+        Nothing else ends the wait.
+        """
         self._block(client, Waiter(client, self._resolve(argv), argv, type(None), (), _nothing, None))
 
     def _block(self, client: BlockedClient, waiter: Waiter) -> None:
@@ -184,7 +186,7 @@ class Blocking:
         self._keyspace.update_observed()
 
     def forget(self, client: BlockedClient) -> None:
-        """End the wait of ``client`` without a word; nothing happens when it is not blocked."""
+        """End the wait of ``client`` without a reply. Does nothing when it is not blocked."""
         waiter = client.blocked
         if waiter is None:
             return
@@ -201,11 +203,11 @@ class Blocking:
     # -- being served -------------------------------------------------------------------------------------
 
     def ready(self) -> Iterator[tuple[Waiter, Attempt, bytes]]:
-        """The waiters to try, each with what to try and the key that is ready, until no key is.
+        """Yield the waiters to try, each with its attempt and the ready key, until no key is ready.
 
-        Who takes the next one must have run the attempt before: what it took, and whether it still waits, decides. A
-        second generator yields nothing while one is under way, which goes on with whatever has become ready meanwhile.
-        O(waiters tried), wherever others may wait.
+        The caller must run an attempt before it takes the next waiter: the elements taken and the waiter's state decide
+        which is next. A second generator yields nothing while one is under way, which continues with the keys that
+        became ready meanwhile. O(waiters tried), however many clients wait for other keys.
         """
         if self._serving:
             return
@@ -224,7 +226,7 @@ class Blocking:
         waiting, peek = self._waiting, self._keyspace.databases[number].lookup
         waiter: Waiter | None = None
         while type(peek(key)) is kind and (first := waiting.first(number, kind, key)) is not None:
-            if first is waiter:  # it was tried, and waits on: so may those behind it
+            if first is waiter:  # it was tried and still waits: so may those behind it
                 yield from self._ready_behind(number, kind, key)
                 return
             waiter = first
@@ -246,11 +248,11 @@ class Blocking:
 
     @property
     def next_deadline_ns(self) -> int | None:
-        """When a deadline is due at the earliest, in ns of the monotonic clock; None: there is none."""
+        """Earliest deadline, in ns of the monotonic clock; None: there is none."""
         return self._deadlines[0][0] if self._deadlines else None
 
     def due(self) -> Iterator[Waiter]:
-        """The waiters whose time is up, in the order of their deadlines."""
+        """Yield the waiters whose timeout is reached, in the order of their deadlines."""
         now = self._monotonic()
         deadlines = self._deadlines
         while deadlines and deadlines[0][0] <= now:
@@ -268,14 +270,14 @@ class Blocking:
             self.loop.await_deadline(at_ns)
 
     def _thin_deadlines(self) -> None:
-        """Drop the deadlines of clients that do not wait any more, once they are the greater part."""
+        """Drop the deadlines of clients that are no longer waiting, once they are the greater part."""
         if len(self._deadlines) > max(_FEW_DEADLINES, 2 * self.with_deadline):
             self._deadlines[:] = [entry for entry in self._deadlines if is_blocked(entry[2])]
             heapq.heapify(self._deadlines)
 
 
 def is_blocked(waiter: Waiter) -> bool:
-    """Whether its client still waits for it."""
+    """Whether the client of ``waiter`` still waits for it."""
     return waiter.client.blocked is waiter
 
 

@@ -1,7 +1,7 @@
-"""The call of a command: its handler runs, its effects are recorded, its figures are counted.
+"""The call of a command: runs the handler, records the effects, updates the counters.
 
 :func:`call` serves EXEC, scripts, blocked clients, instrumented clients (MONITOR, client-side caching) and a master's
-stream; :func:`replay` runs what was recorded already, for the loader of the AOF. The loop over a network client's
+stream; :func:`replay` runs recorded commands for the AOF loader. The loop over a network client's
 requests (:meth:`kedis.engine.engine.Engine.run`) keeps the same steps inlined, because a function call costs 0.1 us
 there and the answer another; ``tests/engine/test_call.py`` shows that the two agree.
 
@@ -9,10 +9,10 @@ The steps, in this order:
 
 1. the handler returns a value, or raises CommandError (the client's fault) or anything else (ours);
 2. the value is handed to ``answer``;
-3. what changed goes into the propagation stream, or into the unit under way;
-4. MONITOR gets its line, and client-side caching what was read (:mod:`kedis.engine.instrumentation`);
+3. changes go into the propagation stream, or into the unit under way;
+4. MONITOR gets its line, and client-side caching the keys read (:mod:`kedis.engine.instrumentation`);
 5. time and errors are counted, and a slow call is reported;
-6. outside of a unit, clients that were blocked on what is ready now are served, each by a call of its own.
+6. outside a unit, clients blocked on keys that are now ready are served, each by a call of its own.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ def call(
     """Run ``command``, which has been admitted, for ``client``.
 
     Args:
-        argv: the words, the name included; they must not change any more.
-        answer: takes the value, or the error, before anything else is told of the call; one that cannot take it raises.
-        attempt: runs in place of the handler: a blocked client takes what it waited for. It counts as part of the call
-            that was blocked.
+        argv: the words, the name included; they must not change afterwards.
+        answer: receives the value, or the error, before any other step; raises when it cannot take it.
+        attempt: runs in place of the handler when a blocked client takes the awaited value. It counts as part of the
+            blocked call.
 
-    Returns what the handler returned, or the CommandError that it raised or that stands for an internal error.
+        Returns the value of the handler, or the CommandError that it raised or that reports an internal error.
     """
     engine = client.engine
     keyspace = engine.keyspace
@@ -79,7 +79,7 @@ def call(
             value = fault(engine, command, error)
             if answer is not None:
                 answer(value)
-            # A command that writes may have changed something before it counted that as a change.
+            # A command that writes may have changed data before it counted the change.
             engine.durability.distrust(keyspace.dirty != dirty or command.writes)
         if propagation.batch or dirty != keyspace.dirty:
             try:
@@ -112,7 +112,7 @@ def call(
 
 
 def record(client: Client, command: Command, argv: Sequence[bytes], changed: bool) -> None:
-    """Put the effects of the command that has just run into the propagation stream, or into the unit under way."""
+    """Put the effects of the last command into the propagation stream, or into the unit under way."""
     engine = client.engine
     propagation = engine.propagation
     effects = propagation.batch
@@ -131,7 +131,7 @@ def record(client: Client, command: Command, argv: Sequence[bytes], changed: boo
 
 
 def run_unit(client: Client, body: Callable[[], Any]) -> Any:
-    """Run ``body``, whose calls are one unit: at one moment, and propagated together. Returns what it returns."""
+    """Run ``body`` as one unit: its calls see one time and are propagated together. Returns the value of ``body``."""
     engine = client.engine
     execution = engine.execution = Execution(engine.execution)
     try:
@@ -146,17 +146,17 @@ def run_unit(client: Client, body: Callable[[], Any]) -> Any:
 def _propagate(engine: Services, execution: Execution) -> None:
     try:
         engine.propagation.append_unit(execution.effects)
-    except Exception as error:  # a part of it may be there
+    except Exception as error:  # a part may be recorded
         engine.durability.unrecorded(error)
         raise
 
 
 def run_queue(client: Client, queue: Sequence[Queued]) -> Replies | NoReply:
-    """Run what MULTI queued, as one unit; returns the list of replies.
+    """Run the commands queued by MULTI as one unit; returns the list of replies.
 
     A command may write to the connection itself: SUBSCRIBE, HELLO, CLIENT REPLY, a message that the client sends to
-    itself. From there on, as in Redis, the replies are written one by one behind the header of the list, each in the
-    protocol that holds when its command has run.
+    itself. From that point on, as in Redis, the replies are written one by one after the header of the list, each in
+    the protocol selected when its command has run.
     """
     replies = _Replies(client, len(queue))
 
@@ -169,7 +169,7 @@ def run_queue(client: Client, queue: Sequence[Queued]) -> Replies | NoReply:
 
 
 class _Replies:
-    """The replies to a transaction: a list as long as nothing else is written to the connection."""
+    """The replies to a transaction: a list, unless a command writes to the connection itself."""
 
     def __init__(self, client: Client, count: int) -> None:
         self._client = client
@@ -193,7 +193,7 @@ class _Replies:
             self._values.append(kept(value))
 
     def _write_values(self) -> None:
-        """Put the header and the replies of up to now before what was written to the connection meanwhile."""
+        """Write the header and the replies so far, before the bytes that a command wrote to the connection."""
         self._written = True
         client = self._client
         encoders, mode = self._form
@@ -208,7 +208,7 @@ class _Replies:
 
 
 def kept(value: Any) -> Any:
-    """``value`` as it will stay though later commands change the keyspace: a container of that is copied. O(N)."""
+    """A ``value`` that later commands cannot change: containers of the keyspace are copied. O(N)."""
     kind = type(value)
     if kind is bytes or kind is int or kind is list or kind is dict or kind is set:
         return value
@@ -222,7 +222,7 @@ def kept(value: Any) -> Any:
 
 
 def serve_blocked(engine: Services) -> None:
-    """Serve the clients that wait for keys that are ready now, and for those that this makes ready."""
+    """Serve the clients that wait for ready keys, and those whose keys become ready by that."""
     for waiter, attempt, key in engine.blocking.ready():
         _finish(waiter, attempt, key)
     engine.propagation.flush_batch()
@@ -236,7 +236,7 @@ def after_removals(engine: Services) -> None:
 
 
 def finish_blocked(engine: Services, waiter: Waiter, attempt: Attempt) -> None:
-    """The task of ``waiter`` has ended: ``attempt`` gives the reply, whether the client is still there or not."""
+    """End the wait of ``waiter`` for its task: ``attempt`` gives the reply, even if the client has disconnected."""
     engine.keyspace.now_ns = engine.clock()
     _finish(waiter, attempt, b"")
     engine.propagation.flush_batch()
@@ -259,7 +259,7 @@ def _finish(waiter: Waiter, attempt: Attempt, key: bytes) -> None:
 
 
 def unblock(client: Client, error: CommandError | None = None) -> bool:
-    """Answer ``client`` as if its time were up, or with ``error`` (CLIENT UNBLOCK). False if it is not blocked."""
+    """Answer ``client`` as at its timeout, or with ``error`` (CLIENT UNBLOCK). False if it is not blocked."""
     waiter = client.blocked
     if waiter is None or not waiter.keys:
         return False
@@ -272,7 +272,7 @@ def unblock(client: Client, error: CommandError | None = None) -> bool:
 
 
 def expire_blocked(engine: Services) -> None:
-    """Answer the blocked clients whose time is up, in the order of their deadlines."""
+    """Answer the blocked clients whose timeout is reached, in the order of their deadlines."""
     for waiter in engine.blocking.due():
         assert isinstance(waiter.client, Client)
         unblock(waiter.client)
@@ -287,13 +287,14 @@ def replay(
     commands: Sequence[list[bytes]],
     start: int,
 ) -> tuple[int, Exception | None]:
-    """Run ``commands[start:]``, which were recorded once: handlers alone, nothing recorded, counted or answered.
+    """Run the recorded ``commands[start:]``: only the handlers; nothing is recorded, counted or answered.
 
     Args:
-        handlers: name -> (handler, fewest words, most words) of the commands that are run here.
+        handlers: name -> (handler, fewest words, most words) of the commands that may run.
 
-    Returns the position of the first command that was not run, and the exception that it raised; None where it is not
-    among ``handlers``, does not fit, or is the end. 0.25 us a command, where :func:`call` takes 1.
+    Returns the position of the first command that was not run, and the exception that it raised. The exception is None
+    for a command that is not in ``handlers`` or has a wrong number of words, and at the end. 0.25 us a command, where
+    :func:`call` takes 1.
     """
     find = handlers.get
     propagation = client.engine.propagation
@@ -318,7 +319,7 @@ def replay(
 
 
 def fault(engine: Services, command: Command, error: Exception) -> CommandError:
-    """``command`` has failed in a way that is not the client's fault: log and count that; returns the answer."""
+    """Log and count an exception of ``command`` that is not the client's fault; returns the error to answer with."""
     answer = CommandError(text_of(error))
     _faults.report(command.name, error)
     engine.faults += 1
@@ -327,7 +328,7 @@ def fault(engine: Services, command: Command, error: Exception) -> CommandError:
 
 
 def unrecorded(client: Client, command: Command, error: Exception) -> CommandError:
-    """``command`` has made a change that the stream could not be told of: it is not acknowledged."""
+    """Handle a change by ``command`` that could not be recorded: it is not acknowledged."""
     propagation = client.engine.propagation
     propagation.batch.clear()
     propagation.overridden = False
@@ -337,21 +338,22 @@ def unrecorded(client: Client, command: Command, error: Exception) -> CommandErr
 
 
 def unadmitted(client: Client, argv: Sequence[bytes], error: Exception) -> CommandError:
-    """A command was to be admitted or queued, and that failed: nothing of it has run, or will. Returns the answer."""
+    """Handle an exception while a command was admitted or queued: it has not run and will not. Returns the answer."""
     client.engine.faults += 1
     _faults.report("admission", error)
     return CommandError(text_of(error))
 
 
 def text_of(error: Exception) -> str:
-    """What an internal error is answered with."""
+    """The error text that reports an internal error."""
     return errors.NO_MEMORY if isinstance(error, MemoryError) else errors.INTERNAL
 
 
 def take_back(client: Client, mark: int) -> None:
-    """Remove what was appended to the replies since there were ``mark`` pieces of them.
+    """Remove the chunks appended to the replies after the first ``mark``.
 
-    Messages may be among it, of which the client would never know: the connection of one who gets such is ended.
+    Messages may be among them, and the client would never learn of these: a client that receives messages is
+    disconnected.
     """
     if len(client.out) > mark:
         del client.out[mark:]

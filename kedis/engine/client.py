@@ -1,12 +1,12 @@
-"""The client, and what a command may use of the server through it.
+"""The client, and the services of the server that commands use through it.
 
 A :class:`Client` is the context that every command handler receives: the selected database, the protocol, the
-transaction under way, and the :class:`Services` of the server. There is no socket in it; a network connection, the
+transaction under way, and the :class:`Services` of the server. It holds no socket; a network connection, the
 in-process client and the replay of the AOF each drive one. Replies are appended to ``out`` through ``append``, encoded
-by ``encoders`` of the protocol that the client has chosen.
+by the ``encoders`` of the client's protocol.
 
-``needs_checks`` is the one bit that the engine tests on every call: it is set whenever anything about this client
-needs a closer look (not authenticated, inside MULTI, subscribed in RESP2, …), so that the common case pays for
+``needs_checks`` is the one bit that the engine tests on every call: it is set whenever this client needs further
+checks (not authenticated, inside MULTI, subscribed in RESP2, …), so that the common case pays for
 a single test. :attr:`kedis.engine.restrictions.Restrictions.needs_checks` is the same for the server.
 """
 
@@ -48,19 +48,19 @@ from kedis.resp.values import Push
 from kedis.store.database import Database
 from kedis.store.keyspace import Keyspace
 
-#: A duration that nothing reaches.
+#: An unlimited duration.
 FOREVER_NS = 1 << 62
-#: The wall clock in ns since 1970, and one that nobody sets, in ns. In a tuple and asked of the system itself, so that
-#: a program that freezes ``time`` for its tests does not stop time-outs.
+#: The wall clock in ns since 1970, and a clock in ns that is never set. In a tuple and read from the system directly,
+#: so that a program that freezes ``time`` for its tests does not stop timeouts.
 _SYSTEM_CLOCKS: tuple[Callable[[], int], Callable[[], int]] = (
     time.time_ns,
     functools.partial(time.clock_gettime_ns, time.CLOCK_MONOTONIC),
 )
-#: A difference between the two clocks that is more than the adjustment of a second, in ns.
+#: Minimum step of the wall clock, in ns: more than the adjustment of one second.
 _CLOCK_STEP_NS = 1_000_000
 
 
-#: A command that waits for EXEC: its row and its words.
+#: A command queued by MULTI: its row and its words.
 Queued = tuple[Command, list[bytes]]
 
 
@@ -69,19 +69,19 @@ class Services:
 
     Args:
         clock: returns nanoseconds since 1970, for tests.
-        monotonic: returns nanoseconds since whenever, for tests; ``clock`` does if only that is given.
+        monotonic: returns nanoseconds since any moment, for tests; defaults to ``clock`` if that is given.
 
     Attributes:
-        execution: the unit (MULTI, a script) that runs, the innermost; None outside of units.
+        execution: the innermost unit (MULTI, a script) under way; None outside units.
         process, durability, persistence, snapshots, observer: the ports (:mod:`kedis.engine.ports`).
         clients: the connected clients by id.
         monitors: the clients that have sent MONITOR.
-        slow_ns: calls that take so long are told to the observer.
-        faults: exceptions that nobody expected.
-        transactions: how many, by how they ended.
+        slow_ns: minimum duration of the calls that are reported to the observer.
+        faults: number of unexpected exceptions.
+        transactions: number of transactions by outcome.
     """
 
-    #: Set by whoever assembles a server, before a client connects.
+    #: Set when a server is assembled, before a client connects.
     observer: Observer
 
     def __init__(
@@ -139,7 +139,7 @@ class Services:
         self.transactions = dict.fromkeys(("committed", "aborted", "failed", "discarded"), 0)
 
     def attach_loop(self, loop: EventLoop) -> None:
-        """Have ``loop`` told of what is to be done in later turns."""
+        """Use ``loop`` to schedule work for later turns."""
         self.loop = self.blocking.loop = self.memory.loop = loop
         self.tracking.broadcast_later = loop.broadcast_later
 
@@ -149,23 +149,23 @@ class Services:
         return self.restrictions.loading
 
     def set_loading(self, loading: bool) -> None:
-        """While loading, commands without the ``loading`` flag are refused and nothing expires."""
+        """Set the loading state, in which commands without the ``loading`` flag are refused and nothing expires."""
         if loading != self.restrictions.loading:
             self.keyspace.set_loading(loading)
         self.restrictions.loading = loading
         self.restrictions.update()
 
     def unpause(self) -> None:
-        """End a CLIENT PAUSE and have the clients that wait for that go on."""
+        """End a CLIENT PAUSE and let the paused clients continue."""
         self.restrictions.end_pause()
         self.loop.unpaused()
 
     def check_clock(self) -> int:
-        """By how much the wall clock was set since the last call, in ns; 0 if it just went on.
+        """Step of the wall clock since the last call, in ns; 0 if it was not set.
 
-        To be called now and then, since the clock may be adjusted slowly, too.
+        To be called regularly, since the clock may also be adjusted slowly.
         """
-        if self.clock is self.monotonic:  # one that the tests move
+        if self.clock is self.monotonic:  # a clock that tests move
             return 0
         difference = self.clock() - self.monotonic()
         step = difference - self._clock_difference_ns
@@ -180,11 +180,11 @@ class Services:
         return self.last_client_id
 
     def connect(self, client: Client) -> None:
-        """Make ``client`` known (CLIENT LIST)."""
+        """Register ``client`` (CLIENT LIST)."""
         self.clients[client.id] = client
 
     def disconnect(self, client: Client) -> None:
-        """Forget ``client`` and whatever it holds in the keyspace. Idempotent."""
+        """Forget ``client`` and its state in the keyspace. Idempotent."""
         self.clients.pop(client.id, None)
         client.release()
         client.queue = None
@@ -204,14 +204,15 @@ class Client:
     """One client: identity, selected database, protocol, transaction and reply state.
 
     Args:
-        in_parts: whether ``out`` may get long replies (:mod:`kedis.resp.long_replies`) beside bytes.
-        trusted: what it sends was accepted once (the AOF, a master): no limit holds, and nothing blocks or is paused.
+        in_parts: whether ``out`` may receive long replies (:mod:`kedis.resp.long_replies`) beside bytes.
+        trusted: the source is the AOF or a master, whose commands were accepted before: no limit applies, and nothing
+            blocks or is paused.
 
     Attributes:
-        queue: what waits for EXEC; None outside of MULTI.
-        user: who it is; None before it has authenticated.
-        dirty_epoch: the :attr:`kedis.engine.propagation.Propagation.epoch` in which it last changed something.
-        may_block: whether commands may make it wait.
+        queue: the commands queued for EXEC; None outside MULTI.
+        user: the authenticated user; None before authentication.
+        dirty_epoch: the :attr:`kedis.engine.propagation.Propagation.epoch` of its last change.
+        may_block: whether commands may block it.
         last_command: for CLIENT LIST.
     """
 
@@ -290,7 +291,7 @@ class Client:
         self.reset()
 
     def reset(self) -> None:
-        """Put the state that RESET restores back to that of a new connection."""
+        """Reset the state that RESET covers to that of a new connection."""
         engine = self.engine
         self.database = 0
         self.db: Database = engine.keyspace.databases[0]
@@ -319,14 +320,14 @@ class Client:
         self.encoders[type(value)](value, self.append)
 
     def push(self, wire: bytes) -> None:
-        """Deliver bytes that are no reply (a message, an invalidation), whatever CLIENT REPLY says."""
+        """Deliver a message or an invalidation, which is not a reply, whatever CLIENT REPLY says."""
         self.out.append(wire)
         self.transport.wants_send()
 
     def refuse_replies(self, error: CommandError) -> None:
-        """Put ``error`` in the place of every reply that has not been sent.
+        """Replace every unsent reply by ``error``.
 
-        Pushes stay.  A client that gets messages otherwise is spared: they cannot be told from replies.
+        Pushes stay. Does nothing for a monitor or a subscribed RESP2 client: its messages look like replies.
         """
         if not self.out or self in self.engine.monitors or (self.subscriptions and self.resp == 2):
             return
@@ -339,12 +340,12 @@ class Client:
             self.encoders[Push if stays else CommandError](value if stays else error, self.out.append)
 
     def select(self, index: int) -> None:
-        """Make database ``index`` the one that commands work on."""
+        """Select database ``index``."""
         self.database = index
         self.db = self.engine.keyspace.databases[index]
 
     def set_reply_mode(self, mode: str) -> None:
-        """CLIENT REPLY: ``on``, ``off``, or ``skip``: the command after this one stays unanswered.
+        """Set the mode of CLIENT REPLY: ``on``, ``off``, or ``skip``, which suppresses the reply of the next command.
 
         SKIP takes effect when the next command is admitted: inside EXEC, as in Redis, that is the one after it.
         """
@@ -353,7 +354,7 @@ class Client:
         self.update_checks()
 
     def update_checks(self) -> None:
-        """Recompute ``needs_checks`` after a change of what it stands for."""
+        """Recompute ``needs_checks`` after a change of the state that it depends on."""
         self.needs_checks = (
             self.user is None
             or self.queue is not None
@@ -366,17 +367,17 @@ class Client:
 
     @property
     def user_name(self) -> bytes:
-        """What CLIENT LIST shows; that of the default user before it has authenticated."""
+        """The user name in CLIENT LIST; that of the default user before authentication."""
         return (self.user or self.engine.users.default).name
 
     @property
     def is_local(self) -> bool:
-        """Whether the client is on this machine, for settings of the value ``local``."""
+        """Whether the client is on this machine, for settings with the value ``local``."""
         return self.transport.kind != "tcp" or self.address.startswith(("127.0.0.1:", "[::1]:"))
 
     @property
     def is_instrumented(self) -> bool:
-        """Whether something accompanies its calls: MONITOR, client-side caching, CLIENT NO-TOUCH."""
+        """Whether its calls need hooks: MONITOR, client-side caching, CLIENT NO-TOUCH."""
         return self.caching is not None or self.no_touch or self.engine.restrictions.monitored
 
     def propagate(self, *argv: bytes | bytearray) -> None:
@@ -387,10 +388,10 @@ class Client:
         """Propagate nothing for the running command, although it changed something."""
         self.engine.propagation.overridden = True
 
-    # -- what it holds in the server ----------------------------------------------------------------------
+    # -- state in the server ------------------------------------------------------------------------------
 
     def unwatch(self) -> None:
-        """Take back every WATCH."""
+        """Remove every WATCH."""
         keyspace = self.engine.keyspace
         for database, key in self.watched:
             keyspace.databases[database].unwatch(self, key)
@@ -398,7 +399,7 @@ class Client:
         self.watch_broken = False
 
     def end_transaction(self) -> None:
-        """Forget what was queued and watched."""
+        """Forget the queued commands and the watched keys."""
         self.queue = None
         self.queued_bytes = 0
         self.multi_failed = False
@@ -406,7 +407,7 @@ class Client:
         self.update_checks()
 
     def release(self) -> None:
-        """Take back whatever it holds in the server: watches, subscriptions, tracking, MONITOR, a wait."""
+        """Release its state in the server: watches, subscriptions, tracking, MONITOR, a wait."""
         engine = self.engine
         self.unwatch()
         engine.blocking.forget(self)

@@ -6,18 +6,18 @@ from collections import Counter
 
 #: Durations are counted in units of 2^6 ns.
 _UNIT_BITS = 6
-#: Below so many units (32.8 us) each has a count of its own.
+#: Limit in units (32.8 us) below which every duration has a counter of its own.
 _SHORT = 512
-#: Longer ones are told apart by so many bits: by steps of 1/128, as the two significant figures of Redis's.
+#: Significant bits of longer durations: steps of 1/128, as the two significant figures of Redis's.
 _PRECISION = 8
 
 
 class Counters:
     """Live figures of one command; plain integers, so that the hot path touches nothing else.
 
-    ``histogram[i]`` counts the calls that took between 64 i and 64 i + 63 nanoseconds.  It has a place for what took
-    less than ``short_ns``, for nothing before the first call; the others go to :meth:`count`.  ``errors`` counts the
-    calls that ran and failed, ``refusals`` those that did not run, by the first word of the reply.
+    ``histogram[i]`` counts the calls that took between 64 i and 64 i + 63 nanoseconds. It covers the durations below
+    ``short_ns``, which is 0 before the first call; longer ones go to :meth:`count`. ``errors`` counts the calls that
+    ran and failed, ``refusals`` those that did not run, by the first word of the reply.
     """
 
     __slots__ = ("errors", "histogram", "longer", "nanoseconds", "refusals", "short_ns")
@@ -36,7 +36,7 @@ class Counters:
         self.refusals: Counter[str] = Counter()
 
     def count(self, elapsed_ns: int) -> None:
-        """Count a call; what is below zero, from a clock that was set back, counts as zero.  O(1)."""
+        """Count a call; a negative duration, from a clock that was set back, counts as zero. O(1)."""
         if not self.histogram:
             self.histogram = [0] * _SHORT
             self.short_ns = _SHORT << _UNIT_BITS
@@ -48,7 +48,7 @@ class Counters:
             self.longer[last] = self.longer.get(last, 0) + 1
 
     def durations(self) -> list[tuple[int, int]]:
-        """(nanoseconds at most, calls) of each bucket that has any, rising.  O(buckets)."""
+        """(upper bound in nanoseconds, calls) of each non-empty bucket, rising. O(buckets)."""
         found = [(units, calls) for units, calls in enumerate(self.histogram) if calls]
         found += sorted(self.longer.items())
         return [((units + 1 << _UNIT_BITS) - 1, calls) for units, calls in found]

@@ -1,18 +1,18 @@
 """The loop over requests: the commands of every client pass :meth:`Engine.run`.
 
-It looks the command up, runs it, encodes the reply, records what changed, and measures. The loop in ``run`` is the
-hottest code of the house, so everything unusual is behind two tests: ``client.needs_checks`` (something is special
-about this client) and ``restrictions.needs_checks`` (… about the server); both lead to
-:func:`kedis.engine.admission.admit`, where the order of the checks is Redis's. What is accompanied by MONITOR or
-client-side caching, and EXEC, runs by :func:`kedis.engine.call.call` instead.
+It looks up the command, runs it, encodes the reply, records the changes, and measures. The loop in ``run`` is the
+hottest code of Kedis, so every special case is behind two tests: ``client.needs_checks`` (of this client) and
+``restrictions.needs_checks`` (of the server); both lead to
+:func:`kedis.engine.admission.admit`, where the order of the checks is Redis's. Calls with hooks for MONITOR or
+client-side caching, and EXEC, run by :func:`kedis.engine.call.call` instead.
 
-Nothing in here or below can yield, which is what makes each command atomic.
+Nothing in this module or below can yield, which makes each command atomic.
 
 Time: one clock reading per command. The end of one command is the start of the next, and the start is the
 ``now`` that expiry sees. (A second reading would cost 45 ns of the roughly 2,500 that a pipelined SET takes.)
-The clock is the wall clock, so that one reading serves both. A command that seems to have taken long, or less than no
-time, is looked at again: the monotonic clock tells whether the wall clock was set (``check_clock``).
-Everything else that is a duration (time-outs, pauses, budgets, the age of a client) goes by the monotonic clock.
+The clock is the wall clock, so that one reading serves both. After a command with a long or a negative duration, the
+monotonic clock tells whether the wall clock was set (``check_clock``).
+All other durations (timeouts, pauses, budgets, the age of a client) use the monotonic clock.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from kedis.store.state import packing_settings
 
 
 class Engine(Services):
-    """The services that commands use, and the loop that brings commands and data together.
+    """The services that commands use, and the loop that runs requests.
 
     Attributes:
-        stopped: why the last :meth:`run` that left commands undone did so.
+        stopped: the reason why the last incomplete :meth:`run` stopped.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Engine(Services):
         """Run ``commands[start:]`` for ``client`` in order; replies are appended to the client.
 
         Stops early when the time ``budget_ns`` is used up, when the client is to be closed, or at a command
-        that must wait; :attr:`stopped` then says which. Returns the position of the first command that was not
+        that must wait; :attr:`stopped` then gives the reason. Returns the position of the first command that was not
         run. ``commands[start:]`` is not empty, and no unit is under way.
         """
         lookup = self.table.lookup
@@ -108,7 +108,7 @@ class Engine(Services):
             except Exception as error:
                 take_back(client, mark)
                 client.encode(fault(self, command, error))
-                # A command that writes may have changed something before it counted that as a change.
+                # A command that writes may have changed data before it counted the change.
                 self.durability.distrust(keyspace.dirty != dirty or command.writes)
             if batch or (dirty != keyspace.dirty and command.writes):
                 try:
@@ -162,7 +162,7 @@ class Engine(Services):
     # -- figures ------------------------------------------------------------------------------------------
 
     def reset_counters(self) -> None:
-        """CONFIG RESETSTAT, as far as commands are concerned."""
+        """Zero the counters of commands (CONFIG RESETSTAT)."""
         self.table.reset()
         keyspace = self.keyspace
         keyspace.eviction.reset()

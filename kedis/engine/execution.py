@@ -1,6 +1,6 @@
-"""A unit of commands: what MULTI queued, or what a script calls.
+"""A unit of commands: those queued by MULTI, or called by a script.
 
-Inside a unit time stands still, nothing blocks, and the effects of its commands are propagated together, wrapped in
+Inside a unit time is frozen, nothing blocks, and the effects of its commands are propagated together, wrapped in
 MULTI and EXEC where they are two or more. Units nest (EVAL inside EXEC): the effects of an inner unit belong to the
 outermost one, which propagates them when it ends.
 """
@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-#: A command as it is propagated, and the number of the database in which it runs.
+#: A command as it is propagated, and the number of its database.
 Effect = tuple[int, Sequence[bytes | bytearray]]
 
 
 class Execution:
-    """One unit under way; ``outer`` is the unit that it runs in, if any."""
+    """One unit under way; ``outer`` is the enclosing unit, if any."""
 
     __slots__ = ("effects", "outer")
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 
 class Flag:
-    """What a command does and where it may run, in the order in which COMMAND INFO lists them.
+    """Properties of a command, in the order in which COMMAND INFO lists them.
 
     Plain integers: an ``&`` of two takes 20 ns, of members of an ``enum.IntFlag`` 800 ns, and a command that is queued
     in a transaction is tested for five of them.
 
-    Those after ALLOW_BUSY are the engine's own (:data:`INTERNAL`): COMMAND INFO does not show them, and a subcommand
-    inherits them from its container.
+    The flags after ALLOW_BUSY are the engine's own (:data:`INTERNAL`): COMMAND INFO does not show them, and a
+    subcommand inherits them from its container.
     """
 
     WRITE = 1 << 0

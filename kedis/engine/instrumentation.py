@@ -1,15 +1,15 @@
 """Post-command hooks for MONITOR and client-side caching.
 
-Nothing of this costs a client that does not use it. A client that tracks, or that has asked for CLIENT NO-TOUCH, and
-every client while somebody monitors, is *instrumented* (``client.is_instrumented``): its commands run through
+A client without these features pays nothing for them. A client with tracking or CLIENT NO-TOUCH, and every client
+while a monitor is connected, is *instrumented* (``client.is_instrumented``): its commands run through
 :func:`kedis.engine.call.call`, which calls :func:`begin` before and :func:`end` after the handler:
 
 1. the command runs and is answered;
 2. every monitor gets its line;
-3. what a reading command has read is remembered for the client that tracks;
-4. what the client has changed itself is told to it (inside a unit, after the end of that).
+3. the keys read by a reading command are remembered for the tracking client;
+4. the client is notified of its own changes (inside a unit, after the end of that).
 
-The order is that of Redis, and so are the lines: time, database and address, and the words as they came, quoted.
+The order is that of Redis, and so are the lines: time, database and address, and the words as received, quoted.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _PLAIN = bytes(byte for byte in range(256) if byte not in _ESCAPES)
 
 
 def begin(client: Client, command: Command) -> object:
-    """``command`` of ``client`` is about to run: note on whose behalf. Returns what :func:`end` wants."""
+    """Note the client on whose behalf ``command`` is about to run. Returns the argument for :func:`end`."""
     engine = client.engine
     outer = engine.tracking.current
     engine.tracking.current = client if client.caching is not None else None
@@ -44,7 +44,7 @@ def begin(client: Client, command: Command) -> object:
 
 
 def after(client: Client, command: Command, argv: Sequence[bytes]) -> None:
-    """The command was answered: tell the monitors, and remember what was read."""
+    """Send the answered command to the monitors, and remember the keys that it read."""
     engine = client.engine
     if engine.monitors and not command.flags & (SKIP_MONITOR | ADMIN):
         line = monitor_line(engine, client, command, argv)
@@ -59,7 +59,7 @@ def after(client: Client, command: Command, argv: Sequence[bytes]) -> None:
 
 
 def end(client: Client, outer: object) -> None:
-    """Undo what :func:`begin` did; ``outer`` is what it returned."""
+    """Undo :func:`begin`; ``outer`` is its result."""
     client.engine.tracking.current = outer  # type: ignore[assignment]
     client.engine.keyspace.no_touch = False
 
@@ -70,13 +70,13 @@ def _remember(client: Client, command: Command, argv: Sequence[bytes]) -> None:
         return
     try:
         positions = command.key_positions(argv)
-    except ValueError:  # it was refused for that, too
+    except ValueError:  # the command was refused for the same reason
         return
     client.engine.tracking.remember(client, [argv[position] for position in positions])
 
 
 def monitor_line(engine: Services, client: Client, command: Command, argv: Sequence[bytes]) -> bytes:
-    """What MONITOR shows of a call.  O(bytes of the words)."""
+    """The line of a call in MONITOR. O(bytes of the words)."""
     words = command.redacted(argv)
     if client.transport.kind == "unix":
         place = f"unix:{engine.config.unixsocket}"

@@ -49,7 +49,7 @@ class ClientEvents:
     def key_removed(self, database: int, key: bytes, event: str) -> None:
         if self.notifications.active:
             self.notifications.publish(database, key, event)
-        if self.tracking.clients:  # after the event, where other changes come before theirs: as in Redis
+        if self.tracking.clients:  # as in Redis after the event, not before it as for other changes
             self.tracking.changed(key, None)
 
     def awaited(self) -> Iterable[Place]:

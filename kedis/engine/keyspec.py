@@ -1,7 +1,7 @@
-"""Key specifications: where the keys stand among the arguments of a command.
+"""Key specifications: the positions of the keys among the arguments of a command.
 
 This is the form in which Redis 7 publishes key positions (COMMAND INFO): where the keys begin (an index, or the
-argument after a keyword), how to find the rest (a range or a count), and what the command does to them.
+argument after a keyword), how to find the rest (a range or a count), and how the command uses them.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ _MOST_DIGITS = 19
 
 @dataclass(frozen=True, slots=True)
 class KeySpec:
-    """One key specification: how keys are found in a command and what happens to them.
+    """One key specification: how keys are found in a command and how they are used.
 
-    ``flags`` are Redis's words (``"RW access update"``).  The keys begin at ``index``, or after the word
-    ``keyword`` searched from argument ``start_from`` on.  They are then a range (``last``, ``step``,
-    ``limit``), or, with ``count_at`` given, as many as that argument says.  ``unknown`` marks positions
-    that no specification can name.
+    ``flags`` are Redis's words (``"RW access update"``). The keys begin at ``index``, or after the word
+    ``keyword`` searched from argument ``start_from`` on. They are then a range (``last``, ``step``,
+    ``limit``), or, with ``count_at`` given, as many as that argument gives. ``unknown`` marks positions
+    that no specification can describe.
     """
 
     flags: str
@@ -90,7 +90,7 @@ def span(flags: str, index: int, last: int = 0, step: int = 1, limit: int = 0) -
 
 
 def counted(flags: str, index: int, first_key: int = 1, step: int = 1) -> KeySpec:
-    """Argument ``index`` says how many keys follow."""
+    """Keys after argument ``index``, which gives their number."""
     return KeySpec(flags, index=index, count_at=0, first_key=first_key, step=step)
 
 

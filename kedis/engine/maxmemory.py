@@ -1,8 +1,8 @@
-"""The limit of memory: how much the data may occupy, and what happens when it occupies more.
+"""The memory limit: how much the data may occupy, and eviction above that.
 
-``maxmemory`` less the buffers of the clients is what is left to the data. Once the data exceeds it every command is
-looked at (:mod:`kedis.engine.admission`), and :meth:`MemoryLimit.make_room` evicts for a moment before it runs; what
-that does not achieve is done in later turns of the event loop.
+The data may occupy ``maxmemory`` less the buffers of the clients. Once the data exceed it, every command passes
+:mod:`kedis.engine.admission`, and :meth:`MemoryLimit.make_room` evicts for a moment before the command runs; the
+remaining evictions are done in later turns of the event loop.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from kedis.engine.propagation import Propagation
 from kedis.engine.restrictions import Restrictions
 from kedis.store.keyspace import Keyspace
 
-#: The limit in bytes where there is none.
+#: The limit in bytes when no limit is set.
 UNLIMITED = 1 << 62
 
 _SETTINGS = (
@@ -29,13 +29,14 @@ _SETTINGS = (
 
 
 class MemoryLimit:
-    """Compares the account of memory with ``maxmemory`` and evicts.
+    """Compares the memory account with ``maxmemory`` and evicts.
 
     Attributes:
         limit: bytes that the data may occupy.
-        clients_bytes: what the buffers of all clients occupy, as last counted.
-        exceeded_ns, exceeded_since_ns: how long memory was over its limit, and since when it is (0: it is not).
-        loop: asked to call :meth:`make_room` in a later turn.
+        clients_bytes: size of the buffers of all clients, as last counted.
+        exceeded_ns: total time over the limit, in ns.
+        exceeded_since_ns: time since when memory is over its limit, by the monotonic clock; 0: it is not.
+        loop: event loop that calls :meth:`make_room` in a later turn.
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class MemoryLimit:
         self.count_clients(self.clients_bytes)
 
     def count_clients(self, size: int) -> None:
-        """The buffers of all clients occupy ``size`` bytes: they leave so much less to the data."""
+        """Subtract ``size``, the bytes of the buffers of all clients, from the limit of the data."""
         self.clients_bytes = size
         limit = self._config.maxmemory
         self.limit = max(limit - size, 0) if limit else UNLIMITED
@@ -83,12 +84,12 @@ class MemoryLimit:
             self.loop.evict_later()
 
     def fill_up(self) -> None:
-        """The data exceeds its limit: have every command looked at until it does so no longer."""
+        """Mark memory as full: every command is checked until the data no longer exceed their limit."""
         self.exceeded_since_ns = self.exceeded_since_ns or self._monotonic()
         self._restrictions.set_memory(full=True, out_of_memory=self._restrictions.out_of_memory)
 
     def make_room(self) -> None:
-        """Evict what the limit demands, for half a millisecond; the rest in later turns."""
+        """Evict until the data fit the limit, for half a millisecond at most; the rest in later turns."""
         keyspace, restrictions = self._keyspace, self._restrictions
         out_of_memory = restrictions.out_of_memory
         if keyspace.account.used > self.limit and not restrictions.loading:

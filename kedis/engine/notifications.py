@@ -1,7 +1,7 @@
-"""Keyspace notifications: what happens to keys, published on channels (``notify-keyspace-events``).
+"""Keyspace notifications: events of keys, published on channels (``notify-keyspace-events``).
 
-An event is told twice, as the setting wants it: on ``__keyspace@<db>__:<key>`` the event (K), on
-``__keyevent@<db>__:<event>`` the key (E).  Which letter of the setting an event belongs to follows from its name.
+The setting selects the channels: ``__keyspace@<db>__:<key>`` carries the event (K), ``__keyevent@<db>__:<event>``
+the key (E). The letter of the setting that an event belongs to follows from its name.
 Events are published at once, in the order in which they happen, also in the middle of a transaction.
 """
 
@@ -28,10 +28,10 @@ CLASS_OF: dict[str, str] = {event: letter for letter, events in _EVENTS.items() 
 
 
 class Notifications:
-    """Publishes the events of the classes that were chosen.
+    """Publishes the events of the selected classes.
 
     Attributes:
-        active: whether there is any event to publish.
+        active: whether any event is published.
     """
 
     def __init__(self, pubsub: PubSub) -> None:
@@ -39,14 +39,14 @@ class Notifications:
         self.choose("")
 
     def choose(self, letters: str) -> None:
-        """Publish the classes ``letters``, on the channels of ``K`` and ``E`` as far as those are among them."""
+        """Publish the classes ``letters``, on the channels of ``K`` and ``E`` where these are included."""
         self._of_keys = "K" in letters
         self._of_events = "E" in letters
         self._events = frozenset(event for event, letter in CLASS_OF.items() if letter in letters)
         self.active = bool(self._events) and (self._of_keys or self._of_events)
 
     def publish(self, database: int, key: bytes, event: str) -> None:
-        """Tell of ``event``, if it was chosen.  O(subscribers + patterns)."""
+        """Publish ``event``, if its class is selected. O(subscribers + patterns)."""
         if event not in self._events:
             return
         name = event.encode()

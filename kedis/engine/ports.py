@@ -1,7 +1,7 @@
-"""What the engine asks of those who stand above it: the process, the event loop, persistence, observability.
+"""The ports of the engine: the process, the event loop, persistence and observability, as Protocols.
 
-Each is a Protocol here and an attribute of :class:`kedis.engine.client.Services`, where a stand-in that does nothing
-is found until somebody puts the real one in its place.
+Each port is an attribute of :class:`kedis.engine.client.Services`, which holds a null implementation
+until the real one is set.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from kedis.structures.histogram import Histogram
 
 
 class NamedClient(Protocol):
-    """A client as far as logs and the slow log name it."""
+    """The attributes of a client that logs and the slow log use."""
 
     address: str
     name: bytes
@@ -27,13 +27,13 @@ class Process(Protocol):
     """The process around the engine."""
 
     def shut_down(self, options: frozenset[str]) -> None:
-        """End the server by the options of SHUTDOWN. Raises CommandError when it cannot save."""
+        """End the server by the options of SHUTDOWN. Raises CommandError when saving fails."""
 
     def rewrite_config(self) -> None:
         """Write the configuration file (CONFIG REWRITE). Raises CommandError."""
 
     def migrate(self, client: Any, request: Any) -> None:
-        """Carry out a MIGRATE for ``client``, which is blocked until that has ended."""
+        """Carry out a MIGRATE for ``client``, which is blocked until it ends."""
 
     @property
     def can_migrate(self) -> bool:
@@ -44,43 +44,43 @@ class Process(Protocol):
 
 
 class EventLoop(Protocol):
-    """The event loop: told of what is to be done in a later turn."""
+    """The event loop, which runs work of the engine in later turns."""
 
     def unpaused(self) -> None:
-        """CLIENT PAUSE has ended: clients that waited for it may go on."""
+        """Resume the clients that waited for the end of CLIENT PAUSE."""
 
     def evict_later(self) -> None:
         """Call :meth:`kedis.engine.maxmemory.MemoryLimit.make_room` in a later turn."""
 
     def await_deadline(self, at_ns: int) -> None:
-        """Call :meth:`kedis.engine.blocking.Blocking.expire` at ``at_ns`` of the monotonic clock, before all others."""
+        """Call :meth:`kedis.engine.blocking.Blocking.expire` at ``at_ns`` of the monotonic clock, the next deadline."""
 
     def broadcast_later(self) -> None:
         """Call ``tracking.broadcast`` at the end of this turn."""
 
     def refused_browser(self, client: NamedClient) -> None:
-        """``client`` speaks HTTP and is about to be closed."""
+        """Report ``client``, which speaks HTTP and is about to be closed."""
 
 
 class Durability(Protocol):
     """The policy that keeps the append-only file equal to memory."""
 
     def distrust(self, changed: bool) -> None:
-        """An internal error was answered; ``changed``: the data may differ from what was recorded."""
+        """Handle an answered internal error; ``changed``: the data may differ from the recorded changes."""
 
     def unrecorded(self, error: BaseException) -> None:
-        """A change was made of which the propagation stream could not be told."""
+        """Handle a change that could not be recorded in the propagation stream."""
 
 
 class LoadProgress(Protocol):
-    """What loads the data at the start: bytes so far, and of all files."""
+    """The progress of loading at the start: bytes so far, and of all files."""
 
     loaded_bytes: int
     total_bytes: int
 
 
 class Persistence(Protocol):
-    """The append-only file, as far as commands and the metrics look at it; 0 and False where there is none."""
+    """The figures of the append-only file for commands and metrics; 0 and False where there is none."""
 
     @property
     def aof_buffer_length(self) -> int:
@@ -94,13 +94,13 @@ class Persistence(Protocol):
 
     @property
     def load_progress(self) -> LoadProgress | None:
-        """None where nothing was to be loaded."""
+        """The progress of loading; None where nothing was loaded."""
 
     def rewrite_written_bytes(self) -> int:
-        """How much of the new base is written."""
+        """Size of the new base so far, in bytes."""
 
     def rewrite_elapsed_seconds(self) -> float:
-        """How long the rewrite under way has taken."""
+        """Duration of the rewrite under way."""
 
     def request_rewrite(self) -> None:
         """BGREWRITEAOF: begin now, or as soon as nothing else is under way."""
@@ -120,13 +120,13 @@ class Snapshots(Protocol):
         """SAVE. Raises CommandError."""
 
     def background(self, *, schedule: bool) -> bytes:
-        """BGSAVE, put off if ``schedule`` and it cannot start now. Returns the status; raises CommandError."""
+        """BGSAVE, deferred if ``schedule`` and it cannot start now. Returns the status; raises CommandError."""
 
     def reload(self) -> None:
         """DEBUG RELOAD. Raises CommandError."""
 
     def flushed(self) -> None:
-        """FLUSHALL: the snapshot is to be as empty as the data."""
+        """FLUSHALL: empty the snapshot as well."""
 
 
 class SlowLog(Protocol):
@@ -138,7 +138,7 @@ class SlowLog(Protocol):
         """The last ``count`` calls, newest first."""
 
     def reset(self) -> None:
-        """Forget them."""
+        """Remove all entries."""
 
 
 class LatencyEvents(Protocol):
@@ -161,14 +161,14 @@ class LatencyEvents(Protocol):
 
 
 class MemoryFigures(Protocol):
-    """The process's memory in bytes, as last sampled: at the start, now, and the highest use by the data."""
+    """The process's memory in bytes, as last sampled: at the start, now, and the peak used by the data."""
 
     startup: int
     resident: int
     used_peak: int
 
     def sample(self, used: int) -> None:
-        """Look again; ``used`` bytes are on the account."""
+        """Sample the memory; ``used`` is the memory account, in bytes."""
 
 
 class ClientTotals(Protocol):
@@ -178,11 +178,11 @@ class ClientTotals(Protocol):
     output_bytes: int
 
     def update(self) -> None:
-        """Count again. O(clients)."""
+        """Recompute the sums. O(clients)."""
 
 
 class Observer(Protocol):
-    """INFO, the slow log, the latency monitor, and figures of memory."""
+    """INFO, the slow log, the latency monitor, and memory figures."""
 
     @property
     def slowlog(self) -> SlowLog: ...
@@ -202,23 +202,23 @@ class Observer(Protocol):
     def take_slow_call(
         self, client: NamedClient, command: Command, argv: Sequence[bytes], elapsed_ns: int
     ) -> None:
-        """A call took longer than ``Services.slow_ns``."""
+        """Record a call that took longer than ``Services.slow_ns``."""
 
     def info(self, sections: Sequence[bytes]) -> bytes:
         """The text of INFO."""
 
     def distribution(self, command: Command) -> Mapping[int, int]:
-        """Microseconds -> number of calls that took no longer."""
+        """Microseconds -> number of calls that took at most as long."""
 
     def reset(self) -> None:
         """CONFIG RESETSTAT."""
 
     def release_memory(self) -> None:
-        """MEMORY PURGE: give freed memory back to the operating system."""
+        """MEMORY PURGE: return freed memory to the operating system."""
 
 
 class NoProcess:
-    """The stand-in where the engine is alone: nothing can be ended, written or moved; sleeping is all it does."""
+    """Null implementation for an engine without a process: it can only sleep."""
 
     can_migrate = False
 
@@ -234,7 +234,7 @@ class NoProcess:
 
 
 class NoEventLoop:
-    """The stand-in where nobody turns an event loop."""
+    """Null implementation for an engine without an event loop."""
 
     def unpaused(self) -> None: ...
 
@@ -248,7 +248,7 @@ class NoEventLoop:
 
 
 class NoDurability:
-    """The stand-in where nothing is recorded."""
+    """Null implementation for an engine without persistence."""
 
     def distrust(self, changed: bool) -> None: ...
 

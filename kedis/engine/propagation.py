@@ -1,18 +1,18 @@
 """The propagation stream: the effects of all commands, in order, for the AOF, for replicas and for tests.
 
-This is on the path of every write, so :meth:`Propagation.append` only remembers what a client sent. When a read has
-brought nothing but commands that were all recorded as they came, the bytes that came are their encoding already, and
-take their place (:meth:`Propagation.reuse_request_bytes`). What is left is encoded once, at the end of the turn, for
-all sinks (:meth:`Propagation.flush`): the two common shapes, a name with one or two arguments, are put down as the
+Every write passes :meth:`Propagation.append`, which only stores the client's words. When a read of the socket
+contained only commands that were recorded unchanged, the received bytes already are their encoding, and
+replace them (:meth:`Propagation.reuse_request_bytes`). The rest is encoded once, at the end of the turn, for
+all sinks (:meth:`Propagation.flush`): the two common shapes, a name with one or two arguments, are added as the
 pieces of their encoding, most of them shared constants, which one ``join`` makes into bytes. Large values are not
-joined: the encoding is a list of pieces, in which they stand as they are.
+joined: the encoding is a list of pieces, which holds them as they are.
 
-Three things are decided here, once, for every sink:
+Three rules are applied here, once, for every sink:
 
-* SELECT goes before a command of another database than the one before, and before the first that a new sink, or a new
-  file of the AOF, gets (:meth:`Propagation.reselect`);
+* SELECT precedes a command of another database than the one before, and the first command for a new sink or a new
+  file of the AOF (:meth:`Propagation.reselect`);
 * the effects of a unit are wrapped in MULTI and EXEC where they are two or more;
-* a command has the words that its handler chose (``client.propagate``), or else those of the client.
+* a command is recorded with the words chosen by its handler (``client.propagate``), or else those of the client.
 
 ``offset`` numbers the bytes of the stream, as replication counts them. Comments of the AOF (checksums, times) are no
 part of it.
@@ -32,27 +32,27 @@ _TABLE = 1024
 _HEADERS = tuple(b"$%d\r\n" % length for length in range(_TABLE))
 _NEXT_HEADERS = tuple(b"\r\n$%d\r\n" % length for length in range(_TABLE))
 _END = b"\r\n"
-#: Bytes that are joined to one piece, about; words and commands of more stand alone.
+#: Approximate number of bytes joined to one piece; longer words and commands are pieces of their own.
 _JOIN_LIMIT = 1 << 20
 _JOIN_PIECES = 8192
 _LARGE = 64 * 1024
 _FEW_WORDS = 64
-#: Several commands of more bytes each are encoded sooner than what they came as is looked through (200 ns a command).
+#: Bytes per command above which encoding several commands is faster than searching their request (200 ns a command).
 _WORTH_LOOKING = 200
 
 
 class Sink(Protocol):
-    """A taker of the stream. Its methods must not raise: the other sinks would miss what it was given."""
+    """A receiver of the stream. Its methods must not raise: the other sinks would miss the same commands."""
 
     def feed(self, pieces: Sequence[bytes]) -> None:
-        """Take what was recorded since the last call: whole commands."""
+        """Take the whole commands that were recorded since the last call."""
 
     def lost(self) -> None:
-        """Something was recorded that could not be encoded: the stream up to here is not complete."""
+        """Handle a recorded command that could not be encoded: the stream up to here is not complete."""
 
 
 class Listener(Protocol):
-    """Told of each command at once, when it is recorded."""
+    """Receiver of each command at once, when it is recorded."""
 
     note: Callable[[Sequence[bytes | bytearray]], None]
 
@@ -80,14 +80,14 @@ class Propagation:
 
     Attributes:
         active: whether there is a sink; nothing is recorded where there is none.
-        entries: what was recorded since the last :meth:`flush`: bytes of the stream, and lists that will be encoded.
-        batch: the effects of the running command that are known already: keys that expired before it, and the words
-            that its handler chose in place of the client's.
+        entries: commands recorded since the last :meth:`flush`: bytes of the stream, and lists that will be encoded.
+        batch: effects of the running command so far: keys that expired before it, and the words that its handler chose
+            in place of the client's.
         overridden: whether the handler has chosen (possibly nothing): the client's own words are not recorded.
-        epoch: number of the flushes acknowledged by the owner of the AOF; a client remembers in which it last changed
-            something (``client.dirty_epoch``).
+        epoch: number of flushes acknowledged by the owner of the AOF; a client stores the epoch of its last change
+            (``client.dirty_epoch``).
         offset: bytes fed to sinks so far.
-        listener: told of each command that is recorded, where somebody asks what is not synced; None where nobody does.
+        listener: receives each recorded command, where unsynced keys are tracked; else None.
     """
 
     def __init__(self) -> None:
@@ -104,14 +104,14 @@ class Propagation:
     # -- sinks --------------------------------------------------------------------------------------------
 
     def add_sink(self, sink: Sink) -> None:
-        """Feed ``sink`` what is recorded from now on. Raises when what was recorded before cannot be encoded."""
+        """Feed ``sink`` the commands recorded from now on. Raises when earlier ones cannot be encoded."""
         self.flush()
         self._sinks.append(sink)
         self.active = True
         self.reselect()
 
     def remove_sink(self, sink: Sink) -> None:
-        """Feed ``sink`` no longer; it gets nothing that was not flushed. Idempotent."""
+        """Stop feeding ``sink``; it does not get the commands that are not flushed. Idempotent."""
         if sink in self._sinks:
             self._sinks.remove(sink)
         self.active = bool(self._sinks)
@@ -119,11 +119,11 @@ class Propagation:
             self.entries.clear()
 
     def reselect(self) -> None:
-        """Name the database again before the next command: it is the first of a file."""
+        """Record SELECT again before the next command, which is the first of a file."""
         self._database = -1
 
     def flush(self) -> None:
-        """Encode what was recorded and feed it to the sinks. On an exception it stays recorded, and is fed to none."""
+        """Encode the recorded commands and feed them to the sinks. On an exception they stay recorded, unfed."""
         if self.entries:
             pieces = self.take()
             self.offset += sum(map(len, pieces))
@@ -131,26 +131,26 @@ class Propagation:
                 sink.feed(pieces)
 
     def take(self) -> list[bytes]:
-        """The bytes of what was recorded, in pieces; it is recorded no longer. On an exception it stays."""
+        """Remove and return the bytes of the recorded commands, in pieces. On an exception they stay recorded."""
         pieces = _encoded(self.entries)
         self.entries.clear()
         return pieces
 
     def drop(self) -> None:
-        """Forget what was recorded and cannot be encoded; every sink is told that it misses something."""
+        """Forget recorded commands that cannot be encoded, and notify every sink of the loss."""
         self.entries.clear()
         self.reselect()
         for sink in self._sinks:
             sink.lost()
 
     def size(self) -> int:
-        """About how many bytes wait to be fed. O(entries)."""
+        """Approximate number of bytes that wait to be fed. O(entries)."""
         return sum(len(entry) if isinstance(entry, bytes) else sum(map(len, entry)) for entry in self.entries)
 
     # -- recording ----------------------------------------------------------------------------------------
 
     def append(self, database: int, argv: Sequence[bytes | bytearray]) -> None:
-        """Record one command that ran in ``database``: all of it, or nothing where that raises.
+        """Record one command that ran in ``database``: all of it, or nothing on an exception.
 
         A list is kept as it is and must not change any more. O(1) for a list, else O(size of the command).
         """
@@ -176,7 +176,7 @@ class Propagation:
         self.append(effects[-1][0], (b"EXEC",))
 
     def flush_batch(self) -> None:
-        """Record effects that belong to no command (the expiry cycle, eviction), each as a unit of its own."""
+        """Record effects of no command (the expiry cycle, eviction), each as a unit of its own."""
         if self.active:
             for database, argv in self.batch:
                 self.append(database, argv)
@@ -188,14 +188,15 @@ class Propagation:
         self.overridden = True
 
     def delete(self, database: int, key: bytes) -> None:
-        """``key`` has expired or was evicted: its deletion precedes what the running command does."""
+        """Record the deletion of ``key``, expired or evicted, before the effects of the running command."""
         self.batch.append((database, (b"DEL", key)))
 
     def reuse_request_bytes(self, commands: list[list[bytes]], wire: bytes, form: int) -> None:
-        """Take ``wire``, from which all of ``commands`` came, for their encoding, if it is and they came here last.
+        """Replace the last entries by the request's own bytes, if they are ``commands`` and ``wire`` is canonical RESP.
 
         Args:
-            form: what the parser said of ``wire`` (:func:`kedis.resp.canonical.parse_canonical`).
+            wire: the bytes of the request that contained exactly ``commands``.
+            form: the parser's result for ``wire`` (:func:`kedis.resp.canonical.parse_canonical`).
         """
         entries = self.entries
         if len(commands) == 1:
@@ -216,7 +217,7 @@ def _encoded(entries: Sequence[bytes | list[bytes]]) -> list[bytes]:
     if sum(map(len, entries)) <= _JOIN_LIMIT:
         try:
             return [b"".join(entries)]  # type: ignore[arg-type]
-        except TypeError:  # there are lists among them, whose words were counted for bytes
+        except TypeError:  # some are lists, and their lengths were counted in words
             pass
     return _encode(entries)
 
@@ -235,7 +236,7 @@ def _settled(argv: Sequence[bytes | bytearray]) -> bytes | list[bytes]:
 
 def _encode(entries: Sequence[bytes | list[bytes]]) -> list[bytes]:
     done: list[bytes] = []
-    pieces: list[bytes] = []  # to be joined to the next that is done: `size` bytes, but for short words
+    pieces: list[bytes] = []  # joined next: `size` bytes, short words not counted
     size = 0
     for entry in entries:
         if size > _JOIN_LIMIT or len(pieces) > _JOIN_PIECES:
@@ -273,7 +274,7 @@ def _encode(entries: Sequence[bytes | list[bytes]]) -> list[bytes]:
 
 
 def _encode_large(before: bytes, argv: Sequence[bytes]) -> list[bytes]:
-    """``before``, then ``argv`` as :func:`encode_command` has it, in pieces: large words are not copied."""
+    """``before``, then ``argv`` encoded as by :func:`encode_command`, in pieces: large words are not copied."""
     done: list[bytes] = []
     pieces = [before, b"*%d\r\n" % len(argv)]
     size = 0

@@ -1,11 +1,12 @@
-"""Who has subscribed to what, and the delivery of messages; no sockets.
+"""Pub/sub: the registry of subscriptions, and the delivery of messages; no sockets.
 
-Three kinds of subscription, each with a message of its own: channels, patterns, and shard channels, which on a
-stand-alone server are channels of another namespace.  A message is encoded once for each protocol that its
-subscribers speak, however many they are, and the same bytes are put behind what each of them is still to get.  They
-are sent at the end of the turn, so a publisher waits for nobody, and who does not read is cut off by its own limit.
+There are three kinds of subscription, each with a message of its own: channels, patterns, and shard channels, which
+on a stand-alone server are channels of another namespace. A message is encoded once for each protocol that its
+subscribers speak, however many they are, and the same bytes are appended to the output of each subscriber. They
+are sent at the end of the turn, so a publisher does not wait for a subscriber, and a slow one is closed by its own
+output limit.
 
-A message is not a reply: it is delivered to clients that have turned replies off, too.
+A message is not a reply: clients that have turned replies off receive it, too.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ from kedis.structures.glob import Matcher, compile_glob
 
 
 class Subscriber(Protocol):
-    """What the registry needs of a client."""
+    """The part of a client that the registry uses."""
 
     resp: int
     #: Names that the client has subscribed to, in order, by kind (``channel``, ``pattern``, ``shard``).
     subscribed: dict[str, dict[bytes, None]]
-    #: How many names of all kinds together.
+    #: Number of names of all kinds together.
     subscriptions: int
 
     def push(self, wire: bytes) -> None:
@@ -32,7 +33,7 @@ class Subscriber(Protocol):
 
 
 class Message:
-    """Something for many clients: encoded when the first of a protocol gets it, and then shared."""
+    """One message for many clients, encoded for the first client of each protocol and then shared."""
 
     __slots__ = ("_values", "_wire2", "_wire3")
 
@@ -67,7 +68,7 @@ class Subscriptions:
 
     Args:
         kind: the key of these names in :attr:`Subscriber.subscribed`.
-        prefix: what the confirmations begin with: ``b""``, ``b"p"`` or ``b"s"``.
+        prefix: prefix of the names of confirmations: ``b""``, ``b"p"`` or ``b"s"``.
     """
 
     def __init__(self, kind: str, prefix: bytes) -> None:
@@ -79,7 +80,7 @@ class Subscriptions:
         return len(self.by_name)
 
     def add(self, client: Subscriber, name: bytes) -> None:
-        """Subscribe; nothing happens when the client has already.  O(1)."""
+        """Subscribe; does nothing when the client has subscribed already. O(1)."""
         names = client.subscribed[self.kind]
         if name not in names:
             names[name] = None
@@ -89,7 +90,7 @@ class Subscriptions:
             self.by_name.setdefault(name, {})[client] = None
 
     def remove(self, client: Subscriber, name: bytes) -> None:
-        """Take a subscription back; nothing happens when there is none.  O(1)."""
+        """Unsubscribe; does nothing when there is no such subscription. O(1)."""
         names = client.subscribed[self.kind]
         if name in names:
             del names[name]
@@ -101,22 +102,22 @@ class Subscriptions:
                 self.ended(name)
 
     def begun(self, name: bytes) -> None:
-        """``name`` has its first subscriber."""
+        """Handle the first subscriber of ``name``."""
 
     def ended(self, name: bytes) -> None:
-        """``name`` has lost its last subscriber."""
+        """Handle the loss of the last subscriber of ``name``."""
 
     def names(self, matches: Matcher) -> list[bytes]:
         """Names with subscribers that ``matches`` accepts.  O(names)."""
         return [name for name in self.by_name if matches(name)]
 
     def count(self, name: bytes) -> int:
-        """How many clients have subscribed to ``name``."""
+        """Number of subscribers of ``name``."""
         return len(self.by_name.get(name, ()))
 
 
 class Patterns(Subscriptions):
-    """Subscriptions to every channel that matches; a pattern is compiled once, however many use it."""
+    """Subscriptions to every matching channel; a pattern is compiled once for all its subscribers."""
 
     def __init__(self) -> None:
         super().__init__("pattern", b"p")
@@ -140,7 +141,7 @@ class PubSub:
     def publish(self, channel: bytes, payload: bytes) -> int:
         """Deliver ``payload`` to the subscribers of ``channel``, then to those of patterns that match it.
 
-        Returns the number of deliveries; a client with several subscriptions that fit gets several.
+        Returns the number of deliveries; a client with several matching subscriptions gets several.
         O(subscribers + patterns).
         """
         delivered = 0
@@ -157,13 +158,13 @@ class PubSub:
         return delivered
 
     def publish_shard(self, channel: bytes, payload: bytes) -> int:
-        """Deliver ``payload`` to the subscribers of the shard channel; returns how many they are."""
+        """Deliver ``payload`` to the subscribers of the shard channel; returns their number."""
         clients = self.shards.by_name.get(channel, {})
         Message(b"smessage", channel, payload).send(clients)
         return len(clients)
 
     def leave(self, client: Subscriber) -> None:
-        """Take back all subscriptions of ``client``, without a word to it.  O(its subscriptions)."""
+        """Remove all subscriptions of ``client``, without a confirmation. O(its subscriptions)."""
         for kind in (self.channels, self.patterns, self.shards):
             for name in list(client.subscribed[kind.kind]):
                 kind.remove(client, name)

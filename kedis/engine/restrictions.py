@@ -1,23 +1,23 @@
-"""The state of the server that refuses, delays or accompanies commands of every client.
+"""The states of the server in which commands of every client are refused, delayed or accompanied by hooks.
 
-:attr:`Restrictions.needs_checks` is the one bit that the engine's loop tests for all of it.
+:attr:`Restrictions.needs_checks` is the one bit that the engine's loop tests for all of them.
 """
 
 from __future__ import annotations
 
 
 class Restrictions:
-    """Loading, full memory, a failing disk, CLIENT PAUSE, MONITOR, the end of the server.
+    """Loading, full memory, a failing disk, CLIENT PAUSE, MONITOR, the shutdown of the server.
 
     Attributes:
         needs_checks: whether a command has to pass :mod:`kedis.engine.admission` before it runs.
         loading: data are being loaded.
         memory_full: the data exceed their limit (:mod:`kedis.engine.maxmemory`).
-        out_of_memory: and nothing more may be evicted, so that commands which may grow are refused.
+        out_of_memory: the data exceed their limit and no key may be evicted: commands that may grow are refused.
         monitored: some client has sent MONITOR.
-        ended: the server ends: no command of any client runs any more, and no client is answered that one has.
-        write_error: why writes are refused, as a whole error message; None when they are not.
-        paused_until_ns, pause_writes_only: what CLIENT PAUSE asked for, by the monotonic clock; 0: nothing is paused.
+        ended: the server has shut down: no command runs any more, and none is acknowledged.
+        write_error: whole error message with which writes are refused; None when they are accepted.
+        paused_until_ns, pause_writes_only: the arguments of CLIENT PAUSE, by the monotonic clock; 0: no pause.
     """
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class Restrictions:
         self.pause_writes_only = False
 
     def update(self) -> None:
-        """Recompute ``needs_checks`` after a change of what it stands for."""
+        """Recompute ``needs_checks`` after a change of the state that it depends on."""
         self.needs_checks = (
             self.loading
             or self.memory_full
@@ -44,24 +44,24 @@ class Restrictions:
         )
 
     def set_memory(self, *, full: bool, out_of_memory: bool = False) -> None:
-        """Whether the data exceed their limit, and whether nothing more may be evicted."""
+        """Set whether the data exceed their limit, and whether no key may be evicted."""
         self.memory_full, self.out_of_memory = full, out_of_memory
         self.update()
 
     def set_write_error(self, text: str | None) -> None:
-        """Refuse writes (and PING) with ``text``, or accept them again with None, as far as the AOF goes."""
+        """Refuse writes (and PING) with ``text`` because of the AOF; None accepts them again."""
         self._journal_error = text
         self.write_error = text or self._snapshot_error
         self.update()
 
     def set_snapshot_error(self, text: str | None) -> None:
-        """The same, as far as snapshots go."""
+        """Refuse writes (and PING) with ``text`` because of snapshots; None accepts them again."""
         self._snapshot_error = text
         self.write_error = self._journal_error or text
         self.update()
 
     def set_monitored(self, monitored: bool) -> None:
-        """Whether some client has sent MONITOR."""
+        """Set whether some client has sent MONITOR."""
         self.monitored = monitored
         self.update()
 
@@ -75,11 +75,11 @@ class Restrictions:
         self.update()
 
     def end_pause(self) -> None:
-        """Pause no longer; :meth:`kedis.engine.client.Services.unpause` tells the clients that wait, too."""
+        """End the pause; :meth:`kedis.engine.client.Services.unpause` also resumes the paused clients."""
         self.paused_until_ns = 0
         self.update()
 
     def end(self) -> None:
-        """Run nothing any more: what clients still ask waits until their connections are closed."""
+        """Stop running commands: later requests wait until their connections are closed."""
         self.ended = True
         self.update()

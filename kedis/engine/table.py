@@ -1,15 +1,15 @@
 """The command table: every fact about a command, declared once beside its handler.
 
 A handler is a plain function ``handler(client, argv) -> value``; :func:`command` registers it and returns it unchanged,
-so that nothing stands between the engine and the handler.  Arity, flags, key specifications, syntax, secret arguments,
-ACL categories and documentation are data on :class:`Command`; COMMAND, the engine's checks, the journal, MONITOR, the
-slow log, the metrics and the README's table read them from here.
+so that there is no wrapper between the engine and the handler. Arity, flags, key specifications, syntax, secret
+arguments, ACL categories and documentation are data on :class:`Command`; COMMAND, the engine's checks, the journal,
+MONITOR, the slow log, the metrics and the README's command table read them from here.
 
-A container such as CLIENT has no handler of its own; its subcommands are declared as ``"CLIENT|ID"`` and hang below it.
+A container such as CLIENT has no handler of its own; its subcommands are declared as ``"CLIENT|ID"`` and belong to it.
 (COMMAND alone is both: it answers without a subcommand, too.)
 
-:data:`COMMANDS` holds what the command families have declared.  Each engine has a :class:`CommandTable` of its own,
-with counters and renamed commands.
+:data:`COMMANDS` holds the commands declared by the command families. Each engine has a :class:`CommandTable` of its
+own, with counters and renamed commands.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from kedis.engine.flags import ADMIN, BLOCKING, FAST, INTERNAL, NAMES, PUBSUB, R
 from kedis.engine.keyspec import Argv, KeySpec
 from kedis.errors import CommandError
 
-#: ``handler(client, argv)``.  What a client is the handlers know, which stand above the table.
+#: ``handler(client, argv)``. The class of a client is known to the handlers, which are in a layer above the table.
 Handler = Callable[[Any, Any], Any]
 #: Shown by MONITOR and SLOWLOG in place of a secret argument.
 REDACTED = b"(redacted)"
@@ -116,7 +116,7 @@ class Command:
         #: Read-only, with fixed key positions.
         self.shows_named_keys = bool(self.flags & READONLY) and self.has_keys and not self.moves_keys
         if self.function is None or self.subcommands or self.permission is not None:
-            # A container, or a command that not every client may run: never fits, so that the engine looks closer.
+            # A container, or a command with a permission check: no count fits, so that the engine checks it.
             self.least, self.most = 1, 0
         elif self.arity >= 0:
             self.least = self.most = self.arity
@@ -128,7 +128,7 @@ class Command:
         return count == self.arity if self.arity >= 0 else count >= -self.arity
 
     def check_arity(self, count: int) -> None:
-        """Raise CommandError unless ``count`` arguments (the name included) fit; a container alone never does."""
+        """Raise CommandError unless ``count`` arguments (the name included) fit the arity. A container never fits."""
         if self.function is None or not self.accepts(count):
             raise CommandError(errors.wrong_arity(self.name))
 
@@ -196,11 +196,11 @@ class Command:
         return first, last, step
 
     def key_positions(self, argv: Argv) -> list[int]:
-        """Positions of the keys in ``argv``.  ValueError when the arguments do not fit the command."""
+        """Positions of the keys in ``argv``. Raises ValueError when the arguments do not fit the command."""
         return [position for position, _ in self.key_uses(argv)]
 
     def key_uses(self, argv: Argv) -> list[tuple[int, str]]:
-        """Positions of the keys in ``argv``, and what happens to each, in Redis's words.  ValueError as above."""
+        """Positions of the keys in ``argv``, and the use of each, in Redis's words. Raises ValueError as above."""
         if self.find_keys is not None:
             return self.find_keys(argv)
         specs = [spec for spec in self.keys if "not_key" not in spec.flags]
@@ -236,12 +236,12 @@ def command(
 ) -> Callable[[Handler], Handler]:
     """Register the decorated function as the handler of ``name`` (``"CLIENT|ID"`` for a subcommand).
 
-    ``categories`` names ACL categories that do not follow from flags and group; ``-name`` takes one away.
+    ``categories`` names ACL categories that do not follow from flags and group; ``-name`` removes one.
     ``find_keys`` gives the positions and flags of the keys where ``keys`` cannot describe them, ``key_flags``
-    the flags where they depend on the options.  ``permission`` raises for a client that may not run the command,
-    before it is queued in a transaction; the handler asks it, too.  ``syntax`` gives the arguments in the notation of
+    the flags where they depend on the options. ``permission`` raises for a client that may not run the command,
+    before it is queued in a transaction; the handler calls it, too. ``syntax`` gives the arguments in the notation of
     :mod:`kedis.commands.parsing.grammar`, ``deprecated`` the version that deprecated the command and its replacement,
-    ``system`` marks commands for the server's own use.  ``secrets`` gives the positions of passwords in a call; they
+    ``system`` marks commands for the server's own use. ``secrets`` gives the positions of passwords in a call; they
     may lie beyond its end.
     """
 
@@ -328,11 +328,11 @@ class CommandTable:
         renames: old and new names, in order; a new name of "" removes the command.
 
     Attributes:
-        rows: lower-case name -> row; subcommands hang below their container.
-        recorded: the rows by the names that a journal may hold. Clients' commands are recorded under the names that
-            they were sent with, what handlers propagate (DEL, LPOP) under declared names, renamed or removed or not.
+        rows: lower-case name -> row; a container's row holds its subcommands.
+        recorded: the rows by the names that a journal may hold. Clients' commands are recorded under the names in the
+            requests, commands propagated by handlers (DEL, LPOP) under declared names, renamed or removed or not.
         lookup: the row of a name as clients commonly spell it (all lower or all upper case), or None; the fast path.
-        unknown: counts the requests that name no command.
+        unknown: counts the requests with an unknown command.
         error_counts: error replies by code.
 
     Raises ConfigError for a rename of a command that does not exist, or to a name that is taken.
@@ -354,7 +354,7 @@ class CommandTable:
         return list(_each(self.rows))
 
     def named(self, name: bytes) -> Command | None:
-        """The row of ``get`` or ``client|id``, in any case; None where there is none.  O(1)."""
+        """The row of ``get`` or ``client|id``, in any case; None if there is none. O(1)."""
         top, _, child = name.lower().partition(b"|")
         row = self.rows.get(top)
         return row.subcommands.get(child) if row is not None and child else row

@@ -1,15 +1,16 @@
-"""Client-side caching: which client may hold which keys, and whom to tell when one changes.
+"""Client-side caching: the keys that tracking clients may hold, and invalidation messages when these change.
 
-Two ways of knowing.  By default the table remembers, for each key, the clients that have read it; the first change
-tells them and forgets.  A client in BCAST mode names prefixes instead and is told of every key below them, whether it
-has read it or not: those are collected and told at the end of the turn, one message a prefix.
+There are two modes. By default the table remembers, for each key, the clients that have read it; the first change
+notifies them and forgets the key. A client in BCAST mode names prefixes instead and is notified of every changed key
+below them, whether it has read it or not: those keys are collected and sent at the end of the turn, one message a
+prefix.
 
-Clients are remembered by id, as keys of all databases are by name alone: who has left, or tracks no longer, is found
-out when something is to be told.  Beyond ``tracking-table-max-keys`` the keys read longest ago are given up (Redis
-takes random ones), and whoever may hold them is told so.
+Clients are remembered by id, keys of all databases by name alone: clients that have disconnected, or no longer track,
+are found when an invalidation is sent. Beyond ``tracking-table-max-keys`` the keys read longest ago are dropped (Redis
+takes random ones), and their readers get an invalidation.
 
-What a client changes itself is told after the reply to the command that changed it, or, inside a transaction, after
-all replies of that: :meth:`Tracking.defer` until :meth:`Tracking.settle`.
+Invalidations by a client's own changes are sent after the reply to the command, or, inside a transaction, after
+all its replies: they wait in :attr:`Caching.deferred` for :meth:`Tracking.settle`.
 """
 
 from __future__ import annotations
@@ -21,22 +22,22 @@ from typing import Protocol
 
 from kedis.engine.pubsub import Message
 
-#: Where a RESP2 client that is redirected to gets its invalidations, if it has subscribed to anything.
+#: Channel of the invalidations for a RESP2 client that is the target of REDIRECT, if it has any subscription.
 CHANNEL = b"__redis__:invalidate"
-#: How many keys one command gives up at most when there are too many.
+#: Maximum number of keys dropped by one command when there are too many.
 _EFFORT = 100
 
 
 @dataclass(slots=True)
 class Caching:
-    """What one client has chosen with CLIENT TRACKING ON.
+    """The options of one client, set by CLIENT TRACKING ON.
 
     Attributes:
         redirect: id of the client that gets the invalidations instead; 0 for the client itself.
-        broken: that client has gone.
-        given: CLIENT CACHING was called, which concerns the next command or transaction.
+        broken: the redirection target has disconnected.
+        given: CLIENT CACHING was called, which applies to the next command or transaction.
         prefixes: in BCAST mode.
-        deferred: keys, or None for all, to be told when the running command has been answered.
+        deferred: keys, or None for all, to invalidate when the running command has been answered.
     """
 
     redirect: int = 0
@@ -57,7 +58,7 @@ class Caching:
 
 
 class TrackingClient(Protocol):
-    """What the table needs of a client."""
+    """The part of a client that the table uses."""
 
     id: int
     resp: int
@@ -69,7 +70,7 @@ class TrackingClient(Protocol):
 
 
 class Prefix:
-    """The clients that want to know of keys below a prefix, and those keys that changed in this turn."""
+    """The BCAST clients of a prefix, and its keys that changed in this turn."""
 
     __slots__ = ("changed", "clients")
 
@@ -80,7 +81,7 @@ class Prefix:
 
 
 class Invalidation:
-    """The message that some keys (or all: None) are no longer what they were, in each form when it is needed."""
+    """The invalidation message for some keys (None: all), encoded for each protocol when needed."""
 
     __slots__ = ("_published", "_push")
 
@@ -89,7 +90,7 @@ class Invalidation:
         self._published = Message(b"message", CHANNEL, keys)
 
     def send(self, client: TrackingClient, redirected: bool) -> None:
-        """Tell ``client``, as far as its protocol lets it hear."""
+        """Send the message to ``client``; a RESP2 client gets it only as a subscribed target of REDIRECT."""
         if client.resp == 3:
             client.push(self._push.wire(3))
         elif redirected and client.subscriptions:
@@ -101,10 +102,10 @@ class Tracking:
 
     Attributes:
         clients_by_id: the clients by id.
-        clients: those that track.
+        clients: the tracking clients.
         current: the client whose command runs, if it tracks.
-        most_keys: keys remembered at most; 0 is no limit.
-        broadcast_later: called when something waits for :meth:`broadcast`, once until that has been called.
+        most_keys: maximum number of remembered keys; 0 is no limit.
+        broadcast_later: called when messages wait for :meth:`broadcast`, once until that has been called.
     """
 
     def __init__(self) -> None:
@@ -113,7 +114,7 @@ class Tracking:
         self.current: TrackingClient | None = None
         self.most_keys = 0
         self.broadcast_later: Callable[[], None] = lambda: None
-        # A key's readers by id: a number, or a set of several, which takes 200 bytes more.
+        # The ids of a key's readers: a number, or a set of several, which takes 200 bytes more.
         self._readers: OrderedDict[bytes, int | set[int]] = OrderedDict()
         self._prefixes: dict[bytes, Prefix] = {}
         self._waiting = False
@@ -123,18 +124,18 @@ class Tracking:
 
     @property
     def keys(self) -> int:
-        """Keys that are remembered."""
+        """Number of remembered keys."""
         return len(self._readers)
 
     @property
     def prefixes(self) -> int:
-        """Different prefixes that clients have named."""
+        """Number of different prefixes that clients have named."""
         return len(self._prefixes)
 
     # -- clients ------------------------------------------------------------------------------------------
 
     def start(self, client: TrackingClient, caching: Caching) -> None:
-        """Track for ``client``, or go on with other options; prefixes are added to those it has."""
+        """Enable tracking for ``client``, or change its options; prefixes are added to the existing ones."""
         if client.caching is not None:
             caching.prefixes |= client.caching.prefixes
             caching.given = client.caching.given
@@ -145,7 +146,7 @@ class Tracking:
             self._prefixes.setdefault(prefix, Prefix()).clients[client] = None
 
     def stop(self, client: TrackingClient) -> None:
-        """Track for ``client`` no longer.  Idempotent."""
+        """Disable tracking for ``client``. Idempotent."""
         caching, client.caching = client.caching, None
         if caching is None:
             return
@@ -156,10 +157,10 @@ class Tracking:
             if not clients:
                 del self._prefixes[prefix]
 
-    # -- what clients have read ---------------------------------------------------------------------------
+    # -- keys read by clients -----------------------------------------------------------------------------
 
     def remember(self, client: TrackingClient, keys: Iterable[bytes]) -> None:
-        """``client`` has read ``keys``.  O(keys)."""
+        """Remember that ``client`` has read ``keys``. O(keys)."""
         mine = client.id
         readers = self._readers
         for key in keys:
@@ -177,7 +178,7 @@ class Tracking:
             self.limit(_EFFORT)
 
     def limit(self, effort: int) -> None:
-        """Give up to ``effort`` keys up while there are more than ``most_keys``."""
+        """Drop up to ``effort`` keys while there are more than ``most_keys``."""
         readers = self._readers
         while self.most_keys and len(readers) > self.most_keys and effort > 0:
             self._tell_readers(next(iter(readers)))
@@ -186,7 +187,7 @@ class Tracking:
     # -- changes ------------------------------------------------------------------------------------------
 
     def changed(self, key: bytes, by: TrackingClient | None) -> None:
-        """``key`` was changed by ``by``, or by nobody in particular.  O(readers of the key + prefixes)."""
+        """Handle a change of ``key`` by the tracking client ``by``, or None. O(readers of the key + prefixes)."""
         for prefix, state in self._prefixes.items():
             if key.startswith(prefix):
                 state.changed[key] = by
@@ -211,7 +212,7 @@ class Tracking:
                 client.caching.deferred.append(key)
 
     def flushed(self) -> None:
-        """All keys of a database, or of all, are gone.  O(clients that track)."""
+        """Handle the removal of all keys of one or all databases. O(tracking clients)."""
         message = Invalidation(None)
         for client in self.clients:
             if client is self.current and client.caching is not None:
@@ -222,7 +223,7 @@ class Tracking:
         self.items = 0
 
     def settle(self, client: TrackingClient) -> None:
-        """The command of ``client`` has been answered: tell it what it has changed itself."""
+        """Send ``client``, whose command has been answered, the invalidations by its own changes."""
         caching = client.caching
         if caching is not None and caching.deferred:
             deferred, caching.deferred = caching.deferred, []
@@ -230,7 +231,7 @@ class Tracking:
                 self._send(client, Invalidation(None if key is None else [key]))
 
     def broadcast(self) -> None:
-        """Tell the clients in BCAST mode what has changed since the last time, in order of prefixes and keys."""
+        """Send the clients in BCAST mode the keys changed since the last call, in order of prefixes and keys."""
         if not self._waiting:
             return
         self._waiting = False
@@ -248,7 +249,7 @@ class Tracking:
 
     def _send(self, client: TrackingClient, message: Invalidation) -> None:
         caching = client.caching
-        assert caching is not None  # only who tracks is told
+        assert caching is not None  # only tracking clients get messages
         if not caching.redirect:
             message.send(client, redirected=False)
             return

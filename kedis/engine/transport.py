@@ -1,4 +1,4 @@
-"""The transport of a client: a socket, or nothing."""
+"""The transport of a client: a socket, or a null object."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import NamedTuple, Protocol
 
 
 class Buffers(NamedTuple):
-    """What CLIENT LIST tells of a transport beside the bytes that wait.
+    """Figures of a transport for CLIENT LIST, beside the number of waiting bytes.
 
     Attributes:
-        room: bytes allocated for what is received and not used (``qbuf-free``).
+        room: bytes allocated for input and not used (``qbuf-free``).
         chunks: pieces of replies that the kernel has not taken (``oll``).
-        events: what is awaited of the socket, ``r`` or ``rw``.
+        events: awaited events of the socket, ``r`` or ``rw``.
     """
 
     room: int = 0
@@ -20,7 +20,7 @@ class Buffers(NamedTuple):
 
 
 class Transport(Protocol):
-    """The carrier of a client as far as commands may look at it; a socket stands behind it, or nothing."""
+    """The interface of a client's connection for commands: a socket, an in-process connection or a null object."""
 
     kind: str  # "tcp", "unix", "in-process"; "" where there is none
     fd: int
@@ -35,17 +35,17 @@ class Transport(Protocol):
         """Bytes received that do not make a whole command yet."""
 
     def buffers(self) -> Buffers:
-        """The state of the buffers, for people to read."""
+        """The state of the buffers, for display."""
 
     def wants_send(self) -> None:
-        """Something was put into ``out`` that is no reply to a command under way: send it soon.
+        """Signal that ``out`` holds bytes that answer no running command: they must be sent soon.
 
-        A client that was blocked may be so no longer.
+        The client may no longer be blocked.
         """
 
 
 class NullTransport:
-    """The transport where there is no connection, or no longer: it carries nothing."""
+    """The null transport of a client without a connection."""
 
     kind = ""
     fd = -1

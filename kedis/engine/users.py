@@ -1,7 +1,7 @@
-"""Users: who a client is, and what it may do.
+"""Users: the identity of a client, and its permissions.
 
 There is one user for now, ``default``. Its password is the setting ``requirepass``; without one every new connection
-is that user at once.
+is authenticated as that user at once.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from kedis.engine.table import Command
 
 
 class User:
-    """A user; ``name`` is what CLIENT LIST and ACL WHOAMI show."""
+    """A user; ``name`` is shown by CLIENT LIST and ACL WHOAMI."""
 
     __slots__ = ("name",)
 
@@ -39,14 +39,14 @@ class Users:
         return bool(self._config.requirepass)
 
     def initial(self) -> User | None:
-        """The user of a new connection; None where it has to authenticate first."""
+        """The user of a new connection; None where it must authenticate first."""
         return None if self._config.requirepass else self.default
 
     def authenticate(self, name: bytes, password: bytes) -> User | None:
-        """The user of that name and password; None where there is none.
+        """Return the user of that name and password; None if there is none.
 
-        Any password is right for a user that has none. Digests are compared, in constant time: neither where two
-        passwords differ nor their lengths can be measured.
+        A user without a password accepts any. Digests are compared in constant time: timing reveals neither the first
+        difference nor the length of a password.
         """
         expected = self._config.requirepass.encode("utf-8", "surrogateescape")
         right = hmac.compare_digest(sha256(password).digest(), sha256(expected).digest()) or not expected

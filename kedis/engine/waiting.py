@@ -1,8 +1,8 @@
-"""Who waits for which key, in order of arrival, and which of those keys have come into being.
+"""Queues of blocked clients per key, in order of arrival, and the keys that are ready for them.
 
-A queue stands for one key of one type in one database: a client that waits for a sorted set is in nobody's way when
-a list comes under the same name.  Adding a key asks one dict, however many wait elsewhere, and only while somebody
-waits at all.
+A queue belongs to one key of one type in one database: a client that waits for a sorted set does not delay those that
+wait for a list under the same name. Adding a key takes one dict look-up, however many clients wait elsewhere, and only
+while any client waits.
 
 The keyspace only marks a key as ready; the waiters are served when the running command, or transaction, is over
 (:mod:`kedis.engine.blocking`).
@@ -14,17 +14,17 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Any
 
-#: A key of a database as one type of value.
+#: A database number, a type of value, and a key.
 Place = tuple[int, type, bytes]
 
 
 class Waiting:
-    """The queues of one server.  Every method is O(1) for each key."""
+    """The queues of one server. Every method is O(1) for each key."""
 
     def __init__(self) -> None:
-        # Ordered dicts: the first of a plain dict is found by walking over all that have left before it.
+        # Ordered dicts: finding the first entry of a plain dict walks over all entries removed before it.
         self.queues: dict[Place, OrderedDict[Any, None]] = {}
-        #: Keys that somebody waits for and that were added, by database, in that order.
+        #: Ready keys that clients wait for, by database, in the order in which they became ready.
         self.ready: dict[Place, None] = {}
 
     def join(self, waiter: Any, number: int, kind: type, keys: Iterable[bytes]) -> None:
@@ -33,7 +33,7 @@ class Waiting:
             self.queues.setdefault((number, kind, key), OrderedDict())[waiter] = None
 
     def leave(self, waiter: Any, number: int, kind: type, keys: Iterable[bytes]) -> None:
-        """Take back what :meth:`join` did with the same arguments; a key may be named more than once."""
+        """Undo :meth:`join` with the same arguments; a key may be named more than once."""
         for key in keys:
             place = number, kind, key
             queue = self.queues.get(place)
@@ -43,16 +43,16 @@ class Waiting:
                     del self.queues[place]
 
     def first(self, number: int, kind: type, key: bytes) -> Any:
-        """Whoever has waited for longest; None when nobody does."""
+        """The waiter that came first; None if there is none."""
         queue = self.queues.get((number, kind, key))
         return next(iter(queue)) if queue else None
 
     def all(self, number: int, kind: type, key: bytes) -> list[Any]:
-        """All who wait, those who have waited for longest first.  O(waiters)."""
+        """All waiters, first come first. O(waiters)."""
         return list(self.queues.get((number, kind, key), ()))
 
     def signal_key_ready(self, number: int, kind: type, key: bytes) -> None:
-        """A value of type ``kind`` has come to a key, has got something for those who wait, or is gone."""
+        """Mark ``key`` as ready, if a client waits for it: it has a value of type ``kind``, has more, or has none now."""
         place = number, kind, key
         if place in self.queues:
             self.ready[place] = None
