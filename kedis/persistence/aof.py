@@ -1,7 +1,7 @@
-"""The append-only file of a running server: what is open, what has been written, and the figures about it.
+"""The append-only file of a running server: open file, written bytes, and figures.
 
-This is the part without policy: when to write, when to sync and whom to tell is decided by the owner of the event
-loop (:mod:`kedis.server.aof_policy`) or by the in-process engine.
+This part has no policy: the owner of the event loop (:mod:`kedis.server.aof_policy`), or the in-process engine, decides
+when to write, when to sync and which clients to answer. The states are
 
 ``off``      nothing is recorded
 ``waiting``  turned on at run time: changes go to a file that counts once the first base is complete
@@ -24,9 +24,9 @@ from kedis.structures.histogram import Histogram
 
 
 class Aof:
-    """The append-only file of ``engine``, which finds this object as ``engine.persistence``.
+    """The append-only file of ``engine``, which is set as ``engine.persistence``.
 
-    The attributes that INFO shows bear its names.  Durations are in seconds, sizes in bytes; -1 is "never".
+    The attributes shown by INFO have its names. Durations are in seconds, sizes in bytes; -1 is "never".
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -36,15 +36,15 @@ class Aof:
         self.file: AppendFile | None = None
         self.state = "off"
         self.is_recording = False
-        #: What loads, or has loaded, the data; a snapshot's where there is no append-only file.
+        #: Loader of the data, also after the load; a snapshot's where there is no append-only file.
         self.loader: Loader | SnapshotLoader | None = None
         self.replay: Loader | None = None
-        #: What the propagation stream has fed and is not written yet, in pieces.
+        #: Pieces fed by the propagation stream and not written yet.
         self.unwritten: list[bytes] = []
         #: Write ``#TS:SECONDS`` before the first command of a second.
         self.timestamps = False
         self._second = 0
-        self._earlier_bytes = 0  # of the files before the one being written
+        self._earlier_bytes = 0  # size of the files before the one being written
         self._rewrite_base_bytes = 0
         self.request_rewrite: Callable[[], None] = lambda: None
         self.aof_rewrite_in_progress = False
@@ -58,7 +58,7 @@ class Aof:
         self.aof_rewrites_consecutive_failures = 0
         self.aof_pending_bio_fsync = 0
         self.aof_delayed_fsync = 0
-        #: Nanoseconds that writes took, and syncs by policy; changes that one sync made durable.
+        #: Durations of writes, and of syncs by policy, in ns; number of changes that one sync made durable.
         self.writes = Histogram()
         self.fsyncs: Mapping[str, Histogram] = {
             "everysec": Histogram(),
@@ -75,7 +75,7 @@ class Aof:
         self.fork_seconds = 0.0
         self.forked_at = 0.0
         self.forks = 0
-        #: Where the base is written that a rewrite makes.
+        #: Path of the base that a rewrite is writing.
         self.rewrite_path = ""
         self.loading_start_time = 0
         self.load_seconds = 0.0
@@ -93,7 +93,7 @@ class Aof:
 
     @property
     def aof_base_size(self) -> int:
-        """Size after the last rewrite, with which the automatic rule compares."""
+        """Size after the last rewrite, the reference of the automatic rule."""
         return self._rewrite_base_bytes
 
     @property
@@ -102,25 +102,25 @@ class Aof:
 
     @property
     def load_progress(self) -> Loader | SnapshotLoader | None:
-        """What loads, or has loaded, the data."""
+        """The loader of the data, also after the load."""
         return self.loader
 
     def count_sync(self, nanoseconds: int) -> None:
-        """Count one sync that took so long."""
+        """Count one sync of this duration."""
         self.fsyncs[self.engine.config.appendfsync].add(nanoseconds)
 
     def count_group(self) -> None:
-        """A sync begins: count the changes since the last began.  (Those of one under way count with the next.)"""
+        """Count, when a sync begins, the changes since the last one began. (Later changes count with the next.)"""
         dirty = self.engine.keyspace.dirty
         self.group_commits.add(dirty - self._synced_dirty)
         self._synced_dirty = dirty
 
     def rewrite_elapsed_seconds(self) -> float:
-        """How long the rewrite under way has taken; 0 when there is none."""
+        """Duration of the rewrite under way; 0 when there is none."""
         return time.monotonic() - self.rewrite_began if self.aof_rewrite_in_progress else 0.0
 
     def rewrite_written_bytes(self) -> int:
-        """How much of the new base is written; 0 when no rewrite is under way."""
+        """Size of the new base so far; 0 when no rewrite is under way."""
         if not self.aof_rewrite_in_progress:
             return 0
         try:
@@ -131,7 +131,7 @@ class Aof:
     # -- start and end ------------------------------------------------------------------------------------
 
     def open(self) -> Loader:
-        """Lock the folder and return what loads it.  Raises AofError."""
+        """Lock the folder and return its loader. Raises AofError."""
         self.folder.open()
         try:
             self.loader = self.replay = Loader(self.engine, self.folder)
@@ -140,7 +140,7 @@ class Aof:
         return self.replay
 
     def begin(self) -> None:
-        """Record from now on: after loading, or in a new folder.  Raises AofError."""
+        """Record from now on: after loading, or in a new folder. Raises AofError."""
         folder = self.folder
         replay = self.replay
         tail = replay.tail if replay else Tail()
@@ -166,7 +166,7 @@ class Aof:
         self.record("on")
 
     def record(self, state: str) -> None:
-        """Have the engine's changes recorded; ``state`` is ``on`` or ``waiting``."""
+        """Start recording the engine's changes; ``state`` is ``on`` or ``waiting``."""
         self.state = state
         self.is_recording = True
         self.timestamps = self.engine.config.aof_timestamp_enabled
@@ -174,7 +174,7 @@ class Aof:
         self._synced_dirty = self.engine.keyspace.dirty
 
     def _create_files(self) -> None:
-        """The first files of a folder: an empty base where there is none, and a file of changes."""
+        """Create the first files of a folder: an empty base where there is none, and a file of changes."""
         folder = self.folder
         manifest = folder.manifest.copy()
         if manifest.base is None:
@@ -185,7 +185,7 @@ class Aof:
         sync_directory(folder.directory)
 
     def switch_to(self, file: AppendFile) -> AppendFile | None:
-        """Write to ``file`` from now on; returns the one before, still open."""
+        """Write to ``file`` from now on; returns the previous file, still open."""
         before = self.file
         if before is not None:
             self._earlier_bytes += before.size
@@ -194,22 +194,22 @@ class Aof:
         return before
 
     def rewritten(self, base_bytes: int) -> None:
-        """A new base of this size and the open file are all there is."""
+        """Count only a new base of this size and the open file from now on."""
         self._earlier_bytes = base_bytes
         self._rewrite_base_bytes = self.aof_current_size
 
     def discard(self) -> None:
-        """Forget what was not written, because a new base will hold it."""
+        """Forget the unwritten changes, because a new base will hold them."""
         propagation = self.engine.propagation
         try:
             propagation.flush()
-        except Exception:  # what cannot be encoded is in the new base, and missing in every other sink
+        except Exception:  # changes that cannot be encoded are in the new base, but in no other sink
             propagation.drop()
         propagation.reselect()
         self.unwritten = []
 
     def stop(self) -> None:
-        """Record nothing any more; the caller has written and synced what it wanted to keep."""
+        """Stop recording; the caller has written and synced the changes to keep."""
         self.state = "off"
         self.is_recording = False
         self.engine.propagation.remove_sink(self)
@@ -220,7 +220,7 @@ class Aof:
         self._earlier_bytes = 0
 
     def close(self) -> None:
-        """Stop, and give the folder back."""
+        """Stop, and release the folder."""
         self.stop()
         self.folder.close()
 
@@ -242,16 +242,16 @@ class Aof:
         self.unwritten += pieces
 
     def lost(self) -> None:
-        """See :class:`kedis.engine.propagation.Sink`: only :meth:`discard` drops something, for a new base."""
+        """See :class:`kedis.engine.propagation.Sink`: only :meth:`discard` drops changes, for a new base."""
 
     def write(self) -> None:
-        """Write what was recorded.  On any exception it is kept for the next call, and the file is as before."""
+        """Write the recorded changes. On any exception they are kept for the next call, and the file is as before."""
         began = time.perf_counter_ns()
         try:
             self.engine.propagation.flush()
             if not self.unwritten:
                 return
-            assert self.file is not None  # something is recorded only while a file is open
+            assert self.file is not None  # changes are recorded only while a file is open
             length = self.file.write(self.unwritten)
         except Exception:
             self.write_errors += 1
@@ -276,6 +276,6 @@ class Aof:
 
 
 def remove_if_there(path: str) -> None:
-    """Delete a file that may not be there."""
+    """Delete a file, if it exists."""
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)

@@ -1,7 +1,7 @@
-"""The whole data at one moment as the fewest commands that make it: the base of the append-only file.
+"""The base of the append-only file: all data at one moment as the fewest commands that create them.
 
-Keys come in the order of the keyspace.  Large containers are spread over commands of 64 elements, as in Redis, so that
-no reader meets a giant; a time to live follows its key as PEXPIREAT.
+Keys are in the order of the keyspace. Large containers are spread over commands of 64 elements, as in Redis, so that
+no command is huge; a time to live follows its key as PEXPIREAT.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def write_base(
     Args:
         sync_in_steps: sync every 4 MB, so that the disk is never swamped.
 
-    Raises OSError.  O(data); nothing may change meanwhile.
+    Raises OSError. O(data); nothing may change meanwhile.
     """
     file = AppendFile(path, checksums=checksums, size=0)
     journal = Propagation()
@@ -59,7 +59,7 @@ def write_base(
 
 
 def _record_keys(database: Any, journal: Propagation) -> Iterator[None]:
-    """Record every key; yields when enough has been recorded to be written."""
+    """Record every key; yields when enough has been recorded for a write."""
     expires = database.expires
     number = database.number
     append = journal.append
@@ -84,14 +84,14 @@ def _record_keys(database: Any, journal: Propagation) -> Iterator[None]:
 
 
 def commands_of(key: bytes, value: Any) -> Iterator[Sequence[bytes]]:
-    """The commands that make ``value`` at ``key``."""
+    """The commands that create ``value`` at ``key``."""
     return type_of(value).aof_commands(key, value)
 
 
 def in_commands(
     name: bytes, key: bytes, arguments: Iterable[bytes], width: int = 1
 ) -> Iterator[Sequence[bytes]]:
-    """Commands ``name key arguments...`` of so many elements each; an element is ``width`` arguments."""
+    """Commands ``name key arguments...`` of 64 elements at most; an element is ``width`` arguments."""
     parts = iter(arguments)
     while part := tuple(islice(parts, ITEMS_PER_COMMAND * width)):
         yield (name, key, *part)

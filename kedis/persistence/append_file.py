@@ -1,7 +1,7 @@
-"""One file that is only ever appended to, what belongs together in one call, followed by its checksum.
+"""An append-only file in which the pieces of one write are followed by their checksum.
 
-The bytes of a call are on disk (in the kernel's hands) completely or not at all: where the disk takes only a part, that
-part is cut off again before the error is passed on, so that the file always ends with a whole command.  Large pieces
+The bytes of a call are written (to the kernel) completely or not at all: after a partial write the
+part is cut off before the error is passed on, so that the file always ends with a whole command. Large pieces
 go to the kernel as they are, by ``writev``: a joined copy of them would need memory that may not be there.
 """
 
@@ -14,19 +14,19 @@ from zlib import crc32
 from kedis.persistence.checksum import checksum_line
 from kedis.process.threads import real_close
 
-#: A single piece of up to so many bytes is copied to join it with its checksum.
+#: Maximum size of a single piece that is copied to join it with its checksum.
 _COPY_LIMIT = 64 * 1024
 #: Pieces in one system call; the kernel takes 1,024 at most (IOV_MAX).
 _GROUP = 1024
 
 
 class AppendFile:
-    """An open file of the append-only kind.
+    """An open append-only file.
 
     Args:
-        path: created where it does not exist.
+        path: created if it does not exist.
         checksums: end each piece with a checksum line.
-        size: where writing goes on; what stands behind it is cut off at the first write.
+        size: offset at which writing continues; the bytes behind it are cut off at the first write.
         crc, uncovered: checksum and number of the bytes before ``size`` that no checksum line covers yet.
 
     Raises OSError.
@@ -45,9 +45,9 @@ class AppendFile:
         self._dirty_end = length != self.size
 
     def write(self, pieces: list[bytes]) -> int:
-        """Append ``pieces``, all of them or, where that raises, none; returns their length.
+        """Append ``pieces``, all of them or, on an exception, none; returns their length.
 
-        On any exception the file is as before (or is made so before the next write).  No piece of more than
+        On any exception the file is as before (or is made so before the next write). No piece of more than
         ``_COPY_LIMIT`` bytes is copied.
         """
         if self._dirty_end:
@@ -81,9 +81,9 @@ class AppendFile:
         return length
 
     def _write_rest(self, pieces: list[bytes], written: int) -> None:
-        """Write what stands behind the first ``written`` bytes, in groups, of each of which the kernel may take a part.
+        """Write the bytes after the first ``written`` ones, in groups, each of which the kernel may take in part.
 
-        Where the disk takes no more, the next attempt names the reason.
+        Where the disk takes no more, the next attempt gives the reason.
         """
         for start in range(0, len(pieces), _GROUP):
             group: list[bytes | memoryview] = list(pieces[start : start + _GROUP])
@@ -92,14 +92,14 @@ class AppendFile:
             written = 0
 
     def _cut_off(self) -> None:
-        """Something may have been written of a piece that is not there as a whole."""
+        """Remove the bytes of a piece that was written in part."""
         self._dirty_end = True
         with contextlib.suppress(OSError):  # tried again before the next write
             os.ftruncate(self.fd, self.size)
             self._dirty_end = False
 
     def sync(self) -> None:
-        """Wait until what was written is on the disk.  Raises OSError.  May run in any thread."""
+        """Wait until the written bytes are on the disk. Raises OSError. May run in any thread."""
         os.fdatasync(self.fd)
 
     def close(self) -> None:

@@ -1,8 +1,8 @@
-"""Checking an append-only file without a server: what is sound, what is not, and cutting off what is not.
+"""Offline check of an append-only file: finds the sound part, reports damage, and can cut it off.
 
-First the format is checked, as ``redis-check-aof`` does it, plus Kedis's checksums.  Then, of a whole folder, the
-commands are run in memory, in the way a server loads them: only so is a command found that does not fit what is before
-it.  Of a single file that cannot be told, for nobody knows what was there before.  Only the last file is ever
+First the format is checked, as ``redis-check-aof`` does it, plus Kedis's checksums. Then, of a whole folder, the
+commands are run in memory, in the way a server loads them, which finds commands that do not fit the data before
+them. A single file is not run, because the data before it are unknown. Only the last file is ever
 shortened, and only where its format is at fault; damage in an earlier one is reported.
 """
 
@@ -25,21 +25,21 @@ from kedis.rdb.source import RdbError
 from kedis.rdb.unsupported_features import Unsupported
 
 _EXTENSION = ".manifest"
-#: Databases that the run has at least, and at most, whatever SELECT asks for.
+#: Minimum and maximum number of databases for the run, whatever SELECT asks for.
 _FEWEST_DATABASES, _MOST_DATABASES = 16, 4096
 
 
 class CheckFailed(Exception):
-    """The check came to a bad end; the message is for the user."""
+    """The check has failed; the message is for the user."""
 
 
 @dataclass
 class FileReport:
-    """One file: its sizes, and what is wrong, if anything is.
+    """The report on one file: its sizes, and its damage, if any.
 
-    ``commands`` counts keys, too, where the file begins with a snapshot; ``sound`` is the offset up to which everything
-    is whole; ``later`` that of the first entry after the wanted time.  ``unsupported`` says what a sound snapshot holds
-    that this version cannot hold; ``databases`` is the number of those that are written to, from the first on.
+    ``commands`` also counts keys, where the file begins with a snapshot; ``sound`` is the offset up to which the file
+    is whole; ``later`` that of the first entry after the wanted time. ``unsupported`` names the content of a sound
+    snapshot that this version cannot hold; ``databases`` is the number of databases up to the highest one used.
     """
 
     path: str
@@ -57,7 +57,7 @@ def check_file(path: str, *, until: int | None = None) -> FileReport:
     """Read one file.
 
     Args:
-        until: look for where entries later than this time begin (seconds since 1970).
+        until: find the first entry later than this time (seconds since 1970).
 
     Raises CheckFailed when it cannot be read.
     """
@@ -81,7 +81,7 @@ def check_file(path: str, *, until: int | None = None) -> FileReport:
 
 
 def _read_snapshot(reader: SnapshotReader, report: FileReport) -> int:
-    """Returns where it ends.  Raises RdbError."""
+    """Read a snapshot; returns the offset of its end. Raises RdbError."""
     try:
         for record in reader.records():
             report.commands += 1
@@ -92,7 +92,7 @@ def _read_snapshot(reader: SnapshotReader, report: FileReport) -> int:
 
 
 def _read(reader: AofReader, report: FileReport) -> None:
-    unit: Callable[[], int] | None = None  # gives where the transaction under way begins
+    unit: Callable[[], int] | None = None  # gives the offset of the transaction under way
     try:
         for commands in reader.batches():
             for index, argv in enumerate(commands):
@@ -121,7 +121,7 @@ def _read(reader: AofReader, report: FileReport) -> None:
 def _follow(
     name: bytes, unit: Callable[[], int] | None, reader: AofReader, index: int
 ) -> Callable[[], int] | None:
-    """What gives the place where the transaction began, after the command ``name``; None outside of one."""
+    """Return the function that gives the offset of the transaction after the command ``name``; None outside of one."""
     if name == b"MULTI":
         if unit is not None:
             raise DamagedFile(reader.offset_of(index), "MULTI inside a transaction")
@@ -156,10 +156,10 @@ def check(
     format_only: bool = False,
     ask: Callable[[str], bool] = lambda question: False,
 ) -> Iterator[str]:
-    """Check a manifest with its files, or one file; yields what to tell.
+    """Check a manifest with its files, or one file; yields lines of the report.
 
     Args:
-        fix: cut the last file off where it stops being sound, if ``ask`` agrees.
+        fix: cut the last file off where its sound part ends, if ``ask`` agrees.
         until: cut the last file off where entries of a later time begin.
         format_only: do not run the commands of a folder, for which all its data must fit in memory.
 
@@ -196,10 +196,10 @@ def check(
 
 
 def _run(path: str, databases: int) -> str:
-    """Load the folder of the manifest ``path`` into memory; returns what to tell.  Raises CheckFailed."""
+    """Load the folder of the manifest ``path`` into memory; returns a line of the report. Raises CheckFailed."""
     parent, name = os.path.split(os.path.dirname(os.path.abspath(path)))
     folder = Folder(parent, name, os.path.basename(path).removesuffix(_EXTENSION))
-    # Another process may still write to it: then there is a torn tail, which is not for this one to cut off.
+    # Another process may still write to it: then the tail is torn, and must not be cut off here.
     settings = {"databases": str(min(databases, _MOST_DATABASES)), "aof-load-truncated": "no"}
     load_all()
     engine = Engine(Config(settings))

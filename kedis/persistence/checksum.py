@@ -1,12 +1,12 @@
-"""Checksums that ride in the append-only file as comments.
+"""Checksums in the append-only file, written as comments.
 
-Redis, ``redis-check-aof`` and Kedis skip a line that begins with ``#`` where a command could begin.  After what each
-flush writes, Kedis puts such a line::
+Redis, ``redis-check-aof`` and Kedis skip a line that begins with ``#`` where a command could begin. After the bytes of
+each flush, Kedis puts such a line::
 
     #CRC32:0b1c2d3e 1234\\r\\n
 
-the CRC-32 of the 1,234 bytes that stand before it, back to the previous such line or to the start of the file.  So the
-lines form a chain without gaps: a byte that changed, and a piece that is missing, both break it.
+the CRC-32 of the 1,234 bytes before it, back to the previous such line or to the start of the file. So the
+lines form a chain without gaps: a changed byte or a missing piece breaks it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 
 PREFIX = b"#CRC32:"
-#: A checksum line, wherever it stands.
+#: A checksum line, at any position.
 pattern = re.compile(rb"#CRC32:([0-9a-f]{8}) (\d{1,19})\r\n")
 
 

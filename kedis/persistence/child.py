@@ -1,8 +1,8 @@
-"""Work in a child process, which sees the data as they were at the fork.
+"""Work in a child process, which has the data as they were at the fork.
 
 The child shares the parent's memory, copied page by page as either writes to it; in Python that includes the reference
-counts of everything the child looks at.  It must not run the event loop: it closes all descriptors it has inherited,
-the lock of the folder among them, does its work, tells through a pipe how that went, and ends with ``os._exit``.
+counts of all objects that the child uses. It must not run the event loop: it closes all descriptors it has inherited,
+the lock of the folder among them, does its work, reports the outcome through a pipe, and ends with ``os._exit``.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ _NICENESS = 10
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a child ended: the reason of its failure or "", and how much memory it had of its own, in bytes."""
+    """The outcome of a child: the reason of its failure or "", and the bytes of memory it had of its own."""
 
     failure: str
     copied_bytes: int
 
 
 class Child:
-    """A process that is doing ``work``.  Raises when there cannot be one: OSError, MemoryError.
+    """A process that runs ``work``. Raises OSError or MemoryError when it cannot be created.
 
     Attributes:
         pid: of the process.
-        fork_seconds: how long the fork held the parent up.
+        fork_seconds: time for which the fork blocked the parent.
     """
 
     def __init__(self, work: Callable[[], None]) -> None:
         self._pipe, out = os.pipe()
-        gc.freeze()  # or a collection in the child would touch, and so copy, every object
+        gc.freeze()  # otherwise a collection in the child would touch, and so copy, every object
         began = time.monotonic()
         try:
             self.pid = real_fork()
@@ -56,10 +56,10 @@ class Child:
         real_close(out)
 
     def poll(self) -> Outcome | None:
-        """How it ended; None while it has not."""
+        """The outcome of the child; None while it runs."""
         try:
             pid, status = real_waitpid(self.pid, os.WNOHANG)
-        except ChildProcessError:  # somebody else has taken its status; its report decides
+        except ChildProcessError:  # other code has taken its status; its report decides
             pid, status = self.pid, 0
         if not pid:
             return None
@@ -67,21 +67,21 @@ class Child:
             content = pipe.read()
         try:
             report: dict[str, Any] = json.loads(content)
-        except ValueError:  # it came to its end before, or while, it wrote one
+        except ValueError:  # it ended before, or while, it wrote one
             report = {}
         failure = report.get("error", f"the child process ended with status {status}")
         return Outcome(failure, report.get("copied_bytes", 0))
 
     def kill(self) -> None:
-        """End it at once; it has not been polled to its end."""
-        with contextlib.suppress(ProcessLookupError, ChildProcessError):  # somebody else has taken its status
+        """Kill a child that has not been polled to its end."""
+        with contextlib.suppress(ProcessLookupError, ChildProcessError):  # other code has taken its status
             os.kill(self.pid, signal.SIGKILL)
             real_waitpid(self.pid, 0)
         real_close(self._pipe)
 
 
 def _live(work: Callable[[], None], out: int) -> None:
-    """The child's life.  Never returns."""
+    """Run the work in the child. Never returns."""
     report: dict[str, Any] = {"error": "", "copied_bytes": 0}
     try:
         for number in (signal.SIGTERM, signal.SIGUSR1):
@@ -102,7 +102,7 @@ def _live(work: Callable[[], None], out: int) -> None:
 
 
 def _private_bytes() -> int:
-    """Memory of this process that is no longer shared with the parent; 0 where that cannot be known."""
+    """Memory of this process that is no longer shared with the parent, in bytes; 0 where that is unknown."""
     if not sys.platform.startswith("linux"):
         return 0
     try:

@@ -1,6 +1,6 @@
-"""To what feature of Redis a command belongs that this version does not have.
+"""Features of Redis that this version lacks, by the commands that belong to them.
 
-A file that holds such a command is not damaged, and must not be called so: it is the reader who cannot go on.
+A file that holds such a command is not damaged, and must not be reported as damaged: the reader lacks the feature.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _FEATURES = {
 
 
 def missing_feature(name: bytes) -> str:
-    """What the unknown command ``name`` says of the file that holds it, with its article; empty for mere nonsense.
+    """The missing feature to which the unknown command ``name`` belongs, with its article; empty for an unknown word.
 
     A name with a dot between letters is that of a module's command, as of JSON.SET.
     """

@@ -1,10 +1,10 @@
 """The folder of the append-only file: its lock, its manifest, and the order in which both change.
 
-Whatever happens in between, the manifest on disk names files that are there and complete: it is replaced by a
-temporary file, fsync, rename, fsync of the folder; a file is listed after it exists and deleted after it is listed as
-history or not at all.
+At every moment the manifest on disk names files that exist and are complete. It is replaced by a
+temporary file, fsync, rename, fsync of the folder; a file is listed after it is created, and deleted after it is
+listed as history or not at all.
 
-One process at a time may use the folder.  The lock is on the folder itself, so that it leaves no trace, and ends with
+One process at a time may use the folder. The lock is on the folder itself, so that it leaves no trace, and ends with
 the process however that ends.
 """
 
@@ -20,7 +20,7 @@ from kedis.process.threads import real_close
 
 log = logging.getLogger("kedis.aof")
 
-#: How the old name of a temporary file begins; leftovers are removed at the start.
+#: Prefix of the names of temporary files; leftovers are removed at the start.
 TEMPORARY = "temp-"
 
 
@@ -34,7 +34,7 @@ class Folder:
     Args:
         directory: the setting ``dir``.
         name: the setting ``appenddirname``.
-        prefix: the setting ``appendfilename``, with which all names begin.
+        prefix: the setting ``appendfilename``, the prefix of all names.
     """
 
     def __init__(self, directory: str, name: str, prefix: str) -> None:
@@ -56,7 +56,7 @@ class Folder:
     # -- start --------------------------------------------------------------------------------------------
 
     def open(self) -> None:
-        """Lock the folder, creating it where needed, and read its manifest.  Raises AofError."""
+        """Lock the folder, creating it if needed, and read its manifest. Raises AofError."""
         try:
             old_style = os.path.isfile(os.path.join(self.directory, self.prefix))
             make_folder(self.path)
@@ -73,7 +73,7 @@ class Folder:
             raise
 
     def close(self) -> None:
-        """Give the lock back.  Idempotent."""
+        """Release the lock. Idempotent."""
         if self._fd >= 0:
             real_close(self._fd)
             self._fd = -1
@@ -102,7 +102,7 @@ class Folder:
                 raise AofError(f"{self.manifest_path} lists {entry.name}, which is missing")
 
     def _refuse_orphans(self) -> None:
-        """Without a manifest nothing says how the files belong together; beginning anew would overwrite them."""
+        """Raise AofError for files without a manifest: their order is unknown, and a new start would overwrite them."""
         for name in sorted(os.listdir(self.path)):
             ours = name.startswith(f"{self.prefix}.") and name.endswith((".aof", ".rdb"))
             if ours and os.path.getsize(self.file(name)):
@@ -127,7 +127,7 @@ class Folder:
         return self._is_upgrade_entry(base) and not os.path.exists(self.file(base.name))
 
     def _upgrade(self) -> None:
-        """Take over ``DIR/PREFIX``, the single file of older versions, as the base, under the name it has.
+        """Take over ``DIR/PREFIX``, the single file of older versions, as the base, under its own name.
 
         The manifest is written first: a crash before the rename is finished by the next start.
         """
@@ -144,7 +144,7 @@ class Folder:
     # -- changing the manifest ----------------------------------------------------------------------------
 
     def persist(self, manifest: Manifest) -> None:
-        """Make ``manifest`` the one on disk, durably, in one step.  Raises OSError; may run in any thread."""
+        """Replace the manifest on disk by ``manifest``, durably, in one step. Raises OSError; may run in any thread."""
         self.write_aside(manifest)
         self.put_in_place(manifest)
         sync_directory(self.path)
@@ -161,12 +161,12 @@ class Folder:
             real_close(fd)
 
     def put_in_place(self, manifest: Manifest) -> None:
-        """Let what :meth:`write_aside` wrote, ``manifest``, be the manifest."""
+        """Rename the file of :meth:`write_aside`, which holds ``manifest``, to the manifest."""
         os.rename(self._temporary_manifest(), self.manifest_path)
         self.manifest = manifest
 
     def delete_history(self) -> None:
-        """Delete the files that are history, and then forget them."""
+        """Delete the files listed as history, then remove them from the manifest."""
         if not self.manifest.history:
             return
         for entry in self.manifest.history:
@@ -181,7 +181,7 @@ class Folder:
 
 
 def make_folder(path: str) -> None:
-    """Make a folder, and those that it is to be in, durably, where they are not there.  Raises OSError."""
+    """Create a folder and its parents, durably, if they do not exist. Raises OSError."""
     if not path or os.path.isdir(path):
         return
     parent = os.path.dirname(path.rstrip("/"))

@@ -1,24 +1,24 @@
-"""Recovery: the files of the manifest are read in order and every command is run again.
+"""Recovery: reads the files of the manifest in order and runs every command again.
 
-The commands' own handlers are called, by a client that nobody reads from, so that there is one meaning of each
-command.  What the engine does around a handler for a client (replies, measuring, refusing) is left out; at 1 us a
-command it would halve the speed.
+The commands' own handlers are called, by a client without a reader, so that there is one implementation of each
+command. The engine's other steps for a client (replies, measuring, refusing) are left out; at 1 us a
+command they would halve the speed.
 
 Rules for damage, where ``last`` is the last file of the manifest:
 
-* a last command that is not whole, or a transaction without its EXEC: in ``last`` it is cut away (the transaction back
+* a last command that is not whole, or a transaction without its EXEC: in ``last`` it is cut off (the transaction back
   to before its MULTI) if aof-load-truncated allows it, anywhere else the load fails;
-* anything that is not a command, an unknown command, a wrong number of arguments, a wrong checksum: the load fails;
-* a command that is answered with an error: it does not fit what was loaded before it, so something is missing or out of
-  order, and the load fails too, unless ``propagation-error-behavior`` wants it passed over, as Redis does.
+* any bytes that are not a command, an unknown command, a wrong number of arguments, a wrong checksum: the load fails;
+* a command that is answered with an error: it does not fit the data loaded before it, so commands are missing or out
+  of order. The load fails, too, unless ``propagation-error-behavior`` skips the command, as Redis does.
 
-Nothing that was ever recorded is answered with an error when it is run again, neither of Kedis's own commands nor of
-Redis's: while loading nothing expires, no limit of memory or length holds, and a time in the past is none.
+No recorded command is answered with an error when it is run again, neither of Kedis's own commands nor of
+Redis's: while loading nothing expires, no limit of memory or length applies, and a time in the past is accepted.
 
-A file may also be sound and hold what this version does not know, a stream, say.  That is said only after the rest of
+A file may also be sound and hold a feature that this version does not know. That is reported only after the rest of
 it (up to the next checksum that covers the place) has been found sound.
 
-A base may also be a snapshot in Redis's format (:mod:`kedis.rdb`).  A failed load has changed nothing on disk.
+A base may also be a snapshot in Redis's format (:mod:`kedis.rdb`). A failed load has changed nothing on disk.
 """
 
 from __future__ import annotations
@@ -49,13 +49,13 @@ from kedis.rdb.unsupported_features import Unsupported
 log = logging.getLogger("kedis.aof")
 
 _MOST_WARNINGS = 10
-#: Commands that are not simply run: SELECT, and all that belongs to a transaction.
+#: Commands that :func:`replay` does not run: SELECT, and those of a transaction.
 _SPECIAL = NOT_QUEUED | SELECTS_DATABASE
 
 
 @dataclass
 class Tail:
-    """Where the last file can be continued: its sound size, and what no checksum covers before it."""
+    """The end of the last file, for writing on: its sound size, and the bytes that no checksum covers before it."""
 
     size: int = 0
     crc: int = 0
@@ -63,7 +63,7 @@ class Tail:
 
 
 class _Refused(Exception):
-    """A whole command that cannot be run; ``sound`` says that the file is not to blame for it."""
+    """A whole command cannot be run; ``sound`` says that the file is not damaged."""
 
     def __init__(self, text: str, offset: int, *, sound: bool = False) -> None:
         super().__init__(text)
@@ -72,18 +72,18 @@ class _Refused(Exception):
 
 
 class Loader:
-    """Loads a folder into an engine; figures can be read while it does.
+    """Loads a folder into an engine; its figures can be read meanwhile.
 
     Args:
-        engine: empty; its settings ``aof-load-truncated`` and ``aof-checksum`` are obeyed.
+        engine: empty; its settings ``aof-load-truncated`` and ``aof-checksum`` apply.
         folder: opened.
 
     Attributes:
         total_bytes, loaded_bytes: of all files.
-        commands: run so far.
+        commands: number of commands run so far.
         base_bytes: size of the base.
-        tail: where the last file goes on, once all is loaded.
-        cut_bytes: what was cut off at the end.
+        tail: end of the last file, once all is loaded.
+        cut_bytes: number of bytes cut off at the end.
     """
 
     def __init__(self, engine: Engine, folder: Folder) -> None:
@@ -102,9 +102,9 @@ class Loader:
         self.base_bytes = 0
 
     def steps(self) -> Iterator[None]:
-        """Load; yields every 64 KB of input or less, so that the caller can do other things.
+        """Load; yields every 64 KB of input or less, so that the caller can do other work.
 
-        The engine must be in its loading state.  Raises AofError, with file and offset.
+        The engine must be in its loading state. Raises AofError, with file and offset.
         """
         entries = self._folder.manifest.files()
         for entry in entries:
@@ -142,7 +142,7 @@ class Loader:
         self._finish_file(path, reader, is_last)
 
     def _load_rdb(self, path: str, entry: Entry, loaded_before: int) -> Generator[None, None, int]:
-        """Load a base in RDB form; returns where it ends (older versions of Redis appended commands to it)."""
+        """Load a base in RDB form; returns the offset of its end (older versions of Redis appended commands to it)."""
         if entry.kind != "b":
             raise AofError(f"{path} is in RDB form at offset 0, and not the base")
         loader = SnapshotLoader(self._engine, path, is_base=True)
@@ -156,7 +156,7 @@ class Loader:
         return loader.loaded_bytes
 
     def _finish_file(self, path: str, reader: AofReader, is_last: bool) -> None:
-        """Judge how the file ended, and cut a torn tail away."""
+        """Check the end of the file, and cut a torn tail off."""
         size = os.path.getsize(path)
         sound = reader.end
         if self._unit is not None:
@@ -206,13 +206,13 @@ class Loader:
                 index += 1
 
     def _run_special(self, argv: list[bytes], index: int, reader: AofReader) -> None:
-        """What is not simply run: unusual spellings, SELECT, and all that belongs to a transaction."""
+        """Run a command that :func:`replay` leaves: an unusual spelling, SELECT, or a command of a transaction."""
         try:
             row = self._engine.table.resolve_recorded(argv)
         except CommandError as error:
             if feature := missing_feature(argv[0]):
                 raise _unsupported(feature, argv, reader.offset_of(index)) from None
-            # The text of the error says what the command is to blame for.
+            # The text of the error tells which fault the command has.
             problem = "wrong number of arguments for" if "number of arguments" in str(error) else "unknown"
             raise DamagedFile(reader.offset_of(index), _odd(argv, problem)) from None
         if row.flags & OPENS_QUEUE and self._unit is None:
@@ -231,14 +231,14 @@ class Loader:
 
     def _call(self, argv: list[bytes], place: Callable[[], int]) -> None:
         row = self._engine.table.resolve_recorded(argv)
-        assert row.function is not None  # resolve() gives nothing else
+        assert row.function is not None  # resolve_recorded() returns only rows with a handler
         handler = {argv[0]: (row.function, 1, len(argv))}
         _, error = replay(self._client, handler, [argv], 0)
         if error is not None:
             self._judge(argv, error, place)
 
     def _judge(self, argv: list[bytes], error: Exception, place: Callable[[], int]) -> None:
-        """``argv``, which begins at ``place()``, was answered with ``error``: raise _Refused, or pass it over."""
+        """Raise _Refused for the ``error`` of ``argv``, which begins at ``place()``, or skip the command."""
         name = argv[0][:64].decode("latin-1")
         command = f"the command {name!r} at offset {place()}"
         if not isinstance(error, CommandError):
@@ -248,7 +248,7 @@ class Loader:
             raise _unsupported(feature, argv, place())
         if (
             self._engine.table.resolve_recorded(argv).flags & SELECTS_DATABASE
-        ):  # what follows would go to another database
+        ):  # the following commands would go to another database
             raise _Refused(f"{command} was answered with: {error} (see the setting databases)", place())
         if self._engine.config.propagation_error_behavior == "panic":
             raise _Refused(
@@ -262,7 +262,7 @@ class Loader:
 
 
 def _look_further(batches: Iterator[Any], reader: AofReader, offset: int) -> Iterator[None]:
-    """Read on until a checksum covers ``offset``, or to the end.  Raises DamagedFile, which is the better reason."""
+    """Read on until a checksum covers ``offset``, or to the end. Raises DamagedFile, which takes precedence."""
     for _ in batches:
         if reader.end - reader.uncovered > offset:
             return
@@ -276,7 +276,7 @@ def _unsupported(feature: str, argv: list[bytes], offset: int) -> _Refused:
 
 
 def _feature_of_payload(argv: list[bytes]) -> str:
-    """What this version cannot hold and RESTORE was to make; empty when it was something else that failed."""
+    """The feature that this version lacks in a RESTORE payload; empty when the command failed for another reason."""
     if argv[0].lower() in (b"restore", b"restore-asking") and len(argv) > 3:
         try:
             restore(argv[3])
@@ -288,7 +288,7 @@ def _feature_of_payload(argv: list[bytes]) -> str:
 
 
 def _handlers(engine: Engine) -> dict[bytes, tuple[Any, int, int]]:
-    """Handler and arity by name, for commands that are run without a further look."""
+    """Handler and arity by name, for commands that are run without further checks."""
     found = {}
     for name, row in engine.table.recorded.items():
         if row.function is not None and not row.subcommands and not row.flags & _SPECIAL:
@@ -307,7 +307,7 @@ def _odd(argv: list[bytes], problem: str) -> str:
 
 
 def _measure(path: str, size: int) -> Tail:
-    """The checksum that is due at the end of a file that was cut back to ``size``."""
+    """The state of the checksum chain at the end of a file that was cut off at ``size``."""
     with open(path, "rb", buffering=0) as file:
         reader = AofReader(file, verify=False)
         for _ in reader.batches():

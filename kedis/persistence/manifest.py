@@ -1,14 +1,14 @@
-"""The manifest: which files make up the append-only file, and in which order they are read.
+"""The manifest: the files that make up the append-only file, and the order in which they are read.
 
-A line a file, in the order of loading, as Redis 7 writes it::
+It has one line a file, in the order of loading, as Redis 7 writes it::
 
     file appendonly.aof.2.base.aof seq 2 type b
     file appendonly.aof.5.incr.aof seq 5 type i
 
-``b`` is the base (the whole data at one moment), ``i`` the changes since, ``h`` a file that nobody needs any more
-and that waits for being deleted.  Lines that begin with ``#`` are comments, further pairs of words are ignored, and
-a name with unusual characters stands in double quotes.  Everything else is refused: a manifest that is not understood
-must never be written over.
+``b`` is the base (all data at one moment), ``i`` the changes since, ``h`` (history) a file that is no longer needed
+and waits to be deleted. Lines that begin with ``#`` are comments, further pairs of words are ignored, and
+a name with unusual characters is in double quotes. Everything else is refused: a manifest that is not understood
+must never be overwritten.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _PLAIN = frozenset(range(0x21, 0x7F)) - frozenset(b"\"'\\")
 
 
 class ManifestError(Exception):
-    """The manifest is not one; the message names the line."""
+    """The manifest is invalid; the message names the line."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,13 @@ class Entry:
     kind: str
 
     def line(self) -> str:
-        """The entry as it stands in the file, line end included."""
+        """The line of the entry in the file, line end included."""
         return f"file {_quote(self.name)} seq {self.seq} type {self.kind}\n"
 
 
 @dataclass
 class Manifest:
-    """The listed files.  ``base_seq`` and ``incr_seq`` are the highest numbers in use."""
+    """The listed files. ``base_seq`` and ``incr_seq`` are the highest numbers in use."""
 
     base: Entry | None = None
     incrs: list[Entry] = field(default_factory=list)
@@ -55,11 +55,11 @@ class Manifest:
         return replace(self, incrs=list(self.incrs), history=list(self.history))
 
     def files(self) -> list[Entry]:
-        """What is to be loaded, in order."""
+        """The files to load, in order."""
         return [*([self.base] if self.base else []), *self.incrs]
 
     def add_base(self, prefix: str, *, as_rdb: bool = False) -> Entry:
-        """List a new base called ``PREFIX.SEQ.base.aof`` (or ``.rdb``); the one before becomes history."""
+        """List a new base called ``PREFIX.SEQ.base.aof`` (or ``.rdb``); the previous base becomes history."""
         if self.base is not None:
             self.history.append(replace(self.base, kind="h"))
         self.base_seq += 1
@@ -74,7 +74,7 @@ class Manifest:
         return entry
 
     def retire_incrs(self, keep: int) -> None:
-        """Make history of all files of changes but the last ``keep``."""
+        """Turn all files of changes but the last ``keep`` into history."""
         count = len(self.incrs) - keep
         self.history += [replace(entry, kind="h") for entry in self.incrs[:count]]
         del self.incrs[:count]
@@ -92,7 +92,7 @@ def parse_manifest(content: bytes) -> Manifest:
         content: the whole file.
 
     Raises:
-        ManifestError: anything that Redis refuses, with the number of the line.
+        ManifestError: any content that Redis refuses, with the number of the line.
 
     O(len(content)).
     """

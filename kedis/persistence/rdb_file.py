@@ -1,4 +1,4 @@
-"""Snapshots on disk: written whole or not at all, and loaded in steps."""
+"""Snapshot files: written whole or not at all, and loaded in steps."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kedis.rdb.unsupported_features import describe
 from kedis.version import REDIS_VERSION, VERSION
 
 _SYNC_EVERY = 4 << 20
-#: Keys, and bytes, between two rests of the loader.
+#: Number of keys, and of bytes, between two yields of the loader.
 _STEP_KEYS = 256
 _STEP_BYTES = 64 * 1024
 
@@ -60,21 +60,21 @@ def _write_all(fd: int, data: bytes) -> int:
 
 
 def replace_file(temporary: str, path: str) -> None:
-    """Let the whole, synced file ``temporary`` be ``path``, for good.  Raises OSError."""
+    """Rename the whole, synced file ``temporary`` to ``path``, durably. Raises OSError."""
     os.replace(temporary, path)
     sync_directory(os.path.dirname(path) or ".")
 
 
 class SnapshotLoader:
-    """Loads a file into an engine that is in its loading state; figures can be read while it does.
+    """Loads a file into an engine in its loading state; its figures can be read meanwhile.
 
     Args:
-        is_base: of an append-only file, whose later commands may still name keys whose time is over.
+        is_base: of an append-only file, whose later commands may still name expired keys.
 
     Attributes:
         total_bytes, loaded_bytes: of the file.
-        commands: keys loaded.
-        expired: keys left out because their time was over.
+        commands: number of keys loaded.
+        expired: number of keys left out because they had expired.
     """
 
     def __init__(self, engine: Engine, path: str, *, is_base: bool = False) -> None:
@@ -92,7 +92,7 @@ class SnapshotLoader:
         return sum(map(len, self._engine.keyspace.databases))
 
     def steps(self) -> Iterator[None]:
-        """Load; yields every 64 KB or so, so that the caller can do other things.
+        """Load; yields every 64 KB or so, so that the caller can do other work.
 
         Raises DamagedSnapshot; OSError when the file cannot be read.
         """

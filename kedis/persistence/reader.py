@@ -1,18 +1,18 @@
-"""From the bytes of an append-only file to commands, with the offset of whatever is wrong.
+"""The reader of an append-only file: from its bytes to commands, with the offset of any damage.
 
 The file is a sequence of commands, each an array of bulk strings as on the wire, and of comment lines that begin with
-``#``.  It is taken in sections of up to 64 KB, by the first of three ways that works:
+``#``. It is read in sections of up to 64 KB, by the first of three ways that works:
 
-1. What looks like checksum lines is cut out, and the rest goes to the request parser's fast path.  This holds only if
+1. Apparent checksum lines are cut out, and the rest goes to the request parser's fast path. This holds only if
    every checksum fits and the fast path takes everything: text in a value that merely looks like a checksum line
-   breaks the next true one, or else the command it stands in (1.3 us a flush of one command).
+   breaks the next true one, or else the command that contains it (1.3 us a flush of one command).
 2. The piece up to the first line that begins with ``#`` goes to the fast path.
-3. The commands are walked through one by one, strictly: every header must be digits, every bulk must end with CRLF.
+3. The commands are parsed one by one, strictly: every header must be digits, every bulk must end with CRLF.
 
-Three ends are possible: all is well; the last command is not whole (``torn`` is its offset: what a crash leaves
-behind); or :class:`DamagedFile` is raised.  The difference between the last two matters, because a torn tail may be cut
-away: a length that grew by a flipped bit looks like a tail that is missing.  A checksum line behind the torn place
-which continues the chain proves that nothing was missing once, and so that the file is damaged.
+Three ends are possible: the file is whole; the last command is not whole (``torn`` is its offset: the state after a
+crash); or :class:`DamagedFile` is raised. The difference between the last two matters, because a torn tail may be cut
+off: a length increased by a flipped bit looks like a missing tail. A checksum line behind the torn place
+that continues the chain proves that the file was complete once, and so that it is damaged.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from kedis.persistence.checksum import PREFIX, checksum_line, parse_checksum_lin
 from kedis.resp.canonical import parse_canonical
 
 CHUNK = 1 << 20
-#: The most that is handed to the fast path at a time, in bytes; bounds the work between two rests of the loader.
+#: Maximum number of bytes given to the fast path at a time; bounds the work between two yields of the loader.
 SECTION = 64 * 1024
 #: Redis's limit for a comment, in bytes.
 COMMENT_LIMIT = 1024
@@ -38,7 +38,7 @@ _header_so_far = re.compile(rb"\d{0,19}\r?").fullmatch
 
 
 class DamagedFile(Exception):
-    """The file cannot be trusted from ``offset`` on; ``reason`` says what is wrong there."""
+    """The file cannot be trusted from ``offset`` on; ``reason`` names the damage."""
 
     def __init__(self, offset: int, reason: str) -> None:
         super().__init__(f"{reason} at offset {offset}")
@@ -58,14 +58,14 @@ class AofReader:
 
     Args:
         file: opened for reading, unbuffered, at ``begin``.
-        verify: stop at a checksum that is wrong.  Where it is False the chain is followed all the same, so that a
+        verify: stop at a wrong checksum. Where it is False the chain is followed all the same, so that a
             writer can continue it.
-        begin: offset of the first command; what is before it is somebody else's.
-        until: read no further than to this time, in seconds since 1970.
+        begin: offset of the first command; the bytes before it are not read.
+        until: stop reading at this time, in seconds since 1970.
 
     Attributes:
-        offset: of the first command of the batch that :meth:`batches` gave last.
-        end: up to here the file has been understood.
+        offset: of the first command of the last batch of :meth:`batches`.
+        end: offset up to which the file has been parsed.
         torn: offset of a last command that is not whole, or None.
         crc, uncovered: checksum and number of the bytes before ``end`` that no checksum line covers.
         later: offset of the first ``#TS:`` comment of a time after ``until``, where reading ends; else None.
@@ -84,7 +84,7 @@ class AofReader:
         self.later: int | None = None
         self._until = until
         self._batch = b""
-        self._unsuitable_to = 0  # up to here the first way is not tried again
+        self._unsuitable_to = 0  # offset up to which the first way is not tried again
 
     @property
     def uncovered(self) -> int:
@@ -93,7 +93,7 @@ class AofReader:
     def batches(self) -> Iterator[list[list[bytes]]]:
         """Yield commands, a few hundred at a time, with :attr:`offset` set.
 
-        Raises DamagedFile, or OSError.  The memory is that of a chunk, or of the longest command.
+        Raises DamagedFile, or OSError. Uses the memory of a section, or of the longest command.
         """
         data = b""
         wanted = CHUNK
@@ -140,15 +140,15 @@ class AofReader:
             self.torn = self.end
 
     def offset_of(self, index: int) -> int:
-        """Where the command ``index`` of the batch at hand begins.  O(bytes before it)."""
+        """Offset of the command ``index`` of the last batch. O(bytes before it)."""
         return self.place_of(index)()
 
     def place_of(self, index: int) -> Callable[[], int]:
-        """What gives the same at any later time, for those who will rarely ask.  O(1)."""
+        """A function that gives :meth:`offset_of` for this batch at any later time. O(1)."""
         return partial(_offset, self._batch, self.offset, index)
 
     def _checked_section(self, section: bytes) -> tuple[list[list[bytes]], int]:
-        """Commands and the checksum lines among them, up to the last of these; nothing if in doubt."""
+        """Commands up to the last checksum line, and their length with these lines; nothing if in doubt."""
         parts = pattern.split(section)
         if len(parts) == 1:
             return [], 0
@@ -162,7 +162,7 @@ class AofReader:
             position += len(part) + len(parts[at + 2]) + _LINE_OVERHEAD
         whole = b"".join(parts[:-1:3])
         commands, taken, _ = parse_canonical(whole)
-        if taken < len(whole):  # of much it leaves the last command, which may be cut off, to a second look
+        if taken < len(whole):  # of long input it leaves the last command, possibly cut off, to a second call
             last, more, _ = parse_canonical(whole[taken:])
             if not taken or taken + more < len(whole):
                 return [], 0
@@ -172,7 +172,7 @@ class AofReader:
         return commands, position
 
     def _section(self, data: bytes, position: int) -> tuple[list[list[bytes]], int]:
-        """Commands from ``position`` on, and how many bytes they take.  Raises Incomplete, DamagedFile."""
+        """Commands from ``position`` on, and their length in bytes. Raises Incomplete, DamagedFile."""
         limit = min(position + SECTION, len(data))
         stop = data.find(b"\n#", position, limit) + 1 or limit
         commands, taken, _ = parse_canonical(data[position:stop])
@@ -186,14 +186,14 @@ class AofReader:
                 if position == start:
                     raise
                 break
-            except DamagedFile as damage:  # it is the whole command that cannot be trusted
+            except DamagedFile as damage:  # report the start of the command, which cannot be trusted
                 raise DamagedFile(self.end + position - start, damage.reason) from None
             if argv:
                 commands.append(argv)
         return commands, position - start
 
     def _comment(self, data: bytes, position: int) -> int:
-        """Take the comment line at ``position``; returns its length, 0 when its end has not come."""
+        """Read the comment line at ``position``; returns its length, 0 when it is not complete."""
         end = data.find(b"\n", position, position + COMMENT_LIMIT) + 1
         if not end:
             if len(data) - position >= COMMENT_LIMIT:
@@ -247,15 +247,15 @@ def _offset(batch: bytes, start: int, index: int) -> int:
 
 
 def _timestamp(comment: bytes) -> int:
-    """The time that a ``#TS:`` comment gives, 0 for another."""
+    """The time in a ``#TS:`` comment, 0 for another comment."""
     digits = comment[4:].strip()
     return int(digits) if comment.startswith(b"#TS:") and digits.isdigit() and len(digits) < 19 else 0
 
 
 def read_command(data: bytes, position: int) -> tuple[list[bytes], int]:
-    """The command at ``position`` and where it ends.
+    """Return the command at ``position`` and the offset of its end.
 
-    Raises Incomplete when the data end first, DamagedFile when it is not a command.  O(size of the command).
+    Raises Incomplete when the data end first, DamagedFile when it is not a command. O(size of the command).
     """
     count, position = _header(data, position, b"*")
     if count == 0:

@@ -1,4 +1,4 @@
-"""Why something could not be written, in words for the log and for clients."""
+"""Reasons of write errors, in words for the log and for clients."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 
 
 def reason_of(error: BaseException) -> str:
-    """The operating system's words where there are some; of any other exception its type and text."""
+    """The operating system's words if there are any; for other exceptions the type and text."""
     if isinstance(error, MemoryError):
         return os.strerror(errno.ENOMEM)
     if isinstance(error, OSError):
@@ -16,6 +16,6 @@ def reason_of(error: BaseException) -> str:
 
 
 def reason_with_file(error: BaseException) -> str:
-    """The same, and which file it was."""
+    """The same with the name of the file."""
     name = error.filename if isinstance(error, OSError) else None
     return f"{reason_of(error)} ({name})" if name else reason_of(error)

@@ -1,20 +1,20 @@
-"""Compaction: a child process writes the data as a new base while the parent goes on in a new file of changes.
+"""The AOF rewrite: a child process writes the data as a new base while the parent continues in a new file of changes.
 
-The steps, and what a crash between them leaves:
+The steps, and the state after a crash between them:
 
 1. in the worker: sync the file of changes, create the next one, write a manifest that lists it under a temporary
    name: the manifest on disk is the old one, the new file is empty and unlisted;
-2. in the loop, at once: write what is recorded, sync that little, rename the manifest, go on in the new file, fork.
-   (Without that sync a power cut could tear a file which is not the last any more.)
+2. in the loop, without yielding: write the recorded changes, sync them, rename the manifest, switch to the new file,
+   fork. (Without that sync a power cut could tear a file which is not the last any more.)
 3. in the child: write the base under a temporary name, sync it, exit;
 4. in the worker: rename the base, write a manifest of the new base and the new file, all older ones as history;
-   delete these, and list them no more.
+   delete these, and remove them from the manifest.
 
-Where nothing valid is on disk yet (turned on at run time), or where what is there cannot be relied on (a sync failed,
-after which the kernel may have dropped what was written), the new file of changes is listed only together with the new
+Where no valid file is on disk yet (turned on at run time), or where the existing files are unreliable (a sync failed,
+after which the kernel may have dropped the written bytes), the new file of changes is listed only together with the new
 base: until then it has a temporary name.
 
-With ``aof-use-rdb-preamble`` the base is a snapshot in Redis's format, else commands like all the rest.
+With ``aof-use-rdb-preamble`` the base is a snapshot in Redis's format, otherwise commands like the other files.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _LONGEST_DELAY_MINUTES = 60
 
 
 class _SyncFailed(OSError):
-    """What had been recorded could not be synced: the kernel may have dropped it, and tells of it only once."""
+    """The recorded changes could not be synced: the kernel may have dropped them, and reports it only once."""
 
 
 class Rewriter:
@@ -51,13 +51,13 @@ class Rewriter:
 
     Args:
         worker: does the slow steps.
-        fork: write the base in a child process; otherwise here and now.
+        fork: write the base in a child process; otherwise inline.
         on_end: called with None when a rewrite has succeeded, else with the reason of its failure.
-        on_sync_error: called before ``on_end`` when it failed because what had been recorded could not be synced.
+        on_sync_error: called before ``on_end`` when a failed sync of the recorded changes was the reason.
 
     Attributes:
-        afresh: of the rewrite under way, or of the last; see :meth:`start`.
-        fork_seconds: how long the last fork held the loop up.
+        afresh: mode of the current or last rewrite; see :meth:`start`.
+        fork_seconds: time for which the last fork blocked the loop.
     """
 
     def __init__(
@@ -90,9 +90,9 @@ class Rewriter:
         return not self._aof.aof_rewrite_in_progress and time.monotonic() >= self._not_before
 
     def start(self, *, afresh: bool = False) -> None:
-        """Begin; nothing may be under way.
+        """Begin a rewrite; none may be under way.
 
-        ``afresh``: the files that are listed do not count; they are replaced as a whole, or stay.
+        ``afresh``: do not rely on the listed files; they are replaced as a whole, or stay.
         """
         aof = self._aof
         aof.aof_rewrite_in_progress = True
@@ -107,7 +107,7 @@ class Rewriter:
         elif aof.state == "off":
             self._write_base()
         else:
-            assert aof.file is not None  # it is on
+            assert aof.file is not None  # the AOF is on
             old = aof.file
             manifest = aof.folder.manifest.copy()
             path = aof.folder.file(manifest.add_incr(aof.folder.prefix).name)
@@ -148,7 +148,7 @@ class Rewriter:
         if file is None or self._cancelled:
             self._give_up(error)
             return
-        assert aof.file is not None  # it was on when this began, and has not been cancelled
+        assert aof.file is not None  # the AOF was on at the start, and the rewrite was not cancelled
         try:
             aof.write()
             _sync(aof.file)
@@ -213,7 +213,7 @@ class Rewriter:
         )
 
     def poll(self) -> None:
-        """Look whether the child has ended; to be called a few times a second."""
+        """Check whether the child has ended; to be called a few times a second."""
         aof = self._aof
         if self._child is None:
             return
@@ -229,7 +229,7 @@ class Rewriter:
             self._finish()
 
     def cancel(self) -> None:
-        """Kill what is under way; the folder stays as it is."""
+        """Kill the rewrite under way; the folder is not changed."""
         if not self._aof.aof_rewrite_in_progress:
             return
         self._cancelled = True
@@ -244,7 +244,7 @@ class Rewriter:
         self._worker.submit(self._list_base, self._listed)
 
     def _list_base(self) -> int:
-        """Make the new base, and a file of changes with a temporary name, part of the manifest."""
+        """Add the new base, and a file of changes with a temporary name, to the manifest."""
         folder = self._aof.folder
         file = self._aof.file
         manifest = folder.manifest.copy()

@@ -1,6 +1,6 @@
-"""SAVE and BGSAVE: the snapshot ``dump.rdb`` of a running server, and the figures about it.
+"""SAVE and BGSAVE: the snapshot ``dump.rdb`` of a running server, and its figures.
 
-A snapshot is written under a temporary name, synced, and renamed: whatever happens, the one before is whole.
+A snapshot is written under a temporary name, synced, and renamed: on any failure the previous one stays whole.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from kedis.persistence.reasons import reason_with_file
 
 log = logging.getLogger("kedis.rdb")
 
-#: After a failure the save points wait so long.
+#: Delay of the save points after a failure.
 _RETRY_SECONDS = 5
 
 
 class Saver:
-    """Saves ``engine``, which finds this object as ``engine.snapshots``.
+    """Saves ``engine``, whose attribute ``snapshots`` is this object.
 
     Args:
         other_child: whether another child process is at work; only one may be.
         fork: save in a child process; otherwise BGSAVE does the same as SAVE.
 
-    The attributes that INFO shows bear its names.  Durations are in seconds; -1 is "never".
+    The attributes shown by INFO have its names. Durations are in seconds; -1 is "never".
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Saver:
         return int(time.monotonic() - self._began) if self._child is not None else -1
 
     def loaded(self, keys: int, expired: int) -> None:
-        """The data are those of the file now."""
+        """Reset the figures after a load: the data are those of the file."""
         self.rdb_last_load_keys_loaded = keys
         self.rdb_last_load_keys_expired = expired
         self._saved_dirty = self._engine.keyspace.dirty
@@ -92,7 +92,7 @@ class Saver:
         return os.path.join(config.dir, config.dbfilename)
 
     def make_folder(self) -> None:
-        """Make the folder of the file, once: one that is lost later (a disk went away) is not replaced.
+        """Create the folder of the file, once: a folder that is lost later (an unmounted disk) is not replaced.
 
         Raises OSError.
         """
@@ -102,8 +102,8 @@ class Saver:
             self._folder = folder
 
     def save(self) -> None:
-        """Save here and now.  Raises CommandError."""
-        if self._engine.loading:  # what is there is a part of the file that would be replaced
+        """Save in this process. Raises CommandError."""
+        if self._engine.loading:  # the data are a part of the file that would be replaced
             raise CommandError(errors.LOADING)
         if self._child is not None:
             raise CommandError(errors.BGSAVE_IN_PROGRESS)
@@ -120,7 +120,7 @@ class Saver:
         self._succeeded(self._engine.keyspace.dirty)
 
     def reload(self) -> None:
-        """Save, and load that in place of what is in memory, while everybody waits.  Raises CommandError."""
+        """Save, and load the file in place of the data in memory, while all clients wait. Raises CommandError."""
         self.save()
         engine = self._engine
         for database in engine.keyspace.databases:
@@ -138,10 +138,10 @@ class Saver:
         self.loaded(loader.keys, loader.expired)
 
     def flushed(self) -> None:
-        """All data were removed on request: where save points are set, no file may bring them back."""
+        """Handle FLUSHALL: cancel a save under way; with save points set, save, so that no file restores the data."""
         self.cancel()
         if self._engine.config.save:
-            with contextlib.suppress(CommandError):  # it is logged
+            with contextlib.suppress(CommandError):  # the error is logged
                 self.save()
 
     def background(self, *, schedule: bool) -> bytes:
@@ -158,7 +158,7 @@ class Saver:
         return b"Background saving started"
 
     def start(self) -> bool:
-        """Begin in a child process; nothing may be under way.  False when that failed."""
+        """Begin a save in a child process; none may be under way. Returns False when that failed."""
         engine = self._engine
         self.scheduled = False
         if not self._fork:
@@ -181,7 +181,7 @@ class Saver:
         return True
 
     def poll(self) -> None:
-        """Look whether the child has ended; to be called a few times a second."""
+        """Check whether the child has ended; to be called a few times a second."""
         outcome = self._child.poll() if self._child is not None else None
         if outcome is not None:
             self._child = None
@@ -204,14 +204,14 @@ class Saver:
             self._succeeded(self._dirty_at_fork)
 
     def cancel(self) -> None:
-        """Kill what is under way; the file stays as it is."""
+        """Kill the save under way; the file is not changed."""
         if self._child is not None:
             self._child.kill()
             self._child = None
             remove_if_there(self._temporary)
 
     def wants_to_start(self) -> bool:
-        """Whether a save point is reached, or a save was scheduled, and nothing is in its way."""
+        """Whether a save point is reached or a save was scheduled, and it may start now."""
         if self._child is not None or self._other_child():
             return False
         now = time.monotonic()
@@ -250,7 +250,7 @@ class Saver:
 
     @staticmethod
     def _remove(temporary: str) -> None:
-        with contextlib.suppress(OSError):  # what matters is that saving has failed
+        with contextlib.suppress(OSError):  # the failed save is the error to report
             remove_if_there(temporary)
 
     @staticmethod

@@ -1,12 +1,12 @@
-"""Keys written since the last completed fsync started.  A read that touches none of them is answered without waiting.
+"""Keys written since the last completed fsync started. A read that touches none of them is answered without waiting.
 
-Under ``appendfsync always`` no reply shows what a power cut could take back.  A reader with fixed key positions (GET,
-HGET, LRANGE …) shows nothing but its keys, so it waits for an fsync only if one of them has been changed.  The
-journalled commands tell which were: each names the keys that it changes, except those with the flag WHOLE_DATABASES.
+Under ``appendfsync always`` no reply shows data that a power cut could take back. A reader with fixed key positions
+(GET, HGET, LRANGE …) shows only its own keys, so it waits for an fsync only if one of them has been changed. The
+journalled commands name the keys that they change, except those with the flag WHOLE_DATABASES.
 
 For speed this compares arguments, not keys: each argument of a journalled command counts as a changed key, in any
-database.  A reader then sometimes waits needlessly, and is never answered too early.  The arguments are collected when
-a reader asks: while all clients write, commands are appended to a list and no more.
+database. A reader then sometimes waits needlessly, and is never answered too early. The arguments are collected when
+a reader asks: while all clients write, commands are only appended to a list.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ class _Commands:
 
     def __init__(self, whole_databases: Collection[bytes]) -> None:
         self._whole_databases = whole_databases
-        self.fresh: list[Sequence[bytes | bytearray]] = []  # not looked at yet
+        self.fresh: list[Sequence[bytes | bytearray]] = []  # not yet added to the words
         self._words: set[bytes] = set()
         self._all = False
 
     def touch(self, argv: Sequence[bytes]) -> bool:
-        """Whether they may have changed what a reader with the arguments ``argv`` shows."""
+        """Whether the commands may have changed data shown by a reader with the arguments ``argv``."""
         if self.fresh:
             self._look()
         return self._all or not self._words.isdisjoint(argv)
@@ -44,10 +44,10 @@ class Unsynced:
     """The arguments of the commands that are journalled and not yet synced.
 
     Args:
-        whole_databases: lower-case names of the commands that change keys which they do not name.
+        whole_databases: lower-case names of the commands that change keys without naming them.
 
     Attributes:
-        note: to be called with each command that is journalled.
+        note: to be called with each journalled command.
     """
 
     note: Callable[[Sequence[bytes | bytearray]], None]
@@ -58,18 +58,18 @@ class Unsynced:
         self.note = self._changed.fresh.append
 
     def begin_sync(self) -> None:
-        """All that was noted is in the file, and an fsync of it begins."""
+        """Begin an fsync of the file, which contains all noted commands."""
         self._syncing = self._changed
         self._changed = _Commands(self._whole_databases)
         self.note = self._changed.fresh.append
 
     def end_sync(self) -> None:
-        """The fsync has succeeded."""
+        """End the fsync, which has succeeded."""
         self._syncing = _Commands(self._whole_databases)
 
     def touches(self, argv: Sequence[bytes]) -> bool:
-        """Whether a reader with the arguments ``argv`` may show something that is not synced.
+        """Whether a reader with the arguments ``argv`` may show unsynced data.
 
-        O(arguments), and once O(arguments) for what was noted since the last question.
+        O(arguments), and once O(arguments) for the commands noted since the last call.
         """
         return self._changed.touch(argv) or self._syncing.touch(argv)

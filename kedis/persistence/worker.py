@@ -1,10 +1,10 @@
-"""Slow file work in a thread of its own, one job after the other; results come back to whoever owns the worker.
+"""Slow file work in a thread of its own, one job after the other; results are collected by the owner's thread.
 
-Order is the point: a job that is handed in later sees the disk as the earlier ones left it.
+The order matters: a later job sees the disk as the earlier ones left it.
 
-The two threads wake each other by a byte in a pipe, not by a lock.  A write to a pipe lets go of the interpreter
-before it wakes the reader, who so finds it free; a lock wakes its waiter first, who then waits for the interpreter
-(both ways together some 50 us of every sync, 4 to 6 % of what ``appendfsync always`` serves).
+The two threads wake each other by a byte in a pipe, not by a lock. A write to a pipe releases the interpreter
+before it wakes the reader, which then finds it free; a lock wakes its waiter first, which then waits for the
+interpreter (both ways together some 50 us of every sync, 4 to 6 % of the throughput of ``appendfsync always``).
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from kedis.process.threads import real_close, start_thread
 Job = Callable[[], Any]
 Done = Callable[[Any, Exception | None], None]
 
-_ROOM = 4096  # bytes taken from the pipe of notices at a time; more than there ever are
+_ROOM = 4096  # maximum number of bytes read from the notice pipe at a time; more than it ever holds
 
 
 def ignore(result: Any, error: Exception | None) -> None:
-    """A ``done`` for jobs whose outcome nobody needs."""
+    """A ``done`` for jobs without an interesting outcome."""
 
 
 class Worker:
     """Runs jobs in a thread.
 
     Attributes:
-        notice_fd: readable when the owner is to call :meth:`collect`.
-        pending: jobs handed in and not collected yet.
+        notice_fd: readable when the owner must call :meth:`collect`.
+        pending: number of submitted jobs that are not collected yet.
     """
 
     def __init__(self) -> None:
@@ -46,18 +46,18 @@ class Worker:
         self._thread = start_thread(self._run, "kedis-aof")
 
     def submit(self, job: Job, done: Done = ignore) -> None:
-        """Have ``job()`` run in the thread, and then ``done(result, error)`` in :meth:`collect`.
+        """Run ``job()`` in the thread, and then ``done(result, error)`` in :meth:`collect`.
 
-        ``error`` is whatever exception the job has ended with; then ``result`` is None.
+        ``error`` is the exception that ended the job, with a ``result`` of None; otherwise ``error`` is None.
         """
         self._jobs.append((job, done))
         self.pending += 1
         os.write(self._ring_fd, b"j")
 
     def collect(self) -> None:
-        """Call what was handed in as ``done`` for every job that has ended; in the owner's thread.
+        """Call the ``done`` of every job that has ended; in the owner's thread.
 
-        What a ``done`` raises is passed on; the outcomes behind it are for the next call.
+        An exception of a ``done`` is passed on; the outcomes behind it are left for the next call.
         """
         with contextlib.suppress(BlockingIOError):
             os.read(self.notice_fd, _ROOM)
@@ -67,7 +67,7 @@ class Worker:
             done(result, error)
 
     def close(self) -> None:
-        """Finish all jobs, end the thread, collect the results.  Nothing may watch ``notice_fd`` any more."""
+        """Finish all jobs, end the thread, collect the results. ``notice_fd`` must not be watched any more."""
         self._jobs.append(None)
         os.write(self._ring_fd, b"j")
         self._thread.join()
@@ -75,7 +75,7 @@ class Worker:
         self.abandon()
 
     def abandon(self) -> None:
-        """Close the pipes and do nothing else; in a forked child, which has no such thread."""
+        """Close the pipes only; for a forked child, which has no such thread."""
         while self._descriptors:
             real_close(self._descriptors.pop())
 
@@ -84,13 +84,13 @@ class Worker:
             job, done = item
             try:
                 self._results.append((done, job(), None))
-            except Exception as error:  # of whatever kind: somebody waits for the outcome
+            except Exception as error:  # of any kind: the owner waits for the outcome
                 self._results.append((done, None, error))
             os.write(self._notify_fd, b"n")
 
 
 class InlineWorker:
-    """The same for a program without an event loop: jobs are done at once."""
+    """A worker for a program without an event loop: runs jobs inline."""
 
     def submit(self, job: Job, done: Done = ignore) -> None:
         try:

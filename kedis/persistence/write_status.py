@@ -1,4 +1,4 @@
-"""Whether changes are accepted: what clients are answered while the append-only file cannot be written (-MISCONF)."""
+"""The write status: refuses changes with -MISCONF while the append-only file cannot be written."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class WriteStatus:
         """Replace the replies of ``client`` by the refusal, if it has written in ``turn``.
 
         Returns False, and drops all replies, where that is impossible (no memory): the client must be closed then,
-        since what it was to be told is not true.
+        because its replies would be false.
         """
         if client.dirty_epoch == turn:
             try:
