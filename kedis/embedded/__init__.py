@@ -1,1 +1,1 @@
-"""The engine in the program's own process: no socket, no thread, no start-up; its clients drive it."""
+"""The embedded engine: runs in the program's own process without socket, thread or start-up, driven by its clients."""

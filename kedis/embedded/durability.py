@@ -1,13 +1,12 @@
-"""The append-only file of an engine that lives in a program without an event loop.
+"""The append-only file of an engine that is embedded in a program without an event loop.
 
-Each request ends with :meth:`EmbeddedAof.settle`, before its replies can be read: what it changed is written, and under
-``always`` synced.  Under ``everysec`` a thread syncs once a second.  There is no child process, because a program may
-have threads that a fork would break: a rewrite is done on the spot, and only when asked for or when the automatic rule
-wants it.
+Each request ends with :meth:`EmbeddedAof.settle`, before its replies can be read: its changes are written, and under
+``always`` synced. Under ``everysec`` a thread syncs once a second. There is no child process, because a program may
+have threads that a fork would break: a rewrite runs inline, and only on request or by the automatic rule.
 
-Faults: a write that fails is answered with -MISCONF and tried again by the next request; after a failed sync the whole
-file is written anew first.  Under ``always`` either ends the store: every later request raises, and what was not synced
-was never answered.
+Faults: a failed write is answered with -MISCONF and retried by the next request; after a failed sync the whole
+file is rewritten first. Under ``always`` either error ends the store: every later request raises, and unsynced changes
+were never acknowledged.
 """
 
 from __future__ import annotations
@@ -30,9 +29,9 @@ _SYNC_INTERVAL = 1.0
 
 
 class EmbeddedAof:
-    """Loads the folder that the engine's settings name, and records from then on.
+    """Loads the folder named by the engine's settings, and records from then on.
 
-    All methods are called with the engine's lock held, which the thread that syncs does without.  Raises AofError when
+    All methods are called with the engine's lock held, except by the thread that syncs. Raises AofError when
     the folder cannot be used.
     """
 
@@ -49,7 +48,7 @@ class EmbeddedAof:
         )
         self._unsynced = False
         self._sync_failure: Exception | None = None
-        #: What the thread that syncs has met, and with which file.
+        #: The file and the exception of a failed sync in the thread.
         self._failed_sync: tuple[AppendFile, Exception] | None = None
         self._closing = Latch()
         self.failure: str | None = None
@@ -73,16 +72,16 @@ class EmbeddedAof:
             self._engine.set_loading(False)
 
     def settle(self, client: Client) -> None:
-        """Make durable what was recorded, as far as the policy wants it, before ``client`` is answered.
+        """Write and sync the recorded changes as the policy demands, before ``client`` is answered.
 
-        Raises OSError when the store has come to its end.
+        Raises OSError when the store has ended.
         """
         if self.failure is not None:
             raise OSError(self.failure)
         if self._failed_sync is not None:
             file, error = self._failed_sync
             self._failed_sync = None
-            if file is self.aof.file:  # else it was replaced, and closed, by a rewrite
+            if file is self.aof.file:  # otherwise a rewrite has replaced and closed it
                 self._sync_failure = error
         if self._sync_failure is not None:
             self._write_anew(self._sync_failure)
@@ -118,7 +117,7 @@ class EmbeddedAof:
     def _refuse_turn(self, client: Client) -> None:
         """Replace the replies of ``client`` if it has just written.
 
-        Raises OSError where that cannot be done: they are not true.
+        Raises OSError where that is impossible, because the replies would be false.
         """
         turn = self._engine.propagation.epoch
         self._engine.propagation.epoch += 1
@@ -138,11 +137,11 @@ class EmbeddedAof:
         self._sync_failure = error
 
     def distrust(self, changed: bool) -> None:
-        """File and memory may differ after an internal error: the file is written anew."""
+        """Schedule a rewrite after an internal error if, because of it, file and memory may differ (``changed``)."""
         self.aof.aof_rewrite_scheduled = self.aof.aof_rewrite_scheduled or changed
 
     def unrecorded(self, error: BaseException) -> None:
-        """File and memory do differ: nothing is acknowledged before the file has been written anew."""
+        """Acknowledge nothing before the file, which misses a change, is rewritten; under ``always`` end the store."""
         if self._engine.config.appendfsync == "always":
             self.failure = f"the append-only file has failed: {reason_of(error)}"
         elif isinstance(error, Exception):
@@ -152,9 +151,9 @@ class EmbeddedAof:
         self.aof.aof_rewrite_scheduled = True
 
     def _sync_regularly(self) -> None:
-        """Sync once a second, in a thread of its own, what has been written, if the policy says so.
+        """Sync the written changes once a second, in a thread of its own, under ``everysec``.
 
-        The flag is taken back before the sync begins: what is written meanwhile sets it again.
+        The flag is cleared before the sync begins: later writes set it again.
         """
         while not self._closing.wait(_SYNC_INTERVAL):
             file = self.aof.file
@@ -170,7 +169,7 @@ class EmbeddedAof:
                 self.aof.count_sync(time.perf_counter_ns() - began)
 
     def close(self) -> None:
-        """Write and sync what there is, and give the folder back.  Raises OSError; idempotent."""
+        """Write and sync the rest, and release the folder. Raises OSError; idempotent."""
         if self._closing.is_set:
             return
         self._closing.set()

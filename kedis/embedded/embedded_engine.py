@@ -1,7 +1,7 @@
-"""An engine without an event loop, and the lock that lets one request through at a time.
+"""An engine without an event loop, and the lock that serialises its requests.
 
-Nobody waits with the lock held.  The periodic work (expiry above all) is done by requests, and by readers while they
-wait or look for messages; whoever waits for the event of a key's expiry therefore gets it in time.
+No thread waits with the lock held. The periodic work (expiry above all) is done by requests, and by readers while they
+wait for messages or poll; a client that waits for the event of a key's expiry therefore gets it in time.
 
 A forked child cannot use the store of its parent (:mod:`kedis.process.forked`).
 """
@@ -26,9 +26,9 @@ from kedis.process.forked import ForkedError, abandon_in_children
 from kedis.process.threads import RealRLock
 from kedis.store.expiry import ActiveExpiry
 
-#: An engine in a program writes snapshots only when it is asked to.
+#: Settings that persist nothing: an embedded engine writes snapshots on request only.
 NOTHING_KEPT = {"appendonly": "no", "save": ""}
-#: How often, in nanoseconds, requests and waiting readers do the periodic work.
+#: Interval, in nanoseconds, of the periodic work done by requests and waiting readers.
 _UPKEEP_NS = 100_000_000
 
 
@@ -36,7 +36,7 @@ class EmbeddedTransport(Transport, Protocol):
     """The transport of a client of this engine."""
 
     def abandon(self) -> None:
-        """In a forked child: close, and drop what could be read."""
+        """In a forked child: close, and drop the unread replies."""
 
 
 class EmbeddedEngine(NoEventLoop):
@@ -48,7 +48,7 @@ class EmbeddedEngine(NoEventLoop):
         load_all()
         self.engine = Engine(config if config is not None else Config(NOTHING_KEPT))
         self.lock = RealRLock()
-        #: Why the store cannot be used by this process, a forked child; "" in the process that it belongs to.
+        #: The reason why a forked child cannot use the store; "" in the process that owns it.
         self.forked = ""
         self._expiry = ActiveExpiry(self.engine.keyspace)
         self._upkeep_ns = self.engine.monotonic()
@@ -62,7 +62,7 @@ class EmbeddedEngine(NoEventLoop):
         self._observer = Observer(self.engine, self._expiry)
 
     def close(self) -> None:
-        """Write and sync what there is and give the folder back; a closed engine runs nothing.  Idempotent.
+        """Write and sync the rest, and release the folder; a closed engine runs nothing. Idempotent.
 
         Raises OSError when the disk fails, and ForkedError in a forked child.
         """
@@ -71,12 +71,12 @@ class EmbeddedEngine(NoEventLoop):
             self._closed = True
             atexit.unregister(self.close)
             for client in list(self.engine.clients.values()):
-                client.transport.close()  # whoever waits there learns of it
+                client.transport.close()  # a waiting reader is woken
             if self._aof is not None:
                 self._aof.close()
 
     def check(self) -> None:
-        """Raise ForkedError when this process is a forked child of the one that the store belongs to."""
+        """Raise ForkedError when this process is a forked child of the owner of the store."""
         if self.forked:
             raise ForkedError(self.forked)
 
@@ -84,7 +84,7 @@ class EmbeddedEngine(NoEventLoop):
         """See :class:`kedis.process.forked.Abandoned`."""
         self.forked = reason
         self._closed = True
-        self.lock = RealRLock()  # another thread may have held it, which has not come along
+        self.lock = RealRLock()  # another thread may have held it, which the child does not have
         atexit.unregister(self.close)
         for client in list(self.engine.clients.values()):
             cast(EmbeddedTransport, client.transport).abandon()
@@ -92,21 +92,21 @@ class EmbeddedEngine(NoEventLoop):
             self._aof.abandon()
 
     def connect(self, transport: EmbeddedTransport) -> Client:
-        """A client for ``transport``."""
+        """Return a new client for ``transport``."""
         with self.lock:
             client = Client(self.engine, transport, address="in-process:0", local_address="in-process:0")
             self.engine.connect(client)
         return client
 
     def disconnect(self, client: Client) -> None:
-        """Forget ``client``, now, or before the next command if one is running.
+        """Forget ``client`` now, or before the next command if one is running.
 
-        The collector of garbage may close a connection anywhere, in the middle of a command, too.
+        The garbage collector may close a connection anywhere, also in the middle of a command.
         """
         self._departed.append(client)
 
     def run(self, client: Client, commands: list[list[bytes]]) -> int:
-        """Run ``commands`` to the end, or up to one that must wait; returns how many were run.  The lock is held.
+        """Run ``commands`` to the end, or up to one that must wait; returns the number run. The lock is held.
 
         Raises OSError when the engine is closed, or its folder has failed under ``appendfsync always``.
         """
@@ -128,14 +128,14 @@ class EmbeddedEngine(NoEventLoop):
         return position
 
     def upkeep(self, client: Client) -> float | None:
-        """Do what is due while ``client`` waits; returns in how many seconds something may be due again, if ever.
+        """Do due work while ``client`` waits; returns the seconds until work may be due again, or None.
 
         Raises OSError like :meth:`run`.
         """
         engine = self.engine
         with self.lock:
             if self._closed:
-                return None  # its socket is closed, too
+                return None  # its socket is closed
             if self._departed:
                 self._let_go()
             expire_blocked(engine)
@@ -153,12 +153,12 @@ class EmbeddedEngine(NoEventLoop):
             return max(min(moments) - now, 0) / 1e9 if moments else None
 
     def answer_without_end(self, client: Client) -> None:
-        """Nobody can end the wait of ``client``: answer it as if its time were up."""
+        """Answer ``client`` as at its timeout, because no other thread can end its wait."""
         with self.lock:
             unblock(client)
 
     def _run_upkeep(self, now: int) -> None:
-        """The periodic work.  ``now`` is by the monotonic clock."""
+        """Do the periodic work. ``now`` is in ns of the monotonic clock."""
         engine = self.engine
         self._upkeep_ns = now
         engine.keyspace.now_ns = engine.clock()
@@ -177,6 +177,6 @@ class EmbeddedEngine(NoEventLoop):
             self.engine.disconnect(self._departed.popleft())
 
     def unpaused(self) -> None:
-        """CLIENT PAUSE has ended: the clients that wait for it look again."""
+        """Let the clients that wait for the end of CLIENT PAUSE check again."""
         for client in list(self.engine.clients.values()):
             client.transport.wants_send()

@@ -1,9 +1,9 @@
-"""What a client library takes for its socket: requests are run as they are written, replies kept until they are read.
+"""A socket replacement for client libraries: runs requests as they are written, keeps replies until they are read.
 
-What has to wait (a command that blocks, one that CLIENT PAUSE holds up, the next message of a subscription) waits when
-the client reads, in the client's own thread: for another thread to bring it, or its timeout, or that of the socket.
-Under gevent's monkey patch other greenlets run meanwhile.  Where there is no other thread, nobody could bring it: a
-command that would block without end is then answered at once, as if its time were up.
+A wait (a blocking command, a command held up by CLIENT PAUSE, the next message of a subscription) takes place when
+the client reads, in the client's own thread. It ends by another thread, by the command's timeout, or by the timeout of
+the socket. Under gevent's monkey patch other greenlets run meanwhile. Where there is no other thread, nothing could end
+a wait without timeout: the command is then answered at once, as at its timeout.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from kedis.resp.requests import RequestParser
 
 
 class EngineSocket:
-    """What redis-py takes for its socket.  It is also the transport of the client behind it.
+    """The socket of a redis-py connection, and the transport of the client behind it.
 
     One thread may write and another read; closing wakes the reader.
     """
@@ -34,8 +34,8 @@ class EngineSocket:
         self._parser = RequestParser()
         self._replies = bytearray()
         self._timeout: float | None = None
-        self._waiting: list[list[bytes]] = []  # commands behind one that must wait, or that one itself
-        self._latches: list[Latch] = []  # of those who wait for replies
+        self._waiting: list[list[bytes]] = []  # a command that must wait, and those behind it
+        self._latches: list[Latch] = []  # of the threads that wait for replies
         self._closed = False
         self.client = embedded.connect(self)
 
@@ -47,7 +47,7 @@ class EngineSocket:
             self._embedded.check()
             raise BrokenPipeError("the connection was closed")
         data = bytes(data)
-        with self._embedded.lock:  # a subscription is often written to by another thread than reads it
+        with self._embedded.lock:  # one thread often writes to a subscription while another reads it
             while True:
                 self._parser.authenticated = self.client.user is not None
                 error: ProtocolError | None = None
@@ -66,7 +66,7 @@ class EngineSocket:
             self._take_replies()
 
     def _run(self, commands: list[list[bytes]]) -> None:
-        """Run ``commands`` after those that wait, as far as they can be run.  The engine's lock is held."""
+        """Run ``commands`` after the waiting ones, as far as possible. The engine's lock is held."""
         if self._waiting:
             commands = self._waiting + commands
         if self.client.blocked is not None:
@@ -81,7 +81,7 @@ class EngineSocket:
         self._waiting = [] if self.client.close_after_reply else commands[done:]
 
     def _take_replies(self) -> None:
-        """Have what the client has to say read.  The engine's lock is held."""
+        """Move the client's replies to the buffer that is read. The engine's lock is held."""
         self._replies += wire_of(self.client.out)
         self.client.out.clear()
         if self.client.close_after_reply:
@@ -90,9 +90,9 @@ class EngineSocket:
     # -- reading ------------------------------------------------------------------------------------------
 
     def recv(self, size: int) -> bytes:
-        """The next bytes of the replies; empty after the end, as a socket has it.
+        """Return the next bytes of the replies; empty after the end, like a socket.
 
-        Waits for them as long as the timeout says.  Raises TimeoutError, or BlockingIOError where that is 0.
+        Waits for them up to the timeout. Raises TimeoutError, or BlockingIOError for a timeout of 0.
         """
         if not self._replies and not self.wait(self._timeout):
             if self._timeout == 0:
@@ -103,15 +103,15 @@ class EngineSocket:
         return data
 
     def recv_into(self, buffer: Any) -> int:
-        """Like :meth:`recv`, into ``buffer``; returns how many bytes."""
+        """Like :meth:`recv`, into ``buffer``; returns the number of bytes."""
         data = self.recv(len(buffer))
         buffer[: len(data)] = data
         return len(data)
 
     def wait(self, seconds: float | None) -> bool:
-        """Wait until :meth:`recv` would return at once, for at most ``seconds``; returns whether it would.
+        """Wait for at most ``seconds`` until :meth:`recv` would return at once; returns whether it would.
 
-        Raises TimeoutError where nothing can ever come: no limit, no subscription, nothing asked, and no other thread.
+        Raises TimeoutError where the wait could never end: no limit, no subscription, no open request, no other thread.
         """
         if self._is_readable():
             return True
@@ -131,7 +131,7 @@ class EngineSocket:
                 self._latches.remove(latch)
 
     def is_quiet(self) -> bool:
-        """Whether there is nothing to read, and no reader has anything to do for more."""
+        """Whether there is nothing to read and no work for a reader that could bring replies."""
         client = self.client
         return not (self._replies or client.out or client.subscriptions or self._waiting or self._closed)
 
@@ -145,7 +145,7 @@ class EngineSocket:
         return bool(self._replies)
 
     def _proceed(self) -> float | None:
-        """Do what can be done for a reader that waits; returns in how many seconds to do so again, None: when woken."""
+        """Do the work of a waiting reader; returns the seconds until it is due again, None: when woken."""
         client = self.client
         due = self._embedded.upkeep(client)
         if self._waiting and client.blocked is None:
@@ -168,12 +168,12 @@ class EngineSocket:
         return self._timeout is None and not readable and not self._is_listening()
 
     def _is_listening(self) -> bool:
-        """Whether messages may come that are no replies."""
+        """Whether messages, which are not replies, may arrive."""
         client = self.client
         return bool(client.subscriptions or client.caching is not None or client in client.engine.monitors)
 
     def settimeout(self, timeout: float | None) -> None:
-        """How many seconds :meth:`recv` waits; None: without end, 0: not at all."""
+        """Set the time that :meth:`recv` waits, in seconds; None: without end, 0: not at all."""
         self._timeout = timeout
 
     def gettimeout(self) -> float | None:
@@ -185,7 +185,7 @@ class EngineSocket:
         self.close()
 
     def close(self) -> None:
-        """End the client; replies that are there can still be read."""
+        """End the client; buffered replies can still be read."""
         if not self._closed:
             self._closed = True
             self._embedded.disconnect(self.client)
@@ -210,7 +210,7 @@ class EngineSocket:
         return Buffers(self._parser.free_bytes, len(self.client.out))
 
     def wants_send(self) -> None:
-        """Messages are taken from the client when the client reads; who waits for them is woken."""
+        """Wake the waiting readers, which take messages from the client themselves."""
         self._wake()
 
     def _wake(self) -> None:

@@ -1,8 +1,8 @@
 """A ``redis.Redis`` whose server is the engine in the same process.
 
-redis-py is left to do what it does over a network: it writes requests to a socket and reads replies from it.
-Only the socket is ours (:mod:`kedis.embedded.engine_socket`).  All of redis-py's methods, pipelines, transactions and
-subscriptions therefore work, by the protocol's own rules.  Several connections, and threads, may share a store.
+redis-py works as over a network: it writes requests to a socket and reads replies from it.
+Only the socket is replaced (:mod:`kedis.embedded.engine_socket`). All of redis-py's methods, pipelines, transactions
+and subscriptions therefore work, by the protocol's own rules. Several connections, and threads, may share a store.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class InProcessConnection(AbstractConnection):
             return bool(self._parser.can_read(timeout))
         if (
             timeout == 0 and sock.is_quiet()
-        ):  # as nearly always, when redis-py looks whether a connection is clean
+        ):  # the common case, when redis-py checks that a connection is clean
             return bool(reader.has_data())
         return bool(reader.has_data() or sock.wait(timeout))
 
@@ -60,13 +60,13 @@ class InProcessPool(redis.ConnectionPool):
         super().__init__(connection_class=InProcessConnection, embedded=embedded, **options)
 
     def reset(self) -> None:
-        """Begin without connections: at first, and, as redis-py has it, in a forked child, which is refused here."""
+        """Start without connections. redis-py also calls this in a forked child, where it is refused."""
         self._embedded.check()
         super().reset()
 
 
 class InProcessClient(redis.Redis):
-    """A client that owns its store: closing it closes the store, folder and all."""
+    """A client that owns its store: closing it also closes the store and its folder."""
 
     def __init__(self, embedded: EmbeddedEngine, **options: Any) -> None:
         self._embedded = embedded
@@ -74,7 +74,7 @@ class InProcessClient(redis.Redis):
         self.auto_close_connection_pool = True
 
     def close(self) -> None:
-        """Close the connections, then the store: everything is on the disk afterwards.
+        """Close the connections, then the store: all data are on the disk afterwards.
 
         Raises ForkedError in a forked child.
         """
@@ -88,7 +88,7 @@ class InProcessClient(redis.Redis):
         )
 
     def __exit__(self, *exception: object) -> None:
-        """Close; a forked child leaves without a word, since it has nothing to close."""
+        """Close; in a forked child do nothing, since there is nothing to close."""
         if not self._embedded.forked:
             self.close()
 
@@ -96,16 +96,16 @@ class InProcessClient(redis.Redis):
 def connect(
     folder: str | os.PathLike[str] | None = None, *, settings: Mapping[str, str] | None = None, **options: Any
 ) -> redis.Redis:
-    """A store in this process, as a ``redis.Redis``.
+    """Open a store in this process, as a ``redis.Redis``.
 
     Args:
-        folder: where its data are kept, as a server keeps them in its ``dir``; created where it does not exist, and
-            used by one process at a time.  None: an empty store that is forgotten.
+        folder: where its data are kept, as a server keeps them in its ``dir``; created if it does not exist, and
+            used by one process at a time. None: an empty store that is lost at the end.
         settings: as in a configuration file, such as ``{"appendfsync": "always"}``.
         options: keyword arguments of ``redis.Redis`` that concern the client (``decode_responses``, ``db``, …).
 
-    Close it with ``close()`` or as a context manager; at the end of the program that happens by itself.  Every use in a
-    forked child of the process raises ForkedError.
+    Close it with ``close()`` or as a context manager; at the end of the program it is closed automatically. Every use
+    in a forked child of the process raises ForkedError.
 
     Raises AofError when the folder is in use or its files are damaged, ConfigError for a bad setting.
     """
