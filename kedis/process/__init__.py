@@ -1,1 +1,1 @@
-"""The process around Kedis: real threads under gevent's monkey patch, and what a forked child must not do."""
+"""The process around Kedis: real threads under gevent's monkey patch, and the limits of a forked child."""

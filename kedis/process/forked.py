@@ -1,12 +1,12 @@
-"""What becomes of stores and servers in a forked child of the process that they belong to.
+"""Stores and servers in a forked child of the process that owns them.
 
-A fork copies the memory, the descriptors and the lock of a folder, but none of the threads.  A child that went on with
-its copy of a store would write into its parent's files what the parent does not know of.  So after a fork every store
-and every server of the parent is *abandoned* in the child: it gives back its copies of the descriptors, touches no
-file, and answers every use with :class:`ForkedError`.  The parent notices nothing.
+A fork copies the memory, the descriptors and the lock of a folder, but none of the threads. A child that used
+its copy of a store would write to its parent's files without the parent's knowledge. So after a fork every store
+and every server of the parent is *abandoned* in the child: it closes its copies of the descriptors, touches no
+file, and raises :class:`ForkedError` on every use. The parent is not affected.
 
-That costs a use nothing: Python itself calls :func:`os.register_at_fork`'s functions, and so do gevent, multiprocessing
-and uWSGI, which fork through it.
+This adds no cost to a use: Python itself calls the functions of :func:`os.register_at_fork`. gevent, multiprocessing
+and uWSGI fork through it, too.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ import redis
 
 
 class ForkedError(redis.RedisError):
-    """A store, or a server, was used in a forked child of the process that it belongs to.
+    """Raised on the use of a store, or a server, in a forked child of the process that owns it.
 
-    It is no ``redis.ConnectionError``: trying again does not help.
+    It is not a ``redis.ConnectionError``: retrying does not help.
     """
 
 
 class Abandoned(Protocol):
-    """What can be abandoned; ``noun`` names it to the user."""
+    """An object that can be abandoned; ``noun`` names it in messages to the user."""
 
     noun: str
 
     def abandon(self, reason: str) -> None:
-        """This is a forked child: give back descriptors, write nothing, and raise ForkedError(reason) when used."""
+        """In a forked child: close the descriptors, write nothing, and raise ForkedError(reason) on every use."""
 
 
 _owned: weakref.WeakSet[Abandoned] = weakref.WeakSet()
@@ -39,7 +39,7 @@ _process = os.getpid()
 
 
 def abandon_in_children(owner: Abandoned) -> None:
-    """Have ``owner`` abandoned in the forked children of this process.  It is referred to weakly."""
+    """Abandon ``owner`` in the forked children of this process. Keeps a weak reference only."""
     _owned.add(owner)
 
 

@@ -1,15 +1,15 @@
-"""Real threads, locks and system calls, whatever gevent's monkey patch has made of the standard library's.
+"""Real threads, locks and system calls, whether gevent's monkey patch has replaced the standard library's or not.
 
 Under ``gevent.monkey.patch_all()`` a ``threading.Thread`` is a greenlet: one that blocks, or that runs an event loop
-of its own, stops the program for ever.  A Kedis server, and what syncs files, need threads of the operating system;
-and those who wait for them must let other greenlets run.  So here are
+of its own, stops the program for ever. A Kedis server, and the syncing of files, need threads of the operating system;
+waiting for them must let other greenlets run. This module offers
 
-* the originals of what the patch replaces, as far as Kedis needs them (:func:`original`);
+* the originals of the patched functions that Kedis needs (:func:`original`);
 * :func:`start_thread`: a real thread, patched or not;
 * :class:`Latch`: one thread waits for another; under the patch the wait is cooperative.
 
-The patch may come before or after the import of this module: what is taken here is the original in both cases.  This
-is the only module outside of ``server`` and ``cli`` that may import gevent, and it does so only where the program has.
+The patch may come before or after the import of this module: the originals are found in both cases. This is the only
+module outside ``server`` and ``cli`` that may import gevent, and it does so only where the program has imported it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def original(module: str, name: str) -> Any:
 
 
 def is_patched() -> bool:
-    """Whether threads of this program are greenlets."""
+    """Whether the threads of this program are greenlets."""
     monkey = sys.modules.get("gevent.monkey")
     return monkey is not None and bool(monkey.is_module_patched("threading"))
 
@@ -39,23 +39,23 @@ def is_patched() -> bool:
 _start_new_thread = original("_thread", "start_new_thread")
 _allocate_lock = original("_thread", "allocate_lock")
 _get_ident = original("_thread", "get_ident")
-#: A reentrant lock that belongs to a thread of the operating system.  Greenlets of one thread do not exclude each
-#: other by it: nothing may switch while it is held.
+#: A reentrant lock owned by a thread of the operating system. Greenlets of one thread do not exclude each
+#: other by it: no switch may happen while it is held.
 RealRLock = original("_thread", "RLock")
 RealSocket = original("socket", "socket")
-#: gevent's would run its hub in the child.
+#: The original fork: gevent's would run its hub in the child.
 real_fork = original("os", "fork")
 real_waitpid = original("os", "waitpid")
-#: gevent's leaves pipes open until a turn of the loop, which may have none any more.
+#: The original close: gevent's keeps pipes open until the next turn of the loop, which may never come.
 real_close = original("os", "close")
 real_sleep = original("time", "sleep")
 
-#: Threads that :func:`start_thread` has started: nobody's greenlets run there but those of a server.
+#: Idents of the threads started by :func:`start_thread`: they run no greenlets but those of a server.
 _own_idents: set[int] = set()
 
 
 class Latch:
-    """Is set once, by any thread, and awaited by any number of threads and greenlets.
+    """A one-time event: set by any thread, awaited by any number of threads and greenlets.
 
     Usable between threads of which some run greenlets and some do not.
     """
@@ -66,7 +66,7 @@ class Latch:
         self.is_set = False
 
     def set(self) -> None:
-        """Wake all who wait, and whoever waits later.  Idempotent; safe to call in a signal handler."""
+        """Wake all present and future waiters. Idempotent; safe to call in a signal handler."""
         with self._lock:
             self.is_set = True
             wakers, self._wakers = self._wakers, []
@@ -74,7 +74,7 @@ class Latch:
                 wake()
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait until it is set, for at most ``seconds``; returns whether it is."""
+        """Wait for at most ``seconds`` until it is set; returns whether it is."""
         if self.is_set or (seconds is not None and seconds <= 0):
             return self.is_set
         if seconds is not None:
@@ -96,7 +96,7 @@ class Latch:
                 self._leave(ring)
 
     def _wait_in_greenlet(self, seconds: float | None) -> None:
-        """Give way to the other greenlets.  An *async* watcher is what another thread may wake a loop by."""
+        """Wait while other greenlets run. Another thread may wake a loop only by an *async* watcher."""
         import gevent
         from gevent.hub import Waiter
 
@@ -115,7 +115,7 @@ class Latch:
             watcher.close()
 
     def _join(self, wake: Callable[[], object]) -> bool:
-        """Have ``wake`` called by :meth:`set`, unless that has been called."""
+        """Register ``wake`` to be called by :meth:`set`; returns False when that has been called."""
         with self._lock:
             if not self.is_set:
                 self._wakers.append(wake)
@@ -127,11 +127,11 @@ class Latch:
 
 
 class _ServiceThread(threading.Thread):
-    """A thread of Kedis's own, which is no part of the program."""
+    """A thread of Kedis's own, not counted among the program's."""
 
 
 class RealThread:
-    """A thread of the operating system that has been started; :meth:`join` waits for its end."""
+    """A started thread of the operating system; :meth:`join` waits for its end."""
 
     def __init__(self, run: Callable[[], object], name: str) -> None:
         self._run = run
@@ -157,14 +157,14 @@ class RealThread:
         """Wait until it has ended."""
         self._ended.wait()
         if self._thread is not None and not is_patched():
-            self._thread.join()  # it is about to end, and should be gone from the list of threads
+            self._thread.join()  # it is about to end, and must leave the list of threads
 
 
 def _prepare_hub() -> None:
-    """Have the calling thread make its hub now, not later, beside a new thread that makes one, too.
+    """Make the calling thread create its hub now, before a new thread creates one at the same time.
 
-    gevent imports modules when the first hub is made; the locks of imports are gevent's by then and wait by a hub, so
-    two threads that make their first hubs at once wait for each other for ever.
+    gevent imports modules when the first hub is made; import locks are gevent's by then and wait by a hub, so
+    two threads that make their first hubs at the same time deadlock.
     """
     import gevent
 
@@ -172,14 +172,14 @@ def _prepare_hub() -> None:
 
 
 def start_thread(run: Callable[[], object], name: str) -> RealThread:
-    """Run ``run()`` in a daemon thread of its own."""
+    """Run ``run()`` in a new daemon thread of the operating system."""
     return RealThread(run, name)
 
 
 def is_alone() -> bool:
-    """Whether the calling thread is the only one that the program has.  O(threads).
+    """Whether the calling thread is the only one of the program. O(threads).
 
-    Under the patch that cannot be known, and is denied: greenlets are not counted anywhere.
+    Always False under the patch: greenlets are not counted anywhere.
     """
     if is_patched():
         return False
