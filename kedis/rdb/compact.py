@@ -1,12 +1,12 @@
-"""Redis's flat representations of small containers, read: listpack, ziplist, intset, zipmap.
+"""Reader of Redis's flat representations of small containers: listpack, ziplist, intset, zipmap.
 
-Each is one string of bytes.  Every length, link and end is verified, for the string may come from anybody.
+Each is one string of bytes. Every length, link and end is verified, because the source is untrusted.
 
 listpack
-    Bytes in all (4), number of elements (2; 65535: not known), the elements, 0xFF.  An element is a code with its
+    Bytes in all (4), number of elements (2; 65535: not known), the elements, 0xFF. An element is a code with its
     text or integer, followed by the length of that, in 7-bit groups to be read backwards.
 ziplist
-    Bytes in all (4), offset of the last element (4), number of elements (2), the elements, 0xFF.  An element is the
+    Bytes in all (4), offset of the last element (4), number of elements (2), the elements, 0xFF. An element is the
     size of the one before (1 byte, or 0xFE and 4), a code, and a text or an integer.
 intset
     Bytes of an integer (4), number (4), the integers, rising.
@@ -28,7 +28,7 @@ _INTEGER_CODES = {2: "h", 4: "i", 8: "q"}
 
 
 def read_listpack(raw: bytes) -> list[bytes]:
-    """The elements of a listpack; integers as they are printed.  Raises RdbError.  O(len(raw)), 0.2 us an element."""
+    """The elements of a listpack; integers as decimal text. Raises RdbError. O(len(raw)), 0.2 us an element."""
     source = Source(raw)
     if source.integer(4) != len(raw):
         raise source.fail("a listpack of another length")
@@ -43,7 +43,7 @@ def read_listpack(raw: bytes) -> list[bytes]:
                 append(_SMALL[first])
                 position += 2
                 continue
-        elif first < 0xC0:  # a text that is not long
+        elif first < 0xC0:  # a short text
             after = position + (first & 63) + 1
             if after < last and raw[after] == after - position:
                 append(raw[position + 1 : after])
@@ -89,7 +89,7 @@ def _listpack_content(source: Source, first: int) -> bytes:
 
 def back_length(size: int) -> bytes:
     """``size`` in 7-bit groups, the highest first; all but the first are marked."""
-    # Redis's bounds are one less than what fits, but for the first.
+    # Redis's bounds are one less than the largest value that fits, except for the first.
     bounds = (128, 16383, 2097151, 268435455)
     groups = 1 + sum(size >= bound for bound in bounds)
     parts = [size >> 7 * group & 127 for group in reversed(range(groups))]

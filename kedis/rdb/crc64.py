@@ -1,18 +1,18 @@
-"""CRC-64 with the Jones polynomial, bits reflected, beginning with zero: the checksum of RDB files and dumps.
+"""CRC-64 with the Jones polynomial, bits reflected, initial value zero: the checksum of RDB files and dumps.
 
-anycrc computes it in C, 14 GB a second.  It has wheels for the common machines only, so pyproject.toml asks for it
-just there; elsewhere :func:`crc64_in_python` does, at 280 MB a second, where byte by byte it would be 13.  The rest of
-this text is about that.
+anycrc computes it in C, 14 GB a second. It has wheels for the common machines only, so pyproject.toml requires it
+only there; elsewhere :func:`crc64_in_python` is used, at 280 MB a second, where byte by byte it would be 13. The rest
+of this text describes its method.
 
-The remainder of a message is linear in its bits, so a message can be folded: what stands first is taken away, and
-something that has the same remainder is added further on.  The polynomial is primitive, and 2^64 - 1 has small factors
+The remainder of a message is linear in its bits, so a message can be folded: leading bits are removed, and
+bits with the same remainder are added further on. The polynomial is primitive, and 2^64 - 1 has small factors
 only, so logarithms are easy, and a search among those of 1 + x^a gave, modulo the polynomial,
 
     x^9757 = (1 + x^65) (1 + x^234) (1 + x^329) (1 + x^408) (1 + x^588) (1 + x^772).
 
-To multiply by the right side is to shift and XOR six times, which Python does to whole messages at once, as integers.
-Squared, the equation holds for all exponents times two, and again; so each step halves what is left, down to 9757 bits.
-What is left then is done byte by byte.
+Multiplying by the right side is shifting and XORing six times, which Python does with whole messages, as integers.
+Squared, the equation holds for all exponents times two, and again; so each step halves the rest, down to 9757 bits.
+The last rest is processed byte by byte.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from collections.abc import Callable
 Buffer = bytes | bytearray | memoryview
 
 _POLYNOMIAL = 0x95AC9329AC4BC9B5  # 0xAD93D23594C935A9, its bits reflected
-#: So many bytes are folded together, which keeps what that takes in the processor's cache.
+#: Number of bytes folded together, small enough to keep the intermediate results in the processor's cache.
 _PIECE = 256 * 1024
-#: The equation: the exponent on its left, and those on its right.
+#: The equation: the exponent on its left side, and those on its right side.
 _DISTANCE = 9757
 _FACTORS = (65, 234, 329, 408, 588, 772)
 _STEP = _DISTANCE - sum(_FACTORS)
@@ -44,7 +44,7 @@ _TABLE = _make_table()
 
 
 def crc64_in_python(data: Buffer, crc: int = 0) -> int:
-    """The checksum of ``data`` behind bytes whose checksum is ``crc``.  O(N)."""
+    """The checksum of ``data`` after bytes with the checksum ``crc``. O(N)."""
     for at in range(0, len(data), _PIECE):
         crc = _of_piece(data[at : at + _PIECE] if len(data) > _PIECE else data, crc)
     return crc
@@ -61,7 +61,7 @@ def _of_piece(data: Buffer, crc: int) -> int:
 
 
 def _folded(message: int, length: int) -> bytes:
-    """At most ``_DISTANCE`` bits with the remainder of ``length`` bits, of which the lowest stands first."""
+    """At most ``_DISTANCE`` bits with the remainder of the ``length`` bits of ``message``, lowest bit first."""
     level = (length // (_DISTANCE + _STEP)).bit_length()
     while length > _DISTANCE:
         level = max(level - 1, 0)
@@ -83,5 +83,5 @@ def _fastest() -> Callable[..., int]:
     return in_c
 
 
-#: ``crc64(data, crc=0)``: the checksum of ``data`` behind bytes whose checksum is ``crc``.  O(N).
+#: ``crc64(data, crc=0)``: the checksum of ``data`` after bytes with the checksum ``crc``. O(N).
 crc64 = _fastest()

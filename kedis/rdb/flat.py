@@ -1,11 +1,11 @@
-"""Small containers in the flat form that Redis would keep them in, for DUMP: byte for byte what Redis dumps.
+"""Writer of small containers for DUMP, in the flat form that Redis keeps them in: byte for byte as Redis dumps them.
 
-The forms are described in :mod:`kedis.rdb.compact`, which reads them; here listpacks and intsets are written.  A
-container gets one while it is packed, as OBJECT ENCODING tells.
+The forms are described in :mod:`kedis.rdb.compact`, which reads them; this module writes listpacks and intsets. A
+container has a flat form while it is packed, as OBJECT ENCODING shows.
 
-Simplified: a list that does not fit into one node of Redis's list is written element by element.  How Redis has spread
-it over nodes depends on how it came about; and elements are written four times as fast in the plain form, which is why
-snapshots use nothing else.
+Simplified: a list that does not fit into one node of Redis's list is written element by element. Its distribution
+over nodes in Redis depends on its history. The plain form is also written four times as fast, so snapshots use only
+that.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from kedis.structures.stream import Stream
 
 _INTSET, _HASH, _SORTED_SET, _LIST = 11, 16, 17, 18
 _PACKED = 2
-#: Where a setting counts the elements of a node, it holds at most so many bytes.
+#: Maximum bytes of a node where the setting counts elements.
 _NODE_BYTES = 8192
-#: A setting below zero stands for so many bytes, times two to its negative, and -5 is the last.
+#: Bytes of a node for a negative setting N are the first, times two to the power of -N; -5 is the last.
 _SIZE_CLASS, _LAST_CLASS = 2048, 5
 #: Whole scores up to here are written as integers.
 _WHOLE_SCORE_MAX = 2.0**62
@@ -38,7 +38,7 @@ _PACK_INTSET = struct.Struct("<II").pack
 
 
 def encode_flat(value: Value, config: Config) -> tuple[int, bytes] | None:
-    """The number of the type, and the bytes; None where Redis would not keep ``value`` in one flat piece.
+    """The type number, and the bytes; None where Redis would not keep ``value`` in one flat piece.
 
     O(the thresholds).
     """
@@ -89,7 +89,7 @@ check_registered("flat")
 
 
 def write_intset(numbers: list[int]) -> bytes:
-    """An intset of ``numbers``, which rise.  O(N)."""
+    """An intset of ``numbers``, which are in rising order. O(N)."""
     size = next(
         size for size in (2, 4, 8) if -(1 << 8 * size - 1) <= numbers[0] and numbers[-1] < 1 << 8 * size - 1
     )
@@ -98,7 +98,7 @@ def write_intset(numbers: list[int]) -> bytes:
 
 
 def write_listpack(texts: Iterable[bytes]) -> bytes:
-    """A listpack of ``texts``; those that spell an integer become one.  O(N)."""
+    """A listpack of ``texts``; texts that spell an integer are stored as integers. O(N)."""
     parts = [_integer(int(text)) if is_integer(text) else _text(text) for text in texts]
     body = b"".join(part + back_length(len(part)) for part in parts)
     return _PACK_COUNTS(len(body) + 7, min(len(parts), UNKNOWN_COUNT)) + body + b"\xff"

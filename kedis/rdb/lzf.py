@@ -1,8 +1,8 @@
 """LZF, the compression of long strings in RDB.
 
-A control byte below 32 announces that many and one more bytes as they are.  Any other begins a reference: its upper
-three bits are the length less two (seven: another byte is to be added), its lower five and the next byte the distance
-less one to where the same bytes stand in what was put out already; the copy may overlap itself.
+A control byte below 32 is followed by that many bytes, and one more, as literals. Any other begins a reference: its
+upper three bits are the length less two (seven: another byte is to be added), its lower five and the next byte the
+distance less one back to the same bytes in the output; the copy may overlap itself.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ _COUNT_FOLLOWS = 9
 
 
 class LzfError(ValueError):
-    """Not LZF, or not of the length that was announced."""
+    """The data are not LZF, or not of the announced length."""
 
 
 def decompress(data: bytes, length: int) -> bytes:
-    """The ``length`` bytes that ``data`` stands for.  Raises LzfError.  O(length)."""
+    """Decompress ``data`` to ``length`` bytes. Raises LzfError. O(length)."""
     out = bytearray()
     size = position = 0
     end = len(data)
@@ -55,7 +55,7 @@ def decompress(data: bytes, length: int) -> bytes:
 
 
 def compress(data: bytes) -> bytes | None:
-    """``data`` in fewer bytes, or None where that does not succeed.  O(N), 0.2 us a byte."""
+    """``data`` compressed, or None where that saves nothing. O(N), 0.2 us a byte."""
     out = bytearray()
     seen: dict[bytes, int] = {}
     literal = position = 0

@@ -1,4 +1,4 @@
-"""What DUMP gives and RESTORE takes: type, value, version of the format (2 bytes), checksum of all before (8)."""
+"""The payload of DUMP and RESTORE: type, value, version of the format (2 bytes), checksum of all before (8)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class WrongFooter(ValueError):
 
 
 def dump(value: Value, config: Config | None = None) -> bytes:
-    """The payload of ``value``; with a configuration, in the form that Redis would give it.  Not compressed.  O(N)."""
+    """The payload of ``value``; with a configuration, in the form that Redis would choose. Not compressed. O(N)."""
     flat = encode_flat(value, config) if config is not None else None
     kind, parts = encode_parts(value) if flat is None else (flat[0], [flat[1]])
     parts = [bytes([kind]), *parts, VERSION.to_bytes(2, "little")]
@@ -30,9 +30,9 @@ def dump(value: Value, config: Config | None = None) -> bytes:
 
 
 def restore(payload: bytes, packing: Packing | None = None) -> Value:
-    """The value that ``payload`` holds, packed by the thresholds of ``packing``.
+    """The value in ``payload``, packed by the thresholds of ``packing``.
 
-    Raises WrongFooter; RdbError for a container without elements and for whatever is not a value.  O(N).
+    Raises WrongFooter; RdbError for a container without elements and for any bytes that are not a value. O(N).
     """
     if len(payload) < _FOOTER or int.from_bytes(payload[-_FOOTER:-8], "little") > VERSION:
         raise WrongFooter

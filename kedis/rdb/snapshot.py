@@ -1,8 +1,8 @@
 """A whole data set as a file.
 
-``REDIS0010``, notes about the writer, then for each database its number, its sizes, and its keys: an optional time of
-expiry and an optional note of its use, the type, the key, the value.  At the end a mark and the checksum of everything
-before it; a checksum of zero means that none was made.
+``REDIS0010``, notes about the writer, then for each database its number, its sizes, and its keys: an optional expiry
+time and an optional access record, the type, the key, the value. At the end a mark and the checksum of all bytes
+before it; a checksum of zero means that none was computed.
 
 ==  ==========================  ==  =============================================
 F5  functions                   FB  number of keys, and of those that expire
@@ -59,11 +59,11 @@ def pieces(keyspace: Keyspace, notes: dict[str, str], *, compressed: bool, check
     """The file, in pieces of about 1 MB.
 
     Args:
-        notes: what to tell of the writer.
+        notes: names and values that describe the writer.
         compressed: compress strings.
         checksum: end with a checksum.
 
-    Nothing may change meanwhile.  O(data).
+    Nothing may change meanwhile. O(data).
     """
     crc = 0
     for piece in _unchecked(keyspace, notes, compressed):
@@ -87,7 +87,7 @@ def _unchecked(keyspace: Keyspace, notes: dict[str, str], compressed: bool) -> I
 
 
 def _keys(database: Database, compressed: bool) -> Iterator[bytes]:
-    """The keys of a database.  A string takes 0.5 us, when its length is usual."""
+    """The keys of a database. A string of usual length takes 0.5 us."""
     expires = database.expires
     use = _use_of(database)
     plain = LONGEST_INTEGER, 64 if not compressed else SHORTEST_COMPRESSED
@@ -141,10 +141,10 @@ class SnapshotReader:
     """Reads a file.
 
     Attributes:
-        packing: the thresholds that containers are packed by; without them all are full.
-        position: up to here it has been read; behind the checksum in the end.
+        packing: the thresholds by which containers are packed; without them all are full.
+        position: offset up to which the file has been read; at the end that behind the checksum.
         version: of the format.
-        notes: what the writer told.
+        notes: names and values that describe the writer.
     """
 
     data: bytes | mmap
@@ -160,8 +160,8 @@ class SnapshotReader:
     def records(self) -> Iterator[Record]:
         """The keys in order.
 
-        Raises RdbError, with the offset, for whatever is not a sound snapshot.  What this version cannot hold is left
-        out, and makes it raise Unsupported when all the rest has been read and found sound.
+        Raises RdbError, with the offset, for any file that is not a sound snapshot. Unsupported content is left
+        out, and raises Unsupported when the rest has been read and found sound.
         """
         source = Source(self.data)
         self._read_header(source)
@@ -206,7 +206,7 @@ class SnapshotReader:
             raise self._unsupported
 
     def _pass_over(self, source: Source, code: int) -> None:
-        """Leave out what this version cannot hold, and remember the first such."""
+        """Skip unsupported content, and remember the first."""
         offset = source.position - 1
         if not is_passed_over(code):
             raise RdbError(f"an unknown mark, 0x{code:02x},", offset)
@@ -244,7 +244,7 @@ class SnapshotReader:
 
 
 def put_in(database: Any, record: Record) -> None:
-    """Put a key into a database; not a change by itself, and nothing may be there."""
+    """Put a key into a database, in which it must not exist; not counted as a change."""
     _, key, value, expire_at_ms, idle_seconds, frequency = record
     database.place(key, value)
     if expire_at_ms is not None:

@@ -1,7 +1,8 @@
-"""Numbers, lengths and strings of RDB, from bytes that may be wrong.
+"""Numbers, lengths and strings of RDB, read from untrusted bytes.
 
-A length begins with two bits: 00 and it is the other six, 01 and it is fourteen, 10 and four or eight bytes follow
-(0x80, 0x81), the highest first.  11 announces a string in another form: an integer of one, two or four bytes, or LZF.
+A length begins with two bits: 00: the length is in the other six; 01: in fourteen bits; 10: in the four or eight bytes
+that follow (0x80, 0x81), highest first. 11 begins a string in another form: an integer of one, two or four bytes, or
+LZF.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _LENGTHS = _SHORT + [_PACK_14(1 << 14 | length) for length in range(64, 1024)]
 
 
 class RdbError(ValueError):
-    """The bytes are not RDB; ``offset`` tells where that was seen."""
+    """The bytes are not RDB; ``offset`` is the place of the fault."""
 
     def __init__(self, reason: str, offset: int) -> None:
         super().__init__(f"{reason} at offset {offset}")
@@ -40,8 +41,8 @@ class RdbError(ValueError):
 class Source:
     """Reads ``data`` from ``position`` up to ``end``.
 
-    All methods raise RdbError when the data end too early or are not what they should be.  Nothing is allocated for
-    a length before it is known that so many bytes are there.
+    All methods raise RdbError when the data end too early or are invalid. Nothing is allocated for
+    a length before so many bytes are known to exist.
     """
 
     __slots__ = ("data", "end", "position")
@@ -72,7 +73,7 @@ class Source:
         return self.data[position]
 
     def integer(self, size: int, signed: bool = False) -> int:
-        """An integer of ``size`` bytes, the lowest first."""
+        """An integer of ``size`` bytes, lowest first."""
         return int.from_bytes(self.take(size), "little", signed=signed)
 
     def double(self) -> float:
@@ -80,7 +81,7 @@ class Source:
         return value
 
     def length(self) -> int:
-        """A length, which is not more than the bytes that are left: nothing counted takes less than one."""
+        """A length, checked against the bytes that are left: every counted item takes at least one."""
         length, encoded = self._length()
         if encoded:
             raise self.fail("a string where a length must be")
@@ -98,7 +99,7 @@ class Source:
     def string(self) -> bytes:
         """A string in any form."""
         position = self.position
-        if position < self.end and (first := self.data[position]) < 64:  # nearly all
+        if position < self.end and (first := self.data[position]) < 64:  # usual
             after = position + 1 + first
             if after <= self.end:
                 self.position = after
@@ -118,7 +119,7 @@ class Source:
         found: list[bytes] = []
         append = found.append
         for _ in range(count):
-            if position < end and (first := data[position]) < 64 and position + first < end:  # nearly all
+            if position < end and (first := data[position]) < 64 and position + first < end:  # usual
                 append(data[position + 1 : (position := position + 1 + first)])
             elif (
                 position + 1 < end
@@ -191,7 +192,7 @@ def encode_integer(value: int) -> bytes | None:
 
 
 def encode_compressed(packed: bytes, length: int) -> bytes:
-    """A string of ``length`` bytes that LZF has made ``packed`` of."""
+    """A string of ``length`` bytes, compressed by LZF to ``packed``."""
     return bytes([_ENCODED | _LZF]) + encode_length(len(packed)) + encode_length(length) + packed
 
 

@@ -1,7 +1,7 @@
-"""What a snapshot of Redis may hold and this version cannot: streams, functions and values of modules.
+"""Unsupported content of Redis's snapshots: streams, functions and values of modules.
 
-They are passed over, not understood, so that the rest of the file is read and its checksum compared: only then can it
-be said that such a file is not damaged.
+Their bytes are skipped without being interpreted, so that the rest of the file is read and its checksum compared: only
+then is such a file known to be undamaged.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Unsupported(RdbError):
     """The bytes are sound, but hold what this version cannot hold.
 
     Args:
-        what: that, with its article.
+        what: the unsupported content, with its article.
         where: more on its place, such as its key.
     """
 
@@ -30,21 +30,21 @@ class Unsupported(RdbError):
 
 
 def describe(path: str, error: RdbError) -> str:
-    """What to tell a user of a file that could not be read because of ``error``."""
+    """The message to a user about a file that could not be read because of ``error``."""
     if isinstance(error, Unsupported):
         return f"{path} is not damaged: {error}"
     return f"{path} is damaged or cannot be held: {error}"
 
 
 def is_passed_over(code: int) -> bool:
-    """Whether ``code`` is such a type of value, or such a mark in a snapshot."""
+    """Whether ``code`` is an unsupported type of value, or an unsupported mark in a snapshot."""
     return code in _SKIPPED
 
 
 def pass_over(source: Source, code: int) -> str:
-    """Read on behind the value, or whatever follows the mark ``code``; returns what it was, with its article.
+    """Skip the value of type ``code``, or the content after the mark ``code``; returns its name, with its article.
 
-    Raises RdbError.  O(bytes).
+    Raises RdbError. O(bytes).
     """
     what, skip = _SKIPPED[code]
     skip(source, code)
@@ -61,7 +61,7 @@ def _skip_numbers(source: Source, count: int) -> None:
 
 
 def _skip_module(source: Source, code: int) -> None:
-    _skip_numbers(source, 1 if code == _MODULE else 3)  # its id; when it is to be loaded, as a tagged integer
+    _skip_numbers(source, 1 if code == _MODULE else 3)  # its id; when to load it, as a tagged integer
     while kind := source.number():
         if kind in (1, 2):
             source.number()

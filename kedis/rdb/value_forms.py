@@ -1,4 +1,4 @@
-"""Whole values: to bytes in the plainest form, from bytes in every form that Redis has written since 1.2.
+"""Whole values: written in the plainest form, read in every form that Redis has written since 1.2.
 
 ==  ===============================  ==  ====================================================
  0  string                           11  set as an intset
@@ -11,8 +11,8 @@
 10  list as a ziplist
 ==  ===============================  ==  ====================================================
 
-Written are 0, 1, 2, 4 and 5; the flat ones by :mod:`kedis.rdb.flat`.  At the end of this module every type is given
-its form (:func:`register`).
+The forms 0, 1, 2, 4 and 5 are written here, the flat ones by :mod:`kedis.rdb.flat`. At the end of this module the form
+of every type is registered (:func:`register`).
 """
 
 from __future__ import annotations
@@ -54,14 +54,14 @@ Packing = Mapping[type, Thresholds]
 
 
 def encode_value(value: Value, compressed: bool = False) -> tuple[int, bytes]:
-    """The number of the type, and the bytes.  O(N)."""
+    """The type number, and the bytes. O(N)."""
     return type_of(value).rdb.encode(value, compressed)
 
 
 def encode_parts(value: Value) -> tuple[int, list[bytes]]:
-    """As :func:`encode_value`, without compression and in parts of a size that the processor's cache holds.
+    """As :func:`encode_value`, without compression and in parts that fit into the processor's cache.
 
-    O(N), 60 ns an element; a long string is a part as it is.
+    O(N), 60 ns an element; a long string is a part of its own.
     """
     return type_of(value).rdb.encode_parts(value)
 
@@ -70,13 +70,13 @@ Reader = Callable[[Source], Any]
 
 
 class Form:
-    """How values of a type are written and read (:class:`kedis.store.types.RdbForm`).
+    """The form in which values of a type are written and read (:class:`kedis.store.types.RdbForm`).
 
     Args:
-        code: the number of the form that is written.
+        code: the number of the written form.
         texts: the strings of a value, in the order in which they are written.
         readers: the reader of each form by its number.
-        flat: the numbers of those forms whose bytes Redis keeps as they are.
+        flat: the numbers of the forms whose bytes Redis keeps as they are.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class _SortedSetForm(Form):
         return code, b"".join(parts)
 
     def encode_parts(self, value: SortedSet) -> tuple[int, list[bytes]]:
-        # From the highest down: Redis inserts each in front of what is there, which is quick.
+        # From the highest down: Redis inserts each in front of the others, which is fast.
         members, scores = value.columns(0, len(value), reverse=True)
         return self.code, [encode_length(len(value)), *_in_parts(members, scores)]
 
@@ -131,7 +131,7 @@ class _StreamForm(Form):
 
 
 def _in_parts(texts: list[bytes], scores: array[float] | None = None) -> Iterator[bytes]:
-    """Strings, and the double behind each where there are such."""
+    """Strings, each followed by its double if there are scores."""
     for start in range(0, len(texts), _PART):
         run = texts[start : start + _PART]
         encoded = encode_strings(run)
@@ -147,11 +147,11 @@ def _in_parts(texts: list[bytes], scores: array[float] | None = None) -> Iterato
 
 
 def decode_value(source: Source, kind: int, packing: Packing | None = None) -> Value | None:
-    """The value of type ``kind`` that comes next; None for a container without elements.
+    """Read the next value, of type ``kind``; None for a container without elements.
 
-    With ``packing``, the thresholds of each type, a container comes to be packed as in Redis: by the number of its
-    entries alone where it was written in a flat representation.  Raises RdbError, whatever the bytes are; Unsupported
-    where they are a value that this version cannot hold.  O(N).
+    With ``packing``, the thresholds of each type, a container is packed as in Redis: only by the number of its
+    entries if it was written in a flat representation. Raises RdbError for any invalid bytes, Unsupported for a
+    value that this version cannot hold. O(N).
     """
     found = _READERS.get(kind)
     if found is None:
@@ -230,7 +230,7 @@ def _old_double(source: Source) -> float:
 
 def _double(source: Source, text: bytes) -> float:
     try:
-        if b"_" not in text:  # which float() would take
+        if b"_" not in text:  # which float() would accept
             return float(text)
     except ValueError:
         pass
@@ -273,7 +273,7 @@ def _read_quicklist_2(source: Source) -> List:
 
 
 def _inside(source: Source, read: Callable[[bytes], list[bytes]]) -> list[bytes]:
-    """The elements in the flat representation that comes next; offsets in errors are those of the whole."""
+    """The elements in the next flat representation; offsets in errors are those of the whole."""
     begin = source.position
     raw = source.string()
     try:
@@ -282,12 +282,12 @@ def _inside(source: Source, read: Callable[[bytes], list[bytes]]) -> list[bytes]
         raise RdbError(f"{error.reason} (in {len(raw)} bytes)", begin) from None
 
 
-#: By the number of a form: its reader, whether the type has a packed representation, and whether the form is flat.
+#: Form number -> its reader, whether the type has a packed representation, and whether the form is flat.
 _READERS: dict[int, tuple[Reader, bool, bool]] = {}
 
 
 def register(kind: type, form: Form) -> None:
-    """Let values of class ``kind`` be written and read as ``form`` says."""
+    """Register ``form`` for the values of class ``kind``."""
     row = type_of_class(kind)
     row.rdb = form
     for code, reader in form.readers.items():
@@ -296,7 +296,7 @@ def register(kind: type, form: Form) -> None:
 
 
 def unregister(form: Form) -> None:
-    """Take back :func:`register`."""
+    """Undo :func:`register`."""
     for code in form.readers:
         del _READERS[code]
 
@@ -331,7 +331,7 @@ register(
         lambda value: chain.from_iterable(value.items()),
         {
             _HASH: _read_hash,
-            9: lambda source: _hash(source, _inside(source, read_zipmap)),  # which Redis takes apart
+            9: lambda source: _hash(source, _inside(source, read_zipmap)),  # which Redis converts
             13: lambda source: _hash(source, _inside(source, read_ziplist)),
             16: lambda source: _hash(source, _inside(source, read_listpack)),
         },
