@@ -1,22 +1,22 @@
-"""Access tracking: when, or how often, each key is used, for the eviction policies LRU and LFU.
+"""Access tracking: time or frequency of the accesses to each key, for the eviction policies LRU and LFU.
 
-A policy that does not need it does not pay for it: ``access_tracker`` of a database is then None, which costs a
-look-up one test.  :meth:`kedis.store.keyspace.Keyspace.track_access` sets it as the policy demands.
+Policies without tracking do not pay for it: ``access_tracker`` of a database is then None, which costs a
+look-up one test. :meth:`kedis.store.keyspace.Keyspace.track_access` sets it as the policy demands.
 
-A tracker holds one number for each key.  For LRU it is the time of the last access in nanoseconds since 1970: finer
-than a clock of seconds, by which all keys of the last second are alike.  For LFU it is 256 times a time in
-milliseconds, plus a counter that rises by chance, ever more rarely (Morris 1978), and falls by one every so many
-minutes.  Most keys of a cache share a few low counts; among equals the one unused for longer goes first, which makes
-0.007 more hits than chance does (``ops/bench/memory.py --only ratios``).
+A tracker holds one number for each key. For LRU it is the time of the last access in nanoseconds since 1970: a clock
+of seconds would not distinguish the keys of the last second. For LFU it is 256 times a time in
+milliseconds, plus a counter that rises by chance, ever more rarely (Morris 1978), and falls by one in every period of
+``lfu_decay_minutes``. Most keys of a cache share a few low counts; among equals the one unused for longer is evicted
+first, which makes 0.007 more hits than chance does (``ops/bench/memory.py --only ratios``).
 
-A key that was there before has no number: it counts as used when tracking began.
+A key older than the tracking has no number: it counts as used when tracking began.
 """
 
 from __future__ import annotations
 
 from kedis.store.state import KeyspaceState
 
-#: What a new key's counter begins with, lest it be evicted before it can be used.
+#: Initial counter of a new key, so that it is not evicted before it can be used.
 LFU_BEGIN = 5
 LFU_MOST = 255
 _MS_NS = 1_000_000
@@ -24,10 +24,10 @@ _MINUTE_MS = 60_000
 
 
 class AccessTracker:
-    """What both policies share: a number for each key of one database.  Every method is O(1).
+    """Base of both trackers: a number for each key of one database. Every method is O(1).
 
     Attributes:
-        last_access: the number of each key; to read only.
+        last_access: the number of each key; read-only for callers.
     """
 
     def __init__(self, keyspace: KeyspaceState) -> None:
@@ -35,7 +35,7 @@ class AccessTracker:
         self.last_access: dict[bytes, int] = {}
 
     def touch(self, key: bytes) -> None:
-        """Record an access to ``key``, which is there, unless the running command does not count as one."""
+        """Record an access to the existing ``key``, unless the running command does not count as one."""
         raise NotImplementedError
 
     def eviction_score(self, key: bytes) -> int:
@@ -43,18 +43,18 @@ class AccessTracker:
         raise NotImplementedError
 
     def forget(self, key: bytes) -> None:
-        """``key`` is gone."""
+        """Forget a removed ``key``."""
         if self.last_access.pop(key, None) is not None:
             self._keyspace.account.remove_access()
 
     def forget_all(self) -> dict[bytes, int]:
-        """All keys are gone; returns their numbers, whose memory is not in the account any more."""
+        """Forget all keys; returns their numbers, whose memory is no longer in the account."""
         forgotten, self.last_access = self.last_access, {}
         self._keyspace.account.remove_access(len(forgotten))
         return forgotten
 
     def compact(self) -> None:
-        """Move the table into memory of the size that it needs now.  O(keys)."""
+        """Move the table into memory of its present size. O(keys)."""
         self.last_access = dict(self.last_access)
 
     def _record(self, key: bytes, number: int) -> None:
@@ -64,19 +64,19 @@ class AccessTracker:
 
 
 class LruTracker(AccessTracker):
-    """Records when each key was last used."""
+    """Records the time of the last access to each key."""
 
     def touch(self, key: bytes) -> None:
         if not self._keyspace.no_touch:
             self._record(key, self._keyspace.now_ns)
 
     def idle_ns(self, key: bytes) -> int:
-        """Nanoseconds for which the key was not used."""
+        """Nanoseconds since the last access to the key."""
         keyspace = self._keyspace
         return max(keyspace.now_ns - self.last_access.get(key, keyspace.tracked_since_ns), 0)
 
     def set_idle(self, key: bytes, seconds: int) -> None:
-        """Let ``key``, which is there, have been unused for so long."""
+        """Set the idle time of the existing ``key``, in seconds."""
         self._record(key, self._keyspace.now_ns - seconds * 1_000_000_000)
 
     def eviction_score(self, key: bytes) -> int:
@@ -84,7 +84,7 @@ class LruTracker(AccessTracker):
 
 
 class LfuTracker(AccessTracker):
-    """Records how often each key is used."""
+    """Records the frequency of accesses to each key."""
 
     def touch(self, key: bytes) -> None:
         keyspace = self._keyspace
@@ -98,7 +98,7 @@ class LfuTracker(AccessTracker):
         self._record(key, keyspace.now_ns // _MS_NS << 8 | count)
 
     def frequency(self, key: bytes) -> int:
-        """The counter of the key as it has fallen to by now: 0 to 255."""
+        """The counter of the key, decayed until now: 0 to 255."""
         keyspace = self._keyspace
         used_ms, count = self._last_use(key)
         decay = keyspace.lfu_decay_minutes
@@ -108,14 +108,14 @@ class LfuTracker(AccessTracker):
         return max(count - minutes // decay, 0)
 
     def set_frequency(self, key: bytes, count: int) -> None:
-        """Let the counter of ``key``, which is there, be ``count``."""
+        """Set the counter of the existing ``key`` to ``count``."""
         self._record(key, self._keyspace.now_ns // _MS_NS << 8 | count)
 
     def eviction_score(self, key: bytes) -> int:
         return (LFU_MOST - self.frequency(key) << 48) - self._last_use(key)[0]
 
     def _last_use(self, key: bytes) -> tuple[int, int]:
-        """The moment in milliseconds, and the counter as it was then."""
+        """The time of the last access in milliseconds, and the counter at that time."""
         number = self.last_access.get(key)
         if number is None:
             return self._keyspace.tracked_since_ns // _MS_NS, LFU_BEGIN

@@ -1,11 +1,11 @@
-"""The account of memory: bytes that keys and values occupy, kept up to date by every change.
+"""The memory account: bytes that keys and values occupy, updated by every change.
 
-A key and a ``bytes`` value are counted when they come and go.  Every other value tells its ``footprint`` and
-remembers in ``accounted_bytes`` what the account holds for it, so that as much is taken off again.  Nothing else in the
-house writes :attr:`Account.used`, and nothing else but the structures knows what an object costs.
+A key and a ``bytes`` value are counted when they are added and removed. Every other value has a ``footprint``, and
+``accounted_bytes`` stores the bytes that the account holds for it, so that the same number is subtracted again. No
+other code writes :attr:`Account.used`, and only the structures know the size of an object.
 
-The methods are called by every write, so their sums are written out: ``(len(x) & -16) + BYTES`` is what a bytes
-object occupies (:mod:`kedis.structures.footprint`).
+The methods are called by every write, so their sums are inlined: ``(len(x) & -16) + BYTES`` is the size of a bytes
+object (:mod:`kedis.structures.footprint`).
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from typing import Any
 
 from kedis.structures.footprint import BYTES, DICT_ENTRY, INDEX_ENTRY, bytes_footprint
 
-#: A key's entry in the dict and in the scan index, and what its object has whatever its length.
+#: Bytes of a key's entries in the dict and in the scan index, and of its object beside the content.
 _KEY = DICT_ENTRY + INDEX_ENTRY + BYTES
-#: The same of a key with a string.
+#: The same for a key with a string.
 _STRING = _KEY + BYTES
-#: A time to live: the entry in dict and scan index, the number, and the key in half of the cases (EXPIRE brings a
-#: copy of it, SET EX of a new key does not).
+#: Bytes of a time to live: the entries in dict and scan index, the number, and the key in half of the cases (EXPIRE
+#: adds a copy of it, SET EX of a new key does not).
 EXPIRY_ENTRY = DICT_ENTRY + INDEX_ENTRY + 32 + 32
-#: A number of an access tracker: the entry, and the number.
+#: Bytes of an access record: the entry, and the number.
 ACCESS_ENTRY = DICT_ENTRY + 32
 
 
 def key_footprint(key: bytes) -> int:
-    """Bytes that a key occupies, its places in dict and index included."""
+    """Bytes that a key occupies, its entries in dict and index included."""
     return (len(key) & -16) + _KEY
 
 
@@ -39,10 +39,10 @@ def accounted(value: Any) -> int:
 
 
 class Account:
-    """Bytes used by one keyspace.  Every method is O(1).
+    """Bytes used by one keyspace. Every method is O(1).
 
     Attributes:
-        used: bytes of main memory that keys and values occupy, those included that wait to be freed.
+        used: bytes of main memory that keys and values occupy, including those that wait to be freed.
     """
 
     __slots__ = ("used",)
@@ -51,11 +51,11 @@ class Account:
         self.used = 0
 
     def add_string(self, key_length: int, length: int) -> None:
-        """A key was added with a string of so many bytes; for SET, the commonest of all writes."""
+        """Count a new key with a string of ``length`` bytes; for SET, the most frequent write."""
         self.used += (key_length & -16) + (length & -16) + _STRING
 
     def add_key(self, key: bytes, value: Any) -> None:
-        """A key was added with its value."""
+        """Count a new key with its value."""
         if type(value) is bytes:
             self.used += (len(key) & -16) + (len(value) & -16) + _STRING
         else:
@@ -63,25 +63,25 @@ class Account:
             self.used += (len(key) & -16) + _KEY + size
 
     def remove_key(self, key: bytes, value: Any) -> None:
-        """A key was removed with its value."""
+        """Subtract a removed key with its value."""
         self.used -= (len(key) & -16) + _KEY + accounted(value)
 
     def remove_key_only(self, key: bytes) -> None:
-        """A key was removed; its value still waits to be freed, see :meth:`free`."""
+        """Subtract a removed key, whose value still waits to be freed, see :meth:`free`."""
         self.used -= (len(key) & -16) + _KEY
 
     def update(self, value: Any) -> None:
-        """A value that is not ``bytes`` was changed in place."""
+        """Recount a value, other than ``bytes``, that was changed in place."""
         size = value.footprint
         self.used += size - value.accounted_bytes
         value.accounted_bytes = size
 
     def resize_string(self, before: int, after: int) -> None:
-        """A string of ``after`` bytes took the place of one of ``before`` bytes."""
+        """Replace a string of ``before`` bytes by one of ``after`` bytes."""
         self.used += (after & -16) - (before & -16)
 
     def add_value(self, value: Any) -> None:
-        """A value came to a key that is there."""
+        """Count a value added to an existing key."""
         if type(value) is bytes:
             self.used += bytes_footprint(value)
         else:
@@ -89,25 +89,25 @@ class Account:
             self.used += size
 
     def free(self, size: int) -> None:
-        """Bytes that the account held were given back."""
+        """Subtract ``size`` bytes that were freed."""
         self.used -= size
 
     def add_expiry(self) -> None:
-        """A key was given a time to live."""
+        """Count a new time to live."""
         self.used += EXPIRY_ENTRY
 
     def remove_expiry(self) -> None:
-        """A key lost its time to live."""
+        """Subtract a removed time to live."""
         self.used -= EXPIRY_ENTRY
 
     def add_access(self) -> None:
-        """The use of a key was recorded for the first time."""
+        """Count a new access record."""
         self.used += ACCESS_ENTRY
 
     def remove_access(self, count: int = 1) -> None:
-        """The records of ``count`` keys went."""
+        """Subtract the removed access records of ``count`` keys."""
         self.used -= ACCESS_ENTRY * count
 
     def empty(self) -> None:
-        """Everything is gone."""
+        """Set the account to zero."""
         self.used = 0

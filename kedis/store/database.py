@@ -1,9 +1,9 @@
-"""One numbered database: typed look-ups, and the one door through which every change passes.
+"""One numbered database: typed look-ups, and the methods through which every change passes.
 
-A key's value is a plain Python object and its class is its type (:mod:`kedis.store.types`).  Strings stay raw ``bytes``
-because a wrapper would cost 100 bytes a key; that is the one class that this module knows.
+A key's value is a plain Python object and its class is its type (:mod:`kedis.store.types`). Strings stay raw ``bytes``
+because a wrapper would cost 100 bytes a key; this is the only class that the module knows.
 
-The look-ups all remove a key that is due first, and differ in what they check and record:
+All look-ups first remove a key that is due. They differ in the type check and the records:
 
 ========================  ==========  =============  =================
 method                    type        hit or miss    access (eviction)
@@ -20,7 +20,7 @@ method                    type        hit or miss    access (eviction)
 ``lookup_or_create``      a class     no             yes
 ========================  ==========  =============  =================
 
-Every change is counted, told to whoever watches, and kept in the account of memory (:mod:`kedis.store.account`).
+Every change is counted, reported to observers, and kept in the memory account (:mod:`kedis.store.account`).
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Database(KeyTable):
         return value
 
     def lookup_read_no_touch(self, key: bytes, notify_miss: bool = True) -> Any:
-        """Like :meth:`lookup_read`, for commands about a key that are no access to it (TYPE, TTL, OBJECT)."""
+        """Like :meth:`lookup_read`, for commands that do not count as an access to the key (TYPE, TTL, OBJECT)."""
         if self.expires and key in self.expires:
             self._remove_if_due(key)
         value = self.data.get(key)
@@ -68,7 +68,7 @@ class Database(KeyTable):
         return value
 
     def lookup_read_many(self, keys: Sequence[bytes]) -> list[Any]:
-        """The values of ``keys``, each as by :meth:`lookup_read`.  O(keys), a third of what as many calls take."""
+        """The values of ``keys``, each as by :meth:`lookup_read`. O(keys), in a third of the time of single calls."""
         keyspace = self.keyspace
         if self.expires or self.access_tracker is not None or keyspace.observed:
             return [self.lookup_read(key) for key in keys]
@@ -78,8 +78,8 @@ class Database(KeyTable):
         keyspace.hits += len(values) - missing
         return values
 
-    # The typed look-ups are on the path of nearly every command, so each looks up by itself: a call of `lookup` in
-    # between costs 60 ns.
+    # The typed look-ups are on the path of nearly every command, so each inlines the look-up: a call of `lookup`
+    # costs 60 ns.
 
     def lookup_read_typed(self, key: bytes, kind: type[Kind]) -> Kind | None:
         """The container at ``key`` for reading; None when there is none.  Raises WRONGTYPE."""
@@ -113,7 +113,7 @@ class Database(KeyTable):
         raise CommandError(WRONG_TYPE)
 
     def lookup_or_create(self, key: bytes, kind: type[Kind]) -> Kind:
-        """The container at ``key``, a new empty one where there is none.
+        """The container at ``key``; a new empty one is created if there is none.
 
         A created container is in the keyspace at once; the caller fills it and calls :meth:`modified`
         before it returns, and nothing may raise in between.
@@ -168,9 +168,9 @@ class Database(KeyTable):
         return value
 
     def lookup_write_buffer(self, key: bytes) -> Buffer | None:
-        """The string at ``key`` to be changed where it is, stored so from now on.  Raises WRONGTYPE.
+        """The string at ``key`` as a buffer to change in place, stored as such from now on. Raises WRONGTYPE.
 
-        Not a change by itself.  O(1), and O(N) for a string that was set as a whole.
+        Not a change by itself. O(1), and O(N) for a string that was set as a whole.
         """
         value = self.lookup_write_string(key)
         if value is None or type(value) is Buffer:
@@ -183,10 +183,10 @@ class Database(KeyTable):
     # -- changing -----------------------------------------------------------------------------------------
 
     def set_value(self, key: bytes, value: Any, event: str = "set", keep_ttl: bool = False) -> None:
-        """Store ``value`` at ``key`` whatever was there; its time to live is gone unless ``keep_ttl``.
+        """Store ``value`` at ``key``, replacing any value; the time to live is removed unless ``keep_ttl``.
 
-        A container must be a new one: whether it is packed is chosen here.  With ``keep_ttl`` the key must have been
-        looked up before.
+        A container must be a new one, because its representation (packed or full) is chosen here. With ``keep_ttl`` the
+        key must have been looked up before.
         """
         if self.expires and not keep_ttl and key in self.expires and not self._remove_if_due(key):
             self._forget_expiry(key)
@@ -217,7 +217,7 @@ class Database(KeyTable):
             self.access_tracker.touch(key)
 
     def place(self, key: bytes, value: Any) -> None:
-        """Put ``value`` at ``key`` as a new key, whatever was there.
+        """Put ``value`` at ``key`` as a new key, replacing any value.
 
         Not a change by itself: call :meth:`signal_modified`.
         """
@@ -232,7 +232,7 @@ class Database(KeyTable):
             self.access_tracker.touch(key)
 
     def modified(self, key: bytes, value: Any, event: str, changes: int = 1) -> None:
-        """Tell that the container ``value`` at ``key`` was changed in place; an empty one disappears."""
+        """Record that the container ``value`` at ``key`` was changed in place; an empty one is removed."""
         self.account.update(value)
         keyspace = self.keyspace
         keyspace.dirty += changes
@@ -273,7 +273,7 @@ class Database(KeyTable):
         return self.remove(key, later=True)
 
     def remove(self, key: bytes, event: str = "del", later: bool = False) -> bool:
-        """Like :meth:`delete`, also of a key that is due: to make room for a result that is empty."""
+        """Like :meth:`delete`, but removes also a key that is due; for commands whose result is empty."""
         if key not in self.data:
             return False
         self._drop(key, later)
@@ -284,12 +284,12 @@ class Database(KeyTable):
         return True
 
     def evict(self, key: bytes) -> None:
-        """Remove ``key``, which is there, to make room; a large value is freed in the background."""
+        """Remove the existing ``key`` to free memory; a large value is freed in the background."""
         self._drop(key, later=True)
         self._notify_removed(key, "evicted")
 
     def clear(self, later: bool = False) -> int:
-        """Remove everything; returns how many keys went.  Watchers are told.
+        """Remove everything; returns the number of removed keys. Breaks the watches of existing keys.
 
         O(N) to free the keys, unless ``later`` leaves that to :class:`~kedis.store.lazyfree.LazyFree`.
         """
@@ -304,13 +304,13 @@ class Database(KeyTable):
         return removed
 
     def _choose(self, value: Any) -> None:
-        """Have a new container be packed or full; anything else has no choice."""
+        """Choose the packed or full representation of a new container; does nothing for other values."""
         thresholds = self.keyspace.packing.get(type(value))
         if thresholds is not None:
             value.choose(thresholds)
 
     def _replaced(self, old: Any, value: Any) -> None:
-        """``value`` took the place of ``old``; at least one of them is not plain bytes, and they may be the same."""
+        """Account for ``value`` in place of ``old``; at least one is not plain bytes, and they may be the same."""
         if old is value:
             self.account.update(value)
             return

@@ -1,7 +1,7 @@
 """DEBUG DIGEST: a fingerprint of the data set, equal in Kedis and in Redis when the data are equal.
 
-Everything is reduced to 20 bytes by SHA-1 and combined in two ways.  *Mixing in* a text depends on the
-order: the digest is XORed with the text's SHA-1 and hashed again.  *Adding* a text does not: it is only
+Everything is reduced to 20 bytes by SHA-1 and combined in two ways. *Mixing in* a text depends on the
+order: the digest is XORed with the text's SHA-1 and hashed again. *Adding* a text does not: it is only
 XORed, so that the order in which a hash table is walked does not matter.
 
     value      mix the type (0 string, 1 list, 2 set, 3 sorted set, 4 hash; 32 bits, big endian), then
@@ -12,7 +12,7 @@ XORed, so that the order in which a hash table is walked does not matter.
     key        mix the name into zero, then the value as above on top of it
     data set   for each database that is not empty: mix its number (32 bits, big endian), add every key
 
-Keys that are due are left out.  What is mixed in of a value stands in the row of its type (:mod:`kedis.store.types`).
+Keys that are due are left out. The digest function of a type is in its row (:mod:`kedis.store.types`).
 """
 
 from __future__ import annotations

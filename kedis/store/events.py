@@ -1,7 +1,7 @@
-"""What the keyspace tells those who watch it: an interface, implemented by whoever has clients.
+"""The interface through which the keyspace reports events, implemented by the layer that has clients.
 
-The keyspace knows keys and values; that somebody has subscribed to notifications, tracks keys or is blocked on one is
-the business of :mod:`kedis.engine.keyspace_events`.  Nothing of this is called unless ``keyspace.observed`` is set.
+The keyspace knows only keys and values; subscriptions to notifications, tracking and blocked clients are
+handled by :mod:`kedis.engine.keyspace_events`. The methods are called only while ``keyspace.observed`` is set.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ class KeyspaceEvents(Protocol):
     """Receives the events of all databases; ``database`` is a number, ``kind`` the class of a value."""
 
     def wanted(self) -> bool:
-        """Whether anybody wants to know of single events."""
+        """Whether there is any observer of single events."""
 
     def key_modified(self, database: int, key: bytes, event: str) -> None:
-        """A command changed ``key``; an empty ``event`` has no name to publish."""
+        """A command changed ``key``; an empty ``event`` is not published."""
 
     def key_annotated(self, database: int, key: bytes, event: str) -> None:
         """A command changed something about ``key`` that is not what readers see of it."""
@@ -29,17 +29,17 @@ class KeyspaceEvents(Protocol):
         """``key`` may have something for clients that wait for a value of class ``kind``, or holds none any more."""
 
     def key_missed(self, database: int, key: bytes) -> None:
-        """A command looked for a key that is not there."""
+        """A command looked up a missing key."""
 
     def key_removed(self, database: int, key: bytes, event: str) -> None:
-        """A key was removed that no command named: ``expired`` or ``evicted``."""
+        """A key was removed that no command named; ``event`` is ``expired`` or ``evicted``."""
 
     def awaited(self) -> Iterable[tuple[int, type, bytes]]:
-        """Database, class and key of everything that clients wait for."""
+        """Database, class and key of all places that clients wait for."""
 
 
 class NoEvents:
-    """The events of a keyspace that nobody watches."""
+    """Null implementation for a keyspace without observers."""
 
     def wanted(self) -> bool:
         return False

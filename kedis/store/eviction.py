@@ -1,13 +1,13 @@
-"""Which keys go when memory is full.
+"""Eviction: selects and removes keys when memory is full.
 
-To keep all keys in the order of their last use would cost every use something.  Instead a few keys are drawn by
-chance, and those that may best be given up are remembered in a pool of sixteen, so that the next draw competes with
-the best of all earlier ones.  With ten keys a draw that is almost the true order.
+Keeping all keys in the order of their last access would slow down every access. Instead a few keys are drawn at
+random, and the best candidates for eviction are kept in a pool of sixteen, so that the next draw competes with
+the best of all earlier ones. With ten keys a draw the result is almost the true order.
 
-A pool's entry holds the score of the key when it was drawn.  When its turn comes it is looked at again: one that was
+A pool's entry holds the score of the key when it was drawn. Before its eviction the score is checked again: a key
 used since is not evicted.
 
-Redis draws five keys by default and looks no second time; clocks are finer here, so the order is truer, too.
+Redis draws five keys by default and does not check again; clocks are also finer here, so the order is more exact.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from kedis.store.state import KeyspaceState
 #: The policies that evict.
 _EVICTING = tuple(policy for policy in POLICIES if policy != "noeviction")
 _POOL = 16
-#: Keys evicted between two looks at the clock.
+#: Number of keys evicted between two clock readings.
 _PIECE = 16
-#: The longest that a command waits for evictions, in nanoseconds; the rest follows in later turns.
+#: Maximum time that a command waits for evictions, in nanoseconds; the rest follows in later turns.
 BUDGET_NS = 500_000
 
 Clock = Callable[[], int]
 
 
 class Eviction:
-    """Makes room in the databases of a keyspace.
+    """Evicts keys from the databases of a keyspace.
 
     Attributes:
         policy, samples: as in ``maxmemory-policy`` and ``maxmemory-samples``.
-        evicted: keys by policy.
+        evicted: number of evicted keys by policy.
         spent_ns: time spent.
-        sampled: keys drawn and compared.
+        sampled: number of keys drawn and compared.
     """
 
     def __init__(self, state: KeyspaceState, databases: Sequence[Database]) -> None:
@@ -49,7 +49,7 @@ class Eviction:
         self.evicted = dict.fromkeys(_EVICTING, 0)
         self.spent_ns = 0
         self.sampled = 0
-        # (score, number of the database, key), the first to go last
+        # (score, number of the database, key), ascending: the last is evicted first
         self._pool: list[tuple[int, int, bytes]] = []
         self._next_database = 0
 
@@ -64,9 +64,9 @@ class Eviction:
         self.evicted = dict.fromkeys(_EVICTING, 0)
 
     def run(self, limit: int, clock: Clock, budget_ns: int = BUDGET_NS) -> bool:
-        """Evict until no more than ``limit`` bytes are used, for ``budget_ns`` at most (and one piece).
+        """Evict until at most ``limit`` bytes are used, for ``budget_ns`` at most (and one piece).
 
-        What waits to be freed goes first.  Returns False when nothing is left that may go.
+        Values that wait to be freed are freed first. Returns False when no key is left that may be evicted.
         """
         state, account = self._state, self._state.account
         began = now = clock()
@@ -94,7 +94,7 @@ class Eviction:
         return True
 
     def _choose(self) -> tuple[Database, bytes] | None:
-        """A key that is there and may go; None when there is none."""
+        """Choose an existing key to evict; None when there is none."""
         if self.policy == "noeviction":
             return None
         if self.policy.endswith("-random"):
@@ -120,7 +120,7 @@ class Eviction:
         return None
 
     def _fill_pool(self) -> bool:
-        """Draw from every database; False when none has a key that may go."""
+        """Draw keys from every database; False when none has a candidate."""
         pool = self._pool
         found = False
         for database in self._databases:
@@ -145,8 +145,8 @@ class Eviction:
         return key in (database.expires if self.policy.startswith("volatile") else database.data)
 
     def _score(self, database: Database, key: bytes) -> int:
-        """Eviction score: the key with the highest goes first."""
+        """Eviction score: the key with the highest is evicted first."""
         if self.policy == "volatile-ttl":
             return -database.expires[key]
-        assert database.access_tracker is not None  # the policy asks for it
+        assert database.access_tracker is not None  # set for this policy
         return database.access_tracker.eviction_score(key)

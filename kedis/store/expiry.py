@@ -1,9 +1,9 @@
-"""The active expiry cycle: removes keys that are due although nobody asks for them.
+"""The active expiry cycle: removes due keys that are not accessed.
 
-Expiry is exact on access without this; the cycle only gives the memory back and keeps the share of dead keys
-among the volatile ones low.  Its rule is Redis's.  A database is sampled, a few keys at a time, and sampled
+Expiry on access is exact without it; the cycle only frees the memory and keeps the share of dead keys
+among the volatile ones low. Its rule is Redis's. A database is sampled, a few keys at a time, and sampled
 again at once for as long as more of the sample was dead than is acceptable; so the work follows the dead
-share, and a database in which little is dead costs a few microseconds.  ``effort`` (1 to 10) makes the
+share, and a database with few dead keys costs a few microseconds. ``effort`` (1 to 10) makes the
 samples larger, accepts less, and takes a larger share of the time:
 
     keys a sample       20 + 5 (effort - 1)
@@ -11,13 +11,13 @@ samples larger, accepts less, and takes a larger share of the time:
     share of the time   25 + 2 (effort - 1) percent
 
 A sample is not drawn at random: a cursor walks the scan index of the volatile keys, one walk after the other,
-so that every key is looked at once a walk and a small dead share in a far corner is found too.
+so that every key is visited once a walk and a small dead share in one part is found, too.
 
-Bounded time.  A period (the time between two calls of :meth:`ActiveExpiry.run`, 1 / hz) may use its share,
+Bounded time. A period (the time between two calls of :meth:`ActiveExpiry.run`, 1 / hz) may use its share,
 25 ms of 100, but not in one piece: a slice ends after :data:`SLICE_NS`, and ``True`` asks the caller to serve
 its clients and to call :meth:`ActiveExpiry.resume` in the next turn of its loop.
 
-Simplified: Redis's second, "fast" cycle before each sleep is what the slices already are.
+Simplified: the slices replace Redis's second, "fast" cycle before each sleep.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ TTL_WEIGHT = 0.02
 
 
 class ActiveExpiry:
-    """Walks the volatile keys of every database and removes what is due.
+    """Walks the volatile keys of every database and removes those that are due.
 
     Args:
         keyspace: its ``active_expiry`` switches the cycle on and off (DEBUG SET-ACTIVE-EXPIRE).
@@ -63,20 +63,20 @@ class ActiveExpiry:
         self.stale_percentage = 0.0
 
     def reset_counters(self) -> None:
-        """Zero the figures that only grow (CONFIG RESETSTAT)."""
+        """Zero the counters (CONFIG RESETSTAT)."""
         #: Keys removed by the cycle.
         self.expired = 0
         #: Periods that used up their share with work left (``expired_time_cap_reached_count``).
         self.time_cap_reached = 0
-        #: Time spent (``expire_cycle_cpu_milliseconds``), and how long each slice took.
+        #: Time spent (``expire_cycle_cpu_milliseconds``), and the duration of each slice.
         self.spent_ns = 0
         self.slices = Histogram()
 
     def run(self, interval_seconds: float, clock: Clock) -> bool:
-        """Begin a period of ``interval_seconds`` and do its first slice.
+        """Begin a period of ``interval_seconds`` and run its first slice.
 
-        ``clock`` gives nanoseconds since 1970.  Returns whether :meth:`resume` should be called in the next
-        turn of the loop.  Deletions are journalled through the keyspace's hook, once a slice has returned.
+        ``clock`` gives nanoseconds since 1970. Returns whether :meth:`resume` should be called in the next
+        turn of the loop. Deletions are journalled through the keyspace's hook, once a slice has returned.
         """
         if not self.keyspace.active_expiry or self.keyspace.loading:
             self._unvisited = 0
@@ -88,9 +88,9 @@ class ActiveExpiry:
         return self.resume(clock)
 
     def resume(self, clock: Clock) -> bool:
-        """Do another slice of the period begun by :meth:`run`; returns whether one more is wanted.
+        """Run another slice of the period begun by :meth:`run`; returns whether one more is needed.
 
-        Takes at most :data:`SLICE_NS` (and one sample), whatever is due.
+        Takes at most :data:`SLICE_NS` (and one sample), however many keys are due.
         """
         if not self._unvisited or not self.keyspace.active_expiry:
             return False
@@ -117,7 +117,7 @@ class ActiveExpiry:
         self.stale_percentage += STALE_WEIGHT * (percentage - self.stale_percentage)
 
     def _visit(self, number: int, began: int, until: int, clock: Clock) -> bool:
-        """Sample database ``number`` until little is dead; False when the time was up before."""
+        """Sample database ``number`` until few keys are dead; False when the time is up before."""
         database = self.keyspace.databases[number]
         count = 20 + 5 * (self.effort - 1)
         acceptable = 10 - (self.effort - 1)
@@ -128,14 +128,14 @@ class ActiveExpiry:
             self.expired += stale
             if stale * 100 <= acceptable * sampled:
                 return True
-            # A clock that was set back counts as time up: better a slice too short than one without end.
+            # A clock that was set back counts as time up: a slice may end early, but not run without end.
             if not began <= clock() < until:
                 return False
         self.average_ttl_ms[number] = 0.0
         return True
 
     def _sample(self, database: Database, count: int) -> tuple[int, int]:
-        """Look at the next ``count`` keys or a few more; returns how many, and how many were due."""
+        """Check the next ``count`` keys or a few more; returns how many were checked, and how many were due."""
         number = database.number
         self._cursors[number], keys = database.volatile.scan(self._cursors[number], count)
         now_ms = self.keyspace.now_ms

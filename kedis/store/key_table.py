@@ -1,10 +1,10 @@
-"""The keys of one database: their tables, times to live, watches, and the part they have in the account of memory.
+"""The keys of one database: their tables, times to live and watches, and their part of the memory account.
 
-Keys that expire stand in ``expires`` with the moment in milliseconds since 1970.  Expiry is exact on access:
-every look-up goes through a method that removes what is due first.
+``expires`` holds the keys with a time to live and their expiry times in ms since 1970. Expiry is exact on access:
+every look-up goes through a method that first removes a key that is due.
 
-``index`` and ``volatile`` are scan indexes beside the dicts ``data`` and ``expires``: they give SCAN its
-guarantee and RANDOMKEY and the expiry cycle a fair random key, which a Python dict cannot.
+``index`` and ``volatile`` are scan indexes beside the dicts ``data`` and ``expires``: they provide SCAN's
+guarantee and a fair random key for RANDOMKEY and the expiry cycle, which a Python dict cannot.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from kedis.structures.stepwise import pop_in_steps
 
 
 class KeyTable:
-    """What there is, whatever its type.  Every method is O(1) expected unless it says otherwise."""
+    """The keys, whatever their type. Every method is O(1) expected unless it says otherwise."""
 
     __slots__ = (
         "access_tracker",
@@ -47,7 +47,7 @@ class KeyTable:
         self.watchers: dict[bytes, list[Any]] = {}
 
     def __len__(self) -> int:
-        """Keys held, those that are due but not yet removed included (as DBSIZE counts)."""
+        """Number of keys, including those that are due but not yet removed (as DBSIZE counts)."""
         return len(self.data)
 
     def lookup(self, key: bytes) -> Any:
@@ -61,9 +61,9 @@ class KeyTable:
         return self.lookup(key) is not None
 
     def compact(self) -> None:
-        """Move the tables into memory of the size that they need now.  O(keys), 0.1 s for a million.
+        """Move the tables into memory of their present size. O(keys), 0.1 s for a million.
 
-        A dict that has lost keys keeps the size that it once had.
+        A dict that has lost keys keeps its former size.
         """
         self.data = dict(self.data)
         self.expires = dict(self.expires)
@@ -73,7 +73,7 @@ class KeyTable:
         self.volatile.repack()
 
     def _give_up(self, later: bool) -> None:
-        """Let go of everything and begin anew."""
+        """Replace all tables by empty ones."""
         keyspace, account = self.keyspace, self.account
         if later:
             rest = [self.index.free_in_steps(PIECE), self.volatile.free_in_steps(PIECE)]
@@ -96,25 +96,25 @@ class KeyTable:
     # -- time to live -------------------------------------------------------------------------------------
 
     def expire_at_ms(self, key: bytes) -> int | None:
-        """When ``key`` expires, in ms since 1970; None when it does not (or is not there)."""
+        """Expiry time of ``key``, in ms since 1970; None if it has none or does not exist."""
         return self.expires.get(key)
 
     def set_expiry(self, key: bytes, at_ms: int) -> None:
-        """Let the existing ``key`` expire at ``at_ms``.  Not a change by itself: call :meth:`signal_modified`."""
+        """Set the expiry time of the existing ``key``. Not a change by itself: call :meth:`signal_modified`."""
         if key not in self.expires:
             self.volatile.add(key)
             self.account.add_expiry()
         self.expires[key] = at_ms
 
     def clear_expiry(self, key: bytes) -> bool:
-        """Make ``key`` persistent; False when it had no time to live.  Call :meth:`signal_modified` after it."""
+        """Make ``key`` persistent; False when it had no time to live. Call :meth:`signal_modified` afterwards."""
         if key not in self.expires:
             return False
         self._forget_expiry(key)
         return True
 
     def signal_modified(self, key: bytes, event: str) -> None:
-        """Tell that ``key`` changed in a way that is not its value (its time to live)."""
+        """Record a change of ``key`` other than of its value (its time to live)."""
         keyspace = self.keyspace
         keyspace.dirty += 1
         if keyspace.observed:
@@ -126,7 +126,7 @@ class KeyTable:
         return at_ms is not None and at_ms <= self.keyspace.now_ms and not self.keyspace.loading
 
     def expire_now(self, key: bytes) -> None:
-        """Remove a key that is due: journalled as DEL, counted, told to whoever observes."""
+        """Remove a key that is due: journalled as DEL, counted, reported to observers."""
         self._drop(key, later=True)
         self.keyspace.expired_keys += 1
         self._notify_removed(key, "expired")
@@ -144,7 +144,7 @@ class KeyTable:
         self.account.remove_expiry()
 
     def _drop(self, key: bytes, later: bool = False) -> None:
-        """Take ``key`` out; with ``later`` a large value is freed in the background."""
+        """Remove ``key`` from the tables; with ``later`` a large value is freed in the background."""
         value = self.data.pop(key)
         if self.keyspace.observed:
             self.keyspace.events.key_ready(self.number, type(value), key)
@@ -165,13 +165,13 @@ class KeyTable:
     # -- WATCH and events ----------------------------------------------------------------------------------
 
     def _notify(self, key: bytes, event: str) -> None:
-        """A change passed the door while somebody is watching; without a name it is no event to publish."""
+        """Report a change to observers and break watches; an empty ``event`` is not published."""
         if self.watchers and key in self.watchers:
             self.break_watches(key)
         self.keyspace.events.key_modified(self.number, key, event)
 
     def _notify_removed(self, key: bytes, event: str) -> None:
-        """A key was removed that no command named."""
+        """Propagate and report the removal of a key that no command named."""
         keyspace = self.keyspace
         keyspace.propagate_delete(self.number, key)
         if keyspace.observed:
@@ -187,13 +187,13 @@ class KeyTable:
                 events.key_ready(number, kind, key)
 
     def watch(self, client: Any, key: bytes) -> None:
-        """Have ``client.watch_broken`` set when ``key`` changes."""
+        """Register ``client``, whose ``watch_broken`` is set when ``key`` changes."""
         self.watchers.setdefault(key, []).append(client)
         self.keyspace.watch_count += 1
         self.keyspace.update_observed()
 
     def unwatch(self, client: Any, key: bytes) -> None:
-        """Take one watch back."""
+        """Undo one :meth:`watch`."""
         watchers = self.watchers[key]
         watchers.remove(client)
         if not watchers:
@@ -209,7 +209,7 @@ class KeyTable:
     # -- the account of memory ----------------------------------------------------------------------------
 
     def key_bytes(self, key: bytes) -> int:
-        """Bytes that the account holds for ``key``, which is there, its value and its time to live.  O(1)."""
+        """Bytes that the account holds for the existing ``key``, its value and its time to live. O(1)."""
         size = key_footprint(key) + accounted(self.data[key])
         return size + EXPIRY_ENTRY if key in self.expires else size
 

@@ -1,4 +1,4 @@
-"""All databases of one server: loading, access tracking, and exchanging two of them."""
+"""The keyspace: all databases of one server; loading, access tracking, and the exchange of two databases."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kedis.structures.scan_index import DeferredIndex, ScanIndex
 
 
 class Keyspace(KeyspaceState):
-    """``count`` databases, whose events are told to ``events``."""
+    """``count`` databases, whose events are reported to ``events``."""
 
     def __init__(self, count: int = 16, events: KeyspaceEvents | None = None) -> None:
         super().__init__(events)
@@ -22,7 +22,7 @@ class Keyspace(KeyspaceState):
         return not any(database.data for database in self.databases if database.number != number)
 
     def set_loading(self, loading: bool) -> None:
-        """While loading nothing expires, and scanning and random choice rest: their indexes are built at the end.
+        """Set the loading state: nothing expires, and scanning and random choice pause until their indexes are built.
 
         O(keys) at the end: 0.3 s a million.
         """
@@ -54,7 +54,7 @@ class Keyspace(KeyspaceState):
         assert self.used == sum(database.footprint() for database in self.databases)
 
     def swap(self, first: int, second: int) -> None:
-        """Exchange the contents of two databases; clients stay with their number, watchers are told.
+        """Exchange the contents of two databases; clients keep their number, and watches are broken.
 
         O(watched keys of the two).
         """

@@ -1,11 +1,11 @@
-"""Lazy free: gives back the memory of large values a little at a time.
+"""Lazy free: frees the memory of large values in small steps.
 
 Dropping the last reference to a container of a million elements stops everything for 40 to 60 ms (10 for a
-list), because Python frees the elements one by one.  UNLINK, the expiry cycle and FLUSHALL ASYNC therefore
-queue what they have taken out of the keyspace, and the server calls :meth:`LazyFree.free` between its turns
-until nothing is left.  Emptying in steps costs 250 to 500 ms in all, but no more than a slice at a time.
+list), because Python frees the elements one by one. UNLINK, the expiry cycle and FLUSHALL ASYNC therefore
+queue the values they have removed from the keyspace, and the server calls :meth:`LazyFree.free` between its turns
+until nothing is left. Emptying in steps costs 250 to 500 ms in all, but no more than a slice at a time.
 
-What is queued must be out of everybody's reach: it is emptied in place.
+Queued values must not be referenced elsewhere: they are emptied in place.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from kedis.store.types import is_value, type_of
 
 #: Containers up to this size are freed at once: it takes less than 0.1 ms.
 SMALL = 1000
-#: Elements freed between two looks at the clock.
+#: Number of elements freed between two clock readings.
 PIECE = 200
 #: The longest piece of work without a pause that a server should ask for, in nanoseconds.
 SLICE_NS = 2_000_000
 
 
 class LazyFree:
-    """The queue of what is to be freed.
+    """The queue of values to free.
 
-    Nothing is kept unless ``enabled`` is set, by which a server promises to call :meth:`free`.
+    Nothing is queued unless ``enabled`` is set, which obliges a server to call :meth:`free`.
 
     Args:
-        freed: is told how many bytes went, by the account that counted what was queued.
+        freed: called with the number of freed bytes, by the account that counted the queued values.
 
     Attributes:
-        pending: keys and values that wait (``lazyfree_pending_objects``).
-        freed_objects: those that are gone (``lazyfreed_objects``).
+        pending: number of keys and values that wait (``lazyfree_pending_objects``).
+        freed_objects: number of freed ones (``lazyfreed_objects``).
     """
 
     __slots__ = ("_freed", "_open", "enabled", "freed_objects", "pending")
@@ -47,13 +47,13 @@ class LazyFree:
         self._open: list[Iterator[None]] = []
 
     def __len__(self) -> int:
-        """Parts of which something is left."""
+        """Number of queue entries that are not fully freed."""
         return len(self._open)
 
     def free_later(self, value: Any, size: int = 0) -> bool:
-        """Take ``value`` over when it is a large container; otherwise do nothing and return False.  O(1).
+        """Take over ``value`` if it is a large container; otherwise do nothing and return False. O(1).
 
-        ``size`` is what the account holds for it: it is given back step by step.
+        ``size`` is its size in the account, which is subtracted step by step.
         """
         if not self.enabled or not is_value(value) or len(value) <= SMALL:
             return False
@@ -67,7 +67,7 @@ class LazyFree:
     def free_keys_later(
         self, data: dict[bytes, Any], expires: dict[bytes, int], rest: Iterable[Iterator[None]] = ()
     ) -> None:
-        """Take over a whole database: keys and values, times to live, and the steps of what has no account.  O(1)."""
+        """Take over a whole database: keys and values, times to live, and the steps of unaccounted parts. O(1)."""
         self._open.append(self._keys(data))
         self._open.append(self._times(expires))
         self._open += rest
@@ -91,7 +91,7 @@ class LazyFree:
             opened.pop()
 
     def _counted(self, parts: Iterator[None], count: int, size: int) -> Iterator[None]:
-        """``parts`` of a value of ``count`` elements, whose ``size`` is given back in proportion."""
+        """Free ``parts`` of a value of ``count`` elements; its ``size`` is subtracted in proportion."""
         left = size
         piece = min(size, size * PIECE // count)
         for _ in parts:

@@ -1,4 +1,4 @@
-"""The two operations that a digest of data is made of: see :mod:`kedis.store.digest`."""
+"""The two operations from which a digest of data is built: see :mod:`kedis.store.digest`."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from hashlib import sha1
 
 _SIZE = 20
 
-#: The digest of nothing.
+#: The initial digest.
 ZERO = bytes(_SIZE)
 
 
 def number(value: int) -> bytes:
-    """A small number as a text to be mixed in."""
+    """A small number as a text for :func:`mix`."""
     return struct.pack(">I", value)
 
 
 def mix(digest: bytes, *texts: bytes | bytearray) -> bytes:
-    """The digest with ``texts`` mixed in: their order matters.  O(bytes)."""
+    """Mix ``texts`` into the digest: their order matters. O(bytes)."""
     for text in texts:
         digest = sha1(add(digest, [text])).digest()
     return digest
 
 
 def add(digest: bytes, texts: Iterable[bytes | bytearray]) -> bytes:
-    """The digest with ``texts`` added: their order does not matter.  O(bytes)."""
+    """Add ``texts`` to the digest: their order does not matter. O(bytes)."""
     total = int.from_bytes(digest, "big")
     for text in texts:
         total ^= int.from_bytes(sha1(text).digest(), "big")

@@ -1,7 +1,7 @@
-"""What all databases of a keyspace share: the clock of the running command, counters, the account, events.
+"""The state shared by all databases of a keyspace: the clock of the running command, counters, the account, events.
 
 ``dirty`` counts changes; the engine compares it before and after a command to know whether to journal it.
-``observed`` is false as long as nobody wants to know of single changes (no WATCH, no notifications, …), so that
+``observed`` is false while nothing observes single changes (no WATCH, no notifications, …), so that
 the common write pays for one test.
 """
 
@@ -23,12 +23,12 @@ class KeyspaceState:
     """Shared by the databases of one server.
 
     ``propagate_delete(database_number, key)`` is called for every key that expires, so that the deletion
-    reaches the journal before whatever the running command writes.  ``random`` is what every random choice
-    draws from; seed it to repeat them.
+    reaches the journal before the changes of the running command. ``random`` is the source of every random
+    choice; seed it to repeat them.
     """
 
     def __init__(self, events: KeyspaceEvents | None = None) -> None:
-        #: The thresholds that new containers of a type are packed by; without limits until someone sets them.
+        #: The thresholds by which new containers of a type are packed; unlimited until they are set.
         self.packing: dict[type, Thresholds] = {
             kind: Thresholds(sys.maxsize, sys.maxsize)
             for row in TYPES
@@ -47,7 +47,7 @@ class KeyspaceState:
         #: Whether overwritten values are freed in the background (lazyfree-lazy-server-del).
         self.lazy_overwrite = False
         self.lazy_free = LazyFree(self.account.free)
-        #: Since when accesses are recorded; whether those of the running command are left out (CLIENT NO-TOUCH).
+        #: Start of access tracking, in ns; whether the running command's accesses are not recorded (CLIENT NO-TOUCH).
         self.tracked_since_ns = 0
         self.no_touch = False
         self.lfu_log_factor = 10
@@ -60,16 +60,16 @@ class KeyspaceState:
 
     @property
     def used(self) -> int:
-        """Bytes of main memory that keys and values occupy, those included that wait to be freed."""
+        """Bytes of main memory that keys and values occupy, including those that wait to be freed."""
         return self.account.used
 
     @property
     def now_ms(self) -> int:
-        """Milliseconds since 1970 at the start of the running command; it stands still while it runs."""
+        """Milliseconds since 1970 at the start of the running command; constant while it runs."""
         return self.now_ns // 1_000_000
 
     def update_observed(self) -> None:
-        """Recompute ``observed`` after a change of what it stands for."""
+        """Recompute ``observed`` after a change of the state that it depends on."""
         self.observed = self.watch_count > 0 or self.events.wanted()
 
     def is_empty_beside(self, number: int) -> bool:
@@ -85,5 +85,5 @@ class KeyspaceState:
 
 
 def packing_settings() -> list[str]:
-    """The names of the settings that decide how long a container is packed."""
+    """The names of the settings with the packing thresholds."""
     return [name for row in TYPES if row.packing is not None for name in row.packing.names]

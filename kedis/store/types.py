@@ -1,12 +1,12 @@
-"""The types of values, one row each: all that Kedis knows of a type beside its commands.
+"""The types of values, one row each: all facts about a type, its commands excepted.
 
-A value is a plain Python object, and its class tells its type.  Whatever treats values by their type asks
-:func:`type_of` for the row and never the class, so a new type is one structure and one row, and what the packages
-above register in the row: :mod:`kedis.rdb` how a value is written and read, :mod:`kedis.persistence.aof_base` the
-commands that make it.  What must be registered and is not raises :class:`MissingFunction`, at the latest when it is
-used; :func:`check_registered` says so at the start.
+A value is a plain Python object, and its class determines its type. Code that depends on the type of a value calls
+:func:`type_of` for the row and never tests the class, so a new type is one structure and one row, and the functions
+that the packages above register in the row: :mod:`kedis.rdb` the writer and reader of a value,
+:mod:`kedis.persistence.aof_base` the commands that create it. A missing function raises :class:`MissingFunction`, at
+the latest when it is used; :func:`check_registered` finds it at the start.
 
-What a structure must offer, ``bytes`` excepted, is :class:`Container`: its length, a copy, its account of memory, a
+The interface of a structure, ``bytes`` excepted, is :class:`Container`: its length, a copy, its memory footprint, a
 self-check, and freeing itself in steps.
 """
 
@@ -29,23 +29,23 @@ from kedis.structures.strings import Buffer, FloatText
 
 
 class Container(Protocol):
-    """What the keyspace needs of a value that is not plain ``bytes``.
+    """The interface of a value that is not plain ``bytes``, for the keyspace.
 
     Attributes:
-        accounted_bytes: bytes that the account of memory holds for it, 0 in the beginning; the account writes it.
+        accounted_bytes: bytes that the memory account holds for it, initially 0; written by the account.
     """
 
     accounted_bytes: int
 
     @property
     def footprint(self) -> int:
-        """Bytes of main memory that it occupies now.  O(1): it is asked after every change."""
+        """Bytes of main memory that it occupies now. O(1), because it is called after every change."""
 
     def __len__(self) -> int:
-        """Number of elements; a container without any disappears from the keyspace."""
+        """Number of elements; an empty container is removed from the keyspace."""
 
     def copy(self) -> Any:
-        """An independent copy, of which ``accounted_bytes`` is 0."""
+        """An independent copy with an ``accounted_bytes`` of 0."""
 
     def _check(self) -> None:
         """Assert every invariant; for tests."""
@@ -55,32 +55,32 @@ Value = bytes | Container
 
 
 class MissingFunction(TypeError):
-    """A package above has registered nothing for a type."""
+    """A package above has not registered a function of a type."""
 
 
 class RdbForm(Protocol):
-    """How values of a type are written in Redis's format for snapshots and DUMP."""
+    """The form in which values of a type are written in Redis's format for snapshots and DUMP."""
 
     def encode(self, value: Any, compressed: bool) -> tuple[int, bytes]:
         """The number of the form, and the bytes."""
 
     def encode_parts(self, value: Any) -> tuple[int, list[bytes]]:
-        """The same without compression, in parts of a size that the processor's cache holds."""
+        """The same without compression, in parts that fit into the processor's cache."""
 
 
-#: Writes a small value in one flat piece for DUMP, by the configuration; None where Redis would not.
+#: Writes a small value in one flat piece for DUMP, by the configuration; returns None where Redis would not.
 FlatWriter = Callable[[Any, Any], tuple[int, bytes] | None]
-#: The commands that make a value at a key.
+#: Returns the commands that create a value at a key.
 BaseCommands = Callable[[bytes, Any], Iterator[Sequence[bytes]]]
 
 
 @dataclass(frozen=True, slots=True)
 class PackingSettings:
-    """The settings that decide how long a value is packed (:mod:`kedis.structures.packing`).
+    """The settings with the packing thresholds of a type (:mod:`kedis.structures.packing`).
 
     Attributes:
         names: of the settings.
-        read: the most entries, and the most bytes of an element, by a configuration.
+        read: returns the most entries, and the most bytes of an element, for a configuration.
     """
 
     names: tuple[str, ...]
@@ -92,15 +92,15 @@ class ValueType:
 
     Attributes:
         name: as TYPE replies.
-        classes: the classes of its values; the first is what commands create.
-        encoding: the name of a value's representation, as OBJECT ENCODING replies.  O(1).
+        classes: the classes of its values; commands create the first.
+        encoding: the name of a value's representation, as OBJECT ENCODING replies. O(1).
         digest: a digest with a value mixed in (:mod:`kedis.store.digest`).
-        serialized_length: about the bytes of a value in a dump, as DEBUG OBJECT replies.
-        contents: a value as plain Python: its own elements, not a copy.  Two values of a type are the same when
+        serialized_length: approximate bytes of a value in a dump, as DEBUG OBJECT replies.
+        contents: a value as plain Python: its own elements, not a copy. Two values of a type are the same when
             these are equal.
         plain: the built-in class that makes a copy of the contents.
         copy: an independent copy of a value.
-        free_in_steps: empties a large value that nobody uses; yields after every so many elements.  None: at once.
+        free_in_steps: empties a large unreferenced value; yields after every piece of elements. None: free at once.
         packing: the settings of a type that has a packed representation.
         references: how many references Redis would count.
         rdb, flat, aof_commands: what the packages above register.
@@ -152,7 +152,7 @@ class ValueType:
         self._flat: Mapping[bytes, FlatWriter] | None = None
         self._aof_commands: BaseCommands | None = None
 
-    # -- what the packages above register -----------------------------------------------------------------
+    # -- functions registered by the packages above --------------------------------------------------------
 
     @property
     def rdb(self) -> RdbForm:
@@ -197,7 +197,7 @@ TYPES: list[ValueType] = []
 
 
 def add_type(row: ValueType) -> None:
-    """Make a type known; to be done before there is a keyspace."""
+    """Add a type; to be called before there is a keyspace."""
     for kind in row.classes:
         assert kind not in _BY_CLASS, f"{kind.__name__} has a row"
         _BY_CLASS[kind] = row
@@ -205,14 +205,14 @@ def add_type(row: ValueType) -> None:
 
 
 def remove_type(row: ValueType) -> None:
-    """Take back :func:`add_type`; no keyspace may hold a value of the type."""
+    """Undo :func:`add_type`; no keyspace may hold a value of the type."""
     for kind in row.classes:
         del _BY_CLASS[kind]
     TYPES.remove(row)
 
 
 def type_of(value: Any) -> ValueType:
-    """The row of a value's type.  O(1); KeyError for what is no value."""
+    """The row of a value's type. O(1); KeyError for an object that is not a value."""
     return _BY_CLASS[type(value)]
 
 
@@ -222,12 +222,12 @@ def type_of_class(kind: type) -> ValueType:
 
 
 def is_value(thing: Any) -> bool:
-    """Whether ``thing`` is a value of a type that is known."""
+    """Whether ``thing`` is a value of a registered type."""
     return type(thing) in _BY_CLASS
 
 
 def check_registered(*names: str) -> None:
-    """Raise MissingFunction unless every type has had all of ``names`` registered."""
+    """Raise MissingFunction unless all of ``names`` are registered for every type."""
     for row in TYPES:
         for name in names:
             getattr(row, name)
@@ -235,7 +235,7 @@ def check_registered(*names: str) -> None:
 
 # -- strings ----------------------------------------------------------------------------------------------
 
-#: The longest string that Redis keeps in one piece with its header.
+#: Maximum length of a string that Redis stores in one piece with its header.
 _EMBEDDED_MAX = 44
 #: Integers from 0 to 9999 are one shared object each.
 _SHARED_DIGITS = 4
@@ -252,7 +252,7 @@ def _string_encoding(value: bytes | bytearray) -> bytes:
 
 
 def _string_references(value: bytes | bytearray) -> int:
-    """One, and without limit for a small integer, which Redis shares."""
+    """Number of references: 1, or unlimited for a small integer, which Redis shares."""
     shared = _string_encoding(value) == b"int" and value.isdigit() and len(value) <= _SHARED_DIGITS
     return 2**31 - 1 if shared else 1
 
@@ -282,12 +282,12 @@ add_type(
 
 
 def _encoding(packed: bytes, full: bytes) -> Callable[[Any], bytes]:
-    """The name of a packed container, or of a full one."""
+    """A function that names the representation of a container: ``packed`` or ``full``."""
     return lambda value: full if value.packed is None else packed
 
 
 def _texts_length(value: Iterable[bytes]) -> int:
-    """The texts, and a byte of length for each."""
+    """Length of the texts, with one byte for the length of each."""
     return sum([len(text) + 1 for text in value])
 
 
