@@ -1,9 +1,9 @@
 """Bits in strings: counting, searching and combining them at the speed of memory.
 
-Bit 0 is the highest of byte 0, as bit 7 is its lowest: positions run as the bytes are written down.
+Bit 0 is the highest bit of byte 0, bit 7 its lowest: positions follow the order of the bytes.
 
 The loops are those of the bitarray package, which works on the memory of a string in place and eight bytes at a time.
-Python's own C loops (translate, Adler-32 as a sum, large integers) come to a quarter of that: 1 ns a byte to count.
+Python's own C loops (translate, Adler-32 as a sum, large integers) reach a quarter of that: 1 ns a byte to count.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def get_bit(buffer: Buffer, position: int) -> int:
 
 
 def count_bits(buffer: Buffer, first: int, last: int) -> int:
-    """How many of the bits ``first`` to ``last`` (inclusive, both inside the buffer) are set.  O(N), 0.25 ns a byte."""
+    """Count the set bits from ``first`` to ``last`` (inclusive, both inside the buffer). O(N), 0.25 ns a byte."""
     return _bits(buffer).count(1, first, last + 1) if first <= last else 0
 
 
@@ -38,14 +38,14 @@ def find_bit(buffer: Buffer, bit: int, first: int, last: int) -> int:
 
 
 def invert(buffer: Buffer) -> bytearray:
-    """Every bit turned over.  O(N)."""
+    """All bits inverted. O(N)."""
     inverted = bytearray(buffer)
     _bits(inverted).invert()
     return inverted
 
 
 def combine(operation: bytes, sources: Sequence[Buffer]) -> bytearray:
-    """``AND``, ``OR`` or ``XOR`` of all sources, zeros appended to the shorter ones.  O(sum of N)."""
+    """``AND``, ``OR`` or ``XOR`` of all sources, the shorter ones padded with zeros. O(sum of N)."""
     apply = _COMBINE[operation]
     length = max(map(len, sources))
     first, *rest = sources
@@ -59,5 +59,5 @@ def combine(operation: bytes, sources: Sequence[Buffer]) -> bytearray:
 
 
 def _bits(buffer: Buffer | memoryview) -> bitarray:
-    """The bits of ``buffer`` where they are: what changes them changes it.  It keeps its size meanwhile."""
+    """A view of the bits of ``buffer``, whose changes change the buffer. The buffer keeps its size meanwhile."""
     return bitarray(buffer=buffer, endian="big")

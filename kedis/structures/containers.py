@@ -1,15 +1,15 @@
-"""The values behind the hash and set types: dict and set that can also be scanned and sampled.
+"""The values of the hash and set types: dict and set with scanning and random sampling.
 
-Reading and overwriting are those of the built-in type, at its speed. Up to `INDEX_ABOVE` entries that is all:
+Reading and overwriting are those of the built-in type, at its speed. Up to `INDEX_ABOVE` entries there is no index:
 a scan returns everything at once (as Redis does with its compact encodings) and a random pick lists the
-entries. The entry beyond builds a `ScanIndex`, which every method here that adds or removes keeps in step,
-and which stays until the container is empty, because an iteration may be under way with one of its cursors.
+entries. One more entry builds a `ScanIndex`. Every method here that adds or removes entries keeps it in step,
+and it stays until the container is empty, because an iteration may be under way with one of its cursors.
 
 Changes must go through the methods named in each class; the inherited mutators (`add`, `pop`, `update`, ...)
-know neither of the index nor of the account, and raise TypeError. `x[field] = value` and `del x[field]` would
-do so at a price of 5 % of an HSET (the slot of the type would lead to Python), so they stay: for `Hash` alone.
+bypass both the index and the account, and raise TypeError. `x[field] = value` and `del x[field]` could be forbidden
+only at a price of 5 % of an HSET (the slot of the type would lead to Python), so they stay: for `Hash` alone.
 
-Both keep ``elements_bytes``, the bytes of their entries, and ``footprint``: see `kedis.structures.footprint`.
+Both maintain ``elements_bytes``, the bytes of their entries, and ``footprint``: see `kedis.structures.footprint`.
 Both record in ``packed`` whether they are small to Redis: see `kedis.structures.packing`.
 """
 
@@ -24,8 +24,8 @@ from kedis.structures.stepwise import pop_in_steps
 
 INDEX_ABOVE = 128
 
-# From this share of the entries on, sampling lists them all instead of drawing one by one, and removing
-# builds the index anew instead of keeping it in step: 0.2 us an entry that stays, not 1 us one that goes.
+# Share of the entries (1 / 3) from which sampling lists them all instead of drawing one by one, and removing
+# rebuilds the index instead of keeping it in step: 0.2 us an entry that stays, not 1 us a removed one.
 _DENSE = 3
 
 
@@ -45,7 +45,7 @@ def _sample_distinct(
         return rng.sample(list(entries), count)
     if count * _DENSE > size:
         return _sample_dense(entries, rng, count)
-    # A dict keeps the order of the draws, so the result is as random in its order as in its choice.
+    # A dict keeps the order of the draws, so the order of the result is as random as its choice.
     drawn: dict[bytes, None] = {}
     while len(drawn) < count:
         drawn[index.random(rng)] = None
@@ -53,7 +53,7 @@ def _sample_distinct(
 
 
 def _sample_dense(entries: Collection[bytes], rng: Random, count: int) -> list[bytes]:
-    """Tosses a coin for each entry, loaded to take a few too many, and puts the surplus back.
+    """Toss a coin for each entry, biased to take a few too many, and put the surplus back.
 
     All choices of `count` are equally likely, and the order is that of `entries`. 0.1 us an entry, where
     `rng.sample` takes 0.6 us for each that it picks.
@@ -114,9 +114,9 @@ class Hash(dict[bytes, bytes]):
 
     __slots__ = ("accounted_bytes", "elements_bytes", "footprint", "index", "packed")
 
-    footprint: int  # bytes of main memory that it occupies
+    footprint: int  # bytes of main memory that the hash occupies
     index: ScanIndex | None
-    packed: Thresholds | None  # what it must not pass to stay packed; None: it is full
+    packed: Thresholds | None  # limits up to which it stays packed; None: it is full
     elements_bytes: int  # bytes of the fields and values
     accounted_bytes: int  # the footprint in the account of the keyspace
 
@@ -137,7 +137,7 @@ class Hash(dict[bytes, bytes]):
             self.footprint = self.elements_bytes + (DICT_ENTRY + INDEX_ENTRY) * len(self) + CONTAINER
 
     def choose(self, thresholds: Thresholds, by_entries_alone: bool = False) -> None:
-        """Be packed if that fits into `thresholds`, else full. O(1) beyond them, or O(N)."""
+        """Become packed if the content fits into `thresholds`, else full. O(1) beyond them, or O(N)."""
         fits = len(self) <= thresholds.entries and (by_entries_alone or thresholds.fit(self, self.values()))
         self.packed = thresholds if fits else None
 
@@ -170,7 +170,7 @@ class Hash(dict[bytes, bytes]):
         return old is None
 
     def put_many(self, fields: Sequence[bytes], values: Sequence[bytes]) -> int:
-        """Set every field to its value, in turn; return how many fields are new. O(fields)."""
+        """Set every field to its value, in order; return the number of new fields. O(fields)."""
         before = len(self)
         if before:
             for field, value in zip(fields, values, strict=True):
@@ -202,7 +202,7 @@ class Hash(dict[bytes, bytes]):
         return True
 
     def remove_many(self, fields: Collection[bytes]) -> int:
-        """Delete each of `fields` that is there; return how many were. O(fields)."""
+        """Delete the existing ones of `fields`; return their number. O(fields)."""
         before = len(self)
         if self.index is not None and len(fields) * _DENSE > before:
             for field in fields:
@@ -250,7 +250,7 @@ class Hash(dict[bytes, bytes]):
         return _scan(self, self.index, cursor, count)
 
     def free_in_steps(self, piece: int) -> Iterator[None]:
-        """Empty what nobody uses any more; yields after every `piece` entries. The account is not kept. O(N)."""
+        """Empty an unreferenced hash; yields after every `piece` entries. The account is not kept. O(N)."""
         index, self.index = self.index, None
         return _free_in_steps(partial(dict.popitem, self), self, index, piece)
 
@@ -266,7 +266,7 @@ forbid(Hash, "__ior__", "pop", "popitem", "setdefault", "update")
 
 
 def fits_packed_set(members: set[bytes], thresholds: Thresholds) -> bool:
-    """Whether a set of `members` would begin its life packed: few, and integers only. O(1) beyond, or O(N)."""
+    """Whether a new set of `members` is packed: few, and integers only. O(1) beyond the thresholds, or O(N)."""
     return len(members) <= thresholds.entries and are_integers(members)
 
 
@@ -278,9 +278,9 @@ class Set(set[bytes]):
 
     __slots__ = ("accounted_bytes", "elements_bytes", "footprint", "index", "packed")
 
-    footprint: int  # bytes of main memory that it occupies
+    footprint: int  # bytes of main memory that the set occupies
     index: ScanIndex | None
-    packed: Thresholds | None  # what it must not pass to stay packed; None: it is full
+    packed: Thresholds | None  # limits up to which it stays packed; None: it is full
     elements_bytes: int  # bytes of the members
     accounted_bytes: int  # the footprint in the account of the keyspace
 
@@ -299,18 +299,18 @@ class Set(set[bytes]):
         self.footprint = self.elements_bytes + self.__sizeof__() + (CONTAINER + INDEX_ENTRY * indexed)
 
     def choose(self, thresholds: Thresholds, by_entries_alone: bool = False) -> None:
-        """Be packed if that fits into `thresholds`, else full: only integers are packed. O(1) beyond them, or O(N)."""
+        """Become packed if the members fit into `thresholds`, else full: only integers are packed. O(1) or O(N)."""
         fits = len(self) <= thresholds.entries if by_entries_alone else fits_packed_set(self, thresholds)
         self.packed = thresholds if fits else None
 
     def be_full(self) -> None:
-        """Be no longer packed. O(1)."""
+        """Stop being packed. O(1)."""
         self.packed = None
 
     def insert(self, member: bytes, measure: bool = True) -> bool:
         """Add `member`; return whether it is new. Amortised O(1).
 
-        `measure` is False where the caller computes the footprint at the end of a series, which takes 0.1 us.
+        `measure` is False where the caller computes the footprint, which takes 0.1 us, at the end of a series.
         """
         before = len(self)
         set.add(self, member)
@@ -329,7 +329,7 @@ class Set(set[bytes]):
         return True
 
     def insert_many(self, members: Iterable[bytes]) -> int:
-        """Add every member; return how many are new. O(members)."""
+        """Add every member; return the number of new ones. O(members)."""
         before = len(self)
         if before:
             for member in members:
@@ -362,7 +362,7 @@ class Set(set[bytes]):
         return True
 
     def remove_many(self, members: Collection[bytes]) -> int:
-        """Remove each of `members` that is there; return how many were. O(members)."""
+        """Remove the existing ones of `members`; return their number. O(members)."""
         before = len(self)
         if self.index is not None and len(members) * _DENSE > before:
             super().difference_update(members)
@@ -415,7 +415,7 @@ class Set(set[bytes]):
         return _scan(self, self.index, cursor, count)
 
     def free_in_steps(self, piece: int) -> Iterator[None]:
-        """Empty what nobody uses any more; yields after every `piece` entries. The account is not kept. O(N)."""
+        """Empty an unreferenced set; yields after every `piece` entries. The account is not kept. O(N)."""
         index, self.index = self.index, None
         return _free_in_steps(partial(set.pop, self), self, index, piece)
 

@@ -1,9 +1,9 @@
-"""Circles and boxes on the earth, and the cells of the geohash grid in which to look for what lies inside.
+"""Circles and boxes on the earth, and the cells of the geohash grid that cover them.
 
-The grid is chosen as fine as it can be while a cell is not smaller than the shape, so that the cell of the centre
-and its eight neighbours cover it: nine ranges of scores.  Of these, neighbours that the bounding box does not
-reach are left out.  The cells are searched in a fixed order (centre, N, S, E, W, NE, NW, SE, SW), because
-replies without a given order come in the order of the search.
+The grid is the finest whose cells are not smaller than the shape, so that the cell of the centre
+and its eight neighbours cover it: nine ranges of scores. Of these, neighbours that the bounding box does not
+reach are left out. The cells are searched in a fixed order (centre, N, S, E, W, NE, NW, SE, SW), because
+replies without a given order are in the order of the search.
 
 A box is not a rectangle on the map: a position is inside when it is at most half the height from the centre
 along a meridian, and at most half the width along its own circle of latitude.
@@ -47,20 +47,20 @@ class Shape:
         self.half_width = half_width
         self.half_height = half_height
         self.reach = reach
-        """How far the farthest point is from the centre."""
+        """Metres from the centre to the farthest point."""
 
     def distance_inside(self, longitude: float, latitude: float) -> float | None:
         """Metres from the centre to a position inside, None outside.  O(1)."""
         raise NotImplementedError
 
     def inside(self, entries: Iterable[tuple[bytes, float]]) -> Iterator[tuple[float, bytes, float]]:
-        """The (member, score) of which the position is inside, as (metres, member, score).  O(N).
+        """Yield (metres, member, score) for each (member, score) with a position inside. O(N).
 
-        The scores are those of cells, so they are not negative.  What is too far north or south is left
-        out before the rest of its position is worked out, which is the case of about half of what the cells hold.
+        The scores are those of cells, so they are not negative. Positions too far north or south are left
+        out by their latitude alone, which saves the rest of the computation for about half of the entries.
         """
         latitude = self.latitude
-        # A bit more than it takes, for rounding.
+        # Slightly larger than exact, for rounding.
         farthest = self.half_height / EARTH_RADIUS / _DEGREES * (1 + 1e-9) + 1e-9
         distance_inside = self.distance_inside
         for member, score in entries:
@@ -110,7 +110,7 @@ class Shape:
 
 
 class Circle(Shape):
-    """All that is at most ``radius`` metres from the centre."""
+    """The positions at most ``radius`` metres from the centre."""
 
     __slots__ = ()
 

@@ -1,13 +1,13 @@
-"""Positions on the earth as numbers of 52 bits, near ones being near numbers, and the distance between them.
+"""Positions on the earth as numbers of 52 bits (near positions have near numbers), and distances between them.
 
 **The number.** Longitude (-180 to 180 degrees) and latitude (-85.05112878 to 85.05112878, the square map of web
-Mercator) are each cut into 2^26 steps.  The bits of the two step numbers are interleaved, longitude in the odd
-positions, latitude in the even ones.  So the first 2 n bits of the number name a cell of a grid of 2^n by 2^n,
-and a cell is a range of numbers: a sorted set whose scores they are is an index by position.  52 bits fit into
+Mercator) are each cut into 2^26 steps. The bits of the two step numbers are interleaved, longitude in the odd
+positions, latitude in the even ones. So the first 2 n bits of the number name a cell of a grid of 2^n by 2^n,
+and a cell is a range of numbers: a sorted set whose scores they are is an index by position. 52 bits fit into
 a double, and a cell at that depth is about 60 cm wide.
 
-Decoding gives the middle of the cell.  A score that no position gives is decoded all the same, as the C
-conversion from double to a 64-bit integer and back to two halves makes of it.
+Decoding gives the middle of the cell. A score that is no position is decoded as well, with the result of the C
+conversion from double to a 64-bit integer and back to two halves.
 
 **The text.** The geohash of G. Niemeyer, 11 characters of 5 bits each, uses the whole range of latitudes, -90 to
 90; the last character is always "0", since 52 bits make ten characters and two bits more.
@@ -64,7 +64,7 @@ class Cell(NamedTuple):
         return bits << shift, (bits + 1) << shift
 
     def beside(self, rows: int, columns: int) -> Cell:
-        """The cell so many rows north and columns east, around the edges of the map."""
+        """The cell ``rows`` north and ``columns`` east, around the edges of the map."""
         whole = (1 << self.steps) - 1
         row = (self.row + rows) & whole if rows else self.row
         column = (self.column + columns) & whole if columns else self.column
@@ -96,12 +96,12 @@ def _edge(number: int, steps: int, most: float) -> float:
 
 
 def is_position(longitude: float, latitude: float) -> bool:
-    """Whether the map has this position, in degrees."""
+    """Whether the map contains this position, in degrees."""
     return -LONGITUDE_MAX <= longitude <= LONGITUDE_MAX and -LATITUDE_MAX <= latitude <= LATITUDE_MAX
 
 
 def cell(longitude: float, latitude: float, steps: int) -> Cell:
-    """The cell of a position that the map has.  O(1)."""
+    """The cell of a position on the map. O(1)."""
     return _cell(longitude, latitude, steps, LATITUDE_MAX)
 
 
@@ -112,7 +112,7 @@ def _cell(longitude: float, latitude: float, steps: int, latitude_max: float) ->
 
 
 def interleave(row: int, column: int) -> int:
-    """The bits of two numbers of up to 32 bits by turns, those of ``row`` in the even positions."""
+    """The interleaved bits of two numbers of up to 32 bits, those of ``row`` in the even positions."""
     spread = _SPREAD
     return (
         spread[row & 255]
@@ -127,7 +127,7 @@ def interleave(row: int, column: int) -> int:
 
 
 def encode(longitude: float, latitude: float) -> int:
-    """The number of a position that the map has.  O(1)."""
+    """The number of a position on the map. O(1)."""
     row, column, _ = _cell(longitude, latitude, STEPS, LATITUDE_MAX)
     return interleave(row, column)
 
@@ -167,7 +167,7 @@ def latitude_of(bits: int) -> float:
 
 
 def _to_unsigned(score: float) -> int:
-    """A double as an unsigned integer of 64 bits, out of range as the instructions of x86-64 give it."""
+    """A double as an unsigned integer of 64 bits; out of range as the instructions of x86-64 convert it."""
     if 0 <= score < 2.0**63:
         return int(score)
     if score >= 2.0**63:
@@ -188,7 +188,7 @@ def distance(longitude1: float, latitude1: float, longitude2: float, latitude2: 
     longitude2, latitude2 = longitude2 * _RADIANS, latitude2 * _RADIANS
     u = sin((latitude2 - latitude1) / 2)
     v = sin((longitude2 - longitude1) / 2)
-    # Rounding can lift the root a bit above 1 for opposite points.
+    # Rounding can raise the root slightly above 1 for opposite points.
     return 2.0 * EARTH_RADIUS * asin(min(1.0, sqrt(u * u + cos(latitude1) * cos(latitude2) * v * v)))
 
 

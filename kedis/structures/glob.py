@@ -4,7 +4,7 @@
 backwards), `\\x` the byte x itself, inside brackets too. The odd corners are Redis's:
 
 - a bracket that is never closed ends with the pattern; `[]` matches nothing and `[^]` any one byte;
-- in `[a-]` the dash makes a range up to the bracket, which so does not close;
+- in `[a-]` the dash makes a range up to the bracket, which therefore does not close;
 - bytes from 128 on come before 0 in a range, since Redis compares signed characters;
 - a backslash at the very end stands for itself;
 - an empty string is matched by the empty pattern only, not by `**`. A lone `*` matches it, which is how KEYS
@@ -13,7 +13,7 @@ backwards), `\\x` the byte x itself, inside brackets too. The odd corners are Re
 The stars cut a pattern into segments of fixed length. The first is anchored at the start, the last at the
 end, and taking the leftmost place for each in between is always right, so every segment is searched for
 once: no backtracking, at worst len(pattern) * len(string) steps. A literal segment is found by
-`bytes.find`, another by a regular expression that consists of one class per byte and nothing that repeats.
+`bytes.find`, another by a regular expression that consists of one class per byte without repetition.
 """
 
 import re
@@ -22,12 +22,12 @@ from functools import lru_cache
 from itertools import groupby
 
 Matcher = Callable[[bytes], bool]
-# Where the segment begins at or after `start`, ending at or before `end`; -1 if nowhere.
+# Start of the segment at or after `start`, ending at or before `end`; -1 if there is none.
 Finder = Callable[[bytes, int, int], int]
 
 _ANY = frozenset(range(256))
-#: A pattern with special characters that is longer than this matches nothing, for compiling takes 10 us a byte at
-#: worst. Redis likewise lets patterns with more than 1,000 stars match nothing.
+#: Maximum length of a pattern with special characters, in bytes; a longer one matches nothing, because compiling takes
+#: 10 us a byte at worst. Redis likewise lets patterns with more than 1,000 stars match nothing.
 LONGEST_PATTERN = 4096
 _META = re.compile(rb"[*?\[\\]")
 
@@ -55,14 +55,14 @@ def compile_glob(pattern: bytes, nocase: bool = False) -> Matcher:
 
 
 def _fixed(segment: list[frozenset[int]]) -> Matcher:
-    """A pattern without a star: as long as the string."""
+    """A matcher for a pattern without a star, which matches strings of its own length."""
     length = len(segment)
     find = _finder(segment)
     return lambda string: len(string) == length and find(string, 0, length) == 0
 
 
 def _starred(segments: list[list[frozenset[int]]]) -> Matcher:
-    """Segments with a star between each two; empty at an end where the pattern begins or ends with a star."""
+    """A matcher for segments separated by stars; an end segment is empty where the pattern has a star there."""
     head, *middle, tail = segments
     head_length, tail_length = len(head), len(tail)
     shortest = max(1, sum(map(len, segments)))
@@ -87,7 +87,7 @@ def _starred(segments: list[list[frozenset[int]]]) -> Matcher:
 
 
 def _finder(segment: list[frozenset[int]]) -> Finder:
-    """The search for a segment, given as the set of bytes allowed at each place."""
+    """A finder for a segment, given as the set of bytes allowed at each place."""
     if all(len(allowed) == 1 for allowed in segment):
         literal = bytes(next(iter(allowed)) for allowed in segment)
         return lambda string, start, end: string.find(literal, start, end)
@@ -101,7 +101,7 @@ def _finder(segment: list[frozenset[int]]) -> Finder:
 
 
 def _expression(segment: list[frozenset[int]]) -> re.Pattern[bytes]:
-    """One class per place, `{n}` for n equal places: nothing that could match in two ways."""
+    """One class per place, `{n}` for n equal places: it can match in one way only."""
     parts = []
     for allowed, run in groupby(segment):
         repeats = sum(1 for _ in run)
@@ -155,7 +155,7 @@ def _bracket(pattern: bytes, position: int, nocase: bool) -> tuple[frozenset[int
         byte = pattern[position]
         left = len(pattern) - position
         if byte == 0x5C and left >= 2:
-            allowed.add(pattern[position + 1])  # with regard to case, always
+            allowed.add(pattern[position + 1])  # always case-sensitive
             position += 2
         elif byte == 0x5D:  # ]
             position += 1
@@ -172,14 +172,14 @@ def _bracket(pattern: bytes, position: int, nocase: bool) -> tuple[frozenset[int
 def _range(first: int, last: int, nocase: bool) -> set[int]:
     low, high = sorted((_signed(first), _signed(last)))
     if nocase:
-        # As in Redis, the ends are put in order first and in lower case after.
+        # As in Redis, the ends are ordered first and lower-cased after.
         low, high = _lower(low), _lower(high)
         return {byte for byte in range(256) if low <= _signed(_lower(byte)) <= high}
     return {byte & 0xFF for byte in range(low, high + 1)}
 
 
 def _signed(byte: int) -> int:
-    """The byte as Redis's `char` has it, where 128 to 255 come before 0."""
+    """The byte as a signed `char`, as in Redis, where 128 to 255 come before 0."""
     return byte - 256 if byte > 127 else byte
 
 

@@ -1,7 +1,7 @@
-"""Counts by powers of two: a histogram that costs one list element per observation.
+"""Histograms by powers of two, at the cost of one list element per observation.
 
-``counts[i]`` holds how many whole numbers (nanoseconds, commands, …) had ``i`` binary digits, that is, lay between
-2^(i-1) and 2^i - 1.  Where a call would be too much, the owner of the numbers adds to ``counts`` and ``total``
+``counts[i]`` is the number of observations (nanoseconds, commands, …) with ``i`` binary digits, that is, between
+2^(i-1) and 2^i - 1. Where a call would be too slow, the owner of the histogram adds to ``counts`` and ``total``
 itself.
 """
 
@@ -11,7 +11,7 @@ BUCKETS = 65
 
 
 class Histogram:
-    """How often, and how much altogether.
+    """The number of observations by size, and their sum.
 
     Attributes:
         counts: observations by number of binary digits.
@@ -25,7 +25,7 @@ class Histogram:
         self.total = total
 
     def add(self, amount: int) -> None:
-        """Count one observation; what is below zero, from a clock that was set back, counts as zero.  O(1)."""
+        """Count one observation; a negative one, from a clock that was set back, counts as zero. O(1)."""
         if amount < 0:
             amount = 0
         self.counts[min(amount.bit_length(), BUCKETS - 1)] += 1

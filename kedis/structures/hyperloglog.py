@@ -1,10 +1,10 @@
-"""HyperLogLog as a string of bytes: how many different elements were added, within about 0.8 %.
+"""HyperLogLog as a string of bytes: estimates the number of different elements, within about 0.8 %.
 
 The string is the one that Redis stores, so that it can be read and written with GET and SET:
 
     "HYLL" | encoding (0 dense, 1 sparse) | 3 unused bytes | cardinality, 8 bytes, little-endian | registers
 
-The top bit of the cardinality says that it is out of date.  The 16,384 registers are either *dense*, six bits
+The top bit of the cardinality says that it is out of date. The 16,384 registers are either *dense*, six bits
 each (see :mod:`kedis.structures.hyperloglog_registers`), or *sparse*, runs of equal registers:
 
     00rrrrrr            ZERO    1 to 64 registers are 0
@@ -14,12 +14,11 @@ each (see :mod:`kedis.structures.hyperloglog_registers`), or *sparse*, runs of e
 A sparse string becomes dense when a register does not fit or when it would be longer than a limit.
 
 Raising a register in a sparse string cuts its run in up to three, and afterwards neighbouring VAL runs of one
-value are joined as far as they fit, looking at five runs from the one before the change.  Which runs get joined
-could be chosen otherwise; it is done as Redis does it so that equal additions give equal strings, and both turn
-dense at the same element.
+value are joined as far as they fit, checking five runs from the one before the change. The choice of the joined runs
+is Redis's, so that equal additions give equal strings, and both become dense at the same element.
 
-A string that is not made of runs of exactly 16,384 registers is corrupt.  :func:`add` notices only what is in
-its way.
+A string that is not made of runs of exactly 16,384 registers is corrupt. :func:`add` detects only the faults on its
+way.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ DENSE_SIZE = HEADER_SIZE + PACKED_SIZE
 _MAGIC = b"HYLL"
 _DENSE, _SPARSE = 0, 1
 _STALE = 0x80  # in the last byte of the header
-#: So many elements are hashed together, and their registers raised in an unpacked form: that takes 0.1 ms in any case.
+#: Minimum number of elements hashed together; their registers are raised unpacked, which takes 0.1 ms in any case.
 _MANY = 64
 
 #: Registers in a run by its first byte; 0 stands for XZERO, which needs the second byte too.
@@ -57,12 +56,12 @@ class CorruptError(ValueError):
 
 
 def create() -> bytearray:
-    """An empty HyperLogLog."""
+    """Return an empty HyperLogLog."""
     return bytearray(_MAGIC + bytes([_SPARSE]) + bytes(11) + encode_zeros(REGISTERS))
 
 
 def is_valid(buffer: Buffer) -> bool:
-    """Whether the header and the size are those of a HyperLogLog.  O(1)."""
+    """Whether ``buffer`` has the header and the size of a HyperLogLog. O(1)."""
     if len(buffer) < HEADER_SIZE or buffer[:4] != _MAGIC or buffer[4] > _SPARSE:
         return False
     return buffer[4] == _SPARSE or len(buffer) == DENSE_SIZE
@@ -112,10 +111,10 @@ def registers(buffer: Buffer) -> bytes:
 
 
 def add(buffer: bytearray, elements: Sequence[bytes], sparse_limit: int) -> int:
-    """Add ``elements``; returns how many of them raised a register.
+    """Add ``elements``; returns the number of those that raised a register.
 
-    The buffer is changed in place, and made dense when it would outgrow ``sparse_limit`` bytes.  The cached
-    cardinality is not touched.  O(1) an element when dense, O(runs) when sparse; CorruptError, with part of
+    The buffer is changed in place, and made dense when it would outgrow ``sparse_limit`` bytes. The cached
+    cardinality is not changed. O(1) an element when dense, O(runs) when sparse; CorruptError, with part of
     the elements added (sparse only).
     """
     if len(elements) >= _MANY:
@@ -128,11 +127,11 @@ def add(buffer: bytearray, elements: Sequence[bytes], sparse_limit: int) -> int:
 
 
 def _add_many(buffer: bytearray, hashes: Sequence[int], sparse_limit: int) -> int:
-    """As adding the elements one after the other, in half a microsecond each."""
+    """Add elements with the result of adding them one by one, in half a microsecond each."""
     runs = None
     if not is_dense(buffer):
         runs = Runs.read(buffer[HEADER_SIZE:])
-        if runs is None:  # foreign, or corrupt: what is in the way tells
+        if runs is None:  # foreign, or corrupt: detected on the way
             places = [(value & (REGISTERS - 1), rows.rank_of(value)) for value in hashes]
             return sum([_raise(buffer, index, rank, sparse_limit) for index, rank in places])
     after = bytearray(registers(buffer))
@@ -151,9 +150,9 @@ def _add_many(buffer: bytearray, hashes: Sequence[int], sparse_limit: int) -> in
 
 
 def _outgrows(buffer: bytearray, registers: bytes | bytearray, sparse_limit: int) -> bool:
-    """Whether raising one register after the other to ``registers`` must make ``buffer`` dense somewhere on the way.
+    """Whether raising the registers one by one to ``registers`` must make ``buffer`` dense at some point.
 
-    A string within the limit stays there as long as it is sparse, and has a byte for each run at least.
+    A string within the limit stays there as long as it is sparse, and has at least one byte for each run.
     """
     return len(buffer) <= sparse_limit < HEADER_SIZE + rows.changes(registers) + 1
 
@@ -174,7 +173,7 @@ def _raise(buffer: bytearray, index: int, rank: int, sparse_limit: int) -> bool:
 
 
 def merge(buffer: bytearray, merged: bytes, dense: bool, sparse_limit: int) -> None:
-    """Raise the registers to ``merged``, which are nowhere lower than they are; make them ``dense`` if asked.
+    """Raise the registers to ``merged``, which are nowhere lower than the present ones; make them ``dense`` if asked.
 
     O(registers); CorruptError.
     """
@@ -188,10 +187,10 @@ def merge(buffer: bytearray, merged: bytes, dense: bool, sparse_limit: int) -> N
 
 
 def _fill(buffer: bytearray, merged: bytes, limit: int) -> bool:
-    """Give an empty sparse ``buffer`` these registers, as raising one after the other would; False if too long.
+    """Give an empty sparse ``buffer`` these registers, as raising them one by one would; False if too long.
 
-    What follows the last register raised is one run of zeros, so nothing has to be searched.  The length is
-    compared where raising would, before the new run is joined to its neighbour.
+    After the last raised register there is one run of zeros, so no search is needed. The length is
+    compared at the point where raising would do so, before the new run is joined to its neighbour.
     """
     body = bytearray()
     tail, tail_from = encode_zeros(REGISTERS), 0
@@ -216,9 +215,9 @@ def _fill(buffer: bytearray, merged: bytes, limit: int) -> bool:
 def _raise_all(buffer: bytearray, merged: bytes, limit: int) -> None:
     """Raise the registers of a sparse ``buffer`` to ``merged``, from the first to the last, until it is dense.
 
-    Raising one changes nothing left of the run before it, so the search for the next goes on from there.
+    Raising one changes nothing left of the run before it, so the search for the next continues from there.
     """
-    passed: list[tuple[int, int]] = []  # where runs begin, and their first registers
+    passed: list[tuple[int, int]] = []  # offsets of runs, and their first registers
     start, first = HEADER_SIZE, 0
     for index in rows.differing(registers(buffer), merged):
         while True:
@@ -265,7 +264,7 @@ def _raise_dense(buffer: bytearray, index: int, rank: int) -> bool:
 
 
 def _raise_sparse(buffer: bytearray, index: int, rank: int, limit: int) -> bool:
-    # An iterator costs 35 ns a run where indexing costs 90, and it can tell how far it has come.
+    # An iterator costs 35 ns a run where indexing costs 90, and it tells its position.
     op, before, end = 0, -1, 0
     body = iter(buffer[HEADER_SIZE:])
     for op in body:
@@ -284,7 +283,7 @@ def _raise_sparse(buffer: bytearray, index: int, rank: int, limit: int) -> bool:
 def _raise_in_run(
     buffer: bytearray, start: int, first: int, run: int, before: int, index: int, rank: int, limit: int
 ) -> bool:
-    """Raise ``index`` in the run that begins at ``start`` with ``first``; the run ahead begins at ``before``."""
+    """Raise ``index`` in the run that begins at ``start`` with ``first``; the run before it begins at ``before``."""
     op = buffer[start]
     value = (op >> 2 & 0x1F) + 1 if op & 0x80 else 0
     if value >= rank:
@@ -302,7 +301,7 @@ def _raise_in_run(
 
 
 def _join(buffer: bytearray, position: int) -> None:
-    """Join neighbouring VAL runs of one value, looking at a few from ``position`` on."""
+    """Join neighbouring VAL runs of one value, checking a few from ``position`` on."""
     for _ in range(RUNS_LOOKED_AT):
         if position + 1 >= len(buffer):
             return

@@ -1,17 +1,17 @@
 """The mathematics of HyperLogLog: hashing, registers as a row of bytes, and the estimate.
 
-An element is hashed to 64 bits with MurmurHash64A, see :mod:`kedis.structures.murmur`.  The low 14 bits choose one
+An element is hashed to 64 bits with MurmurHash64A, see :mod:`kedis.structures.murmur`. The low 14 bits choose one
 of 16,384 registers, and the rank is the position of the lowest set bit in the other 50; a register keeps the highest
 rank that it has seen.
 
 Cardinality is estimated from the histogram of the registers by the "improved raw estimator" of O. Ertl ("New
 cardinality estimation algorithms for HyperLogLog sketches", 2017, algorithm 6), which needs neither tables nor
-a special case for small sets.  The standard error is 1.04 / sqrt(16384) = 0.81 %.
+a special case for small sets. The standard error is 1.04 / sqrt(16384) = 0.81 %.
 
-Registers are worked on as 16,384 bytes, one each, since Python has C loops for bytes but none for fields of six
-bits.  Packing takes four of them into three bytes with ``translate`` and OR on large integers; the maximum of
-two rows is found in all the bytes of a large integer at once, the free top bit of each byte taking the borrow
-of a subtraction.  Unpacking costs 60 microseconds, a maximum 70.
+Registers are processed as 16,384 bytes, one each, since Python has C loops for bytes but none for fields of six
+bits. Packing puts four of them into three bytes with ``translate`` and OR on large integers; the maximum of
+two rows is computed in all the bytes of a large integer at once, the free top bit of each byte taking the borrow
+of a subtraction. Unpacking costs 60 microseconds, a maximum 70.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ RANK_BITS = 64 - INDEX_BITS
 PACKED_SIZE = REGISTERS * 6 // 8
 
 _SEED = 0xADC83B19
-#: The rank by the lowest 8 of the bits that tell it; 0 where they do not.
+#: Rank by the lowest 8 of the bits that determine it; 0 where these are not enough.
 _LOW_RANKS = [(bits & -bits).bit_length() for bits in range(256)]
 _ALPHA = 0.721347520444481703680  # 1 / (2 ln 2), the constant for infinitely many registers
 _TOP_BITS = int.from_bytes(b"\x80" * REGISTERS, "little")
@@ -51,13 +51,13 @@ def hashes(elements: Sequence[bytes]) -> list[int]:
 
 
 def rank_of(value: int) -> int:
-    """The rank that the hash ``value`` stands for, 1 to 51.  O(1)."""
+    """The rank for the hash ``value``, 1 to 51. O(1)."""
     rest = value >> INDEX_BITS | 1 << RANK_BITS
     return (rest & -rest).bit_length()
 
 
 def raise_all(registers: bytearray, hashes: Sequence[int]) -> int:
-    """Raise the registers, a byte each, to the ranks of ``hashes``; returns how often one was raised.  O(hashes)."""
+    """Raise the registers, a byte each, to the ranks of ``hashes``; returns the number of raises. O(hashes)."""
     raised = 0
     ranks = _LOW_RANKS
     for value in hashes:
@@ -70,11 +70,11 @@ def raise_all(registers: bytearray, hashes: Sequence[int]) -> int:
 
 
 def _table(left: int, mask: int) -> bytes:
-    """Shifts every byte ``left`` (or right, if negative) and keeps the bits of ``mask``."""
+    """A translation table that shifts a byte ``left`` (or right, if negative) and keeps the bits of ``mask``."""
     return bytes((byte << left if left >= 0 else byte >> -left) & mask for byte in range(256))
 
 
-# Where the bits of four registers lie in three bytes: (byte, shift to the left, mask) of each part.
+# The position of the bits of four registers in three bytes: (byte, shift to the left, mask) of each part.
 _UNPACK = [
     [(0, _table(0, 0x3F))],
     [(0, _table(-6, 0x03)), (1, _table(2, 0x3C))],
@@ -112,14 +112,14 @@ def _union(a: bytes | bytearray, b: bytes | bytearray) -> bytes:
 
 
 def changes(registers: bytes | bytearray) -> int:
-    """How often a register differs from the one before it.  O(registers)."""
+    """Number of registers that differ from the one before. O(registers)."""
     number = int.from_bytes(registers, "little")
     differences = (number ^ number >> 8).to_bytes(REGISTERS, "little")
     return REGISTERS - 1 - differences.count(0, 0, REGISTERS - 1)
 
 
 def highest(rows: Sequence[bytes]) -> bytes:
-    """The highest rank that any of the rows of registers has, for each register.  O(registers * rows)."""
+    """The maximum of each register over all rows. O(registers * rows)."""
     best = int.from_bytes(rows[0], "little")
     for row in rows[1:]:
         other = int.from_bytes(row, "little")
@@ -137,7 +137,7 @@ def differing(a: bytes, b: bytes) -> Iterator[int]:
 
 
 def histogram(registers: bytes) -> list[int]:
-    """How many registers hold each rank from 0 to 51 (or more: only foreign strings do).  O(registers)."""
+    """Number of registers with each rank from 0 to 51 (or more: only in foreign strings). O(registers)."""
     counts = [0] * 64
     found = 0
     for rank in range(64):
@@ -149,7 +149,7 @@ def histogram(registers: bytes) -> list[int]:
 
 
 def estimate(counts: Sequence[int]) -> int:
-    """The cardinality that the histogram ``counts`` of all registers tells.  O(1)."""
+    """The cardinality estimated from the histogram ``counts`` of all registers. O(1)."""
     total = REGISTERS * _tau((REGISTERS - counts[RANK_BITS + 1]) / REGISTERS)
     for rank in range(RANK_BITS, 0, -1):
         total = (total + counts[rank]) * 0.5

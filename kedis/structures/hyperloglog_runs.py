@@ -1,8 +1,8 @@
-"""The runs of a sparse HyperLogLog as lists, in which many registers are raised without walking over all of them.
+"""The runs of a sparse HyperLogLog as lists, for raising many registers without walking over all runs.
 
 In the string (see :mod:`kedis.structures.hyperloglog`) a register is found by walking over the runs before it, 35 ns
-each, of which there are up to a thousand or two; here by bisection.  What is done to the runs is the same, step by
-step, so that the string that is written in the end is the same too.
+each, of which there are up to a thousand or two; here by bisection. The changes of the runs are the same, step by
+step, so that the resulting string is the same too.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ class Runs:
     """Runs of equal registers.
 
     Attributes:
-        size: bytes that they take in the string.
+        size: number of bytes that they take in the string.
     """
 
     __slots__ = ("_starts", "_values", "size")
 
     def __init__(self, starts: list[int], values: list[int], size: int) -> None:
-        self._starts = starts  # one more than there are runs: the last is the end
+        self._starts = starts  # one more than the number of runs: the last is the end
         self._values = values
         self.size = size
 
     @classmethod
     def read(cls, body: bytes | bytearray) -> Runs | None:
-        """The runs of a string; None where they are not written as Redis writes them.  O(runs)."""
+        """The runs of a string; None where they are not in Redis's form. O(runs)."""
         starts, values = [0], []
         codes = iter(body)
         end = 0
@@ -48,7 +48,7 @@ class Runs:
         return found if end == REGISTERS and found.encode() == body else None
 
     def encode(self) -> bytes:
-        """The runs of the string.  O(runs)."""
+        """The runs as bytes of the string. O(runs)."""
         starts = self._starts
         ends = starts[1:]
         return b"".join(
@@ -59,10 +59,10 @@ class Runs:
         )
 
     def raise_register(self, index: int, rank: int, limit: int) -> bool | None:
-        """Raise register ``index`` to ``rank``; whether that was more than it had.
+        """Raise register ``index`` to ``rank``; returns whether that raised it.
 
         None, with nothing changed, where the string must become dense: it would take more than ``limit`` bytes, or
-        cannot hold the rank.  O(log(runs)), and a move of the runs behind.
+        cannot hold the rank. O(log(runs)), and a move of the runs behind.
         """
         starts, values = self._starts, self._values
         at = bisect_right(starts, index) - 1
@@ -87,7 +87,7 @@ class Runs:
         return True
 
     def _join(self, at: int) -> None:
-        """Join neighbouring VAL runs of one value, looking at a few from the one at ``at`` on."""
+        """Join neighbouring VAL runs of one value, checking a few from the one at ``at`` on."""
         starts, values = self._starts, self._values
         for _ in range(RUNS_LOOKED_AT):
             if at + 1 >= len(values):

@@ -1,10 +1,10 @@
-"""The value behind the list type: a deque that keeps the account of its memory.
+"""The value of the list type: a deque that maintains its memory footprint.
 
-Both ends are what lists are used for, and there CPython's deque does what Redis's quicklist does: blocks of 64
-elements, linked in both directions.  Inside, an element is reached by walking the blocks from the nearer end, and
+Lists are mostly used at both ends, and there CPython's deque works like Redis's quicklist: blocks of 64
+elements, linked in both directions. Inside, an element is reached by walking the blocks from the nearer end, and
 ``rotate``, ``insert`` and ``del`` move whole blocks.
 
-Simplified: one representation whatever the size; Redis's has one name for all, too.
+Simplified: one representation for every size; Redis's also has one name for all.
 """
 
 from collections import deque
@@ -15,15 +15,15 @@ from kedis.structures.footprint import CONTAINER, forbid
 
 #: Bytes of an element's place in a block.  The links of a block, a quarter of a byte a place, are not counted.
 _PLACE = 8
-#: Bytes of a list without elements: the object and its first block.
+#: Bytes of an empty list: the object and its first block.
 _EMPTY = deque().__sizeof__() + CONTAINER
-#: So few elements are taken out one by one, each in O(N / 64); of more, those that stay are collected anew.
+#: Maximum number of elements removed one by one, each in O(N / 64); above, the remaining ones are collected anew.
 _FEW = 8
-#: Up to this distance from an end, stepping element by element is as fast as turning the list.
+#: Distance from an end up to which stepping element by element is as fast as rotating the list.
 _NEAR = 500
 
 
-# Called as functions, for the names are forbidden on a List; as fast as the method of an instance.
+# Called as functions, because the names are forbidden on a List; as fast as the method of an instance.
 _append_left, _append_right = deque.appendleft, deque.append
 _take_left, _take_right = deque.popleft, deque.pop
 
@@ -36,8 +36,8 @@ def _elements_bytes(values: Iterable[bytes]) -> int:
 class List(deque[bytes]):
     """A list value: O(1) at both ends, O(distance / 64) inside.
 
-    Reading is deque's own.  The methods named here are the only ones that change a list; those that deque has
-    besides raise TypeError, because they would bypass ``footprint``.
+    Reading is deque's own. Only the methods defined here change a list; the other mutators of deque
+    raise TypeError, because they would bypass ``footprint``.
     """
 
     __slots__ = ("accounted_bytes", "footprint")
@@ -71,7 +71,7 @@ class List(deque[bytes]):
         self.footprint += (len(value) + 48 & -16) + _PLACE
 
     def push_left_many(self, values: Sequence[bytes]) -> None:
-        """Put each of `values` at the head in turn: the last of them comes to be the first. O(values)."""
+        """Put each of `values` at the head in turn, so that the last of them becomes the first. O(values)."""
         super().extendleft(values)
         self.footprint += _elements_bytes(values)
 
@@ -134,7 +134,7 @@ class List(deque[bytes]):
         self.footprint += (len(value) + 48 & -16) + _PLACE
 
     def discard(self, value: bytes, count: int) -> int:
-        """Remove `value` up to `count` times from the head, -`count` from the tail, or (0) all; how many went.
+        """Remove `value` up to `count` times from the head, -`count` from the tail, or (0) all; return how often.
 
         O(N); for a count of 1 or -1 only as far as the element is from its end.
         """
@@ -162,7 +162,7 @@ class List(deque[bytes]):
             super().clear()
             super().extend(kept)
         elif removed:
-            # Those that stay: before the removed ones when counting from the tail, after them otherwise.
+            # The remaining ones: before the removed ones when counting from the tail, after them otherwise.
             first = total - removed if count < 0 else 0
             doomed = range(first, first + removed)
             seen = -1
@@ -223,7 +223,7 @@ class List(deque[bytes]):
         return (last - i for i, element in enumerate(islice(reversed(self), reach)) if element == value)
 
     def free_in_steps(self, piece: int) -> Iterator[None]:
-        """Empty what nobody uses any more; yields after every `piece` elements. O(N)."""
+        """Empty an unreferenced list; yields after every `piece` elements. O(N)."""
         while self:
             self.pop_right_many(piece)
             yield

@@ -13,7 +13,7 @@ from struct import unpack, unpack_from
 
 _MULTIPLIER = 0xC6A4A7935BD1E995
 _MASK = (1 << 64) - 1
-#: Texts that are hashed together: more would not fit into the processor's cache, fewer than the least take longer.
+#: Maximum and minimum number of texts hashed together: more do not fit into the processor's cache, fewer take longer.
 _MOST, _LEAST = 512, 8
 _LANE = 16
 _LOWER_HALVES = int.from_bytes((b"\xff" * 8 + bytes(8)) * _MOST, "little")

@@ -1,12 +1,12 @@
-"""When a container is packed and when it is full: Redis's two representations of a small and of a large value.
+"""Packed and full containers: Redis's two representations of a small and of a large value.
 
 A hash, set or sorted set begins *packed* (in Redis one flat piece: a listpack, or an intset for integers) and becomes
-*full* (a table, a skip list) with the change that passes one of the thresholds of its type.  That is sticky: a value
-that shrinks again, or whose thresholds are raised, stays full while it lives; and one that is packed stays so when they
-are lowered, until the next change that is looked at.  The attribute ``packed`` of a container records it: the
-thresholds that bind it, or None once it is full.
+*full* (a table, a skip list) with the change that exceeds one of the thresholds of its type. That is permanent: a value
+that shrinks again, or whose thresholds are raised, stays full while it lives; a packed one stays packed when they
+are lowered, until the next change that is checked. The attribute ``packed`` of a container records the state: the
+thresholds that apply to it, or None once it is full.
 
-Simplified: a packed container is kept as a full one is.  What ``packed`` decides is what clients see of it: OBJECT
+Simplified: a packed container is stored like a full one. ``packed`` determines only what clients see: OBJECT
 ENCODING and the form of DUMP.
 """
 
@@ -19,11 +19,11 @@ _INT64_MIN, _INT64_MAX = -(1 << 63), (1 << 63) - 1
 
 
 class Thresholds:
-    """Up to what the containers of one type are packed; all of them share it, so that it may change under them.
+    """The packing thresholds of one type; shared by its containers, so that a change applies to all of them.
 
     Attributes:
-        entries: the most entries.
-        longest: the most bytes of an element (a field, a value, a member).
+        entries: maximum number of entries.
+        longest: maximum bytes of an element (a field, a value, a member).
     """
 
     __slots__ = ("entries", "longest")
@@ -33,12 +33,12 @@ class Thresholds:
         self.longest = longest
 
     def fit(self, *elements: Iterable[bytes]) -> bool:
-        """Whether no element of any of these is too long. O(elements)."""
+        """Whether all elements are short enough. O(elements)."""
         return all(max(map(len, some), default=0) <= self.longest for some in elements)
 
 
 def is_integer(text: bytes) -> bool:
-    """Whether `text` is a signed 64-bit integer spelt as printing would spell it. O(1)."""
+    """Whether `text` is a signed 64-bit integer in its canonical decimal spelling. O(1)."""
     if len(text) > _LONGEST_INTEGER:
         return False
     digits = text[1:] if text[:1] == b"-" else text
@@ -48,5 +48,5 @@ def is_integer(text: bytes) -> bool:
 
 
 def are_integers(texts: Iterable[bytes]) -> bool:
-    """Whether all of `texts` are. O(texts)."""
+    """Whether all of `texts` are such integers. O(texts)."""
     return all(map(is_integer, texts))

@@ -9,10 +9,10 @@ position of a search into a rank and a rank into a position, and a backward poin
 reverse ranges.
 
 **What blocks change.** A node per element suits a language with pointers; in Python each step from node to
-node costs tens of nanoseconds and a cache miss. Here a tower stands on a *block* of up to `BLOCK_MAX`
+node costs tens of nanoseconds and a cache miss. Here a tower belongs to a *block* of up to `BLOCK_MAX`
 elements: an `array('d')` of scores beside the list of their members, in order. The levels lead to the
 block, `bisect` (C, over contiguous doubles) finds the place in it, and a million members need some three
-thousand blocks, of which a quarter bears a tower.
+thousand blocks, of which a quarter has a tower.
 
     level 2   head ----------------- span 900 -----------------> B3 --- span 400 ---> end
     level 1   head ---- span 600 ----> B2 ------ span 300 -----> B3 --- span 400 ---> end
@@ -23,14 +23,14 @@ thousand blocks, of which a quarter bears a tower.
   neighbours at least one has `BLOCK_MIN` elements. The last block, filled at its end by rising scores, is
   cut at the end and stays full.
 - Every block but the head has a *separator*: the first key it had when it was cut. It is a lower bound for
-  the block and above all earlier keys, and it never changes, so taking out a block's first key touches no
+  the block and above all earlier keys, and it never changes, so removing a block's first key changes no
   level.
-- The caller says truthfully whether a key is present (the sorted set's dict knows), so insert and delete
+- The caller states correctly whether a key is present (the sorted set's dict knows), so insert and delete
   correct the spans on the way down and record no path; one is needed only when blocks are cut or joined.
 - There are no backward pointers: a reverse range is a forward range by rank, reversed.
 
-Ordering is by score, then by member bytes. 0.0 and -0.0 are equal; NaN must not get in. The cost of
-everything is that of the levels, O(log(N / BLOCK_MAX)) expected, and in the block O(log BLOCK_MAX)
+Ordering is by score, then by member bytes. 0.0 and -0.0 are equal; NaN must not be added. The cost of
+each operation is that of the levels, O(log(N / BLOCK_MAX)) expected, and in the block O(log BLOCK_MAX)
 comparisons and a memmove, also when all scores are equal: members are then searched the same way.
 ops/bench/sorted_set.py gives for a change of score (a delete and an insert) 1.2 microseconds at 1,000
 elements, 2.7 at 100,000 and 4.9 at 1,000,000, the growth being mostly cache misses. Half or twice the block
@@ -67,7 +67,7 @@ def _draw_height() -> int:
 
 
 class SkipList:
-    """Pairs of (score, member) in order, with ranks. It trusts its caller: see the module's text."""
+    """Pairs of (score, member) in order, with ranks. It trusts its caller: see the module docstring."""
 
     __slots__ = ("_head", "_top")
 
@@ -131,7 +131,7 @@ class SkipList:
             yield block
             block = block.next
 
-    # The three searches on the hot path are written out: a call costs as much as two levels.
+    # The three searches on the hot path are inlined: a call costs as much as two levels.
 
     def insert(self, score: float, member: bytes) -> None:
         """Add a key that is not present. O(log N) expected."""
@@ -165,7 +165,7 @@ class SkipList:
             self._split(block, index if at_end else len(members) // 2)
 
     def delete(self, score: float, member: bytes) -> bytes:
-        """Take out a key that is present and return the list's own member object. O(log N) expected."""
+        """Remove a key that is present and return the list's own member object. O(log N) expected."""
         link = self._top
         block = self._head
         if link is not None:
@@ -311,7 +311,7 @@ class SkipList:
             scores += block.scores[:left]
         return members, scores
 
-    # What follows changes the levels; it runs once per few hundred changes of elements.
+    # The following methods change the levels; they run once per few hundred changes of elements.
 
     def _path(self, score: float, member: bytes) -> tuple[list[tuple[Link, int]], Block, int]:
         """The last link of each level and the last block that begin before a key.
@@ -337,7 +337,7 @@ class SkipList:
         return path, block, rank
 
     def _path_to_rank(self, rank: int) -> tuple[list[tuple[Link, int]], Block, int]:
-        """As _path, the last ones that begin at or before position `rank` < N."""
+        """As _path, for the last ones that begin at or before position `rank` < N."""
         path: list[tuple[Link, int]] = []
         begin = 0
         link = self._top
@@ -391,12 +391,12 @@ class SkipList:
 
     @staticmethod
     def _fit(left: Block, right: Block) -> bool:
-        """Whether two neighbours may be one block. An empty block always goes."""
+        """Whether two neighbours may become one block. An empty block always does."""
         together = len(left.members) + len(right.members)
         return together <= MERGE_MAX or not (left.members and right.members)
 
     def _absorb_next(self, block: Block) -> None:
-        """Append the next block's elements to `block` and take the next block's tower out of the levels."""
+        """Append the next block's elements to `block` and remove the next block's tower from the levels."""
         right = block.next
         path, _, _ = self._path(right.low_score, right.low_member)
         for link, _ in path:
@@ -414,7 +414,7 @@ class SkipList:
             self._top = self._top.down
 
     def delete_ranks(self, start: int, stop: int) -> list[tuple[bytes, float]]:
-        """Take out ranks start..stop-1, 0 <= start < stop <= N, and return them. O(log N + M)."""
+        """Remove ranks start..stop-1, 0 <= start < stop <= N, and return them. O(log N + M)."""
         taken = self.pairs(start, stop)
         path, first, begin = self._path_to_rank(start)
         index = start - begin

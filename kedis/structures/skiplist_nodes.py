@@ -1,4 +1,4 @@
-"""The parts of the skip list: blocks of elements, links of levels, and what stands behind the last of each.
+"""The parts of the skip list: blocks of elements, links of levels, and the end marks of both.
 
 A link or block holds a copy of the separator it leads to, so that a search that stops before a block has
 not touched the block's memory. At the end of a level that copy is NaN, which no comparison passes: a search
@@ -38,7 +38,7 @@ class Block:
 
 
 class Link:
-    """One storey of a tower: the way to the next tower of this height, and how many elements it jumps over.
+    """One level of a tower: the link to the next tower of this height, and the number of elements it jumps over.
 
     `span` counts from the first element of `block` to the last before the next tower of the level.
     """
@@ -62,7 +62,7 @@ class Link:
             self.next_score, self.next_member = link.block.low_score, link.block.low_member
 
 
-# What follows the last block and the last link. They hold nothing: to touch a field of theirs is an error.
+# End marks after the last block and the last link. They hold nothing: using a field of theirs is an error.
 
 
 class _EndBlock(Block):
@@ -78,9 +78,9 @@ END_LINK: Link = _EndLink()
 
 
 def cut_level(link: Link, begin: int, start: int, stop: int, last_begin: int) -> None:
-    """Take ranks start..stop-1 out of a level; `link`, at rank `begin`, is its last at or before `start`.
+    """Remove ranks start..stop-1 from a level; `link`, at rank `begin`, is its last at or before `start`.
 
-    Towers before rank `last_begin` go; the one there, if any, loses what the deletion takes of its block.
+    Towers before rank `last_begin` are removed; the one there, if any, loses the deleted elements of its block.
     """
     end = begin + link.span
     following = link.next

@@ -1,16 +1,16 @@
-"""The sorted set behind the Z* commands: a dict from member to score beside a skip list in order of score.
+"""The value of the sorted set type: a dict from member to score beside a skip list in order of score.
 
-The dict answers what is asked by member (score, presence), the skip list what is asked by order (ranks,
+The dict serves look-ups by member (score, presence), the skip list look-ups by order (ranks,
 ranges). Both hold the same member object; scores are floats in the dict and raw doubles in the skip list's
 blocks. A set of up to `skiplist.BLOCK_MAX` members is one block without towers, which keeps small sets
 cheap without a second representation to convert from.
 
-Scans resume by position in a hash order that survives changes; that needs a third part, a ScanIndex, which
-sets of at most `UNINDEXED_MAX` members do without: a scan returns them whole. It is built when the set
+Scans resume by position in a hash order that survives changes; this needs a third part, a ScanIndex. Sets of
+at most `UNINDEXED_MAX` members do without: a scan returns them whole. It is built when the set
 grows past that size and kept until the set is empty; a change of score does not touch it.
 
-Ranks count from 0 at the lowest (score, member); ranges are half-open. Scores are never NaN: the caller
-sees to it.
+Ranks count from 0 at the lowest (score, member); ranges are half-open. Scores are never NaN, which the caller
+ensures.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from kedis.structures.scan_index import ScanIndex
 from kedis.structures.skiplist import SkipList
 
 UNINDEXED_MAX = 128
-"""Above this many members a set has a scan index."""
+"""Maximum number of members of a set without a scan index."""
 
 _SCORE = 32
 """Bytes of a float object."""
@@ -48,7 +48,7 @@ class SortedSet:
         self.index: ScanIndex | None = None
         self._list = SkipList()
         self.packed: Thresholds | None = None
-        """What the set must not pass to stay packed; None: it is full (see `kedis.structures.packing`)."""
+        """Limits up to which the set stays packed; None: it is full (see `kedis.structures.packing`)."""
         self.elements_bytes = 0
         """Bytes of the members."""
         self.accounted_bytes = 0
@@ -101,12 +101,12 @@ class SortedSet:
         return twin
 
     def choose(self, thresholds: Thresholds, by_entries_alone: bool = False) -> None:
-        """Be packed if that fits into `thresholds`, else full. O(1) beyond them, or O(N)."""
+        """Become packed if the members fit into `thresholds`, else full. O(1) beyond them, or O(N)."""
         fits = len(self.scores) <= thresholds.entries and (by_entries_alone or thresholds.fit(self.scores))
         self.packed = thresholds if fits else None
 
     def be_full(self) -> None:
-        """Be no longer packed. O(1)."""
+        """Stop being packed. O(1)."""
         self.packed = None
 
     def _index_if_large(self) -> None:
@@ -152,7 +152,7 @@ class SortedSet:
         if old != score:
             scores[member] = score
             ordered = self._list
-            # What delete returns is the object the dict holds as its key: the caller's equal copy can go.
+            # delete returns the object that the dict holds as its key; the caller's equal copy is dropped.
             ordered.insert(score, ordered.delete(old, member))
         return False
 
@@ -161,7 +161,7 @@ class SortedSet:
         return self.scores.get(member)
 
     def remove(self, member: bytes) -> bool:
-        """Take `member` out; False if it was absent. O(log N) expected."""
+        """Remove `member`; False if it was absent. O(log N) expected."""
         score = self.scores.pop(member, None)
         if score is None:
             return False
@@ -173,7 +173,7 @@ class SortedSet:
         return True
 
     def _unindex(self, members: Sequence[bytes]) -> None:
-        """Take members that have just left `scores` out of the index, which goes with the last of them."""
+        """Remove members that are no longer in `scores` from the index, which is dropped with the last of them."""
         index = self.index
         scores = self.scores
         if index is None or not scores:
@@ -260,7 +260,7 @@ class SortedSet:
         return start, max(start, stop)
 
     def remove_range(self, start: int, stop: int) -> list[tuple[bytes, float]]:
-        """Take out ranks start..stop-1, cut to 0..N, and return them in order. O(log N + M)."""
+        """Remove ranks start..stop-1, cut to 0..N, and return them in order. O(log N + M)."""
         start, stop = self._forward(start, stop, reverse=False)
         if start >= stop:
             return []
@@ -281,7 +281,7 @@ class SortedSet:
         return taken
 
     def _remove_all(self) -> list[tuple[bytes, float]]:
-        """Take out everything and return it in order. O(N), 0.2 us each."""
+        """Remove everything and return it in order. O(N), 0.2 us each."""
         taken = list(zip(*self._list.columns(0, len(self.scores)), strict=True))
         self._list = SkipList()
         self.scores.clear()
@@ -291,11 +291,11 @@ class SortedSet:
         return taken
 
     def pop_min(self, count: int = 1) -> list[tuple[bytes, float]]:
-        """Take out up to `count` of the lowest, lowest first. O(log N + count)."""
+        """Remove and return up to `count` of the lowest, lowest first. O(log N + count)."""
         return self.remove_range(0, count)
 
     def pop_max(self, count: int = 1) -> list[tuple[bytes, float]]:
-        """Take out up to `count` of the highest, highest first. O(log N + count)."""
+        """Remove and return up to `count` of the highest, highest first. O(log N + count)."""
         size = len(self.scores)
         taken = self.remove_range(size - count, size)
         taken.reverse()
@@ -325,7 +325,7 @@ class SortedSet:
         return cursor, [(member, scores[member]) for member in found]
 
     def free_in_steps(self, piece: int) -> Iterator[None]:
-        """Empty what nobody uses any more; yields after every `piece` members. O(N log N)."""
+        """Empty an unreferenced set; yields after every `piece` members. O(N log N)."""
         index, self.index = self.index, None
         while self.scores:
             self.pop_max(piece)

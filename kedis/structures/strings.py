@@ -3,12 +3,12 @@
 =============  ====================================================  =======================================
 class          holds                                                 in Redis
 =============  ====================================================  =======================================
-``bytes``      what was set as a whole                               int, embstr or raw by its content
-``Buffer``     what was changed in place, so that it grows cheaply   raw
-``FloatText``  a whole number that INCRBYFLOAT has come to           embstr, where SET of it makes an int
+``bytes``      a string that was set as a whole                      int, embstr or raw by its content
+``Buffer``     a string changed in place, so that it grows cheaply   raw
+``FloatText``  an integer computed by INCRBYFLOAT                    embstr, where SET of it makes an int
 =============  ====================================================  =======================================
 
-All of ``bytearray`` may be used to change a ``Buffer``: its footprint is asked of the object itself.
+All methods of ``bytearray`` may change a ``Buffer``: its footprint is computed from the object itself.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from kedis.structures.footprint import BUFFER
 
 
 class Buffer(bytearray):
-    """A string that is changed in place."""
+    """A string that can be changed in place."""
 
     __slots__ = ("accounted_bytes",)
 
     accounted_bytes: int  # the footprint in the account of the keyspace
 
     def __init__(self, content: bytes | bytearray | memoryview | Iterable[SupportsIndex] | int = b"") -> None:
-        """Build from bytes, or of so many zero bytes. O(N)."""
+        """Build from bytes, or from a number of zero bytes. O(N)."""
         super().__init__(content)
         self.accounted_bytes = 0
 
@@ -37,7 +37,7 @@ class Buffer(bytearray):
         return self.__sizeof__() + BUFFER
 
     def copy(self) -> Buffer:
-        """An equal one of the same class; bytearray's own would be plain. O(N)."""
+        """A copy of the same class; bytearray's own would be plain. O(N)."""
         return type(self)(self)
 
     def _check(self) -> None:
@@ -45,6 +45,6 @@ class Buffer(bytearray):
 
 
 class FloatText(Buffer):
-    """An integer in the spelling of a float's sum.  It is not changed in place: who wants to makes a ``Buffer``."""
+    """An integer in the spelling of a float's sum. Not changed in place: a change first makes it a ``Buffer``."""
 
     __slots__ = ()
