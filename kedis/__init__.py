@@ -8,7 +8,7 @@
     store = kedis.connect()                        # no socket at all: a redis.Redis on an engine in this process
     store.incr("visits")
 
-Nothing is imported until it is used, so ``import kedis`` costs a program nothing.
+Modules are imported on first use, so ``import kedis`` costs a program nothing.
 """
 
 from __future__ import annotations

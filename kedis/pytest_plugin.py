@@ -1,6 +1,6 @@
 """Fixtures for tests of programs that use Redis.
 
-``kedis_server`` is an empty server on a free port, ``kedis_client`` a redis-py client of it.  Each test gets its own,
+``kedis_server`` is an empty server on a free port, ``kedis_client`` a redis-py client of it. Each test gets its own,
 which takes milliseconds, so that no test sees another's data, settings or connections.
 """
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def kedis_server() -> Iterator[Server]:
-    """An empty Kedis on a free port of 127.0.0.1; its attributes ``host``, ``port`` and ``url`` say where."""
+    """An empty Kedis on a free port of 127.0.0.1, given by its attributes ``host``, ``port`` and ``url``."""
     from kedis import Server
 
     with Server(port=0) as server:
