@@ -52,7 +52,7 @@ class Waiting:
         return list(self.queues.get((number, kind, key), ()))
 
     def signal_key_ready(self, number: int, kind: type, key: bytes) -> None:
-        """Mark ``key`` as ready, if a client waits for it: it has a value of type ``kind``, has more, or has none now."""
+        """Mark ``key`` as ready, if a client waits for a ``kind`` there: it was created, modified or removed."""
         place = number, kind, key
         if place in self.queues:
             self.ready[place] = None
