@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from kedis import errors
 from kedis.commands.parsing.options import integer
 from kedis.commands.parsing.stream_ids import parse_id
-from kedis.commands.stream_pending import propagate_claim, propagate_last_id, seen_consumer
+from kedis.commands.stream_pending import propagate_last_id, seen_consumer
 from kedis.commands.stream_replies import ALL, entries, entry
 from kedis.engine.blocking import NOT_READY
 from kedis.engine.flags import BLOCKING, READONLY, WRITE
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 _COUNT_AFTER_WAITING = 1000
 #: The id ``>`` of XREADGROUP: what the group has not delivered.
 _NEW = ID_MAX
+_DELIVERED_ONCE = (b"RETRYCOUNT", b"1", b"FORCE", b"JUSTID", b"LASTID")
 
 
 @dataclass(slots=True)
@@ -249,12 +250,13 @@ def _deliver(client: Client, reading: Reading, key: bytes, stream: Stream, count
             propagate_last_id(client, key, reading.group, group)
     else:
         now_ms = client.db.keyspace.now_ms
+        # As `propagate_claim` would tell it, with the parts that all have in common.
+        common = (b"XCLAIM", key, reading.group, consumer.name, b"0")
+        moment = b"%d" % now_ms
         for segment in segments:
-            for stream_id in segment.ids():
+            for stream_id, text in zip(segment.ids(), segment.id_texts(0, len(segment)), strict=True):
                 group.deliver(stream_id, consumer, now_ms)
-        for segment in segments:
-            for stream_id in segment.ids():
-                propagate_claim(client, key, reading.group, stream_id, group.pending[stream_id], stream_id)
+                client.propagate(*common, text, b"TIME", moment, *_DELIVERED_ONCE, text)
     client.db.annotated(key, stream)
     client.propagate_nothing()  # but what was said above
     return entries(segments)

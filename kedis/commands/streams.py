@@ -110,6 +110,9 @@ def _parse_new_id(raw: bytes) -> tuple[int, bool] | None:
     """
     if raw == b"*":
         return None
+    digits, _, sequence = raw.partition(b"-")
+    if digits.isdigit() and sequence.isdigit() and len(digits) < 20 and len(sequence) < 20:  # nearly all
+        return int(digits) << SEQUENCE_BITS | int(sequence), True
     ms = parse_time_of_partial(raw)
     if ms is not None:
         return ms << SEQUENCE_BITS, False

@@ -49,9 +49,14 @@ class IdMap(Generic[V]):
 
     def __setitem__(self, key: int, value: V) -> None:
         """Insert or replace. O(1) when `key` is the highest or there already, else O(log N)."""
-        if key not in self._values:
-            self._insert(key)
-        self._values[key] = value
+        values, lasts = self._values, self._lasts
+        if key not in values:
+            if lasts and key > lasts[-1] and len(self._runs[-1]) < _RUN:  # nearly all
+                self._runs[-1].append(key)
+                lasts[-1] = key
+            else:
+                self._insert(key)
+        values[key] = value
 
     def _insert(self, key: int) -> None:
         lasts, runs = self._lasts, self._runs

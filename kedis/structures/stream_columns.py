@@ -16,7 +16,7 @@ from __future__ import annotations
 import marshal
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import chain
 from typing import Any
@@ -143,8 +143,10 @@ class Columns:
     def pack(self) -> bytes:
         """All of it as bytes. O(N)."""
         times = _narrow(self.times)
-        lowest = min(self.numbers, default=0)
-        numbers = _narrow([number - lowest for number in self.numbers] if lowest else self.numbers)
+        numbers = _narrow(self.numbers)
+        lowest = 0
+        if numbers.itemsize > 2 and (lowest := min(numbers)):
+            numbers = _narrow(array("Q", [number - lowest for number in numbers]))
         head = (times.typecode, times.tobytes(), numbers.typecode, numbers.tobytes(), lowest)
         return marshal.dumps((*head, self.width, self.values), _MARSHAL)
 
@@ -186,9 +188,8 @@ def footprint(columns: Columns) -> int:
     return sum(map(row_footprint, rows)) + (0 if columns.width else ROW * len(rows))
 
 
-def _narrow(numbers: Iterable[int]) -> array[int]:
+def _narrow(numbers: array[int]) -> array[int]:
     """The numbers, 0 to 2^64 - 1, in the narrowest width that fits all."""
-    numbers = array("Q", numbers)
     highest = max(numbers, default=0)
     code = "B" if highest < 1 << 8 else "H" if highest < 1 << 16 else "I" if highest < 1 << 32 else "Q"
     return array(code, numbers)
