@@ -148,7 +148,12 @@ def _read_when_ready(client: Client, key: bytes, reading: Reading) -> Any:
     stream = client.db.lookup_read_typed(key, Stream)
     if stream is None or stream.last_id <= reading.after[key]:
         return NOT_READY
-    new = _entries_after(stream, reading.after[key], reading.count or _COUNT_AFTER_WAITING)
+    count = reading.count or _COUNT_AFTER_WAITING
+    # Thousands may have waited behind the same id: they get the same entries.
+    shared, place = client.engine.blocking.shared, (client.database, key, reading.after[key], count)
+    new = shared.get(place)
+    if new is None:
+        new = shared[place] = _entries_after(stream, reading.after[key], count)
     return ByKey([(key, new)])
 
 

@@ -114,6 +114,7 @@ class Blocking:
         count: number of blocked clients.
         with_deadline: number of blocked clients with a timeout.
         loop: event loop that calls :meth:`expire`.
+        shared: what attempts of one round keep for those that follow, by keys of their own; empty between rounds.
     """
 
     def __init__(
@@ -137,6 +138,7 @@ class Blocking:
         self._told_when_gone: Counter[type] = Counter()  # waiters by kind, of those with `when_gone`
         self.count = 0
         self.with_deadline = 0
+        self.shared: dict[Any, Any] = {}
 
     # -- waiting ------------------------------------------------------------------------------------------
 
@@ -221,6 +223,7 @@ class Blocking:
                     yield from self._ready_at(number, kind, key)
         finally:
             self._serving = False
+            self.shared.clear()
 
     def _ready_at(self, number: int, kind: type, key: bytes) -> Iterator[tuple[Waiter, Attempt, bytes]]:
         waiting, peek = self._waiting, self._keyspace.databases[number].lookup

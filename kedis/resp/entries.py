@@ -42,12 +42,13 @@ class Entries:
         reverse: whether each run is told from its end.
     """
 
-    __slots__ = ("_ends", "_reverse", "_runs")
+    __slots__ = ("_ends", "_reverse", "_runs", "_whole")
 
     def __init__(self, runs: Sequence[Run], reverse: bool = False) -> None:
         self._runs = runs
         self._reverse = reverse
         self._ends = list(accumulate(map(len, runs)))
+        self._whole: bytes | None = None
 
     def __len__(self) -> int:
         return self._ends[-1] if self._ends else 0
@@ -58,6 +59,13 @@ class Entries:
             size = len(run)
             entries = map(list, zip(run.id_texts(0, size), run.pairs(0, size), strict=True))
             yield from reversed(list(entries)) if self._reverse else entries
+
+    def whole(self) -> bytes:
+        """All of it as it is sent, kept for a second client. O(N)."""
+        if self._whole is None:
+            count = len(self)
+            self._whole = b"*%d\r\n" % count + self.wire(0, count)
+        return self._whole
 
     def wire(self, start: int, stop: int) -> bytes:
         """Entries start..stop-1 as they are sent. O(stop - start)."""
@@ -118,8 +126,7 @@ def _bulks(texts: list[bytes]) -> list[bytes]:
 
 
 def _encode(value: Entries, append: Append) -> None:
-    count = len(value)
-    append(b"*%d\r\n" % count + value.wire(0, count))
+    append(value.whole())
 
 
 def _long(value: Entries) -> LongReply:
