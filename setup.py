@@ -33,6 +33,7 @@ HOT = [
     "kedis/commands/strings.py",
     "kedis/engine/counters.py",
     "kedis/engine/keyspec.py",
+    "kedis/engine/call.py",
     "kedis/engine/table.py",
     "kedis/engine/engine.py",
     "kedis/observability/turns.py",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import hiredis
 
@@ -85,8 +84,10 @@ class Recorder:
         raise AssertionError("something could not be encoded")
 
 
-#: The recorders of the engines that :class:`Client` has made.
-RECORDERS: WeakKeyDictionary[Engine, Recorder] = WeakKeyDictionary()
+def recorder_of(engine: Engine) -> Recorder:
+    """The recorder that :class:`Client` has given to the engine that it made."""
+    (found,) = [sink for sink in engine.propagation._sinks if isinstance(sink, Recorder)]
+    return found
 
 
 class Client:
@@ -101,7 +102,7 @@ class Client:
     ) -> None:
         if engine is None:
             engine = Engine(Config(), clock=Clock())
-            RECORDERS[engine] = Recorder(engine)
+            Recorder(engine)
         if not hasattr(engine, "observer"):
             Observer(engine)
         self.engine = engine
@@ -156,7 +157,7 @@ class Client:
 
     def journal(self) -> list[str]:
         """What was journalled since the last call, a line a command, each with its database in front."""
-        entries = RECORDERS[self.engine].entries
+        entries = recorder_of(self.engine).entries
         lines = [
             f"{number} " + b" ".join(argv).decode("utf-8", "surrogateescape") for number, argv in entries
         ]

@@ -13,7 +13,7 @@ import pytest
 
 from kedis.commands import load_all
 from kedis.engine.table import COMMANDS
-from tests.commands.driver import RECORDERS, Client
+from tests.commands.driver import Client, recorder_of
 from tests.oracle import Oracle, oracle, oracle3  # noqa: F401
 
 SETS = ["s1", "s2", "s3"]
@@ -162,7 +162,7 @@ def test_redis_replays_the_journal(request: pytest.FixtureRequest) -> None:
     client, writer = Client(), Writer(5)
     for _ in range(3000):
         client.call(*writer.command())
-    for _, argv in RECORDERS[client.engine].entries:
+    for _, argv in recorder_of(client.engine).entries:
         assert not isinstance(redis.call(*argv), Exception), argv
     for words in ([name, key] for key in KEYS for name in ("TYPE", "SMEMBERS", "HGETALL")):
         assert comparable(words, client.call(*words)) == comparable(words, redis.call(*words))

@@ -14,7 +14,7 @@ from kedis.errors import CommandError
 from kedis.resp.values import OK, Replies
 from kedis.store.digest import keyspace_digest
 from kedis.structures.strings import Buffer
-from tests.commands.driver import RECORDERS, Client, Clock, ErrorReply, Recorder
+from tests.commands.driver import Client, Clock, ErrorReply, Recorder, recorder_of
 from tests.differential.grammar import known_names
 from tests.differential.scripts import draw_script
 
@@ -215,4 +215,4 @@ def test_a_transaction_refused_by_a_bug_of_one_command_goes_on(client: Client) -
     client.call("GET", "k")
     client.call("SET", "k", "v")
     assert client.call("EXEC") == [ErrorReply("ERR internal error"), b"OK"]
-    assert client.engine.faults == 1 and RECORDERS[client.engine].entries == [(0, words("SET", "k", "v"))]
+    assert client.engine.faults == 1 and recorder_of(client.engine).entries == [(0, words("SET", "k", "v"))]

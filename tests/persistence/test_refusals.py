@@ -22,7 +22,7 @@ from kedis.engine.table import every_command
 from kedis.persistence.checksum import checksum_line
 from kedis.persistence.folder import AofError
 from kedis.persistence.rdb_file import DamagedSnapshot, SnapshotLoader
-from tests.commands.driver import RECORDERS, Client
+from tests.commands.driver import Client, recorder_of
 from tests.differential import grammar
 from tests.differential.scripts import FILLS, draw_script
 from tests.persistence.folders import BASE, INCR, LISTING, MANIFEST, load, recorded, strings
@@ -195,7 +195,7 @@ def test_whatever_kedis_records_is_loaded(tmp_path: Path) -> None:
                     client.replies(*words)
         content = b"".join(
             (encode("SELECT", database) if database >= 0 else b"") + encode(*argv)
-            for database, argv in RECORDERS[client.engine].entries
+            for database, argv in recorder_of(client.engine).entries
         )
         folder(tmp_path, content)
         load(tmp_path, Engine(Config({"appendonly": "no"}), clock=lambda: time.time_ns() + DAY_NS))
