@@ -159,6 +159,8 @@ class Stream:
 
         O(1) amortised for each entry that goes.
         """
+        if self._length <= length:
+            return 0
         removed = 0
         for block in self._oldest_first():
             surplus = self._length - length

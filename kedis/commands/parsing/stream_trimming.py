@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kedis.commands.parsing.options import integer
@@ -37,7 +37,7 @@ class Trimming:
     threshold_at: int = 0
     approximate: bool = False
     limit: int | None = None
-    limits_at: list[int] = field(default_factory=list)
+    limits_at: tuple[int, ...] = ()
 
     def parse_option(self, argv: Sequence[bytes], at: int) -> int:
         """Take the option at ``argv[at]``; the position behind it, or ``at`` when it is none of these.
@@ -53,7 +53,7 @@ class Trimming:
             self.limit = integer(argv[at + 1])
             if self.limit < 0:
                 raise CommandError(texts.LIMIT_NEGATIVE)
-            self.limits_at.append(at)
+            self.limits_at += (at,)
             return at + 2
         return at
 
