@@ -1,0 +1,390 @@
+"""What the Lua libraries bit, struct and cmsgpack leave to Python, whose integers are exact.
+
+The functions take and return what crosses the bridge: bytes, int, float.  A fault in the arguments of struct is
+returned as None, its text, and the number of the argument that is to blame, if one is.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Callable
+from typing import NamedTuple
+
+Number = int | float
+Fault = tuple[None, str] | tuple[None, str, int]
+
+# -- bit ------------------------------------------------------------------------------------------------------
+
+#: Added to a number it leaves the number's lowest 32 bits, rounded to even, in the lowest bits of the double.
+_ROUNDER = 2.0**52 + 2.0**51
+
+
+def _bits(number: Number) -> int:
+    """The lowest 32 bits, as numbers of any size and fraction have them for LuaBitOp."""
+    if type(number) is int and -0x100000000 < number < 0x100000000:
+        return number & 0xFFFFFFFF
+    word: int = struct.unpack("<Q", struct.pack("<d", number + _ROUNDER))[0]
+    return word & 0xFFFFFFFF
+
+
+def _signed(word: int) -> int:
+    return word - 0x100000000 if word & 0x80000000 else word
+
+
+def bit_tobit(number: Number) -> int:
+    return _signed(_bits(number))
+
+
+def bit_bnot(number: Number) -> int:
+    return _signed(_bits(number) ^ 0xFFFFFFFF)
+
+
+def bit_bswap(number: Number) -> int:
+    return _signed(int.from_bytes(_bits(number).to_bytes(4, "little"), "big"))
+
+
+def bit_lshift(number: Number, count: Number) -> int:
+    return _signed(_bits(number) << (_bits(count) & 31) & 0xFFFFFFFF)
+
+
+def bit_rshift(number: Number, count: Number) -> int:
+    return _signed(_bits(number) >> (_bits(count) & 31))
+
+
+def bit_arshift(number: Number, count: Number) -> int:
+    return _signed(_bits(number)) >> (_bits(count) & 31)
+
+
+def bit_rol(number: Number, count: Number) -> int:
+    word, places = _bits(number), _bits(count) & 31
+    return _signed((word << places | word >> (32 - places)) & 0xFFFFFFFF)
+
+
+def bit_ror(number: Number, count: Number) -> int:
+    return bit_rol(number, -(_bits(count) & 31))
+
+
+def bit_band(first: Number, *rest: Number) -> int:
+    word = _bits(first)
+    for number in rest:
+        word &= _bits(number)
+    return _signed(word)
+
+
+def bit_bor(first: Number, *rest: Number) -> int:
+    word = _bits(first)
+    for number in rest:
+        word |= _bits(number)
+    return _signed(word)
+
+
+def bit_bxor(first: Number, *rest: Number) -> int:
+    word = _bits(first)
+    for number in rest:
+        word ^= _bits(number)
+    return _signed(word)
+
+
+def bit_tohex(number: Number, digits: Number) -> bytes:
+    count = _signed(_bits(digits))
+    text = b"%08X" % _bits(number) if count < 0 else b"%08x" % _bits(number)
+    count = min(abs(count), 8)
+    return text[8 - count :]
+
+
+# -- cmsgpack -------------------------------------------------------------------------------------------------
+
+
+def pack_float(number: Number) -> bytes:
+    """MessagePack's float of 32 bits where it holds the number, else of 64."""
+    try:
+        short = struct.pack(">f", number)
+    except OverflowError:
+        return b"\xcb" + struct.pack(">d", number)
+    if struct.unpack(">f", short)[0] == number:
+        return b"\xca" + short
+    return b"\xcb" + struct.pack(">d", number)
+
+
+def unpack_float(data: bytes) -> float:
+    value: float = struct.unpack(">f" if len(data) == 4 else ">d", data)[0]
+    return value
+
+
+def unpack_integer(data: bytes) -> int:
+    return int.from_bytes(data, "big", signed=True)
+
+
+# -- struct ---------------------------------------------------------------------------------------------------
+
+_MOST_INTEGER_SIZE = 32
+_MOST_INT = 2**31 - 1
+_NATIVE_SIZES = {"b": 1, "B": 1, "h": 2, "H": 2, "l": 8, "L": 8, "T": 8, "f": 4, "d": 8, "x": 1}
+_SIGNED = frozenset("bhli")
+_NATIVE_ALIGNMENT = 8
+_WORD = 1 << 64
+
+
+class _Fault(Exception):
+    """A fault in what struct was asked.
+
+    Args:
+        text: what is wrong.
+        argument: the number of the argument that is to blame; 0 for none.
+    """
+
+    def __init__(self, text: str, argument: int = 0) -> None:
+        super().__init__(text)
+        self.argument = argument
+
+
+class _Item(NamedTuple):
+    option: str
+    size: int
+    padding: int
+    order: str
+
+
+class _Layout:
+    """Reads a format string, option by option, with the byte order and the alignment that it has set."""
+
+    def __init__(self, text: bytes) -> None:
+        self._text = text.decode("latin-1")
+        self._position = 0
+        self._order: str = "<"
+        self._alignment = 1
+
+    def next(self, total: int) -> _Item | None:
+        """The next item, which stands behind ``total`` bytes; None at the end."""
+        while self._position < len(self._text):
+            option = self._text[self._position]
+            self._position += 1
+            size = self._size(option)
+            padding = self._padding(option, size, total)
+            if option in "<>":
+                self._order = option
+            elif option == "!":
+                self._align()
+            elif option != " ":
+                return _Item(option, size, padding, self._order)
+        return None
+
+    def _digits(self, default: int) -> int:
+        begin = self._position
+        while self._position < len(self._text) and self._text[self._position] in "0123456789":
+            self._position += 1
+        if begin == self._position:
+            return default
+        value = int(self._text[begin : min(self._position, begin + 20)])
+        if value > _MOST_INT:
+            raise _Fault("integral size overflow")
+        return value
+
+    def _size(self, option: str) -> int:
+        if option in "iI":
+            size = self._digits(4)
+            if size > _MOST_INTEGER_SIZE:
+                raise _Fault(f"integral size {size} is larger than limit of {_MOST_INTEGER_SIZE}")
+            return size
+        if option == "c":
+            return self._digits(1)
+        return _NATIVE_SIZES.get(option, 0)
+
+    def _align(self) -> None:
+        alignment = self._digits(_NATIVE_ALIGNMENT)
+        if alignment <= 0 or alignment & (alignment - 1):
+            raise _Fault(f"alignment {alignment} is not a power of 2")
+        self._alignment = alignment
+
+    def _padding(self, option: str, size: int, total: int) -> int:
+        alignment = min(size, self._alignment)
+        if alignment <= 1 or option == "c":
+            return 0
+        return (alignment - (total & (alignment - 1))) & (alignment - 1)
+
+
+def struct_pack(layout: bytes, *values: object) -> bytes | Fault:
+    """The values laid out as ``layout`` says."""
+    try:
+        return _pack(layout, values)
+    except _Fault as fault:
+        return _answer(fault)
+
+
+def struct_unpack(layout: bytes, data: bytes, offset: Number) -> tuple[object, ...]:
+    """The values at ``offset`` (the first byte is 1) of ``data``, and the offset behind them."""
+    try:
+        return _unpack(layout, data, offset)
+    except _Fault as fault:
+        return _answer(fault)
+
+
+def struct_size(layout: bytes) -> int | Fault:
+    """How many bytes a layout without strings takes."""
+    try:
+        reader, total = _Layout(layout), 0
+        while (item := reader.next(total)) is not None:
+            if item.option == "s":
+                raise _Fault("option 's' has no fixed size", 1)
+            if item.option == "c" and not item.size:
+                raise _Fault("option 'c0' has no fixed size", 1)
+            total += item.padding + item.size
+        return total
+    except _Fault as fault:
+        return _answer(fault)
+
+
+def _answer(fault: _Fault) -> Fault:
+    text = str(fault).encode("latin-1")
+    return (None, text, fault.argument) if fault.argument else (None, text)  # type: ignore[return-value]
+
+
+def _pack(layout: bytes, values: tuple[object, ...]) -> bytes:
+    reader, out, total, argument = _Layout(layout), [], 0, 1
+    while (item := reader.next(total)) is not None:
+        packed = b"\0" * item.padding
+        if item.option == "x":
+            packed += b"\0"
+        else:
+            argument += 1
+            value = values[argument - 2] if argument - 2 < len(values) else None
+            packed += _pack_item(item, value, argument)
+        out.append(packed)
+        total += len(packed)
+    return b"".join(out)
+
+
+def _pack_item(item: _Item, value: object, argument: int) -> bytes:
+    if item.option in "bBhHlLTiI":
+        word = _word(_number(value, argument)).to_bytes(8, "little")
+        word = word[: item.size] + b"\0" * (item.size - 8)
+        return word if item.order == "<" else word[::-1]
+    if item.option in "fd":
+        return _pack_double(item, _number(value, argument))
+    if item.option in "sc":
+        text = _text(value, argument)
+        if item.option == "s":
+            return text + b"\0"
+        if len(text) < item.size:
+            raise _Fault("string too short", argument + 1)
+        return text[: item.size] if item.size else text
+    raise _invalid(item.option)
+
+
+def _pack_double(item: _Item, number: Number) -> bytes:
+    try:
+        return struct.pack(item.order + item.option, number)
+    except OverflowError:
+        return struct.pack(item.order + item.option, math.copysign(math.inf, number))
+
+
+def _invalid(option: str) -> _Fault:
+    return _Fault(f"invalid format option '{option}'", 1)
+
+
+def _number(value: object, argument: int) -> Number:
+    if type(value) is int or type(value) is float:
+        return value
+    if isinstance(value, bytes):
+        try:
+            text = value.strip().lower()
+            return int(text, 16) if b"0x" in text else float(text)
+        except ValueError:
+            raise _Fault("number expected, got string", argument) from None
+    raise _Fault(f"number expected, got {_type_name(value)}", argument)
+
+
+def _text(value: object, argument: int) -> bytes:
+    if isinstance(value, bytes):
+        return value
+    if type(value) is int or type(value) is float:
+        return b"%.14g" % value
+    raise _Fault(f"string expected, got {_type_name(value)}", argument)
+
+
+def _type_name(value: object) -> str:
+    if value is None:
+        return "nil"
+    if isinstance(value, (bool, bytes)):
+        return "boolean" if isinstance(value, bool) else "string"
+    name = type(value).__name__.lower()
+    return next((kind for kind in ("table", "function", "thread") if kind in name), "userdata")
+
+
+def _word(number: Number) -> int:
+    """The number as 64 bits, as the machine converts doubles: negative ones through a signed integer."""
+    if number != number:
+        return 0
+    if math.isinf(number):
+        return _WORD >> 1 if number < 0 else 0
+    whole = int(number)
+    if number < 0:
+        return whole % _WORD if whole >= -(_WORD >> 1) else _WORD >> 1
+    return whole if whole < _WORD else 0
+
+
+def _unpack(layout: bytes, data: bytes, offset: Number) -> tuple[object, ...]:
+    reader = _Layout(layout)
+    position = int(offset) - 1 if -(2.0**62) < offset < 2.0**62 else -2
+    if position == -1:
+        raise _Fault("offset must be 1 or greater", 3)
+    results: list[object] = []
+    position %= _WORD
+    while (item := reader.next(position)) is not None:
+        position += item.padding
+        if position + item.size > len(data):
+            raise _Fault("data string too short", 2)
+        size = item.size
+        if item.option in "bBhHlLTiI":
+            results.append(_unpack_integer(item, data[position : position + size]))
+        elif item.option in "fd":
+            results.append(struct.unpack_from(item.order + item.option, data, position)[0])
+        elif item.option == "c":
+            size = size or _previous_size(results, len(data) - position)
+            results.append(data[position : position + size])
+        elif item.option == "s":
+            end = data.find(b"\0", position)
+            if end < 0:
+                raise _Fault("unfinished string in data")
+            results.append(data[position:end])
+            size = end + 1 - position
+        elif item.option != "x":
+            raise _invalid(item.option)
+        position += size
+    return (*results, position + 1)
+
+
+def _previous_size(results: list[object], left: int) -> int:
+    """The size of a ``c0`` string: the number before it, which it takes the place of."""
+    if not results or not isinstance(results[-1], (int, float)):
+        raise _Fault("format 'c0' needs a previous size")
+    size = _word(results.pop())  # type: ignore[arg-type]
+    if size > left:
+        raise _Fault("data string too short", 2)
+    return size
+
+
+def _unpack_integer(item: _Item, data: bytes) -> Number:
+    ordered = data if item.order == "<" else data[::-1]
+    word = int.from_bytes(ordered[:8], "little")
+    if item.option not in _SIGNED:
+        return float(word) if word >= 1 << 63 else word
+    if not data:
+        return 0
+    mask = -1 << ((8 * len(data) - 1) % 64)
+    if word & mask:
+        word |= mask
+    word %= _WORD
+    return word - _WORD if word >> 63 else word
+
+
+#: The functions by the names that Lua has for them.
+FUNCTIONS: dict[str, Callable[..., object]] = {
+    function.__name__: function
+    for function in (
+        *(bit_tobit, bit_bnot, bit_bswap, bit_lshift, bit_rshift, bit_arshift, bit_rol, bit_ror),
+        *(bit_band, bit_bor, bit_bxor, bit_tohex, pack_float, unpack_float, unpack_integer),
+        *(struct_pack, struct_unpack, struct_size),
+    )
+}

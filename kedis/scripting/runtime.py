@@ -1,0 +1,422 @@
+"""The Lua interpreter: one for all scripts and functions of an engine.
+
+It is made when it is first needed, since it costs half a megabyte and a few milliseconds.
+
+Rules of the bridge:
+
+- Lua runs under a limit of memory.  Where Lua allocates on behalf of Python there is nobody to catch an error, so
+  such allocations are made only where ``_RESERVE`` bytes and what is to cross are left; what runs short is stopped.
+- A Python exception never reaches Lua.  One that is no CommandError ends the script and is raised again behind it.
+- Lua is entered from one place at a time; a script that is interrupted (``tick``) keeps the others out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from importlib import resources
+from typing import Any, Protocol
+
+from lupa.lua51 import LuaRuntime
+
+from kedis.errors import CommandError
+from kedis.scripting import binary
+from kedis.scripting.bytecode import keep_tail_frames
+from kedis.scripting.codes import CODED, ERROR, READY, STOP
+from kedis.scripting.replies import ELEMENT_BYTES, encode_reply, error_line, size_of
+from kedis.scripting.results import decode_coded, decode_plain
+
+#: What is kept free of Lua's memory, in bytes: the stack may double in it.
+_RESERVE = 2 * 1024 * 1024
+#: The least limit of memory under which the runtime works, in bytes.
+LEAST_MEMORY = 8 * 1024 * 1024
+#: Arguments that cross one by one; more come as a table.
+_MOST_ARGUMENTS = 2000
+#: A reply of this size is measured before it crosses.
+_BIG = 4096
+#: Garbage is collected behind a script that leaves so much more than there was after the last time, in bytes.
+_COLLECT_AFTER = 16 * 1024 * 1024
+
+_ARGUMENTS_NEEDED = b"ERR Please specify at least one argument for this redis lib call"
+_ARGUMENTS_WRONG = b"ERR Lua redis lib command arguments must be strings or integers"
+_NO_MEMORY = "ERR not enough memory"
+_MODULES = ("cjson", "cmsgpack")
+
+
+class ScriptError(CommandError):
+    """The error that ended a script.
+
+    Attributes:
+        counted: whether it is the error of a command, which has been counted as one already.
+    """
+
+    counted = False
+
+
+class Caller(Protocol):
+    """What runs a script: where its calls of ``redis.*`` end."""
+
+    def call(self, argv: list[bytes]) -> Any:
+        """Run a command.  Returns its value or the error; may raise CommandError."""
+
+    def tick(self) -> bytes | None:
+        """Called every 100,000 instructions.  Returns the error that is to end the script, or None."""
+
+    def speak(self, protocol: int) -> None:
+        """The script understands RESP ``protocol`` from now on."""
+
+    def set_repl(self, targets: int) -> None:
+        """Propagate effects to ``targets`` from now on (1: the AOF, 2: replicas)."""
+
+    def may(self, argv: list[bytes]) -> bool | None:
+        """Whether the user may run a command; None if there is no such command."""
+
+    def log(self, level: int, text: bytes) -> None:
+        """Write a line to the log; 0 is debug, 3 a warning."""
+
+
+class Register(Protocol):
+    """Takes the functions of a library while it is loaded."""
+
+    def __call__(self, name: bytes, description: bytes | None, flags: list[bytes]) -> CommandError | None:
+        """Returns why the function cannot be registered."""
+
+
+class Runtime:
+    """Runs scripts and functions.
+
+    Args:
+        memory_limit: bytes that Lua may occupy; at least ``LEAST_MEMORY``.
+        version: what scripts see as ``redis.REDIS_VERSION``.
+    """
+
+    def __init__(self, memory_limit: int, version: str) -> None:
+        self._lua = LuaRuntime(
+            encoding=None,
+            source_encoding="latin-1",
+            attribute_filter=_no_attributes,
+            register_eval=False,
+            register_builtins=False,
+            unpack_returned_tuples=True,
+            max_memory=max(memory_limit, LEAST_MEMORY),
+        )
+        self._limit = self._soft_limit = 0
+        self.limit_memory(memory_limit)
+        self._caller: Caller | None = None
+        self._protocol = 2
+        self._stopped = False
+        self._raised: BaseException | None = None
+        self._register: Register | None = None
+        self._used_after_collection = 0
+        self._load(version)
+        self._collect()
+
+    # -- making it ------------------------------------------------------------------------------------------
+
+    def _load(self, version: str) -> None:
+        host = self._host()
+        support = self._module("sandbox", host)
+        libraries = self._lua.table()
+        for name in _MODULES:
+            libraries[name.encode()] = support[b"protect"](self._module(name, support, host))
+        for name, library in zip(("bit", "struct"), self._module("binary", support, host), strict=True):
+            libraries[name.encode()] = support[b"protect"](library)
+        major, minor, patch = map(int, version.split("."))
+        number = major << 16 | minor << 8 | patch
+        runner = self._module("redis", support, host, version.encode(), number, libraries)
+        support[b"seal"]()
+        self._run_script = runner[b"run_script"]
+        self._run_script_long = runner[b"run_script_long"]
+        self._run_function = runner[b"run_function"]
+        self._run_function_long = runner[b"run_function_long"]
+        self._result_part = runner[b"result_part"]
+        self._recover = runner[b"recover"]
+        self._define_script = runner[b"define_script"]
+        self._forget_scripts = runner[b"forget_scripts"]
+        self._load_library = runner[b"load_library"]
+        self._keep_library = runner[b"keep_library"]
+        self._drop_library = runner[b"drop_library"]
+        self._abandon_library = runner[b"abandon_library"]
+
+    def _module(self, name: str, *arguments: Any) -> Any:
+        source = resources.files("kedis.scripting").joinpath("lua", f"{name}.lua").read_bytes()
+        return self._lua.compile(source, name="=[kedis]")(*arguments)
+
+    def _host(self) -> Any:
+        """The table of what the modules in Lua call: every function that is there, and no other object of Python."""
+        functions: dict[str, Callable[..., Any]] = dict(binary.FUNCTIONS)
+        functions["struct_pack"] = self._bounded(binary.struct_pack)
+        functions.update(
+            call=self._call_function(),
+            call_joined=self._call_joined,
+            tick=self._tick,
+            setresp=self._setresp,
+            set_repl=self._set_repl,
+            acl_check=self._acl_check,
+            log=self._log,
+            sha1hex=lambda text: hashlib.sha1(text).hexdigest().encode(),
+            keep_tail_frames=self._bounded(keep_tail_frames),
+            register=self._register_function,
+        )
+        return self._lua.table_from({name.encode(): function for name, function in functions.items()})
+
+    # -- memory ---------------------------------------------------------------------------------------------
+
+    def limit_memory(self, size: int) -> None:
+        """Let Lua occupy ``size`` bytes from now on."""
+        self._limit = max(size, LEAST_MEMORY)
+        self._soft_limit = self._limit - _RESERVE
+        self._lua.set_max_memory(self._limit, True)
+
+    @property
+    def memory_used(self) -> int:
+        """Bytes that Lua occupies."""
+        used: int = self._lua.get_memory_used(True)
+        return used
+
+    def _collect(self) -> None:
+        self._lua.gccollect()
+        self._used_after_collection = self._lua.get_memory_used(True)
+
+    def _fits(self, size: int) -> bool:
+        return bool(self._lua.get_memory_used(True) + size <= self._soft_limit)
+
+    def _make_room(self, size: int) -> None:
+        """See to it that ``size`` bytes may be allocated for Python.  Raises CommandError when they may not."""
+        if not self._fits(size):
+            self._collect()
+            if not self._fits(size):
+                raise CommandError(_NO_MEMORY)
+
+    def _bounded(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """``function``, whose result is as long as its arguments, where there is memory for it."""
+
+        def bounded(*arguments: Any) -> Any:
+            result = function(*arguments)
+            if type(result) is bytes and len(result) > _BIG and not self._fits(len(result)):
+                return (None, _NO_MEMORY.removeprefix("ERR ").encode())
+            return result
+
+        return bounded
+
+    def _stop_for_memory(self) -> tuple[None, int, bytes]:
+        """Stop the script, which has no memory left, with a little more for what it still does."""
+        self._stopped = True
+        self._lua.set_max_memory(self._lua.get_memory_used(True) + _RESERVE, True)
+        return (None, STOP, _NO_MEMORY.encode())
+
+    # -- what Lua calls ---------------------------------------------------------------------------------------
+
+    def _call_function(self) -> Callable[..., Any]:
+        """The function behind redis.call; a closure, which saves looking the attributes up each time."""
+        memory_used, make_table = self._lua.get_memory_used, self._lua.table_from
+
+        def call(*argv: Any) -> Any:
+            if memory_used(True) > self._soft_limit:
+                return self._stop_for_memory()
+            words = list(argv)
+            for word in words:
+                if type(word) is not bytes:
+                    if not _write_numbers(words):
+                        return (None, ERROR, _ARGUMENTS_WRONG)
+                    break
+            if not words:
+                return (None, ERROR, _ARGUMENTS_NEEDED)
+            try:
+                value = self._caller.call(words)  # type: ignore[union-attr]
+            except CommandError as error:
+                return (None, ERROR, error_line(error))
+            except BaseException as error:
+                return self._stop_for(error)
+            kind = type(value)
+            if kind is int or (kind is bytes and len(value) < _BIG):
+                return value
+            try:
+                if not self._fits(2 * size_of(value)):
+                    return self._stop_for_memory()
+                return encode_reply(value, self._protocol, make_table)
+            except BaseException as error:
+                return self._stop_for(error)
+
+        self._call = call
+        return call
+
+    def _call_joined(self, joined: bytes, lengths: bytes) -> Any:
+        return self._call(*_parted(joined, lengths))
+
+    def _stop_for(self, error: BaseException) -> tuple[None, int, bytes]:
+        self._raised = error
+        self._stopped = True
+        return (None, STOP, b"ERR internal error")
+
+    def _tick(self) -> Any:
+        if self._caller is None:
+            return None
+        if self._lua.get_memory_used(True) > self._soft_limit:
+            return self._stop_for_memory()[2]
+        try:
+            reason = self._caller.tick()
+        except BaseException as error:
+            return self._stop_for(error)[2]
+        if reason is not None:
+            self._stopped = True
+        return reason
+
+    def _setresp(self, protocol: int) -> None:
+        self._protocol = protocol
+        self._caller.speak(protocol)  # type: ignore[union-attr]
+
+    def _set_repl(self, targets: int) -> None:
+        self._caller.set_repl(targets)  # type: ignore[union-attr]
+
+    def _acl_check(self, joined: bytes, lengths: bytes) -> bool | None:
+        try:
+            return self._caller.may(_parted(joined, lengths))  # type: ignore[union-attr]
+        except CommandError:
+            return None
+
+    def _log(self, level: int, text: bytes) -> None:
+        if self._caller is not None:
+            self._caller.log(level, text)
+
+    def _register_function(self, name: bytes, description: bytes | None, flags: bytes) -> bytes | None:
+        problem = self._register(name, description, flags.split())  # type: ignore[misc]
+        return None if problem is None else error_line(problem)
+
+    # -- scripts ----------------------------------------------------------------------------------------------
+
+    def define_script(self, digest: bytes, source: bytes) -> None:
+        """Compile ``source``, which is called ``digest`` from now on.  Raises CommandError with Lua's message."""
+        self._make_room(8 * len(source))
+        message = self._define_script(digest, source)
+        if message is not None:
+            raise CommandError(
+                "ERR Error compiling script (new function): " + message.decode("utf-8", "surrogateescape")
+            )
+
+    def forget_scripts(self) -> None:
+        """Forget every script."""
+        self._forget_scripts()
+        self._collect()
+
+    def run_script(
+        self, caller: Caller, digest: bytes, keys: Sequence[bytes], arguments: Sequence[bytes]
+    ) -> Any:
+        """Run a script.  Returns its value, or the error that it returned.
+
+        Raises ScriptError for the error that ended it, CommandError when there is no memory for it.
+        """
+        return self._run(caller, digest, keys, arguments, self._run_script, self._run_script_long)
+
+    def run_function(
+        self, caller: Caller, name: bytes, keys: Sequence[bytes], arguments: Sequence[bytes]
+    ) -> Any:
+        """Run a function; otherwise like ``run_script``."""
+        return self._run(caller, name, keys, arguments, self._run_function, self._run_function_long)
+
+    def _run(
+        self,
+        caller: Caller,
+        name: bytes,
+        keys: Sequence[bytes],
+        arguments: Sequence[bytes],
+        run: Callable[..., Any],
+        run_long: Callable[..., Any],
+    ) -> Any:
+        count = len(keys) + len(arguments)
+        self._make_room(ELEMENT_BYTES * count + sum(map(len, keys)) + sum(map(len, arguments)))
+        self._caller, self._protocol = caller, 2
+        try:
+            if count <= _MOST_ARGUMENTS:
+                result = run(name, len(keys), *keys, *arguments)
+            else:
+                result = run_long(name, self._lua.table_from(keys), self._lua.table_from(arguments))
+            if type(result) is not tuple:
+                return decode_plain(result, self._protocol)
+            return self._decode(name, result)
+        finally:
+            self._caller = None
+            if self._stopped:
+                self._clean_up()
+            elif self._lua.get_memory_used(True) > self._used_after_collection + _COLLECT_AFTER:
+                self._collect()
+
+    def _decode(self, name: bytes, result: tuple[Any, ...]) -> Any:
+        code = result[0]
+        if code == CODED:
+            return decode_coded(iter(result[1:]), self._protocol)
+        if code == READY:
+            values: list[Any] = []
+            while len(values) < result[1]:
+                values.extend(self._result_part(len(values) + 1))
+            return decode_coded(iter(values), self._protocol)
+        if self._raised is not None:
+            raise self._raised
+        _, text, source, line, counted = result
+        suffix = b"" if not source else b", on %b:%d" % (source, line)
+        error = ScriptError((b"%b script: %b%b." % (text, name, suffix)).decode("utf-8", "surrogateescape"))
+        error.counted = counted
+        raise error
+
+    def _clean_up(self) -> None:
+        self._stopped, self._raised = False, None
+        self._recover()
+        self._collect()
+        self.limit_memory(self._limit)
+
+    # -- libraries --------------------------------------------------------------------------------------------
+
+    def load_library(self, source: bytes, register: Register, caller: Caller) -> None:
+        """Run the code of a library; ``register`` is told of its functions, which wait for ``keep_library``.
+
+        Raises CommandError for an error of the code.
+        """
+        self._make_room(8 * len(source))
+        self._register, self._caller = register, caller
+        try:
+            result = self._load_library(source)
+        finally:
+            self._register = self._caller = None
+            if self._stopped:
+                self._clean_up()
+        if type(result) is tuple:
+            raise CommandError(
+                "ERR Error registering functions: " + result[1].decode("utf-8", "surrogateescape")
+            )
+        if result is not None:
+            raise CommandError("ERR Error compiling function: " + result.decode("utf-8", "surrogateescape"))
+
+    def keep_library(self, name: bytes) -> None:
+        """Make the functions that were just loaded callable, in the place of those of a library of this name."""
+        self._keep_library(name)
+
+    def abandon_library(self) -> None:
+        """Forget the functions that were just loaded."""
+        self._abandon_library()
+
+    def drop_library(self, name: bytes) -> None:
+        """Forget a library."""
+        self._drop_library(name)
+
+
+def _no_attributes(_object: object, name: object, _is_setting: bool) -> object:
+    raise AttributeError(name)
+
+
+def _parted(joined: bytes, lengths: bytes) -> list[bytes]:
+    words, begin = [], 0
+    for length in map(int, lengths.split()):
+        words.append(joined[begin : begin + length])
+        begin += length
+    return words
+
+
+def _write_numbers(words: list[Any]) -> bool:
+    """Write the numbers among ``words`` as Redis does; whether all of them are strings or numbers."""
+    for place, word in enumerate(words):
+        kind = type(word)
+        if kind is int or kind is float:
+            words[place] = b"%d" % word if kind is int and -(10**17) < word < 10**17 else b"%.17g" % word
+        elif kind is not bytes:
+            return False
+    return True
