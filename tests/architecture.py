@@ -28,6 +28,7 @@ PACKAGES: list[dict[str, str]] = [
     {"store": "databases, expiry, eviction, lazy free, access tracking"},
     {"rdb": "the RDB format, without files"},
     {"engine": "command table, client, the loop over requests, admission, blocking, maxmemory"},
+    {"scripting": "Lua scripts and functions: the interpreter, its sandbox, libraries, one run"},
     {"commands": "the handlers, one module per family; `parsing/` for their arguments"},
     {
         "observability": "histograms, slow log, INFO, metrics",
@@ -137,6 +138,13 @@ LAYERS: dict[str, list[tuple[str, set[str]]]] = {
                 "metrics_streams",
             },
         ),
+    ],
+    "scripting": [
+        ("crossing the bridge", {"binary", "bytecode", "codes", "headers"}),
+        ("values", {"from_lua", "to_lua"}),
+        ("the interpreter", {"runtime"}),
+        ("libraries and one run", {"libraries", "script_run"}),
+        ("scripts of an engine", {"service"}),
     ],
     "resp": [("values", {"values"}), ("parser and encoder", {"*"})],
     "server": [

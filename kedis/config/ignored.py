@@ -200,14 +200,6 @@ class Machine(Group, title="machine and process"):
     always_show_logo = flag(
         False, "show the banner at every start", fixed=True, otherwise="there is no banner"
     )
-    busy_reply_threshold = integer(
-        5000,
-        0,
-        LLONG_MAX,
-        "milliseconds before a script counts as slow",
-        alias="lua-time-limit",
-        otherwise="there are no scripts",
-    )
     dynamic_hz = flag(
         True, "more turns of background work with more clients", otherwise="hz is used as it is"
     )

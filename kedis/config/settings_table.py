@@ -166,6 +166,23 @@ class MemoryUse(Group, title="memory", effective=True):
     lazyfree_lazy_user_flush = flag(False, "FLUSHALL and FLUSHDB free in the background")
 
 
+class Scripts(Group, title="scripts and functions", effective=True):
+    busy_reply_threshold = integer(
+        5000,
+        0,
+        LLONG_MAX,
+        "milliseconds after which a script may be killed and other clients are told BUSY; 0 is never",
+        alias="lua-time-limit",
+    )
+    lua_maxmemory = memory(
+        256 << 20,
+        "most bytes that Lua may occupy for all scripts and functions; what needs more is answered with an error",
+        8 << 20,
+        own=True,
+        otherwise="Redis has no such limit, and ends when there is no memory left",
+    )
+
+
 class Snapshots(Group, title="snapshots (RDB)", effective=True):
     save: tuple[tuple[int, int], ...] = special(
         SavePoints(),
@@ -307,6 +324,7 @@ class EffectiveSettings(
     Security,
     Process,
     MemoryUse,
+    Scripts,
     Snapshots,
     AppendOnlyFile,
     Observation,

@@ -126,6 +126,8 @@ def _check(client: Client, command: Command, argv: Sequence[bytes]) -> None:
         raise CommandError(errors.only_pubsub(command.name))
     if restrictions.loading and not flags & Flag.LOADING:
         raise CommandError(errors.LOADING)
+    if restrictions.busy is not None and not flags & Flag.ALLOW_BUSY:
+        raise CommandError(restrictions.busy)
     if client in engine.monitors and (flags & Flag.READONLY or _may_write(client, command)):
         raise CommandError(errors.MONITOR_AND_KEYS)
 

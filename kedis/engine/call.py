@@ -45,6 +45,7 @@ def call(
     *,
     answer: Answer | None = None,
     attempt: Callable[[], Any] | None = None,
+    reports_slow: bool = True,
 ) -> Any:
     """Run ``command``, which has been admitted, for ``client``.
 
@@ -53,6 +54,7 @@ def call(
         answer: receives the value, or the error, before any other step; raises when it cannot take it.
         attempt: runs in place of the handler when a blocked client takes the awaited value. It counts as part of the
             blocked call.
+        reports_slow: whether a slow call is reported to the observer; a script is slow as a whole.
 
         Returns the value of the handler, or the CommandError that it raised or that reports an internal error.
     """
@@ -104,7 +106,7 @@ def call(
             counters.histogram[elapsed >> 6] += 1
         else:
             counters.count(elapsed)
-        if elapsed >= engine.slow_ns:
+        if reports_slow and elapsed >= engine.slow_ns:
             engine.observer.take_slow_call(client, command, argv, elapsed)
     if engine.events.waiting.ready and engine.execution is None:
         serve_blocked(engine)

@@ -30,9 +30,11 @@ from kedis.engine.ports import (
     NoDurability,
     NoEventLoop,
     NoProcess,
+    NoScripting,
     Observer,
     Persistence,
     Process,
+    Scripting,
     Snapshots,
 )
 from kedis.engine.propagation import Propagation
@@ -73,7 +75,7 @@ class Services:
 
     Attributes:
         execution: the innermost unit (MULTI, a script) under way; None outside units.
-        process, durability, persistence, snapshots, observer: the ports (:mod:`kedis.engine.ports`).
+        process, durability, persistence, snapshots, scripting, observer: the ports (:mod:`kedis.engine.ports`).
         clients: the connected clients by id.
         monitors: the clients that have sent MONITOR.
         slow_ns: minimum duration of the calls that are reported to the observer.
@@ -102,6 +104,7 @@ class Services:
         self.durability: Durability = NoDurability()
         self.persistence: Persistence | None = None
         self.snapshots: Snapshots | None = None
+        self.scripting: Scripting = NoScripting()
         self.events = ClientEvents()
         self.keyspace = Keyspace(self.config.databases, self.events)
         self.keyspace.now_ns = self.clock()
@@ -190,10 +193,11 @@ class Services:
         client.queue = None
 
     def count_error(self, command: Command, error: CommandError) -> None:
-        """Count a command that ran and was answered with ``error``."""
+        """Count a command that ran and was answered with ``error``; a script's may be that of a command it called."""
         code = error.code
         command.counters.errors[code] += 1
-        self.table.error_counts[code] += 1
+        if not error.counted:
+            self.table.error_counts[code] += 1
 
 
 def _discard(_chunk: Chunk) -> None:
@@ -211,6 +215,7 @@ class Client:
     Attributes:
         queue: the commands queued for EXEC; None outside MULTI.
         user: the authenticated user; None before authentication.
+        caller: the client on whose behalf it runs: itself, or the client whose script sends its commands.
         dirty_epoch: the :attr:`kedis.engine.propagation.Propagation.epoch` of its last change.
         may_block: whether commands may block it.
         last_command: for CLIENT LIST.
@@ -221,6 +226,7 @@ class Client:
         "append",
         "blocked",
         "caching",
+        "caller",
         "close_after_reply",
         "created_ns",
         "database",
@@ -266,6 +272,7 @@ class Client:
         trusted: bool = False,
     ):
         self.engine = engine
+        self.caller: Client = self
         self.transport = transport
         self.address = address
         self.local_address = local_address

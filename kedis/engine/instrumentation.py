@@ -38,7 +38,7 @@ def begin(client: Client, command: Command) -> object:
     """Note the client on whose behalf ``command`` is about to run. Returns the argument for :func:`end`."""
     engine = client.engine
     outer = engine.tracking.current
-    engine.tracking.current = client if client.caching is not None else None
+    engine.tracking.current = client.caller if client.caching is not None else None
     engine.keyspace.no_touch = client.no_touch and not command.flags & TOUCHES_KEYS
     return outer
 
@@ -47,15 +47,20 @@ def after(client: Client, command: Command, argv: Sequence[bytes]) -> None:
     """Send the answered command to the monitors, and remember the keys that it read."""
     engine = client.engine
     if engine.monitors and not command.flags & (SKIP_MONITOR | ADMIN):
-        line = monitor_line(engine, client, command, argv)
-        for monitor in engine.monitors:
-            monitor.push(line)
+        show(client, command, argv)
     if client.caching is not None:
         _remember(client, command, argv)
         if client.queue is None and engine.execution is None:
             if not command.flags & KEEPS_CACHING_CHOICE:
                 client.caching.given = False
             engine.tracking.settle(client)
+
+
+def show(client: Client, command: Command, argv: Sequence[bytes]) -> None:
+    """Tell the monitors of a call."""
+    line = monitor_line(client.engine, client, command, argv)
+    for monitor in client.engine.monitors:
+        monitor.push(line)
 
 
 def end(client: Client, outer: object) -> None:
@@ -66,13 +71,13 @@ def end(client: Client, outer: object) -> None:
 
 def _remember(client: Client, command: Command, argv: Sequence[bytes]) -> None:
     caching = client.caching
-    if caching is None or not command.flags & READONLY or not caching.wants():
+    if caching is None or not command.flags & READONLY or command.group == "scripting" or not caching.wants():
         return
     try:
         positions = command.key_positions(argv)
     except ValueError:  # the command was refused for the same reason
         return
-    client.engine.tracking.remember(client, [argv[position] for position in positions])
+    client.engine.tracking.remember(client.caller, [argv[position] for position in positions])
 
 
 def monitor_line(engine: Services, client: Client, command: Command, argv: Sequence[bytes]) -> bytes:

@@ -61,6 +61,9 @@ class EventLoop(Protocol):
     def refused_browser(self, client: NamedClient) -> None:
         """Report ``client``, which speaks HTTP and is about to be closed."""
 
+    def turn(self, client: Any) -> None:
+        """Let the loop make a turn, in which others' requests run: a script of ``client`` is over its time limit."""
+
 
 class Durability(Protocol):
     """The policy that keeps the append-only file equal to memory."""
@@ -127,6 +130,19 @@ class Snapshots(Protocol):
 
     def flushed(self) -> None:
         """FLUSHALL: empty the snapshot as well."""
+
+
+class Scripting(Protocol):
+    """Lua scripts and functions, as far as persistence and INFO look at them."""
+
+    def library_codes(self) -> list[bytes]:
+        """The code of each library of functions."""
+
+    def figures(self) -> Mapping[str, int]:
+        """What INFO memory shows of scripts: bytes and counts."""
+
+    def stop(self) -> None:
+        """End the script that is over its time limit, if one is: the server ends."""
 
 
 class SlowLog(Protocol):
@@ -246,6 +262,8 @@ class NoEventLoop:
 
     def refused_browser(self, client: NamedClient) -> None: ...
 
+    def turn(self, client: Any) -> None: ...
+
 
 class NoDurability:
     """Null implementation for an engine without persistence."""
@@ -253,3 +271,30 @@ class NoDurability:
     def distrust(self, changed: bool) -> None: ...
 
     def unrecorded(self, error: BaseException) -> None: ...
+
+
+#: The figures of INFO memory where no script has ever run.
+NO_SCRIPTS: Mapping[str, int] = dict.fromkeys(
+    (
+        *(
+            "used_memory_vm_eval",
+            "used_memory_scripts_eval",
+            "number_of_cached_scripts",
+            "number_of_functions",
+        ),
+        *("number_of_libraries", "used_memory_vm_functions", "used_memory_functions"),
+    ),
+    0,
+)
+
+
+class NoScripting:
+    """The stand-in until the first script or library: the interpreter is made when it is needed."""
+
+    def library_codes(self) -> list[bytes]:
+        return []
+
+    def figures(self) -> Mapping[str, int]:
+        return NO_SCRIPTS
+
+    def stop(self) -> None: ...

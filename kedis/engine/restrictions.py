@@ -15,6 +15,7 @@ class Restrictions:
         memory_full: the data exceed their limit (:mod:`kedis.engine.maxmemory`).
         out_of_memory: the data exceed their limit and no key may be evicted: commands that may grow are refused.
         monitored: some client has sent MONITOR.
+        busy: the error for commands that are refused while a script is over its time limit; None: no such script.
         ended: the server has shut down: no command runs any more, and none is acknowledged.
         write_error: whole error message with which writes are refused; None when they are accepted.
         paused_until_ns, pause_writes_only: the arguments of CLIENT PAUSE, by the monotonic clock; 0: no pause.
@@ -26,6 +27,7 @@ class Restrictions:
         self.memory_full = self.out_of_memory = False
         self.monitored = False
         self.ended = False
+        self.busy: str | None = None
         self.write_error: str | None = None
         self._journal_error: str | None = None
         self._snapshot_error: str | None = None
@@ -40,6 +42,7 @@ class Restrictions:
             or self.write_error is not None
             or self.paused_until_ns > 0
             or self.ended
+            or self.busy is not None
             or self.monitored
         )
 
@@ -63,6 +66,11 @@ class Restrictions:
     def set_monitored(self, monitored: bool) -> None:
         """Set whether some client has sent MONITOR."""
         self.monitored = monitored
+        self.update()
+
+    def set_busy(self, text: str | None) -> None:
+        """Refuse commands that are not allowed during a slow script with ``text``, or accept them again with None."""
+        self.busy = text
         self.update()
 
     def pause(self, until_ns: int, writes_only: bool) -> None:

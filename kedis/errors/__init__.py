@@ -16,7 +16,12 @@ class CommandError(Exception):
     Args:
         text: the whole error line without the leading ``-``, beginning with its code.  Client bytes that are
             not UTF-8 are kept when they were decoded with ``surrogateescape``.
+
+    Attributes:
+        counted: whether it is counted as an error already, as that of another command.
     """
+
+    counted = False
 
     @property
     def code(self) -> str:

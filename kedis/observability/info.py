@@ -13,7 +13,7 @@ import os
 import platform
 import resource
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kedis.engine.engine import COMPILED
@@ -68,6 +68,25 @@ def human_bytes(count: int) -> str:
         if count >= unit:
             return f"{count / unit:.2f}{letter}"
     return f"{count}B"
+
+
+def _scripts(figures: Mapping[str, int]) -> tuple[tuple[str, object], ...]:
+    """What scripts and functions occupy: ``vm`` is the interpreter, the rest what is kept of them beside it."""
+    interpreter = figures["used_memory_vm_eval"]
+    kept = figures["used_memory_scripts_eval"] + figures["used_memory_functions"]
+    return (
+        ("used_memory_lua", interpreter),
+        ("used_memory_vm_eval", interpreter),
+        ("used_memory_lua_human", human_bytes(interpreter)),
+        ("used_memory_scripts_eval", figures["used_memory_scripts_eval"]),
+        ("number_of_cached_scripts", figures["number_of_cached_scripts"]),
+        ("number_of_functions", figures["number_of_functions"]),
+        ("number_of_libraries", figures["number_of_libraries"]),
+        ("used_memory_vm_functions", figures["used_memory_vm_functions"]),
+        *_with_human("used_memory_vm_total", interpreter + figures["used_memory_vm_functions"]),
+        ("used_memory_functions", figures["used_memory_functions"]),
+        *_with_human("used_memory_scripts", kept),
+    )
 
 
 def _with_human(name: str, count: int) -> Fields:
@@ -142,11 +161,7 @@ def _memory(observer: Figures) -> Fields:
         ("used_memory_dataset", data),
         ("used_memory_dataset_perc", f"{_percent(data, used):.2f}%"),
         *_with_human("total_system_memory", figures.machine),
-        *_with_human("used_memory_lua", 0),
-        *_with_human("used_memory_scripts", 0),
-        ("number_of_cached_scripts", 0),
-        ("number_of_functions", 0),
-        ("number_of_libraries", 0),
+        *_scripts(engine.scripting.figures()),
         *_with_human("maxmemory", engine.config.maxmemory),
         ("maxmemory_policy", engine.config.maxmemory_policy),
         ("mem_fragmentation_ratio", f"{resident / known if known else 1.0:.2f}"),

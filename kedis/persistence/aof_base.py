@@ -29,12 +29,19 @@ _SYNC_EVERY = 4 << 20
 
 
 def write_base(
-    keyspace: Keyspace, path: str, *, checksums: bool, timestamps: bool, sync_in_steps: bool
+    keyspace: Keyspace,
+    path: str,
+    *,
+    checksums: bool,
+    timestamps: bool,
+    sync_in_steps: bool,
+    libraries: Sequence[bytes] = (),
 ) -> int:
     """Write the data to a new file at ``path`` and sync it; returns its size.
 
     Args:
         sync_in_steps: sync every 4 MB, so that the disk is never swamped.
+        libraries: the code of each library of functions.
 
     Raises OSError. O(data); nothing may change meanwhile.
     """
@@ -42,6 +49,8 @@ def write_base(
     journal = Propagation()
     if timestamps:
         journal.entries.append(b"#TS:%d\r\n" % time.time())
+    for code in libraries:
+        journal.entries.append([b"FUNCTION", b"LOAD", code])
     synced = 0
     try:
         for database in keyspace.databases:

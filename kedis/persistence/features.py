@@ -5,13 +5,6 @@ A file that holds such a command is not damaged, and must not be reported as dam
 
 from __future__ import annotations
 
-_FUNCTION = (b"FUNCTION", b"FCALL")
-_SCRIPT = (b"EVAL", b"EVALSHA", b"SCRIPT")
-_FEATURES = {
-    **dict.fromkeys(_FUNCTION, "functions"),
-    **dict.fromkeys(_SCRIPT, "a script"),
-}
-
 
 def missing_feature(name: bytes) -> str:
     """The missing feature to which the unknown command ``name`` belongs, with its article; empty for an unknown word.
@@ -21,4 +14,4 @@ def missing_feature(name: bytes) -> str:
     family, dot, rest = name.partition(b".")
     if dot and family.isalpha() and rest.replace(b".", b"").replace(b"_", b"").isalnum():
         return "a module's value"
-    return _FEATURES.get(name.upper(), "")
+    return ""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from mmap import ACCESS_READ, mmap
 
 from kedis.engine.engine import Engine
+from kedis.errors import CommandError
 from kedis.persistence.folder import sync_directory
 from kedis.rdb.snapshot import SnapshotReader, pieces, put_in
 from kedis.rdb.source import RdbError
 from kedis.rdb.unsupported_features import describe
+from kedis.scripting.service import service_of
 from kedis.version import REDIS_VERSION, VERSION
 
 _SYNC_EVERY = 4 << 20
@@ -42,7 +44,11 @@ def write_rdb(engine: Engine, path: str, *, is_base: bool = False) -> int:
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
     with os.fdopen(fd, "wb", buffering=0) as file:
         for piece in pieces(
-            engine.keyspace, notes, compressed=config.rdbcompression, checksum=config.rdbchecksum
+            engine.keyspace,
+            notes,
+            compressed=config.rdbcompression,
+            checksum=config.rdbchecksum,
+            libraries=engine.scripting.library_codes(),
         ):
             size += _write_all(file.fileno(), piece)
             if config.rdb_save_incremental_fsync and size - synced > _SYNC_EVERY:
@@ -105,9 +111,18 @@ class SnapshotLoader:
                 )
                 try:
                     yield from self._load(reader)
+                    self._load_libraries(reader.libraries)
                 except RdbError as error:
                     raise DamagedSnapshot(describe(self.path, error)) from None
                 self.loaded_bytes = reader.position
+
+    def _load_libraries(self, codes: Sequence[bytes]) -> None:
+        """Load libraries of functions, which take the place of those of the same name (DEBUG RELOAD)."""
+        for code in codes:
+            try:
+                service_of(self._engine).libraries.load(code, replace=True)
+            except CommandError as error:
+                raise DamagedSnapshot(f"{self.path} holds functions that cannot be loaded: {error}") from None
 
     def _load(self, reader: SnapshotReader) -> Iterator[None]:
         keyspace = self._engine.keyspace

@@ -75,6 +75,7 @@ class Rewriter:
         self._on_end = on_end
         self._on_sync_error = on_sync_error
         self.afresh = False
+        self._put_off: Callable[[], None] | None = None
         self._cancelled = False
         self._child: Child | None = None
         self._as_rdb = False
@@ -103,9 +104,12 @@ class Rewriter:
         self._as_rdb = aof.engine.config.aof_use_rdb_preamble
         aof.rewrite_path = self._base_path()
         if afresh:
-            self._worker.submit(self._open_aside, self._begin_afresh)
+            self._worker.submit(
+                self._open_aside,
+                lambda file, error: self._between_scripts(lambda: self._begin_afresh(file, error)),
+            )
         elif aof.state == "off":
-            self._write_base()
+            self._between_scripts(self._write_base)
         else:
             assert aof.file is not None  # the AOF is on
             old = aof.file
@@ -113,8 +117,19 @@ class Rewriter:
             path = aof.folder.file(manifest.add_incr(aof.folder.prefix).name)
             self._worker.submit(
                 lambda: self._prepare(old, path, manifest),
-                lambda file, error: self._switch(file, error, manifest),
+                lambda file, error: self._between_scripts(lambda: self._switch(file, error, manifest)),
             )
+
+    def _between_scripts(self, step: Callable[[], None]) -> None:
+        """Take a step that divides the changes before it from those behind it: now, or when no script runs any more.
+
+        Half of what a script has done would be in the base otherwise, and all of it in the file that follows.
+        """
+        if self._aof.engine.restrictions.busy is not None:
+            self._put_off = step
+        else:
+            self._put_off = None
+            step()
 
     def _open_aside(self) -> AppendFile:
         path = self._aof.folder.file(f"{TEMPORARY}incr.aof")
@@ -210,11 +225,14 @@ class Rewriter:
             checksums=config.aof_checksum,
             timestamps=config.aof_timestamp_enabled,
             sync_in_steps=config.aof_rewrite_incremental_fsync,
+            libraries=engine.scripting.library_codes(),
         )
 
     def poll(self) -> None:
         """Check whether the child has ended; to be called a few times a second."""
         aof = self._aof
+        if self._put_off is not None:
+            self._between_scripts(self._put_off)
         if self._child is None:
             return
         aof.aof_current_rewrite_time_sec = int(time.monotonic() - self._began)
@@ -237,6 +255,9 @@ class Rewriter:
             self._child.kill()
             self._child = None
             self._end("cancelled")
+        elif self._put_off is not None:
+            step, self._put_off = self._put_off, None
+            step()
 
     # -- ending -------------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ FA  a note: name and value      FF  the end
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from mmap import mmap
 from typing import Any, NamedTuple
@@ -45,7 +45,8 @@ from kedis.store.keyspace import Keyspace
 from kedis.store.types import Value
 
 MAGIC = b"REDIS"
-_FUNCTIONS = 0xF5
+#: The mark of a library of functions; its code follows.
+FUNCTIONS = 0xF5
 _IDLE, _FREQUENCY, _NOTE, _SIZES, _EXPIRE_MS, _EXPIRE_S, _DATABASE, _END = range(0xF8, 0x100)
 _HEADER = len(MAGIC) + 4
 _PIECE = 1 << 20
@@ -55,28 +56,40 @@ _PACK_EXPIRE = struct.Struct("<BQ").pack
 # -- writing ----------------------------------------------------------------------------------------------
 
 
-def pieces(keyspace: Keyspace, notes: dict[str, str], *, compressed: bool, checksum: bool) -> Iterator[bytes]:
+def pieces(
+    keyspace: Keyspace,
+    notes: dict[str, str],
+    *,
+    compressed: bool,
+    checksum: bool,
+    libraries: Sequence[bytes] = (),
+) -> Iterator[bytes]:
     """The file, in pieces of about 1 MB.
 
     Args:
         notes: names and values that describe the writer.
         compressed: compress strings.
         checksum: end with a checksum.
+        libraries: the code of each library of functions.
 
     Nothing may change meanwhile. O(data).
     """
     crc = 0
-    for piece in _unchecked(keyspace, notes, compressed):
+    for piece in _unchecked(keyspace, notes, compressed, libraries):
         if checksum:
             crc = crc64(piece, crc)
         yield piece
     yield crc.to_bytes(8, "little")
 
 
-def _unchecked(keyspace: Keyspace, notes: dict[str, str], compressed: bool) -> Iterator[bytes]:
+def _unchecked(
+    keyspace: Keyspace, notes: dict[str, str], compressed: bool, libraries: Sequence[bytes]
+) -> Iterator[bytes]:
     head = [MAGIC, b"%04d" % VERSION]
     for name, text in notes.items():
         head += [bytes([_NOTE]), encode_text(name.encode()), encode_text(text.encode())]
+    for code in libraries:
+        head += [bytes([FUNCTIONS]), encode_text(code, compressed)]
     yield b"".join(head)
     for database in keyspace.databases:
         if database.data:
@@ -145,6 +158,7 @@ class SnapshotReader:
         position: offset up to which the file has been read; at the end that behind the checksum.
         version: of the format.
         notes: names and values that describe the writer.
+        libraries: the code of each library of functions that has been read.
     """
 
     data: bytes | mmap
@@ -153,6 +167,7 @@ class SnapshotReader:
     position: int = 0
     version: int = 0
     notes: dict[str, str] = field(default_factory=dict)
+    libraries: list[bytes] = field(default_factory=list)
     _unsupported: Unsupported | None = None
     _crc: int = 0
     _checked: int = 0
@@ -198,6 +213,8 @@ class SnapshotReader:
             elif code == _NOTE:
                 name, text = source.string(), source.string()
                 self.notes[name.decode("utf-8", "replace")] = text.decode("utf-8", "replace")
+            elif code == FUNCTIONS:
+                self.libraries.append(source.string())
             else:
                 self._pass_over(source, code)
                 expire_at_ms = idle = frequency = None
@@ -210,7 +227,7 @@ class SnapshotReader:
         offset = source.position - 1
         if not is_passed_over(code):
             raise RdbError(f"an unknown mark, 0x{code:02x},", offset)
-        where = f" in the key {source.string()[:64]!r}" if code < _FUNCTIONS else ""
+        where = f" in the key {source.string()[:64]!r}" if code < FUNCTIONS else ""
         what = pass_over(source, code)
         if self._unsupported is None:
             self._unsupported = Unsupported(what, offset, where)

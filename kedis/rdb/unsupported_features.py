@@ -1,4 +1,4 @@
-"""Unsupported content of Redis's snapshots: streams, functions and values of modules.
+"""Unsupported content of Redis's snapshots: values of modules.
 
 Their bytes are skipped without being interpreted, so that the rest of the file is read and its checksum compared: only
 then is such a file known to be undamaged.
@@ -11,9 +11,7 @@ from collections.abc import Callable
 from kedis.rdb.source import RdbError, Source
 
 _MODULE_BEFORE_4, _MODULE = 6, 7
-_FUNCTIONS, _MODULE_DATA = 0xF5, 0xF7
-_ENTRY_ID = 16
-_MOMENT = 8
+_MODULE_DATA = 0xF7
 
 
 class Unsupported(RdbError):
@@ -51,10 +49,6 @@ def pass_over(source: Source, code: int) -> str:
     return what
 
 
-def _skip_functions(source: Source, code: int) -> None:
-    source.string()  # the text of a library
-
-
 def _skip_numbers(source: Source, count: int) -> None:
     for _ in range(count):
         source.number()
@@ -80,6 +74,5 @@ def _skip_old_module(source: Source, code: int) -> None:
 _SKIPPED: dict[int, tuple[str, Callable[[Source, int], None]]] = {
     _MODULE_BEFORE_4: ("a module's value", _skip_old_module),
     _MODULE: ("a module's value", _skip_module),
-    _FUNCTIONS: ("functions", _skip_functions),
     _MODULE_DATA: ("a module's data", _skip_module),
 }

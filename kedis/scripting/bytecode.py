@@ -97,7 +97,7 @@ def _calls(
         elif operation == _GET_UPVALUE:
             named = middle < len(upvalues) and _is_ours(upvalues[middle])
         elif operation == _MOVE:
-            named = _is_ours(_local_name(local_names, middle, place))
+            named = _is_ours(_local_name(local_names, middle, place)) or _holds_ours(code, constants, middle)
         else:
             named = False
         if named:
@@ -110,6 +110,16 @@ def _source(code: tuple[int, ...], place: int, register: int) -> int:
         if instruction >> 6 & 255 == register and instruction & 63 not in _SET_NOTHING:
             return instruction
     return _CALL
+
+
+def _holds_ours(code: tuple[int, ...], constants: list[bytes | None], register: int) -> bool:
+    """Whether a local variable is set to one of the functions somewhere (``local call = redis.call``)."""
+    for instruction in code:
+        if instruction & 63 == _GET_TABLE and instruction >> 6 & 255 == register:
+            right = instruction >> 14 & 511
+            if right & _CONSTANT and constants[right - _CONSTANT] in FIELDS:
+                return True
+    return False
 
 
 def _is_ours(name: bytes) -> bool:

@@ -23,8 +23,8 @@ from kedis.errors import CommandError
 from kedis.scripting import binary
 from kedis.scripting.bytecode import keep_tail_frames
 from kedis.scripting.codes import CODED, ERROR, READY, STOP
-from kedis.scripting.replies import ELEMENT_BYTES, encode_reply, error_line, size_of
-from kedis.scripting.results import decode_coded, decode_plain
+from kedis.scripting.from_lua import decode_coded, decode_plain
+from kedis.scripting.to_lua import ELEMENT_BYTES, encode_reply, error_line, size_of
 
 #: What is kept free of Lua's memory, in bytes: the stack may double in it.
 _RESERVE = 2 * 1024 * 1024
@@ -50,8 +50,6 @@ class ScriptError(CommandError):
         counted: whether it is the error of a command, which has been counted as one already.
     """
 
-    counted = False
-
 
 class Caller(Protocol):
     """What runs a script: where its calls of ``redis.*`` end."""
@@ -75,11 +73,8 @@ class Caller(Protocol):
         """Write a line to the log; 0 is debug, 3 a warning."""
 
 
-class Register(Protocol):
-    """Takes the functions of a library while it is loaded."""
-
-    def __call__(self, name: bytes, description: bytes | None, flags: list[bytes]) -> CommandError | None:
-        """Returns why the function cannot be registered."""
+#: Takes name, description and flags of a function while its library is loaded; returns why it cannot be registered.
+Register = Callable[[bytes, "bytes | None", list[bytes]], "CommandError | None"]
 
 
 class Runtime:
@@ -218,10 +213,10 @@ class Runtime:
             for word in words:
                 if type(word) is not bytes:
                     if not _write_numbers(words):
-                        return (None, ERROR, _ARGUMENTS_WRONG)
+                        return (None, ERROR, _ARGUMENTS_WRONG, True)
                     break
             if not words:
-                return (None, ERROR, _ARGUMENTS_NEEDED)
+                return (None, ERROR, _ARGUMENTS_NEEDED, True)
             try:
                 value = self._caller.call(words)  # type: ignore[union-attr]
             except CommandError as error:
@@ -300,13 +295,13 @@ class Runtime:
         self._collect()
 
     def run_script(
-        self, caller: Caller, digest: bytes, keys: Sequence[bytes], arguments: Sequence[bytes]
+        self, caller: Caller, name: bytes, keys: Sequence[bytes], arguments: Sequence[bytes]
     ) -> Any:
-        """Run a script.  Returns its value, or the error that it returned.
+        """Run the script that was defined as ``name``; returns its value.
 
-        Raises ScriptError for the error that ended it, CommandError when there is no memory for it.
+        Raises ScriptError for the error that ended it or that it returned, CommandError when there is no memory for it.
         """
-        return self._run(caller, digest, keys, arguments, self._run_script, self._run_script_long)
+        return self._run(caller, name, keys, arguments, self._run_script, self._run_script_long)
 
     def run_function(
         self, caller: Caller, name: bytes, keys: Sequence[bytes], arguments: Sequence[bytes]
@@ -353,8 +348,10 @@ class Runtime:
         if self._raised is not None:
             raise self._raised
         _, text, source, line, counted = result
-        suffix = b"" if not source else b", on %b:%d" % (source, line)
-        error = ScriptError((b"%b script: %b%b." % (text, name, suffix)).decode("utf-8", "surrogateescape"))
+        if source is not None:
+            where = b", on %b:%d" % (source, line) if source else b""
+            text = b"%b script: %b%b." % (text, name, where)
+        error = ScriptError(text.decode("utf-8", "surrogateescape"))
         error.counted = counted
         raise error
 

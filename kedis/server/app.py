@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from gevent.event import Event
@@ -85,11 +86,19 @@ class App:
         (A change after the last snapshot or sync would be acknowledged and lost.)
         """
         self.exit_code = exit_code
+        self.engine.scripting.stop()
         self.engine.restrictions.end()
         self.network.next_turn(self.ended.set)
 
     def save_and_stop(self, options: frozenset[str]) -> bool:
-        """Stop the server by the options of SHUTDOWN; False when saving failed and it goes on."""
+        """Stop the server by the options of SHUTDOWN; False when saving failed and it goes on.
+
+        A script that is over its time limit is ended before the data are saved.
+        """
+        if self.engine.restrictions.busy is not None and "nosave" not in options:
+            self.engine.scripting.stop()
+            self.network.next_turn(partial(self.save_and_stop, options))
+            return True
         if not self.saving.save_at_end(options):
             return False
         self.request_stop(0)

@@ -207,7 +207,7 @@ class Connection(Sender):
                 break
             keyspace.now_ns = now = clock()
             if not 0 <= now - began < budget_ns:
-                self._give_way()
+                self.give_way()
                 began, budget_ns = clock(), BUDGET_NS
         parser.authenticated = client.user is not None
 
@@ -255,14 +255,14 @@ class Connection(Sender):
             elif stopped is Stop.PAUSED or stopped is Stop.ENDED:
                 self._wait_for_unpause()
             else:
-                self._give_way()
+                self.give_way()
             if self.closed:
                 break
             position = self._run_slice(commands, position)
         if problem is not None:
             self._fail(problem)
 
-    def _give_way(self) -> None:
+    def give_way(self) -> None:
         """Let a whole turn of the loop pass, or several where many wait like this."""
         self._read_watcher.stop()
         self.server.next_turn(self._wake)
@@ -271,7 +271,7 @@ class Connection(Sender):
 
     def _give_way_and_receive(self, data: bytes) -> bytes:
         """Let others go first; returns ``data`` and, when the turn has come, as much as a usual read brings."""
-        self._give_way()
+        self.give_way()
         if self.closed or self.client.user is None:
             return data
         try:

@@ -65,7 +65,11 @@ class Cron:
             action()
         if engine.restrictions.paused_until_ns and engine.monotonic() >= engine.restrictions.paused_until_ns:
             engine.unpause()
-        if not engine.loading and not engine.restrictions.paused_until_ns:
+        if (
+            not engine.loading
+            and not engine.restrictions.paused_until_ns
+            and engine.restrictions.busy is None
+        ):
             self.expiry.effort = engine.config.active_expire_effort
             self._after_expiry(self.expiry.run(interval, engine.clock))
         if engine.keyspace.lazy_free:
@@ -83,7 +87,8 @@ class Cron:
             self._network.next_turn(self._expire_more)
 
     def _expire_more(self) -> None:
-        self._after_expiry(self.expiry.resume(self._engine.clock))
+        if self._engine.restrictions.busy is None:  # to a script time stands still
+            self._after_expiry(self.expiry.resume(self._engine.clock))
 
     def evict_later(self) -> None:
         """Evict keys in the next turn: maxmemory was lowered, or clients' buffers have grown."""
@@ -93,6 +98,9 @@ class Cron:
 
     def _evict(self) -> None:
         self._evicting = False
+        if self._engine.restrictions.busy is not None:
+            self.evict_later()
+            return
         self._engine.keyspace.now_ns = self._engine.clock()
         self._engine.memory.make_room()
         after_removals(self._engine)

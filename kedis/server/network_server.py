@@ -163,6 +163,13 @@ class NetworkServer(Network):
 
     # -- the port of the engine (kedis.engine.ports.EventLoop) --------------------------------------------
 
+    def turn(self, client: Any) -> None:
+        """A script of ``client``, in whose greenlet this is, is over its time limit: let others run."""
+        transport = client.transport
+        if isinstance(transport, Connection):
+            transport.wants_send()
+            transport.give_way()
+
     def unpaused(self) -> None:
         """CLIENT PAUSE has ended: the clients that wait for it go on."""
         self.wake_paused()

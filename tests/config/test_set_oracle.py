@@ -75,7 +75,7 @@ LIVELY = {
     "watchdog-period",
 }
 LIVELY |= {name for name in SETTINGS_BY_NAME if name.startswith("tls-")}
-OWN = {"metrics-bind", "metrics-port", "metrics-streams", "aof-checksum"}
+OWN = {"metrics-bind", "metrics-port", "metrics-streams", "aof-checksum", "lua-maxmemory"}
 # Sizes that pass 63 bits: Redis takes such a number for a percentage.
 DIFFERENT = {("maxmemory-clients", "99999999999999999999"), ("maxmemory-clients", "9223372036854775808")}
 

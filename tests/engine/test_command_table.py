@@ -182,7 +182,7 @@ def test_counters_begin_empty() -> None:
             Flag.WHILE_SUBSCRIBED,
             "ping psubscribe punsubscribe quit reset ssubscribe subscribe sunsubscribe unsubscribe",
         ),
-        (Flag.MAY_REPLICATE, "pfcount publish spublish"),
+        (Flag.MAY_REPLICATE, "eval evalsha fcall pfcount publish spublish"),
         (Flag.ANSWERS_DISK_ERROR, "ping"),
         (Flag.WHOLE_DATABASES, "flushall flushdb swapdb"),
         (Flag.KEEPS_CACHING_CHOICE, "client"),

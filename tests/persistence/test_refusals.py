@@ -14,20 +14,18 @@ from typing import Any
 import pytest
 
 from kedis.cli.check_aof import main as check_aof
-from kedis.cli.check_rdb import main as check_rdb
 from kedis.config import Config
 from kedis.engine.engine import Engine
 from kedis.engine.flags import BLOCKING, WRITE
 from kedis.engine.table import every_command
 from kedis.persistence.checksum import checksum_line
 from kedis.persistence.folder import AofError
-from kedis.persistence.rdb_file import DamagedSnapshot, SnapshotLoader
 from tests.commands.driver import Client, recorder_of
 from tests.differential import grammar
 from tests.differential.scripts import FILLS, draw_script
 from tests.persistence.folders import BASE, INCR, LISTING, MANIFEST, load, recorded, strings
 from tests.persistence.server import Kedis, Wire, encode, files, write_folder
-from tests.persistence.test_with_redis import Redis, until_rewritten
+from tests.persistence.test_with_redis import Redis
 
 needs_redis = pytest.mark.skipif(shutil.which("redis-server") is None, reason="redis-server is not installed")
 SET = encode("SET", "l", 1)
@@ -214,57 +212,11 @@ def test_limits_that_were_higher_once_are_no_reason(tmp_path: Path) -> None:
 
 # -- sound, and not to be held ----------------------------------------------------------------------------
 
-LIBRARY = "#!lua name=l\nredis.register_function('f', function() return 1 end)"
-#: What is asked of Redis -> what is told of its files.
-NEWER: dict[str, tuple[list[tuple[Any, ...]], str]] = {
-    "functions": ([("FUNCTION", "LOAD", LIBRARY)], "holds functions, which this version cannot hold"),
-}
-
-
-@needs_redis
-@pytest.mark.parametrize(("commands", "told"), NEWER.values(), ids=NEWER.keys())
-@pytest.mark.parametrize("preamble", ["yes", "no"])
-def test_a_healthy_folder_of_redis_is_not_called_damaged(
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    commands: list[tuple[Any, ...]],
-    told: str,
-    preamble: str,
-) -> None:
-    redis = Redis(tmp_path, "--aof-use-rdb-preamble", preamble)
-    redis.wire.call("SET", "before", 1)
-    for words in commands:
-        redis.wire.call(*words)
-    redis.wire.call("SET", "zz after", 1)
-    redis.wire.call("SAVE")
-    manifest = str(tmp_path / "appendonlydir" / MANIFEST)
-    snapshot = str(tmp_path / "dump.rdb")
-    for _ in range(2):  # as it was recorded, and rewritten
-        with pytest.raises(AofError, match=f"is not damaged: {told}"):
-            load(tmp_path)
-        assert check_aof([manifest]) == 1
-        shown = capsys.readouterr().err
-        assert f"is not damaged: {told}" in shown and "--fix" not in shown
-        redis.wire.call("BGREWRITEAOF")
-        until_rewritten(redis.wire)
-    redis.end()
-    assert check_rdb([snapshot]) == 1
-    assert f"{snapshot} is not damaged: {told}" in capsys.readouterr().err
-    with pytest.raises(DamagedSnapshot, match=f"is not damaged: {told}"):
-        list(SnapshotLoader(Engine(Config({"appendonly": "no"})), snapshot).steps())
-    # With a byte that is wrong it is damaged, functions or none.
-    raw = Path(snapshot).read_bytes()
-    Path(snapshot).write_bytes(raw.replace(b"zz after", b"zz bitte"))
-    assert check_rdb([snapshot]) == 1
-    assert "a wrong checksum" in capsys.readouterr().err
-
 
 @pytest.mark.parametrize(
     ("words", "what"),
     [
         (("JSON.SET", "k", "$", "1"), "a module's value"),
-        (("FCALL", "f", 0), "functions"),
-        (("EVAL", "return 1", 0), "a script"),
     ],
 )
 def test_commands_of_features_that_are_not_there(
@@ -282,9 +234,9 @@ def test_commands_of_features_that_are_not_there(
 
 
 def test_junk_behind_it_makes_it_damaged(tmp_path: Path) -> None:
-    folder(tmp_path, encode("EVAL", "return 1", 0) + b"junk")
+    folder(tmp_path, encode("JSON.SET", "k", "$", "1") + b"junk")
     with pytest.raises(AofError, match=r"is damaged: .* at offset"):
         load(tmp_path)
-    folder(tmp_path, SET + checksum_line(1, len(SET)) + encode("EVAL", "return 1", 0))
+    folder(tmp_path, SET + checksum_line(1, len(SET)) + encode("JSON.SET", "k", "$", "1"))
     with pytest.raises(AofError, match="checksum mismatch"):
         load(tmp_path)

@@ -1,7 +1,7 @@
 -- The table `redis` of scripts and functions, and how they are run.
 --
--- Replies cross from Python as plain Lua values, or as nil and a code of what they are (replies.py); results cross back
--- as plain values, or as a list of pairs of a code and a value (results.py). Tables are made and read on this side,
+-- Replies cross from Python as plain Lua values, or as nil and a code of what they are (to_lua.py); results cross back
+-- as plain values, or as a list of pairs of a code and a value (from_lua.py). Tables are made and read on this side,
 -- because each crossing costs as much as twenty table accesses.
 
 local support, host, version, version_number, libraries_of_lua = ...
@@ -103,18 +103,21 @@ function build(values, position)
   return code == SET and { set = content } or { map = content }, position
 end
 
--- A reply that is no plain value. Errors are raised unless `caught`.
-local function special(caught, code, value, ...)
+-- A reply that is no plain value. Errors are raised unless `caught`; those of commands have been counted.
+local function special(caught, code, value, uncounted, ...)
   if code == STATUS then
     return { ok = value }
   elseif code == FLAT then
-    return { value, ... }
+    return { value, uncounted, ... }
   elseif code == READY then
     return value
   elseif code == CODED then
     return (build(value, 1))
   elseif code == ERROR then
-    local problem = { err = value, ignore_error_stats_update = true }
+    local problem = { err = value }
+    if not uncounted then
+      problem.ignore_error_stats_update = true
+    end
     if caught then
       return problem
     end
@@ -169,7 +172,7 @@ local host_call, host_call_joined = host.call, host.call_joined
 local function call_joined(settle, ...)
   local joined, lengths = join(select("#", ...), ...)
   if not joined then
-    return settle(nil, ERROR, ARGUMENTS_WRONG)
+    return settle(nil, ERROR, ARGUMENTS_WRONG, true)
   end
   return settle(host_call_joined(joined, lengths))
 end
@@ -481,6 +484,10 @@ local function finish(ok, value)
     local kind = type(value)
     if kind == "string" or kind == "number" or kind == "boolean" or value == nil then
       return value
+    end
+    local text = kind == "table" and rawget(value, "err")
+    if type(text) == "string" then
+      return ERROR, text, nil, 0, rawget(value, "ignore_error_stats_update") == true
     end
     return export(value)
   end

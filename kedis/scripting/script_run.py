@@ -1,0 +1,236 @@
+"""One run of a script or function: its commands are admitted, run and propagated as one unit.
+
+A script is the one exception to the rule that what touches the keyspace cannot yield. Every 100,000 instructions of
+Lua it looks at the clock (:meth:`Run.tick`); once it has taken longer than ``busy-reply-threshold``, it lets the event
+loop make a turn each time. Other clients then get BUSY, but for the commands that may end the script or that touch no
+data. Meanwhile the state that belongs to the unit under way is put aside.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from kedis import errors
+from kedis.engine.call import call
+from kedis.engine.client import Client, Services
+from kedis.engine.flags import DENYOOM, MAY_REPLICATE, NOSCRIPT, WRITE
+from kedis.engine.table import Command
+from kedis.errors import CommandError
+from kedis.errors import script_texts as texts
+from kedis.resp.values import NoReply
+from kedis.scripting.headers import ScriptFlag
+
+log = logging.getLogger("kedis.scripts")
+
+_LEVELS = (logging.DEBUG, logging.DEBUG, logging.INFO, logging.WARNING)
+_AOF = 1
+_ALL = 3
+
+
+class Run:
+    """A script under way; the runtime calls it back (:class:`kedis.scripting.runtime.Caller`).
+
+    Args:
+        client: who has asked for it.
+        inner: the client that its commands run by.
+        argv: the request, for FUNCTION STATS.
+        name: digest of the script, or name of the function.
+
+    Attributes:
+        wrote: whether a command was called that writes.
+        slow: whether it is over its time limit, and others run.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        inner: Client,
+        argv: Sequence[bytes],
+        name: bytes,
+        flags: ScriptFlag,
+        *,
+        read_only: bool,
+        is_function: bool,
+    ) -> None:
+        engine = client.engine
+        self._engine = engine
+        self._client = client
+        self._inner = inner
+        self._lookup = engine.table.lookup
+        self._restrictions = engine.restrictions
+        self._read_only = read_only or bool(flags & ScriptFlag.NO_WRITES)
+        self._forbidden = NOSCRIPT | (WRITE | MAY_REPLICATE if self._read_only else 0)
+        self._denies_growth = engine.restrictions.out_of_memory and not flags & ScriptFlag.ALLOW_OOM
+        self._targets = _ALL
+        self._end: str | None = None
+        self.argv = argv
+        self.name = name
+        self.is_function = is_function
+        self.began_ns = engine.monotonic()
+        limit_ms = engine.config.busy_reply_threshold
+        self._limit_ns = limit_ms * 1_000_000 if limit_ms else 1 << 62
+        self.wrote = False
+        self.slow = False
+
+    # -- commands -----------------------------------------------------------------------------------------
+
+    def call(self, argv: list[bytes]) -> Any:
+        """Run a command. Returns its value or error; raises CommandError where it must not run."""
+        command = self._lookup(argv[0])
+        if command is None or not command.least <= len(argv) <= command.most:
+            command = self._find(argv)
+        flags = command.flags
+        if flags & self._forbidden:
+            self._refuse(command, self._why_forbidden(command))
+        user = self._client.user
+        if user is not None and not user.may(command, argv):
+            self._refuse(command, texts.NO_PERMISSION_IN_SCRIPT)
+        if self._restrictions.needs_checks:
+            self._check(command)
+        elif self._denies_growth and flags & DENYOOM and not self.wrote:
+            self._refuse(command, errors.OUT_OF_MEMORY)
+        if flags & WRITE:
+            self.wrote = True
+        if self._targets & _AOF:
+            value = call(self._inner, command, argv, reports_slow=False)
+        else:
+            value = self._call_silently(command, argv)
+        return None if type(value) is NoReply else value
+
+    def _find(self, argv: list[bytes]) -> Command:
+        table = self._engine.table
+        try:
+            command = table.find(argv)
+        except CommandError:
+            self._refuse(None, texts.UNKNOWN_IN_SCRIPT)
+        if command.function is None or not command.accepts(len(argv)):
+            self._refuse(command, texts.WRONG_ARITY_IN_SCRIPT)
+        return command
+
+    def _why_forbidden(self, command: Command) -> str:
+        return texts.NOT_ALLOWED_IN_SCRIPT if command.flags & NOSCRIPT else texts.READ_ONLY_SCRIPT
+
+    def _check(self, command: Command) -> None:
+        restrictions = self._restrictions
+        if restrictions.write_error is not None and command.writes:
+            self._refuse(command, restrictions.write_error)
+        if self._denies_growth and command.flags & DENYOOM and not self.wrote:
+            self._refuse(command, errors.OUT_OF_MEMORY)
+
+    def _refuse(self, command: Command | None, text: str) -> Any:
+        error = CommandError(text)
+        if command is not None:
+            command.counters.refusals[error.code] += 1
+        self._engine.table.error_counts[error.code] += 1
+        raise error
+
+    def _call_silently(self, command: Command, argv: list[bytes]) -> Any:
+        """Run a command whose effects are not propagated (redis.set_repl)."""
+        execution = self._engine.execution
+        assert execution is not None, "a script is a unit"
+        mark = len(execution.effects)
+        value = call(self._inner, command, argv, reports_slow=False)
+        del execution.effects[mark:]
+        return value
+
+    # -- time -----------------------------------------------------------------------------------------------
+
+    @property
+    def elapsed_ms(self) -> int:
+        return (self._engine.monotonic() - self.began_ns) // 1_000_000
+
+    def tick(self) -> bytes | None:
+        """Look at the clock; the error that is to end the script, or None."""
+        if self._end is None and self._engine.monotonic() - self.began_ns >= self._limit_ns:
+            if not self.slow:
+                self._become_slow()
+            self._turn()
+        return None if self._end is None else self._end.encode()
+
+    def _become_slow(self) -> None:
+        log.warning(
+            "a script is slow and still runs after %d milliseconds: you can try to end it with %s KILL (%s)",
+            self.elapsed_ms,
+            "FUNCTION" if self.is_function else "SCRIPT",
+            self.name.decode("latin-1"),
+        )
+        self.slow = True
+        self._restrictions.set_busy(self.busy_text)
+
+    @property
+    def busy_text(self) -> str:
+        return texts.BUSY_FUNCTION if self.is_function else texts.BUSY_SCRIPT
+
+    def _turn(self) -> None:
+        """Let others run, with the unit under way and its moment put aside. Nothing expires, as while loading."""
+        engine = self._engine
+        keyspace, propagation, tracking = engine.keyspace, engine.propagation, engine.tracking
+        execution, now_ns, current = engine.execution, keyspace.now_ns, tracking.current
+        overridden, batch, loading = propagation.overridden, propagation.batch[:], keyspace.loading
+        engine.execution, tracking.current = None, None
+        propagation.overridden = False
+        propagation.batch.clear()
+        keyspace.loading = True
+        try:
+            engine.loop.turn(self._client)
+        finally:
+            engine.execution, keyspace.now_ns, tracking.current = execution, now_ns, current
+            propagation.overridden, keyspace.loading = overridden, loading
+            propagation.batch[:] = batch
+
+    def end(self, reason: str) -> None:
+        """Have the script end with the error ``reason`` as soon as it looks at the clock."""
+        self._end = reason
+
+    # -- the rest of redis.* ----------------------------------------------------------------------------------
+
+    def speak(self, protocol: int) -> None:
+        """Call commands in RESP ``protocol`` from now on."""
+        self._inner.speak(protocol)
+
+    def set_repl(self, targets: int) -> None:
+        """There is one stream of effects: it gets those that the AOF is to get."""
+        self._targets = targets
+
+    def may(self, argv: list[bytes]) -> bool | None:
+        """Whether the user may run a command; None if there is none such."""
+        try:
+            command = self._engine.table.find(argv)
+        except CommandError:
+            return None
+        user = self._client.user
+        return user is None or user.may(command, argv)
+
+    def log(self, level: int, text: bytes) -> None:
+        """redis.log."""
+        write_log(level, text)
+
+
+def write_log(level: int, text: bytes) -> None:
+    """Write a line of a script to the log; 0 is debug, 3 a warning."""
+    log.log(_LEVELS[level], "%s", text.decode("utf-8", "backslashreplace"))
+
+
+class Loading:
+    """What the code of a library may use of the server while it is loaded: the log, and no command."""
+
+    def __init__(self, engine: Services) -> None:
+        self._engine = engine
+
+    def call(self, argv: list[bytes]) -> Any:
+        raise CommandError(texts.NOT_ALLOWED_IN_SCRIPT)
+
+    def tick(self) -> bytes | None:
+        return None
+
+    def speak(self, protocol: int) -> None: ...
+
+    def set_repl(self, targets: int) -> None: ...
+
+    def may(self, argv: list[bytes]) -> bool | None:
+        return None
+
+    def log(self, level: int, text: bytes) -> None:
+        write_log(level, text)

@@ -1,0 +1,214 @@
+"""Scripts and functions of one engine: the cache of scripts, the libraries, and what runs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from kedis import errors
+from kedis.engine.call import run_unit, serve_blocked
+from kedis.engine.client import Client, Services
+from kedis.engine.transport import NullTransport
+from kedis.errors import CommandError
+from kedis.errors import script_texts as texts
+from kedis.scripting.headers import ScriptFlag, script_flags
+from kedis.scripting.libraries import Function, Libraries
+from kedis.scripting.script_run import Loading, Run
+from kedis.version import REDIS_VERSION
+
+#: Bytes that a script takes beside its text, about.
+_OVERHEAD = 80
+
+
+class ScriptTransport(NullTransport):
+    """The transport of the client that a script's commands run by."""
+
+    kind = "script"
+
+
+class ScriptService:
+    """Runs scripts and functions; made for an engine by :func:`service_of`."""
+
+    def __init__(self, engine: Services) -> None:
+        self._engine = engine
+        self._made: Any = None
+        self._flags: dict[bytes, ScriptFlag] = {}
+        self._scripts_bytes = 0
+        self._running: Run | None = None
+        self._inner = Client(engine, ScriptTransport(), address="lua")
+        self._inner.may_block = False
+        self.libraries = Libraries(self._runtime, Loading(engine))
+        engine.config.subscribe("lua-maxmemory", lambda config: self._limit_memory(config.lua_maxmemory))
+
+    def _runtime(self) -> Any:
+        if self._made is None:
+            from kedis.scripting.runtime import (
+                Runtime,
+            )  # the interpreter takes 2 MB, which most servers need not
+
+            self._made = Runtime(self._engine.config.lua_maxmemory, REDIS_VERSION)
+        return self._made
+
+    def _limit_memory(self, size: int) -> None:
+        if self._made is not None:
+            self._made.limit_memory(size)
+
+    # -- the cache of scripts -----------------------------------------------------------------------------
+
+    def load(self, body: bytes) -> bytes:
+        """Compile a script, if it is not known; returns its digest.  Raises CommandError."""
+        digest = hashlib.sha1(body).hexdigest().encode()
+        if digest not in self._flags:
+            flags, source = script_flags(body)
+            self._runtime().define_script(digest, source)
+            self._flags[digest] = flags
+            self._scripts_bytes += len(body) + _OVERHEAD
+        return digest
+
+    def knows(self, digest: bytes) -> bool:
+        """Whether EVALSHA finds ``digest``, in any case."""
+        return digest.lower() in self._flags
+
+    def flush(self) -> None:
+        """Forget all scripts (SCRIPT FLUSH).  O(scripts)."""
+        self._flags.clear()
+        self._scripts_bytes = 0
+        if self._made is not None:
+            self._made.forget_scripts()
+
+    # -- running --------------------------------------------------------------------------------------------
+
+    def run_script(
+        self,
+        client: Client,
+        argv: Sequence[bytes],
+        digest: bytes,
+        keys: Sequence[bytes],
+        arguments: Sequence[bytes],
+        *,
+        read_only: bool,
+    ) -> Any:
+        """Run the script ``digest``, in any case.  Raises CommandError."""
+        flags = self._flags.get(digest)
+        if flags is None:
+            digest = digest.lower()
+            flags = self._flags.get(digest)
+            if flags is None:
+                raise CommandError(texts.NO_SCRIPT)
+        if not flags & ScriptFlag.COMPATIBILITY:
+            self._admit(flags, read_only=read_only)
+        run = partial(self._runtime().run_script, name=digest, keys=keys, arguments=arguments)
+        return self._run(client, argv, digest, flags, run, read_only=read_only, is_function=False)
+
+    def run_function(
+        self,
+        client: Client,
+        argv: Sequence[bytes],
+        function: Function,
+        keys: Sequence[bytes],
+        arguments: Sequence[bytes],
+        *,
+        read_only: bool,
+    ) -> Any:
+        """Run a function.  Raises CommandError."""
+        self._admit(function.flags, read_only=read_only)
+        run = partial(self._runtime().run_function, name=function.name, keys=keys, arguments=arguments)
+        return self._run(
+            client, argv, function.name, function.flags, run, read_only=read_only, is_function=True
+        )
+
+    def _admit(self, flags: ScriptFlag, *, read_only: bool) -> None:
+        """Whether a script that says what it does may run now.  Raises CommandError."""
+        restrictions = self._engine.restrictions
+        if flags & ScriptFlag.NO_WRITES:
+            return
+        if read_only:
+            raise CommandError(texts.WRITING_SCRIPT)
+        if restrictions.write_error is not None:
+            raise CommandError(restrictions.write_error)
+        if restrictions.out_of_memory and not flags & ScriptFlag.ALLOW_OOM:
+            raise CommandError(errors.OUT_OF_MEMORY)
+
+    def _run(
+        self,
+        client: Client,
+        argv: Sequence[bytes],
+        name: bytes,
+        flags: ScriptFlag,
+        body: Callable[..., Any],
+        *,
+        read_only: bool,
+        is_function: bool,
+    ) -> Any:
+        if self._running is not None:  # a client that is above BUSY
+            raise CommandError(self._running.busy_text)
+        engine, inner = self._engine, self._inner
+        inner.database, inner.db = client.database, client.db
+        inner.user, inner.caching, inner.caller = client.user, client.caching, client
+        inner.id, inner.no_touch = client.id, client.no_touch
+        inner.speak(2)
+        run = Run(client, inner, argv, name, flags, read_only=read_only, is_function=is_function)
+        self._running = run
+        try:
+            return run_unit(client, partial(body, caller=run))
+        finally:
+            self._running = None
+            inner.caching, inner.caller = None, inner
+            if run.slow:
+                engine.restrictions.set_busy(None)
+            if run.wrote:
+                client.dirty_epoch = engine.propagation.epoch
+            if engine.execution is None and engine.events.waiting.ready:
+                serve_blocked(engine)
+
+    # -- SCRIPT KILL, FUNCTION KILL, FUNCTION STATS ---------------------------------------------------------
+
+    @property
+    def running(self) -> Run | None:
+        """The script that is over its time limit, or else None: nobody else can ask."""
+        return self._running
+
+    def kill(self, *, is_function: bool) -> None:
+        """Have the running script end.  Raises CommandError where there is none, or it has written already."""
+        run = self._running
+        if run is None:
+            raise CommandError(texts.NOT_BUSY)
+        if run.is_function != is_function:
+            raise CommandError(run.busy_text)
+        if run.wrote:
+            raise CommandError(texts.UNKILLABLE)
+        run.end(texts.FUNCTION_KILLED if is_function else texts.SCRIPT_KILLED)
+
+    # -- the port of the engine (kedis.engine.ports.Scripting) ------------------------------------------------
+
+    def stop(self) -> None:
+        """End the running script: the server ends.  What it has done so far stays, as with any error."""
+        if self._running is not None:
+            self._running.end(texts.SCRIPT_STOPPED)
+
+    def library_codes(self) -> list[bytes]:
+        """The code of each library."""
+        return self.libraries.codes()
+
+    def figures(self) -> Mapping[str, int]:
+        """What INFO memory shows.  There is one interpreter: what it occupies counts as that of scripts."""
+        libraries = self.libraries.by_name.values()
+        return {
+            "used_memory_vm_eval": self._made.memory_used if self._made is not None else 0,
+            "used_memory_scripts_eval": self._scripts_bytes,
+            "number_of_cached_scripts": len(self._flags),
+            "number_of_functions": self.libraries.function_count,
+            "number_of_libraries": len(libraries),
+            "used_memory_vm_functions": 0,
+            "used_memory_functions": sum(library.size for library in libraries),
+        }
+
+
+def service_of(engine: Services) -> ScriptService:
+    """The engine's scripts, made when they are first asked for."""
+    service = engine.scripting
+    if not isinstance(service, ScriptService):
+        service = engine.scripting = ScriptService(engine)
+    return service

@@ -1,0 +1,248 @@
+"""Scripts that do not end, on a running server: BUSY for others, KILL, and the end of the server."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import hiredis
+import pytest
+
+from tests.commands.driver import ErrorReply, to_bytes
+from tests.wire.kedis_process import KedisProcess
+
+_ENDLESS = "while true do end"
+_BUSY = ErrorReply("BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.")
+_BUSY_FUNCTION = ErrorReply(
+    "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE."
+)
+
+
+class Link:
+    """A connection on which requests can be sent before their replies are read."""
+
+    def __init__(self, server: KedisProcess) -> None:
+        self.socket = socket.create_connection(server.address, timeout=60)
+        self._reader = hiredis.Reader(replyError=ErrorReply)
+
+    def send(self, *words: Any) -> None:
+        arguments = [to_bytes(word) for word in words]
+        parts = [b"*%d\r\n" % len(arguments)]
+        parts += [b"$%d\r\n%s\r\n" % (len(argument), argument) for argument in arguments]
+        self.socket.sendall(b"".join(parts))
+
+    def receive(self) -> Any:
+        while (reply := self._reader.gets()) is False:
+            data = self.socket.recv(65536)
+            if not data:
+                raise ConnectionError("closed")
+            self._reader.feed(data)
+        return reply
+
+    def call(self, *words: Any) -> Any:
+        self.send(*words)
+        return self.receive()
+
+
+@pytest.fixture
+def server() -> Iterator[KedisProcess]:
+    process = KedisProcess("--busy-reply-threshold", "50")
+    yield process
+    process.close()
+
+
+def until_busy(link: Link, text: ErrorReply = _BUSY) -> None:
+    """Wait until the script of another client is over its limit: until then nobody is answered."""
+    deadline = time.monotonic() + 60
+    while (reply := link.call("PING")) != text:
+        assert reply == b"PONG"
+        assert time.monotonic() < deadline
+
+
+def test_others_are_told_and_may_kill(server: KedisProcess) -> None:
+    script, others = Link(server), [Link(server) for _ in range(20)]
+    script.send("EVAL", _ENDLESS, 0)
+    until_busy(others[0])
+    for other in others:
+        assert other.call("GET", "k") == _BUSY
+    other = others[0]
+    for words in (
+        ("SET", "k", "v"),
+        ("EVAL", "return 1", 0),
+        ("FUNCTION", "KILL"),
+        ("FUNCTION", "STATS"),
+        ("CONFIG", "GET", "x"),
+    ):
+        assert other.call(*words) == _BUSY
+    assert other.call("AUTH", "x") != _BUSY
+    assert other.call("MULTI") == b"OK"
+    assert other.call("GET", "k") == _BUSY
+    assert other.call("DISCARD") == b"OK"
+    assert other.call("SCRIPT", "KILL") == b"OK"
+    reply = script.receive()
+    assert str(reply).startswith("ERR Script killed by user with SCRIPT KILL... script: ")
+    assert script.call("PING") == b"PONG"
+    assert all(other.call("SET", "k", "v") == b"OK" for other in others)
+
+
+def test_a_function(server: KedisProcess) -> None:
+    script, other = Link(server), Link(server)
+    script.call(
+        "FUNCTION", "LOAD", "#!lua name=l\nredis.register_function('f', function() while true do end end)"
+    )
+    script.send("FCALL", "f", 0)
+    until_busy(other, _BUSY_FUNCTION)
+    running = other.call("FUNCTION", "STATS")[1]
+    assert running[:5] == [b"name", b"f", b"command", [b"FCALL", b"f", b"0"], b"duration_ms"]
+    assert running[5] >= 50
+    assert other.call("SCRIPT", "KILL") == _BUSY_FUNCTION
+    assert other.call("FUNCTION", "KILL") == b"OK"
+    assert str(script.receive()).startswith(
+        "ERR Script killed by user with FUNCTION KILL... script: f, on @user"
+    )
+
+
+def test_a_script_that_has_written_cannot_be_killed(server: KedisProcess) -> None:
+    script, other = Link(server), Link(server)
+    script.send("EVAL", "redis.call('SET', 'k', 'v') while true do end", 0)
+    until_busy(other)
+    assert str(other.call("SCRIPT", "KILL")).startswith("UNKILLABLE ")
+    assert other.call("PING") == _BUSY
+    other.send("SHUTDOWN", "NOSAVE")
+    assert server.process.wait(60) == 0
+
+
+def test_a_slow_script_that_ends(server: KedisProcess) -> None:
+    script, other = Link(server), Link(server)
+    script.send("EVAL", "for i = 1, 3e7 do end redis.call('SET', 'k', 'v') return redis.call('INCR', 'n')", 0)
+    until_busy(other)
+    assert script.receive() == 1
+    assert other.call("GET", "k") == b"v"
+
+
+def test_the_unit_of_a_script_survives_the_turns_of_the_loop(server: KedisProcess) -> None:
+    """Requests of others must neither join the unit of the script nor move its clock."""
+    script, other = Link(server), Link(server)
+    script.send("MULTI")
+    script.send(
+        "EVAL",
+        "redis.call('SET', 'a', 1, 'PX', 5) for i = 1, 3e7 do end redis.call('SET', 'b', 2) "
+        "return {redis.call('PTTL', 'a'), redis.call('GETDEL', 'a')}",
+        0,
+    )
+    script.send("SET", "c", 3)
+    script.send("EXEC")
+    for _ in range(3):
+        script.receive()
+    until_busy(other)
+    for _ in range(10):
+        assert other.call("WATCH", "a") == b"OK"
+        assert other.call("UNWATCH") == b"OK"
+    assert script.receive() == [[5, b"1"], b"OK"]
+    assert other.call("MGET", "b", "c") == [b"2", b"3"]
+
+
+@pytest.mark.parametrize("script", [_ENDLESS, "redis.call('SET', 'k', 'v') while true do end"])
+def test_sigterm_ends_the_script_and_the_server(server: KedisProcess, script: str) -> None:
+    link, other = Link(server), Link(server)
+    link.send("EVAL", script, 0)
+    until_busy(other)
+    server.process.send_signal(signal.SIGTERM)
+    assert server.process.wait(60) == 0
+
+
+def test_what_a_script_has_done_before_sigterm_is_kept(tmp_path: Any) -> None:
+    flags = ("--busy-reply-threshold", "50", "--appendonly", "yes", "--dir", str(tmp_path))
+    with KedisProcess(*flags) as server:
+        link, other = Link(server), Link(server)
+        link.send("EVAL", "redis.call('SET', 'a', 1) redis.call('SET', 'b', 2) while true do end", 0)
+        until_busy(other)
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(60) == 0
+    with KedisProcess(*flags) as server:
+        assert Link(server).call("MGET", "a", "b") == [b"1", b"2"]
+
+
+def test_the_client_of_the_script_leaves(server: KedisProcess) -> None:
+    script, other = Link(server), Link(server)
+    script.send("EVAL", _ENDLESS, 0)
+    until_busy(other)
+    script.socket.close()
+    assert other.call("SCRIPT", "KILL") == b"OK"
+    assert other.call("PING") == b"PONG"
+
+
+def test_the_client_of_the_script_sends_more(server: KedisProcess) -> None:
+    script, other = Link(server), Link(server)
+    script.send("EVAL", _ENDLESS, 0)
+    until_busy(other)
+    for index in range(100):
+        script.send("INCR", "n")
+        assert other.call("PING") == _BUSY, index
+    assert other.call("SCRIPT", "KILL") == b"OK"
+    assert "Script killed" in str(script.receive())
+    assert [script.receive() for _ in range(100)] == list(range(1, 101))
+
+
+def test_no_threshold(server: KedisProcess) -> None:
+    script, other = Link(server), Link(server)
+    assert script.call("CONFIG", "SET", "lua-time-limit", 0) == b"OK"
+    script.send("EVAL", "for i = 1, 3e7 do end return 'done'", 0)
+    other.send("PING")
+    assert script.receive() == b"done"
+    assert other.receive() == b"PONG"
+
+
+def test_memory_of_the_server_without_scripts_and_after_greedy_ones(server: KedisProcess) -> None:
+    link = Link(server)
+    before = server.resident_bytes()
+    assert "not enough memory" in str(
+        link.call("EVAL", "local t = {} while true do t[#t + 1] = ('x'):rep(1e6) .. #t end", 0)
+    )
+    assert link.call("PING") == b"PONG"
+    link.call("MEMORY", "PURGE")
+    assert server.resident_bytes() - before < 64 << 20
+
+
+@pytest.mark.parametrize(
+    ("words", "reply"),
+    [
+        (("EVAL", "return cjson.decode(ARGV[1])", 0, "[" * 100_000), "Found too many nested data structures"),
+        (("EVAL", "return cmsgpack.unpack(ARGV[1])", 0, b"\x91" * 100_000), "stack overflow"),
+        (("EVAL", "local function f() return 1 + f() end return f()", 0), "stack overflow"),
+        (("EVAL", "return " + "(" * 10_000, 0), "chunk has too many syntax levels"),
+        (("EVAL", b"\x1bLua" + b"\xff" * 1000, 0), "unexpected symbol near 'char(27)'"),
+    ],
+)
+def test_bad_input(server: KedisProcess, words: tuple[Any, ...], reply: str) -> None:
+    link = Link(server)
+    assert reply in str(link.call(*words))
+    assert link.call("EVAL", "return 1", 0) == 1
+
+
+def _eventually(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_rewrite_waits_for_the_end_of_a_script(tmp_path: Any) -> None:
+    """Half of what the script does must not be in the base, with all of it in the file that follows."""
+    flags = ("--busy-reply-threshold", "50", "--appendonly", "yes", "--dir", str(tmp_path))
+    with KedisProcess(*flags) as server:
+        link, other = Link(server), Link(server)
+        other.send("BGREWRITEAOF")
+        link.send(
+            "EVAL", "redis.call('INCR', 'n') for i = 1, 5e7 do end redis.call('INCR', 'n') return 'done'", 0
+        )
+        assert link.receive() == b"done"
+        other.receive()
+        _eventually(lambda: b"aof_rewrite_in_progress:0" in other.call("INFO", "persistence"))
+        server.process.send_signal(signal.SIGTERM)
+        server.process.wait(60)
+    with KedisProcess(*flags) as server:
+        assert Link(server).call("GET", "n") == b"2"
