@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from enum import IntFlag
-
 from kedis.errors import CommandError
 
 
-class ScriptFlag(IntFlag):
-    """What a script or function is allowed, or promises."""
+class ScriptFlag:
+    """What a script or function is allowed, or promises. Plain integers, as :class:`kedis.engine.flags.Flag`."""
 
     NO_WRITES = 1
     ALLOW_OOM = 2
@@ -20,7 +18,7 @@ class ScriptFlag(IntFlag):
 
 
 #: The flags by the names that headers and redis.register_function give them, in Redis's order.
-FLAG_NAMES = {
+FLAG_NAMES: dict[str, int] = {
     "no-writes": ScriptFlag.NO_WRITES,
     "allow-oom": ScriptFlag.ALLOW_OOM,
     "allow-stale": ScriptFlag.ALLOW_STALE,
@@ -33,7 +31,7 @@ def _shown(text: bytes) -> str:
     return text.decode("utf-8", "surrogateescape")
 
 
-def script_flags(body: bytes) -> tuple[ScriptFlag, bytes]:
+def script_flags(body: bytes) -> tuple[int, bytes]:
     """The flags of a script's header, and the script without it; its lines keep their numbers.
 
     Raises CommandError for a header that is wrong.
@@ -46,7 +44,7 @@ def script_flags(body: bytes) -> tuple[ScriptFlag, bytes]:
     words = line.split(b" ")
     if words[0] != b"#!lua":
         raise CommandError(f"ERR Unexpected engine in script shebang: {_shown(words[0])}")
-    flags = ScriptFlag(0)
+    flags = 0
     for word in filter(None, words[1:]):
         _, _, values = word.partition(b"=")
         if not word.startswith(b"flags="):

@@ -13,7 +13,7 @@ from kedis.rdb.payload import VERSION, WrongFooter
 from kedis.rdb.snapshot import FUNCTIONS
 from kedis.rdb.source import RdbError, Source, encode_text
 from kedis.resp.requests import split_inline
-from kedis.scripting.headers import FLAG_NAMES, ScriptFlag
+from kedis.scripting.headers import FLAG_NAMES
 from kedis.scripting.runtime import Caller, Runtime
 
 _FOOTER = 10
@@ -28,7 +28,7 @@ class Function:
 
     name: bytes
     description: bytes | None
-    flags: ScriptFlag
+    flags: int
 
 
 @dataclass
@@ -219,7 +219,7 @@ def _registrar(library: Library) -> Callable[[bytes, bytes | None, list[bytes]],
             return CommandError(texts.BAD_LIBRARY_NAME)
         if name in library.functions:
             return CommandError(texts.FUNCTION_TWICE)
-        combined = ScriptFlag(0)
+        combined = 0
         for word in flags:
             flag = FLAG_NAMES.get(_shown(word))
             if flag is None:

@@ -9,17 +9,16 @@ data. Meanwhile the state that belongs to the unit under way is put aside.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from kedis import errors
-from kedis.engine.call import call
+from kedis.engine.call import call, caller_in_unit
 from kedis.engine.client import Client, Services
 from kedis.engine.flags import DENYOOM, MAY_REPLICATE, NOSCRIPT, WRITE
 from kedis.engine.table import Command
 from kedis.errors import CommandError
 from kedis.errors import script_texts as texts
-from kedis.resp.values import NoReply
 from kedis.scripting.headers import ScriptFlag
 
 log = logging.getLogger("kedis.scripts")
@@ -49,8 +48,7 @@ class Run:
         inner: Client,
         argv: Sequence[bytes],
         name: bytes,
-        flags: ScriptFlag,
-        *,
+        flags: int,
         read_only: bool,
         is_function: bool,
     ) -> None:
@@ -58,11 +56,13 @@ class Run:
         self._engine = engine
         self._client = client
         self._inner = inner
+        self._user = client.user
         self._lookup = engine.table.lookup
         self._restrictions = engine.restrictions
-        self._read_only = read_only or bool(flags & ScriptFlag.NO_WRITES)
-        self._forbidden = NOSCRIPT | (WRITE | MAY_REPLICATE if self._read_only else 0)
+        reads = read_only or flags & ScriptFlag.NO_WRITES
+        self._forbidden = NOSCRIPT | WRITE | MAY_REPLICATE if reads else NOSCRIPT
         self._denies_growth = engine.restrictions.out_of_memory and not flags & ScriptFlag.ALLOW_OOM
+        self._run: Callable[[Command, Sequence[bytes]], Any] | None = None
         self._targets = _ALL
         self._end: str | None = None
         self.argv = argv
@@ -76,6 +76,11 @@ class Run:
 
     # -- commands -----------------------------------------------------------------------------------------
 
+    def begin(self) -> None:
+        """The unit is under way: prepare for calls."""
+        inner = self._inner
+        self._run = None if inner.is_instrumented else caller_in_unit(inner)
+
     def call(self, argv: list[bytes]) -> Any:
         """Run a command. Returns its value or error; raises CommandError where it must not run."""
         command = self._lookup(argv[0])
@@ -84,20 +89,16 @@ class Run:
         flags = command.flags
         if flags & self._forbidden:
             self._refuse(command, self._why_forbidden(command))
-        user = self._client.user
+        user = self._user
         if user is not None and not user.may(command, argv):
             self._refuse(command, texts.NO_PERMISSION_IN_SCRIPT)
-        if self._restrictions.needs_checks:
+        if self._denies_growth or self._restrictions.needs_checks:
             self._check(command)
-        elif self._denies_growth and flags & DENYOOM and not self.wrote:
-            self._refuse(command, errors.OUT_OF_MEMORY)
         if flags & WRITE:
             self.wrote = True
-        if self._targets & _AOF:
-            value = call(self._inner, command, argv, reports_slow=False)
-        else:
-            value = self._call_silently(command, argv)
-        return None if type(value) is NoReply else value
+        if self._run is not None and self._targets & _AOF:
+            return self._run(command, argv)
+        return self._call_slowly(command, argv)
 
     def _find(self, argv: list[bytes]) -> Command:
         table = self._engine.table
@@ -126,13 +127,14 @@ class Run:
         self._engine.table.error_counts[error.code] += 1
         raise error
 
-    def _call_silently(self, command: Command, argv: list[bytes]) -> Any:
-        """Run a command whose effects are not propagated (redis.set_repl)."""
+    def _call_slowly(self, command: Command, argv: list[bytes]) -> Any:
+        """Run a command that MONITOR or client-side caching accompanies, or that is not propagated (redis.set_repl)."""
         execution = self._engine.execution
         assert execution is not None, "a script is a unit"
         mark = len(execution.effects)
         value = call(self._inner, command, argv, reports_slow=False)
-        del execution.effects[mark:]
+        if not self._targets & _AOF:
+            del execution.effects[mark:]
         return value
 
     # -- time -----------------------------------------------------------------------------------------------
@@ -200,7 +202,7 @@ class Run:
             command = self._engine.table.find(argv)
         except CommandError:
             return None
-        user = self._client.user
+        user = self._user
         return user is None or user.may(command, argv)
 
     def log(self, level: int, text: bytes) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 from kedis import errors
@@ -34,7 +33,7 @@ class ScriptService:
     def __init__(self, engine: Services) -> None:
         self._engine = engine
         self._made: Any = None
-        self._flags: dict[bytes, ScriptFlag] = {}
+        self._flags: dict[bytes, int] = {}
         self._scripts_bytes = 0
         self._running: Run | None = None
         self._inner = Client(engine, ScriptTransport(), address="lua")
@@ -99,8 +98,8 @@ class ScriptService:
                 raise CommandError(texts.NO_SCRIPT)
         if not flags & ScriptFlag.COMPATIBILITY:
             self._admit(flags, read_only=read_only)
-        run = partial(self._runtime().run_script, name=digest, keys=keys, arguments=arguments)
-        return self._run(client, argv, digest, flags, run, read_only=read_only, is_function=False)
+        method = self._runtime().run_script
+        return self._run(client, argv, digest, flags, method, keys, arguments, read_only, False)
 
     def run_function(
         self,
@@ -114,12 +113,11 @@ class ScriptService:
     ) -> Any:
         """Run a function.  Raises CommandError."""
         self._admit(function.flags, read_only=read_only)
-        run = partial(self._runtime().run_function, name=function.name, keys=keys, arguments=arguments)
-        return self._run(
-            client, argv, function.name, function.flags, run, read_only=read_only, is_function=True
-        )
+        method = self._runtime().run_function
+        name, flags = function.name, function.flags
+        return self._run(client, argv, name, flags, method, keys, arguments, read_only, True)
 
-    def _admit(self, flags: ScriptFlag, *, read_only: bool) -> None:
+    def _admit(self, flags: int, *, read_only: bool) -> None:
         """Whether a script that says what it does may run now.  Raises CommandError."""
         restrictions = self._engine.restrictions
         if flags & ScriptFlag.NO_WRITES:
@@ -136,9 +134,10 @@ class ScriptService:
         client: Client,
         argv: Sequence[bytes],
         name: bytes,
-        flags: ScriptFlag,
-        body: Callable[..., Any],
-        *,
+        flags: int,
+        method: Callable[..., Any],
+        keys: Sequence[bytes],
+        arguments: Sequence[bytes],
         read_only: bool,
         is_function: bool,
     ) -> Any:
@@ -148,11 +147,16 @@ class ScriptService:
         inner.database, inner.db = client.database, client.db
         inner.user, inner.caching, inner.caller = client.user, client.caching, client
         inner.id, inner.no_touch = client.id, client.no_touch
-        inner.speak(2)
-        run = Run(client, inner, argv, name, flags, read_only=read_only, is_function=is_function)
-        self._running = run
+        if inner.resp != 2:
+            inner.speak(2)
+        run = self._running = Run(client, inner, argv, name, flags, read_only, is_function)
+
+        def body() -> Any:
+            run.begin()
+            return method(run, name, keys, arguments)
+
         try:
-            return run_unit(client, partial(body, caller=run))
+            return run_unit(client, body)
         finally:
             self._running = None
             inner.caching, inner.caller = None, inner
@@ -160,7 +164,7 @@ class ScriptService:
                 engine.restrictions.set_busy(None)
             if run.wrote:
                 client.dirty_epoch = engine.propagation.epoch
-            if engine.execution is None and engine.events.waiting.ready:
+            if engine.events.waiting.ready and engine.execution is None:
                 serve_blocked(engine)
 
     # -- SCRIPT KILL, FUNCTION KILL, FUNCTION STATS ---------------------------------------------------------
