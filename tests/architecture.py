@@ -75,7 +75,10 @@ LAYERS: dict[str, list[tuple[str, set[str]]]] = {
                 "secrets",
             },
         ),
-        ("what is run", {"completion", "history", "modes", "oneshot", "peek", "pipe", "standalone"}),
+        (
+            "what is run",
+            {"completion", "history", "lua_files", "modes", "oneshot", "peek", "pipe", "standalone"},
+        ),
         ("the interactive session", {"builtins", "meta_commands", "session", "shell"}),
         ("the command line", {"arguments", "main", "scripts"}),
     ],

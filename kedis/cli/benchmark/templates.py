@@ -18,6 +18,8 @@ _BYTES: Types = (bytes,)
 _INT: Types = (int,)
 _BYTES_OR_NIL: Types = (bytes, type(None))
 _LIST: Types = (list,)
+#: A Lua script: SET of a key.
+_SCRIPT = "return redis.call('SET', KEYS[1], ARGV[1])"
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ def _rows() -> list[Template]:
         Template("zrank", ("ZRANK", "bench:zset", "element:{number}"), (int, type(None)), "", "zset"),
         Template("zrange", ("ZRANGE", "bench:zset", "0", "9"), _LIST, "", "zset"),
         Template("zpopmin", ("ZPOPMIN", "bench:zset"), _LIST, "", "zset", True),
+        Template("eval", ("EVAL", _SCRIPT, "1", "{key}", "{value}"), _BYTES, "+OK"),
     ]
     for length in (100, 300, 500, 600):
         words = ("LRANGE", "bench:range", "0", str(length - 1))

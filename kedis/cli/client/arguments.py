@@ -110,6 +110,11 @@ def _add_commands(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "-e", dest="stop_on_error", action="store_true", help="errors to stderr, stop at the first"
     )
+    group.add_argument(
+        "--eval", metavar="FILE", help="run the Lua script of FILE; the words are its keys , its arguments"
+    )
+    for name in ("ldb", "ldb-sync-mode"):  # redis-cli's debugger
+        group.add_argument(f"--{name}", dest="debugger", action="store_true", help=argparse.SUPPRESS)
 
 
 def _add_output(group: argparse._ArgumentGroup) -> None:
@@ -141,6 +146,9 @@ def _add_modes(group: argparse._ArgumentGroup) -> None:
         ("latency-history", "round-trip times, a line for each 15 seconds (-i)"),
     ):
         group.add_argument(f"--{name}", dest="mode", action="store_const", const=name, help=text)
+    group.add_argument(
+        "--functions-rdb", metavar="FILE", help="save the server's functions as a snapshot; -: to stdout"
+    )
     group.add_argument(
         "--pipe-timeout",
         metavar="SECONDS",

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
-from kedis.cli.client import arguments, oneshot, pipe
+from kedis.cli.client import arguments, lua_files, oneshot, pipe
 from kedis.cli.client.expected import ServerSays
 from kedis.cli.client.link import Link, LinkLost, Refused, ServerLink
 from kedis.cli.client.modes import biggest, ping_latency, scan, stat
@@ -66,10 +66,18 @@ def _run(argv: Sequence[str]) -> int:
         target = replace(target, password=getpass.getpass("Please input password: "))
     elif (options.password or (options.url and "@" in options.url)) and not options.no_auth_warning:
         sys.stderr.write(f"{_WARNING}\n")
+    if options.debugger:
+        raise arguments.UsageError(
+            "kedis-cli: the Lua debugger (--ldb) is not supported; --eval runs a script"
+        )
     if options.mode:
         return _mode(options, target)
+    if options.functions_rdb:
+        with contextlib.closing(connect(options, target)) as link:
+            return lua_files.save_functions(link, options.functions_rdb)
     if (
-        options.words
+        options.eval
+        or options.words
         or not (sys.stdin.isatty() and sys.stdout.isatty())
         or options.last_from_stdin
         or options.tag
@@ -169,6 +177,8 @@ def command_words(options: argparse.Namespace) -> list[bytes]:
     words = [os.fsencode(word) for word in options.words]
     if options.quoted_input:
         words = [_unquoted(word) for word in words]
+    if options.eval:
+        return lua_files.eval_words(options.eval, words)
     if options.last_from_stdin:
         return [*words, sys.stdin.buffer.read()]
     if options.tag is not None:
