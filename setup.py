@@ -43,6 +43,7 @@ HOT = [
     "kedis/engine/propagation.py",
     "kedis/persistence/unsynced.py",
     "kedis/resp/canonical.py",
+    "kedis/resp/entries.py",
     "kedis/resp/long_replies.py",
     "kedis/resp/replies.py",
     "kedis/resp/requests.py",
@@ -62,12 +63,19 @@ HOT = [
     "kedis/store/access.py",
     "kedis/store/account.py",
     "kedis/store/state.py",
+    "kedis/structures/consumer_groups.py",
     "kedis/structures/footprint.py",
     "kedis/structures/histogram.py",
+    "kedis/structures/id_map.py",
+    "kedis/structures/listpack_size.py",
     "kedis/structures/scan_index.py",
     "kedis/structures/skiplist.py",
     "kedis/structures/skiplist_nodes.py",
     "kedis/structures/sorted_set.py",
+    "kedis/structures/stream.py",
+    "kedis/structures/stream_block.py",
+    "kedis/structures/stream_columns.py",
+    "kedis/structures/stream_id.py",
 ]
 
 wanted = os.environ.get("KEDIS_COMPILE", "0") not in ("", "0")

@@ -376,11 +376,10 @@ class Block:
 
     def copy(self) -> Block:
         """An independent copy. O(1) packed, O(block) loose."""
-        twin = Block.__new__(Block)
-        for name in ("base", "last", "fields", "count", "live", "begin", "held", "size", "_own"):
-            setattr(twin, name, getattr(self, name))
+        twin = Block(self.base, self.fields)
+        twin.last, twin.count, twin.live, twin.begin = self.last, self.count, self.live, self.begin
+        twin.held, twin.size, twin._packed = self.held, self.size, self._packed
         twin.holes = None if self.holes is None else set(self.holes)
-        twin._frame, twin._fields_bytes, twin._packed = self._frame, self._fields_bytes, self._packed
         twin._columns = _NONE if self._packed is not None else self._columns.part(0, len(self._columns))
         return twin
 

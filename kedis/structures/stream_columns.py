@@ -78,7 +78,7 @@ class Columns:
         else:
             try:
                 numbers = [_DIGITS[number] for number in self.numbers[start:stop]]
-            except IndexError:
+            except (IndexError, OverflowError):  # the latter of the compiled build
                 numbers = [b"%d" % number for number in self.numbers[start:stop]]
         return [prefixes[time] + number for time, number in zip(times, numbers, strict=True)]
 
@@ -154,10 +154,10 @@ class Columns:
     def unpack(cls, packed: bytes, base_ms: int) -> Columns:
         """What :meth:`pack` made bytes of. O(N)."""
         time_code, times, number_code, numbers, lowest, width, values = marshal.loads(packed)
-        columns = cls.__new__(cls)
-        columns.base_ms, columns.base_number = base_ms, lowest
+        columns = cls(base_ms, width)
+        columns.base_number = lowest
         columns.times, columns.numbers = array(time_code, times), array(number_code, numbers)
-        columns.width, columns.values = width, values
+        columns.values = values
         return columns
 
     def loosen(self) -> None:
