@@ -215,7 +215,8 @@ class Client:
     Attributes:
         queue: the commands queued for EXEC; None outside MULTI.
         user: the authenticated user; None before authentication.
-        caller: the client on whose behalf it runs: itself, or the client whose script sends its commands.
+        caller: the client whose script sends its commands; None for any other client. (Itself would be a cycle of
+            references, which only the garbage collector frees.)
         dirty_epoch: the :attr:`kedis.engine.propagation.Propagation.epoch` of its last change.
         may_block: whether commands may block it.
         last_command: for CLIENT LIST.
@@ -272,7 +273,7 @@ class Client:
         trusted: bool = False,
     ):
         self.engine = engine
-        self.caller: Client = self
+        self.caller: Client | None = None
         self.transport = transport
         self.address = address
         self.local_address = local_address

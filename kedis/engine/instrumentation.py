@@ -38,7 +38,7 @@ def begin(client: Client, command: Command) -> object:
     """Note the client on whose behalf ``command`` is about to run. Returns the argument for :func:`end`."""
     engine = client.engine
     outer = engine.tracking.current
-    engine.tracking.current = client.caller if client.caching is not None else None
+    engine.tracking.current = (client.caller or client) if client.caching is not None else None
     engine.keyspace.no_touch = client.no_touch and not command.flags & TOUCHES_KEYS
     return outer
 
@@ -77,7 +77,7 @@ def _remember(client: Client, command: Command, argv: Sequence[bytes]) -> None:
         positions = command.key_positions(argv)
     except ValueError:  # the command was refused for the same reason
         return
-    client.engine.tracking.remember(client.caller, [argv[position] for position in positions])
+    client.engine.tracking.remember(client.caller or client, [argv[position] for position in positions])
 
 
 def monitor_line(engine: Services, client: Client, command: Command, argv: Sequence[bytes]) -> bytes:

@@ -159,7 +159,7 @@ class ScriptService:
             return run_unit(client, body)
         finally:
             self._running = None
-            inner.caching, inner.caller = None, inner
+            inner.caching, inner.caller = None, None
             if run.slow:
                 engine.restrictions.set_busy(None)
             if run.wrote:
