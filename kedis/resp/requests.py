@@ -31,6 +31,8 @@ from kedis.resp.canonical import UNKNOWN, parse_canonical
 
 #: The longest inline request, and the longest count or length line, in bytes.
 LINE_LIMIT = 64 * 1024
+#: Arguments from this size in bytes on count for maxmemory-clients as soon as they are announced: Redis reserves them.
+_LARGE_ARGUMENT = 32 * 1024
 #: Max. arguments, and bytes of each, before authentication.
 UNAUTHENTICATED_ARGUMENTS = 10
 UNAUTHENTICATED_BULK_LENGTH = 16 * 1024
@@ -139,6 +141,14 @@ class RequestParser:
     def free_bytes(self) -> int:
         """Unused bytes of the buffer for incomplete commands."""
         return self._buffer.__sizeof__() - _EMPTY_BUFFER - len(self._buffer)
+
+    @property
+    def announced_bytes(self) -> int:
+        """Bytes of a large argument that its length line has announced and that have not come yet."""
+        length = self._bulk_length
+        if length is None or length < _LARGE_ARGUMENT:
+            return 0
+        return max(self._position + length - len(self._buffer), 0)
 
     @property
     def pending_arguments(self) -> int:

@@ -359,8 +359,9 @@ class Connection(Sender):
     # -- transport ----------------------------------------------------------------------------------------
 
     def memory(self) -> int:
-        """Bytes of all the client's buffers, and of the objects that they have been cut into."""
-        received = self.input_bytes() + ARGUMENT_OVERHEAD * self.parser.pending_arguments
+        """Bytes of the client's buffers, of the objects made from them, and of a large argument that is announced."""
+        parser = self.parser
+        received = self.input_bytes() + parser.announced_bytes + ARGUMENT_OVERHEAD * parser.pending_arguments
         return self.output_bytes() + received + self.client.queued_bytes
 
     def note_memory(self) -> None:

@@ -48,10 +48,10 @@ def connect(network: NetworkServer) -> Any:
     return sock
 
 
-def unfinished_argument(sock: Any) -> None:
-    sock.sendall(b"*2\r\n$4\r\nECHO\r\n$90000000\r\n")
+def unfinished_arguments(sock: Any) -> None:
+    sock.sendall(b"*1000\r\n")
     while True:
-        sock.sendall(b"x" * 10_000)
+        sock.sendall(b"$20000\r\n" + b"x" * 20_000 + b"\r\n")
 
 
 def unfinished_command(sock: Any) -> None:
@@ -82,7 +82,7 @@ def unread_messages(sock: Any) -> None:
 @pytest.mark.parametrize(
     "hoard",
     [
-        *(unfinished_argument, unfinished_command, transaction),
+        *(unfinished_arguments, unfinished_command, transaction),
         *(unread_replies, unread_messages),
     ],
 )
@@ -155,6 +155,16 @@ def test_the_sum_falls_as_buffers_do(network: NetworkServer) -> None:
         left -= len(sock.recv(1 << 20))
     gevent.sleep(0)
     assert network.client_eviction.total == 0
+    sock.close()
+
+
+def test_a_large_argument_counts_when_it_is_announced(network: NetworkServer) -> None:
+    """As in Redis, which reserves memory for it: what would be too much is never taken in."""
+    sock = connect(network)
+    sock.sendall(b"*2\r\n$4\r\nECHO\r\n$9000000\r\nx")
+    while not network.evicted_clients:
+        gevent.sleep(0)
+    assert network.bytes_received < 100
     sock.close()
 
 
