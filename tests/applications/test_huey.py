@@ -1,7 +1,4 @@
-"""huey: tasks through a list, results through a hash, retries, and results waited for.
-
-Its schedule (``delay``, ``eta``) asks for a script in Lua, which Kedis does not run; it is left out here.
-"""
+"""huey: tasks through a list, results through a hash, retries, results waited for, the schedule and locks."""
 
 from __future__ import annotations
 
@@ -80,3 +77,31 @@ def test_locks_and_revoked_tasks(huey: RedisHuey) -> None:
     huey.enqueue(task)
     assert note("after").get(blocking=True, timeout=20) == "after"
     assert ran == ["after"]
+
+
+def test_the_schedule(huey: RedisHuey) -> None:
+    """Its reader takes what is due by a script."""
+
+    @huey.task()
+    def add(one: int, other: int) -> int:
+        return one + other
+
+    result = add.schedule((1, 2), delay=0.01)
+    later = add.schedule((1, 2), delay=3600)
+    consumer = Consumer(huey, workers=1, periodic=False, scheduler_interval=1)
+    threads = [thread for _, thread in consumer.worker_threads]
+    scheduler = consumer._create_process(consumer._create_scheduler(), "scheduler")
+    for thread in [*threads, scheduler]:
+        thread.start()
+    assert result.get(blocking=True, timeout=60) == 3
+    consumer.stop_flag.set()
+    for thread in [*threads, scheduler]:
+        thread.join(60)
+    assert huey.scheduled_count() == 1
+    later.revoke()
+
+
+def test_a_lock(huey: RedisHuey) -> None:
+    with huey.lock_task("lock"):
+        assert huey.is_locked("lock")
+    assert not huey.is_locked("lock")

@@ -1,0 +1,163 @@
+"""RQ, dramatiq and Celery with workers of their own: jobs, retries, schedules, results."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import celery
+import dramatiq
+import pytest
+import redis
+import rq
+from celery.contrib.testing.worker import start_worker
+from dramatiq.brokers.redis import RedisBroker
+from dramatiq.rate_limits import ConcurrentRateLimiter
+from dramatiq.rate_limits.backends import RedisBackend as LimiterBackend
+from dramatiq.results import Results
+from dramatiq.results.backends import RedisBackend
+from rq.worker import SimpleWorker
+
+_SECONDS = 60
+
+
+def eventually(condition: Callable[[], Any]) -> None:
+    deadline = time.monotonic() + _SECONDS
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+# -- RQ ---------------------------------------------------------------------------------------------------
+
+
+def add(one: int, other: int) -> int:
+    return one + other
+
+
+def fail() -> None:
+    raise ValueError("on purpose")
+
+
+@pytest.fixture
+def connection(url: str) -> redis.Redis:
+    """RQ keeps the results of jobs in streams."""
+    connection = redis.Redis.from_url(url)
+    if b"xadd" not in connection.execute_command("COMMAND", "LIST"):
+        pytest.skip("there are no streams yet")
+    return connection
+
+
+def test_rq(connection: redis.Redis) -> None:
+    queue = rq.Queue("jobs", connection=connection)
+    jobs = [queue.enqueue(add, number, 1) for number in range(20)]
+    failing = queue.enqueue(fail, retry=rq.Retry(max=2))
+    dependent = queue.enqueue(add, 1, 1, depends_on=jobs[-1])
+    unique = queue.enqueue(add, 5, 5, job_id="only-once")
+    worker = SimpleWorker([queue], connection=connection)
+    worker.work(burst=True)
+    assert [job.return_value(refresh=True) for job in jobs] == list(range(1, 21))
+    assert dependent.return_value(refresh=True) == 2
+    assert unique.return_value(refresh=True) == 10
+    failing.refresh()
+    assert failing.is_failed
+    assert len(rq.registry.FailedJobRegistry(queue=queue)) == 1
+
+
+def test_rq_scheduled(connection: redis.Redis) -> None:
+    queue = rq.Queue("jobs", connection=connection)
+    job = queue.enqueue_in(timedelta(milliseconds=10), add, 2, 3)
+    assert len(queue) == 0
+    time.sleep(0.05)
+    scheduler = rq.scheduler.RQScheduler([queue], connection=connection, interval=1)
+    scheduler.acquire_locks()
+
+    def due() -> bool:
+        scheduler.enqueue_scheduled_jobs()
+        return len(queue) == 1
+
+    eventually(due)
+    scheduler.release_locks()
+    SimpleWorker([queue], connection=connection).work(burst=True)
+    assert job.return_value(refresh=True) == 5
+
+
+# -- dramatiq ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def broker(url: str) -> Iterator[RedisBroker]:
+    broker = RedisBroker(url=url)
+    broker.add_middleware(Results(backend=RedisBackend(url=url)))
+    dramatiq.set_broker(broker)
+    yield broker
+    broker.close()
+
+
+def test_dramatiq(broker: RedisBroker, url: str) -> None:
+    attempts: list[int] = []
+    limit = ConcurrentRateLimiter(LimiterBackend(url=url), "one-at-a-time", limit=1)
+
+    @dramatiq.actor(store_results=True, broker=broker)
+    def double(number: int) -> int:
+        return 2 * number
+
+    @dramatiq.actor(max_retries=3, min_backoff=1, max_backoff=10, broker=broker)
+    def fragile() -> None:
+        attempts.append(1)
+        if len(attempts) < 3:
+            raise ValueError("not yet")
+
+    worker = dramatiq.Worker(broker, worker_timeout=100)
+    worker.start()
+    try:
+        messages = [double.send(number) for number in range(50)]
+        assert [message.get_result(block=True, timeout=_SECONDS * 1000) for message in messages] == [
+            2 * number for number in range(50)
+        ]
+        fragile.send()
+        eventually(lambda: len(attempts) == 3)
+        delayed = double.send_with_options(args=(21,), delay=50)
+        assert delayed.get_result(block=True, timeout=_SECONDS * 1000) == 42
+        with limit.acquire(raise_on_failure=False) as acquired:
+            assert acquired
+            with limit.acquire(raise_on_failure=False) as again:
+                assert not again
+        broker.join(double.queue_name, timeout=_SECONDS * 1000)
+    finally:
+        worker.stop()
+
+
+# -- Celery -----------------------------------------------------------------------------------------------
+
+
+def test_celery(url: str) -> None:
+    app = celery.Celery("test", broker=url, backend=url)
+    app.conf.update(broker_connection_retry_on_startup=True, task_default_queue="tests")
+    attempts: list[int] = []
+
+    @app.task(name="add")
+    def add_up(numbers: list[int]) -> int:
+        return sum(numbers)
+
+    @app.task(name="square")
+    def square(number: int) -> int:
+        return number * number
+
+    @app.task(name="fragile", bind=True, max_retries=5)
+    def fragile(self: Any) -> int:
+        attempts.append(1)
+        if len(attempts) < 3:
+            raise self.retry(countdown=0.01)
+        return len(attempts)
+
+    with start_worker(app, perform_ping_check=False, pool="threads", concurrency=2):
+        assert square.delay(7).get(timeout=_SECONDS) == 49
+        assert fragile.delay().get(timeout=_SECONDS) == 3
+        assert square.apply_async((3,), countdown=0.1).get(timeout=_SECONDS) == 9
+        chord = celery.chord([square.s(number) for number in range(10)])(add_up.s())
+        assert chord.get(timeout=_SECONDS) == sum(number * number for number in range(10))
+    assert threading.active_count() < 100
