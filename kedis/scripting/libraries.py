@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from kedis import errors
 from kedis.errors import CommandError
@@ -14,7 +15,9 @@ from kedis.rdb.snapshot import FUNCTIONS
 from kedis.rdb.source import RdbError, Source, encode_text
 from kedis.resp.requests import split_inline
 from kedis.scripting.headers import FLAG_NAMES
-from kedis.scripting.runtime import Caller, Runtime
+
+if TYPE_CHECKING:  # the interpreter is loaded when it is needed
+    from kedis.scripting.runtime import Caller, Runtime
 
 _FOOTER = 10
 _NAME_CHARACTERS = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")

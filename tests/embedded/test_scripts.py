@@ -1,0 +1,67 @@
+"""Scripts and functions through ``kedis.connect()``, and what they cost where there are none."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import redis
+
+import kedis
+
+
+def test_scripts() -> None:
+    store = kedis.connect()
+    assert store.eval("return redis.call('INCRBY', KEYS[1], ARGV[1])", 1, "n", 5) == 5
+    script = store.register_script("return {KEYS[1], ARGV[1], redis.call('GET', KEYS[1])}")
+    assert script(keys=["n"], args=["x"]) == [b"n", b"x", b"5"]
+    store.script_flush()
+    assert script(keys=["n"], args=["x"]) == [b"n", b"x", b"5"]
+    with store.pipeline() as pipe:
+        script(keys=["n"], args=["y"], client=pipe)
+        pipe.incr("n")
+        assert pipe.execute() == [[b"n", b"y", b"5"], 6]
+    with pytest.raises(redis.ResponseError, match="boom"):
+        store.eval("error('boom')", 0)
+    store.close()
+
+
+def test_a_lock() -> None:
+    store = kedis.connect()
+    with store.lock("lock", timeout=30) as lock:
+        assert lock.owned()
+        assert lock.extend(5)
+    assert not store.exists("lock")
+    store.close()
+
+
+def test_functions_are_kept(tmp_path: Path) -> None:
+    library = """#!lua name=lib
+    redis.register_function('add', function(keys, args) return redis.call('INCRBY', keys[1], args[1]) end)
+    """
+    store = kedis.connect(str(tmp_path))
+    assert store.function_load(library) == b"lib"
+    assert store.fcall("add", 1, "n", 5) == 5
+    store.close()
+    store = kedis.connect(str(tmp_path))
+    assert store.fcall("add", 1, "n", 5) == 10
+    store.close()
+
+
+def test_stores_have_scripts_of_their_own() -> None:
+    one, other = kedis.connect(), kedis.connect()
+    digest = one.script_load("return 1")
+    assert one.script_exists(digest) == [True]
+    assert other.script_exists(digest) == [False]
+    one.close()
+    other.close()
+
+
+def test_the_interpreter_is_not_loaded_without_a_script() -> None:
+    code = (
+        "import sys, kedis; store = kedis.connect(); store.set('a', 1); store.info(); store.function_list();"
+        "assert not any(name.startswith('lupa') for name in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
