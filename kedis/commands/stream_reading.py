@@ -112,7 +112,7 @@ _DELIVERED_KEYS = after_keyword("RO access", "STREAMS", 4, last=-1, limit=2)
     syntax='["COUNT" count:int] ["BLOCK" milliseconds:int] "STREAMS" streams{key@0... id...}',
 )
 def xread(client: Client, argv: Sequence[bytes]) -> Any:
-    reading = _parse(argv, for_group=False)
+    reading = _parse(client, argv, for_group=False)
     ids = [_parse_after(client, key, raw) for key, raw in zip(reading.keys, reading.raw_ids, strict=True)]
     found = ByKey()
     for key, after in zip(reading.keys, ids, strict=True):
@@ -176,7 +176,7 @@ def _read_when_ready(client: Client, key: bytes, reading: Reading) -> Any:
     ),
 )
 def xreadgroup(client: Client, argv: Sequence[bytes]) -> Any:
-    reading = _parse(argv, for_group=True)
+    reading = _parse(client, argv, for_group=True)
     ids = [
         _parse_delivered(client, reading, *each) for each in zip(reading.keys, reading.raw_ids, strict=True)
     ]
@@ -304,13 +304,15 @@ def _key_is_gone(_client: Client, _key: bytes) -> Any:
 # -- arguments --------------------------------------------------------------------------------------------
 
 
-def _parse(argv: Sequence[bytes], for_group: bool) -> Reading:
+def _parse(client: Client, argv: Sequence[bytes], for_group: bool) -> Reading:
     """The arguments; the ids are left as they are.  Raises CommandError."""
     reading = Reading()
     at, words = 1, len(argv)
     while at < words:
         option, more = argv[at].upper(), words - at - 1
         if option == b"BLOCK" and more:
+            if client.caller is not None:
+                raise CommandError(texts.block_in_script(argv[0]))
             reading.block_ms = integer(argv[at + 1], errors.TIMEOUT_NOT_AN_INTEGER)
             if reading.block_ms < 0:
                 raise CommandError(errors.TIMEOUT_NEGATIVE)

@@ -47,6 +47,11 @@ ENTRIES_READ_NEGATIVE = "ERR value for ENTRIESREAD must be positive or -1"
 AUTOCLAIM_COUNT = "ERR COUNT must be > 0"
 
 
+def block_in_script(command: bytes) -> str:
+    """The error for BLOCK where a script calls XREAD or XREADGROUP."""
+    return f"ERR {_shown(command)} command is not allowed with BLOCK option from scripts"
+
+
 def no_group(key: bytes, group: bytes) -> str:
     """The error for a key or a group that is not there."""
     return f"NOGROUP No such key '{_shown(key)}' or consumer group '{_shown(group)}'"

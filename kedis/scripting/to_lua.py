@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from kedis.errors import CommandError
+from kedis.resp.entries import Entries
 from kedis.resp.values import (
     Attribute,
     BigNumber,
+    ByKey,
     NullArray,
     OrderedSet,
     Pairs,
@@ -63,7 +65,7 @@ def size_of(value: Any) -> int:
         return sum(size_of(key) + size_of(element) for key, element in value.items()) + ELEMENT_BYTES
     if isinstance(value, Scored):
         return size_of(value.members) + ELEMENT_BYTES * len(value)
-    if isinstance(value, (list, tuple, set, frozenset, deque)):
+    if isinstance(value, (list, tuple, set, frozenset, deque, Entries)):
         return sum(map(size_of, value)) + ELEMENT_BYTES
     return ELEMENT_BYTES
 
@@ -173,6 +175,15 @@ class _Coder:
                 self.put(pair[0])
                 self.put(pair[1])
 
+    def by_key(self, value: ByKey) -> None:
+        if not self._resp3:
+            self.array(value)
+            return
+        self.pair(MAP, len(value))
+        for key, element in value:
+            self.put(key)
+            self.put(element)
+
     def scored(self, value: Scored) -> None:
         self.pairs(zip(value.members, value.scores, strict=True))
 
@@ -202,6 +213,8 @@ _WRITERS: dict[type, Callable[[_Coder, Any], None]] = {
     OrderedSet: _Coder.elements,
     Pairs: _Coder.pairs,
     Scored: _Coder.scored,
+    ByKey: _Coder.by_key,
+    Entries: lambda coder, value: coder.array(list(value)),
     Attribute: _Coder.attribute,
 }
 
