@@ -23,7 +23,6 @@ OLD = (
         "bury",
         "bury_keys",
         "tended",
-        "Uses",
         "LruUses",
         "LfuUses",
         "touching",

@@ -312,7 +312,7 @@ def _parse(client: Client, argv: Sequence[bytes], for_group: bool) -> Reading:
         option, more = argv[at].upper(), words - at - 1
         if option == b"BLOCK" and more:
             if client.caller is not None:
-                raise CommandError(texts.no_block_in_script(argv[0]))
+                raise CommandError(texts.block_in_script(argv[0]))
             reading.block_ms = integer(argv[at + 1], errors.TIMEOUT_NOT_AN_INTEGER)
             if reading.block_ms < 0:
                 raise CommandError(errors.TIMEOUT_NEGATIVE)

@@ -47,6 +47,11 @@ ENTRIES_READ_NEGATIVE = "ERR value for ENTRIESREAD must be positive or -1"
 AUTOCLAIM_COUNT = "ERR COUNT must be > 0"
 
 
+def block_in_script(command: bytes) -> str:
+    """The error for BLOCK where a script calls XREAD or XREADGROUP."""
+    return f"ERR {_shown(command)} command is not allowed with BLOCK option from scripts"
+
+
 def no_group(key: bytes, group: bytes) -> str:
     """The error for a key or a group that is not there."""
     return f"NOGROUP No such key '{_shown(key)}' or consumer group '{_shown(group)}'"
@@ -80,8 +85,3 @@ def unknown_claim_option(option: bytes) -> str:
 def _shown(word: bytes) -> str:
     """A client's word as an error repeats it: up to a NUL."""
     return word.partition(b"\0")[0].decode("utf-8", "surrogateescape")
-
-
-def no_block_in_script(command: bytes) -> str:
-    """The error for XREAD and XREADGROUP with BLOCK in a script."""
-    return f"ERR {command.decode('utf-8', 'surrogateescape')} command is not allowed with BLOCK option from scripts"

@@ -178,16 +178,17 @@ class _Coder:
                 self.put(pair[0])
                 self.put(pair[1])
 
-    def scored(self, value: Scored) -> None:
-        self.pairs(zip(value.members, value.scores, strict=True))
-
     def by_key(self, value: ByKey) -> None:
-        self.pair(MAP if self._resp3 else ARRAY, len(value))
+        if not self._resp3:
+            self.array(value)
+            return
+        self.pair(MAP, len(value))
         for key, element in value:
-            if not self._resp3:
-                self.pair(ARRAY, 2)
             self.put(key)
             self.put(element)
+
+    def scored(self, value: Scored) -> None:
+        self.pairs(zip(value.members, value.scores, strict=True))
 
     def raw(self, value: Raw) -> None:
         """A double in the digits that its command has chosen; nothing else is encoded so early."""
@@ -221,9 +222,9 @@ _WRITERS: dict[type, Callable[[_Coder, Any], None]] = {
     OrderedSet: _Coder.elements,
     Pairs: _Coder.pairs,
     Scored: _Coder.scored,
-    Attribute: _Coder.attribute,
     ByKey: _Coder.by_key,
     Entries: lambda coder, value: coder.array(list(value)),
+    Attribute: _Coder.attribute,
     Replies: _Coder.array,
     NoReply: _Coder.none,
     Raw: _Coder.raw,
