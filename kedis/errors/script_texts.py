@@ -14,6 +14,7 @@ BUSY_SCRIPT = "BUSY Redis is busy running a script. You can only call SCRIPT KIL
 BUSY_FUNCTION = "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE."
 SCRIPT_KILLED = "ERR Script killed by user with SCRIPT KILL..."
 FUNCTION_KILLED = "ERR Script killed by user with FUNCTION KILL..."
+LOADING_TIMEOUT = "ERR FUNCTION LOAD timeout"
 SCRIPT_STOPPED = "ERR Script ended because the server shuts down"
 SCRIPT_FLUSH_OPTION = "ERR SCRIPT FLUSH only support SYNC|ASYNC option"
 SCRIPT_DEBUG_OPTION = "ERR Use SCRIPT DEBUG YES/SYNC/NO"

@@ -91,13 +91,13 @@ class Libraries:
 
     Args:
         runtime: gives the interpreter, which is made when it is first asked for.
-        caller: whom a library's code logs through while it is loaded.
+        caller: makes whom a library's code logs through while it is loaded, and who limits its time.
 
     Attributes:
         by_name: the libraries, by names that are told apart by case.
     """
 
-    def __init__(self, runtime: Callable[[], Runtime], caller: Caller) -> None:
+    def __init__(self, runtime: Callable[[], Runtime], caller: Callable[[], Caller]) -> None:
         self._runtime = runtime
         self._caller = caller
         self.by_name: dict[bytes, Library] = {}
@@ -122,7 +122,7 @@ class Libraries:
         library = Library(name, code)
         runtime = self._runtime()
         try:
-            runtime.load_library(body, _registrar(library), self._caller)
+            runtime.load_library(body, _registrar(library), self._caller())
             self._check_functions(library)
         except CommandError:
             runtime.abandon_library()

@@ -24,6 +24,8 @@ from kedis.scripting.headers import ScriptFlag
 log = logging.getLogger("kedis.scripts")
 
 _LEVELS = (logging.DEBUG, logging.DEBUG, logging.INFO, logging.WARNING)
+#: What the code of a library may take while it is loaded, in nanoseconds.
+_MOST_LOADING_NS = 500_000_000
 _AOF = 1
 _ALL = 3
 
@@ -216,16 +218,23 @@ def write_log(level: int, text: bytes) -> None:
 
 
 class Loading:
-    """What the code of a library may use of the server while it is loaded: the log, and no command."""
+    """What the code of a library may use of the server while it is loaded: the log, and no command.
+
+    It may take ``_MOST_LOADING_NS``, since nobody else is served meanwhile.  A library out of the server's own file has
+    been loaded once in that time; however slow the machine is now, it must not be lost.
+    """
 
     def __init__(self, engine: Services) -> None:
         self._engine = engine
+        self._end_ns = engine.monotonic() + _MOST_LOADING_NS
 
     def call(self, argv: list[bytes]) -> Any:
         raise CommandError(texts.NOT_ALLOWED_IN_SCRIPT)
 
     def tick(self) -> bytes | None:
-        return None
+        if self._engine.keyspace.loading or self._engine.monotonic() < self._end_ns:
+            return None
+        return texts.LOADING_TIMEOUT.encode()
 
     def speak(self, protocol: int) -> None: ...
 

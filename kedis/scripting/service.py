@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from kedis import errors
@@ -38,7 +39,7 @@ class ScriptService:
         self._running: Run | None = None
         self._inner = Client(engine, ScriptTransport(), address="lua")
         self._inner.may_block = False
-        self.libraries = Libraries(self._runtime, Loading(engine))
+        self.libraries = Libraries(self._runtime, partial(Loading, engine))
         engine.config.subscribe("lua-maxmemory", lambda config: self._limit_memory(config.lua_maxmemory))
 
     def _runtime(self) -> Any:

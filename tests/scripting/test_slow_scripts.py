@@ -105,6 +105,16 @@ def test_a_function(server: KedisProcess) -> None:
     )
 
 
+@pytest.mark.parametrize("code", [_ENDLESS, "local function f() return f() end f()"])
+def test_a_library_whose_code_does_not_end_is_refused(server: KedisProcess, code: str) -> None:
+    """Nobody else is served while a library is loaded, so nobody could end it."""
+    link = Link(server)
+    reply = link.call("FUNCTION", "LOAD", f"#!lua name=l\n{code}")
+    assert reply == ErrorReply("ERR Error registering functions: ERR FUNCTION LOAD timeout")
+    assert link.call("FUNCTION", "LIST") == []
+    assert link.call("EVAL", "return 1", 0) == 1
+
+
 def test_a_script_that_has_written_cannot_be_killed(server: KedisProcess) -> None:
     script, other = Link(server), Link(server)
     script.send("EVAL", "redis.call('SET', 'k', 'v') while true do end", 0)
