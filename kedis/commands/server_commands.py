@@ -64,6 +64,9 @@ def shutdown(client: Client, argv: Sequence[bytes]) -> Any:
         raise CommandError(errors.SYNTAX)
     if b"abort" in options:
         raise CommandError(errors.NO_SHUTDOWN)
+    busy = client.engine.restrictions.busy
+    if busy is not None and b"nosave" not in options:  # half of what the script does would be saved
+        raise CommandError(busy)
     client.engine.process.shut_down(frozenset(word.decode() for word in options))
     client.close_after_reply = True
     return NO_REPLY

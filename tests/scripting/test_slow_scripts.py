@@ -121,6 +121,8 @@ def test_a_script_that_has_written_cannot_be_killed(server: KedisProcess) -> Non
     until_busy(other)
     assert str(other.call("SCRIPT", "KILL")).startswith("UNKILLABLE ")
     assert other.call("PING") == _BUSY
+    assert other.call("SHUTDOWN") == _BUSY
+    assert other.call("SHUTDOWN", "SAVE") == _BUSY
     other.send("SHUTDOWN", "NOSAVE")
     assert server.process.wait(60) == 0
 
