@@ -119,6 +119,8 @@ def unpack_integer(data: bytes) -> int:
 # -- struct ---------------------------------------------------------------------------------------------------
 
 _MOST_INTEGER_SIZE = 32
+#: Values that Lua's stack has room for.
+_MOST_RESULTS = 7997
 _MOST_INT = 2**31 - 1
 _NATIVE_SIZES = {"b": 1, "B": 1, "h": 2, "H": 2, "l": 8, "L": 8, "T": 8, "f": 4, "d": 8, "x": 1}
 _SIGNED = frozenset("bhli")
@@ -336,6 +338,8 @@ def _unpack(layout: bytes, data: bytes, offset: Number) -> tuple[object, ...]:
         if position + item.size > len(data):
             raise _Fault("data string too short", 2)
         size = item.size
+        if len(results) >= _MOST_RESULTS:
+            raise _Fault("stack overflow (too many results)")
         if item.option in "bBhHlLTiI":
             results.append(_unpack_integer(item, data[position : position + size]))
         elif item.option in "fd":

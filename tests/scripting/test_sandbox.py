@@ -9,6 +9,7 @@ import pytest
 
 from kedis.errors import CommandError
 from kedis.resp.values import OK, BigNumber, Pairs, Verbatim
+from kedis.scripting.binary import FUNCTIONS
 from kedis.scripting.runtime import LEAST_MEMORY
 from tests.oracle import Oracle
 from tests.scripting.agreement import Nobody, Scripts, Wire
@@ -256,3 +257,39 @@ def test_ten_thousand_scripts_leave_nothing_behind() -> None:
     assert scripts.runtime.memory_used < before + 10_000 * 1000
     scripts.runtime.forget_scripts()
     assert scripts.runtime.memory_used < before + (256 << 10)
+
+
+@pytest.mark.parametrize(
+    "catch",
+    [
+        "local _, e = pcall(fault) return type(e) .. ' ' .. tostring(e)",
+        "local _, e = xpcall(fault, function(e) return type(e) .. ' ' .. tostring(e) end) return e",
+        "local _, e = coroutine.resume(coroutine.create(fault)) return type(e) .. ' ' .. tostring(e)",
+        "local _, e = pcall(coroutine.wrap(fault)) return type(e) .. ' ' .. tostring(e)",
+    ],
+)
+def test_an_exception_of_python_is_not_seen_by_the_script(
+    catch: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def bit_tobit(_number: object) -> int:
+        raise ZeroDivisionError("text of Python")
+
+    monkeypatch.setitem(FUNCTIONS, "bit_tobit", bit_tobit)
+    script = f"local function fault() return (bit.tobit(1)) end {catch}"
+    assert Scripts().wire(script) == b"$21\r\nstring internal error\r\n"
+
+
+@pytest.mark.parametrize("count", [7996, 7997, 7998, 10000])
+def test_as_many_results_as_the_stack_holds(count: int) -> None:
+    script = (
+        f"local function read() return select('#', struct.unpack(('b'):rep({count}), ('a'):rep({count}))) end "
+        "local ok, result = pcall(read) return ok and result or type(result) .. ' ' .. result"
+    )
+    overflow = b"$55\r\nstring user_script:1: stack overflow (too many results)\r\n"
+    assert Scripts().wire(script) == (b":%d\r\n" % (count + 1) if count <= 7997 else overflow)
+
+
+@pytest.mark.parametrize("call", ["redis.log(0/0, 'x')", "redis.set_repl(0/0)", "redis.setresp(0/0)"])
+def test_settings_that_are_no_number(call: str) -> None:
+    reply = Scripts().wire(f"local ok, e = pcall(function() {call} end) return type(e) .. ' ' .. e")
+    assert b"string ERR Invalid " in reply or b"string ERR RESP version" in reply

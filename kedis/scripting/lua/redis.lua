@@ -244,6 +244,9 @@ end
 
 local function as_integer(value)
   local number = as_number(value) or 0
+  if number ~= number then
+    return -2 ^ 31 -- what the machine makes of it
+  end
   return number < 0 and -floor(-number) or floor(number)
 end
 

@@ -99,8 +99,17 @@ end
 support.fail, support.raise, support.bad_argument, support.bad_type = fail, raise, bad_argument, bad_type
 support.check_number, support.check_string, support.check_table = check_number, check_string, check_table
 
+-- What a script gets to see of the error value `problem`: one that Python has raised is an object of Python.
+local function shown_problem(problem)
+  if type(problem) == "userdata" and problem ~= support.null then
+    return "internal error"
+  end
+  return problem
+end
+
 -- The message handler of every script: an error table that says where it happened.
 local function handle_error(problem)
+  problem = shown_problem(problem)
   local level = 2
   local info = getinfo(level, "Sl")
   if info and info.source ~= OURS and info.what == "C" then
@@ -245,11 +254,14 @@ end
 
 -- The outcome of a pcall: an error of a Redis function is seen as its text.
 local function outcome(ok, problem, ...)
-  if not ok and type(problem) == "table" then
-    local text = problem.err
-    if text ~= nil then
-      return false, text
+  if not ok then
+    if type(problem) == "table" then
+      local text = problem.err
+      if text ~= nil then
+        return false, text
+      end
     end
+    return false, shown_problem(problem)
   end
   return ok, problem, ...
 end
@@ -278,7 +290,7 @@ function base.xpcall(...)
     if support.is_stopped() then
       return problem
     end
-    return (handler(problem))
+    return (handler(shown_problem(problem)))
   end)
 end
 
@@ -464,8 +476,11 @@ end
 local coroutine_create, coroutine_resume, coroutine_wrap = coroutine.create, coroutine.resume, coroutine.wrap
 
 local function resumed(ok, problem, ...)
-  if not ok and support.is_stopped() then
-    error(problem, 0)
+  if not ok then
+    if support.is_stopped() then
+      error(problem, 0)
+    end
+    return false, shown_problem(problem)
   end
   return ok, problem, ...
 end
