@@ -170,8 +170,11 @@ class Runtime:
         return used
 
     def _collect(self) -> None:
+        """Collect garbage, without a limit: a collection allocates too, and none of its errors could be caught."""
+        self._lua.set_max_memory(0, True)
         self._lua.gccollect()
         self._used_after_collection = self._lua.get_memory_used(True)
+        self._lua.set_max_memory(self._limit, True)
 
     def _fits(self, size: int) -> bool:
         return bool(self._lua.get_memory_used(True) + size <= self._soft_limit)
@@ -329,6 +332,9 @@ class Runtime:
             if type(result) is not tuple:
                 return decode_plain(result, self._protocol)
             return self._decode(name, result)
+        except MemoryError:  # of the bridge itself: neither the script nor its runner came to an end
+            self._stopped = True
+            raise CommandError(_NO_MEMORY) from None
         finally:
             self._caller = None
             if self._stopped:
@@ -357,9 +363,9 @@ class Runtime:
 
     def _clean_up(self) -> None:
         self._stopped, self._raised = False, None
+        self._lua.set_max_memory(0, True)
         self._recover()
         self._collect()
-        self.limit_memory(self._limit)
 
     # -- libraries --------------------------------------------------------------------------------------------
 
@@ -372,6 +378,9 @@ class Runtime:
         self._register, self._caller = register, caller
         try:
             result = self._load_library(source)
+        except MemoryError:
+            self._stopped = True
+            raise CommandError(_NO_MEMORY) from None
         finally:
             self._register = self._caller = None
             if self._stopped:
