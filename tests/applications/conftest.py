@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 
 import pytest
@@ -21,3 +22,17 @@ def url(server: kedis.Server) -> str:
     with server.client() as client:
         client.flushall()
     return f"redis://{server.host}:{server.port}/0"
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    """Workers set the process's logging up for themselves, and disable the loggers that are there."""
+    manager, root = logging.root.manager, logging.root
+    known = {name: each for name, each in manager.loggerDict.items() if isinstance(each, logging.Logger)}
+    state = {name: (each.level, each.propagate, each.disabled) for name, each in known.items()}
+    level, handlers, disabled = root.level, root.handlers[:], manager.disable
+    yield
+    root.level, root.handlers[:], manager.disable = level, handlers, disabled
+    for name, each in known.items():
+        each.level, each.propagate, each.disabled = state[name]
+        each.manager._clear_cache()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -94,6 +95,11 @@ def test_the_schedule(huey: RedisHuey) -> None:
     for thread in [*threads, scheduler]:
         thread.start()
     assert result.get(blocking=True, timeout=60) == 3
+    deadline = time.monotonic() + 60
+    while (
+        huey.scheduled_count() != 1 and time.monotonic() < deadline
+    ):  # the worker has yet to put the other there
+        time.sleep(0.05)
     consumer.stop_flag.set()
     for thread in [*threads, scheduler]:
         thread.join(60)

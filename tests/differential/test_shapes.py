@@ -402,7 +402,83 @@ def memory(servers: Servers) -> None:
         assert names[0] == names[1]
 
 
+def lua(servers: Servers) -> None:
+    """Scripts and functions, their errors, and what nothing runs for."""
+    code = "#!lua name=shape\nredis.register_function('one', function(keys, args) return {1, keys[1], args[1]} end)"
+    for words in (
+        *(
+            ["EVAL", "return {1, KEYS[1], ARGV[1]}", "1", "k", "a"],
+            ["EVAL_RO", "return redis.call('get', 'k')", "0"],
+        ),
+        *(
+            ["EVAL", "return 1", "x"],
+            ["EVAL", "return 1", "2", "k"],
+            ["EVAL", "return (", "0"],
+            ["EVALSHA", "x", "0"],
+        ),
+        *(
+            ["EVAL_RO", "return redis.call('set', 'k', 1)", "0"],
+            ["EVALSHA_RO", "x", "0"],
+            ["SCRIPT", "LOAD", "return 7"],
+        ),
+        *(
+            ["SCRIPT", "EXISTS", "x"],
+            ["SCRIPT", "FLUSH", "y"],
+            ["SCRIPT", "FLUSH"],
+            ["SCRIPT", "KILL"],
+            ["SCRIPT"],
+        ),
+        *(
+            ["SCRIPT", "DEBUG", "x"],
+            ["FUNCTION", "LOAD", code],
+            ["FUNCTION", "LOAD", code],
+            ["FUNCTION", "LIST"],
+        ),
+        *(
+            ["FCALL", "one", "1", "k", "a"],
+            ["FCALL_RO", "one", "0"],
+            ["FCALL", "none", "0"],
+            ["FUNCTION", "STATS"],
+        ),
+        *(
+            ["FUNCTION", "KILL"],
+            ["FUNCTION", "LIST", "LIBRARYNAME", "s*"],
+            ["FUNCTION", "RESTORE", "x"],
+        ),
+        *(["FUNCTION", "DELETE", "shape"], ["FUNCTION", "FLUSH", "y"], ["FUNCTION", "FLUSH"], ["FUNCTION"]),
+    ):
+        call = [word.encode() for word in words]
+        if words[:2] == ["FUNCTION", "DELETE"]:  # each restores what the other has dumped, compressed or not
+            dumps = [server.call(0, [b"FUNCTION", b"DUMP"])[1] for server in servers]
+            for server, dump in zip(servers, reversed(dumps), strict=True):
+                assert server.call(0, [b"FUNCTION", b"RESTORE", dump, b"REPLACE"]) == ("+", b"OK")
+        assert servers[0].call(0, call) == servers[1].call(0, call), words
+
+
 SCRIPTS: dict[str, Callable[[Servers], None]] = {
+    "eval": lua,
+    "eval_ro": lua,
+    "evalsha": lua,
+    "evalsha_ro": lua,
+    "fcall": lua,
+    "fcall_ro": lua,
+    "function": lua,
+    "function|delete": lua,
+    "function|dump": lua,
+    "function|flush": lua,
+    "function|kill": lua,
+    "function|list": lua,
+    "function|load": lua,
+    "function|restore": lua,
+    "function|stats": lua,
+    "script": lua,
+    "script|debug": lua,
+    "script|exists": lua,
+    "script|flush": lua,
+    "script|kill": lua,
+    "script|load": lua,
+    "function|help": help_texts("FUNCTION"),
+    "script|help": help_texts("SCRIPT"),
     "acl|cat": acl_cat,
     "acl|help": help_texts("ACL"),
     "bgsave": persistence,
