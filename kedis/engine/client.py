@@ -366,7 +366,7 @@ class Client:
         self.needs_checks = (
             self.user is None
             or self.queue is not None
-            or self.reply_mode in ("skip", "skipping")
+            or self.reply_mode != "on"
             or (self.resp == 2 and self.subscriptions > 0)
             or self.blocked is not None
             or self.caching is not None

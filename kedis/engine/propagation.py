@@ -90,6 +90,18 @@ class Propagation:
         listener: receives each recorded command, where unsynced keys are tracked; else None.
     """
 
+    __slots__ = (
+        "_database",
+        "_sinks",
+        "active",
+        "batch",
+        "entries",
+        "epoch",
+        "listener",
+        "offset",
+        "overridden",
+    )
+
     def __init__(self) -> None:
         self.active = False
         self.entries: list[bytes | list[bytes]] = []
@@ -117,6 +129,10 @@ class Propagation:
         self.active = bool(self._sinks)
         if not self.active:
             self.entries.clear()
+
+    def feeds_only(self, sink: Sink) -> bool:
+        """Whether ``sink`` is the only one."""
+        return len(self._sinks) == 1 and self._sinks[0] is sink
 
     def reselect(self) -> None:
         """Record SELECT again before the next command, which is the first of a file."""

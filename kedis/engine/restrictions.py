@@ -21,6 +21,21 @@ class Restrictions:
         paused_until_ns, pause_writes_only: the arguments of CLIENT PAUSE, by the monotonic clock; 0: no pause.
     """
 
+    __slots__ = (
+        "_journal_error",
+        "_snapshot_error",
+        "busy",
+        "ended",
+        "loading",
+        "memory_full",
+        "monitored",
+        "needs_checks",
+        "out_of_memory",
+        "pause_writes_only",
+        "paused_until_ns",
+        "write_error",
+    )
+
     def __init__(self) -> None:
         self.needs_checks = False
         self.loading = False

@@ -32,6 +32,8 @@ class AppendFile:
     Raises OSError.
     """
 
+    __slots__ = ("_crc", "_dirty_end", "_uncovered", "checksums", "fd", "path", "size")
+
     def __init__(
         self, path: str, *, checksums: bool = True, size: int | None = None, crc: int = 0, uncovered: int = 0
     ) -> None:
@@ -73,7 +75,7 @@ class AppendFile:
             if written < size:
                 self._write_rest(pieces, written)
         except BaseException:
-            self._cut_off()
+            self.cut_off()
             raise
         self.size += size
         self._crc = crc
@@ -91,7 +93,7 @@ class AppendFile:
                 written = os.writev(self.fd, group)
             written = 0
 
-    def _cut_off(self) -> None:
+    def cut_off(self) -> None:
         """Remove the bytes of a piece that was written in part."""
         self._dirty_end = True
         with contextlib.suppress(OSError):  # tried again before the next write

@@ -138,6 +138,11 @@ class RequestParser:
         return len(self._buffer) - self._command_start
 
     @property
+    def is_empty(self) -> bool:
+        """Whether no part of a command is held."""
+        return not (self._buffer or self._missing or self._argv)
+
+    @property
     def free_bytes(self) -> int:
         """Unused bytes of the buffer for incomplete commands."""
         return self._buffer.__sizeof__() - _EMPTY_BUFFER - len(self._buffer)

@@ -118,6 +118,7 @@ class AofFaults:
         turn = self._engine.propagation.epoch
         self._engine.propagation.epoch += 1
         for connection in self._cycle.waiting:
+            connection.surface()
             if not self._status.withdraw_replies(connection.client, turn):
                 connection.give_up()
 

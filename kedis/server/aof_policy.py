@@ -20,6 +20,7 @@ from gevent.event import Event
 
 from kedis.config import Config, SettingRefused
 from kedis.persistence.aof import Aof
+from kedis.persistence.append_file import AppendFile
 from kedis.persistence.folder import AofError, Folder
 from kedis.persistence.reasons import reason_of
 from kedis.persistence.rewrite import Rewriter
@@ -190,8 +191,33 @@ class AofPolicy:
             self._faults.fail_write(error)
             return not self._always
 
+    @property
+    def holds_replies(self) -> bool:
+        """Whether replies may have to wait for a sync."""
+        return self._always or bool(self.commits.batch)
+
+    def direct_file(self) -> AppendFile | None:
+        """The file, where the changes of a turn may be written to it at once and then the replies sent; else None."""
+        aof, propagation = self.aof, self._engine.propagation
+        if (
+            self._always
+            or self.commits.batch
+            or self._faults.write_failed
+            or aof.timestamps
+            or aof.unwritten
+            or propagation.entries
+            or not propagation.feeds_only(aof)
+        ):
+            return None
+        return aof.file
+
+    @property
+    def has_entries(self) -> bool:
+        """Whether something is to be written."""
+        return bool(self._engine.propagation.entries or self.aof.unwritten)
+
     def _flush(self) -> bool:
-        changed = bool(self._engine.propagation.entries or self.aof.unwritten)
+        changed = self.has_entries
         if self._always or self.commits.batch:
             return self.commits.flush(changed)
         if changed:
@@ -204,6 +230,10 @@ class AofPolicy:
     def shows_only_durable(self, commands: Sequence[Sequence[bytes]]) -> bool:
         """See :meth:`kedis.server.before_sleep.TurnJournal.shows_only_durable`."""
         return self.commits.shows_only_durable(commands)
+
+    def touches_unsynced(self, argv: Sequence[bytes]) -> bool:
+        """See :meth:`kedis.server.before_sleep.TurnJournal.touches_unsynced`."""
+        return self.commits.unsynced_keys.touches(argv)
 
     def _write(self) -> bool:
         try:

@@ -30,6 +30,9 @@ class TurnJournal(Protocol):
     def shows_only_durable(self, commands: Sequence[Sequence[bytes]]) -> bool:
         """Whether the replies to ``commands``, which have just run, depend on durable data only."""
 
+    def touches_unsynced(self, argv: Sequence[bytes]) -> bool:
+        """Whether a reader with the arguments ``argv`` may show data that are not durable."""
+
     def flush(self) -> bool:
         """Write the journal of this turn.  True when the replies of this turn may be sent now.
 
@@ -65,6 +68,9 @@ class BeforeSleep:
         self.halted = False
         #: One-shot callbacks of this turn, called before the journal is written.
         self.at_end: list[Callable[[], None]] = []
+        #: Send the replies of each of these connections, and the sealed ones; the native path puts its own here.
+        self.send_all: Callable[[list[Peer]], None] = _send
+        self.send_all_sealed: Callable[[list[Peer]], None] = _send_sealed
         self._watcher = hub.loop.prepare(ref=False, priority=-2)
 
     def start(self) -> None:
@@ -142,11 +148,7 @@ class BeforeSleep:
         if self.halted:
             return
         sealed = self.figures.unseal()
-        for connection in batch:
-            try:
-                connection.send(connection.sealed)
-            except Exception as error:
-                connection.give_up(error)
+        self.send_all_sealed(batch)
         batch.clear()
         self.figures.sent(sealed, self._clock())
 
@@ -155,11 +157,11 @@ class BeforeSleep:
         if self.halted:
             return
         waiting, self.waiting = self.waiting, []
-        self._send(waiting)
+        self.send_all(waiting)
 
     def _release_durable(self) -> None:
         durable, self.durable = self.durable, []
-        self._send(durable)
+        self.send_all(durable)
         self.figures.sent([(self.figures.began_ns, len(durable))], self._clock())
 
     def hold_back(self, connection: Peer) -> None:
@@ -168,11 +170,19 @@ class BeforeSleep:
             self.durable.remove(connection)
             self.waiting.append(connection)
 
-    @staticmethod
-    def _send(waiting: list[Peer]) -> None:
-        for connection in waiting:
-            connection.queued = False
-            try:
-                connection.send()
-            except Exception as error:
-                connection.give_up(error)
+
+def _send(waiting: list[Peer]) -> None:
+    for connection in waiting:
+        connection.queued = False
+        try:
+            connection.send()
+        except Exception as error:
+            connection.give_up(error)
+
+
+def _send_sealed(batch: list[Peer]) -> None:
+    for connection in batch:
+        try:
+            connection.send(connection.sealed)
+        except Exception as error:
+            connection.give_up(error)

@@ -27,6 +27,7 @@ from kedis.engine.client import Client
 from kedis.engine.transport import Buffers, NullTransport
 from kedis.errors import ProtocolError
 from kedis.resp.requests import RequestParser
+from kedis.server.network import CROWDED_NS, SMALL_BUDGET_NS, SMALL_READ
 from kedis.server.sender import Sender
 
 if TYPE_CHECKING:
@@ -35,12 +36,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("kedis.server")
 
 READ_SIZE = 64 * 1024
-SMALL_READ = 4 * 1024
 BUDGET_NS = 2_000_000  # of which Network.slice_ns may be less
-#: What a turn may last before it serves only what is small, and what that is.
-CROWDED_NS = 5_000_000
-SMALL_BUDGET_NS = 200_000
-_READ = 1
 
 
 _GONE = NullTransport()
@@ -67,7 +63,7 @@ class Connection(Sender):
         self.ahead = 0  # bytes received while the client was blocked, which run afterwards
         self._held = False  # whether there are such, so that somebody has to wake the greenlet
         self._greenlet: Any = getcurrent()  # None once it serves others
-        self._read_watcher = server.hub.loop.io(self.fd, _READ)
+        self._read_watcher = server.reader(self)
 
     # -- reading ------------------------------------------------------------------------------------------
 
@@ -92,7 +88,7 @@ class Connection(Sender):
         self._read_watcher.start(self._greenlet.switch)
         try:
             while not self.closed:
-                wait()
+                given = wait()
                 if self.closed:
                     break
                 began = figures.began_ns
@@ -100,19 +96,22 @@ class Connection(Sender):
                     began = figures.began_ns = clock()
                     cycle.moment_ns = monotonic()
                 crowded = keyspace.now_ns - began > CROWDED_NS
-                try:
-                    data = receive(SMALL_READ if crowded or client.user is None else READ_SIZE)
-                except (BlockingIOError, InterruptedError):
-                    continue
-                except OSError:
-                    break
-                if not data:
-                    if self.sealed or client.out:
-                        self._wait_for_last_replies()
-                    break
-                server.bytes_received += len(data)
-                client.last_interaction_ns = cycle.moment_ns
-                if crowded and len(data) == SMALL_READ:
+                if given:  # by the native path
+                    data = given
+                else:
+                    try:
+                        data = receive(SMALL_READ if crowded or client.user is None else READ_SIZE)
+                    except (BlockingIOError, InterruptedError):
+                        continue
+                    except OSError:
+                        break
+                    if not data:
+                        if self.sealed or client.out:
+                            self._wait_for_last_replies()
+                        break
+                    server.bytes_received += len(data)
+                    client.last_interaction_ns = cycle.moment_ns
+                if crowded and len(data) >= SMALL_READ:
                     data = self._give_way_and_receive(data)
                     crowded = False
                     if self.closed:
@@ -148,9 +147,11 @@ class Connection(Sender):
                 waited = keyspace.now_ns - began
                 waits.counts[waited.bit_length()] += 1
                 waits.total += waited
-                if count > 1:
-                    depths.counts[count.bit_length()] += 1
-                    depths.total += count
+                depth = count + self.commands_before
+                self.commands_before = 0
+                if depth > 1:
+                    depths.counts[depth.bit_length()] += 1
+                    depths.total += depth
                 if not self.queued and (client.out or client.close_after_reply):
                     self.queued = True
                     journal = cycle.journal
@@ -371,11 +372,11 @@ class Connection(Sender):
 
     def input_bytes(self) -> int:
         """Bytes received that do not make a whole command yet."""
-        return self.parser.pending_bytes + self.ahead
+        return self.parser.pending_bytes + self.ahead + self.input_bytes_here
 
     def buffers(self) -> Buffers:
         """The state of the buffers, for CLIENT LIST."""
-        chunks = len(self.unsent) + len(self.sealed) + len(self.client.out)
+        chunks = len(self.unsent) + len(self.sealed) + len(self.client.out) + (self.output_bytes_here > 0)
         return Buffers(self.parser.free_bytes, chunks, "r" if self._write_watcher is None else "rw")
 
     def close(self) -> None:
@@ -393,6 +394,7 @@ class Connection(Sender):
     def _drop_buffers(self) -> None:
         """Nothing is read, run or sent any more."""
         self.parser.discard()
+        self.drop_buffers_here()
         self.ahead = 0
         self.unsent.clear()
         self.unsent_bytes = 0

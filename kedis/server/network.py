@@ -12,6 +12,7 @@ from typing import Any
 
 import gevent
 
+from kedis import native
 from kedis.engine.engine import Engine
 from kedis.errors.fault_log import FaultLog
 from kedis.server.before_sleep import BeforeSleep
@@ -22,6 +23,11 @@ log = logging.getLogger("kedis.server")
 
 #: Time in each turn for deferred calls, in ns; calls that remain are deferred again.
 _DEFERRED_NS = 5_000_000
+_READ = 1
+#: What a turn may last before it is crowded: it then reads, and runs, only so much of each client.
+CROWDED_NS = 5_000_000
+SMALL_READ = 4 * 1024
+SMALL_BUDGET_NS = 200_000
 
 
 class Network:
@@ -42,6 +48,7 @@ class Network:
         self.hub = gevent.get_hub()
         self.cycle = BeforeSleep(self.hub, engine.clock)
         self.connections: set[Peer] = set()
+        self.native: Any = None
         self.client_eviction = ClientEviction(engine, self.connections)
         self.slow_readers: set[Peer] = set()
         self.paused: dict[Peer, Callable[[], Any]] = {}
@@ -52,6 +59,19 @@ class Network:
         self._deferred: list[Callable[[], Any]] = []
         self._deferred_timer = self.hub.loop.timer(0.0)
         self.reset_counters()
+        if native.LOOP:
+            self._serve_natively()
+
+    def _serve_natively(self) -> None:
+        from kedis.native.loop import Loop
+
+        self.native = Loop(self, SMALL_READ, CROWDED_NS, SMALL_BUDGET_NS)
+        self.cycle.send_all = self.native.send
+        self.cycle.send_all_sealed = self.native.send_sealed
+
+    def reader(self, connection: Peer) -> Any:
+        """A watcher of the client's socket, not started: gevent's, or that of the native path."""
+        return self.native.watch(connection) if self.native else self.hub.loop.io(connection.fd, _READ)
 
     def reset_counters(self) -> None:
         """Zero the figures that only grow (CONFIG RESETSTAT)."""
@@ -125,3 +145,5 @@ class Network:
         """Run no more deferred calls."""
         self._deferred_timer.stop()
         self._deferred_timer.close()
+        if self.native:
+            self.native.close()

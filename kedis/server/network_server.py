@@ -20,12 +20,12 @@ from kedis.config import Config
 from kedis.engine.client import FOREVER_NS
 from kedis.engine.engine import Engine
 from kedis.engine.ports import NamedClient
-from kedis.server.connection import BUDGET_NS, SMALL_BUDGET_NS, Connection
+from kedis.server.connection import BUDGET_NS, Connection
 from kedis.server.cron import Cron
 from kedis.server.deadlines import Deadlines
 from kedis.server.listener import Listener, tcp_address
 from kedis.server.listeners import Listeners
-from kedis.server.network import Network
+from kedis.server.network import SMALL_BUDGET_NS, Network
 
 log = logging.getLogger("kedis.server")
 

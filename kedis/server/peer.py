@@ -1,20 +1,66 @@
 """A connected client, as the parts of the network side below its connection see it.
 
 The end of a turn, client eviction and the periodic work use a :class:`Peer`; they do not know how it reads or what a
-transport is.  It is a class and not a protocol because the compiled build calls its methods directly (two attribute
-look-ups fewer for each client of a turn).
+transport is. Its attributes are in C where the native path is there (:mod:`kedis.native.path`), which keeps replies
+and input of its own beside them.
 """
 
 from __future__ import annotations
 
 import socket
+from collections import deque
+from typing import TYPE_CHECKING, Any
 
+from kedis import native
 from kedis.engine.client import Client
 from kedis.resp.long_replies import Chunk
 from kedis.resp.requests import RequestParser
 
 
-class Peer:
+class PythonState:
+    """The attributes of a peer without the native path."""
+
+    __slots__ = (
+        "client",
+        "closed",
+        "commands_before",
+        "fd",
+        "noted_bytes",
+        "parser",
+        "queued",
+        "sealed",
+        "sock",
+        "unsent",
+    )
+
+    client: Client
+    closed: bool
+    commands_before: int
+    fd: int
+    noted_bytes: int
+    parser: RequestParser
+    queued: bool
+    sealed: list[Chunk]
+    sock: socket.SocketType
+    unsent: deque[Any]
+
+    #: Bytes of replies, and of input that makes no whole command, that the native path holds.
+    output_bytes_here = input_bytes_here = 0
+
+    def surface(self) -> None:
+        """Move the replies that the native path holds in front of those in ``client.out``."""
+
+    def drop_buffers_here(self) -> None:
+        """Forget the replies and the input that the native path holds."""
+
+
+if TYPE_CHECKING or native.PATH == "python":
+    State = PythonState
+else:
+    from kedis.native.path import Peer as State
+
+
+class Peer(State):
     """A client's end of a socket.
 
     Attributes:
@@ -22,17 +68,11 @@ class Peer:
         sealed: replies that wait for the sync under way; later ones are in ``client.out``.
         closed: nothing is read, run or sent any more.
         noted_bytes: the size of its buffers that client eviction knows of.
+        unsent: output that the kernel has not taken, in order.
+        commands_before: commands of the read at hand that the native path has run before it handed over the rest.
     """
 
-    __slots__ = ("client", "closed", "noted_bytes", "parser", "queued", "sealed", "sock")
-
-    client: Client
-    closed: bool
-    noted_bytes: int
-    parser: RequestParser
-    queued: bool
-    sealed: list[Chunk]
-    sock: socket.SocketType
+    __slots__ = ()
 
     def seal(self) -> None:
         """Move the replies of up to now to ``sealed``."""
@@ -60,4 +100,8 @@ class Peer:
 
     def memory(self) -> int:
         """Bytes of all its buffers."""
+        raise NotImplementedError
+
+    def note_memory(self) -> None:
+        """Report the size of its buffers to client eviction."""
         raise NotImplementedError

@@ -41,7 +41,7 @@ class Sender(Peer):
     """Sends the replies of ``client`` through ``sock``.
 
     Attributes:
-        unsent: output that the kernel has not taken, in order; ``unsent_bytes`` of it are encoded.
+        unsent_bytes: bytes of ``unsent`` that are encoded.
     """
 
     __slots__ = (
@@ -49,9 +49,7 @@ class Sender(Peer):
         "_limit_since_ns",
         "_long",
         "_write_watcher",
-        "fd",
         "server",
-        "unsent",
         "unsent_bytes",
     )
 
@@ -60,12 +58,12 @@ class Sender(Peer):
         self.sock = sock
         self.fd = sock.fileno()
         self.client = client
-        self.unsent: deque[bytes | memoryview | LongReply] = deque()
+        self.unsent = deque[bytes | memoryview | LongReply]()
         self.unsent_bytes = 0
         self._long: deque[LongReply] = deque()  # those in `unsent`
         self.sealed: list[Chunk] = []
         self.closed = False
-        self.noted_bytes = 0
+        self.noted_bytes = self.commands_before = 0
         self._limit_since_ns = 0
         self._hub = server.hub
         self._write_watcher: Any = None
@@ -80,12 +78,9 @@ class Sender(Peer):
         except Exception as problem:
             _faults.report("closing a client", problem)
 
-    def note_memory(self) -> None:
-        """Report the size of the client's buffers to client eviction."""
-        raise NotImplementedError
-
     def seal(self) -> None:
         """Move the replies of up to now to ``sealed``: they may be sent before later ones."""
+        self.surface()
         out = self.client.out
         self.sealed += out
         out.clear()
@@ -264,7 +259,8 @@ class Sender(Peer):
     def output_bytes(self) -> int:
         """Bytes of replies that the client has not taken yet; those of long replies are estimated."""
         later = sum(map(len, self._long)) if self._long else 0
-        return self.unsent_bytes + later + sum(map(len, self.sealed)) + sum(map(len, self.client.out))
+        waiting = sum(map(len, self.sealed)) + sum(map(len, self.client.out))
+        return self.output_bytes_here + self.unsent_bytes + later + waiting
 
 
 def _joined(chunks: list[Chunk]) -> bytes | None:

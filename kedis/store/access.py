@@ -30,6 +30,11 @@ class AccessTracker:
         last_access: the number of each key; read-only for callers.
     """
 
+    __slots__ = (
+        "_keyspace",
+        "last_access",
+    )
+
     def __init__(self, keyspace: KeyspaceState) -> None:
         self._keyspace = keyspace
         self.last_access: dict[bytes, int] = {}
@@ -66,6 +71,8 @@ class AccessTracker:
 class LruTracker(AccessTracker):
     """Records the time of the last access to each key."""
 
+    __slots__ = ()
+
     def touch(self, key: bytes) -> None:
         if not self._keyspace.no_touch:
             self._record(key, self._keyspace.now_ns)
@@ -85,6 +92,8 @@ class LruTracker(AccessTracker):
 
 class LfuTracker(AccessTracker):
     """Records the frequency of accesses to each key."""
+
+    __slots__ = ()
 
     def touch(self, key: bytes) -> None:
         keyspace = self._keyspace

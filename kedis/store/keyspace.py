@@ -13,6 +13,11 @@ from kedis.structures.scan_index import DeferredIndex, ScanIndex
 class Keyspace(KeyspaceState):
     """``count`` databases, whose events are reported to ``events``."""
 
+    __slots__ = (
+        "databases",
+        "eviction",
+    )
+
     def __init__(self, count: int = 16, events: KeyspaceEvents | None = None) -> None:
         super().__init__(events)
         self.databases = [Database(self, number) for number in range(count)]

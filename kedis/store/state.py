@@ -27,6 +27,30 @@ class KeyspaceState:
     choice; seed it to repeat them.
     """
 
+    __slots__ = (
+        "account",
+        "active_expiry",
+        "dirty",
+        "events",
+        "expired_keys",
+        "expired_on_access",
+        "hits",
+        "lazy_free",
+        "lazy_overwrite",
+        "lfu_decay_minutes",
+        "lfu_log_factor",
+        "loading",
+        "misses",
+        "no_touch",
+        "now_ns",
+        "observed",
+        "packing",
+        "propagate_delete",
+        "random",
+        "tracked_since_ns",
+        "watch_count",
+    )
+
     def __init__(self, events: KeyspaceEvents | None = None) -> None:
         #: The thresholds by which new containers of a type are packed; unlimited until they are set.
         self.packing: dict[type, Thresholds] = {

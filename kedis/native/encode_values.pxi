@@ -1,0 +1,133 @@
+# -- replies ------------------------------------------------------------------------------------------
+
+
+cdef inline int reply_integer(Path self, long long number) except -1:
+    cdef char* place = self.peer.room(24)
+    self.peer.output_size += write_header(place, 58, number)
+    return 0
+
+
+cdef inline int reply_bulk(Path self, const char* text, Py_ssize_t size) except -1:
+    cdef char* place = self.peer.room(size + 32)
+    cdef int head = write_header(place, 36, size)
+    memcpy(place + head, text, size)
+    place[head + size] = 13
+    place[head + size + 1] = 10
+    self.peer.output_size += head + size + 2
+    return 0
+
+
+cdef inline int reply_bytes(Path self, bytes value) except -1:
+    return reply_bulk(self, PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value))
+
+
+cdef inline int reply_null(Path self) except -1:
+    if self.resp3:
+        return self.peer.put(b"_\r\n", 3)
+    return self.peer.put(b"$-1\r\n", 5)
+
+
+cdef inline int reply_header(Path self, char kind, Py_ssize_t count) except -1:
+    cdef char* place = self.peer.room(24)
+    self.peer.output_size += write_header(place, kind, count)
+    return 0
+
+
+cdef inline int reply_double(Path self, double value) except -1:
+    cdef char digits[40]
+    cdef int size = snprintf(digits, 40, "%.17g", value)
+    if self.resp3:
+        reply_header_text(self, 44, digits, size)
+        return 0
+    return reply_bulk(self, digits, size)
+
+
+cdef int reply_header_text(Path self, char kind, const char* text, int size) except -1:
+    cdef char* place = self.peer.room(size + 3)
+    place[0] = kind
+    memcpy(place + 1, text, size)
+    place[size + 1] = 13
+    place[size + 2] = 10
+    self.peer.output_size += size + 3
+    return 0
+
+
+cdef int encode(Path self, object value) except -1:
+    """Append the reply ``value``, whatever its type."""
+    cdef Py_ssize_t mark = self.peer.output_size
+    if encode_here(self, value):
+        return 0
+    self.peer.output_size = mark
+    return encode_by_python(self, value)
+
+
+cdef int encode_by_python(Path self, object value) except -1:
+    """Append ``value`` by the encoders of the client's protocol. A long reply must be sent by the Python path."""
+    cdef list chunks = []
+    encoders = self.client.encoders
+    encoders[type(value)](value, chunks.append)
+    for chunk in chunks:
+        if type(chunk) is not bytes or PyBytes_GET_SIZE(chunk) > LONG_REPLY:
+            self.peer.surface()
+            (<list>slot_get(self.client, CLIENT_OUT)).extend(chunks)
+            self.leave = True
+            return 0
+    for chunk in chunks:
+        self.peer.put(PyBytes_AS_STRING(chunk), PyBytes_GET_SIZE(chunk))
+    return 0
+
+
+cdef bint encode_here(Path self, object value) except -1:
+    """Append ``value`` if its type is a frequent one and it is not long; False otherwise."""
+    cdef int overflow = 0
+    cdef long long number
+    cdef Py_ssize_t at, count
+    cdef PyObject* field
+    cdef PyObject* content
+    kind = type(value)
+    if value is OK:
+        self.peer.put(b"+OK\r\n", 5)
+    elif kind is int:
+        number = PyLong_AsLongLongAndOverflow(value, &overflow)
+        if overflow:
+            return False
+        reply_integer(self, number)
+    elif kind is bytes:
+        if PyBytes_GET_SIZE(value) > LONG_REPLY:
+            return False
+        reply_bytes(self, <bytes>value)
+    elif value is None:
+        reply_null(self)
+    elif kind is list:
+        count = PyList_GET_SIZE(value)
+        if count > PART:
+            return False
+        reply_header(self, 42, count)
+        for at in range(count):
+            if not encode_here(self, <object>PyList_GET_ITEM(value, at)):
+                return False
+    elif kind is float:
+        reply_double(self, value)
+    elif kind is Hash or kind is dict:
+        count = PyDict_Size(value)
+        if count > PART:
+            return False
+        if self.resp3:
+            reply_header(self, 37, count)
+        else:
+            reply_header(self, 42, 2 * count)
+        at = 0
+        while PyDict_Next(value, &at, &field, &content):
+            if not encode_here(self, <object>field) or not encode_here(self, <object>content):
+                return False
+    elif kind is Set or kind is set:
+        count = PySet_GET_SIZE(value)
+        if count > PART:
+            return False
+        reply_header(self, 126 if self.resp3 else 42, count)
+        for member in value:
+            if not encode_here(self, member):
+                return False
+    else:
+        return False
+    return True

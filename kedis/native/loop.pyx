@@ -1,0 +1,524 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
+"""Receiving and sending in C: one epoll set for all clients, which gevent watches as a single descriptor.
+
+A turn costs one callback of gevent, however many clients are ready; each is read, run (:mod:`kedis.native.path`) and,
+at the end of the turn, sent its replies. A client's greenlet sleeps meanwhile: it is switched to with what the path does
+not serve, and then runs in Python until it waits for input again.
+
+Linux only. Elsewhere gevent's watchers and the Python path serve.
+"""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.list cimport PyList_GET_SIZE
+from cpython.object cimport PyObject
+from libc.errno cimport EAGAIN, EINTR, errno
+from libc.stdint cimport uint32_t, uint64_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy
+from posix.unistd cimport close, write
+
+from kedis.native.path cimport FINISHED, FOREIGN, LATER, MORE, Path, Peer, observe
+
+from kedis.engine.client import Client
+from kedis.engine.propagation import Propagation
+from kedis.native.path import Path as _Path
+from kedis.persistence.append_file import AppendFile
+from kedis.persistence.checksum import checksum_line
+from zlib import crc32
+
+cdef extern from "slots.h" nogil:
+    Py_ssize_t slot_offset(object descriptor) except -1
+    PyObject* slot_get(object owner, Py_ssize_t offset)
+    void slot_set(object owner, Py_ssize_t offset, object value)
+    int slot_add(object owner, Py_ssize_t offset, long long amount) except -1
+
+cdef extern from "Python.h":
+    PyObject* Py_True
+
+cdef extern from "sys/socket.h" nogil:
+    ssize_t recv(int, void*, size_t, int)
+    ssize_t send(int, const void*, size_t, int)
+    int MSG_DONTWAIT, MSG_NOSIGNAL
+
+cdef extern from "sys/epoll.h" nogil:
+    ctypedef union epoll_data_t:
+        uint64_t u64
+    struct epoll_event:
+        uint32_t events
+        epoll_data_t data
+    int epoll_create1(int)
+    int epoll_ctl(int, int, int, epoll_event*)
+    int epoll_wait(int, epoll_event*, int, int)
+    int EPOLLIN, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CLOEXEC
+
+cdef extern from "time.h" nogil:
+    ctypedef long time_t
+    struct timespec:
+        time_t tv_sec
+        long tv_nsec
+    int clock_gettime(int, timespec*)
+    int CLOCK_MONOTONIC
+
+
+cdef inline long long monotonic_ns() noexcept nogil:
+    cdef timespec moment
+    clock_gettime(CLOCK_MONOTONIC, &moment)
+    return <long long>moment.tv_sec * 1000000000 + moment.tv_nsec
+
+
+cdef enum:
+    EVENTS = 256
+    #: After so long gevent's loop goes on.
+    LONGEST_NS = 1000000
+    READ_SIZE = 65536
+    #: Input that makes no whole command is kept here up to this size; the parser in Python takes more.
+    KEPT_INPUT = 16384
+
+cdef Py_ssize_t CLIENT_CLOSE_AFTER_REPLY = slot_offset(Client.close_after_reply)
+cdef Py_ssize_t CLIENT_DIRTY_EPOCH = slot_offset(Client.dirty_epoch)
+cdef Py_ssize_t CLIENT_LAST_INTERACTION = slot_offset(Client.last_interaction_ns)
+cdef Py_ssize_t CLIENT_OUT = slot_offset(Client.out)
+cdef Py_ssize_t FILE_CHECKSUMS = slot_offset(AppendFile.checksums)
+cdef Py_ssize_t FILE_CRC = slot_offset(AppendFile._crc)
+cdef Py_ssize_t FILE_DESCRIPTOR = slot_offset(AppendFile.fd)
+cdef Py_ssize_t FILE_DIRTY_END = slot_offset(AppendFile._dirty_end)
+cdef Py_ssize_t FILE_SIZE = slot_offset(AppendFile.size)
+cdef Py_ssize_t FILE_UNCOVERED = slot_offset(AppendFile._uncovered)
+cdef Py_ssize_t PROPAGATION_OFFSET = slot_offset(Propagation.offset)
+cdef Py_ssize_t PROPAGATION_EPOCH = slot_offset(Propagation.epoch)
+
+
+cdef class Watch:
+    """Watches the socket of one client for input, with the interface of gevent's watcher.
+
+    Where the client's requests can be served here they are, and the callback, which switches to the client's greenlet,
+    is not called. It is called with the bytes that the Python path is to serve, or without any when that is to receive.
+    """
+
+    cdef Loop loop
+    cdef Peer peer
+    cdef object callback
+    cdef uint32_t number
+    cdef bint active
+    #: The parser of the Python path holds the beginning of a command.
+    cdef bint python_reads
+
+    def __init__(self, Loop loop, Peer peer):
+        self.loop = loop
+        self.peer = peer
+
+    def start(self, callback):
+        """Begin to watch. Idempotent."""
+        self.callback = callback
+        if not self.active:
+            self.loop.add(self)
+
+    def stop(self):
+        """Watch no more, until the next start. Idempotent."""
+        if self.active:
+            self.loop.remove(self)
+
+    def close(self):
+        """Stop for good."""
+        self.stop()
+        self.callback = None
+
+    def go_on(self):
+        """In a later turn: run what was received, and watch again."""
+        if not self.peer.closed and self.callback is not None:
+            self.loop.serve_kept(self)
+
+
+cdef class Loop:
+    """Serves the clients of ``network`` on its hub.
+
+    Args:
+        network: see :class:`kedis.server.network.Network`.
+        small_read, crowded_ns, small_budget_ns: what a crowded turn is, and what it reads and spends for each client
+            (:mod:`kedis.server.connection`).
+    """
+
+    cdef readonly Path path
+    cdef object network, cycle, figures, eviction, engine, watcher, keyspace
+    cdef int descriptor
+    cdef Py_ssize_t small_read
+    cdef long long crowded_ns, small_budget_ns
+    cdef dict watches
+    cdef list queued
+    cdef uint32_t last_number
+    cdef char* buffer
+    cdef long long received, sent
+    cdef long long began_ns, slice_ns
+    cdef object moment
+    cdef bint limits_clients, handed_over
+
+    def __cinit__(self):
+        self.descriptor = -1
+        self.buffer = <char*>malloc(READ_SIZE + READ_SIZE + KEPT_INPUT)
+        if self.buffer == NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        free(self.buffer)
+        if self.descriptor >= 0:
+            close(self.descriptor)
+
+    def __init__(self, network, small_read, crowded_ns, small_budget_ns):
+        self.network = network
+        self.engine = network.engine
+        self.keyspace = network.engine.keyspace
+        self.cycle = network.cycle
+        self.figures = network.cycle.figures
+        self.eviction = network.client_eviction
+        self.small_read, self.crowded_ns, self.small_budget_ns = small_read, crowded_ns, small_budget_ns
+        self.path = _Path(network.engine)
+        self.path.waits, self.path.depths = self.figures.waits, self.figures.depths
+        self.watches = {}
+        self.queued = []
+        self.descriptor = epoll_create1(EPOLL_CLOEXEC)
+        if self.descriptor < 0:
+            raise OSError(errno, "epoll_create1")
+        self.watcher = network.hub.loop.io(self.descriptor, 1, ref=False)
+        self.watcher.start(self.serve_ready)
+
+    def close(self):
+        """End; no client is watched any more."""
+        self.watcher.stop()
+        self.watcher.close()
+        self.watches.clear()
+        if self.descriptor >= 0:
+            close(self.descriptor)
+            self.descriptor = -1
+
+    def watch(self, Peer peer):
+        """A watch of the client's socket, not started."""
+        return Watch(self, peer)
+
+    cdef int add(self, Watch watch) except -1:
+        cdef epoll_event event
+        self.last_number += 1
+        watch.number = self.last_number
+        event.events = EPOLLIN
+        event.data.u64 = watch.number
+        if epoll_ctl(self.descriptor, EPOLL_CTL_ADD, watch.peer.fd, &event) < 0:
+            raise OSError(errno, "epoll_ctl")
+        watch.active = True
+        self.watches[watch.number] = watch
+        return 0
+
+    cdef int remove(self, Watch watch) except -1:
+        cdef epoll_event event
+        watch.active = False
+        self.watches.pop(watch.number, None)
+        if self.descriptor >= 0:
+            epoll_ctl(self.descriptor, EPOLL_CTL_DEL, watch.peer.fd, &event)
+        return 0
+
+    # -- receiving ----------------------------------------------------------------------------------------
+
+    def serve_ready(self):
+        """Serve the clients that are ready; the callback of gevent. Raises nothing.
+
+        A turn of gevent's loop takes more time than a short request. So the turn is ended here and the next awaited here, up
+        to a millisecond after the first has begun: so long the loop's timers and other descriptors may have to wait.
+        """
+        cdef long long began = monotonic_ns()
+        cdef int wait_ms = 0
+        try:
+            while self.serve_round(wait_ms):
+                if not self.end_turn() or self.handed_over or monotonic_ns() - began > LONGEST_NS:
+                    break
+                wait_ms = 1
+        except Exception as error:
+            self.network.report("a turn of the native path", error)
+        self.path.settle()
+
+    cdef int serve_round(self, int wait_ms) except -1:
+        """Serve the clients that are ready within ``wait_ms``, up to ``EVENTS`` of them; 0 where there is nothing more."""
+        cdef epoll_event events[EVENTS]
+        cdef int at, count
+        cdef object found
+        with nogil:
+            count = epoll_wait(self.descriptor, events, EVENTS, wait_ms)
+        if count <= 0:
+            return 0
+        self.handed_over = False
+        self.begin()
+        for at in range(count):
+            # Whoever was closed or stopped meanwhile is no longer there, even if the descriptor is in use again.
+            found = self.watches.get(events[at].data.u64)
+            if found is not None:
+                self.serve_safely(<Watch>found, False)
+        self.end()
+        return count
+
+    cdef bint end_turn(self) except -1:
+        """End the turn as kedis.server.before_sleep does; False where the loop of gevent must go on."""
+        cdef object cycle = self.cycle
+        cdef object journal = cycle.journal
+        cdef object figures = self.figures
+        cdef list waiting
+        cdef long long elapsed
+        if cycle.durable or cycle.at_end or cycle.halted:
+            return False
+        if journal is not None:
+            if self.path.journal_size and not self.write_journal(journal):
+                return False
+            if journal.holds_replies:
+                return False
+        waiting = cycle.waiting
+        if waiting:
+            cycle.waiting = []
+            self.send_all(waiting)
+        elapsed = max(self.path.read_clock() - self.began_ns, 0)
+        if figures._held:
+            figures.end_turn(self.began_ns + elapsed, len(waiting))
+        else:
+            figures.began_ns = 0
+            observe(figures.turns, elapsed, 1)
+            observe(figures.responses, elapsed, PyList_GET_SIZE(waiting))
+        cycle.turns += 1
+        return True
+
+    cdef bint write_journal(self, journal) except -1:
+        """Write what was journalled; False where it has gone into the propagation stream instead."""
+        cdef object file = journal.direct_file()
+        cdef object aof
+        cdef bytes data
+        cdef Py_ssize_t length, size
+        cdef long long began
+        if file is None or slot_get(file, FILE_DIRTY_END) == Py_True:
+            self.path.settle()
+            return journal.flush()
+        aof = journal.aof
+        began = monotonic_ns()
+        data = self.path.take_journal()
+        length = PyBytes_GET_SIZE(data)
+        crc = crc32(data, <object>slot_get(file, FILE_CRC))
+        uncovered = <object>slot_get(file, FILE_UNCOVERED) + length
+        whole = data
+        if slot_get(file, FILE_CHECKSUMS) == Py_True:
+            whole = data + checksum_line(crc, uncovered)
+            crc = uncovered = 0
+        size = PyBytes_GET_SIZE(<bytes>whole)
+        if write(<int><object>slot_get(file, FILE_DESCRIPTOR), PyBytes_AS_STRING(<bytes>whole), size) != size:
+            file.cut_off()
+            self.path.propagation.entries.append(data)
+            return journal.flush()
+        slot_set(file, FILE_SIZE, <object>slot_get(file, FILE_SIZE) + size)
+        slot_set(file, FILE_CRC, crc)
+        slot_set(file, FILE_UNCOVERED, uncovered)
+        slot_add(self.path.propagation, PROPAGATION_OFFSET, length)
+        slot_add(self.path.propagation, PROPAGATION_EPOCH, 1)
+        aof.written_bytes += length
+        observe(aof.writes, monotonic_ns() - began, 1)
+        journal.commits.unsynced = True
+        return True
+
+    def serve_kept(self, Watch watch):
+        """Serve what was received of one client in an earlier turn, and watch it again."""
+        self.begin()
+        if not watch.active:
+            self.add(watch)
+        self.serve_safely(watch, True)
+        self.path.settle()
+        self.end()
+
+    cdef int begin(self) except -1:
+        if not self.figures.began_ns:
+            self.figures.began_ns = self.path.read_clock()
+            self.cycle.moment_ns = self.engine.monotonic()
+        self.refresh()
+        return 0
+
+    cdef int refresh(self) except -1:
+        """Read what may change while the Python path runs."""
+        journal = self.cycle.journal
+        self.began_ns = self.figures.began_ns
+        self.moment = self.cycle.moment_ns
+        self.slice_ns = self.network.slice_ns
+        self.limits_clients = self.eviction.limit != 0
+        self.path.selective = journal is not None and journal.selective
+        self.path.touches = journal.touches_unsynced if self.path.selective else None
+        self.path.begin_turn()
+        return 0
+
+    cdef int end(self) except -1:
+        if self.received:
+            self.network.bytes_received += self.received
+            self.received = 0
+        if self.queued:
+            self.cycle.waiting.extend(self.queued)
+            self.queued.clear()
+        return 0
+
+    cdef int serve_safely(self, Watch watch, bint kept) except -1:
+        try:
+            self.serve(watch, kept)
+        except Exception as error:
+            self.path.settle()
+            self.network.report("serving a client", error)
+            watch.peer.give_up()
+        return 0
+
+    cdef int serve(self, Watch watch, bint kept) except -1:
+        cdef Peer peer = watch.peer
+        cdef object client = peer.client
+        cdef Py_ssize_t size, rest
+        cdef ssize_t got = 0
+        cdef int outcome
+        cdef bint crowded
+        if watch.python_reads or self.limits_clients or not self.path.serves(client):
+            return self.hand_over(watch, None)
+        crowded = self.path.last_ns - self.began_ns > self.crowded_ns
+        size = peer.input_size
+        if size:
+            memcpy(self.buffer, peer.input, size)
+        if not kept:
+            got = recv(peer.fd, self.buffer + size, self.small_read if crowded else READ_SIZE, MSG_DONTWAIT)
+            if got <= 0:
+                if got < 0 and (errno == EAGAIN or errno == EINTR):
+                    return 0
+                return self.hand_over(watch, None)  # which will find the end, too
+            self.received += got
+            slot_set(client, CLIENT_LAST_INTERACTION, self.moment)
+            size += got
+            if crowded and got == self.small_read:
+                peer.keep_input(NULL, 0)
+                return self.hand_over(watch, PyBytes_FromStringAndSize(self.buffer, size))
+        outcome = self.path.run(
+            peer, self.buffer, size, self.small_budget_ns if crowded else self.slice_ns, self.began_ns
+        )
+        rest = size - self.path.taken
+        if outcome == FOREIGN or (outcome == MORE and rest > KEPT_INPUT):
+            peer.keep_input(NULL, 0)
+            return self.hand_over(watch, PyBytes_FromStringAndSize(self.buffer + self.path.taken, rest))
+        if rest or peer.input_size:
+            peer.keep_input(self.buffer + self.path.taken, rest)
+        if outcome == LATER:
+            watch.stop()
+            self.network.next_turn(watch.go_on)
+        if not peer.queued and (peer.output_size or PyList_GET_SIZE(<object>slot_get(client, CLIENT_OUT))):
+            peer.queued = True
+            if (
+                self.path.selective
+                and self.path.shows_only_durable
+                and outcome != LATER
+                and not peer.sealed
+                and <object>slot_get(client, CLIENT_DIRTY_EPOCH)
+                != <object>slot_get(self.path.propagation, PROPAGATION_EPOCH)
+            ):
+                self.cycle.durable.append(peer)
+            else:
+                self.queued.append(peer)
+        return 0
+
+    cdef int hand_over(self, Watch watch, bytes data) except -1:
+        """Have the Python path serve ``data``, or receive."""
+        cdef Peer peer = watch.peer
+        self.handed_over = True
+        self.path.settle()
+        peer.surface()
+        if PyList_GET_SIZE(<object>slot_get(peer.client, CLIENT_OUT)) and not peer.queued:
+            peer.queued = True
+            self.queued.append(peer)
+        if data is None and peer.input_size:
+            data = PyBytes_FromStringAndSize(peer.input, peer.input_size)
+            peer.keep_input(NULL, 0)
+        if data is None:
+            watch.callback()
+        else:
+            watch.callback(data)
+        watch.python_reads = not peer.parser.is_empty
+        self.refresh()
+        return 0
+
+    # -- sending ------------------------------------------------------------------------------------------
+
+    def send(self, list peers):
+        """Send the replies of every one of ``peers``, as far as the kernel takes them."""
+        self.send_all(peers)
+
+    cdef int send_all(self, list peers) except -1:
+        cdef Peer peer
+        for peer in peers:
+            peer.queued = False
+            try:
+                self.send_replies(peer)
+            except Exception as error:
+                peer.give_up(error)
+        return self.count_sent()
+
+    def send_sealed(self, list peers):
+        """Send the sealed replies of every one of ``peers``."""
+        cdef Peer peer
+        for peer in peers:
+            try:
+                if PyList_GET_SIZE(peer.sealed) == 1 and type(peer.sealed[0]) is bytes and not peer.unsent:
+                    self.send_bytes(peer, peer.sealed)
+                else:
+                    peer.send(peer.sealed)
+            except Exception as error:
+                peer.give_up(error)
+        self.count_sent()
+
+    cdef int count_sent(self) except -1:
+        if self.sent:
+            self.network.bytes_sent += self.sent
+            self.sent = 0
+        return 0
+
+    cdef int send_replies(self, Peer peer) except -1:
+        cdef object client = peer.client
+        cdef ssize_t done
+        if peer.closed:
+            return 0
+        if peer.output_size and not peer.unsent:
+            done = send(peer.fd, peer.output, peer.output_size, MSG_DONTWAIT | MSG_NOSIGNAL)
+            if done < 0:
+                if errno != EAGAIN and errno != EINTR:
+                    peer.close()
+                    return 0
+                done = 0
+            self.sent += done
+            if done == peer.output_size:
+                peer.empty_output()
+                if (
+                    PyList_GET_SIZE(<object>slot_get(client, CLIENT_OUT)) == 0
+                    and slot_get(client, CLIENT_CLOSE_AFTER_REPLY) != Py_True
+                ):
+                    if peer.noted_bytes:
+                        peer.note_memory()
+                    return 0
+            else:
+                (<list>slot_get(client, CLIENT_OUT)).insert(
+                    0, PyBytes_FromStringAndSize(peer.output + done, peer.output_size - done)
+                )
+                peer.empty_output()
+        else:
+            peer.surface()
+        peer.send()
+        return 0
+
+    cdef int send_bytes(self, Peer peer, list chunks) except -1:
+        """Send the only one of ``chunks``, and empty the list."""
+        cdef bytes data = chunks[0]
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(data)
+        cdef ssize_t done
+        if peer.closed:
+            return 0
+        done = send(peer.fd, PyBytes_AS_STRING(data), size, MSG_DONTWAIT | MSG_NOSIGNAL)
+        if done == size and not peer.noted_bytes and not peer.client.close_after_reply:
+            self.sent += done
+            chunks.clear()
+            return 0
+        if done < 0 and errno != EAGAIN and errno != EINTR:
+            peer.close()
+            return 0
+        if done > 0:
+            self.sent += done
+            chunks[0] = data[done:]
+            if done == size:
+                chunks.clear()
+        peer.send(chunks)
+        return 0

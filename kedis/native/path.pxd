@@ -1,0 +1,91 @@
+"""What the loop uses of the path."""
+
+from cpython.object cimport PyObject
+
+
+cdef class Row:
+    cdef object command, function, counters
+    cdef Py_ssize_t least, most
+    cdef bint writes, shows_named_keys
+    cdef int (*form)(Path) except -1
+
+
+cdef class Peer:
+    cdef public object client, parser, sock, unsent
+    cdef public int fd
+    cdef public list sealed
+    cdef public bint closed, queued
+    cdef public Py_ssize_t noted_bytes
+    cdef public Py_ssize_t commands_before
+    cdef char* output
+    cdef Py_ssize_t output_size, output_room
+    cdef char* input
+    cdef Py_ssize_t input_size
+
+    cdef char* room(self, Py_ssize_t size) except NULL
+    cdef int put(self, const char* text, Py_ssize_t size) except -1
+    cdef int keep_input(self, const char* data, Py_ssize_t size) except -1
+    cpdef surface(self)
+    cpdef drop_buffers_here(self)
+    cdef void empty_output(self) noexcept
+
+cdef int observe(object histogram, long long amount, long long times) except -1
+
+
+cdef enum Outcome:
+    FINISHED  # every command has run
+    MORE  # the last command is not whole
+    FOREIGN  # the rest is for the Python path
+    LATER  # the time is up
+
+cdef class Path:
+    cdef object engine, keyspace, account, propagation, restrictions, memory, waiting, observer
+    cdef object clock
+    cdef bint system_clock
+    cdef list batch
+    cdef dict ready
+    # Of the turn: see begin_turn.
+    cdef bint active, plain
+    cdef object note
+    cdef long long limit, slow_ns
+    cdef Py_ssize_t journal_size, journal_room
+    cdef char* journal
+    cdef object take_journal(self)
+    # Of the request that runs.
+    cdef Peer peer
+    cdef object client, database
+    cdef Py_ssize_t count
+    cdef char** words
+    cdef Py_ssize_t* sizes
+    cdef char* start
+    cdef char* next
+    cdef long long now
+    #: When the last command has begun.
+    cdef long long last_ns
+    cdef bint resp3, leave
+    cdef readonly Py_ssize_t taken
+    cdef readonly long long commands
+    cdef public object waits, depths
+    cdef public bint wrote, shows_only_durable, selective
+    cdef public object touches
+    cdef void* rows
+    cdef list kept_rows
+
+    cdef long long read_clock(self) except? -1
+    cpdef begin_turn(self)
+    cpdef settle(self)
+    cdef int run(self, Peer peer, char* data, Py_ssize_t size, long long budget_ns, long long turn_began_ns) except -1
+    cpdef bint serves(self, client)
+    cdef PyObject* find_row(self, const char* name, Py_ssize_t size) noexcept
+    cdef int parse(self, char* position, char* end) noexcept
+    cdef int parse_number(self, char** place, char* end, Py_ssize_t* number) noexcept
+    cdef int call(self, Row row) except -1
+    cdef list argv(self)
+    cdef int call_handler(self, Row row) except -1
+    cdef int record_here(self) except -1
+    cdef int record_words(self, tuple effect) except -1
+    cdef int record_handler(self, Row row, list argv, bint changed) except -1
+    cdef int fill_up(self) except -1
+    cdef int select(self) except -1
+    cdef int journal_put(self, const char* data, Py_ssize_t size) except -1
+    cdef int measure(self, Row row, long long elapsed) except -1

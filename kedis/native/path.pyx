@@ -1,0 +1,725 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
+# cython: binding=True
+"""The path of a request in C: parse, admit, call, encode, journal, measure.
+
+It serves *clean* requests, canonical arrays of bulk strings, of *plain* clients: those that need no checks
+(``client.needs_checks``) of a server that needs none. Everything else goes to the Python path on the same bytes. What
+it does is what :meth:`kedis.engine.engine.Engine.run` does, in the same order; ``tests/native`` feeds both with the
+same bytes and compares replies, journal, events, figures and keyspace.
+
+A command runs in one of two ways: a frequent one in C (``strings.pxi``, ``containers.pxi``), over the keyspace's own
+Python objects; any other through its handler. The C form of a command declines (``DECLINED``) before it has changed
+anything whenever it is not sure: at an error, at a key that is due, while changes are observed (WATCH, notifications,
+tracking, blocked clients). Its handler then does the work.
+"""
+
+from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.dict cimport PyDict_GetItem, PyDict_Next, PyDict_SetItem, PyDict_Size
+from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE
+from cpython.object cimport PyObject, PyObject_Hash
+from cpython.set cimport PySet_Contains, PySet_GET_SIZE
+from libc.stdio cimport snprintf
+from libc.stdlib cimport free, malloc, realloc
+from libc.string cimport memcmp, memcpy, memset
+
+from kedis.engine.call import fault, record, serve_blocked, unrecorded
+from kedis.engine.client import Client
+from kedis.engine.client import _SYSTEM_CLOCKS
+from kedis.engine.counters import Counters
+from kedis.engine.flags import Flag
+from kedis.engine.propagation import Propagation
+from kedis.engine.table import Command
+from kedis.engine.restrictions import Restrictions
+from kedis.errors import CommandError
+from kedis.resp.values import OK, NoReply, SimpleString
+from kedis.store.access import AccessTracker, LruTracker
+from kedis.store.account import _STRING, ACCESS_ENTRY, EXPIRY_ENTRY, Account
+from kedis.store.database import Database
+from kedis.store.key_table import KeyTable
+from kedis.store.state import KeyspaceState
+from kedis.structures.containers import Hash, Set
+from kedis.structures.histogram import Histogram
+from kedis.structures.lists import List
+from kedis.structures.lists import _PLACE
+from kedis.structures.scan_index import ScanIndex
+from kedis.structures.sorted_set import SortedSet
+
+cdef extern from "slots.h" nogil:
+    Py_ssize_t slot_offset(object descriptor) except -1
+    PyObject* slot_get(object owner, Py_ssize_t offset)
+    void slot_set(object owner, Py_ssize_t offset, object value)
+    long long slot_int(object owner, Py_ssize_t offset)
+    int slot_set_int(object owner, Py_ssize_t offset, long long number) except -1
+    int slot_add(object owner, Py_ssize_t offset, long long amount) except -1
+    int binary_digits(unsigned long long number)
+
+cdef extern from "Python.h":
+    PyObject* Py_True
+    PyObject* Py_None
+    int PyList_SetSlice(object, Py_ssize_t, Py_ssize_t, PyObject*) except -1
+    long long PyLong_AsLongLongAndOverflow(object, int*) except? -1
+    Py_ssize_t Py_SIZE(object)
+
+cdef extern from "time.h" nogil:
+    ctypedef long time_t
+    struct timespec:
+        time_t tv_sec
+        long tv_nsec
+    int clock_gettime(int, timespec*)
+    int CLOCK_REALTIME
+
+from cpython.array cimport array
+from libc.limits cimport LLONG_MAX, LLONG_MIN
+
+from collections import deque
+
+include "offsets.pxi"
+
+cdef enum:
+    WORDS = 1024
+    LONGEST_WORD = 65536
+    #: A string of this size or more is sent from where it is (kedis.resp.long_replies).
+    LONG_REPLY = 16384
+    #: An aggregate of more elements is encoded in parts.
+    PART = 4096
+    #: Where in a list a range may begin to be read from its head.
+    NEAR_HEAD = 512
+    SHORT_OUTPUT = 1024
+    KEPT_OUTPUT = 16384
+    SLOTS = 2048
+    NAME = 24
+
+
+# -- the buffers of a client ------------------------------------------------------------------------------
+
+
+cdef class Peer:
+    """The C part of a connection: the replies of this turn, and input that makes no whole command yet.
+
+    Replies that Python encodes are in ``client.out`` and come after those here; :meth:`surface` moves these there.
+
+    Attributes:
+        queued: its replies are sent at the end of this turn.
+        sealed: replies that wait for the sync under way; later ones are in ``client.out`` and here.
+        closed: nothing is read, run or sent any more.
+        noted_bytes: the size of its buffers that client eviction knows of.
+        commands_before: commands of the read at hand that have run here before the rest went to the Python path.
+    """
+
+    def __cinit__(self):
+        self.output = NULL
+        self.input = NULL
+        self.output_size = self.output_room = self.input_size = 0
+
+    def __dealloc__(self):
+        free(self.output)
+        free(self.input)
+
+    cdef char* room(self, Py_ssize_t size) except NULL:
+        """The place behind the replies, with room for ``size`` bytes."""
+        cdef Py_ssize_t wanted
+        cdef char* grown
+        if self.output_size + size > self.output_room:
+            wanted = max(2 * self.output_room, SHORT_OUTPUT)
+            while wanted < self.output_size + size:
+                wanted *= 2
+            grown = <char*>realloc(self.output, wanted)
+            if grown == NULL:
+                raise MemoryError
+            self.output = grown
+            self.output_room = wanted
+        return self.output + self.output_size
+
+    cdef int put(self, const char* text, Py_ssize_t size) except -1:
+        memcpy(self.room(size), text, size)
+        self.output_size += size
+        return 0
+
+    cdef int keep_input(self, const char* data, Py_ssize_t size) except -1:
+        """Keep input for the next read; ``data`` may be the input that is kept."""
+        cdef char* kept = NULL
+        if size:
+            kept = <char*>malloc(size)
+            if kept == NULL:
+                raise MemoryError
+            memcpy(kept, data, size)
+        free(self.input)
+        self.input = kept
+        self.input_size = size
+        return 0
+
+    @property
+    def output_bytes_here(self):
+        """Bytes of replies that are not in ``client.out``."""
+        return self.output_size
+
+    @property
+    def input_bytes_here(self):
+        """Bytes received that make no whole command yet, and that the parser does not hold."""
+        return self.input_size
+
+    cpdef surface(self):
+        """Move the replies in front of those in ``client.out``, where the Python path finds all of them."""
+        if self.output_size:
+            self.client.out.insert(0, PyBytes_FromStringAndSize(self.output, self.output_size))
+            self.empty_output()
+
+    cpdef drop_buffers_here(self):
+        """Forget replies and input."""
+        free(self.output)
+        free(self.input)
+        self.output = self.input = NULL
+        self.output_size = self.output_room = self.input_size = 0
+
+    cdef void empty_output(self) noexcept:
+        self.output_size = 0
+        if self.output_room > KEPT_OUTPUT:
+            free(self.output)
+            self.output = NULL
+            self.output_room = 0
+
+
+include "encoding.pxi"
+
+
+cdef bint is_word(const char* text, Py_ssize_t size, const char* word) noexcept nogil:
+    """Whether ``text`` is the option ``word``, two upper-case letters, in any case."""
+    return size == 2 and (text[0] & 0xDF) == word[0] and (text[1] & 0xDF) == word[1]
+
+
+# -- the command table ------------------------------------------------------------------------------------
+
+
+#: The form of a command in C: returns READ or WROTE once the reply is appended, or DECLINED, with nothing changed.
+ctypedef int (*Form)(Path) except -1
+
+cdef enum:
+    DECLINED = 0  # nothing was done: the handler is to be called
+    READ = 1
+    WROTE = 2  # the request's own bytes go into the journal
+    RECORDED = 3  # it has recorded its change itself
+
+cdef long long _NEW_STRING = _STRING
+cdef long long _ACCESS = ACCESS_ENTRY
+cdef long long _EXPIRY = EXPIRY_ENTRY
+cdef long long _LIST_PLACE = _PLACE
+cdef object _append_left = deque.appendleft
+cdef object _append_right = deque.append
+cdef object _take_left = deque.popleft
+cdef object _take_right = deque.pop
+
+
+cdef class Row:
+    """A row of the command table, with what C reads of it.
+
+    The form in C is that of ``function``; another handler in the row, which a program may put there, is called instead.
+    """
+
+    def __init__(self, command):
+        self.command = command
+        self.function = command.function
+        self.counters = command.counters
+        self.least, self.most = command.least, min(command.most, WORDS)
+        self.writes = command.writes
+        self.shows_named_keys = command.shows_named_keys
+        self.form = form_of(command.name)
+
+
+cdef struct Name:
+    unsigned char size
+    char letters[NAME]  # upper case
+    PyObject* row
+
+#: Groups whose handlers touch nothing but the keyspace: they cannot yield, block or change the client.
+_GROUPS = frozenset(
+    ["bitmap", "generic", "geo", "hash", "hyperloglog", "list", "set", "sorted-set", "stream", "string"]
+)
+_BESIDE = frozenset(["ping", "echo", "publish", "spublish", "dbsize"])
+_NEVER = frozenset(["migrate", "wait", "waitaof"])
+_UNSUITABLE = Flag.NOSCRIPT | Flag.BLOCKING | Flag.ADMIN | Flag.WHOLE_DATABASES
+
+
+def is_served(command):
+    """Whether the native path may run ``command``."""
+    return (
+        command.least <= command.most
+        and (command.group in _GROUPS or command.name in _BESIDE)
+        and command.name not in _NEVER
+        and not command.flags & _UNSUITABLE
+    )
+
+
+cdef inline unsigned int hash_of(const char* name, Py_ssize_t size) noexcept nogil:
+    cdef unsigned int value = 2166136261
+    cdef Py_ssize_t at
+    for at in range(size):
+        value = (value ^ <unsigned char>(name[at] & 0xDF)) * 16777619
+    return value
+
+
+cdef int observe(object histogram, long long amount, long long times) except -1:
+    """kedis.structures.histogram.Histogram.add, ``times`` over."""
+    cdef list counts = <list>slot_get(histogram, HISTOGRAM_COUNTS)
+    cdef int place = binary_digits(amount)
+    counts[place] = <long long>counts[place] + times
+    slot_add(histogram, HISTOGRAM_TOTAL, amount * times)
+    return 0
+
+
+# -- the path ---------------------------------------------------------------------------------------------
+
+
+cdef class Path:
+    """The native path of one engine.
+
+    Attributes:
+        taken: bytes that the last run has taken.
+        commands: commands that have run here.
+        wrote: the last run has changed something that is journalled.
+        shows_only_durable: the replies of the last run depend on durable data alone; kept while ``selective``.
+        waits, depths: where reads are counted (kedis.observability.turns).
+        selective: whether replies may be sent before the sync that is due (appendfsync always); ``touches`` then tells
+            whether a command shows data that are not durable yet.
+    """
+
+    def __cinit__(self):
+        self.rows = malloc(SLOTS * sizeof(Name))
+        if self.rows == NULL:
+            raise MemoryError
+        memset(self.rows, 0, SLOTS * sizeof(Name))
+        self.words = <char**>malloc(WORDS * sizeof(char*))
+        self.sizes = <Py_ssize_t*>malloc(WORDS * sizeof(Py_ssize_t))
+        if self.words == NULL or self.sizes == NULL:
+            raise MemoryError
+        self.journal = NULL
+
+    def __dealloc__(self):
+        free(self.rows)
+        free(self.words)
+        free(self.sizes)
+        free(self.journal)
+
+    def __init__(self, engine):
+        self.engine = engine
+        self.keyspace = engine.keyspace
+        self.account = engine.keyspace.account
+        self.propagation = engine.propagation
+        self.restrictions = engine.restrictions
+        self.memory = engine.memory
+        self.waiting = engine.events.waiting
+        self.batch = engine.propagation.batch
+        self.ready = engine.events.waiting.ready
+        self.clock = engine.clock
+        self.system_clock = engine.clock is _SYSTEM_CLOCKS[0]
+        self.kept_rows = []
+        self.waits, self.depths = Histogram(), Histogram()
+        for name, command in engine.table.rows.items():
+            if len(name) < NAME and is_served(command):
+                self._add_row(name.upper(), Row(command))
+
+    def _add_row(self, bytes name, Row row):
+        cdef Name* table = <Name*>self.rows
+        cdef unsigned int place = hash_of(name, len(name)) % SLOTS
+        while table[place].size:
+            place = (place + 1) % SLOTS
+        memcpy(table[place].letters, PyBytes_AS_STRING(name), len(name))
+        table[place].size = <unsigned char>len(name)
+        table[place].row = <PyObject*>row
+        self.kept_rows.append(row)
+
+    cdef PyObject* find_row(self, const char* name, Py_ssize_t size) noexcept:
+        """The row of a name in any case, borrowed; NULL if it is not served here."""
+        cdef Name* table = <Name*>self.rows
+        cdef unsigned int place
+        cdef Py_ssize_t at
+        cdef unsigned char letter
+        cdef bint equal
+        if size >= NAME:
+            return NULL
+        place = hash_of(name, size) % SLOTS
+        while table[place].size:
+            if table[place].size == size:
+                equal = True
+                for at in range(size):
+                    letter = <unsigned char>name[at]
+                    if 97 <= letter <= 122:
+                        letter -= 32
+                    if letter != <unsigned char>table[place].letters[at]:
+                        equal = False
+                        break
+                if equal:
+                    return table[place].row
+            place = (place + 1) % SLOTS
+        return NULL
+
+    cdef long long read_clock(self) except? -1:
+        cdef timespec moment
+        if self.system_clock:
+            clock_gettime(CLOCK_REALTIME, &moment)
+            return <long long>moment.tv_sec * 1000000000 + moment.tv_nsec
+        return self.clock()
+
+    cpdef bint serves(self, client):
+        """Whether requests of ``client`` may be served here now."""
+        return (
+            slot_get(client, CLIENT_NEEDS_CHECKS) != Py_True
+            and slot_get(self.restrictions, RESTRICTIONS_NEEDS_CHECKS) != Py_True
+            and slot_get(client, CLIENT_CLOSE_AFTER_REPLY) != Py_True
+            and PyList_GET_SIZE(<object>slot_get(client, CLIENT_OUT)) == 0
+        )
+
+    cpdef begin_turn(self):
+        """Read what does not change while commands run here; also after the Python path has run."""
+        cdef object listener = <object>slot_get(self.propagation, PROPAGATION_LISTENER)
+        self.active = slot_get(self.propagation, PROPAGATION_ACTIVE) == Py_True
+        self.note = None if listener is None else listener.note
+        self.limit = self.memory.limit
+        self.slow_ns = self.engine.slow_ns
+        self.plain = (
+            slot_get(self.keyspace, KEYSPACE_LOADING) != Py_True
+            and slot_get(self.keyspace, KEYSPACE_NO_TOUCH) != Py_True
+        )
+
+    def feed(self, Peer peer, bytes data, long long budget_ns, long long turn_began_ns):
+        """Run what can be run of ``data``, the next bytes of ``peer``, and no more than ``budget_ns`` long.
+
+        Returns the bytes that are left and ``end``, ``more``, ``foreign`` or ``later``: all has run, the last command is not
+        whole, the rest is for the Python path, the time is up. Replies are in the buffers of ``peer``.
+        """
+        self.begin_turn()
+        outcome = self.run(peer, PyBytes_AS_STRING(data), len(data), budget_ns, turn_began_ns)
+        self.settle()
+        return data[self.taken:], ("end", "more", "foreign", "later")[outcome]
+
+    cdef int run(
+        self, Peer peer, char* data, Py_ssize_t size, long long budget_ns, long long turn_began_ns
+    ) except -1:
+        """As :meth:`feed`; returns an Outcome, and sets ``taken``. The turn has begun, and is settled by the caller."""
+        cdef char* end = data + size
+        cdef char* position = data
+        cdef PyObject* found
+        cdef Row row = None
+        cdef int outcome = FINISHED
+        cdef Py_ssize_t ran = 0
+        cdef long long began, then, waited
+        cdef object client = peer.client
+        self.peer = peer
+        self.client = client
+        self.database = <object>slot_get(client, CLIENT_DB)
+        self.resp3 = slot_int(client, CLIENT_RESP) == 3
+        self.leave = self.wrote = False
+        self.shows_only_durable = True
+        began = self.now = self.read_clock()
+        while position < end:
+            outcome = self.parse(position, end)
+            if outcome != FINISHED:
+                break
+            found = self.find_row(self.words[0], self.sizes[0])
+            if found == NULL:
+                outcome = FOREIGN
+                break
+            row = <Row>found
+            if not row.least <= self.count <= row.most:
+                outcome = FOREIGN
+                break
+            self.start = position
+            self.call(row)
+            position = self.next
+            ran += 1
+            then = self.read_clock()
+            self.measure(row, then - self.now)
+            if self.leave:
+                outcome = FOREIGN if position < end else FINISHED
+                break
+            if position == end:
+                break
+            if then - began > budget_ns:
+                outcome = LATER
+                break
+            self.now = then
+        self.taken = position - data
+        if ran:
+            self.commands += ran
+            slot_set(client, CLIENT_LAST_COMMAND, row.command)
+            slot_set_int(self.keyspace, KEYSPACE_NOW_NS, self.now)
+            if outcome == FOREIGN:  # the Python path counts the read
+                peer.commands_before += ran
+            else:
+                waited = self.now - turn_began_ns
+                if waited < 0:
+                    waited = 0
+                observe(self.waits, waited, 1)
+                if ran > 1:
+                    observe(self.depths, ran, 1)
+        else:
+            slot_set_int(self.keyspace, KEYSPACE_NOW_NS, began)
+        self.last_ns = self.now
+        self.peer = None
+        self.client = self.database = None
+        return outcome
+
+    # -- parsing ------------------------------------------------------------------------------------------
+
+    cdef int parse(self, char* position, char* end) noexcept:
+        """Find the words of the request at ``position``: FINISHED, MORE where it is not whole, or FOREIGN."""
+        cdef Py_ssize_t count, size, at
+        if position[0] != 42:  # *
+            return FOREIGN
+        position += 1
+        cdef int outcome = self.parse_number(&position, end, &count)
+        if outcome != FINISHED:
+            return outcome
+        if not 0 < count <= WORDS:
+            return FOREIGN
+        for at in range(count):
+            if position >= end:
+                return MORE
+            if position[0] != 36:  # $
+                return FOREIGN
+            position += 1
+            outcome = self.parse_number(&position, end, &size)
+            if outcome != FINISHED:
+                return outcome
+            if size > LONGEST_WORD:
+                return FOREIGN
+            if end - position < size + 2:
+                return MORE
+            self.words[at] = position
+            self.sizes[at] = size
+            position += size
+            if position[0] != 13 or position[1] != 10:
+                return FOREIGN
+            position += 2
+        self.count = count
+        self.next = position
+        return FINISHED
+
+    cdef int parse_number(self, char** place, char* end, Py_ssize_t* number) noexcept:
+        """The number of a header line, canonical and of up to seven digits; behind it stands the line end."""
+        cdef char* position = place[0]
+        cdef Py_ssize_t value = 0
+        cdef int digits = 0
+        while True:
+            if position >= end:
+                return MORE if digits <= 7 else FOREIGN
+            if not 48 <= position[0] <= 57:
+                break
+            value = 10 * value + (position[0] - 48)
+            digits += 1
+            if digits > 7:
+                return FOREIGN
+            position += 1
+        if digits == 0 or (digits > 1 and place[0][0] == 48) or position[0] != 13:
+            return FOREIGN
+        if position + 1 >= end:
+            return MORE
+        if position[1] != 10:
+            return FOREIGN
+        place[0] = position + 2
+        number[0] = value
+        return FINISHED
+
+    # -- the call -----------------------------------------------------------------------------------------
+
+    cdef int call(self, Row row) except -1:
+        """Run the request; its reply is in the buffer, its effects in the journal."""
+        cdef int result
+        if row.form != NULL and self.plain and slot_get(row.command, COMMAND_FUNCTION) == <PyObject*>row.function and slot_get(self.keyspace, KEYSPACE_OBSERVED) != Py_True:
+            result = row.form(self)
+            if result != DECLINED:
+                if result == WROTE:
+                    self.record_here()
+                if self.selective and self.shows_only_durable:
+                    self.shows_only_durable = row.shows_named_keys and not self.touches(self.argv())
+                return 0
+        return self.call_handler(row)
+
+    cdef list argv(self):
+        cdef Py_ssize_t at
+        return [PyBytes_FromStringAndSize(self.words[at], self.sizes[at]) for at in range(self.count)]
+
+    cdef int call_handler(self, Row row) except -1:
+        """The steps of kedis.engine.engine.Engine.run."""
+        cdef list argv = self.argv()
+        cdef object client = self.client
+        cdef Peer peer = self.peer
+        cdef Py_ssize_t mark = peer.output_size
+        cdef list out = <list>slot_get(client, CLIENT_OUT)
+        cdef long long before
+        cdef bint changed
+        slot_set_int(self.keyspace, KEYSPACE_NOW_NS, self.now)
+        before = slot_int(self.keyspace, KEYSPACE_DIRTY)
+        try:
+            value = (<object>slot_get(row.command, COMMAND_FUNCTION))(client, argv)
+            if PyList_GET_SIZE(out):  # a message to itself
+                peer.surface()
+                self.leave = True
+                client.encode(value)
+            else:
+                encode(self, value)
+        except CommandError as error:
+            peer.output_size = mark
+            self.engine.count_error(row.command, error)
+            encode_by_python(self, error)
+        except Exception as error:
+            peer.output_size = mark
+            out.clear()
+            encode_by_python(self, fault(self.engine, row.command, error))
+            self.engine.durability.distrust(slot_int(self.keyspace, KEYSPACE_DIRTY) != before or row.writes)
+        changed = slot_int(self.keyspace, KEYSPACE_DIRTY) != before
+        if PyList_GET_SIZE(self.batch) or (changed and row.writes):
+            try:
+                self.record_handler(row, argv, changed)
+            except Exception as error:
+                peer.output_size = mark
+                out.clear()
+                encode_by_python(self, unrecorded(client, row.command, error))
+        if PyDict_Size(self.ready):
+            self.settle()
+            serve_blocked(self.engine)
+        if self.selective and self.shows_only_durable:
+            self.shows_only_durable = row.shows_named_keys and not self.touches(argv)
+        if PyList_GET_SIZE(out) or not self.serves(client):
+            peer.surface()
+            self.leave = True
+        return 0
+
+    # -- effects ------------------------------------------------------------------------------------------
+
+    cdef int record_here(self) except -1:
+        """Record the change that a C form has just made, with the request's own bytes."""
+        if slot_int(self.account, ACCOUNT_USED) > self.limit:
+            self.fill_up()
+        self.wrote = True
+        slot_set(self.client, CLIENT_DIRTY_EPOCH, <object>slot_get(self.propagation, PROPAGATION_EPOCH))
+        if self.active:
+            if self.note is not None:
+                self.note(self.argv())
+            self.select()
+            self.journal_put(self.start, self.next - self.start)
+        return 0
+
+    cdef int record_words(self, tuple effect) except -1:
+        """Record ``effect``, a command and its database, of which there is no other."""
+        cdef object number = effect[0]
+        cdef object argv = effect[1]
+        if self.note is not None:
+            self.note(argv)
+        if number != <object>slot_get(self.client, CLIENT_DATABASE):
+            self.settle()
+            self.propagation.append(number, argv)
+            return 0
+        self.select()
+        cdef char head[32]
+        self.journal_put(head, write_header(head, 42, len(argv)))
+        for word in argv:
+            if type(word) is bytes:
+                self.journal_put(head, write_header(head, 36, PyBytes_GET_SIZE(word)))
+                self.journal_put(PyBytes_AS_STRING(word), PyBytes_GET_SIZE(word))
+            else:
+                self.journal_put(head, write_header(head, 36, PyByteArray_GET_SIZE(word)))
+                self.journal_put(PyByteArray_AS_STRING(word), PyByteArray_GET_SIZE(word))
+            self.journal_put(b"\r\n", 2)
+        return 0
+
+    cdef int record_handler(self, Row row, list argv, bint changed) except -1:
+        """As kedis.engine.call.record: one effect is encoded here, several make a unit."""
+        cdef Py_ssize_t effects = PyList_GET_SIZE(self.batch)
+        cdef bint overridden = slot_get(self.propagation, PROPAGATION_OVERRIDDEN) == Py_True
+        if effects + (not overridden and changed and row.writes) > 1:
+            self.settle()
+            record(self.client, row.command, argv, changed)
+            self.wrote = self.wrote or changed
+            return 0
+        if slot_int(self.account, ACCOUNT_USED) > self.limit:
+            self.fill_up()
+        if changed and row.writes:
+            self.wrote = True
+            slot_set(self.client, CLIENT_DIRTY_EPOCH, <object>slot_get(self.propagation, PROPAGATION_EPOCH))
+        slot_set(self.propagation, PROPAGATION_OVERRIDDEN, False)
+        if effects:
+            effect = self.batch.pop()
+            if self.active:
+                self.record_words(effect)
+        elif self.active and not overridden:
+            if self.note is not None:
+                self.note(argv)
+            self.select()
+            self.journal_put(self.start, self.next - self.start)
+        return 0
+
+    cdef int fill_up(self) except -1:
+        if not self.restrictions.memory_full:
+            self.memory.fill_up()
+        self.leave = True
+        return 0
+
+    cdef int select(self) except -1:
+        """Record SELECT where the last recorded command was of another database."""
+        cdef PyObject* number = slot_get(self.client, CLIENT_DATABASE)
+        cdef PyObject* last = slot_get(self.propagation, PROPAGATION_DATABASE)
+        cdef bytes words
+        if number != last and slot_int(self.client, CLIENT_DATABASE) != slot_int(
+            self.propagation, PROPAGATION_DATABASE
+        ):
+            digits = b"%d" % <object>number
+            words = b"*2\r\n$6\r\nSELECT\r\n$%d\r\n%b\r\n" % (len(digits), digits)
+            self.journal_put(words, len(words))
+            slot_set(self.propagation, PROPAGATION_DATABASE, <object>number)
+        return 0
+
+    cdef int journal_put(self, const char* data, Py_ssize_t size) except -1:
+        cdef Py_ssize_t wanted
+        cdef char* grown
+        if self.journal_size + size > self.journal_room:
+            wanted = max(2 * self.journal_room, LONGEST_WORD)
+            while wanted < self.journal_size + size:
+                wanted *= 2
+            grown = <char*>realloc(self.journal, wanted)
+            if grown == NULL:
+                raise MemoryError
+            self.journal = grown
+            self.journal_room = wanted
+        memcpy(self.journal + self.journal_size, data, size)
+        self.journal_size += size
+        return 0
+
+    cdef object take_journal(self):
+        """What was journalled here and is not settled, as bytes; it is forgotten here."""
+        cdef bytes data = PyBytes_FromStringAndSize(self.journal, self.journal_size)
+        self.journal_size = 0
+        return data
+
+    cpdef settle(self):
+        """Put what was journalled here into the propagation stream: before Python may add to it, and at the end."""
+        if self.journal_size:
+            (<list>slot_get(self.propagation, PROPAGATION_ENTRIES)).append(
+                PyBytes_FromStringAndSize(self.journal, self.journal_size)
+            )
+            self.journal_size = 0
+
+    # -- figures ------------------------------------------------------------------------------------------
+
+    cdef int measure(self, Row row, long long elapsed) except -1:
+        cdef object counters = row.counters
+        cdef array histogram
+        if not 0 <= elapsed < self.slow_ns:
+            elapsed = max(elapsed - <long long>self.engine.check_clock(), 0)
+            if elapsed >= self.slow_ns:
+                self.engine.observer.take_slow_call(self.client, row.command, self.argv(), elapsed)
+        slot_add(counters, COUNTERS_NANOSECONDS, elapsed)
+        histogram = <array>slot_get(counters, COUNTERS_HISTOGRAM)
+        if (elapsed >> 6) < Py_SIZE(histogram):
+            histogram.data.as_longlongs[elapsed >> 6] += 1
+        else:
+            counters.count(elapsed)
+        return 0
+
+
+
+include "encode_values.pxi"
+include "commands.pxi"
+include "strings.pxi"
+include "containers.pxi"
+include "forms.pxi"
