@@ -15,7 +15,7 @@ from libc.errno cimport EAGAIN, EINTR, errno
 from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
-from posix.unistd cimport close, write
+from posix.unistd cimport close
 
 from kedis.native.path cimport FINISHED, FOREIGN, LATER, MORE, Path, Peer, observe
 
@@ -24,6 +24,7 @@ from kedis.engine.propagation import Propagation
 from kedis.native.path import Path as _Path
 from kedis.persistence.append_file import AppendFile
 from kedis.persistence.checksum import checksum_line
+import os
 from zlib import crc32
 
 cdef extern from "slots.h" nogil:
@@ -226,7 +227,7 @@ cdef class Loop:
         cdef int wait_ms = 0
         try:
             while self.serve_round(wait_ms):
-                if not self.end_turn() or self.handed_over or monotonic_ns() - began > LONGEST_NS:
+                if not self.end_turn() or self.handed_over or self.network.defers or monotonic_ns() - began > LONGEST_NS:
                     break
                 wait_ms = 1
         except Exception as error:
@@ -301,7 +302,14 @@ cdef class Loop:
             whole = data + checksum_line(crc, uncovered)
             crc = uncovered = 0
         size = PyBytes_GET_SIZE(<bytes>whole)
-        if write(<int><object>slot_get(file, FILE_DESCRIPTOR), PyBytes_AS_STRING(<bytes>whole), size) != size:
+        try:
+            written = os.write(<object>slot_get(file, FILE_DESCRIPTOR), whole)
+        except Exception as error:
+            file.cut_off()
+            self.path.propagation.entries.append(data)
+            journal.fail_write(error)
+            return True
+        if written != size:  # the next attempt gives the reason
             file.cut_off()
             self.path.propagation.entries.append(data)
             return journal.flush()

@@ -118,6 +118,11 @@ class Network:
             self._deferred_timer.start(self._run_deferred)
         self._deferred.append(callback)
 
+    @property
+    def defers(self) -> bool:
+        """Whether calls wait for the next turn."""
+        return bool(self._deferred)
+
     def pass_turn(self) -> None:
         """Let other clients have a turn of the loop; to be called in a greenlet that waits for nothing else."""
         self.next_turn(gevent.getcurrent().switch)
