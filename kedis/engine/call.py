@@ -59,6 +59,11 @@ def call(
         Returns the value of the handler, or the CommandError that it raised or that reports an internal error.
     """
     engine = client.engine
+    if engine.native is not None and answer is None and attempt is None and client.caching is None:
+        if not client.is_instrumented:
+            value = engine.native(client, command, argv, reports_slow)
+            if value is not NotImplemented:
+                return value
     keyspace = engine.keyspace
     propagation = engine.propagation
     instrumented = attempt is None and client.is_instrumented
@@ -125,8 +130,11 @@ def caller_in_unit(client: Client) -> Callable[[Command, Sequence[bytes]], Any]:
     account, batch, clock = keyspace.account, propagation.batch, engine.clock
     assert engine.execution is not None, "a unit is under way"
     add_effect = engine.execution.effects.append
+    native = engine.native
 
     def run(command: Command, argv: Sequence[bytes]) -> Any:
+        if native is not None and (value := native(client, command, argv, False)) is not NotImplemented:
+            return value
         dirty = keyspace.dirty
         began = clock()
         try:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import hiredis
@@ -105,6 +105,9 @@ class Services:
         self.persistence: Persistence | None = None
         self.snapshots: Snapshots | None = None
         self.scripting: Scripting = NoScripting()
+        #: :func:`kedis.engine.call.call` in C, where the native path is there: it takes the client, the command, the words and
+        #: whether a slow call is reported, and returns the value, or NotImplemented where it declines.
+        self.native: Callable[[Client, Command, Sequence[bytes], bool], Any] | None = None
         self.events = ClientEvents()
         self.keyspace = Keyspace(self.config.databases, self.events)
         self.keyspace.now_ns = self.clock()

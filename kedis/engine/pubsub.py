@@ -57,10 +57,11 @@ class Message:
         encode(self._values, chunks.append)
         return b"".join(chunks)
 
-    def send(self, clients: Iterable[Subscriber]) -> None:
-        """Deliver to every one of ``clients``.  O(clients)."""
-        for client in clients:
-            client.push(self._wire3 or self.wire(3) if client.resp == 3 else self._wire2 or self.wire(2))
+
+def deliver(message: Message, clients: Iterable[Subscriber]) -> None:
+    """Deliver ``message`` to every one of ``clients``.  O(clients)."""
+    for client in clients:
+        client.push(message.wire(client.resp))
 
 
 class Subscriptions:
@@ -131,9 +132,14 @@ class Patterns(Subscriptions):
 
 
 class PubSub:
-    """All subscriptions of one server."""
+    """All subscriptions of one server.
+
+    Attributes:
+        deliver: delivers a message to clients; the native path puts its own here.
+    """
 
     def __init__(self) -> None:
+        self.deliver: Callable[[Message, Iterable[Subscriber]], None] = deliver
         self.channels = Subscriptions("channel", b"")
         self.patterns = Patterns()
         self.shards = Subscriptions("shard", b"s")
@@ -147,20 +153,20 @@ class PubSub:
         delivered = 0
         clients = self.channels.by_name.get(channel)
         if clients:
-            Message(b"message", channel, payload).send(clients)
+            self.deliver(Message(b"message", channel, payload), clients)
             delivered = len(clients)
         if self.patterns.by_name:
             for pattern, matches in self.patterns.matchers.items():
                 if matches(channel):
                     clients = self.patterns.by_name[pattern]
-                    Message(b"pmessage", pattern, channel, payload).send(clients)
+                    self.deliver(Message(b"pmessage", pattern, channel, payload), clients)
                     delivered += len(clients)
         return delivered
 
     def publish_shard(self, channel: bytes, payload: bytes) -> int:
         """Deliver ``payload`` to the subscribers of the shard channel; returns their number."""
         clients = self.shards.by_name.get(channel, {})
-        Message(b"smessage", channel, payload).send(clients)
+        self.deliver(Message(b"smessage", channel, payload), clients)
         return len(clients)
 
     def leave(self, client: Subscriber) -> None:

@@ -65,14 +65,14 @@ cdef int lrange(Path self) except -1:
     stop = min(stop, size - 1)
     if start > NEAR_HEAD or stop - start >= PART:
         return DECLINED
-    cdef Py_ssize_t mark = self.peer.output_size
+    cdef Py_ssize_t mark = mark_reply(self)
     reply_header(self, 42, max(stop - start + 1, 0))
     if start <= stop:
         for value in <object>found:
             if start > 0:
                 start -= 1
             elif PyBytes_GET_SIZE(value) > LONG_REPLY:
-                self.peer.output_size = mark
+                take_back_reply(self, mark)
                 return DECLINED
             else:
                 reply_bytes(self, <bytes>value)

@@ -1,13 +1,53 @@
 # -- replies ------------------------------------------------------------------------------------------
+# A form gives its reply by these functions: as bytes into the buffer of the client, or, while ``as_value`` is set, as a
+# Python value to whoever has called the command (Path.call_command).
+
+
+cdef int give(Path self, object value) except -1:
+    """Take ``value`` as the reply, or as the next element of the list that has been begun."""
+    if self.elements is None:
+        self.value = value
+    else:
+        self.elements.append(value)
+    return 0
+
+
+cdef inline Py_ssize_t mark_reply(Path self) except -1:
+    """The place of the reply that is begun now, for take_back_reply."""
+    return 0 if self.as_value else self.peer.output_size
+
+
+cdef inline int take_back_reply(Path self, Py_ssize_t mark) except -1:
+    if self.as_value:
+        self.elements = self.value = None
+    else:
+        self.peer.output_size = mark
+    return 0
+
+
+cdef inline int reply_ok(Path self) except -1:
+    if self.as_value:
+        return give(self, OK)
+    return self.peer.put(b"+OK\r\n", 5)
+
+
+cdef inline int reply_pong(Path self) except -1:
+    if self.as_value:
+        return give(self, PONG)
+    return self.peer.put(b"+PONG\r\n", 7)
 
 
 cdef inline int reply_integer(Path self, long long number) except -1:
+    if self.as_value:
+        return give(self, number)
     cdef char* place = self.peer.room(24)
     self.peer.output_size += write_header(place, 58, number)
     return 0
 
 
 cdef inline int reply_bulk(Path self, const char* text, Py_ssize_t size) except -1:
+    if self.as_value:
+        return give(self, PyBytes_FromStringAndSize(text, size))
     cdef char* place = self.peer.room(size + 32)
     cdef int head = write_header(place, 36, size)
     memcpy(place + head, text, size)
@@ -18,22 +58,32 @@ cdef inline int reply_bulk(Path self, const char* text, Py_ssize_t size) except 
 
 
 cdef inline int reply_bytes(Path self, bytes value) except -1:
+    if self.as_value:
+        return give(self, value)
     return reply_bulk(self, PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value))
 
 
 cdef inline int reply_null(Path self) except -1:
+    if self.as_value:
+        return give(self, None)
     if self.resp3:
         return self.peer.put(b"_\r\n", 3)
     return self.peer.put(b"$-1\r\n", 5)
 
 
 cdef inline int reply_header(Path self, char kind, Py_ssize_t count) except -1:
+    """Begin a reply of ``count`` elements."""
+    if self.as_value:
+        self.elements = []
+        return 0
     cdef char* place = self.peer.room(24)
     self.peer.output_size += write_header(place, kind, count)
     return 0
 
 
 cdef inline int reply_double(Path self, double value) except -1:
+    if self.as_value:
+        return give(self, value)
     cdef char digits[40]
     cdef int size = snprintf(digits, 40, "%.17g", value)
     if self.resp3:
@@ -54,6 +104,8 @@ cdef int reply_header_text(Path self, char kind, const char* text, int size) exc
 
 cdef int encode(Path self, object value) except -1:
     """Append the reply ``value``, whatever its type."""
+    if self.as_value:
+        return give(self, value)
     cdef Py_ssize_t mark = self.peer.output_size
     if encode_here(self, value):
         return 0

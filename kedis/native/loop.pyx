@@ -31,10 +31,12 @@ cdef extern from "slots.h" nogil:
     Py_ssize_t slot_offset(object descriptor) except -1
     PyObject* slot_get(object owner, Py_ssize_t offset)
     void slot_set(object owner, Py_ssize_t offset, object value)
+    long long slot_int(object owner, Py_ssize_t offset)
     int slot_add(object owner, Py_ssize_t offset, long long amount) except -1
 
 cdef extern from "Python.h":
     PyObject* Py_True
+    PyObject* Py_None
 
 cdef extern from "sys/socket.h" nogil:
     ssize_t recv(int, void*, size_t, int)
@@ -76,6 +78,9 @@ cdef enum:
     KEPT_INPUT = 16384
 
 cdef Py_ssize_t CLIENT_CLOSE_AFTER_REPLY = slot_offset(Client.close_after_reply)
+cdef Py_ssize_t CLIENT_BLOCKED = slot_offset(Client.blocked)
+cdef Py_ssize_t CLIENT_RESP = slot_offset(Client.resp)
+cdef Py_ssize_t CLIENT_TRANSPORT = slot_offset(Client.transport)
 cdef Py_ssize_t CLIENT_DIRTY_EPOCH = slot_offset(Client.dirty_epoch)
 cdef Py_ssize_t CLIENT_LAST_INTERACTION = slot_offset(Client.last_interaction_ns)
 cdef Py_ssize_t CLIENT_OUT = slot_offset(Client.out)
@@ -469,6 +474,39 @@ cdef class Loop:
             except Exception as error:
                 peer.give_up(error)
         self.count_sent()
+
+    def deliver(self, message, clients):
+        """kedis.engine.pubsub.deliver: a message to every one of ``clients``."""
+        cdef bytes wire = None
+        cdef bytes wire2 = None
+        cdef bytes wire3 = None
+        cdef Peer peer
+        cdef list waiting = self.cycle.waiting
+        cdef bint holds_durable = bool(self.cycle.durable)
+        for client in clients:
+            if slot_int(client, CLIENT_RESP) == 3:
+                wire = wire3 = wire3 or message.wire(3)
+            else:
+                wire = wire2 = wire2 or message.wire(2)
+            transport = <object>slot_get(client, CLIENT_TRANSPORT)
+            if (
+                not isinstance(transport, Peer)
+                or slot_get(client, CLIENT_BLOCKED) != Py_None
+                or PyList_GET_SIZE(<object>slot_get(client, CLIENT_OUT))
+                or holds_durable
+            ):
+                client.push(wire)
+                continue
+            peer = <Peer>transport
+            if peer is self.path.peer:
+                client.push(wire)
+                continue
+            if peer.closed:
+                continue
+            peer.put(PyBytes_AS_STRING(wire), PyBytes_GET_SIZE(wire))
+            if not peer.queued:
+                peer.queued = True
+                waiting.append(peer)
 
     cdef int count_sent(self) except -1:
         if self.sent:

@@ -63,6 +63,11 @@ cdef class Path:
     #: When the last command has begun.
     cdef long long last_ns
     cdef bint resp3, leave
+    # Of a call by Path.call_command: its words, the effects of the unit under way, and the reply as it grows.
+    cdef bint as_value
+    cdef object given, effects, value
+    cdef list elements
+    cdef dict rows_by_command
     cdef readonly Py_ssize_t taken
     cdef readonly long long commands
     cdef public object waits, depths
@@ -83,9 +88,12 @@ cdef class Path:
     cdef list argv(self)
     cdef int call_handler(self, Row row) except -1
     cdef int record_here(self) except -1
+    cdef int record_given(self, words) except -1
+    cdef object call_given(self, Row row, bint reports_slow)
+    cdef object handle_given(self, Row row)
     cdef int record_words(self, tuple effect) except -1
     cdef int record_handler(self, Row row, list argv, bint changed) except -1
     cdef int fill_up(self) except -1
     cdef int select(self) except -1
     cdef int journal_put(self, const char* data, Py_ssize_t size) except -1
-    cdef int measure(self, Row row, long long elapsed) except -1
+    cdef int measure(self, Row row, long long elapsed, bint reports_slow=*) except -1

@@ -32,7 +32,7 @@ from kedis.engine.propagation import Propagation
 from kedis.engine.table import Command
 from kedis.engine.restrictions import Restrictions
 from kedis.errors import CommandError
-from kedis.resp.values import OK, NoReply, SimpleString
+from kedis.resp.values import OK, PONG
 from kedis.store.access import AccessTracker, LruTracker
 from kedis.store.account import _STRING, ACCESS_ENTRY, EXPIRY_ENTRY, Account
 from kedis.store.database import Database
@@ -85,7 +85,7 @@ cdef enum:
     PART = 4096
     #: Where in a list a range may begin to be read from its head.
     NEAR_HEAD = 512
-    SHORT_OUTPUT = 1024
+    SHORT_OUTPUT = 512
     KEPT_OUTPUT = 16384
     SLOTS = 2048
     NAME = 24
@@ -317,6 +317,7 @@ cdef class Path:
         for name, command in engine.table.rows.items():
             if len(name) < NAME and is_served(command):
                 self._add_row(name.upper(), Row(command))
+        self.rows_by_command = {(<Row>row).command: row for row in self.kept_rows}
 
     def _add_row(self, bytes name, Row row):
         cdef Name* table = <Name*>self.rows
@@ -585,6 +586,88 @@ cdef class Path:
             self.leave = True
         return 0
 
+    def call_command(self, client, command, argv, bint reports_slow=True):
+        """kedis.engine.call.call without hooks: run an admitted command of EXEC, a script or the program itself.
+
+        Returns the value, a CommandError included, or NotImplemented where nothing was done and call() must.
+        """
+        cdef Py_ssize_t at = 0
+        cdef Row row
+        found = self.rows_by_command.get(command)
+        if found is None or self.client is not None or len(argv) > WORDS:
+            return NotImplemented
+        row = <Row>found
+        for word in argv:
+            if type(word) is not bytes:
+                return NotImplemented
+            self.words[at] = PyBytes_AS_STRING(word)
+            self.sizes[at] = PyBytes_GET_SIZE(word)
+            at += 1
+        self.count = at
+        self.begin_turn()
+        execution = self.engine.execution
+        self.client = client
+        self.database = <object>slot_get(client, CLIENT_DB)
+        self.given = argv
+        self.effects = None if execution is None else execution.effects
+        self.as_value = True
+        self.now = slot_int(self.keyspace, KEYSPACE_NOW_NS)
+        try:
+            return self.call_given(row, reports_slow)
+        finally:
+            self.as_value = False
+            self.client = self.database = self.given = self.effects = self.value = self.elements = None
+            if execution is None and PyDict_Size(self.ready):
+                serve_blocked(self.engine)
+
+    cdef object call_given(self, Row row, bint reports_slow):
+        cdef long long began = self.read_clock()
+        cdef int result = DECLINED
+        if (
+            row.form != NULL
+            and self.plain
+            and slot_get(row.command, COMMAND_FUNCTION) == <PyObject*>row.function
+            and slot_get(self.keyspace, KEYSPACE_OBSERVED) != Py_True
+        ):
+            result = row.form(self)
+            if result == WROTE:
+                self.record_here()
+        if result == DECLINED:
+            value = self.handle_given(row)
+        else:
+            value = self.value if self.elements is None else self.elements
+        self.measure(row, self.read_clock() - began, reports_slow)
+        return value
+
+    cdef object handle_given(self, Row row):
+        """The value of the handler; its effects are recorded."""
+        cdef object argv = self.given
+        cdef object client = self.client
+        cdef long long before = slot_int(self.keyspace, KEYSPACE_DIRTY)
+        cdef bint changed
+        try:
+            value = (<object>slot_get(row.command, COMMAND_FUNCTION))(client, argv)
+        except CommandError as error:
+            value = error
+            self.engine.count_error(row.command, error)
+        except Exception as error:
+            value = fault(self.engine, row.command, error)
+            self.engine.durability.distrust(slot_int(self.keyspace, KEYSPACE_DIRTY) != before or row.writes)
+        changed = slot_int(self.keyspace, KEYSPACE_DIRTY) != before
+        if PyList_GET_SIZE(self.batch) or changed:
+            try:
+                if (
+                    PyList_GET_SIZE(self.batch)
+                    or not row.writes
+                    or slot_get(self.propagation, PROPAGATION_OVERRIDDEN) == Py_True
+                ):
+                    record(client, row.command, argv, changed)
+                else:
+                    self.record_here()
+            except Exception as error:
+                value = unrecorded(client, row.command, error)
+        return value
+
     # -- effects ------------------------------------------------------------------------------------------
 
     cdef int record_here(self) except -1:
@@ -593,11 +676,22 @@ cdef class Path:
             self.fill_up()
         self.wrote = True
         slot_set(self.client, CLIENT_DIRTY_EPOCH, <object>slot_get(self.propagation, PROPAGATION_EPOCH))
+        if self.given is not None:
+            return self.record_given(self.given)
         if self.active:
             if self.note is not None:
                 self.note(self.argv())
             self.select()
             self.journal_put(self.start, self.next - self.start)
+        return 0
+
+    cdef int record_given(self, words) except -1:
+        """Record ``words``, the effect of a call by :meth:`call_command`."""
+        cdef object number = <object>slot_get(self.client, CLIENT_DATABASE)
+        if self.effects is not None:
+            (<list>self.effects).append((number, words))
+        elif self.active:
+            self.propagation.append(number, words)
         return 0
 
     cdef int record_words(self, tuple effect) except -1:
@@ -701,12 +795,12 @@ cdef class Path:
 
     # -- figures ------------------------------------------------------------------------------------------
 
-    cdef int measure(self, Row row, long long elapsed) except -1:
+    cdef int measure(self, Row row, long long elapsed, bint reports_slow=True) except -1:
         cdef object counters = row.counters
         cdef array histogram
         if not 0 <= elapsed < self.slow_ns:
             elapsed = max(elapsed - <long long>self.engine.check_clock(), 0)
-            if elapsed >= self.slow_ns:
+            if elapsed >= self.slow_ns and reports_slow:
                 self.engine.observer.take_slow_call(self.client, row.command, self.argv(), elapsed)
         slot_add(counters, COUNTERS_NANOSECONDS, elapsed)
         histogram = <array>slot_get(counters, COUNTERS_HISTOGRAM)

@@ -4,7 +4,7 @@
 cdef int ping(Path self) except -1:
     if self.count > 1:
         return DECLINED
-    self.peer.put(b"+PONG\r\n", 7)
+    reply_pong(self)
     return READ
 
 
@@ -114,7 +114,7 @@ cdef int set_string(Path self) except -1:
         return DECLINED
     store(self, key, word(self, 2), old)
     touch(self, key)
-    self.peer.put(b"+OK\r\n", 5)
+    reply_ok(self)
     return WROTE
 
 
@@ -138,7 +138,7 @@ cdef int set_on_condition(Path self) except -1:
         return DECLINED
     store(self, key, word(self, 2), old)
     touch(self, key)
-    self.peer.put(b"+OK\r\n", 5)
+    reply_ok(self)
     return WROTE
 
 
@@ -168,7 +168,7 @@ cdef int set_with_expiry(Path self) except -1:
     PyDict_SetItem(expires, key, at_ms)
     slot_add(self.keyspace, KEYSPACE_DIRTY, 1)
     touch(self, key)
-    self.peer.put(b"+OK\r\n", 5)
+    reply_ok(self)
     record_expiring(self, at_ms)
     return RECORDED
 
@@ -181,6 +181,8 @@ cdef int record_expiring(Path self, long long at_ms) except -1:
         self.fill_up()
     self.wrote = True
     slot_set(self.client, CLIENT_DIRTY_EPOCH, <object>slot_get(self.propagation, PROPAGATION_EPOCH))
+    if self.given is not None:
+        return self.record_given((b"SET", word(self, 1), word(self, 2), b"PXAT", b"%d" % at_ms))
     if not self.active:
         return 0
     count = write_number(digits, at_ms)
@@ -225,7 +227,7 @@ cdef int mset(Path self) except -1:
         store(self, <bytes>key, word(self, at), value_of(self, <bytes>key))
         touch(self, <bytes>key)
         at += 2
-    self.peer.put(b"+OK\r\n", 5)
+    reply_ok(self)
     return WROTE
 
 

@@ -68,6 +68,8 @@ class Network:
         self.native = Loop(self, SMALL_READ, CROWDED_NS, SMALL_BUDGET_NS)
         self.cycle.send_all = self.native.send
         self.cycle.send_all_sealed = self.native.send_sealed
+        self.engine.pubsub.deliver = self.native.deliver
+        self.engine.native = self.native.path.call_command
 
     def reader(self, connection: Peer) -> Any:
         """A watcher of the client's socket, not started: gevent's, or that of the native path."""
