@@ -32,7 +32,7 @@ from kedis.resp.replies import (
     flat_scores,
     nested_scores,
 )
-from kedis.resp.values import OrderedSet, Pairs, Replies, Scored, flat_pairs
+from kedis.resp.values import OrderedMap, OrderedSet, Pairs, Replies, Scored, flat_pairs
 
 #: Elements of a part, and the most of a reply that is encoded at once.  A part of short elements makes about one send.
 PART = 4096
@@ -214,6 +214,7 @@ RESP3_IN_PARTS = _table(
         deque: lambda value: _elements(b"*%d\r\n" % len(value), list(value), RESP3),
         set: _set3,
         frozenset: _set3,
+        OrderedMap: lambda value: _elements(b"%%%d\r\n" % (len(value) // 2), value, RESP3),
         OrderedSet: _set3,
         dict: lambda value: _columns(b"%%%d\r\n" % len(value), list(value), list(value.values()), RESP3),
         Pairs: lambda value: _elements(b"*%d\r\n" % len(value), value, RESP3),

@@ -16,6 +16,7 @@ bool               ``:1`` ``:0``           ``#t`` ``#f``
 None, NULL_ARRAY   ``$-1``, ``*-1``        ``_``
 list, tuple        ``*N`` and elements     same
 dict               ``*2N``, flat           ``%N``
+OrderedMap         ``*2N``, flat           ``%N``
 set, OrderedSet    ``*N``                  ``~N``
 Pairs              ``*2N``, flat           ``*N`` of ``*2``
 ByKey              ``*N`` of ``*2``        ``%N``
@@ -41,6 +42,7 @@ from kedis.resp.values import (
     ByKey,
     NoReply,
     NullArray,
+    OrderedMap,
     OrderedSet,
     Pairs,
     Push,
@@ -324,6 +326,10 @@ def _encode_dict3(value: dict[Any, Any], append: Append) -> None:
     encode_array(b"%%%d\r\n" % len(value), flat_pairs(value.items()), append, RESP3)
 
 
+def _encode_map3(value: OrderedMap, append: Append) -> None:
+    encode_array(b"%%%d\r\n" % (len(value) // 2), value, append, RESP3)
+
+
 def _encode_set2(value: Iterable[Any], append: Append) -> None:
     elements = list(value)
     encode_array(b"*%d\r\n" % len(elements), elements, append, RESP2)
@@ -435,6 +441,7 @@ RESP3.update(
         dict: _encode_dict3,
         set: _encode_set3,
         frozenset: _encode_set3,
+        OrderedMap: _encode_map3,
         OrderedSet: _encode_set3,
         Pairs: _encode_pairs3,
         Scored: _encode_scored3,

@@ -158,6 +158,10 @@ class OrderedSet(list[Any]):
     """A set that is sent in this order, and whose elements need no hash (RESP3 ``~``; RESP2 an array)."""
 
 
+class OrderedMap(list[Any]):
+    """A map as keys and values in turn, sent in this order; its keys need no hash (RESP3 ``%``; RESP2 an array)."""
+
+
 class Replies(list[Any]):
     """The replies to the commands of a transaction: an array, whose elements are encoded like replies of their own."""
 

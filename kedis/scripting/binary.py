@@ -7,6 +7,7 @@ returned as None, its text, and the number of the argument that is to blame, if 
 from __future__ import annotations
 
 import math
+import re
 import struct
 from collections.abc import Callable
 from typing import NamedTuple
@@ -128,6 +129,19 @@ _NATIVE_ALIGNMENT = 8
 _WORD = 1 << 64
 
 
+#: Items of a layout between two looks at the clock.
+_PATIENCE = 4096
+#: A number as C's strtod reads it, which Lua uses; what follows a zero byte is not looked at.
+_NUMERAL = re.compile(
+    rb"[ \t-\r]*([+-]?)(?:(0x(?:[0-9a-f]+\.?[0-9a-f]*|\.[0-9a-f]+)(?:p[+-]?[0-9]+)?)"
+    rb"|((?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?)|(inf|infinity|nan(?:\(\w*\))?))[ \t-\r]*(?:\0.*)?",
+    re.IGNORECASE | re.DOTALL,
+)
+
+#: Looks at the clock; True if the script is to end.
+Tick = Callable[[], bool]
+
+
 class _Fault(Exception):
     """A fault in what struct was asked.
 
@@ -149,10 +163,15 @@ class _Item(NamedTuple):
 
 
 class _Layout:
-    """Reads a format string, option by option, with the byte order and the alignment that it has set."""
+    """Reads a format string, option by option, with the byte order and the alignment that it has set.
 
-    def __init__(self, text: bytes) -> None:
+    A format of a million letters takes a second: ``tick`` is called now and then.
+    """
+
+    def __init__(self, text: bytes, tick: Tick) -> None:
         self._text = text.decode("latin-1")
+        self._tick = tick
+        self._patience = _PATIENCE
         self._position = 0
         self._order: str = "<"
         self._alignment = 1
@@ -162,6 +181,11 @@ class _Layout:
         while self._position < len(self._text):
             option = self._text[self._position]
             self._position += 1
+            self._patience -= 1
+            if not self._patience:
+                self._patience = _PATIENCE
+                if self._tick():
+                    raise _Fault("the script is to end")
             size = self._size(option)
             padding = self._padding(option, size, total)
             if option in "<>":
@@ -206,26 +230,26 @@ class _Layout:
         return (alignment - (total & (alignment - 1))) & (alignment - 1)
 
 
-def struct_pack(layout: bytes, *values: object) -> bytes | Fault:
+def struct_pack(tick: Tick, layout: bytes, *values: object) -> bytes | Fault:
     """The values laid out as ``layout`` says."""
     try:
-        return _pack(layout, values)
+        return _pack(_Layout(layout, tick), values)
     except _Fault as fault:
         return _answer(fault)
 
 
-def struct_unpack(layout: bytes, data: bytes, offset: Number) -> tuple[object, ...]:
+def struct_unpack(tick: Tick, layout: bytes, data: bytes, offset: Number) -> tuple[object, ...]:
     """The values at ``offset`` (the first byte is 1) of ``data``, and the offset behind them."""
     try:
-        return _unpack(layout, data, offset)
+        return _unpack(_Layout(layout, tick), data, offset)
     except _Fault as fault:
         return _answer(fault)
 
 
-def struct_size(layout: bytes) -> int | Fault:
+def struct_size(tick: Tick, layout: bytes) -> int | Fault:
     """How many bytes a layout without strings takes."""
     try:
-        reader, total = _Layout(layout), 0
+        reader, total = _Layout(layout, tick), 0
         while (item := reader.next(total)) is not None:
             if item.option == "s":
                 raise _Fault("option 's' has no fixed size", 1)
@@ -242,8 +266,8 @@ def _answer(fault: _Fault) -> Fault:
     return (None, text, fault.argument) if fault.argument else (None, text)  # type: ignore[return-value]
 
 
-def _pack(layout: bytes, values: tuple[object, ...]) -> bytes:
-    reader, out, total, argument = _Layout(layout), [], 0, 1
+def _pack(reader: _Layout, values: tuple[object, ...]) -> bytes:
+    out, total, argument = [], 0, 1
     while (item := reader.next(total)) is not None:
         packed = b"\0" * item.padding
         if item.option == "x":
@@ -289,12 +313,23 @@ def _number(value: object, argument: int) -> Number:
     if type(value) is int or type(value) is float:
         return value
     if isinstance(value, bytes):
-        try:
-            text = value.strip().lower()
-            return int(text, 16) if b"0x" in text else float(text)
-        except ValueError:
-            raise _Fault("number expected, got string", argument) from None
+        numeral = _NUMERAL.fullmatch(value)
+        if numeral is None:
+            raise _Fault("number expected, got string", argument)
+        return _read_number(numeral)
     raise _Fault(f"number expected, got {_type_name(value)}", argument)
+
+
+def _read_number(numeral: re.Match[bytes]) -> float:
+    sign, hexadecimal, decimal, word = numeral.groups()
+    if hexadecimal:
+        try:
+            value = float.fromhex(hexadecimal.decode())
+        except OverflowError:
+            value = math.inf
+    else:
+        value = float(decimal or word.partition(b"(")[0])
+    return -value if sign == b"-" else value
 
 
 def _text(value: object, argument: int) -> bytes:
@@ -326,8 +361,7 @@ def _word(number: Number) -> int:
     return whole if whole < _WORD else 0
 
 
-def _unpack(layout: bytes, data: bytes, offset: Number) -> tuple[object, ...]:
-    reader = _Layout(layout)
+def _unpack(reader: _Layout, data: bytes, offset: Number) -> tuple[object, ...]:
     position = int(offset) - 1 if -(2.0**62) < offset < 2.0**62 else -2
     if position == -1:
         raise _Fault("offset must be 1 or greater", 3)
@@ -389,6 +423,9 @@ FUNCTIONS: dict[str, Callable[..., object]] = {
     for function in (
         *(bit_tobit, bit_bnot, bit_bswap, bit_lshift, bit_rshift, bit_arshift, bit_rol, bit_ror),
         *(bit_band, bit_bor, bit_bxor, bit_tohex, pack_float, unpack_float, unpack_integer),
-        *(struct_pack, struct_unpack, struct_size),
     )
+}
+#: The same for those that look at the clock.
+LONG_FUNCTIONS: dict[str, Callable[..., object]] = {
+    function.__name__: function for function in (struct_pack, struct_unpack, struct_size)
 }

@@ -12,7 +12,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-_MOVE, _GET_UPVALUE, _GET_GLOBAL, _GET_TABLE, _CALL, _TAIL_CALL = 0, 4, 5, 6, 28, 29
+_MOVE, _GET_UPVALUE, _GET_GLOBAL, _GET_TABLE, _SELF, _CALL, _TAIL_CALL = 0, 4, 5, 6, 11, 28, 29
 #: Instructions whose A is no register that they set.
 _SET_NOTHING = frozenset((7, 8, 9, 22, 23, 24, 25, 26, 30, 34, 35))
 _HEADER = b"\x1bLua\x51\x00\x01\x04\x08\x04\x08\x00"
@@ -20,11 +20,13 @@ _CONSTANT = 256
 
 #: Names of functions that are C functions in Redis and Lua functions here.
 GLOBALS = frozenset(
-    b"next pairs rawget rawset getmetatable setmetatable pcall xpcall gcinfo collectgarbage loadstring load".split()
+    b"next pairs rawget rawset getmetatable setmetatable pcall xpcall gcinfo collectgarbage loadstring load "
+    b"unpack".split()
 )
 FIELDS = frozenset(
     b"call pcall error_reply status_reply sha1hex log setresp set_repl acl_check_cmd register_function "
-    b"insert foreach random randomseed create resume wrap pack unpack unpack_one unpack_limit size encode decode "
+    b"insert foreach find match gmatch gfind gsub rep random randomseed create resume wrap pack unpack "
+    b"unpack_one unpack_limit size encode decode "
     b"encode_sparse_array encode_max_depth decode_max_depth encode_number_precision encode_keep_buffer "
     b"encode_invalid_numbers decode_invalid_numbers new tobit bnot bswap lshift rshift arshift rol ror band bor bxor "
     b"tohex __index".split()
@@ -84,20 +86,23 @@ def _calls(
     upvalues: list[bytes],
 ) -> Iterator[int]:
     """Where in ``code`` the tail calls are of functions by one of the names."""
+    ours: frozenset[int] | None = None  # found when it is first needed
     for place, instruction in enumerate(code):
         if instruction & 63 != _TAIL_CALL:
             continue
         register = instruction >> 6 & 255
         source = _source(code, place, register)
         operation, right, middle, wide = source & 63, source >> 14 & 511, source >> 23, source >> 14
-        if operation == _GET_TABLE and right & _CONSTANT:
+        if operation in (_GET_TABLE, _SELF) and right & _CONSTANT:
             named = constants[right - _CONSTANT] in FIELDS
         elif operation == _GET_GLOBAL:
             named = constants[wide] in GLOBALS
         elif operation == _GET_UPVALUE:
             named = middle < len(upvalues) and _is_ours(upvalues[middle])
         elif operation == _MOVE:
-            named = _is_ours(_local_name(local_names, middle, place)) or _holds_ours(code, constants, middle)
+            if ours is None:
+                ours = _holding_ours(code, constants)
+            named = middle in ours or _is_ours(_local_name(local_names, middle, place))
         else:
             named = False
         if named:
@@ -106,20 +111,21 @@ def _calls(
 
 def _source(code: tuple[int, ...], place: int, register: int) -> int:
     """The instruction before ``place`` that put the function into ``register``."""
-    for instruction in code[place - 1 :: -1] if place else ():
+    for before in range(place - 1, -1, -1):
+        instruction = code[before]
         if instruction >> 6 & 255 == register and instruction & 63 not in _SET_NOTHING:
             return instruction
     return _CALL
 
 
-def _holds_ours(code: tuple[int, ...], constants: list[bytes | None], register: int) -> bool:
-    """Whether a local variable is set to one of the functions somewhere (``local call = redis.call``)."""
+def _holding_ours(code: tuple[int, ...], constants: list[bytes | None]) -> frozenset[int]:
+    """The local variables that are set to one of the functions somewhere (``local call = redis.call``)."""
+    found = set()
     for instruction in code:
-        if instruction & 63 == _GET_TABLE and instruction >> 6 & 255 == register:
-            right = instruction >> 14 & 511
-            if right & _CONSTANT and constants[right - _CONSTANT] in FIELDS:
-                return True
-    return False
+        right = instruction >> 14 & 511
+        if instruction & 63 == _GET_TABLE and right & _CONSTANT and constants[right - _CONSTANT] in FIELDS:
+            found.add(instruction >> 6 & 255)
+    return frozenset(found)
 
 
 def _is_ours(name: bytes) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from kedis.errors import CommandError
-from kedis.resp.values import BigNumber, OrderedSet, SimpleString, Verbatim
+from kedis.resp.values import BigNumber, OrderedMap, OrderedSet, SimpleString, Verbatim
 from kedis.scripting.codes import ARRAY, BIG_NUMBER, DOUBLE, ERROR, MAP, NIL, PLAIN, SET, STATUS, VERBATIM
 
 _LEAST, _MOST = -(2**63), 2**63 - 1
@@ -42,19 +42,13 @@ def decode_coded(values: Iterator[Any], protocol: int) -> Any:
     if code == NIL:
         return None
     if code == MAP:
-        return {
-            _hashable(decode_coded(values, protocol)): decode_coded(values, protocol) for _ in range(value)
-        }
+        return OrderedMap(decode_coded(values, protocol) for _ in range(2 * value))
     if code == SET:
         return OrderedSet(decode_coded(values, protocol) for _ in range(value))
     if code == VERBATIM:
         next(values)
         return Verbatim(next(values), (value + b"   ")[:3])
     return _SCALARS[code](value)
-
-
-def _hashable(key: Any) -> Any:
-    return tuple(map(_hashable, key)) if isinstance(key, list) else key
 
 
 def _status(text: bytes) -> SimpleString:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib import resources
 from typing import Any, Protocol
 
@@ -41,6 +42,14 @@ _ARGUMENTS_NEEDED = b"ERR Please specify at least one argument for this redis li
 _ARGUMENTS_WRONG = b"ERR Lua redis lib command arguments must be strings or integers"
 _NO_MEMORY = "ERR not enough memory"
 _MODULES = ("cjson", "cmsgpack")
+#: Names of chunks in Lua: of code that must not be interrupted, and of code that may.
+_OURS, _PURE = "=[kedis]", "=[kedis:pure]"
+#: Keeps the frames of tail calls (bytecode.py) of a chunk of ours.
+_KEEP_FRAMES = """
+local chunk, host = ...
+local code = host.keep_tail_frames(string.dump(chunk))
+return code and loadstring(code) or chunk
+"""
 
 
 class ScriptError(CommandError):
@@ -110,11 +119,14 @@ class Runtime:
 
     def _load(self, version: str) -> None:
         host = self._host()
-        support = self._module("sandbox", host)
+        support = self._module("errors")
+        guards = self._lua.execute(_KEEP_FRAMES, self._compiled("guards", _PURE), host)(support)
+        self._module("sandbox", support, host, guards)
         libraries = self._lua.table()
         for name in _MODULES:
-            libraries[name.encode()] = support[b"protect"](self._module(name, support, host))
-        for name, library in zip(("bit", "struct"), self._module("binary", support, host), strict=True):
+            libraries[name.encode()] = support[b"protect"](self._module(name, support, host, chunk=_PURE))
+        binary_libraries = self._module("binary", support, host, chunk=_PURE)
+        for name, library in zip(("bit", "struct"), binary_libraries, strict=True):
             libraries[name.encode()] = support[b"protect"](library)
         major, minor, patch = map(int, version.split("."))
         number = major << 16 | minor << 8 | patch
@@ -133,14 +145,18 @@ class Runtime:
         self._drop_library = runner[b"drop_library"]
         self._abandon_library = runner[b"abandon_library"]
 
-    def _module(self, name: str, *arguments: Any) -> Any:
+    def _module(self, name: str, *arguments: Any, chunk: str = _OURS) -> Any:
+        return self._compiled(name, chunk)(*arguments)
+
+    def _compiled(self, name: str, chunk: str) -> Any:
         source = resources.files("kedis.scripting").joinpath("lua", f"{name}.lua").read_bytes()
-        return self._lua.compile(source, name="=[kedis]")(*arguments)
+        return self._lua.compile(source, name=chunk)
 
     def _host(self) -> Any:
         """The table of what the modules in Lua call: every function that is there, and no other object of Python."""
         functions: dict[str, Callable[..., Any]] = dict(binary.FUNCTIONS)
-        functions["struct_pack"] = self._bounded(binary.struct_pack)
+        for name, function in binary.LONG_FUNCTIONS.items():
+            functions[name] = self._bounded(partial(function, lambda: self._tick() is not None))
         functions.update(
             call=self._call_function(),
             call_joined=self._call_joined,

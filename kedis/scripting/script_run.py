@@ -67,6 +67,7 @@ class Run:
         self._run: Callable[[Command, Sequence[bytes]], Any] | None = None
         self._targets = _ALL
         self._end: str | None = None
+        self._last_ns: int | None = None
         self.argv = argv
         self.name = name
         self.is_function = is_function
@@ -183,6 +184,14 @@ class Run:
             engine.execution, keyspace.now_ns, tracking.current = execution, now_ns, current
             propagation.overridden, keyspace.loading = overridden, loading
             propagation.batch[:] = batch
+
+    def may_finish(self, seconds: int) -> bool:
+        """The server is to end: whether the script may go on, up to ``seconds`` after the first call."""
+        now = self._engine.monotonic()
+        if self._last_ns is None:
+            log.warning("a script has written: the shutdown waits up to %d seconds for its end", seconds)
+            self._last_ns = now + seconds * 1_000_000_000
+        return now < self._last_ns
 
     def end(self, reason: str) -> None:
         """Have the script end with the error ``reason`` as soon as it looks at the clock."""

@@ -188,8 +188,18 @@ class ScriptService:
 
     # -- the port of the engine (kedis.engine.ports.Scripting) ------------------------------------------------
 
-    def stop(self) -> None:
-        """End the running script: the server ends.  What it has done so far stays, as with any error."""
+    def stop(self) -> bool:
+        """End the script that is over its time limit, unless it has written: that one gets ``shutdown-timeout``."""
+        run = self._running
+        if run is None:
+            return True
+        if run.wrote:
+            return run.may_finish(self._engine.config.shutdown_timeout)
+        run.end(texts.SCRIPT_STOPPED)
+        return True
+
+    def cut_off(self) -> None:
+        """End the running script.  The server has ended, so its unit is not recorded (:func:`run_unit`)."""
         if self._running is not None:
             self._running.end(texts.SCRIPT_STOPPED)
 

@@ -11,28 +11,30 @@ local select, type, unpack = select, type, unpack
 
 local bit = {}
 
--- The numbers among the arguments, of which there are at least `least`.
-local function numbers(least, ...)
+-- The first `wanted` arguments as numbers: the first is looked at first, then the last.
+local function numbers(wanted, ...)
   local count = select("#", ...)
   local values = { ... }
-  for index = 1, count < least and least or count do
+  values[1] = check_number(1, count, values[1])
+  for index = wanted, 2, -1 do
     values[index] = check_number(index, count, values[index])
   end
-  return values, count < least and least or count
+  return values
 end
 
 local function define(name, least, most)
   local operation = host["bit_" .. name]
   bit[name] = function(...)
-    local a, b, more = ...
-    if type(a) == "number" and type(b) == "number" and more == nil then
+    local a, b = ...
+    if select("#", ...) <= 2 and type(a) == "number" and type(b) == "number" then
       if most == 1 then
         return (operation(a))
       end
       return (operation(a, b))
     end
-    local values, count = numbers(least, ...)
-    return (operation(unpack(values, 1, count > most and most or count)))
+    local wanted = select("#", ...)
+    wanted = wanted < least and least or wanted > most and most or wanted
+    return (operation(unpack(numbers(wanted, ...), 1, wanted)))
   end
 end
 
@@ -60,6 +62,7 @@ local struct = {}
 
 -- Raise the fault that Python has found: what is wrong, with the number of the argument that is to blame, if one is.
 local function blame(message, position)
+  support.look_at_clock()
   if position then
     bad_argument(position, message)
   end

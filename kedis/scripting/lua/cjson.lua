@@ -6,7 +6,7 @@
 local support = ...
 
 local fail, bad_argument, bad_type = support.fail, support.bad_argument, support.bad_type
-local check_number, check_string = support.check_number, support.check_string
+local check_int, check_string = support.check_int, support.check_string
 local concat, format, type, tonumber, tostring, select = table.concat, string.format, type, tonumber, tostring, select
 local byte, char, find, gsub, match, sub = string.byte, string.char, string.find, string.gsub, string.match, string.sub
 local floor, gmatch, ldexp, rawget = math.floor, string.gmatch, math.ldexp, rawget
@@ -388,8 +388,7 @@ end
 
 local function integer_option(options, name, least, most, position, count, value)
   if value ~= nil then
-    local number = check_number(position, count, value)
-    number = number < 0 and -floor(-number) or floor(number)
+    local number = check_int(position, count, value)
     if number < least or number > most then
       bad_argument(1, format("expected integer between %d and %d", least, most))
     end

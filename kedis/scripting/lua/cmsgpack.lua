@@ -7,6 +7,7 @@ local support, host = ...
 
 local fail, bad_argument = support.fail, support.bad_argument
 local check_number, check_string = support.check_number, support.check_string
+local to_int, to_integer = support.to_int, support.to_integer
 local byte, char, concat, sub = string.byte, string.char, table.concat, string.sub
 local floor, format, select, type, tostring = math.floor, string.format, select, type, tostring
 local rawget, unpack, pairs = rawget, unpack, support.pairs
@@ -263,9 +264,9 @@ end
 local function unpack_some(text, limit, offset)
   local length = #text
   if offset < 0 or limit < 0 then
-    fail(format("Invalid request to unpack with offset of %d and limit of %d.", offset, length))
+    fail(format("Invalid request to unpack with offset of %d and limit of %d.", to_int(offset), length))
   elseif offset > length then
-    fail(format("Start offset %d greater than input length %d.", offset, length))
+    fail(format("Start offset %d greater than input length %d.", to_int(offset), length))
   end
   local all = limit == 0 and offset == 0
   local values, count, position = {}, 0, offset + 1
@@ -285,8 +286,7 @@ end
 -- The functions ---------------------------------------------------------------------------------------------------------
 
 local function check_integer(position, count, value)
-  local number = check_number(position, count, value)
-  return number < 0 and -floor(-number) or floor(number)
+  return to_integer(check_number(position, count, value))
 end
 
 local function optional_integer(position, count, value)

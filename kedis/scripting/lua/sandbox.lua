@@ -1,142 +1,23 @@
--- The sandbox: what a script sees of Lua, and where an error of it happened.
+-- The sandbox: what a script sees of Lua.
 --
 -- Stock Lua 5.1 has no read-only tables. A protected table is therefore an empty proxy whose metatable reads from the
 -- real table and refuses writes; the functions that would look past a metatable (next, pairs, rawget, rawset,
 -- table.insert, …) are replaced by ones that know the proxies. Scripts never get hold of a real table of ours.
---
--- Functions written in Lua stand where Redis has C functions. Errors must nevertheless name the script's line, so
--- every error is raised by `fail`, which walks up to the first frame that is not of this package.
 
-local host = ...
+local support, host, guards = ...
 
-local OURS = "=[kedis]"
 local READONLY = "Attempt to modify a readonly table"
-local TAIL_CALL = "=(tail call)"
 
+local fail, bad_argument, bad_type = support.fail, support.bad_argument, support.bad_type
+local check_number, check_string, check_table = support.check_number, support.check_string, support.check_table
+local shown_problem, handle_error, to_int = support.shown_problem, support.handle_error, support.to_int
 local error, getinfo, getmetatable, next = error, debug.getinfo, getmetatable, next
 local rawget, rawset, setmetatable, type = rawget, rawset, setmetatable, type
-local select, tostring, pcall, xpcall = select, tostring, pcall, xpcall
-local format, dump, byte = string.format, string.dump, string.byte
-local loadstring, setfenv, concat = loadstring, setfenv, table.concat
-local tonumber, collectgarbage, floor = tonumber, collectgarbage, math.floor
+local select, pcall, xpcall = select, pcall, xpcall
+local byte, dump, format, gsub, sub = string.byte, string.dump, string.format, string.gsub, string.sub
+local load, loadstring, setfenv = load, loadstring, setfenv
+local collectgarbage, floor = collectgarbage, math.floor
 local pairs = pairs
-
-local support = { OURS = OURS }
-
--- Errors ------------------------------------------------------------------------------------------------------
-
--- The level, as getinfo counts for the caller of this function, of the first frame that belongs to a script.
-local function script_level()
-  local level = 2
-  while true do
-    level = level + 1
-    local info = getinfo(level, "S")
-    if not info or (info.source ~= OURS and info.source ~= TAIL_CALL) then
-      return level - 1, info
-    end
-  end
-end
-
--- Raise `message` with the position of the script's line before it, as a C function of Lua does.
-local function fail(message)
-  local level, info = script_level()
-  if info and info.what ~= "C" then
-    info = getinfo(level, "Sl")
-    message = format("%s:%d: %s", info.short_src, info.currentline, message)
-  end
-  error(message, 0)
-end
-
--- The name by which the script has called the function of this package that it is in.
-local function called_name()
-  local level = script_level() - 1
-  while level > 1 and getinfo(level, "S").source == TAIL_CALL do
-    level = level - 1
-  end
-  return getinfo(level, "n").name or "?"
-end
-
-local function bad_argument(position, message)
-  local level = script_level() - 1
-  local name = getinfo(level, "n").name or "?"
-  fail(format("bad argument #%d to '%s' (%s)", position, name, message))
-end
-
--- Complain of argument `position`, of which `count` were given, because it is not what was `expected`.
-local function bad_type(position, expected, count, value)
-  bad_argument(position, format("%s expected, got %s", expected, position > count and "no value" or type(value)))
-end
-
--- A number out of `value` as Lua's C functions take one: strings that look like numbers pass.
-local function check_number(position, count, value)
-  local number = tonumber(value)
-  if type(value) ~= "number" and (type(value) ~= "string" or not number) then
-    bad_type(position, "number", count, value)
-  end
-  return number
-end
-
-local function check_string(position, count, value)
-  if type(value) == "number" then
-    return tostring(value)
-  elseif type(value) ~= "string" then
-    bad_type(position, "string", count, value)
-  end
-  return value
-end
-
-local function check_table(position, count, value)
-  if type(value) ~= "table" then
-    bad_type(position, "table", count, value)
-  end
-end
-
--- An error of a Redis function, without a position: a table, which redis.pcall and the error handler understand.
-local function raise(text)
-  error({ err = text }, 0)
-end
-
-support.fail, support.raise, support.bad_argument, support.bad_type = fail, raise, bad_argument, bad_type
-support.check_number, support.check_string, support.check_table = check_number, check_string, check_table
-
--- What a script gets to see of the error value `problem`: one that Python has raised is an object of Python.
-local function shown_problem(problem)
-  if type(problem) == "userdata" and problem ~= support.null then
-    return "internal error"
-  end
-  return problem
-end
-
--- The message handler of every script: an error table that says where it happened.
-local function handle_error(problem)
-  problem = shown_problem(problem)
-  local level = 2
-  local info = getinfo(level, "Sl")
-  if info and info.source ~= OURS and info.what == "C" then
-    level = level + 1
-    info = getinfo(level, "Sl")
-  end
-  while info and (info.source == OURS or info.source == TAIL_CALL) do
-    level = level + 1
-    info = getinfo(level, "Sl")
-  end
-  local report = { source = info and info.source or "", line = info and info.currentline or -1 }
-  if type(problem) == "table" then
-    report.err = rawget(problem, "err")
-    report.ignore_error_stats_update = rawget(problem, "ignore_error_stats_update")
-    if type(report.err) == "number" then
-      report.err = tostring(report.err)
-    elseif type(report.err) ~= "string" then
-      report.err = "ERR unknown error"
-    end
-  elseif type(problem) == "string" then
-    report.err = "ERR " .. problem
-  else
-    report.err = "ERR " .. tostring(problem)
-  end
-  return report
-end
-support.handle_error = handle_error
 
 -- Protected tables --------------------------------------------------------------------------------------------
 
@@ -160,6 +41,12 @@ local function protect(real, missing)
   return proxy
 end
 support.protect = protect
+
+function support.check_writable(t)
+  if real_of[t] then
+    error(READONLY, 0)
+  end
+end
 
 local function missing_global(_, name)
   if type(name) ~= "string" and type(name) ~= "number" then
@@ -321,21 +208,28 @@ end
 
 local environments = {} -- "eval", "function", "library" → the globals of a chunk
 
--- Compile `source` to run in `environment`. Returns nil and a message on a syntax error; binary chunks are one.
-local function compile(source, name, environment)
-  if byte(source) == 27 then
-    local chunk, message = loadstring("=", name)
-    return nil, (message:gsub("near .*$", "near 'char(27)'"))
-  end
-  local chunk, message = loadstring(source, name)
-  if not chunk then
-    return nil, message
-  end
+-- `chunk`, ready to run in `environment`.
+local function settle_chunk(chunk, name, environment)
   local code = host.keep_tail_frames(dump(chunk))
   if code then
     chunk = loadstring(code, name)
   end
   return setfenv(chunk, environment)
+end
+
+-- The message of Redis's compiler, which knows no binary chunks, in place of the one for "=".
+local function as_binary(message)
+  return (gsub(message, "near .*$", "near 'char(27)'"))
+end
+
+-- Compile `source` to run in `environment`. Returns nil and a message on a syntax error; binary chunks are one.
+local function compile(source, name, environment)
+  local is_binary = byte(source) == 27
+  local chunk, message = loadstring(is_binary and "=" or source, name)
+  if chunk then
+    return settle_chunk(chunk, name, environment)
+  end
+  return nil, is_binary and as_binary(message) or message
 end
 support.compile = compile
 
@@ -349,6 +243,21 @@ function base.loadstring(...)
   return compile(source, name, environments[current])
 end
 
+-- What `reader` gives to load, piece by piece; binary chunks are a syntax error, as in compile.
+local function text_reader(reader, state)
+  return function()
+    local piece = reader()
+    if piece ~= nil and type(piece) ~= "string" and type(piece) ~= "number" then
+      fail("reader function must return a string", true)
+    elseif state.first and piece ~= nil and byte(piece) == 27 then
+      state.binary = true
+      piece = "=" .. sub(piece, 2)
+    end
+    state.first = false
+    return piece
+  end
+end
+
 function base.load(...)
   local reader, name = ...
   local count = select("#", ...)
@@ -356,43 +265,26 @@ function base.load(...)
     bad_type(1, "function", count, reader)
   end
   name = name == nil and "=(load)" or check_string(2, count, name)
-  local parts = {}
-  while true do
-    local part = reader()
-    if part == nil or part == "" then
-      break
-    elseif type(part) ~= "string" then
-      fail("reader function must return a string")
-    end
-    parts[#parts + 1] = part
+  local state = { first = true }
+  local chunk, message = load(text_reader(reader, state), name)
+  if chunk then
+    return settle_chunk(chunk, name, environments[current])
+  elseif state.binary and type(message) == "string" then
+    return nil, as_binary(message)
   end
-  return compile(concat(parts), name, environments[current])
+  return nil, shown_problem(message)
 end
 
 base.__redis__err__handler = handle_error
 
 -- Libraries -----------------------------------------------------------------------------------------------------
 
-local table_insert, table_foreach = table.insert, table.foreach
+local table_foreach = table.foreach
 local tables = {}
 for name, value in pairs(table) do
   tables[name] = value
 end
-
-function tables.insert(...)
-  local t, position = ...
-  local count = select("#", ...)
-  check_table(1, count, t)
-  if count == 3 then
-    check_number(2, count, position)
-  elseif count ~= 2 then
-    fail("wrong number of arguments to 'insert'")
-  end
-  if real_of[t] then
-    error(READONLY, 0)
-  end
-  return table_insert(...)
-end
+tables.insert = guards.insert
 
 function tables.foreach(...)
   local t, visit = ...
@@ -421,12 +313,6 @@ end
 local maths = {}
 for name, value in pairs(math) do
   maths[name] = value
-end
-
--- The number as a C int: without its fraction, and modulo 2^32.
-local function to_int(number)
-  number = (number < 0 and -floor(-number) or floor(number)) % 2 ^ 32
-  return number >= 2 ^ 31 and number - 2 ^ 32 or number
 end
 
 function maths.random(...)
@@ -508,15 +394,16 @@ end
 -- The environments ------------------------------------------------------------------------------------------------
 
 local kept = {
-  "_VERSION", "assert", "error", "ipairs", "rawequal", "select", "tonumber", "tostring", "type", "unpack",
+  "_VERSION", "assert", "error", "ipairs", "rawequal", "select", "tonumber", "tostring", "type",
 }
 for _, name in ipairs(kept) do
   base[name] = _G[name]
 end
+base.unpack = guards.unpack
 
 local strings = {}
 for name, value in pairs(string) do
-  strings[name] = value
+  strings[name] = guards[name] or value
 end
 base.string = protect(strings)
 base.table = protect(tables)
