@@ -138,7 +138,7 @@ class Process(Group, title="process and log", effective=True):
         10,
         0,
         INT_MAX,
-        "seconds that a shutdown waits for the disk",
+        "seconds that a shutdown waits for the disk, and for a script that has written",
         otherwise="Redis waits for its replicas, and for the disk without end",
     )
     shutdown_on_sigint: tuple[str, ...] = special(

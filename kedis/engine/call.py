@@ -198,6 +198,8 @@ def run_unit(client: Client, body: Callable[[], Any]) -> Any:
 
 
 def _propagate(engine: Services, execution: Execution) -> None:
+    if engine.restrictions.ended and execution.effects:  # the server has ended in the middle of the unit
+        raise CommandError(errors.CUT_OFF)
     try:
         engine.propagation.append_unit(execution.effects)
     except Exception as error:  # a part may be recorded
@@ -277,6 +279,8 @@ def kept(value: Any) -> Any:
 
 def serve_blocked(engine: Services) -> None:
     """Serve the clients that wait for ready keys, and those whose keys become ready by that."""
+    if engine.restrictions.ended:
+        return
     for waiter, attempt, key in engine.blocking.ready():
         _finish(waiter, attempt, key)
     engine.propagation.flush_batch()

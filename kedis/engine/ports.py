@@ -141,8 +141,14 @@ class Scripting(Protocol):
     def figures(self) -> Mapping[str, int]:
         """What INFO memory shows of scripts: bytes and counts."""
 
-    def stop(self) -> None:
-        """End the script that is over its time limit, if one is: the server ends."""
+    def stop(self) -> bool:
+        """The server is to end: end the script that is over its time limit, unless it has written.
+
+        One that has is waited for; False once it has had the time for that.
+        """
+
+    def cut_off(self) -> None:
+        """The server ends now: end the running script, if there is one.  Its unit is not recorded."""
 
 
 class SlowLog(Protocol):
@@ -297,4 +303,7 @@ class NoScripting:
     def figures(self) -> Mapping[str, int]:
         return NO_SCRIPTS
 
-    def stop(self) -> None: ...
+    def stop(self) -> bool:
+        return True
+
+    def cut_off(self) -> None: ...

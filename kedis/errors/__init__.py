@@ -286,6 +286,7 @@ INVALID_FIRST_DB = "ERR invalid first DB index"
 INVALID_SECOND_DB = "ERR invalid second DB index"
 NX_AND_OTHERS = "ERR NX and XX, GT or LT options at the same time are not compatible"
 GT_AND_LT = "ERR GT and LT options at the same time are not compatible"
+CUT_OFF = "ERR The server shuts down, and nothing of this is kept"
 OUT_OF_MEMORY = "OOM command not allowed when used memory > 'maxmemory'."
 LFU_NOT_SELECTED = (
     "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching "

@@ -86,23 +86,30 @@ class App:
         (A change after the last snapshot or sync would be acknowledged and lost.)
         """
         self.exit_code = exit_code
-        self.engine.scripting.stop()
+        self.engine.scripting.cut_off()
         self.engine.restrictions.end()
         self.network.next_turn(self.ended.set)
 
     def save_and_stop(self, options: frozenset[str]) -> bool:
         """Stop the server by the options of SHUTDOWN; False when saving failed and it goes on.
 
-        A script that is over its time limit is ended before the data are saved.
+        A script that is over its time limit ends before the data are saved.  Where it does not, the data are not
+        saved: half of what it does is in them.
         """
         if self.engine.restrictions.busy is not None and "nosave" not in options:
-            self.engine.scripting.stop()
-            self.network.next_turn(partial(self.save_and_stop, options))
-            return True
+            if self.engine.scripting.stop():
+                self.network.next_turn(partial(self._save_and_stop_later, options))
+                return True
+            log.warning("a script does not end, so its changes are dropped, and no snapshot is saved")
+            options |= {"nosave"}
         if not self.saving.save_at_end(options):
             return False
         self.request_stop(0)
         return True
+
+    def _save_and_stop_later(self, options: frozenset[str]) -> None:
+        if not self.save_and_stop(options):
+            log.error("the data could not be saved, so the server goes on")
 
     # -- the port of the engine (kedis.engine.ports.Process) ----------------------------------------------
 
