@@ -9,6 +9,9 @@ An error travels as one line, ``-CODE text\\r\\n``.  The text kept here is that 
 
 from __future__ import annotations
 
+#: Characters from which a first word is no code.
+_LONG_CODE = 32
+
 
 class CommandError(Exception):
     """An error that is sent to the client.
@@ -25,8 +28,9 @@ class CommandError(Exception):
 
     @property
     def code(self) -> str:
-        """The first word of the line, such as ``ERR`` or ``WRONGTYPE``."""
-        return str(self).partition(" ")[0]
+        """The first word of the line, such as ``WRONGTYPE``; one word alone, a script's, counts as ``ERR``."""
+        word, space, _ = str(self).partition(" ")
+        return word if space and len(word) < _LONG_CODE else "ERR"
 
 
 class ProtocolError(CommandError):

@@ -24,3 +24,5 @@ READY = 12
 CODED = 13
 #: From Python: the script ends with this error, whatever it catches.
 STOP = 14
+#: From Lua: the error of a command, within the result; it has been counted.
+COUNTED_ERROR = 15

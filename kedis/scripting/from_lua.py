@@ -7,7 +7,22 @@ from typing import Any
 
 from kedis.errors import CommandError
 from kedis.resp.values import BigNumber, OrderedMap, OrderedSet, SimpleString, Verbatim
-from kedis.scripting.codes import ARRAY, BIG_NUMBER, DOUBLE, ERROR, MAP, NIL, PLAIN, SET, STATUS, VERBATIM
+from kedis.scripting.codes import (
+    ARRAY,
+    BIG_NUMBER,
+    COUNTED_ERROR,
+    DOUBLE,
+    ERROR,
+    MAP,
+    NIL,
+    PLAIN,
+    SET,
+    STATUS,
+    VERBATIM,
+)
+
+#: Takes an error, and whether it is that of a command, which has been counted.
+Count = Callable[[CommandError, bool], None]
 
 _LEAST, _MOST = -(2**63), 2**63 - 1
 _SPACES = bytes.maketrans(b"\r\n", b"  ")
@@ -32,22 +47,26 @@ def _integer(value: float) -> int:
     return int(value)
 
 
-def decode_coded(values: Iterator[Any], protocol: int) -> Any:
-    """The next value of pairs of a code and a value.  O(N)."""
+def decode_coded(values: Iterator[Any], protocol: int, count: Count) -> Any:
+    """The next value of pairs of a code and a value; ``count`` is told of each error in it.  O(N)."""
     code, value = next(values), next(values)
     if code == PLAIN:
         return decode_plain(value, protocol)
     if code == ARRAY:
-        return [decode_coded(values, protocol) for _ in range(value)]
+        return [decode_coded(values, protocol, count) for _ in range(value)]
     if code == NIL:
         return None
     if code == MAP:
-        return OrderedMap(decode_coded(values, protocol) for _ in range(2 * value))
+        return OrderedMap(decode_coded(values, protocol, count) for _ in range(2 * value))
     if code == SET:
-        return OrderedSet(decode_coded(values, protocol) for _ in range(value))
+        return OrderedSet(decode_coded(values, protocol, count) for _ in range(value))
     if code == VERBATIM:
         next(values)
         return Verbatim(next(values), (value + b"   ")[:3])
+    if code in (ERROR, COUNTED_ERROR):
+        error = CommandError(value.decode("utf-8", "surrogateescape"))
+        count(error, code == COUNTED_ERROR)
+        return error
     return _SCALARS[code](value)
 
 
@@ -63,7 +82,6 @@ def _big_number(text: bytes) -> Any:
 
 _SCALARS: dict[int, Callable[[Any], Any]] = {
     STATUS: _status,
-    ERROR: lambda text: CommandError(text.decode("utf-8", "surrogateescape")),
     DOUBLE: float,
     BIG_NUMBER: _big_number,
 }

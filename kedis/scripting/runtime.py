@@ -78,6 +78,9 @@ class Caller(Protocol):
     def may(self, argv: list[bytes]) -> bool | None:
         """Whether the user may run a command; None if there is no such command."""
 
+    def count(self, error: CommandError, is_counted: bool) -> None:
+        """Count an error within the result, which may be that of a command and counted."""
+
     def log(self, level: int, text: bytes) -> None:
         """Write a line to the log; 0 is debug, 3 a warning."""
 
@@ -361,12 +364,12 @@ class Runtime:
     def _decode(self, name: bytes, result: tuple[Any, ...]) -> Any:
         code = result[0]
         if code == CODED:
-            return decode_coded(iter(result[1:]), self._protocol)
+            return decode_coded(iter(result[1:]), self._protocol, self._caller.count)  # type: ignore[union-attr]
         if code == READY:
             values: list[Any] = []
             while len(values) < result[1]:
                 values.extend(self._result_part(len(values) + 1))
-            return decode_coded(iter(values), self._protocol)
+            return decode_coded(iter(values), self._protocol, self._caller.count)  # type: ignore[union-attr]
         if self._raised is not None:
             raise self._raised
         _, text, source, line, counted = result

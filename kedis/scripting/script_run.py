@@ -68,6 +68,7 @@ class Run:
         self._targets = _ALL
         self._end: str | None = None
         self._last_ns: int | None = None
+        self._has_failed = False
         self.argv = argv
         self.name = name
         self.is_function = is_function
@@ -216,6 +217,16 @@ class Run:
         user = self._user
         return user is None or user.may(command, argv)
 
+    def count(self, error: CommandError, is_counted: bool) -> None:
+        """Count an error within the result: those that no command has counted make one failure of the script."""
+        table = self._engine.table
+        if not is_counted:
+            table.error_counts[error.code] += 1
+            if self._has_failed:
+                return
+            self._has_failed = True
+        table.find(self.argv).counters.errors[error.code] += 1
+
     def log(self, level: int, text: bytes) -> None:
         """redis.log."""
         write_log(level, text)
@@ -251,6 +262,8 @@ class Loading:
 
     def may(self, argv: list[bytes]) -> bool | None:
         return None
+
+    def count(self, error: CommandError, is_counted: bool) -> None: ...
 
     def log(self, level: int, text: bytes) -> None:
         write_log(level, text)

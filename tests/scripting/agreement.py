@@ -43,6 +43,9 @@ class Nobody:
     def may(self, argv: list[bytes]) -> bool | None:
         return True
 
+    def count(self, error: CommandError, is_counted: bool) -> None:
+        pass
+
     def log(self, level: int, text: bytes) -> None:
         self.logged.append((level, text))
 

@@ -266,12 +266,30 @@ def test_what_is_counted(oracle: Oracle) -> None:
         call("EVAL", "return redis.call('get')", 0)
         call("EVAL", "return redis.error_reply('MINE oops')", 0)
         call("EVAL", "error('x')", 0)
+        call("EVAL", "return {1, redis.error_reply('X y'), {err='Z'}, {{err='X z'}}}", 0)
+        call("EVAL", "return {redis.pcall('nosuch'), redis.pcall('get')}", 0)
+        call("EVAL", "return {redis.pcall('incr', 'kk'), {map={a=redis.error_reply('MY oops')}}}", 0)
+        call("EVAL_RO", "return {{}, {set={[redis.error_reply('OUR oops')]=1}}}", 0)
+        call("FUNCTION", "FLUSH")
+        call(
+            "FUNCTION",
+            "LOAD",
+            "#!lua name=l\nredis.register_function('f', function() return {{err='F x'}} end)",
+        )
+        call("FCALL", "f", 0)
         info = call("INFO", "commandstats", "errorstats", "stats").decode()
         lines = [
             line.split(",usec")[0] + line[line.find(",rejected") :]
             for line in info.splitlines()
             if line.startswith(
-                ("cmdstat_set", "cmdstat_incr", "cmdstat_lpush", "cmdstat_eval", "cmdstat_get:")
+                (
+                    "cmdstat_set",
+                    "cmdstat_incr",
+                    "cmdstat_lpush",
+                    "cmdstat_eval",
+                    "cmdstat_get:",
+                    "cmdstat_fcall",
+                )
             )
         ]
         lines += [

@@ -38,6 +38,7 @@ def _run_apart(*words: str) -> str:
         ("return ('x'):gsub(('a-'):rep(1000000), {})", _TOO_COMPLEX),
         ("return ('x'):find(('a?'):rep(1000000))", _TOO_COMPLEX),
         ("return unpack({}, -2^31, 2^31-1)", "too many results to unpack"),
+        ("return unpack({1, 2}, -2^31)", "too many results to unpack"),
     ],
 )
 def test_what_would_end_the_process(script: str, error: str) -> None:

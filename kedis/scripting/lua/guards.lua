@@ -103,8 +103,8 @@ end
 
 -- Lua computes how many results there are in 32 bits.
 function guards.unpack(...)
-  local _, from, to = ...
-  from, to = tonumber(from), tonumber(to)
+  local t, from, to = ...
+  from, to = tonumber(from), to == nil and type(t) == "table" and #t or tonumber(to)
   if from and to and to_int(to) - to_int(from) >= MOST_RESULTS then
     fail("too many results to unpack")
   end

@@ -16,7 +16,7 @@ local OURS = support.OURS
 
 -- Codes of values, the same as in codes.py.
 local PLAIN, STATUS, ERROR, ARRAY, MAP, SET, DOUBLE, BIG_NUMBER, VERBATIM, NIL = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
-local FLAT, READY, CODED, STOP = 11, 12, 13, 14
+local FLAT, READY, CODED, STOP, COUNTED_ERROR = 11, 12, 13, 14, 15
 
 local CHUNK = 4000 -- values that cross at once
 
@@ -408,7 +408,8 @@ end
 local function put_table(out, t, depth)
   local value = rawget(t, "err")
   if type(value) == "string" then
-    return put_pair(out, ERROR, value)
+    local is_counted = rawget(t, "ignore_error_stats_update") == true
+    return put_pair(out, is_counted and COUNTED_ERROR or ERROR, value)
   end
   value = rawget(t, "ok")
   if type(value) == "string" then
