@@ -2,6 +2,7 @@
 # make test   set everything up and run the tests, on all cores (WORKERS=1: one after another)
 # make test-install   every command of the README that installs Kedis, each in a fresh environment
 # make test-restarts  kill -9 and restart under clients that never rest, ROUNDS=100 of each kind
+# make test-bullmq    bullmq (npm) on a Kedis server; needs Node
 # make test-compiled  the tests of what clients see, on the compiled build (docs/compiled.md)
 # make check  style, types, import rules
 # make fuzz   differential fuzzing against real Redis until stopped
@@ -21,7 +22,7 @@ SHAPE ?= steps
 WORKERS ?= logical
 PARALLEL := -n $(WORKERS) --dist worksteal
 
-.PHONY: run test test-restarts test-install test-compiled compiled wheel check fuzz bench load tools clean help
+.PHONY: run test test-restarts test-install test-bullmq test-compiled compiled wheel check fuzz bench load tools clean help
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -72,6 +73,12 @@ test-compiled: $(COMPILED_STAMP) tools
 ROUNDS ?= 100
 test-restarts: $(STAMP)
 	@KEDIS_RESTART_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -s --timeout 3600 tests/crash/test_restart.py
+
+BULLMQ := bullmq@6.7.0 ioredis@5
+test-bullmq: $(STAMP)
+	@command -v npm >/dev/null || { echo "bullmq needs Node (apt-get install nodejs npm)"; exit 1; }
+	@npm install --silent --no-audit --no-fund --prefix build/node $(BULLMQ)
+	@$(BIN)/python -m tests.applications.bullmq build/node
 
 test-install:
 	@$(PYTHON) .ci/install.py $(ARGS)
