@@ -1,9 +1,12 @@
-"""Scripts and functions through ``kedis.connect()``, and what they cost where there are none."""
+"""Scripts and functions through ``kedis.connect()`` and the pytest fixtures, and their cost where there are none."""
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -57,6 +60,41 @@ def test_stores_have_scripts_of_their_own() -> None:
     assert other.script_exists(digest) == [False]
     one.close()
     other.close()
+
+
+def test_the_pytest_fixtures(kedis_client: redis.Redis, kedis_server: kedis.Server) -> None:
+    """Scripts, functions and locks of a server within the test, and a slow script, which another client ends."""
+    script = kedis_client.register_script("return redis.call('INCRBY', KEYS[1], ARGV[1])")
+    assert script(keys=["n"], args=[5]) == 5
+    library = "#!lua name=lib\nredis.register_function('twice', function(keys, args) return args[1] * 2 end)"
+    assert kedis_client.function_load(library) == b"lib"
+    assert kedis_client.fcall("twice", 0, 21) == 42
+    with kedis_client.lock("lock", timeout=60):
+        assert kedis_client.exists("lock")
+    assert not kedis_client.exists("lock")
+    kedis_client.config_set("busy-reply-threshold", 10)
+    ended: list[Exception] = []
+
+    def run() -> None:
+        with kedis_server.client() as client, pytest.raises(redis.ResponseError) as caught:
+            client.eval("while true do end", 0)
+        ended.append(caught.value)
+
+    running = threading.Thread(target=run)
+    running.start()
+    deadline = time.monotonic() + 60
+    while not ended and time.monotonic() < deadline:
+        with contextlib.suppress(redis.ResponseError):  # NOTBUSY: it has not begun
+            kedis_client.script_kill()
+        time.sleep(0.01)
+    running.join(60)
+    assert "Script killed by user" in str(ended[0])
+    assert kedis_client.get("n") == b"5"
+
+
+def test_a_test_has_the_scripts_of_no_other(kedis_client: redis.Redis) -> None:
+    assert kedis_client.function_list() == []
+    assert kedis_client.info("memory")["number_of_cached_scripts"] == 0
 
 
 def test_the_interpreter_is_not_loaded_without_a_script() -> None:

@@ -12,7 +12,8 @@ local error, pcall, rawset, select, tonumber, type, unpack = error, pcall, rawse
 local floor, find, match, gmatch, gsub, rep = math.floor, string.find, string.match, string.gmatch, string.gsub, string.rep
 local rawget, table_insert = rawget, table.insert
 
-local MOST_QUANTIFIERS = 10000 -- Lua's matcher recurses for each, and takes some 200 bytes of the C stack
+local MOST_QUANTIFIERS = 2000 -- Lua's matcher recurses for each, on a C stack that is a megabyte in some threads
+local MOST_NESTED = 50 -- replacements within replacements, each of which takes 9 KB of it
 local MOST_RESULTS = 2 ^ 31 - 1
 local LONG = 4096 -- bytes from which a repeated string is made by doubling, which copies blocks
 
@@ -65,6 +66,13 @@ function guards.gmatch(...)
 end
 guards.gfind = guards.gmatch
 
+support.nested = 0 -- replacements under way; whoever catches an error puts it back
+
+local function leave(...)
+  support.nested = support.nested - 1
+  return ...
+end
+
 -- A replacement that calls the script is called without a pcall in between, which would hide where an error of it is; so
 -- what is wrong with the pattern has to be found before.
 function guards.gsub(...)
@@ -75,7 +83,11 @@ function guards.gsub(...)
     return settle_call(pcall(gsub, ...))
   end
   settle_call(pcall(gsub, text, pattern, "", select(4, ...)))
-  return gsub(...)
+  if support.nested >= MOST_NESTED then
+    fail("C stack overflow")
+  end
+  support.nested = support.nested + 1
+  return leave(gsub(...))
 end
 
 local function repeated(text, count)

@@ -487,6 +487,7 @@ end
 -- Running -----------------------------------------------------------------------------------------------------------------
 
 local function finish(ok, value)
+  support.nested = 0
   if ok then
     local kind = type(value)
     if kind == "string" or kind == "number" or kind == "boolean" or value == nil then

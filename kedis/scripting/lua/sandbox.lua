@@ -140,7 +140,8 @@ function base.setmetatable(...)
 end
 
 -- The outcome of a pcall: an error of a Redis function is seen as its text.
-local function outcome(ok, problem, ...)
+local function outcome(nested, ok, problem, ...)
+  support.nested = nested
   if not ok then
     if type(problem) == "table" then
       local text = problem.err
@@ -158,7 +159,7 @@ function base.pcall(...)
   if select("#", ...) == 0 then
     return false, "attempt to call a boolean value"
   end
-  return outcome(pcall(...))
+  return outcome(support.nested, pcall(...))
 end
 
 -- Whether the running script is to end, so that nothing of it may run any more; set by redis.lua.
@@ -173,7 +174,9 @@ function base.xpcall(...)
   if select("#", ...) < 2 then
     bad_argument(2, "value expected")
   end
+  local nested = support.nested
   return xpcall(body, function(problem)
+    support.nested = nested
     if support.is_stopped() then
       return problem
     end
@@ -361,7 +364,8 @@ end
 
 local coroutine_create, coroutine_resume, coroutine_wrap = coroutine.create, coroutine.resume, coroutine.wrap
 
-local function resumed(ok, problem, ...)
+local function resumed(nested, ok, problem, ...)
+  support.nested = nested
   if not ok then
     if support.is_stopped() then
       error(problem, 0)
@@ -376,7 +380,7 @@ function coroutines.resume(...)
   if type(body) ~= "thread" then
     bad_argument(1, "coroutine expected")
   end
-  return resumed(coroutine_resume(...))
+  return resumed(support.nested, coroutine_resume(...))
 end
 
 function coroutines.create(...)
