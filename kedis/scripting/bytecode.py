@@ -21,7 +21,7 @@ _CONSTANT = 256
 #: Names of functions that are C functions in Redis and Lua functions here.
 GLOBALS = frozenset(
     b"next pairs rawget rawset getmetatable setmetatable pcall xpcall gcinfo collectgarbage loadstring load "
-    b"unpack".split()
+    b"unpack error".split()
 )
 FIELDS = frozenset(
     b"call pcall error_reply status_reply sha1hex log setresp set_repl acl_check_cmd register_function "

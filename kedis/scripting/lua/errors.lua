@@ -16,6 +16,7 @@ local support = { OURS = OURS, PURE = PURE }
 local function is_ours(source)
   return source == OURS or source == PURE or source == TAIL_CALL
 end
+support.is_ours = is_ours
 
 -- The level, as getinfo counts for the caller of this function, of the first frame that belongs to a script. One C
 -- function below ours is skipped if `through_c`: it has called ours back.
@@ -40,6 +41,24 @@ local function fail(message, through_c)
     message = format("%s:%d: %s", info.short_src, info.currentline, message)
   end
   error(message, 0)
+end
+
+-- What Lua's `error` puts before a message: the position in the function at `level`, the caller's being 1. Frames of ours
+-- are not counted, because there are none in Redis.
+function support.position(level)
+  local real = 2
+  while true do
+    local info = getinfo(real, "Sl")
+    if not info then
+      return ""
+    elseif info.source ~= OURS and info.source ~= PURE then
+      level = level - 1
+      if level == 0 then
+        return info.currentline > 0 and format("%s:%d: ", info.short_src, info.currentline) or ""
+      end
+    end
+    real = real + 1
+  end
 end
 
 -- Complain of argument `position` of the function of this package that the script has called. It is named as the script

@@ -10,6 +10,7 @@ local READONLY = "Attempt to modify a readonly table"
 
 local fail, bad_argument, bad_type = support.fail, support.bad_argument, support.bad_type
 local check_number, check_string, check_table = support.check_number, support.check_string, support.check_table
+local check_int, is_ours, position = support.check_int, support.is_ours, support.position
 local shown_problem, handle_error, to_int = support.shown_problem, support.handle_error, support.to_int
 local error, getinfo, getmetatable, next = error, debug.getinfo, getmetatable, next
 local rawget, rawset, setmetatable, type = rawget, rawset, setmetatable, type
@@ -137,6 +138,15 @@ function base.setmetatable(...)
     fail("cannot change a protected metatable")
   end
   return setmetatable(t, metatable)
+end
+
+function base.error(...)
+  local problem, level = ...
+  level = level == nil and 1 or check_int(2, select("#", ...), level)
+  if level > 0 and (type(problem) == "string" or type(problem) == "number") then
+    problem = position(level) .. problem
+  end
+  error(problem, 0)
 end
 
 -- The outcome of a pcall: an error of a Redis function is seen as its text.
@@ -350,7 +360,8 @@ end
 support.current_hook = function() end
 
 local function check_body(body)
-  if type(body) ~= "function" or getinfo(body, "S").what == "C" then
+  local info = type(body) == "function" and getinfo(body, "S")
+  if not info or info.what == "C" or is_ours(info.source) then -- what is ours is a C function in Redis
     bad_argument(1, "Lua function expected")
   end
 end
@@ -398,7 +409,7 @@ end
 -- The environments ------------------------------------------------------------------------------------------------
 
 local kept = {
-  "_VERSION", "assert", "error", "ipairs", "rawequal", "select", "tonumber", "tostring", "type",
+  "_VERSION", "assert", "ipairs", "rawequal", "select", "tonumber", "tostring", "type",
 }
 for _, name in ipairs(kept) do
   base[name] = _G[name]
