@@ -143,7 +143,7 @@ container(
     syntax="script",
 )
 def script_load(client: Client, argv: Sequence[bytes]) -> bytes:
-    return service_of(client.engine).load(argv[2])
+    return service_of(client.engine).load(argv[2], stays=True)
 
 
 @command(

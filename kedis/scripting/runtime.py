@@ -142,7 +142,8 @@ class Runtime:
         self._result_part = runner[b"result_part"]
         self._recover = runner[b"recover"]
         self._define_script = runner[b"define_script"]
-        self._forget_scripts = runner[b"forget_scripts"]
+        self._forget_script = runner[b"forget_script"]
+        self._shrink = runner[b"shrink"]
         self._load_library = runner[b"load_library"]
         self._keep_library = runner[b"keep_library"]
         self._drop_library = runner[b"drop_library"]
@@ -187,6 +188,12 @@ class Runtime:
         """Bytes that Lua occupies."""
         used: int = self._lua.get_memory_used(True)
         return used
+
+    def is_half_full(self) -> bool:
+        """Whether more than half of the memory is taken by what is not garbage.  O(1) where it is not."""
+        if self.memory_used > self._limit // 2:
+            self._collect()
+        return self.memory_used > self._limit // 2
 
     def _collect(self) -> None:
         """Collect garbage, without a limit: a collection allocates too, and none of its errors could be caught."""
@@ -311,9 +318,12 @@ class Runtime:
                 "ERR Error compiling script (new function): " + message.decode("utf-8", "surrogateescape")
             )
 
-    def forget_scripts(self) -> None:
-        """Forget every script."""
-        self._forget_scripts()
+    def forget_scripts(self, digests: Sequence[bytes]) -> None:
+        """Forget scripts.  O(N)."""
+        self._lua.set_max_memory(0, True)
+        for digest in digests:
+            self._forget_script(digest)
+        self._shrink()
         self._collect()
 
     def run_script(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -20,6 +21,10 @@ from kedis.version import REDIS_VERSION
 
 #: Bytes that a script takes beside its text, about.
 _OVERHEAD = 80
+#: Scripts of EVAL that are few enough to be kept in any case.
+_MANY = 1000
+
+log = logging.getLogger("kedis.scripts")
 
 
 class ScriptTransport(NullTransport):
@@ -35,6 +40,7 @@ class ScriptService:
         self._engine = engine
         self._made: Any = None
         self._flags: dict[bytes, int] = {}
+        self._evaluated: dict[bytes, int] = {}  # scripts that only EVAL has brought, with their sizes
         self._scripts_bytes = 0
         self._running: Run | None = None
         self._inner = Client(engine, ScriptTransport(), address="lua")
@@ -57,15 +63,36 @@ class ScriptService:
 
     # -- the cache of scripts -----------------------------------------------------------------------------
 
-    def load(self, body: bytes) -> bytes:
-        """Compile a script, if it is not known; returns its digest.  Raises CommandError."""
+    def load(self, body: bytes, *, stays: bool = False) -> bytes:
+        """Compile a script, if it is not known; returns its digest.  Raises CommandError.
+
+        Args:
+            stays: whether it is kept until SCRIPT FLUSH (SCRIPT LOAD); others go when they take half of Lua's memory.
+        """
         digest = hashlib.sha1(body).hexdigest().encode()
         if digest not in self._flags:
             flags, source = script_flags(body)
-            self._runtime().define_script(digest, source)
+            runtime = self._runtime()
+            if len(self._evaluated) >= _MANY and runtime.is_half_full():
+                self._forget_evaluated()
+            runtime.define_script(digest, source)
             self._flags[digest] = flags
+            self._evaluated[digest] = len(body) + _OVERHEAD
             self._scripts_bytes += len(body) + _OVERHEAD
+        if stays:
+            self._evaluated.pop(digest, None)
         return digest
+
+    def _forget_evaluated(self) -> None:
+        log.info(
+            "forgetting %d scripts that only EVAL has brought: Lua's memory is half full",
+            len(self._evaluated),
+        )
+        self._made.forget_scripts(list(self._evaluated))
+        for digest, size in self._evaluated.items():
+            del self._flags[digest]
+            self._scripts_bytes -= size
+        self._evaluated.clear()
 
     def knows(self, digest: bytes) -> bool:
         """Whether EVALSHA finds ``digest``, in any case."""
@@ -73,10 +100,12 @@ class ScriptService:
 
     def flush(self) -> None:
         """Forget all scripts (SCRIPT FLUSH).  O(scripts)."""
+        digests = list(self._flags)
         self._flags.clear()
+        self._evaluated.clear()
         self._scripts_bytes = 0
         if self._made is not None:
-            self._made.forget_scripts()
+            self._made.forget_scripts(digests)
 
     # -- running --------------------------------------------------------------------------------------------
 

@@ -22,6 +22,26 @@ FILLERS = (
 )
 
 
+def test_scripts_of_eval_without_end() -> None:
+    """Those that SCRIPT LOAD has brought stay, the others may go: no other script must run short of memory."""
+    client = Client(Engine(Config({"lua-maxmemory": "8mb"}), clock=Clock()))
+    loaded = client.call("SCRIPT", "LOAD", "return 'loaded'")
+    both = client.call("SCRIPT", "LOAD", "return 0")
+    for number in range(20_000):
+        assert client.call("EVAL", f"return {number}", 0) == number
+    assert client.call("EVALSHA", loaded, 0) == b"loaded"
+    assert client.call("EVALSHA", both, 0) == 0
+    assert client.call("EVAL", "return #(('x'):rep(1e6))", 0) == 1_000_000
+    figures = dict(
+        line.split(":") for line in client.call("INFO", "memory").decode().split("\r\n") if ":" in line
+    )
+    count = int(figures["number_of_cached_scripts"])
+    assert 3 <= count < 20_000
+    assert int(figures["used_memory_scripts_eval"]) < 200 * count
+    assert client.call("SCRIPT", "FLUSH") == b"OK"
+    assert client.call("SCRIPT", "EXISTS", loaded, both) == [0, 0]
+
+
 @pytest.mark.parametrize("first", range(len(FILLERS)))
 def test_one_greedy_script_after_the_other(first: int) -> None:
     """In every order of neighbours: what the one leaves behind must not take the room that the bridge needs."""

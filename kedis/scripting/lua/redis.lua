@@ -8,7 +8,8 @@ local support, host, version, version_number, libraries_of_lua = ...
 
 local fail, raise, bad_argument = support.fail, support.raise, support.bad_argument
 local handle_error, define, protect, compile = support.handle_error, support.define, support.protect, support.compile
-local error, next, pcall, rawget, select, type, unpack = error, next, pcall, rawget, select, type, unpack
+local error, ipairs, next, pcall, rawget = error, ipairs, next, pcall, rawget
+local select, type, unpack = select, type, unpack
 local xpcall, tostring, tonumber, floor = xpcall, tostring, tonumber, math.floor
 local concat, find, format, gsub, sub, match = table.concat, string.find, string.format, string.gsub, string.sub, string.match
 local getinfo, sethook = debug.getinfo, debug.sethook
@@ -577,8 +578,13 @@ function runner.define_script(digest, source)
   by_digest[digest] = chunk
 end
 
-function runner.forget_scripts()
-  by_digest = {}
+function runner.forget_script(digest)
+  by_digest[digest] = nil
+end
+
+-- Give the memory of forgotten scripts and of the last one's arguments back: Lua's tables do not become smaller.
+function runner.shrink()
+  by_digest = copy(by_digest)
   scripts.KEYS, scripts.ARGV = {}, {}
 end
 
