@@ -19,6 +19,8 @@ from dramatiq.rate_limits import ConcurrentRateLimiter
 from dramatiq.rate_limits.backends import RedisBackend as LimiterBackend
 from dramatiq.results import Results
 from dramatiq.results.backends import RedisBackend
+from rq.exceptions import DuplicateJobError
+from rq.rate_limit import RateLimit, RateLimitRegistry
 from rq.worker import SimpleWorker
 
 _SECONDS = 60
@@ -79,6 +81,33 @@ def test_rq_scheduled(connection: redis.Redis) -> None:
     scheduler.release_locks()
     SimpleWorker([queue], connection=connection).work(burst=True)
     assert job.return_value(refresh=True) == 5
+
+
+def test_rq_unique_jobs(connection: redis.Redis) -> None:
+    """A job whose id is taken is refused, by a script, whether it waits or is scheduled."""
+    queue = rq.Queue("jobs", connection=connection)
+    job = queue.enqueue(add, 1, 2, job_id="once", unique=True)
+    with pytest.raises(DuplicateJobError):
+        queue.enqueue(add, 3, 4, job_id="once", unique=True)
+    queue.enqueue_in(timedelta(hours=1), add, 5, 6, job_id="later", unique=True)
+    with pytest.raises(DuplicateJobError):
+        queue.enqueue_in(timedelta(hours=1), add, 7, 8, job_id="later", unique=True)
+    assert len(queue) == 1
+    SimpleWorker([queue], connection=connection).work(burst=True)
+    assert job.return_value(refresh=True) == 3
+    assert len(queue.scheduled_job_registry) == 1
+
+
+def test_rq_rate_limits(connection: redis.Redis) -> None:
+    """Jobs of one limit are let through by a script: two at a time, the others as those end."""
+    queue = rq.Queue("jobs", connection=connection)
+    limit = RateLimit("few", concurrency=2)
+    jobs = [queue.enqueue(add, number, 1, rate_limit=limit) for number in range(5)]
+    registry = RateLimitRegistry("few", connection)
+    assert (registry.get_allowed_job_count(), registry.get_rate_limited_job_count()) == (2, 3)
+    SimpleWorker([queue], connection=connection).work(burst=True)
+    assert [job.return_value(refresh=True) for job in jobs] == [1, 2, 3, 4, 5]
+    assert (registry.get_allowed_job_count(), registry.get_rate_limited_job_count()) == (0, 0)
 
 
 # -- dramatiq ---------------------------------------------------------------------------------------------
