@@ -21,13 +21,15 @@ from kedis.engine.table import command
 from kedis.errors import CommandError
 from kedis.errors import stream_errors as texts
 from kedis.resp.values import NULL_ARRAY, OK
-from kedis.structures.listpack_size import LISTPACK_MAX
-from kedis.structures.stream import Stream
+from kedis.structures.stream import EntryTooLarge, Stream
 from kedis.structures.stream_block import node_limits
 from kedis.structures.stream_id import HALF_MAX, ID_MAX, SEQUENCE_BITS, id_text
 
 if TYPE_CHECKING:
     from kedis.engine.client import Client
+
+#: The whole id 0-0, as :func:`_parse_new_id` gives it: below every entry.
+_ZERO = (0, True)
 
 # -- XADD -------------------------------------------------------------------------------------------------
 
@@ -58,30 +60,34 @@ def xadd(client: Client, argv: Sequence[bytes]) -> bytes | None:
     words = len(argv) - at
     if words < 3 or words % 2 == 0:
         raise CommandError(errors.wrong_arity("xadd"))
+    if given == _ZERO:
+        raise CommandError(texts.ID_ZERO)
     fields, values = tuple(argv[at + 1 :: 2]), tuple(argv[at + 2 :: 2])
     db, key = client.db, argv[1]
     stream = db.lookup_write_typed(key, Stream)
-    if stream is None and not create:
-        return None
-    stream_id = _next_id(client, 0 if stream is None else stream.last_id, given)
-    if sum(map(len, argv)) > LISTPACK_MAX < sum(map(len, argv[at + 1 :])):
-        raise CommandError(texts.ENTRY_TOO_LARGE)
-    if stream is None:
-        stream = db.lookup_or_create(key, Stream)
     config = client.engine.config
     limits = node_limits(config.stream_node_max_entries, config.stream_node_max_bytes)
-    stream.append(stream_id, fields, values, limits)
-    db.modified(key, stream, "xadd")
-    db.signal_key_ready(key, stream)
-    if trimming is not None and trimming.strategy and trimming.trim(stream):
-        db.modified(key, stream, "xtrim", 0)
+    if stream is None and not create:
+        return None
+    log = Stream() if stream is None else stream
+    stream_id = _next_id(client, log.last_id, given)
+    try:
+        log.append(stream_id, fields, values, limits)
+    except EntryTooLarge:
+        raise CommandError(texts.ENTRY_TOO_LARGE) from None
+    if stream is None:
+        db.place(key, log)
+    db.modified(key, log, "xadd")
+    db.signal_key_ready(key, log)
+    if trimming is not None and trimming.strategy and trimming.trim(log):
+        db.modified(key, log, "xtrim", 0)
     text = id_text(stream_id)
     is_whole = given is not None and given[1]
     if not is_whole or (trimming is not None and trimming.approximate):
         told = list(argv)
         if not is_whole:
             told[at] = text
-        client.propagate(*told if trimming is None else trimming.deterministic(told, stream))
+        client.propagate(*told if trimming is None else trimming.deterministic(told, log))
     return text
 
 
@@ -121,8 +127,6 @@ def _parse_new_id(raw: bytes) -> tuple[int, bool] | None:
 
 def _next_id(client: Client, last: int, given: tuple[int, bool] | None) -> int:
     """The id of a new entry behind ``last``.  Raises CommandError."""
-    if given == (0, True):
-        raise CommandError(texts.ID_ZERO)
     if last == ID_MAX:
         raise CommandError(texts.IDS_EXHAUSTED)
     if given is None:

@@ -22,6 +22,7 @@ from typing import Any
 from kedis.structures.consumer_groups import Account, Group
 from kedis.structures.footprint import bytes_footprint
 from kedis.structures.id_map import EMPTY, ENTRY, IdMap
+from kedis.structures.listpack_size import LISTPACK_MAX
 from kedis.structures.stream_block import Block, NodeLimits, Segment
 from kedis.structures.stream_columns import interleaved
 from kedis.structures.stream_id import ID_MAX
@@ -32,6 +33,10 @@ _STREAM = 400
 _ALL = sys.maxsize
 #: The first entry of a block is let in whatever its size.
 _NO_LIMITS = NodeLimits(sys.maxsize, sys.maxsize)
+
+
+class EntryTooLarge(ValueError):
+    """An entry that no listpack of Redis's holds."""
 
 
 class Stream:
@@ -95,11 +100,13 @@ class Stream:
     ) -> None:
         """Append an entry with `fields` and as many `values`; `stream_id` must be above `last_id`.
 
-        O(entry); when a block begins, O(block) to pack the one before.
+        O(entry); when a block begins, O(block) to pack the one before.  Raises EntryTooLarge, and changes nothing.
         """
         block, account = self.tail, self._account
         before = 0 if block is None else block.held
         if block is None or not block.add(stream_id, fields, values, limits):
+            if sum(map(len, fields)) + sum(map(len, values)) > LISTPACK_MAX:
+                raise EntryTooLarge
             block = self._begin_block(stream_id, fields)
             before = block.held
             block.add(stream_id, fields, values, _NO_LIMITS)
@@ -229,6 +236,9 @@ class Stream:
     @property
     def top_id(self) -> int:
         """The id of the last entry, 0 when there is none. O(1), after deletions at the end O(block)."""
+        tail = self.tail
+        if tail is not None and not tail.is_deleted(tail.count - 1):
+            return tail.last
         segment = next(self.read(0, ID_MAX, 1, reverse=True), None)
         return 0 if segment is None else segment.first_id
 
