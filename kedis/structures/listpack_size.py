@@ -25,9 +25,9 @@ from kedis.structures.packing import is_integer
 FRAME = 7
 #: Redis makes no listpack of a stream larger than this.
 LISTPACK_MAX = 1 << 30
+#: Texts below this length take their length and the first at most; longer ones the second.
+SHORT_TEXT, MOST_AROUND_SHORT_TEXT, MOST_AROUND_LONG_TEXT = 64, 2, 10
 _LONGEST_INTEGER = 20
-#: The sizes of small numbers: a look-up takes a tenth of working it out.
-SMALL_NUMBERS: dict[bytes, int] = {b"%d" % number: 2 if number < 128 else 3 for number in range(1 << 12)}
 _DASH = b"-"
 
 
@@ -50,8 +50,8 @@ def element_size(text: bytes) -> int:
     length = len(text)
     if length <= _LONGEST_INTEGER and (text.isdigit() or text[:1] == _DASH) and is_integer(text):
         return integer_size(int(text))
-    if length < 64:
-        return length + 2
+    if length < SHORT_TEXT:
+        return length + MOST_AROUND_SHORT_TEXT
     size = length + (2 if length < 4096 else 5)
     # The bounds of the lengths of the length, as Redis has them: one less than what fits, but for the first.
     return size + 1 + (size > 127) + (size >= 16383) + (size >= 2097151) + (size >= 268435455)

@@ -6,7 +6,8 @@ only, and its id as the distance from the node's own id.  A node takes entries u
 of them, the deleted ones included, or until the next would take it to ``stream-node-max-bytes``.
 
 What clients see of this is ``XTRIM ~``, which removes nodes as wholes.  A block therefore has the borders of Redis's
-node: it computes the size that the listpack would have (``size``), and keeps deleted entries, marked, until all are.
+node: it knows the size that the listpack would have (``size``), and keeps deleted entries, marked, until all are.  The
+size is measured when it may matter: XADD only adds up bytes, an upper bound, until that comes near the limit.
 
 The last block of a stream is *loose*, so that XADD appends to lists; when the next block begins it is *packed* into one
 string of bytes (:mod:`kedis.structures.stream_columns`).
@@ -22,12 +23,13 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
-from kedis.structures.footprint import BYTES, bytes_footprint, bytes_footprints
+from kedis.structures.footprint import bytes_footprint, bytes_footprints
 from kedis.structures.listpack_size import (
     FRAME,
     LISTPACK_MAX,
-    SMALL_NUMBERS,
-    element_size,
+    MOST_AROUND_LONG_TEXT,
+    MOST_AROUND_SHORT_TEXT,
+    SHORT_TEXT,
     elements_size,
     integer_size,
 )
@@ -35,6 +37,7 @@ from kedis.structures.stream_columns import (
     ENTRY,
     PLACE,
     ROW,
+    VALUE,
     Columns,
     Row,
     footprint,
@@ -46,9 +49,8 @@ from kedis.structures.stream_id import HALF_MAX, SEQUENCE_BITS
 
 #: Bytes of main memory of a block around its entries.
 _BLOCK = 200
-_NINE = ord("9")
-#: Bytes of a small integer in a listpack.
-_SMALL = integer_size(0)
+#: Bytes of a small integer in a listpack, and of both counters of a node at most.
+_SMALL, _COUNTERS = integer_size(0), 2 * integer_size(1 << 30)
 
 
 class NodeLimits(NamedTuple):
@@ -71,7 +73,7 @@ class Segment:
         fields: those of the block.
     """
 
-    __slots__ = ("_base_ms", "_columns", "_packed", "_start", "_stop", "fields")
+    __slots__ = ("_base_ms", "_columns", "_packed", "_start", "_stop", "_texts", "fields")
 
     def __init__(self, block: Block, start: int, stop: int) -> None:
         """Entries start..stop-1 of `block`."""
@@ -81,6 +83,7 @@ class Segment:
         self._packed = block._packed
         self._columns = block._columns
         self._base_ms = block.base >> SEQUENCE_BITS
+        self._texts: list[bytes] | None = None
 
     def __len__(self) -> int:
         return self._stop - self._start
@@ -109,10 +112,17 @@ class Segment:
         """The rows. O(N)."""
         return self.columns.rows(self._start, self._stop)
 
+    def texts(self) -> list[bytes]:
+        """The ids as clients see them, remembered for :meth:`id_texts`. O(N)."""
+        self._texts = self.columns.id_texts(self._start, self._stop)
+        return self._texts
+
     # What :class:`kedis.resp.entries.Run` asks for; positions are those in the segment.
 
     def id_texts(self, start: int, stop: int) -> list[bytes]:
         """The ids of some entries as clients see them. O(stop - start)."""
+        if self._texts is not None:
+            return self._texts[start:stop]
         return self.columns.id_texts(self._start + start, self._start + stop)
 
     def value_columns(self, start: int, stop: int) -> list[list[bytes]] | None:
@@ -132,7 +142,6 @@ class Block:
         base: the id of the first entry ever, which is the node's own.
         last: the id of the last one, deleted or not.
         fields: the fields of the first entry.
-        size: bytes of the listpack that Redis would have.
         count: entries, deleted or not.
         live: entries that are not deleted.
         begin: how many positions at the start are deleted.
@@ -144,8 +153,11 @@ class Block:
         "_columns",
         "_fields_bytes",
         "_frame",
+        "_measured",
+        "_most",
         "_own",
         "_packed",
+        "_size",
         "base",
         "begin",
         "count",
@@ -154,7 +166,6 @@ class Block:
         "holes",
         "last",
         "live",
-        "size",
     )
 
     def __init__(self, base: int, fields: tuple[bytes, ...]) -> None:
@@ -166,11 +177,14 @@ class Block:
         self.holes: set[int] | None = None
         self._own = self.held = bytes_footprints(fields) + PLACE * len(fields) + _BLOCK
         # The master entry: two counters, the number of fields, the fields, a zero.
-        self.size = FRAME + 3 * _SMALL + integer_size(len(fields)) + elements_size(fields)
+        self._size = (
+            FRAME + integer_size(len(fields)) + elements_size(fields) + _SMALL
+        )  # without the counters
+        self._measured = 0  # entries that `_size` contains
+        self._most = self._size + _COUNTERS  # at least the size
         self._fields_bytes = sum(map(len, fields))
-        self._frame = _SMALL + integer_size(
-            len(fields) + 3
-        )  # the flags, and the number of elements behind the values
+        # An entry's flags, and the number of elements behind the values.
+        self._frame = _SMALL + integer_size(len(fields) + 3)
         self._columns = Columns(base >> SEQUENCE_BITS, len(fields))
         self._packed: bytes | None = None
 
@@ -212,45 +226,59 @@ class Block:
         O(entry); O(block) when the block was packed.
         """
         columns = self._columns
-        if self._packed is not None or not columns.width or fields != self.fields:
+        if not columns.width or fields != self.fields:
             return self._add_slowly(stream_id, fields, values, limits)
-        # All sizes in one loop, and no calls: this takes half the time of the other way.
-        added, size, held = self._fields_bytes, self._frame, ENTRY
-        known_size = SMALL_NUMBERS.get
-        for text in values:
-            length = len(text)
-            added += length
-            # No integer ends in such a byte.
-            if length < 64 and (not length or text[-1] > _NINE):
-                size += length + 2
-            else:
-                size += known_size(text) or element_size(text)
-            held += (length + BYTES & -16) + PLACE
-        if self.size + added >= limits.size or self.count >= limits.entries:
+        length = sum(map(len, values))
+        added = self._fields_bytes + length
+        if self.count >= limits.entries:
+            return False
+        if self._most + added >= limits.size and self._is_too_large(added, limits):
             return False
         time = (stream_id >> SEQUENCE_BITS) - columns.base_ms
         number = stream_id & HALF_MAX
-        size += _SMALL if time < 128 else integer_size(time)
-        size += integer_size(number - (self.base & HALF_MAX))
+        around = MOST_AROUND_SHORT_TEXT if length < SHORT_TEXT else MOST_AROUND_LONG_TEXT
+        self._most += (
+            self._frame
+            + (_SMALL if time < 128 else integer_size(time))
+            + (_SMALL if not number else integer_size(number - (self.base & HALF_MAX)))
+            + length
+            + around * len(values)
+        )
         columns.values += values
         columns.times.append(time)
         columns.numbers.append(number)
-        self.held += held
+        self.held += length + VALUE * len(values) + ENTRY
         self.last = stream_id
         self.count += 1
-        self._count_live(1, size)
+        self.live += 1
         return True
 
     def _add_slowly(
         self, stream_id: int, fields: tuple[bytes, ...], values: tuple[bytes, ...], limits: NodeLimits
     ) -> bool:
         added = sum(map(len, fields)) + sum(map(len, values))
-        if self.size + added >= limits.size or self.count >= limits.entries:
+        if self.count >= limits.entries or self._is_too_large(added, limits):
             return False
         if self._packed is not None:
             self._loosen()
         self._append(stream_id, values if fields == self.fields else _own_row(fields, values))
         return True
+
+    def _is_too_large(self, added: int, limits: NodeLimits) -> bool:
+        """Whether texts of ``added`` bytes would take the node to its limit. O(entries since the last time)."""
+        size = self.size
+        self._most = self._size + _COUNTERS
+        return size + added >= limits.size
+
+    @property
+    def size(self) -> int:
+        """Bytes of the listpack that Redis would have. O(entries since the last time)."""
+        if self._measured < self.count:
+            columns, start = self.columns(), self._measured
+            rows = columns.rows(start, self.count)
+            self._size += sum(map(self._entry_size, columns.ids(start, self.count), rows))
+            self._measured = self.count
+        return self._size + integer_size(self.live) + integer_size(self.dead)
 
     def _append(self, stream_id: int, row: Row) -> None:
         columns = self._columns
@@ -260,18 +288,10 @@ class Block:
             self.held += ROW * (len(columns) + 1)
         columns.append(stream_id, row)
         self.held += row_footprint(row)
+        self._most = LISTPACK_MAX  # not known
         self.last = stream_id
         self.count += 1
-        self._count_live(1, self._entry_size(stream_id, row))
-
-    def _count_live(self, change: int, size: int = 0) -> None:
-        """Change the number of living entries, and the size by `size` and by what the counters take."""
-        live = self.live = self.live + change
-        self.size += size
-        if self.count >= 128:  # below, both counters take the same
-            dead, before = self.count - live, live - change
-            self.size += integer_size(live) - integer_size(before)
-            self.size += integer_size(dead) - integer_size(dead + min(change, 0))
+        self.live += 1
 
     def _entry_size(self, stream_id: int, row: Row) -> int:
         base = self.base
@@ -291,7 +311,7 @@ class Block:
         return True
 
     def _mark(self, at: int) -> None:
-        self._count_live(-1)
+        self.live -= 1
         if at != self.begin:
             if self.holes is None:
                 self.holes = set()
@@ -378,7 +398,8 @@ class Block:
         """An independent copy. O(1) packed, O(block) loose."""
         twin = Block(self.base, self.fields)
         twin.last, twin.count, twin.live, twin.begin = self.last, self.count, self.live, self.begin
-        twin.held, twin.size, twin._packed = self.held, self.size, self._packed
+        twin.held, twin._packed = self.held, self._packed
+        twin._size, twin._measured, twin._most = self._size, self._measured, self._most
         twin.holes = None if self.holes is None else set(self.holes)
         twin._columns = _NONE if self._packed is not None else self._columns.part(0, len(self._columns))
         return twin
@@ -396,8 +417,12 @@ class Block:
         assert all(len(row) == len(self.fields) if type(row) is tuple else len(row) % 2 == 0 for row in rows)
         assert columns.width in (0, len(self.fields))
         fresh = Block(self.base, self.fields)
-        counters = integer_size(self.live) + integer_size(self.dead) - 2 * _SMALL
-        assert self.size == fresh.size + counters + sum(map(self._entry_size, ids, rows))
+        counters = integer_size(self.live) + integer_size(self.dead)
+        size = fresh._size + counters + sum(map(self._entry_size, ids, rows))
+        known = self._size, self._measured
+        assert self._most >= size
+        assert self.size == size
+        self._size, self._measured = known  # what was not measured stays so
         entries = footprint(columns) if self._packed is None else bytes_footprint(self._packed)
         assert self.held == fresh.held + entries
 

@@ -31,8 +31,13 @@ _MARSHAL = 2
 _KEPT, _KEPT_BYTES = 16, 1 << 16
 #: Bytes of main memory of an unpacked entry beside its values: two numbers; of a value's or row's place; of a row.
 ENTRY, PLACE, ROW = 16, 8, 56
+#: Of a value beside its bytes: its object, rounded up to 16 as half of the values are, and its place.
+VALUE = 41 + PLACE
 #: The digits of small sequence numbers.
 _DIGITS = [b"%d" % number for number in range(1024)]
+#: Ids end so that have the number 0; entries of a second for which it is faster to look that up.
+_SECOND, _WORTH_A_SECOND = 1000, 8
+_MILLISECONDS = [b"%03d-0" % number for number in range(_SECOND)]
 
 
 class Columns:
@@ -69,18 +74,20 @@ class Columns:
         ]
 
     def id_texts(self, start: int, stop: int) -> list[bytes]:
-        """The same as clients see them. O(stop - start), 0.1 us each where many have the same time."""
+        """The same as clients see them. O(stop - start), below 0.1 us each where times are the same or near."""
         base_ms, base_number = self.base_ms, self.base_number
-        times = self.times[start:stop]
+        times, numbers = self.times[start:stop], self.numbers[start:stop]
+        if not base_number and not any(numbers):
+            return _texts_of_times(times, base_ms)
         prefixes = {time: b"%d-" % (base_ms + time) for time in set(times)}
         if base_number:
-            numbers = [b"%d" % (base_number + number) for number in self.numbers[start:stop]]
+            digits = [b"%d" % (base_number + number) for number in numbers]
         else:
             try:
-                numbers = [_DIGITS[number] for number in self.numbers[start:stop]]
+                digits = [_DIGITS[number] for number in numbers]
             except (IndexError, OverflowError):  # the latter of the compiled build
-                numbers = [b"%d" % number for number in self.numbers[start:stop]]
-        return [prefixes[time] + number for time, number in zip(times, numbers, strict=True)]
+                digits = [b"%d" % number for number in numbers]
+        return [prefixes[time] + text for time, text in zip(times, digits, strict=True)]
 
     def at_or_above(self, stream_id: int) -> int:
         """The position of the first id that is not below `stream_id`. O(log N)."""
@@ -167,6 +174,24 @@ class Columns:
         self.numbers = array("Q", [base + number for number in self.numbers])
 
 
+def _texts_of_times(times: array[int], base_ms: int) -> list[bytes]:
+    """Ids of the rising `times` after `base_ms`, with the number 0; those of the same second are told by a table."""
+    if not times:
+        return []
+    second, last = (base_ms + times[0]) // _SECOND, (base_ms + times[-1]) // _SECOND
+    if not second or len(times) < _WORTH_A_SECOND * (last - second + 1):
+        return [b"%d-0" % (base_ms + time) for time in times]
+    texts: list[bytes] = []
+    at = 0
+    while at < len(times):
+        end = bisect_left(times, (second + 1) * _SECOND - base_ms, at)
+        prefix, shift = b"%d" % second, base_ms - second * _SECOND
+        texts += [prefix + _MILLISECONDS[time + shift] for time in times[at:end]]
+        at = end
+        second += 1
+    return texts
+
+
 @lru_cache(maxsize=_KEPT)
 def _unpack_and_keep(packed: bytes, base_ms: int) -> Columns:
     return Columns.unpack(packed, base_ms)
@@ -179,7 +204,7 @@ def unpacked(packed: bytes, base_ms: int) -> Columns:
 
 def row_footprint(row: Row) -> int:
     """Bytes of main memory of an unpacked entry in a uniform block. O(row)."""
-    return sum([(len(text) + 48 & -16) + PLACE for text in row]) + ENTRY
+    return sum(map(len, row)) + VALUE * len(row) + ENTRY
 
 
 def footprint(columns: Columns) -> int:
