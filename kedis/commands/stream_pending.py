@@ -88,8 +88,7 @@ def xack(client: Client, argv: Sequence[bytes]) -> int:
     group = None if stream is None else stream.groups.get(argv[2])
     if stream is None or group is None:
         return 0
-    ids = [parse_id(raw) for raw in argv[3:]]
-    acknowledged = sum(map(group.acknowledge, ids))
+    acknowledged = group.acknowledge_all([parse_id(raw) for raw in argv[3:]])
     if acknowledged:
         client.db.annotated(key, stream, changes=acknowledged)
     return acknowledged

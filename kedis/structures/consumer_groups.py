@@ -6,7 +6,7 @@ often it was delivered; the group and the consumer each find it by its id, in th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from kedis.structures.footprint import bytes_footprint
@@ -112,6 +112,18 @@ class Group:
             pending.delivered_ms = now_ms
             pending.count = 1
 
+    def deliver_all(self, stream_ids: list[int], consumer: Consumer, now_ms: int) -> None:
+        """Note the first delivery of `stream_ids`, which rise. O(ids), as :meth:`deliver` where they are not new."""
+        last = self.pending.last()
+        if last is not None and stream_ids[0] <= last:
+            for stream_id in stream_ids:
+                self.deliver(stream_id, consumer, now_ms)
+            return
+        delivered = [Pending(consumer, now_ms) for _ in stream_ids]
+        self.pending.extend(stream_ids, delivered)
+        consumer.pending.extend(stream_ids, delivered)
+        self._account.held += _PENDING * len(delivered)
+
     def add_pending(self, stream_id: int, consumer: Consumer, delivered_ms: int, count: int) -> Pending:
         """Make `stream_id`, which is not pending, pending for `consumer`. O(1), O(log N) out of order."""
         pending = Pending(consumer, delivered_ms, count)
@@ -129,12 +141,18 @@ class Group:
 
     def acknowledge(self, stream_id: int) -> bool:
         """Forget the pending entry `stream_id`; False when it is not pending. O(log N)."""
-        pending = self.pending.pop(stream_id)
-        if pending is None:
-            return False
-        pending.consumer.pending.pop(stream_id)
-        self._account.held -= _PENDING
-        return True
+        return self.acknowledge_all((stream_id,)) == 1
+
+    def acknowledge_all(self, stream_ids: Iterable[int]) -> int:
+        """As :meth:`acknowledge`, for several; how many were pending. O(log N) each."""
+        count, pop = 0, self.pending.pop
+        for stream_id in stream_ids:
+            pending = pop(stream_id)
+            if pending is not None:
+                pending.consumer.pending.pop(stream_id)
+                count += 1
+        self._account.held -= _PENDING * count
+        return count
 
     # -- the whole ----------------------------------------------------------------------------------------
 

@@ -6,14 +6,14 @@ Ids rise from call to call, and delivery times are compared by whether they are 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from random import Random
 from typing import Any
 
 import pytest
 
 from tests.commands.agreement import journal_of, journalling_oracle, make_client
-from tests.commands.driver import Client
+from tests.commands.driver import Client, ErrorReply
 from tests.oracle import Oracle
 
 KEYS = ["s", "s", "s", "t"]
@@ -111,6 +111,21 @@ class Calls:
         ][kind - 9]
 
 
+def claims_one_by_one(lines: Iterable[str]) -> Iterator[str]:
+    """A journal whose deliveries are told as Redis does: an XCLAIM for each entry, several as a transaction."""
+    in_unit = False
+    for line in lines:
+        in_unit = line == "MULTI" or (in_unit and line != "EXEC")
+        match = re.fullmatch(r"(XCLAIM \S+ \S+ \S+ 0)((?: \d+-\d+){2,})( .* LASTID) \S+", line)
+        if match is None:
+            yield line
+            continue
+        head, ids, tail = match.groups()
+        yield from () if in_unit else ("MULTI",)
+        yield from (f"{head} {each}{tail} {each}" for each in ids.split())
+        yield from () if in_unit else ("EXEC",)
+
+
 def without_moments(line: str) -> str:
     """A journalled command without a delivery time, and without the LIMIT that Redis leaves beside ``=``."""
     line = re.sub(r" TIME \d+ ", " TIME ", line)
@@ -135,7 +150,9 @@ def test_random_calls_agree(oracle: Oracle, seed: int) -> None:
                 for look in (["XRANGE", key, "-", "+"], ["XINFO", "STREAM", key], ["XINFO", "GROUPS", key]):
                     assert client.call(*look) == oracle.call(*look), (step, look)
             assert client.call("DEBUG", "DIGEST") == oracle.call("DEBUG", "DIGEST")
-    mine = [without_moments(line.partition(" ")[2]) for line in client.journal()]
+    mine = [
+        *map(without_moments, claims_one_by_one(line.partition(" ")[2] for line in client.journal())),
+    ]
     theirs = [without_moments(line) for line in journal_of(oracle)[already:]]
     assert mine == theirs
     for database in client.engine.keyspace.databases:
@@ -255,3 +272,31 @@ def test_bad_input(oracle: Oracle) -> None:
         assert client.call("DEBUG", "DIGEST") == oracle.call("DEBUG", "DIGEST") or "*" in words, line
     for database in client.engine.keyspace.databases:
         database.check()
+
+
+def test_a_delivery_is_journalled_as_one_claim_of_a_block() -> None:
+    """15 words for each entry are what Redis writes; what they do is the same."""
+    client = make_client()
+    client.call("CONFIG", "SET", "stream-node-max-entries", 3)
+    for number in range(1, 6):
+        client.call("XADD", "s", f"{number}-0", "f", "v")
+    client.call("XGROUP", "CREATE", "s", "g", "0")
+    client.journal()
+    client.call("XREADGROUP", "GROUP", "g", "c", "STREAMS", "s", ">")
+    tail = f"TIME {client.now_ms} RETRYCOUNT 1 FORCE JUSTID LASTID"
+    assert client.journal() == [
+        "0 MULTI",
+        f"0 XCLAIM s g c 0 1-0 2-0 3-0 {tail} 3-0",
+        f"0 XCLAIM s g c 0 4-0 5-0 {tail} 5-0",
+        "0 EXEC",
+    ]
+
+
+def test_a_refused_entry_makes_no_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kedis.structures.stream.LISTPACK_MAX", 100)
+    client = make_client()
+    assert client.call("XADD", "s", "*", "f", "v" * 100) == ErrorReply(
+        "ERR Elements are too large to be stored"
+    )
+    assert client.call("EXISTS", "s") == 0
+    assert client.journal() == []

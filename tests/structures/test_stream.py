@@ -8,7 +8,7 @@ import pytest
 
 from kedis.structures.consumer_groups import Account, Group
 from kedis.structures.id_map import _RUN, IdMap
-from kedis.structures.stream import Stream
+from kedis.structures.stream import EntryTooLarge, Stream
 from kedis.structures.stream_block import NodeLimits, Segment, node_limits
 from kedis.structures.stream_columns import interleaved
 from kedis.structures.stream_id import ID_MAX, id_text
@@ -97,7 +97,7 @@ def test_stream_against_a_dict(seed: int) -> None:
         assert len(stream) == len(model.log)
         assert (stream.last_id, stream.max_deleted_id) == (model.last, model.deleted)
         assert stream.entries_added == model.added
-        assert stream.first_id == min(model.log, default=0)
+        assert (stream.first_id, stream.top_id) == (min(model.log, default=0), max(model.log, default=0))
         if number % 100 == 99:
             twin = stream.copy()
             twin._check()
@@ -155,6 +155,20 @@ def test_id_map_against_a_dict(seed: int) -> None:
     assert found.first() is found.last() is None
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_map_is_extended_at_its_end(seed: int) -> None:
+    rng = Random(seed)
+    found, model = IdMap[int](), dict[int, int]()
+    for number in range(60):
+        keys = [max(model, default=0) + 1 + at for at in range(rng.choice([1, 10, _RUN - 1, _RUN, 3 * _RUN]))]
+        found.extend(keys, [number] * len(keys))
+        model.update(dict.fromkeys(keys, number))
+        for key in rng.sample(list(model), rng.randrange(len(model))):
+            assert found.pop(key) == model.pop(key)
+        found._check()
+        assert list(found.items()) == list(model.items())
+
+
 def test_a_map_that_grows_in_the_middle_splits_its_runs() -> None:
     found = IdMap[None]()
     for number in [0, 10**6, *range(10**6 - 1, 10**6 - 5000, -1)]:
@@ -171,12 +185,16 @@ def test_group_against_a_dict(seed: int) -> None:
     account.held = group.footprint()
     model: dict[int, tuple[bytes, int, int]] = {}
     for now in range(2000):
-        name, stream_id = rng.choice([b"a", b"b", b"c"]), rng.randrange(30)
+        name, stream_id = rng.choice([b"a", b"b", b"c"]), rng.randrange(40 if seed % 2 else 40 + now)
         consumer = group.consumer(name) or group.add_consumer(name, now)
-        match rng.randrange(6):
+        match rng.randrange(7):
             case 0 | 1 | 2:
                 group.deliver(stream_id, consumer, now)
                 model[stream_id] = (name, now, 1)
+            case 6:
+                several = list(range(stream_id, stream_id + rng.randint(1, 6)))
+                group.deliver_all(several, consumer, now)
+                model.update(dict.fromkeys(several, (name, now, 1)))
             case 3:
                 assert group.acknowledge(stream_id) == (model.pop(stream_id, None) is not None)
             case 4:
@@ -198,6 +216,33 @@ def test_group_against_a_dict(seed: int) -> None:
         }
         assert shown == model
         assert list(shown) == sorted(model)
+
+
+@pytest.mark.parametrize("step_ms", [0, 1, 7, 400, 1000, 12_345])
+@pytest.mark.parametrize("begin_ms", [0, 990, 1_699_999_999_990, (1 << 64) - 3_000_000])
+def test_ids_are_told_alike_however_near(begin_ms: int, step_ms: int) -> None:
+    """Entries within a second, over the borders of seconds, and far from each other; numbers of 0 and others."""
+    for number in (0, 1, 5000, 1 << 63):
+        stream = Stream()
+        ids = [(begin_ms + at * step_ms) << 64 | (number if step_ms else number + at) for at in range(200)]
+        for stream_id in ids:
+            stream.append(stream_id + (not stream_id), (b"f",), (b"v",), node_limits(60))
+        for start in (0, 3, 59, 70):
+            low = ids[start] + (not ids[start])
+            assert [each for each, _ in entries(list(stream.read(low, ID_MAX)))][1:] == ids[start + 1 :]
+
+
+def test_what_no_node_holds_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limit is a gigabyte: a lower one tells the same."""
+    monkeypatch.setattr("kedis.structures.stream.LISTPACK_MAX", 100)
+    stream = Stream()
+    for stream_id in (1, 2):
+        with pytest.raises(EntryTooLarge):
+            stream.append(stream_id, (b"f",), (b"v" * 100,), node_limits(3, 60))
+        stream._check()
+        assert (len(stream), stream.last_id, stream.entries_added) == (stream_id - 1,) * 3
+        stream.append(stream_id, (b"f",), (b"v" * 99,), node_limits(3, 60))
+    stream._check()
 
 
 def test_id_text() -> None:
