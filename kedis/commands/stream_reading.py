@@ -1,8 +1,8 @@
 """XREAD and XREADGROUP: what is new in several streams, at once or when it comes.
 
-What XREADGROUP delivers is journalled as what it does to the group: an XCLAIM of the entries of each block (Redis writes
-one for each entry, 15 words), or, with NOACK, an XGROUP SETID.  That a consumer reads its own history again is not
-journalled.
+What XREADGROUP delivers is journalled as what it does to the group: an XCLAIM of the entries of each block (Redis
+writes one for each entry, 15 words), or, with NOACK, an XGROUP SETID.  That a consumer reads its own history again is
+not journalled.
 """
 
 from __future__ import annotations
