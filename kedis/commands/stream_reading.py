@@ -193,9 +193,9 @@ def xreadgroup(client: Client, argv: Sequence[bytes]) -> Any:
     if found or reading.block_ms is None:
         return found or NULL_ARRAY
     attempt = partial(_deliver_when_ready, reading=reading)
-    return client.engine.blocking.wait(
-        client, argv, Stream, reading.keys, reading.block_ms, attempt, when_gone=_key_is_gone
-    )
+    wait = client.engine.blocking.wait
+    timeout_ms, queue = reading.block_ms, reading.group
+    return wait(client, argv, Stream, reading.keys, timeout_ms, attempt, when_gone=_key_is_gone, queue=queue)
 
 
 def _parse_delivered(client: Client, reading: Reading, key: bytes, raw: bytes) -> int:

@@ -55,13 +55,8 @@ def test_a_key_that_expires_by_itself_ends_the_wait(server: kedis.Server) -> Non
     assert "the stream key no longer exists" in str(found[0])
 
 
-@pytest.mark.parametrize("waiting", [1, 1000])
-def test_a_reader_is_woken_and_others_are_not_tried(waiting: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many wait for other streams, one XADD tries one of them."""
-    engine = Engine(Config(), clock=Clock())
-    clients = [Client(engine) for _ in range(waiting)]
-    for number, client in enumerate(clients):
-        assert client.replies("XREAD", "BLOCK", 0, "STREAMS", f"s{number}", "$") == []
+def attempts(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The key of each attempt to serve a reader, from now on."""
     tried: list[bytes] = []
     ready = Blocking.ready
 
@@ -71,6 +66,17 @@ def test_a_reader_is_woken_and_others_are_not_tried(waiting: int, monkeypatch: p
             yield waiter, attempt, key
 
     monkeypatch.setattr(Blocking, "ready", counted)
+    return tried
+
+
+@pytest.mark.parametrize("waiting", [1, 1000])
+def test_a_reader_is_woken_and_others_are_not_tried(waiting: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many wait for other streams, one XADD tries one of them."""
+    engine = Engine(Config(), clock=Clock())
+    clients = [Client(engine) for _ in range(waiting)]
+    for number, client in enumerate(clients):
+        assert client.replies("XREAD", "BLOCK", 0, "STREAMS", f"s{number}", "$") == []
+    tried = attempts(monkeypatch)
     writer = Client(engine)
     assert writer.call("XADD", "s0", "1-1", "f", "v") == b"1-1"
     assert tried == [b"s0"]
@@ -97,6 +103,32 @@ def test_all_readers_of_one_stream_are_served_and_one_of_each_group() -> None:
     assert writer.call("XGROUP", "DESTROY", "s", "g") == 1
     gone = [ErrorReply("NOGROUP the consumer group this client was blocked on no longer exists")]
     assert all(member.pushed() == gone for member in members[1:])
+    check(engine)
+
+
+def test_members_of_a_group_are_not_tried_in_vain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One entry is for one of them: when the next has got nothing, nor would those behind; other groups are served."""
+    engine = Engine(Config(), clock=Clock())
+    writer = Client(engine)
+    groups = ["g", "h", "i"]
+    for group in groups:
+        writer.call("XGROUP", "CREATE", "s", group, "$", "MKSTREAM")
+    members = [Client(engine) for _ in range(300)]
+    for number, member in enumerate(members):
+        words = ["GROUP", groups[number % 3], f"c{number}", "BLOCK", 0, "STREAMS", "s", ">"]
+        assert member.replies("XREADGROUP", *words) == []
+    reader = Client(engine)
+    assert reader.replies("XREAD", "BLOCK", 0, "STREAMS", "s", "$") == []
+    tried = attempts(monkeypatch)
+    for number in range(3):
+        tried.clear()
+        writer.call("XADD", "s", f"{number + 1}-1", "f", "v")
+        entry = [[[b"s", [[b"%d-1" % (number + 1), [b"f", b"v"]]]]]]
+        assert [at for at, member in enumerate(members) if member.pushed() == entry] == [
+            3 * number + at for at in range(3)
+        ]
+        assert reader.pushed() == (entry if number == 0 else [])
+        assert len(tried) <= 2 * len(groups) + 2
     check(engine)
 
 
