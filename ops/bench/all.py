@@ -157,6 +157,15 @@ def stalls(bench: Bench) -> str:
     return bench.program(sys.executable, str(HERE / "stalls.py"), "--quick")
 
 
+def streams(bench: Bench) -> str:
+    """A fifth of both, always: their ratios are the same."""
+    parts = [
+        f"`ops/bench/{name} --quick`.\n\n{bench.program(sys.executable, str(HERE / name), '--quick')}"
+        for name in ("streams.py", "stream_readers.py")
+    ]
+    return "\n".join(parts)
+
+
 def where(running: Running) -> list[str]:
     return ["-p", str(running.port)]
 
@@ -170,6 +179,7 @@ PARTS: dict[str, tuple[str, Callable[[Bench], str]]] = {
     "aof": ("The append-only file", lambda bench: bench.script("aof.py")),
     "clients": ("Many clients", lambda bench: bench.script("many_clients.py")),
     "memory": ("Memory and eviction", memory),
+    "streams": ("Streams, and readers that wait for them", streams),
     "stalls": ("Waiting for one large command", stalls),
 }
 
