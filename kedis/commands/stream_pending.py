@@ -196,8 +196,7 @@ def xclaim(client: Client, argv: Sequence[bytes]) -> Any:
     found: list[Any] = []
     for stream_id in claim.ids:
         pending = group.pending.get(stream_id)
-        shown = entry(stream, stream_id)
-        if shown is None:
+        if stream_id not in stream:
             if pending is not None:
                 propagate_claim(client, key, name, stream_id, pending, group.last_id)
                 moved = False
@@ -218,7 +217,7 @@ def xclaim(client: Client, argv: Sequence[bytes]) -> Any:
             pending.count = claim.count
         elif not claim.just_ids:
             pending.deliver_again()
-        found.append(id_text(stream_id) if claim.just_ids else shown)
+        found.append(id_text(stream_id) if claim.just_ids else entry(stream, stream_id))
         propagate_claim(client, key, name, stream_id, pending, group.last_id)
         moved = False
         client.db.annotated(key, stream)
@@ -296,8 +295,7 @@ def xautoclaim(client: Client, argv: Sequence[bytes]) -> Any:
             following = stream_id
             break
         pending = group.pending[stream_id]
-        shown = entry(stream, stream_id)
-        if shown is None:
+        if stream_id not in stream:
             deleted.append(stream_id)
         elif least_idle_ms and now_ms - pending.delivered_ms < least_idle_ms:
             continue
@@ -306,7 +304,7 @@ def xautoclaim(client: Client, argv: Sequence[bytes]) -> Any:
             pending.delivered_ms = now_ms
             if not just_ids:
                 pending.deliver_again()
-            found.append(id_text(stream_id) if just_ids else shown)
+            found.append(id_text(stream_id) if just_ids else entry(stream, stream_id))
         propagate_claim(client, key, name, stream_id, pending, group.last_id)
     for stream_id in deleted:
         group.acknowledge(stream_id)

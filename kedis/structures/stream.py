@@ -268,6 +268,11 @@ class Stream:
         """The entry `stream_id` alone, or None. O(log N + block)."""
         return next(self.read(stream_id, stream_id, 1), None)
 
+    def __contains__(self, stream_id: int) -> bool:
+        """Whether the entry `stream_id` is there. O(log N + log block), where the block is packed O(block)."""
+        base = self.blocks.floor(stream_id)
+        return base is not None and self.blocks[base].position(stream_id) is not None
+
     # -- distances ----------------------------------------------------------------------------------------
 
     def has_deleted_from(self, stream_id: int) -> bool:

@@ -303,12 +303,19 @@ class Block:
 
     def delete(self, stream_id: int) -> bool:
         """Mark the entry `stream_id` as deleted; False when it is not there. O(log block), packed O(block)."""
-        columns = self.columns()
-        at = columns.at_or_above(stream_id)
-        if at == len(columns) or columns.id_at(at) != stream_id or self.is_deleted(at):
+        at = self.position(stream_id)
+        if at is None:
             return False
         self._mark(at)
         return True
+
+    def position(self, stream_id: int) -> int | None:
+        """The position of the living entry `stream_id`, None when it is not there. O(log block), packed O(block)."""
+        columns = self.columns()
+        at = columns.at_or_above(stream_id)
+        if at == len(columns) or columns.id_at(at) != stream_id or self.is_deleted(at):
+            return None
+        return at
 
     def _mark(self, at: int) -> None:
         self.live -= 1

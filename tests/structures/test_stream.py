@@ -84,7 +84,7 @@ def _look(rng: Random, stream: Stream, model: Model, some: int) -> None:
     inside = [each for each in sorted(model.log, reverse=reverse) if low <= each <= high][:count]
     found = entries(list(stream.read(low, high, count, reverse)), reverse)
     assert found == [(each, model.log[each]) for each in inside]
-    assert (stream.find(some) is not None) == (some in model.log)
+    assert (stream.find(some) is not None) == (some in stream) == (some in model.log)
 
 
 @pytest.mark.parametrize("seed", range(8))
