@@ -34,6 +34,16 @@ def test_several_streams_in_both_protocols() -> None:
     assert shown("XREADGROUP x", Pairs([(b"s", one), (b"t", one)])).splitlines() == expected
 
 
+def test_what_was_claimed_with_the_cursor_and_what_is_deleted() -> None:
+    table = ["id  | f", '1-0 | "v"', "(1 entry)"]
+    reply = [b"5-0", [[b"1-0", [b"f", b"v"]]], []]
+    assert shown("XAUTOCLAIM s g c 0 0", reply).splitlines() == [*table, "next 5-0"]
+    reply[2] = [b"2-0", b"3-0"]
+    assert shown("xautoclaim s g c 0 0", reply).splitlines() == [*table, "next 5-0", "deleted 2-0 3-0"]
+    for other in ([b"0-0", [b"1-0"], []], [b"0-0", [], []], [b"0-0", reply[1]], [b"0-0", reply[1], [7]], [7]):
+        assert shown("XAUTOCLAIM s g c 0 0 JUSTID", other) == shown("LRANGE s 0 1", other)
+
+
 def test_many_fields_and_repeated_ones_stand_behind_the_id() -> None:
     many = [word for n in range(9) for word in (b"f%d" % n, b"%d" % n)]
     assert shown("XRANGE s - +", [[b"1-0", many]]).splitlines()[1].startswith('1-0 | f0 "0"  f1 "1"')

@@ -37,6 +37,8 @@ def stream_tables(words: Sequence[bytes], reply: object, in_line: InLine, paint:
     if name in _OF_ONE:
         entries = _entries(reply)
         return _table(entries, in_line, paint) if entries else None
+    if name == b"XAUTOCLAIM":
+        return _claimed(reply, in_line, paint)
     if name not in _OF_SEVERAL:
         return None
     streams = pairs_of(reply)
@@ -52,6 +54,21 @@ def stream_tables(words: Sequence[bytes], reply: object, in_line: InLine, paint:
             return None
         tables.append(f"{paint('field', in_line(key))}\n{_table(entries, in_line, paint)}")
     return "\n".join(tables) or None
+
+
+def _claimed(reply: object, in_line: InLine, paint: Paint) -> str | None:
+    """The reply to XAUTOCLAIM: its entries, then where to go on and what was deleted; None where it has no entries."""
+    parts = elements_of(reply) or []
+    if len(parts) != 3 or not isinstance(parts[0], bytes) or not (entries := _entries(parts[1])):
+        return None
+    deleted = elements_of(parts[2]) or []
+    if not all(isinstance(each, bytes) for each in deleted):
+        return None
+    lines = [_table(entries, in_line, paint), f"{paint('field', 'next')} {_id(parts[0])}"]
+    if deleted:
+        shown = " ".join(_id(each) for each in deleted if isinstance(each, bytes))
+        lines.append(f"{paint('field', 'deleted')} {shown}")
+    return "\n".join(lines)
 
 
 def _entries(reply: object) -> list[Entry] | None:
