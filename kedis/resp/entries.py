@@ -63,8 +63,9 @@ class Entries:
     def whole(self) -> bytes:
         """All of it as it is sent, kept for a second client. O(N)."""
         if self._whole is None:
-            count = len(self)
-            self._whole = b"*%d\r\n" % count + self.wire(0, count)
+            parts = [b"*%d\r\n" % len(self)]
+            parts += [_run_wire(run, 0, len(run), self._reverse) for run in self._runs]
+            self._whole = b"".join(parts)
         return self._whole
 
     def wire(self, start: int, stop: int) -> bytes:
