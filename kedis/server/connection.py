@@ -84,6 +84,7 @@ class Connection(Sender):
         figures = cycle.figures
         eviction = server.client_eviction
         waits, depths = figures.waits, figures.depths
+        path = server.path
         engine.connect(client)
         self._read_watcher.start(self._greenlet.switch)
         try:
@@ -119,6 +120,10 @@ class Connection(Sender):
                 if client.user is None:
                     self._take_in_portions(data)
                     continue
+                if path is not None and not given and parser.is_empty and path.serves(client):
+                    data = self._run_natively(data, SMALL_BUDGET_NS if crowded else server.slice_ns)
+                    if not data:
+                        continue
                 try:
                     commands = feed(data)
                 except ProtocolError as problem:
@@ -170,6 +175,19 @@ class Connection(Sender):
                     self._take_in_portions(b"")
         finally:
             self._release()
+
+    def _run_natively(self, data: bytes, budget_ns: int) -> bytes:
+        """Run what the native path takes of ``data``; returns the rest. For where it does not receive itself."""
+        server = self.server
+        rest: bytes = server.path.feed(self, data, budget_ns, server.cycle.figures.began_ns)[0]
+        if server.client_eviction.limit:
+            self.note_memory()
+        if rest:
+            self.surface()
+        if not self.queued and (self.output_bytes_here or self.client.out):
+            self.queued = True
+            server.cycle.waiting.append(self)
+        return rest
 
     def _wake(self) -> None:
         """Go on in the client's greenlet, if it is still that."""

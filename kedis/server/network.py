@@ -48,7 +48,9 @@ class Network:
         self.hub = gevent.get_hub()
         self.cycle = BeforeSleep(self.hub, engine.clock)
         self.connections: set[Peer] = set()
+        #: What receives, runs and sends natively; and, where only requests can be run so, that part alone.
         self.native: Any = None
+        self.path: Any = None
         self.client_eviction = ClientEviction(engine, self.connections)
         self.slow_readers: set[Peer] = set()
         self.paused: dict[Peer, Callable[[], Any]] = {}
@@ -61,6 +63,8 @@ class Network:
         self.reset_counters()
         if native.LOOP:
             self._serve_natively()
+        elif native.PATH == "native":
+            self._run_natively()
 
     def _serve_natively(self) -> None:
         from kedis.native.loop import Loop
@@ -70,6 +74,13 @@ class Network:
         self.cycle.send_all_sealed = self.native.send_sealed
         self.engine.pubsub.deliver = self.native.deliver
         self.engine.native = self.native.path.call_command
+
+    def _run_natively(self) -> None:
+        from kedis.native.path import Path
+
+        self.path = Path(self.engine)
+        self.path.waits, self.path.depths = self.cycle.figures.waits, self.cycle.figures.depths
+        self.engine.native = self.path.call_command
 
     def reader(self, connection: Peer) -> Any:
         """A watcher of the client's socket, not started: gevent's, or that of the native path."""

@@ -89,6 +89,8 @@ class Sender(Peer):
         """Send ``client.out``, or ``chunks``, as far as the kernel takes it, and empty it.  Called once per turn."""
         if self.closed:
             return
+        if self.output_bytes_here and chunks is None:
+            self.surface()
         out = self.client.out if chunks is None else chunks
         if out:
             if self.unsent:
