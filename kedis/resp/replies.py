@@ -154,9 +154,13 @@ def _encode_wire(value: SimpleString | Raw, append: Append) -> None:
     append(value.wire)
 
 
+def encode_error_line(value: CommandError) -> bytes:
+    """The text of an error as one line, without the sign before it and CRLF behind."""
+    return str(value).rstrip("\r\n").translate(_ONE_LINE).encode("utf-8", "surrogateescape")
+
+
 def _encode_error(value: CommandError, append: Append) -> None:
-    line = str(value).rstrip("\r\n").translate(_ONE_LINE)
-    append(b"-%b\r\n" % line.encode("utf-8", "surrogateescape"))
+    append(b"-%b\r\n" % encode_error_line(value))
 
 
 def _encode_nothing(_value: NoReply, _append: Append) -> None:
