@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 import gevent
 import pytest
 
-from kedis.embedded.redis_client import EmbeddedEngine
+from kedis.embedded.embedded_engine import EmbeddedEngine
 from kedis.engine.engine import Engine
 from kedis.server.app import App
 from tests.commands.driver import Client

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from kedis.config import Config
-from kedis.embedded.redis_client import EmbeddedEngine, EngineSocket
+from kedis.embedded.embedded_engine import EmbeddedEngine
+from kedis.embedded.engine_socket import EngineSocket
 from kedis.engine.call import expire_blocked
 from kedis.engine.engine import Engine
 from kedis.observability.observer import Observer

@@ -16,6 +16,7 @@ import time
 from kedis import errors
 from kedis.engine.client import Client
 from kedis.engine.engine import Engine
+from kedis.errors import CommandError
 from kedis.persistence.aof import Aof
 from kedis.persistence.append_file import AppendFile
 from kedis.persistence.folder import AofError
@@ -71,11 +72,13 @@ class EmbeddedAof:
         finally:
             self._engine.set_loading(False)
 
-    def settle(self, client: Client) -> None:
+    def settle(self, client: Client) -> CommandError | None:
         """Write and sync the recorded changes as the policy demands, before ``client`` is answered.
 
-        Raises OSError when the store has ended.
+        Returns the error that takes the place of its replies, where its changes could not be written; those in
+        ``client.out`` are replaced already. Raises OSError when the store has ended.
         """
+        refusal = None
         if self.failure is not None:
             raise OSError(self.failure)
         if self._failed_sync is not None:
@@ -86,15 +89,16 @@ class EmbeddedAof:
         if self._sync_failure is not None:
             self._write_anew(self._sync_failure)
             if self._sync_failure is not None:
-                self._refuse_turn(client)
+                refusal = self._refuse_turn(client)
         if self.aof.has_unwritten:
-            self._write(client)
+            refusal = self._write(client) or refusal
         if self.aof.aof_rewrite_scheduled or (
             self.aof.wants_rewrite() and self._rewriter.may_start_by_itself
         ):
             self._rewriter.start()
+        return refusal
 
-    def _write(self, client: Client) -> None:
+    def _write(self, client: Client) -> CommandError | None:
         always = self._engine.config.appendfsync == "always"
         try:
             self.aof.write()
@@ -108,21 +112,23 @@ class EmbeddedAof:
                 self.failure = f"the append-only file has failed: {reason}"
                 raise OSError(self.failure) from error
             self._status.refuse_writes(reason)
-            self._refuse_turn(client)
-        else:
-            self._engine.propagation.epoch += 1
-            if self._engine.restrictions.write_error is not None and self._sync_failure is None:
-                self._status.accept_writes()
+            return self._refuse_turn(client)
+        self._engine.propagation.epoch += 1
+        if self._engine.restrictions.write_error is not None and self._sync_failure is None:
+            self._status.accept_writes()
+        return None
 
-    def _refuse_turn(self, client: Client) -> None:
-        """Replace the replies of ``client`` if it has just written.
+    def _refuse_turn(self, client: Client) -> CommandError | None:
+        """Replace the replies of ``client`` if it has just written; returns the error, or None if it has not.
 
         Raises OSError where that is impossible, because the replies would be false.
         """
         turn = self._engine.propagation.epoch
         self._engine.propagation.epoch += 1
+        text = self._engine.restrictions.write_error or errors.INTERNAL
         if not self._status.withdraw_replies(client, turn):
-            raise OSError(self._engine.restrictions.write_error or errors.INTERNAL)
+            raise OSError(text)
+        return CommandError(text) if client.dirty_epoch == turn else None
 
     def _write_anew(self, error: Exception) -> None:
         self._status.refuse_writes(reason_of(error))

@@ -14,12 +14,15 @@ from typing import Protocol, cast
 
 from kedis.commands import load_all
 from kedis.config import Config
+from kedis.embedded.direct_calls import direct_caller
+from kedis.embedded.direct_requests import Requests
 from kedis.embedded.durability import EmbeddedAof
 from kedis.engine.call import after_removals, expire_blocked, unblock
 from kedis.engine.client import Client
 from kedis.engine.engine import Engine
 from kedis.engine.ports import NoEventLoop
 from kedis.engine.transport import Transport
+from kedis.errors import CommandError
 from kedis.observability.observer import Observer
 from kedis.persistence.saver import Saver
 from kedis.process.forked import ForkedError, abandon_in_children
@@ -29,7 +32,7 @@ from kedis.store.expiry import ActiveExpiry
 #: Settings that persist nothing: an embedded engine writes snapshots on request only.
 NOTHING_KEPT = {"appendonly": "no", "save": ""}
 #: Interval, in nanoseconds, of the periodic work done by requests and waiting readers.
-_UPKEEP_NS = 100_000_000
+UPKEEP_NS = 100_000_000
 
 
 class EmbeddedTransport(Transport, Protocol):
@@ -52,14 +55,21 @@ class EmbeddedEngine(NoEventLoop):
         self.forked = ""
         self._expiry = ActiveExpiry(self.engine.keyspace)
         self._upkeep_ns = self.engine.monotonic()
+        #: Time of the next upkeep by the wall clock, the only one that direct calls read.
+        self.upkeep_due_ns = 0
         self._closed = False
-        self._departed: deque[Client] = deque()
+        #: Clients to forget before the next command.
+        self.departed: deque[Client] = deque()
         self._aof = EmbeddedAof(self.engine) if self.engine.config.appendonly else None
+        self.is_persistent = self._aof is not None
         self.engine.snapshots = Saver(self.engine, fork=False)
         self.engine.attach_loop(self)
         atexit.register(self.close)
         abandon_in_children(self)
         self._observer = Observer(self.engine, self._expiry)
+        #: Calls a command without its protocol, between :meth:`begin` and :meth:`end`.
+        self.direct_call = direct_caller(self.engine)
+        self.requests = Requests(self.engine.table)
 
     def close(self) -> None:
         """Write and sync the rest, and release the folder; a closed engine runs nothing. Idempotent.
@@ -103,29 +113,40 @@ class EmbeddedEngine(NoEventLoop):
 
         The garbage collector may close a connection anywhere, also in the middle of a command.
         """
-        self._departed.append(client)
+        self.departed.append(client)
 
     def run(self, client: Client, commands: list[list[bytes]]) -> int:
         """Run ``commands`` to the end, or up to one that must wait; returns the number run. The lock is held.
 
         Raises OSError when the engine is closed, or its folder has failed under ``appendfsync always``.
         """
-        engine = self.engine
+        self.begin()
+        position = self.engine.run(client, commands)
+        self.end(client)
+        return position
+
+    def begin(self) -> None:
+        """Do what precedes the commands of a client. The lock is held. Raises OSError when the engine is closed."""
         if self._closed:
             self.check()
             raise OSError("the store is closed")
-        if self._departed:
+        if self.departed:
             self._let_go()
-        engine.check_clock()
-        expire_blocked(engine)
-        position = engine.run(client, commands)
+        self.engine.check_clock()
+        expire_blocked(self.engine)
+
+    def end(self, client: Client) -> CommandError | None:
+        """Do what follows the commands of ``client``: upkeep, invalidations, the append-only file. The lock is held.
+
+        Returns the error that takes the place of its replies, where its changes could not be written; those in
+        ``client.out`` are replaced already. Raises OSError when the folder has failed under ``appendfsync always``.
+        """
+        engine = self.engine
         now = engine.monotonic()
-        if now - self._upkeep_ns > _UPKEEP_NS:
+        if now - self._upkeep_ns > UPKEEP_NS:
             self._run_upkeep(now)
         engine.tracking.broadcast()
-        if self._aof is not None:
-            self._aof.settle(client)
-        return position
+        return self._aof.settle(client) if self._aof is not None else None
 
     def upkeep(self, client: Client) -> float | None:
         """Do due work while ``client`` waits; returns the seconds until work may be due again, or None.
@@ -136,16 +157,16 @@ class EmbeddedEngine(NoEventLoop):
         with self.lock:
             if self._closed:
                 return None  # its socket is closed
-            if self._departed:
+            if self.departed:
                 self._let_go()
             expire_blocked(engine)
             now = engine.monotonic()
-            if now - self._upkeep_ns > _UPKEEP_NS:
+            if now - self._upkeep_ns > UPKEEP_NS:
                 self._run_upkeep(now)
                 engine.tracking.broadcast()
                 if self._aof is not None:
                     self._aof.settle(client)
-            moments = [self._upkeep_ns + _UPKEEP_NS + 1] if self._has_volatile_keys() else []
+            moments = [self._upkeep_ns + UPKEEP_NS + 1] if self._has_volatile_keys() else []
             if client.blocked is not None and client.blocked.deadline_ns:
                 moments.append(client.blocked.deadline_ns)
             if engine.restrictions.paused_until_ns:
@@ -162,10 +183,12 @@ class EmbeddedEngine(NoEventLoop):
         engine = self.engine
         self._upkeep_ns = now
         engine.keyspace.now_ns = engine.clock()
+        self.upkeep_due_ns = engine.keyspace.now_ns + UPKEEP_NS
+        engine.check_clock()
         if engine.restrictions.paused_until_ns and now >= engine.restrictions.paused_until_ns:
             engine.unpause()
         if not engine.restrictions.paused_until_ns:
-            self._expiry.run(_UPKEEP_NS / 1e9, engine.clock)
+            self._expiry.run(UPKEEP_NS / 1e9, engine.clock)
             after_removals(engine)
         self._observer.sample()
 
@@ -173,8 +196,8 @@ class EmbeddedEngine(NoEventLoop):
         return any(database.expires for database in self.engine.keyspace.databases)
 
     def _let_go(self) -> None:
-        while self._departed:
-            self.engine.disconnect(self._departed.popleft())
+        while self.departed:
+            self.engine.disconnect(self.departed.popleft())
 
     def unpaused(self) -> None:
         """Let the clients that wait for the end of CLIENT PAUSE check again."""

@@ -27,6 +27,8 @@ class EngineSocket:
 
     kind = "in-process"
     fd = -1
+    #: Whether commands may be called without bytes (:class:`kedis.embedded.direct_socket.DirectSocket`).
+    is_plain = False
 
     def __init__(self, embedded: EmbeddedEngine) -> None:
         embedded.check()

@@ -1,86 +1,137 @@
 """A ``redis.Redis`` whose server is the engine in the same process.
 
-redis-py works as over a network: it writes requests to a socket and reads replies from it.
-Only the socket is replaced (:mod:`kedis.embedded.engine_socket`). All of redis-py's methods, pipelines, transactions
-and subscriptions therefore work, by the protocol's own rules. Several connections, and threads, may share a store.
+All of redis-py's methods work, by the protocol's own rules: its connections read and write an engine socket
+(:mod:`kedis.embedded.redis_connections`). Most calls need no protocol, and do without packing and parsing, which are
+nine tenths of a call: :meth:`InProcessClient.execute_command` calls the command and makes the same Python objects of
+its value. Several connections, and threads, may share a store.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 import redis
-from redis.connection import AbstractConnection
+from redis.client import EMPTY_RESPONSE, NEVER_DECODE
 
 from kedis.config import Config
+from kedis.embedded.direct_calls import IN_SOCKET
+from kedis.embedded.direct_requests import NothingDirect, pack
+from kedis.embedded.direct_socket import DECLINED
 from kedis.embedded.embedded_engine import NOTHING_KEPT, EmbeddedEngine
-from kedis.embedded.engine_socket import EngineSocket
+from kedis.embedded.redis_connections import InProcessConnection, InProcessPool
+from kedis.embedded.redis_pipeline import InProcessPipeline
+from kedis.embedded.redis_shortcuts import Shortcuts, called_back
 
 
-class InProcessConnection(AbstractConnection):
-    """A redis-py connection over an :class:`EngineSocket`."""
+class InProcessClient(Shortcuts, redis.Redis):  # type: ignore[misc]
+    """A client that owns its store: closing it also closes the store and its folder.
 
-    def __init__(self, *, embedded: EmbeddedEngine, **options: Any) -> None:
-        self._embedded = embedded
-        super().__init__(**options)
+    Args:
+        connection_pool: that of another client, to which the store belongs (``client()``); None: a new one.
+        options: of the connections.
+    """
 
-    def repr_pieces(self) -> list[tuple[str, Any]]:
-        return [("in_process", True), ("db", self.db)]
+    def __init__(
+        self,
+        embedded: EmbeddedEngine | None = None,
+        *,
+        connection_pool: InProcessPool | None = None,
+        single_connection_client: bool = False,
+        **options: Any,
+    ) -> None:
+        self._owns_store = connection_pool is None
+        if connection_pool is None:
+            assert embedded is not None, "a store, or the pool of one"
+            connection_pool = InProcessPool(embedded, **options)
+        self._embedded = connection_pool.embedded
+        self._requests = self._embedded.requests if connection_pool.is_plain() else NothingDirect()
+        super().__init__(connection_pool=connection_pool, single_connection_client=single_connection_client)
+        self.auto_close_connection_pool = self._owns_store
 
-    def _connect(self) -> Any:
-        sock = EngineSocket(self._embedded)
-        sock.settimeout(self.socket_timeout)
-        return sock
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        """See ``redis.Redis``: the same results and errors.
 
-    def can_read(self, timeout: float | None = 0) -> bool:
-        """Wait up to ``timeout`` seconds for a reply, or the end; redis-py would poll a file descriptor."""
-        if self._sock is None:
-            self.connect()  # type: ignore[no-untyped-call]
-        sock: Any = self._sock
-        reader = getattr(self._parser, "_reader", None)
-        if reader is None:  # redis-py's own parser in Python, which reads the socket
-            return bool(self._parser.can_read(timeout))
+        The pool's lock and redis-py's looks at the connection, 5 us together, are left out: a list's ``pop`` is atomic,
+        and the socket looks by itself.
+        """
+        try:
+            request = self._requests[args[0]]
+            words = pack(request, args)
+        except (IndexError, TypeError):
+            words = None
+        connection = self.connection  # that of a client of one connection
         if (
-            timeout == 0 and sock.is_quiet()
-        ):  # the common case, when redis-py checks that a connection is clean
-            return bool(reader.has_data())
-        return bool(reader.has_data() or sock.wait(timeout))
+            words is None
+            or connection is not None
+            or (options and (NEVER_DECODE in options or EMPTY_RESPONSE in options))
+        ):
+            return self._execute_command(*args, **options)  # type: ignore[no-untyped-call]
+        pool: Any = self.connection_pool
+        try:
+            connection = pool._available_connections.pop()
+        except IndexError:
+            return self._execute_command(*args, **options)  # type: ignore[no-untyped-call]
+        try:
+            socket = connection._sock
+            reply: Any = DECLINED
+            if socket is not None and (socket.is_plain or connection.is_clean()):
+                reply = socket.call(request.command, words)
+                if type(reply) is list and reply and isinstance(reply[0], redis.ConnectionError):
+                    reply = reply[0]  # as redis-py does
+                if isinstance(reply, Exception) and reply is not DECLINED:
+                    with pool.registered(connection):
+                        return self._proceed(connection, reply, args, options)
+        finally:
+            pool._available_connections.append(connection)
+        if reply is DECLINED:
+            return self._execute_command(*args, **options)  # type: ignore[no-untyped-call]
+        callback = dict.get(self.response_callbacks, request.callback)
+        return reply if callback is None else called_back(callback, reply, options)
 
-    def _host_error(self) -> str:
-        return "in-process"
+    def pipeline(self, transaction: bool = True, shard_hint: Any = None) -> InProcessPipeline:
+        """See ``redis.Redis``."""
+        return InProcessPipeline(
+            self._requests, self.connection_pool, self.response_callbacks, transaction, shard_hint
+        )
 
+    def _proceed(
+        self, connection: InProcessConnection, first: Exception, args: Sequence[Any], options: dict[str, Any]
+    ) -> Any:
+        """Go on as redis-py does after an attempt that did not end with a usual reply.
 
-class InProcessPool(redis.ConnectionPool):
-    """The connections of one store."""
+        Args:
+            first: the error with which it has failed, after which redis-py may try again; IN_SOCKET: the reply is to
+                be read.
+        """
+        attempted = [first]
+        run: Any = self._send_command_parse_response
+        read: Any = self.parse_response
 
-    def __init__(self, embedded: EmbeddedEngine, **options: Any) -> None:
-        self._embedded = embedded
-        super().__init__(connection_class=InProcessConnection, embedded=embedded, **options)
+        def attempt() -> Any:
+            if not attempted:
+                return run(connection, args[0], *args, **options)
+            outcome = attempted.pop()
+            if outcome is not IN_SOCKET:
+                connection.raise_error(outcome)
+            return read(connection, args[0], **options)
 
-    def reset(self) -> None:
-        """Start without connections. redis-py also calls this in a forked child, where it is refused."""
-        self._embedded.check()
-        super().reset()
+        def disconnect(_error: Exception) -> None:
+            connection.disconnect()  # type: ignore[no-untyped-call]
 
-
-class InProcessClient(redis.Redis):
-    """A client that owns its store: closing it also closes the store and its folder."""
-
-    def __init__(self, embedded: EmbeddedEngine, **options: Any) -> None:
-        self._embedded = embedded
-        super().__init__(connection_pool=InProcessPool(embedded, **options))
-        self.auto_close_connection_pool = True
+        return connection.retry.call_with_retry(attempt, disconnect)
 
     def close(self) -> None:
         """Close the connections, then the store: all data are on the disk afterwards.
 
-        Raises ForkedError in a forked child.
+        A client that another one has made (``client()``) only gives back its connection. Raises ForkedError in a forked
+        child.
         """
         self._embedded.check()
         super().close()
-        self._embedded.close()
+        if self._owns_store:
+            self._embedded.close()
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(

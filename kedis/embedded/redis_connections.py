@@ -1,0 +1,160 @@
+"""The connections of redis-py over engine sockets, and their pool.
+
+Only the socket is replaced. All of redis-py's methods, pipelines, transactions and subscriptions therefore work, by
+the protocol's own rules; calls that need no protocol bypass it (:mod:`kedis.embedded.direct_socket`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+import redis
+from redis._parsers import Encoder, _HiredisParser
+from redis.connection import AbstractConnection, HiredisRespSerializer
+
+from kedis.embedded.direct_socket import DECLINED, Call, DirectSocket
+from kedis.embedded.embedded_engine import EmbeddedEngine
+from kedis.embedded.engine_socket import EngineSocket
+from kedis.resp.python_replies import PythonReplies, python_replies
+
+
+class InProcessConnection(AbstractConnection):
+    """A redis-py connection over an :class:`EngineSocket`."""
+
+    def __init__(self, *, embedded: EmbeddedEngine, **options: Any) -> None:
+        self._embedded = embedded
+        super().__init__(**options)
+        self._tables = _reply_tables(self.encoder, self._parser) if self._is_standard() else None
+
+    def _is_standard(self) -> bool:
+        """Whether redis-py does nothing of its own between a call and its reply: no pings, no other parser."""
+        return (
+            type(self._parser) is _HiredisParser
+            and type(self._command_packer) is HiredisRespSerializer
+            and not self.health_check_interval
+            and self.credential_provider is None
+        )
+
+    def repr_pieces(self) -> list[tuple[str, Any]]:
+        return [("in_process", True), ("db", self.db)]
+
+    def _connect(self) -> Any:
+        tables = self._tables
+        sock = EngineSocket(self._embedded) if tables is None else DirectSocket(self._embedded, tables)
+        sock.settimeout(self.socket_timeout)
+        return sock
+
+    # -- direct calls -------------------------------------------------------------------------------------
+
+    def call_all(self, calls: Sequence[Call]) -> list[Any] | None:
+        """Call commands directly; see :class:`DirectSocket`. Raises as redis-py does."""
+        sock: Any = self._sock
+        if not self.is_clean():
+            return None
+        with self._failing():
+            replies: list[Any] | None = sock.call_all(calls)
+        return replies
+
+    def call_transaction(self, calls: Sequence[Call]) -> Any:
+        """Call commands between MULTI and EXEC directly; see :class:`DirectSocket`. Raises as redis-py does."""
+        sock: Any = self._sock
+        if not self.is_clean():
+            return DECLINED
+        with self._failing():
+            return sock.call_transaction(calls)
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self.raise_error(error)
+        except BaseException:  # such as KeyboardInterrupt: the commands may have run or not
+            self.disconnect()  # type: ignore[no-untyped-call]
+            raise
+
+    def raise_error(self, error: Exception) -> NoReturn:
+        """Raise the error of a call as redis-py does when it has read it, or when its socket has failed."""
+        if isinstance(error, OSError):
+            self.send_packed_command([b""], check_health=False)  # type: ignore[no-untyped-call]
+        elif isinstance(error, redis.ConnectionError):
+            self.disconnect()  # type: ignore[no-untyped-call]
+        raise error
+
+    def mark_for_reconnect(self) -> None:
+        """See redis-py: the next call goes through the socket, after which the connection is replaced."""
+        super().mark_for_reconnect()  # type: ignore[no-untyped-call]
+        if isinstance(self._sock, DirectSocket):
+            self._sock.is_plain = False
+
+    def is_clean(self) -> bool:
+        """Whether nothing is left to read by redis-py, which leaves direct calls to the socket."""
+        if not isinstance(self._sock, DirectSocket) or getattr(self, "_should_reconnect", False):
+            return False
+        reader = self._parser._reader
+        return reader is not None and not reader.has_data()
+
+    # -- waiting ------------------------------------------------------------------------------------------
+
+    def can_read(self, timeout: float | None = 0) -> bool:
+        """Wait up to ``timeout`` seconds for a reply, or the end; redis-py would poll a file descriptor."""
+        if self._sock is None:
+            self.connect()  # type: ignore[no-untyped-call]
+        sock: Any = self._sock
+        reader = getattr(self._parser, "_reader", None)
+        if reader is None:  # redis-py's own parser in Python, which reads the socket
+            return bool(self._parser.can_read(timeout))
+        if (
+            timeout == 0 and sock.is_quiet()
+        ):  # the common case, when redis-py checks that a connection is clean
+            return bool(reader.has_data())
+        return bool(reader.has_data() or sock.wait(timeout))
+
+    def _host_error(self) -> str:
+        return "in-process"
+
+
+def _is_measured() -> bool:
+    """Whether redis-py measures its calls for OpenTelemetry, which its newer versions can."""
+    try:
+        from redis.observability.providers import get_observability_instance
+    except ImportError:
+        return False
+    manager = get_observability_instance().get_provider_manager()
+    return manager is not None and bool(manager.config.enabled_telemetry)
+
+
+def _reply_tables(encoder: Encoder, parser: _HiredisParser) -> Mapping[int, PythonReplies]:
+    encoding = encoder.encoding if encoder.decode_responses else None
+    errors = encoder.encoding_errors
+    return {protocol: python_replies(protocol, parser.parse_error, encoding, errors) for protocol in (2, 3)}
+
+
+class InProcessPool(redis.ConnectionPool):
+    """The connections of one store."""
+
+    def __init__(self, embedded: EmbeddedEngine, **options: Any) -> None:
+        self.embedded = embedded
+        super().__init__(connection_class=InProcessConnection, embedded=embedded, **options)
+
+    def reset(self) -> None:
+        """Start without connections. redis-py also calls this in a forked child, where it is refused."""
+        self.embedded.check()
+        super().reset()
+
+    def is_plain(self) -> bool:
+        """Whether redis-py does nothing of its own beside a call: client-side caching, events, telemetry."""
+        return self.cache is None and "event_dispatcher" not in self.connection_kwargs and not _is_measured()
+
+    @contextmanager
+    def registered(self, connection: Any) -> Iterator[None]:
+        """Have the pool know a connection, taken from the idle ones, as one in use: it may have to disconnect it."""
+        with self._lock:
+            self._in_use_connections.add(connection)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._in_use_connections.discard(connection)
