@@ -137,6 +137,10 @@ class EngineSocket:
         client = self.client
         return not (self._replies or client.out or client.subscriptions or self._waiting or self._closed)
 
+    def is_at_end(self) -> bool:
+        """Whether it is closed, and all replies have been read."""
+        return self._closed and not (self._replies or self.client.out)
+
     def _is_readable(self) -> bool:
         if self._closed:
             self._embedded.check()

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 import redis
 from redis._parsers import Encoder, _HiredisParser
+from redis._parsers.socket import SERVER_CLOSED_CONNECTION_ERROR
 from redis.connection import AbstractConnection, HiredisRespSerializer
 
 from kedis.embedded.direct_socket import DECLINED, Call, DirectSocket
@@ -99,7 +100,10 @@ class InProcessConnection(AbstractConnection):
     # -- waiting ------------------------------------------------------------------------------------------
 
     def can_read(self, timeout: float | None = 0) -> bool:
-        """Wait up to ``timeout`` seconds for a reply, or the end; redis-py would poll a file descriptor."""
+        """Wait up to ``timeout`` seconds for a reply; redis-py would poll a file descriptor.
+
+        Raises ConnectionError, as redis-py does, where the connection has ended and nothing is left to read.
+        """
         if self._sock is None:
             self.connect()  # type: ignore[no-untyped-call]
         sock: Any = self._sock
@@ -108,9 +112,13 @@ class InProcessConnection(AbstractConnection):
             return bool(self._parser.can_read(timeout))
         if (
             timeout == 0 and sock.is_quiet()
-        ):  # the common case, when redis-py checks that a connection is clean
+        ):  # as it mostly is when redis-py looks whether a connection is clean
             return bool(reader.has_data())
-        return bool(reader.has_data() or sock.wait(timeout))
+        if not reader.has_data() and not sock.wait(timeout):
+            return False
+        if not reader.has_data() and sock.is_at_end():  # redis-py connects anew
+            raise redis.ConnectionError(SERVER_CLOSED_CONNECTION_ERROR)
+        return True
 
     def _host_error(self) -> str:
         return "in-process"

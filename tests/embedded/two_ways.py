@@ -55,7 +55,11 @@ class Store:
         """What ``act`` returns or raises, with all types."""
         try:
             return typed(act(self.client))
-        except (redis.RedisError, UnicodeError, TypeError, AttributeError, ValueError, IndexError) as error:
+        except redis.RedisError as error:
+            return "raised", typed(error)
+        except (UnicodeError, TypeError, AttributeError, ValueError, IndexError) as error:
+            # redis-py leaves replies unread when one of its callbacks fails on a reply in the middle of a pipeline.
+            self.client.connection_pool.disconnect()
             return "raised", typed(error)
 
     def state(self) -> dict[str, Any]:
