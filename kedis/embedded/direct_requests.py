@@ -19,17 +19,12 @@ from kedis.resp.requests import MAX_BULK_LENGTH
 _MOST_NAMES = 4096
 
 
-def _encode_int(value: int) -> bytes:
-    return b"%d" % value
-
-
 def _encode_float(value: float) -> bytes:
     return repr(value).encode()
 
 
-#: By type, as hiredis packs it, beside bytes and str; a type that is not here, a subclass among them, is not packed.
+#: By type, as hiredis packs it, beside bytes, str and int. A type that is not here, such as a subclass, is not packed.
 ENCODERS: dict[type, Callable[[Any], bytes]] = {
-    int: _encode_int,
     float: _encode_float,
     bytearray: bytes,
     memoryview: bytes,
@@ -113,6 +108,8 @@ def pack(request: Request, args: Sequence[Any]) -> list[bytes] | None:
                 word = arg.encode()
             elif kind is bytes:
                 word = arg
+            elif kind is int:
+                word = b"%d" % arg
             else:
                 word = ENCODERS[kind](arg)
             if len(word) > MAX_BULK_LENGTH:

@@ -17,6 +17,10 @@ from kedis.embedded.redis_shortcuts import Shortcuts, called_back
 Queued = tuple[tuple[Any, ...], dict[str, Any]]
 
 
+#: The types of most replies, which are no errors.
+_SCALARS = frozenset((bytes, str, int, type(None)))
+
+
 class InProcessPipeline(Shortcuts, Pipeline):  # type: ignore[misc]
     """A pipeline whose commands run without bytes where all of them can; else it works as over a network.
 
@@ -50,7 +54,7 @@ class InProcessPipeline(Shortcuts, Pipeline):  # type: ignore[misc]
                 if reply is IN_SOCKET:
                     responses.append(self._read(connection, args[0], **options))
                     continue
-                if isinstance(reply, Exception) or type(reply) is list:
+                if type(reply) not in _SCALARS:
                     _check(connection, reply)
                 callback = dict.get(callbacks, request.callback)
                 responses.append(reply if callback is None else called_back(callback, reply, options))
@@ -74,7 +78,7 @@ class InProcessPipeline(Shortcuts, Pipeline):  # type: ignore[misc]
         callbacks = self.response_callbacks
         for (_, options), request, response in zip(commands, packed[0], reply, strict=True):
             callback = dict.get(callbacks, request.callback)
-            if callback is None or isinstance(response, Exception):
+            if callback is None or (type(response) not in _SCALARS and isinstance(response, Exception)):
                 responses.append(response)
             else:
                 responses.append(called_back(callback, response, options))
@@ -82,10 +86,11 @@ class InProcessPipeline(Shortcuts, Pipeline):  # type: ignore[misc]
 
     def _packed(self, commands: Sequence[Queued]) -> tuple[list[Request], list[Call]] | None:
         """The commands for direct calls; None where one of them must be sent."""
+        known = self._requests
         requests, calls = [], []
         for args, options in commands:
             try:
-                request = self._requests[args[0]]
+                request = known[args[0]]
             except TypeError:  # the name is no name: redis-py says so
                 return None
             words = pack(request, args)
