@@ -83,9 +83,11 @@ class EngineSocket:
         self._waiting = [] if self.client.close_after_reply else commands[done:]
 
     def _take_replies(self) -> None:
-        """Move the client's replies to the buffer that is read. The engine's lock is held."""
+        """Move the client's replies to the buffer that is read, and wake its readers. The engine's lock is held."""
         self._replies += wire_of(self.client.out)
         self.client.out.clear()
+        if self._replies:
+            self._wake()  # one thread may wait while another writes
         if self.client.close_after_reply:
             self.close()
 

@@ -122,6 +122,17 @@ def test_no_message_is_lost_or_doubled_beside_many_publishers(store: redis.Redis
     assert (got, pongs) == (800, 200)
 
 
+def test_a_reader_is_woken_by_the_reply_to_what_another_thread_writes() -> None:
+    with kedis.connect() as store:  # without a timeout, at the end of which the reply would be found
+        listening = subscribed(store, "news")
+        got: list[Any] = []
+        reader = threading.Thread(target=lambda: got.append(listening.parse_response()), daemon=True)
+        reader.start()
+        once_it_waits(store, listening.ping).join(PATIENCE_SECONDS)
+        reader.join(PATIENCE_SECONDS)
+        assert got in ([b"PONG"], [[b"pong", b""]])
+
+
 def test_a_thread_of_redis_py(store: redis.Redis) -> None:
     got: list[bytes] = []
     arrived = threading.Event()
