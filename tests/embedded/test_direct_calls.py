@@ -19,18 +19,20 @@ from tests.differential import grammar
 from tests.differential.scripts import Script, draw_script
 from tests.embedded.two_ways import TwoWays, spelled, two_ways
 
-ROUNDS = int(os.environ.get("KEDIS_EXAMPLES", "300")) // 50
+ROUNDS = int(os.environ.get("KEDIS_EXAMPLES", "300")) // 75
 #: CLIENT INFO tells of the buffers of the parser, which direct calls do not use.
 NAMES = [name for name in grammar.known_names() if name != "client|info"]
 #: The commands that may be called directly.
 DIRECT = [row.name for row in every_command() if row.name in NAMES and is_direct(row)]
 OPTIONS: list[dict[str, Any]] = [
     {},
+    {"protocol": 2},
     {"protocol": 3},
-    {"decode_responses": True},
+    {"protocol": 2, "decode_responses": True},
     {"protocol": 3, "decode_responses": True},
-    {"decode_responses": True, "encoding_errors": "replace"},
-    {"decode_responses": True, "encoding": "latin-1", "protocol": 3},
+    {"protocol": 2, "decode_responses": True, "encoding_errors": "replace"},
+    {"protocol": 3, "decode_responses": True, "encoding": "latin-1"},
+    {"protocol": 2, "legacy_responses": False},
     {"protocol": 3, "legacy_responses": False},
 ]
 clients = pytest.mark.parametrize(
