@@ -2,7 +2,7 @@
 
 :func:`direct_caller` does the same steps as the loop over requests (:meth:`kedis.engine.engine.Engine.run`), of
 which ``tests/embedded/test_direct_calls.py`` shows that they agree. It serves clients and commands for which nothing
-has to be checked; who calls it sees to that. A compiled form of ``call`` takes its place here, and nowhere else.
+has to be checked; who calls it sees to that. Where the native path is there it runs the command.
 """
 
 from __future__ import annotations
@@ -86,4 +86,22 @@ def direct_caller(engine: Services) -> DirectCall:
             counters.count(elapsed)
         return reply
 
-    return call
+    native = engine.native
+    if native is None:
+        return call
+
+    def call_natively(client: Client, command: Command, argv: list[bytes], replies: PythonReplies) -> Any:
+        keyspace.now_ns = engine.clock()
+        value = native(client, command, argv, True)
+        if value is NotImplemented:
+            return call(client, command, argv, replies)
+        kind = type(value)
+        if kind in replies.unchanged:
+            return value
+        try:
+            return replies[kind](value)
+        except Exception:
+            client.encode(value)
+            return IN_SOCKET
+
+    return call_natively

@@ -12,6 +12,7 @@ import atexit
 from collections import deque
 from typing import Protocol, cast
 
+from kedis import native
 from kedis.commands import load_all
 from kedis.config import Config
 from kedis.embedded.direct_calls import direct_caller
@@ -50,6 +51,10 @@ class EmbeddedEngine(NoEventLoop):
     def __init__(self, config: Config | None = None) -> None:
         load_all()
         self.engine = Engine(config if config is not None else Config(NOTHING_KEPT))
+        if native.PATH == "native":
+            from kedis.native.path import Path
+
+            self.engine.native = Path(self.engine).call_command
         self.lock = RealRLock()
         #: The reason why a forked child cannot use the store; "" in the process that owns it.
         self.forked = ""
