@@ -75,7 +75,10 @@ cdef enum:
     LONGEST_NS = 1000000
     READ_SIZE = 65536
     #: Input that makes no whole command is kept here up to this size; the parser in Python takes more.
-    KEPT_INPUT = 16384
+    KEPT_INPUT = 65536
+    #: A longer command that comes in smaller pieces is for that parser as well, which looks at nothing twice.
+    SLOW_INPUT = 4096
+    SLOW_PIECE = 1024
 
 cdef Py_ssize_t CLIENT_CLOSE_AFTER_REPLY = slot_offset(Client.close_after_reply)
 cdef Py_ssize_t CLIENT_BLOCKED = slot_offset(Client.blocked)
@@ -403,7 +406,9 @@ cdef class Loop:
             peer, self.buffer, size, self.small_budget_ns if crowded else self.slice_ns, self.began_ns
         )
         rest = size - self.path.taken
-        if outcome == FOREIGN or (outcome == MORE and rest > KEPT_INPUT):
+        if outcome == FOREIGN or (
+            outcome == MORE and (rest > KEPT_INPUT or (got < SLOW_PIECE and rest > SLOW_INPUT and not kept))
+        ):
             peer.keep_input(NULL, 0)
             return self.hand_over(watch, PyBytes_FromStringAndSize(self.buffer + self.path.taken, rest))
         if rest or peer.input_size:
