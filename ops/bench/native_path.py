@@ -281,11 +281,10 @@ def part_harder(names: Sequence[str], scale: float, repeats: int) -> None:
     head("kedis-benchmark as the load, nothing on disk", names)
     with servers(names, ("--appendonly", "no")) as running:
         for clients in (10, 50):
-            for name in ("set", "get"):
-                row = Row(
-                    f"{name.upper()}, {clients} connections", ["-t", name], int(100_000 * scale), clients
-                )
-                measure(running, row, repeats, "kedis-benchmark")
+            for name, ratio in (("SET", "1:0"), ("GET", "0:1")):
+                requests = int(100_000 * scale)
+                row = Row(f"{name}, {clients} connections", ["--ratio", ratio], requests, clients)
+                measure(running, row, repeats, run_harder)
 
 
 def part_publish(names: Sequence[str], scale: float, repeats: int) -> None:
