@@ -384,6 +384,8 @@ cdef class Loop:
         cdef ssize_t got = 0
         cdef int outcome
         cdef bint crowded
+        if not kept:
+            peer.began_ns = self.began_ns
         if watch.python_reads or self.limits_clients or not self.path.serves(client):
             return self.hand_over(watch, None)
         crowded = self.path.last_ns - self.began_ns > self.crowded_ns
@@ -403,7 +405,7 @@ cdef class Loop:
                 peer.keep_input(NULL, 0)
                 return self.hand_over(watch, PyBytes_FromStringAndSize(self.buffer, size))
         outcome = self.path.run(
-            peer, self.buffer, size, self.small_budget_ns if crowded else self.slice_ns, self.began_ns
+            peer, self.buffer, size, self.small_budget_ns if crowded else self.slice_ns, peer.began_ns
         )
         rest = size - self.path.taken
         if outcome == FOREIGN or (

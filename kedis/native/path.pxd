@@ -17,6 +17,8 @@ cdef class Peer:
     cdef public bint closed, queued
     cdef public Py_ssize_t noted_bytes
     cdef public Py_ssize_t commands_before
+    #: Of the read that is served: when its turn began.
+    cdef long long began_ns
     cdef char* output
     cdef Py_ssize_t output_size, output_room
     cdef char* input

@@ -404,6 +404,7 @@ cdef class Path:
         cdef int outcome = FINISHED
         cdef Py_ssize_t ran = 0
         cdef long long began, then, waited
+        cdef long long last = 0
         cdef object client = peer.client
         self.peer = peer
         self.client = client
@@ -425,6 +426,7 @@ cdef class Path:
                 outcome = FOREIGN
                 break
             self.start = position
+            last = self.now
             self.call(row)
             position = self.next
             ran += 1
@@ -443,18 +445,20 @@ cdef class Path:
         if ran:
             self.commands += ran
             slot_set(client, CLIENT_LAST_COMMAND, row.command)
-            slot_set_int(self.keyspace, KEYSPACE_NOW_NS, self.now)
-            if outcome == FOREIGN:  # the Python path counts the read
-                peer.commands_before += ran
-            else:
-                waited = self.now - turn_began_ns
-                if waited < 0:
-                    waited = 0
-                observe(self.waits, waited, 1)
-                if ran > 1:
-                    observe(self.depths, ran, 1)
         else:
-            slot_set_int(self.keyspace, KEYSPACE_NOW_NS, began)
+            last = began
+        slot_set_int(self.keyspace, KEYSPACE_NOW_NS, last)
+        ran += peer.commands_before
+        if outcome == FOREIGN or outcome == LATER:  # whoever goes on with the read counts it
+            peer.commands_before = ran
+        elif ran:
+            peer.commands_before = 0
+            waited = last - turn_began_ns
+            if waited < 0:
+                waited = 0
+            observe(self.waits, waited, 1)
+            if ran > 1:
+                observe(self.depths, ran, 1)
         self.last_ns = self.now
         self.peer = None
         self.client = self.database = None

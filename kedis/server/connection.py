@@ -134,6 +134,8 @@ class Connection(Sender):
                     self._fail(parser.give_up())
                     continue
                 if not commands:
+                    if self.commands_before:
+                        self._count_read(keyspace.now_ns - began)
                     self._check_query_buffer()
                     if parser.held:
                         self._take_in_portions(b"")
@@ -188,6 +190,14 @@ class Connection(Sender):
             self.queued = True
             server.cycle.waiting.append(self)
         return rest
+
+    def _count_read(self, waited_ns: int) -> None:
+        """Count a read of whose commands the native path has run all that were whole."""
+        figures = self.server.cycle.figures
+        figures.waits.add(waited_ns)
+        if self.commands_before > 1:
+            figures.depths.add(self.commands_before)
+        self.commands_before = 0
 
     def _wake(self) -> None:
         """Go on in the client's greenlet, if it is still that."""
