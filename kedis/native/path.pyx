@@ -400,7 +400,7 @@ cdef class Path:
         cdef char* end = data + size
         cdef char* position = data
         cdef PyObject* found
-        cdef Row row = None
+        cdef Row row, ran_row = None
         cdef int outcome = FINISHED
         cdef Py_ssize_t ran = 0
         cdef long long began, then, waited
@@ -430,6 +430,7 @@ cdef class Path:
             self.call(row)
             position = self.next
             ran += 1
+            ran_row = row
             then = self.read_clock()
             self.measure(row, then - self.now)
             if self.leave:
@@ -444,7 +445,7 @@ cdef class Path:
         self.taken = position - data
         if ran:
             self.commands += ran
-            slot_set(client, CLIENT_LAST_COMMAND, row.command)
+            slot_set(client, CLIENT_LAST_COMMAND, ran_row.command)
         else:
             last = began
         slot_set_int(self.keyspace, KEYSPACE_NOW_NS, last)

@@ -51,3 +51,12 @@ def test_what_a_read_waits_ends_when_its_last_whole_command_begins(sides: tuple[
         side.feed(0, request(b"GET a", b"GET b") + b"*2\r\n$3\r\nGE")
         assert side.waits.total == 200
         assert side.engine.keyspace.now_ns == START_NS + 300
+
+
+# -- the state of the client ------------------------------------------------------------------------------
+
+
+def test_a_command_that_is_refused_is_not_the_last_command(sides: tuple[Side, Side]) -> None:
+    native, _ = sides
+    native.feed(0, request(b"SET a 1", b"GET"))
+    assert native.links[0].client.last_command is native.engine.table.lookup(b"SET")
