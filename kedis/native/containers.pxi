@@ -162,7 +162,9 @@ cdef int put_field(Path self, bytes key, object fields, bytes field, bytes value
             slot_add(fields, HASH_FOOTPRINT, grown)
         PyDict_SetItem(fields, field, value)
         packed = <object>slot_get(fields, HASH_PACKED)
-        if packed is not None and len(value) > packed.longest:
+        if packed is not None and (
+            len(value) > packed.longest or len(field) > packed.longest or PyDict_Size(fields) > packed.entries
+        ):  # the last two where the limits were lowered since
             slot_set(fields, HASH_PACKED, None)
     return added
 

@@ -240,6 +240,12 @@ class Side:
         """One command, in one read."""
         self.feed(number, encode_command(words))
 
+    def call(self, number: int, *words: bytes) -> bytes:
+        """The bytes of the reply to one command, and nothing that was there before."""
+        self.replies()
+        self.command(number, *words)
+        return self.replies()[number]
+
     # -- in between ---------------------------------------------------------------------------------------
 
     def pass_time(self, ns: int) -> None:

@@ -60,3 +60,17 @@ def test_a_command_that_is_refused_is_not_the_last_command(sides: tuple[Side, Si
     native, _ = sides
     native.feed(0, request(b"SET a 1", b"GET"))
     assert native.links[0].client.last_command is native.engine.table.lookup(b"SET")
+
+
+# -- containers -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("setting", "value"), [("hash-max-listpack-entries", 1), ("hash-max-listpack-value", 1)])
+def test_a_hash_is_full_after_a_change_by_which_it_exceeds_lowered_limits(
+    sides: tuple[Side, Side], setting: str, value: int
+) -> None:
+    for side in sides:
+        side.feed(0, request(b"HSET h field 1 f 2"))
+        side.command(1, b"CONFIG", b"SET", setting.encode(), b"%d" % value)
+        side.feed(0, request(b"HSET h field 2"))
+        assert side.call(0, b"OBJECT", b"ENCODING", b"h") == b"$9\r\nhashtable\r\n"
