@@ -140,7 +140,7 @@ def hincrby(client: Client, argv: Sequence[bytes]) -> int:
     total = delta if old is None else delta + integer(old, errors.HASH_VALUE_NOT_AN_INTEGER)
     if not INT64_MIN <= total <= INT64_MAX:
         raise CommandError(errors.OVERFLOW)
-    _put(client, key, field, b"%d" % total, "hincrby")
+    _put(client, key, fields, field, b"%d" % total, "hincrby")
     return total
 
 
@@ -168,13 +168,15 @@ def hincrbyfloat(client: Client, argv: Sequence[bytes]) -> bytes:
         except NumberError:
             raise CommandError(errors.INCREMENT_TO_INFINITY) from None
     text = format_long_double(total)
-    _put(client, key, field, text, "hincrbyfloat")
+    _put(client, key, fields, field, text, "hincrbyfloat")
     client.propagate(b"HSET", key, field, text)
     return text
 
 
-def _put(client: Client, key: bytes, field: bytes, value: bytes, event: str) -> None:
-    fields = client.db.lookup_or_create(key, Hash)
+def _put(client: Client, key: bytes, fields: Hash | None, field: bytes, value: bytes, event: str) -> None:
+    """Set a field of ``fields``, which have been looked up; an access to the key counts once."""
+    if fields is None:
+        fields = client.db.lookup_or_create(key, Hash)
     fields.put(field, value)
     client.db.modified(key, fields, event)
 

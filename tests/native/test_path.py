@@ -74,3 +74,12 @@ def test_a_hash_is_full_after_a_change_by_which_it_exceeds_lowered_limits(
         side.command(1, b"CONFIG", b"SET", setting.encode(), b"%d" % value)
         side.feed(0, request(b"HSET h field 2"))
         assert side.call(0, b"OBJECT", b"ENCODING", b"h") == b"$9\r\nhashtable\r\n"
+
+
+@pytest.mark.parametrize("line", [b"HINCRBY h f 1", b"HINCRBYFLOAT h f 1"])
+def test_an_access_by_hincrby_counts_once(sides: tuple[Side, Side], line: bytes) -> None:
+    for side in sides:
+        side.command(1, b"CONFIG", b"SET", b"maxmemory-policy", b"allkeys-lfu")
+        side.command(1, b"CONFIG", b"SET", b"lfu-log-factor", b"0")
+        side.feed(0, request(b"HSET h f 1", line))
+        assert side.call(0, b"OBJECT", b"FREQ", b"h") == b":6\r\n"
