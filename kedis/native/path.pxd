@@ -89,6 +89,8 @@ cdef class Path:
     cdef int call(self, Row row) except -1
     cdef list argv(self)
     cdef int call_handler(self, Row row) except -1
+    cdef int answer(self, object value) except -1
+    cdef int take_back(self, Py_ssize_t mark) except -1
     cdef int record_here(self) except -1
     cdef int record_given(self, words) except -1
     cdef object call_given(self, Row row, bint reports_slow)

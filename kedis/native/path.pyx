@@ -23,7 +23,7 @@ from libc.stdio cimport snprintf
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memset
 
-from kedis.engine.call import fault, record, serve_blocked, unrecorded
+from kedis.engine.call import fault, record, serve_blocked, take_back, unrecorded
 from kedis.engine.client import Client
 from kedis.engine.client import _SYSTEM_CLOCKS
 from kedis.engine.counters import Counters
@@ -558,29 +558,21 @@ cdef class Path:
         before = slot_int(self.keyspace, KEYSPACE_DIRTY)
         try:
             value = (<object>slot_get(row.command, COMMAND_FUNCTION))(client, argv)
-            if PyList_GET_SIZE(out):  # a message to itself
-                peer.surface()
-                self.leave = True
-                client.encode(value)
-            else:
-                encode(self, value)
+            self.answer(value)
         except CommandError as error:
-            peer.output_size = mark
             self.engine.count_error(row.command, error)
-            encode_by_python(self, error)
+            self.answer(error)
         except Exception as error:
-            peer.output_size = mark
-            out.clear()
-            encode_by_python(self, fault(self.engine, row.command, error))
+            self.take_back(mark)
+            self.answer(fault(self.engine, row.command, error))
             self.engine.durability.distrust(slot_int(self.keyspace, KEYSPACE_DIRTY) != before or row.writes)
         changed = slot_int(self.keyspace, KEYSPACE_DIRTY) != before
         if PyList_GET_SIZE(self.batch) or (changed and row.writes):
             try:
                 self.record_handler(row, argv, changed)
             except Exception as error:
-                peer.output_size = mark
-                out.clear()
-                encode_by_python(self, unrecorded(client, row.command, error))
+                self.take_back(mark)
+                self.answer(unrecorded(client, row.command, error))
         if PyDict_Size(self.ready):
             self.settle()
             serve_blocked(self.engine)
@@ -672,6 +664,23 @@ cdef class Path:
             except Exception as error:
                 value = unrecorded(client, row.command, error)
         return value
+
+    cdef int answer(self, object value) except -1:
+        """Append the reply of the running call: behind messages that the client has sent to itself."""
+        if PyList_GET_SIZE(<object>slot_get(self.client, CLIENT_OUT)):
+            self.peer.surface()
+            self.leave = True
+            self.client.encode(value)
+            return 0
+        return encode(self, value)
+
+    cdef int take_back(self, Py_ssize_t mark) except -1:
+        """Remove the reply of the running call, before which ``mark`` bytes of replies were in the buffer."""
+        cdef bint surfaced = self.peer.output_size < mark
+        if not surfaced:
+            self.peer.output_size = mark
+        take_back(self.client, surfaced)
+        return 0
 
     # -- effects ------------------------------------------------------------------------------------------
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
 from kedis import native
 from kedis.resp.replies import encode_command
-from tests.native.sides import START_NS, Side
+from tests.native.sides import START_NS, Listener, Side
 
 if native.PATH == "python" and not native.PURE:
     pytest.skip(native.REASON, allow_module_level=True)
@@ -83,3 +83,40 @@ def test_an_access_by_hincrby_counts_once(sides: tuple[Side, Side], line: bytes)
         side.command(1, b"CONFIG", b"SET", b"lfu-log-factor", b"0")
         side.feed(0, request(b"HSET h f 1", line))
         assert side.call(0, b"OBJECT", b"FREQ", b"h") == b":6\r\n"
+
+
+# -- what a call says to its own client -------------------------------------------------------------------
+
+
+def test_an_error_comes_behind_the_message_that_its_call_has_sent(sides: tuple[Side, Side]) -> None:
+    wires = []
+    for side in sides:
+        side.command(1, b"CONFIG", b"SET", b"notify-keyspace-events", b"Ex")
+        side.feed(0, request(b"HELLO 3", b"SUBSCRIBE __keyevent@0__:expired", b"SET text x", b"SADD due x", b"PEXPIRE due 1"))
+        side.pass_time(5_000_000)
+        side.replies()
+        side.feed(0, request(b"PING", b"SINTER due text", b"PING"))
+        wires.append(side.replies()[0])
+    assert wires[0] == wires[1]
+    assert wires[0].startswith(b"+PONG\r\n>3\r\n$7\r\nmessage\r\n") and wires[0].endswith(b"value\r\n+PONG\r\n")
+
+
+class Refusing(Listener):
+    """Cannot note anything."""
+
+    def note(self, argv: Sequence[bytes | bytearray]) -> None:
+        raise MemoryError
+
+
+def test_earlier_replies_stay_when_a_call_fails_that_has_answered(sides: tuple[Side, Side]) -> None:
+    """The long value is no longer in the buffer of short replies when the change cannot be recorded."""
+    wires = []
+    for side in sides:
+        side.feed(0, request(b"HELLO 3", b"SET big " + b"x" * 20_000))
+        side.replies()
+        side.engine.propagation.listener = Refusing()
+        side.feed(0, request(b"PING", b"GETDEL big", b"PING"))
+        side.engine.propagation.listener = None
+        wires.append(side.replies()[0])
+    assert wires[0] == wires[1]
+    assert wires[0].startswith(b"+PONG\r\n-OOM") and wires[0].endswith(b"+PONG\r\n")
