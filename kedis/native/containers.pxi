@@ -62,7 +62,7 @@ cdef int lrange(Path self) except -1:
         start = max(start + size, 0)
     if stop < 0:
         stop += size
-    stop = min(stop, size - 1)
+    stop = max(min(stop, size - 1), -1)
     if start > NEAR_HEAD or stop - start >= PART:
         return DECLINED
     cdef Py_ssize_t mark = mark_reply(self)
@@ -116,9 +116,17 @@ cdef int hmget(Path self) except -1:
     cdef PyObject* found
     cdef PyObject* value
     cdef Py_ssize_t at
+    cdef list values
     if not find_container(self, word(self, 1), Hash, &found):
         return DECLINED
-    encode(self, [None if found == NULL else (<dict>found).get(word(self, at)) for at in range(2, self.count)])
+    values = PyList_New(self.count - 2)
+    for at in range(self.count - 2):
+        value = NULL if found == NULL else PyDict_GetItem(<object>found, word(self, at + 2))
+        if value == NULL:
+            value = Py_None
+        Py_INCREF(<object>value)
+        PyList_SET_ITEM(values, at, <object>value)
+    encode(self, values)
     return READ
 
 

@@ -87,7 +87,9 @@ cdef class Path:
     cdef int parse(self, char* position, char* end) noexcept
     cdef int parse_number(self, char** place, char* end, Py_ssize_t* number) noexcept
     cdef int call(self, Row row) except -1
+    cdef int fail_form(self, Row row, Py_ssize_t mark, bint changed, error) except -1
     cdef list argv(self)
+    cdef list every_word(self, Py_ssize_t first, Py_ssize_t step)
     cdef int call_handler(self, Row row) except -1
     cdef int answer(self, object value) except -1
     cdef int take_back(self, Py_ssize_t mark) except -1
@@ -99,5 +101,6 @@ cdef class Path:
     cdef int record_handler(self, Row row, list argv, bint changed) except -1
     cdef int fill_up(self) except -1
     cdef int select(self) except -1
+    cdef int reserve(self, Py_ssize_t size) except -1
     cdef int journal_put(self, const char* data, Py_ssize_t size) except -1
     cdef int measure(self, Row row, long long elapsed, bint reports_slow=*) except -1

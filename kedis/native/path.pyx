@@ -16,8 +16,9 @@ tracking, blocked clients). Its handler then does the work.
 from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.dict cimport PyDict_GetItem, PyDict_Next, PyDict_SetItem, PyDict_Size
-from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE
+from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE, PyList_New, PyList_SET_ITEM
 from cpython.object cimport PyObject, PyObject_Hash
+from cpython.ref cimport Py_INCREF
 from cpython.set cimport PySet_Contains, PySet_GET_SIZE
 from libc.stdio cimport snprintf
 from libc.stdlib cimport free, malloc, realloc
@@ -531,19 +532,49 @@ cdef class Path:
     cdef int call(self, Row row) except -1:
         """Run the request; its reply is in the buffer, its effects in the journal."""
         cdef int result
+        cdef Py_ssize_t mark = self.peer.output_size
+        cdef long long before
         if row.form != NULL and self.plain and slot_get(row.command, COMMAND_FUNCTION) == <PyObject*>row.function and slot_get(self.keyspace, KEYSPACE_OBSERVED) != Py_True:
-            result = row.form(self)
-            if result != DECLINED:
+            before = slot_int(self.keyspace, KEYSPACE_DIRTY)
+            try:
+                result = row.form(self)
                 if result == WROTE:
                     self.record_here()
+            except Exception as error:
+                result = READ
+                self.fail_form(row, mark, slot_int(self.keyspace, KEYSPACE_DIRTY) != before, error)
+            if result != DECLINED:
                 if self.selective and self.shows_only_durable:
                     self.shows_only_durable = row.shows_named_keys and not self.touches(self.argv())
                 return 0
         return self.call_handler(row)
 
+    cdef int fail_form(self, Row row, Py_ssize_t mark, bint changed, error) except -1:
+        """A form in C has raised ``error``, perhaps in the middle of a change: it is answered, and not acknowledged."""
+        self.take_back(mark)
+        self.engine.durability.distrust(changed or row.writes)
+        if changed and row.writes:
+            error = unrecorded(self.client, row.command, error)
+        else:
+            error = fault(self.engine, row.command, error)
+        return self.answer(error)
+
     cdef list argv(self):
-        cdef Py_ssize_t at
-        return [PyBytes_FromStringAndSize(self.words[at], self.sizes[at]) for at in range(self.count)]
+        return self.every_word(0, 1)
+
+    cdef list every_word(self, Py_ssize_t first, Py_ssize_t step):
+        """The words at ``first``, ``first + step`` and so on.
+
+        No comprehension: in what Cython 3.3.1 makes of it, an element is freed twice where the list cannot grow.
+        """
+        cdef Py_ssize_t at, count = (self.count - first + step - 1) // step
+        cdef list words = PyList_New(count)
+        cdef object element
+        for at in range(count):
+            element = PyBytes_FromStringAndSize(self.words[first + step * at], self.sizes[first + step * at])
+            Py_INCREF(element)
+            PyList_SET_ITEM(words, at, element)
+        return words
 
     cdef int call_handler(self, Row row) except -1:
         """The steps of kedis.engine.engine.Engine.run."""
@@ -720,6 +751,10 @@ cdef class Path:
             return 0
         self.select()
         cdef char head[32]
+        cdef Py_ssize_t size = 32
+        for word in argv:
+            size += len(word) + 32
+        self.reserve(size)  # or a part of the command would stay there when there is no more memory
         self.journal_put(head, write_header(head, 42, len(argv)))
         for word in argv:
             if type(word) is bytes:
@@ -777,7 +812,8 @@ cdef class Path:
             slot_set(self.propagation, PROPAGATION_DATABASE, <object>number)
         return 0
 
-    cdef int journal_put(self, const char* data, Py_ssize_t size) except -1:
+    cdef int reserve(self, Py_ssize_t size) except -1:
+        """Make room for ``size`` bytes that are journalled next."""
         cdef Py_ssize_t wanted
         cdef char* grown
         if self.journal_size + size > self.journal_room:
@@ -789,6 +825,10 @@ cdef class Path:
                 raise MemoryError
             self.journal = grown
             self.journal_room = wanted
+        return 0
+
+    cdef int journal_put(self, const char* data, Py_ssize_t size) except -1:
+        self.reserve(size)
         memcpy(self.journal + self.journal_size, data, size)
         self.journal_size += size
         return 0

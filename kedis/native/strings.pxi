@@ -32,9 +32,8 @@ cdef int get_string(Path self) except -1:
 
 
 cdef int mget(Path self) except -1:
-    cdef Py_ssize_t at
     cdef PyObject* value
-    cdef list keys = [word(self, at) for at in range(1, self.count)]
+    cdef list keys = self.every_word(1, 1)
     cdef Py_ssize_t size = 0
     for key in keys:
         if is_due(self, <bytes>key):
@@ -189,6 +188,7 @@ cdef int record_expiring(Path self, long long at_ms) except -1:
     if self.note is not None:
         self.note([b"SET", word(self, 1), word(self, 2), b"PXAT", PyBytes_FromStringAndSize(digits, count)])
     self.select()
+    self.reserve(sizeof(text) + sizeof(text) + self.sizes[1] + self.sizes[2])
     self.journal_put(b"*5\r\n$3\r\nSET\r\n", 13)
     for at in (1, 2):
         self.journal_put(text, write_header(text, 36, self.sizes[at]))
@@ -218,7 +218,7 @@ cdef int mset(Path self) except -1:
     cdef Py_ssize_t at
     if self.count % 2 == 0:
         return DECLINED
-    cdef list keys = [word(self, at) for at in range(1, self.count, 2)]
+    cdef list keys = self.every_word(1, 2)
     for key in keys:
         if not is_replaceable(self, value_of(self, <bytes>key)) or has_expiry(self, <bytes>key):
             return DECLINED

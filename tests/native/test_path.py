@@ -120,3 +120,92 @@ def test_earlier_replies_stay_when_a_call_fails_that_has_answered(sides: tuple[S
         wires.append(side.replies()[0])
     assert wires[0] == wires[1]
     assert wires[0].startswith(b"+PONG\r\n-OOM") and wires[0].endswith(b"+PONG\r\n")
+
+
+# -- failures in the middle -------------------------------------------------------------------------------
+
+
+class Watched:
+    """Stands in for the policy of the append-only file."""
+
+    def __init__(self) -> None:
+        self.lost: list[BaseException] = []
+        self.distrusted = 0
+
+    def distrust(self, changed: bool) -> None:
+        self.distrusted += changed
+
+    def unrecorded(self, error: BaseException) -> None:
+        self.lost.append(error)
+
+
+@pytest.mark.parametrize("line", [b"SET a 2", b"SET a 2 EX 100", b"SET a 2 XX", b"INCR a", b"MSET a 2 b 3", b"HINCRBY h f 1"])
+def test_a_change_in_c_that_cannot_be_recorded_is_not_acknowledged(sides: tuple[Side, Side], line: bytes) -> None:
+    for side in sides:
+        side.feed(0, request(b"SET a 1", b"HSET h f 1"))
+        side.journal()
+        side.engine.propagation.listener = Refusing()
+        side.engine.durability = watched = Watched()
+        reply = side.call(0, *line.split())
+        assert reply.startswith(b"-OOM")
+        assert [type(error) for error in watched.lost] == [MemoryError]
+        assert (side.engine.faults, side.journal()) == (1, b"")
+        side.engine.propagation.listener = None
+        assert side.call(0, b"SET", b"b", b"1") == b"+OK\r\n" and side.journal().endswith(b"$1\r\n1\r\n")
+
+
+EACH_FORM = [
+    *(b"GET a", b"SET a 2", b"SET new 2", b"SET a 2 EX 100", b"SET new 2 PX 100000", b"SETNX new 1", b"INCR n"),
+    *(b"MGET a n none", b"MSET a 2 new 3 n 4", b"DEL a", b"TTL a", b"ECHO " + b"x" * 5000, b"LPUSH l 1 2", b"LPOP l"),
+    *(b"LRANGE l 0 -1", b"HSET h f 2 g 3 i 4", b"HGETALL h", b"HINCRBY h f 100", b"HMGET h f g", b"SADD s new"),
+    *(b"SADD s 1", b"ZADD z 1 a", b"ZADD z 5 new", b"ZSCORE z a", b"APPEND a xyz", b"EXPIRE a 100", b"SPOP s"),
+]
+
+
+@pytest.mark.parametrize("policy", [b"noeviction", b"allkeys-lru"])
+@pytest.mark.parametrize("line", EACH_FORM, ids=lambda line: line[:20].decode())
+def test_no_memory_at_any_moment(line: bytes, policy: bytes) -> None:
+    """Whatever allocation fails: acknowledged is what the journal has; else nothing is relied on."""
+    testcapi = pytest.importorskip("_testcapi")
+    failed = 0
+    for moment in range(400):
+        side = Side(True, 2, 0)
+        side.command(1, b"CONFIG", b"SET", b"maxmemory-policy", policy)
+        side.feed(0, request(b"SET a 1", b"SET n 1", b"RPUSH l 1 2 3", b"HSET h f 1", b"SADD s 1 2 3", b"ZADD z 1 a"))
+        side.journal()
+        side.replies()
+        side.engine.durability = watched = Watched()
+        side.links[0].peer.drop_buffers_here()
+        dirty, engine = side.engine.keyspace.dirty, side.engine
+        data = request(line, b"PING")
+        path, peer = side.path, side.links[0].peer
+        assert path is not None
+        path.settle()
+        testcapi.set_nomemory(moment, moment + 1)
+        try:
+            path.feed(peer, data, 1 << 62, 0)
+        except MemoryError:
+            testcapi.remove_mem_hooks()
+            failed += 1
+            path.settle()
+            # The connection is ended: nothing is acknowledged, but others must not see what may be lost.
+            changed = engine.keyspace.dirty != dirty
+            assert not changed or side.journal() or watched.distrusted or watched.lost, moment
+            continue
+        finally:
+            testcapi.remove_mem_hooks()
+        reply, journal = side.replies()[0], side.journal()
+        if reply.startswith(b"-OOM"):
+            failed += 1
+            assert watched.distrusted or not journal, moment
+        else:
+            changed = engine.keyspace.dirty != dirty
+            assert changed == (journal != b""), (moment, reply, journal)
+            assert reply.endswith(b"+PONG\r\n")
+            if not watched.distrusted:
+                side.check()
+            if not engine.faults:
+                break
+    else:
+        raise AssertionError("the last moment was not reached")
+    assert failed
