@@ -107,7 +107,7 @@ cdef class Watch:
     cdef Loop loop
     cdef Peer peer
     cdef object callback
-    cdef uint32_t number
+    cdef uint64_t number
     cdef bint active
     #: The parser of the Python path holds the beginning of a command.
     cdef bint python_reads
@@ -154,7 +154,7 @@ cdef class Loop:
     cdef long long crowded_ns, small_budget_ns
     cdef dict watches
     cdef list queued
-    cdef uint32_t last_number
+    cdef uint64_t last_number
     cdef char* buffer
     cdef long long received, sent
     cdef long long began_ns, slice_ns
@@ -240,7 +240,21 @@ cdef class Loop:
                 wait_ms = 1
         except Exception as error:
             self.network.report("a turn of the native path", error)
-        self.path.settle()
+        self.settle()
+
+    cdef int settle(self) except -1:
+        """Put what was journalled here into the propagation stream; whoever waits is not answered where that fails."""
+        try:
+            self.path.settle()
+        except Exception as error:
+            self.path.forget_journal()
+            self.engine.durability.unrecorded(error)
+            self.network.report("recording a turn of the native path", error)
+            self.end()
+            waiting, self.cycle.waiting = self.cycle.waiting, []
+            for peer in waiting:
+                peer.give_up()
+        return 0
 
     cdef int serve_round(self, int wait_ms) except -1:
         """Serve the clients that are ready within ``wait_ms``, up to ``EVENTS`` of them; 0 where there is nothing more."""
@@ -271,7 +285,7 @@ cdef class Loop:
         if cycle.durable or cycle.at_end or cycle.halted:
             return False
         if journal is not None:
-            if self.path.journal_size and not self.write_journal(journal):
+            if (self.path.journal_size or journal.has_entries) and not self.write_journal(journal):
                 return False
             if journal.holds_replies:
                 return False
@@ -303,12 +317,16 @@ cdef class Loop:
         began = monotonic_ns()
         data = self.path.take_journal()
         length = PyBytes_GET_SIZE(data)
-        crc = crc32(data, <object>slot_get(file, FILE_CRC))
-        uncovered = <object>slot_get(file, FILE_UNCOVERED) + length
-        whole = data
-        if slot_get(file, FILE_CHECKSUMS) == Py_True:
-            whole = data + checksum_line(crc, uncovered)
-            crc = uncovered = 0
+        try:
+            crc = crc32(data, <object>slot_get(file, FILE_CRC))
+            uncovered = <object>slot_get(file, FILE_UNCOVERED) + length
+            whole = data
+            if slot_get(file, FILE_CHECKSUMS) == Py_True:
+                whole = data + checksum_line(crc, uncovered)
+                crc = uncovered = 0
+        except Exception:
+            self.path.propagation.entries.append(data)
+            return journal.flush()
         size = PyBytes_GET_SIZE(<bytes>whole)
         try:
             written = os.write(<object>slot_get(file, FILE_DESCRIPTOR), whole)
@@ -337,7 +355,7 @@ cdef class Loop:
         if not watch.active:
             self.add(watch)
         self.serve_safely(watch, True)
-        self.path.settle()
+        self.settle()
         self.end()
 
     cdef int begin(self) except -1:
@@ -372,7 +390,8 @@ cdef class Loop:
         try:
             self.serve(watch, kept)
         except Exception as error:
-            self.path.settle()
+            self.path.forget_request()
+            self.settle()
             self.network.report("serving a client", error)
             watch.peer.give_up()
         return 0
@@ -431,6 +450,8 @@ cdef class Loop:
                 self.cycle.durable.append(peer)
             else:
                 self.queued.append(peer)
+        elif peer.queued and self.path.selective:  # what was read before may be all that is durable
+            self.cycle.hold_back(peer)
         return 0
 
     cdef int hand_over(self, Watch watch, bytes data) except -1:
@@ -439,6 +460,8 @@ cdef class Loop:
         self.handed_over = True
         self.path.settle()
         peer.surface()
+        if peer.queued and self.path.selective:
+            self.cycle.hold_back(peer)
         if PyList_GET_SIZE(<object>slot_get(peer.client, CLIENT_OUT)) and not peer.queued:
             peer.queued = True
             self.queued.append(peer)

@@ -81,6 +81,8 @@ cdef class Path:
     cdef long long read_clock(self) except? -1
     cpdef begin_turn(self)
     cpdef settle(self)
+    cdef void forget_journal(self) noexcept
+    cdef int forget_request(self) except -1
     cdef int run(self, Peer peer, char* data, Py_ssize_t size, long long budget_ns, long long turn_began_ns) except -1
     cpdef bint serves(self, client)
     cdef PyObject* find_row(self, const char* name, Py_ssize_t size) noexcept

@@ -839,6 +839,16 @@ cdef class Path:
         self.journal_size = 0
         return data
 
+    cdef void forget_journal(self) noexcept:
+        """Drop what was journalled here and is not settled."""
+        self.journal_size = 0
+
+    cdef int forget_request(self) except -1:
+        """After an exception in :meth:`run`: keep nothing of the client that was served."""
+        self.peer = None
+        self.client = self.database = None
+        return 0
+
     cpdef settle(self):
         """Put what was journalled here into the propagation stream: before Python may add to it, and at the end."""
         if self.journal_size:
