@@ -14,8 +14,8 @@ _PRECISION = 8
 
 
 class Counters:
-    """Live figures of one command; plain integers, so that the hot path touches nothing else. The native path adds to the
-    same array.
+    """Live figures of one command; plain integers, so that the hot path touches nothing else. The native path adds to
+    the same array.
 
     ``histogram[i]`` counts the calls that took between 64 i and 64 i + 63 nanoseconds. It covers the durations below
     ``short_ns``, which is 0 before the first call; longer ones go to :meth:`count`. ``errors`` counts the calls that

@@ -1,7 +1,10 @@
-"""The native path: a request from its bytes to its reply in C, where a compiler was there when Kedis was installed.
+"""The native path: a request from its bytes to its reply in C, where its extensions were built (docs/native-build.md).
 
 It serves clean requests of plain clients, and hands everything else to the Python path on the same bytes; that one
 alone defines what a command is. ``docs/understand/native.md`` explains both.
+
+This module tells which path runs. It imports none of the extensions, so that every module of Kedis may ask it; ``python
+-m kedis.native`` prints the answer.
 
 Attributes:
     PATH: ``native`` or ``python``: the path that serves requests in this process. ``KEDIS_PURE=1`` in the environment
@@ -12,23 +15,33 @@ Attributes:
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
+from importlib.util import find_spec
+from pathlib import Path
 
 PURE = os.environ.get("KEDIS_PURE", "") not in ("", "0")
+_EXTENSIONS = ("path", "loop") if sys.platform == "linux" else ("path",)
+#: Written by a build that has failed (setup.py).
+_NOTE = Path(__file__).with_name("not_built.txt")
 
 
 def _reason() -> str:
     if PURE:
         return "KEDIS_PURE is set"
+    if all(find_spec(f"{__name__}.{name}") for name in _EXTENSIONS):
+        return ""
     try:
-        importlib.import_module("kedis.native.path")
-    except ImportError as error:
-        return f"the extension was not built: {error}"
-    return ""
+        return _NOTE.read_text().strip()
+    except OSError:
+        return f"its extensions were not built for {sys.implementation.cache_tag} on {sys.platform}"
 
 
 REASON = _reason()
 PATH = "python" if REASON else "native"
 LOOP = not REASON and sys.platform == "linux"
+
+
+def describe() -> str:
+    """The path that runs, and why, for people: ``native path``, ``python path: KEDIS_PURE is set``."""
+    return f"python path: {REASON}" if REASON else "native path"

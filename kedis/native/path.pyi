@@ -1,0 +1,55 @@
+"""What Python sees of ``path.pyx``."""
+
+from collections import deque
+from collections.abc import Callable
+from socket import SocketType
+from typing import Any
+
+from kedis.engine.client import Client
+from kedis.engine.engine import Engine
+from kedis.engine.table import Command
+from kedis.resp.long_replies import Chunk
+from kedis.resp.requests import RequestParser
+from kedis.structures.histogram import Histogram
+
+class Row:
+    def __init__(self, command: Command) -> None: ...
+
+class Peer:
+    client: Client
+    closed: bool
+    commands_before: int
+    fd: int
+    noted_bytes: int
+    parser: RequestParser
+    queued: bool
+    sealed: list[Chunk]
+    sock: SocketType
+    unsent: deque[Any]
+
+    @property
+    def input_bytes_here(self) -> int: ...
+    @property
+    def output_bytes_here(self) -> int: ...
+    def drop_buffers_here(self) -> None: ...
+    def surface(self) -> None: ...
+
+class Path:
+    depths: Histogram
+    selective: bool
+    shows_only_durable: bool
+    touches: Callable[[list[bytes]], bool] | None
+    waits: Histogram
+    wrote: bool
+
+    def __init__(self, engine: Engine) -> None: ...
+    @property
+    def commands(self) -> int: ...
+    @property
+    def taken(self) -> int: ...
+    def begin_turn(self) -> None: ...
+    def feed(self, peer: Peer, data: bytes, budget_ns: int, turn_began_ns: int) -> tuple[bytes, str]: ...
+    def serves(self, client: Client) -> bool: ...
+    def settle(self) -> None: ...
+
+def is_served(command: Command) -> bool: ...
