@@ -40,8 +40,9 @@ def _layers() -> Iterator[str]:
 
 
 def _code(name: str) -> str:
-    is_module = (ROOT / "kedis" / f"{name}.py").exists()
-    return f"`{name}.py`" if is_module else f"`{name}/`"
+    path = name.replace(".", "/")
+    suffix = next((end for end in (".py", ".pyx") if (ROOT / "kedis" / f"{path}{end}").exists()), "/")
+    return f"`{path}{suffix}`"
 
 
 def inserted(text: str) -> str:

@@ -3,6 +3,7 @@
 A module is named by its dotted name without ``kedis.``: ``server.cron``; a package's ``__init__`` by the package
 (``config``), Kedis's own by ``__init__``.  Everything that names a module counts as an import: statements anywhere in
 the file, those under ``TYPE_CHECKING`` included, ``import kedis`` and ``importlib.import_module("kedis.…")``.
+Modules in Cython count, too, with the files that they include.
 
 ``python -m ops.package_table`` writes :data:`PACKAGES` and :data:`LAYERS` into the docs.
 """
@@ -10,15 +11,21 @@ the file, those under ``TYPE_CHECKING`` included, ``import kedis`` and ``importl
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "kedis"
 
-#: Lowest first; each line's packages may import those of the lines before it, and not each other.
+#: Lowest first; each line's packages may import those of the lines before it, and not each other.  A module that
+#: is named here itself has that place, and not its package's: ``native`` alone is for all to ask which path runs.
 PACKAGES: list[dict[str, str]] = [
-    {"process": "real threads and forks of the process", "version": "the version numbers"},
+    {
+        "native": "which path serves requests, the native one or Python, and why",
+        "process": "real threads and forks of the process",
+        "version": "the version numbers",
+    },
     {"errors": "`CommandError` and every error text of the wire; the log of internal errors"},
     {"config": "every setting once: name, type, default, bounds, help; flags, files, CONFIG REWRITE"},
     {
@@ -28,12 +35,14 @@ PACKAGES: list[dict[str, str]] = [
     {"store": "databases, expiry, eviction, lazy free, access tracking"},
     {"rdb": "the RDB format, without files"},
     {"engine": "command table, client, the loop over requests, admission, blocking, maxmemory"},
+    {"native.path": "a request from its bytes to its reply, in Cython"},
     {"scripting": "Lua scripts and functions: the interpreter, its sandbox, libraries, one run"},
     {"commands": "the handlers, one module per family; `parsing/` for their arguments"},
     {
         "observability": "histograms, slow log, INFO, metrics",
         "persistence": "the append-only file, RDB files, forked children",
     },
+    {"native.loop": "receiving and sending, in Cython"},
     {
         "embedded": "`kedis.connect()`: the engine in the program's own process",
         "server": "sockets and greenlets: listeners, connections, turns, cron, group commit, metrics over HTTP",
@@ -167,7 +176,7 @@ MAY_WAIT = {"server", "cli"}
 MAY_IMPORT_GEVENT = {"process.threads"}
 
 #: What touches the keyspace neither waits nor talks to the outside: none of this in these packages ...
-CANNOT_WAIT = {"structures", "resp", "store", "rdb", "engine", "commands"}
+CANNOT_WAIT = {"structures", "resp", "store", "rdb", "engine", "native.path", "commands"}
 FORBIDDEN_MODULES = {
     "_socket",
     "asyncio",
@@ -198,24 +207,51 @@ UNKNOWN_IMPORTS: dict[str, str] = {
 
 #: Base names that several modules bear, and why that is one idea.
 SAME_IDEA: dict[str, str] = {
+    "__main__": "the entry of `python -m`",
     "hyperloglog": "the data structure, and the commands on it",
     "lists": "the data structure, and the commands on it",
     "main": "the entry of a program",
     "pubsub": "the channels, and the commands on them",
     "strings": "operations on the value, and the commands on it",
 }
+_CYTHON_IMPORT = re.compile(r"^[ \t]*(from\s+(\S+)\s+c?import|c?import)\s+([\w., ]+)", re.MULTILINE)
+_CYTHON_INCLUDE = re.compile(r'^include "(.+)"$', re.MULTILINE)
+
 Sources = Mapping[str, str]
 Graph = dict[str, dict[str, int]]
 
 
 def sources(package: Path = PACKAGE) -> dict[str, str]:
-    """Every module of ``package`` by name, with its text."""
-    return {_name(path.relative_to(package)): path.read_text() for path in sorted(package.rglob("*.py"))}
+    """Every module of ``package`` by name, with its text; of those in Cython the imports, in Python's words."""
+    found = {_name(path.relative_to(package)): path.read_text() for path in sorted(package.rglob("*.py"))}
+    for path in sorted(package.rglob("*.pyx")):
+        found[_name(path.relative_to(package))] = cython_imports(_with_includes(path))
+    return found
+
+
+def _with_includes(path: Path) -> str:
+    """The text of a module in Cython, of its declarations, and of the files that it includes."""
+    declared = path.with_suffix(".pxd")
+    text = path.read_text() + (declared.read_text() if declared.exists() else "")
+    return text + "".join((path.parent / name).read_text() for name in _CYTHON_INCLUDE.findall(text))
+
+
+def cython_imports(text: str) -> str:
+    """The imports of a module in Cython, ``cimport`` included, as a module in Python that has nothing else."""
+    return "".join(
+        f"from {source} import {names.strip()}\n" if source else f"import {names.strip()}\n"
+        for _, source, names in _CYTHON_IMPORT.findall(text)
+    )
 
 
 def _name(path: Path) -> str:
     parts = path.with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
+
+
+def place_of(module: str) -> str:
+    """The entry of :data:`PACKAGES` that ``module`` falls under: itself, or the package at the top."""
+    return module if module in {name for names in PACKAGES for name in names} else top_of(module)
 
 
 def top_of(module: str) -> str:
@@ -286,7 +322,7 @@ def upward_imports(graph: Graph) -> list[str]:
         f"{module}:{line} imports {target}, which is not below it"
         for module, edges in graph.items()
         for target, line in edges.items()
-        if top_of(module) != top_of(target) and level[top_of(target)] >= level[top_of(module)]
+        if place_of(module) != place_of(target) and level[place_of(target)] >= level[place_of(module)]
     ]
 
 
@@ -332,7 +368,7 @@ def outside_world(modules: Sources) -> dict[tuple[str, str], int]:
     """Module and forbidden name -> line, for the packages that cannot wait."""
     found: dict[tuple[str, str], int] = {}
     for module, text in modules.items():
-        if top_of(module) not in CANNOT_WAIT:
+        if place_of(module) not in CANNOT_WAIT:
             continue
         for name, line in imported_names(text):
             if top_of(name) in FORBIDDEN_MODULES:

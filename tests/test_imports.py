@@ -15,7 +15,7 @@ GRAPH = rules.graph_of(MODULES)
 
 def test_every_package_has_a_place() -> None:
     placed = {name for names in rules.PACKAGES for name in names}
-    assert {rules.top_of(module) for module in MODULES} == placed
+    assert {rules.place_of(module) for module in MODULES} == placed
 
 
 def test_imports_point_one_way() -> None:
@@ -89,6 +89,32 @@ def test_an_upward_import_is_found(text: str) -> None:
     assert fault.startswith("store.database:")
 
 
+def test_any_module_may_ask_which_path_runs_and_few_may_use_it() -> None:
+    known = dict.fromkeys(MODULES, "")
+    ask, use = "from kedis import native", "from kedis.native.path import Path"
+    assert not rules.upward_imports(rules.graph_of({**known, "store.database": ask}))
+    assert rules.upward_imports(rules.graph_of({**known, "store.database": use}))
+    assert rules.upward_imports(rules.graph_of({**known, "native": use}))
+    assert not rules.upward_imports(rules.graph_of({**known, "server.network": use}))
+
+
+def test_imports_of_modules_in_cython_are_found() -> None:
+    text = (
+        "from libc.string cimport memcpy, memset\ncimport cython\ncdef f():\n    from kedis.server.app import App\n"
+        "cdef extern from 'x.h':\n    pass\nfrom kedis.native.path cimport Path\n"
+    )
+    found = list(rules.imported_names(rules.cython_imports(text)))
+    assert [name for name, _ in found] == [
+        "libc.string.memcpy",
+        "libc.string.memset",
+        "cython",
+        "kedis.server.app.App",
+        "kedis.native.path.Path",
+    ]
+    assert {"engine.call", "store.database"} <= GRAPH["native.path"].keys()
+    assert {"native.path", "persistence.append_file"} <= GRAPH["native.loop"].keys()
+
+
 def test_packages_of_a_line_do_not_import_each_other() -> None:
     known = dict.fromkeys(MODULES, "")
     text = "from kedis.server.network import Network"
@@ -145,7 +171,8 @@ def test_gevent_is_found() -> None:
 )
 @pytest.mark.parametrize("package", sorted(rules.CANNOT_WAIT))
 def test_the_outside_world_is_found(package: str, text: str) -> None:
-    assert len(rules.outside_world({f"{package}.module": text})) == 1
+    module = package if "." in package else f"{package}.module"
+    assert len(rules.outside_world({module: text})) == 1
     assert not rules.outside_world({"server.module": text})
 
 
