@@ -13,8 +13,8 @@ from typing import Any
 
 import gevent
 
+from kedis import native
 from kedis.config import Config, ConfigError
-from kedis.engine.engine import COMPILED
 from kedis.server.app import App
 from kedis.server.daemon import DEFAULT_PID_FILE, Background, PidFile, stop_for_upstart, supervisor
 from kedis.server.service_manager import notify
@@ -130,9 +130,9 @@ def _launch(config: Config) -> int:
 def _serve(config: Config, background: Background | None = None) -> int:
     sys.setswitchinterval(_SWITCH_SECONDS)
     log.info(
-        "kedis %s%s, compatible with Redis %s, pid %d",
+        "kedis %s (%s), compatible with Redis %s, pid %d",
         VERSION,
-        " (compiled)" if COMPILED else "",
+        native.describe(),
         REDIS_VERSION,
         os.getpid(),
     )

@@ -18,7 +18,6 @@ All other durations (timeouts, pauses, budgets, the age of a client) use the mon
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from types import FunctionType
 
 from kedis.config import Config
 from kedis.engine.admission import Deferred, Stop, admit, refuse
@@ -168,7 +167,3 @@ class Engine(Services):
         keyspace.eviction.reset()
         self.memory.exceeded_ns = 0
         keyspace.hits = keyspace.misses = keyspace.expired_keys = keyspace.expired_on_access = 0
-
-
-#: Whether this is the compiled build (docs/compiled.md).
-COMPILED = not isinstance(Engine.run, FunctionType)

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from kedis.engine.engine import COMPILED
+from kedis import native
 from kedis.observability.info_tables import (
     command_lines,
     database_lines,
@@ -124,7 +124,7 @@ def _server(observer: Figures) -> Fields:
         ("config_file", config.file or ""),
         ("io_threads_active", 0),
         ("kedis_version", VERSION),
-        ("kedis_compiled", int(COMPILED)),
+        ("kedis_path", native.PATH),
         ("python_version", platform.python_version()),
     )
 

@@ -85,7 +85,7 @@ class Columns:
         else:
             try:
                 digits = [_DIGITS[number] for number in numbers]
-            except (IndexError, OverflowError):  # the latter of the compiled build
+            except IndexError:
                 digits = [b"%d" % number for number in numbers]
         return [prefixes[time] + text for time, text in zip(times, digits, strict=True)]
 

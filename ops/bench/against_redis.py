@@ -26,9 +26,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from kedis import native
+
 SERVER_CORE, LOAD_CORE = "0", "1"
-#: Where ``make compiled`` puts the compiled build.
-COMPILED = Path(__file__).resolve().parents[2] / "build" / "compiled"
 SORTED_SET_SIZES = (1_000, 100_000, 1_000_000)
 MILLION = 1_000_000
 
@@ -70,16 +70,16 @@ def free_port() -> int:
 
 
 def program(name: str) -> list[str]:
-    """The words that start ``redis``, ``kedis`` or ``compiled``, the compiled build of Kedis."""
+    """The words that start ``redis``, ``kedis``, or ``python``, which is Kedis without its native path."""
     if name == "redis":
         return ["redis-server", "--save", "", "--aof-use-rdb-preamble", "no"]
     words = [sys.executable, "-m", "kedis", "--save", "", "--metrics-port", "no"]
-    return ["env", f"PYTHONPATH={COMPILED}", "PYTHONSAFEPATH=1", *words] if name == "compiled" else words
+    return ["env", "KEDIS_PURE=1", *words] if name == "python" else words
 
 
 def contenders() -> list[str]:
-    """The servers to compare: the compiled build where it has been made."""
-    return ["redis", "kedis", *["compiled"] * COMPILED.is_dir()]
+    """The servers to compare: both paths of Kedis where there are two."""
+    return ["redis", "kedis", *["python"] * (native.PATH == "native")]
 
 
 @contextlib.contextmanager
@@ -175,7 +175,7 @@ def ratios(rates: Sequence[float]) -> str:
 
 
 def print_head(title: str, what: str = "load") -> None:
-    names = {"kedis": "Kedis", "compiled": "Kedis compiled"}
+    names = {"kedis": "Kedis", "python": "Kedis, Python path"}
     columns = [*what.split(" | "), "Redis, requests/s"]
     for name in contenders()[1:]:
         columns += [f"{names[name]}, requests/s", "ratio"]

@@ -112,8 +112,8 @@ def curve(bench: Bench) -> str:
     curves = [
         ("kedis", "curve", ["-c", "1,2,5,10,20,50,100,200,500"]),
         ("kedis", "curve-pipeline", ["-c", "1,10,50", "-P", "16"]),
-        ("compiled", "curve-compiled", ["-c", "1,10,50"]),
-        ("compiled", "curve-compiled-pipeline", ["-c", "1,10,50", "-P", "16"]),
+        ("python", "curve-python", ["-c", "1,10,50"]),
+        ("python", "curve-python-pipeline", ["-c", "1,10,50", "-P", "16"]),
     ]
     with all_servers(*NOTHING_ON_DISK) as servers:
         running = {each.name: each for each in servers}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from kedis.engine.client import Client as EngineClient
-from kedis.engine.engine import COMPILED, Engine
+from kedis.engine.engine import Engine
 from kedis.resp.requests import RequestParser
 from tests.commands.driver import Client, ErrorReply, Recorder
 
@@ -158,7 +158,6 @@ def test_who_was_blocked_is_told_and_the_others_are_served(watched: Watched) -> 
     assert len(watched.lost) == 1
 
 
-@pytest.mark.skipif(COMPILED, reason="a compiled class takes no stand-in")
 def test_no_memory_for_what_is_received() -> None:
     class Small(bytearray):
         def find(self, *_: Any) -> int:

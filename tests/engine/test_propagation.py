@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import pytest
 
 from kedis.engine import propagation as module
-from kedis.engine.engine import COMPILED
 from kedis.engine.propagation import Propagation
 from kedis.resp.canonical import CANONICAL, PLAIN, UNKNOWN
 from kedis.resp.replies import encode_command
@@ -123,7 +122,6 @@ def test_pieces_that_are_joined_are_bounded() -> None:
     assert b"".join(pieces) == wire * 1000 and max(map(len, pieces)) < 2_000_000
 
 
-@pytest.mark.skipif(COMPILED, reason="a compiled module does not look its functions up by name")
 def test_what_cannot_be_encoded_stays_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
     commands = [b"DEL", b"a"], [b"DEL", b"a", b"b", b"c"]
     stream = Propagation()
@@ -194,7 +192,6 @@ def test_a_unit_of_two_is_wrapped_and_one_of_one_is_not() -> None:
     assert sink.wire == SELECT + b"".join(unit)
 
 
-@pytest.mark.skipif(COMPILED, reason="a compiled module does not look its functions up by name")
 def test_sinks_are_told_of_what_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     stream, sink = Propagation(), Kept()
     stream.add_sink(sink)

@@ -30,7 +30,7 @@ MISSING = [
 ]
 #: Lines that Redis does not have.
 EXTRA = {
-    "kedis_compiled",
+    "kedis_path",
     "kedis_version",
     "python_version",
     "client_query_buffer_limit_disconnections",

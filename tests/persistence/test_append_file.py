@@ -10,7 +10,6 @@ from zlib import crc32
 
 import pytest
 
-from kedis.engine.engine import COMPILED
 from kedis.persistence import append_file
 from kedis.persistence.append_file import AppendFile
 from kedis.persistence.checksum import checksum_line
@@ -96,7 +95,6 @@ def test_what_fails_half_way_leaves_the_file_as_it_was(
     file.close()
 
 
-@pytest.mark.skipif(COMPILED, reason="a compiled module does not look its functions up by name")
 def test_no_memory_for_the_checksum(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = AppendFile(str(tmp_path / "file"))
 

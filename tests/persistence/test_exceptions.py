@@ -14,7 +14,7 @@ import redis
 import kedis
 from kedis.config import Config
 from kedis.engine import propagation
-from kedis.engine.engine import COMPILED, Engine
+from kedis.engine.engine import Engine
 from kedis.persistence import rewrite, saver
 from kedis.persistence.aof import Aof
 from kedis.persistence.child import Child
@@ -151,7 +151,6 @@ def test_in_process_under_always_it_is_the_end(tmp_path: Path, monkeypatch: pyte
     assert strings(load(tmp_path / "data")[0]) == {b"a": b"1"}
 
 
-@pytest.mark.skipif(COMPILED, reason="a compiled module does not look its functions up by name")
 def test_in_process_a_change_that_is_not_recorded_has_all_written_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from gevent import get_hub
 
-from kedis.engine.engine import COMPILED
 from kedis.server.before_sleep import BeforeSleep
 
 
@@ -71,7 +70,6 @@ def cycle() -> BeforeSleep:
     return cycle
 
 
-@pytest.mark.skipif(COMPILED, reason="a compiled class takes no stand-in")
 def test_what_is_durable_waits_for_no_journal(cycle: BeforeSleep) -> None:
     held, free = Waiter(), Waiter()
     cycle.waiting.append(held)  # type: ignore[arg-type]
@@ -85,7 +83,6 @@ def test_what_is_durable_waits_for_no_journal(cycle: BeforeSleep) -> None:
     assert batch == [held] and held.sent == -1
 
 
-@pytest.mark.skipif(COMPILED, reason="a compiled class takes no stand-in")
 def test_who_is_given_something_else_to_send_is_held_back(cycle: BeforeSleep) -> None:
     free, mixed = Waiter(), Waiter()
     cycle.durable += [free, mixed]  # type: ignore[list-item]
@@ -106,7 +103,6 @@ def test_nothing_is_sent_after_a_halt(cycle: BeforeSleep) -> None:
     assert free.sent == 0
 
 
-@pytest.mark.skipif(COMPILED, reason="a compiled class takes no stand-in")
 def test_a_journal_that_raises_ends_nothing_but_those_who_wait(
     cycle: BeforeSleep, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -127,7 +123,6 @@ def test_a_journal_that_raises_ends_nothing_but_those_who_wait(
     assert (waiter.sent, waiter.given_up, cycle.failing_since_ns) == (1, False, 0)
 
 
-@pytest.mark.skipif(COMPILED, reason="a compiled class takes no stand-in")
 def test_what_is_called_at_the_end_of_a_turn_may_raise(cycle: BeforeSleep) -> None:
     cycle.journal = None
     waiter = Waiter()
@@ -138,7 +133,6 @@ def test_what_is_called_at_the_end_of_a_turn_may_raise(cycle: BeforeSleep) -> No
     assert called == [2, 1] and waiter.sent == 1 and cycle.faults == 1
 
 
-@pytest.mark.skipif(COMPILED, reason="a compiled class takes no stand-in")
 def test_one_client_that_cannot_be_sent_to_is_ended_alone(cycle: BeforeSleep) -> None:
     cycle.journal = None
     for step in ("release", "seal"):

@@ -10,7 +10,7 @@ import gevent
 import pytest
 
 from kedis.config import Config
-from kedis.engine.engine import COMPILED, Engine
+from kedis.engine.engine import Engine
 from kedis.server.connection import Connection
 from kedis.server.network_server import NetworkServer
 
@@ -58,7 +58,6 @@ def test_the_deadlines_of_others_stay(network: NetworkServer, monkeypatch: pytes
     network.deadlines.stop()
 
 
-@pytest.mark.skipif(COMPILED, reason="a compiled class takes no stand-in")
 def test_a_slow_reader_that_cannot_be_sent_to_is_closed(
     network: NetworkServer, pair: tuple[socket.socket, socket.socket]
 ) -> None:
@@ -75,7 +74,6 @@ def test_a_slow_reader_that_cannot_be_sent_to_is_closed(
     assert connection.closed and not network.slow_readers
 
 
-@pytest.mark.skipif(COMPILED, reason="a compiled class takes no stand-in")
 def test_no_memory_for_what_a_client_sends(
     network: NetworkServer, pair: tuple[socket.socket, socket.socket]
 ) -> None:

@@ -10,7 +10,7 @@ import pytest
 from gevent import socket
 
 from kedis.config import Config
-from kedis.engine.engine import COMPILED, Engine
+from kedis.engine.engine import Engine
 from kedis.server.network_server import NetworkServer
 
 LIMIT = 4_000_000
@@ -103,7 +103,6 @@ def test_the_sum_stays_below_the_limit(network: NetworkServer, hoard: Callable[[
     assert network.client_eviction.total == 0
 
 
-@pytest.mark.skipif(COMPILED, reason="a compiled method cannot be replaced")
 def test_the_replies_of_a_slice_count_before_the_next_client_runs(
     network: NetworkServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,7 @@ import pytest
 from gevent import socket
 
 from kedis.config import Config
-from kedis.engine.engine import COMPILED, Engine
+from kedis.engine.engine import Engine
 from kedis.resp.requests import STEPS, RequestParser
 from kedis.server import connection as connections
 from kedis.server.network_server import NetworkServer
@@ -92,7 +92,6 @@ def test_a_turn_has_so_much_time_for_what_was_put_off(bench: Bench) -> None:
     assert sorted(Counter(turn for _, turn in ran).values()) == [3, 5, 5]
 
 
-@pytest.mark.skipif(COMPILED, reason="a compiled class takes no stand-in")
 @pytest.mark.parametrize("password", [None, "sesame"])
 @pytest.mark.parametrize("stream", [b"x\n" * 32768, b"'' " * 21844 + b"\n"], ids=["letters", "quoted words"])
 def test_parsing_gives_way(

@@ -10,13 +10,10 @@ from typing import Any
 import pytest
 
 from kedis.config import Config
-from kedis.engine.engine import COMPILED
 from kedis.resp.long_replies import PART, RESP2_IN_PARTS
 from kedis.resp.replies import RESP2
 from kedis.server import sender
 from kedis.server.sender import Sender
-
-pytestmark = pytest.mark.skipif(COMPILED, reason="a compiled class takes no stand-in")
 
 MEMBERS = [b"member:%d" % number for number in range(60 * PART)]
 STRING = bytes(range(256)) * 40_000

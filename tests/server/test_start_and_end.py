@@ -17,7 +17,7 @@ import gevent
 import pytest
 
 from kedis.config import Config
-from kedis.engine.engine import COMPILED, Engine
+from kedis.engine.engine import Engine
 from kedis.persistence.rdb_file import SnapshotLoader, write_rdb
 from kedis.server.app import App
 from tests.commands.driver import Client, ErrorReply
@@ -25,8 +25,6 @@ from tests.persistence.folders import BASE, INCR, LISTING, MANIFEST, load, recor
 from tests.persistence.server import write_folder
 from tests.ports import free_port
 from tests.server.yielding import Crowd, in_own_hub, slow_down
-
-pytestmark = pytest.mark.skipif(COMPILED, reason="a compiled class takes no stand-in")
 
 LOADING = ErrorReply("LOADING Redis is loading the dataset in memory")
 KEYS = 300

@@ -163,8 +163,8 @@ def facts_of(target: Target) -> Facts:
                 if colon:
                     fields[name] = value.strip()
     kedis = fields.get("kedis_version")
-    if kedis and fields.get("kedis_compiled") == "1":
-        kedis += " compiled"
+    if kedis and "kedis_path" in fields:
+        kedis += f" {fields['kedis_path']} path"
     user, system = [_number(fields.get(name)) for name in ("used_cpu_user", "used_cpu_sys")]
     return Facts(
         "Kedis" if kedis else "Redis",
