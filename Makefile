@@ -3,11 +3,12 @@
 # make test-install   every command of the README that installs Kedis, each in a fresh environment
 # make test-restarts  kill -9 and restart under clients that never rest, ROUNDS=100 of each kind
 # make test-bullmq    bullmq (npm) on a Kedis server; needs Node
-# make test-compiled  the tests of what clients see, on the compiled build (docs/compiled.md)
+# make test-pure  the same tests on the Python path, without the extensions of the native path (docs/native-build.md)
 # make check  style, types, import rules
 # make fuzz   differential fuzzing against real Redis until stopped
 # make load   Locust: SCENARIO=mixed SHAPE=steps, reports in build/load/ (ARGS="--objective-p99-ms 20")
-# make wheel  a wheel for this machine in dist/, the path of a command compiled (needs a C compiler; docs/compiled.md)
+# make wheel  a wheel in dist/ for each of PYTHONS="python3.11 python3.12" (needs a C compiler; docs/native-build.md)
+# make test-wheels    the wheels in dist/, each in a fresh environment: server, redis-benchmark, a part of the tests
 # make bench  every comparison with real Redis, written to ops/bench/results/ (ARGS=--quick: rough)
 
 PYTHON ?= python3
@@ -22,15 +23,21 @@ SHAPE ?= steps
 WORKERS ?= logical
 PARALLEL := -n $(WORKERS) --dist worksteal
 
-.PHONY: run test test-restarts test-install test-bullmq test-compiled compiled wheel check fuzz bench load tools clean help
+.PHONY: run test test-pure test-restarts test-install test-bullmq wheel test-wheels check fuzz bench load tools clean help
 
 help:
 	@sed -n 's/^# //p' Makefile
 
-$(STAMP): pyproject.toml
+# Everything at first, which builds the native path, too; later that alone where its sources are what has changed.
+# Without a compiler, or where it fails, Kedis is there all the same, in Python, and this says why.
+NATIVE := setup.py $(wildcard $(addprefix kedis/native/*.,pyx pxd pxi h))
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+BUILD = $(BIN)/python setup.py --quiet build_ext --inplace
+$(STAMP): pyproject.toml $(NATIVE)
 	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@$(if $(filter-out $(NATIVE),$?),$(INSTALL),$(BUILD))
 	@touch $@
+	@$(BIN)/python -m kedis.native
 
 run: $(STAMP)
 	@exec $(BIN)/kedis-server --port $(PORT) $(ARGS)
@@ -49,26 +56,17 @@ tools:
 test: $(STAMP) tools
 	@$(BIN)/python -m pytest $(PARALLEL)
 
-# Kedis with the path of a command compiled, in a folder beside the sources: the environment COMPILED runs it.
-COMPILED := PYTHONPATH=build/compiled PYTHONSAFEPATH=1
-COMPILED_STAMP := build/compiled/.built
-CAN_COMPILE := $(shell command -v $${CC:-cc})
-compiled: $(COMPILED_STAMP)
-$(COMPILED_STAMP): setup.py $(shell find kedis -name '*.py') | $(STAMP)
-	@[ -n "$(CAN_COMPILE)" ] || { echo "the compiled build needs a C compiler (apt-get install gcc libc6-dev)"; exit 1; }
-	@rm -rf build/compiled; mkdir -p build
-	@KEDIS_COMPILE=1 $(BIN)/python setup.py --quiet build --build-base build/mypyc --build-lib build/compiled \
-	  >build/compiled.log 2>&1 || { tail -n 20 build/compiled.log; exit 1; }
-	@touch $@
+# The Python path is the reference, and what runs where nothing could be built: the whole suite has to pass on it.
+test-pure: $(STAMP) tools
+	@KEDIS_PURE=1 $(BIN)/python -m pytest $(PARALLEL)
 
-wheel: $(STAMP)
-	@KEDIS_COMPILE=1 $(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
-	@ls dist/*.whl
+# Each of PYTHONS that runs; the wheels are repaired by auditwheel.
+PYTHONS ?= python3.11 python3.12 python3.13 python3.14
+wheel:
+	@$(PYTHON) .ci/wheels.py build $(PYTHONS)
 
-# What clients see of it, tested on the compiled server (COMPILED_TESTS=tests: everything).
-COMPILED_TESTS ?= tests/test_compiled.py tests/resp tests/wire tests/differential tests/rdb tests/server
-test-compiled: $(COMPILED_STAMP) tools
-	@$(COMPILED) $(BIN)/python -m pytest $(PARALLEL) -o "pythonpath=build/compiled ." $(COMPILED_TESTS)
+test-wheels: tools
+	@$(PYTHON) .ci/wheels.py test $(PYTHONS)
 
 ROUNDS ?= 100
 test-restarts: $(STAMP)
@@ -93,7 +91,7 @@ check: $(STAMP)
 fuzz: $(STAMP) tools
 	@$(BIN)/python -m tests.differential.fuzz
 
-bench: $(STAMP) $(if $(CAN_COMPILE),$(COMPILED_STAMP)) tools
+bench: $(STAMP) tools
 	@$(BIN)/python ops/bench/all.py $(ARGS)
 
 load: $(STAMP)

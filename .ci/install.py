@@ -1,8 +1,10 @@
 """Runs every command of the README that installs Kedis, each on a fresh copy of the sources in a fresh environment.
 
-What each has installed must then answer SET and GET.  The commands are read from the README, so that none can be
-named there that is not run here: ``pip install .`` in all its forms, each extra ``kedis[...]``, ``make run``, ``make
-wheel``.  What needs a C compiler is left out where there is none, and said to be.
+What each has installed must then answer SET and GET, on the path that is meant: the native one where there is a C
+compiler.  The commands are read from the README, so that none can be named there that is not run here: ``pip install
+.`` in all its forms, each extra ``kedis[...]``, ``make run``, ``make wheel``.  Beside them stand those of
+:data:`OTHERS`: an editable install, one from a source distribution, one whose compiler fails, one without a compiler.
+What needs a C compiler is left out where there is none, and said to be.
 
     python .ci/install.py [--list] [PART OF A COMMAND ...]
 """
@@ -21,11 +23,22 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 120
 _PIP = re.compile(r"((?:[A-Z_]+=\S+ )*)pip install '?(\S+?)'?(?=[`,;\s]|$)", re.MULTILINE)
 _EXTRA = re.compile(r"\bkedis\[(\w+)\]")
+#: What is tried beside the commands of the README; a word ``PATH=`` stands for programs without a compiler.
+FAILS, MISSING = "CC=/bin/false pip install --verbose .", "PATH= pip install --verbose ."
+OTHERS = [
+    "pip install --editable .",
+    "python -m build --sdist --outdir dist . && pip install dist/*.tar.gz",
+    FAILS,
+    MISSING,
+]
+#: What the build and the server say then.
+REASONS = {FAILS: "the C compiler (/bin/false) failed", MISSING: "there was no C compiler"}
 _MAKE = re.compile(r"(?:^|`)(make (?:run|wheel))\b", re.MULTILINE)
 
 
@@ -47,9 +60,9 @@ def commands(text: str) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def needs_compiler(command: str) -> bool:
-    """Whether the command compiles."""
-    return "KEDIS_COMPILE=1" in command or command == "make wheel"
+def compiler() -> str | None:
+    """The C compiler of this machine."""
+    return shutil.which(os.environ.get("CC", "cc"))
 
 
 def run(command: str, folder: Path) -> None:
@@ -57,6 +70,7 @@ def run(command: str, folder: Path) -> None:
 
     Raises CalledProcessError, AssertionError.
     """
+    reason = REASONS.get(command, "")
     sources, environment = folder / "sources", folder / "environment"
     copy_sources(sources)
     # Nothing of the environment in which this runs must help.
@@ -66,20 +80,42 @@ def run(command: str, folder: Path) -> None:
         for name, value in os.environ.items()
         if name in kept or name.startswith(("PIP_", "SSL_")) or name.lower().endswith("_proxy")
     }
+    expected = "native" if compiler() and command not in REASONS else "python"
     if command == "make run":
         with started(["make", "run", "PORT=0", f"ARGS={SERVER_FLAGS}"], sources, variables) as port:
-            check(port, compiled=False)
+            check(port, expected)
         return
     subprocess.run([sys.executable, "-m", "venv", environment], check=True)
-    variables["PATH"] = f"{environment / 'bin'}:{variables['PATH']}"
-    subprocess.run(command, shell=True, cwd=sources, env=variables, check=True)
+    programs = environment / "bin"
+    variables["PATH"] = f"{programs}:{variables['PATH']}"
+    if "build" in command:
+        subprocess.run(["pip", "install", "--quiet", "build"], env=variables, check=True)
     if command == "make wheel":
+        command += f" PYTHONS={sys.executable}"
+    if command == MISSING:
+        variables["PATH"], command = str(programs), command.removeprefix("PATH= ")
+    said = output(command, sources, variables)
+    if command.startswith("make wheel"):
         (wheel,) = (sources / "dist").glob("kedis-*.whl")
         subprocess.run(["pip", "install", "--quiet", wheel], cwd=folder, env=variables, check=True)
     subprocess.run(["pip", "check"], cwd=folder, env=variables, check=True, stdout=subprocess.DEVNULL)
-    server = [str(environment / "bin" / "kedis-server"), "--port", "0", *SERVER_FLAGS.split()]
+    server = [str(programs / "kedis-server"), "--port", "0", *SERVER_FLAGS.split()]
     with started(server, folder, variables) as port:
-        check(port, compiled=needs_compiler(command))
+        check(port, expected)
+        first = (folder / "server.log").read_text().splitlines()[0]
+    assert f"({expected} path" in first, first
+    if reason:
+        assert reason in said and reason in first, f"{first}: nothing of {reason}"
+
+
+def output(command: str, folder: Path, variables: dict[str, str]) -> str:
+    """What a command says, which it is shown to say only where it fails."""
+    words: dict[str, Any] = {"shell": True, "cwd": folder, "env": variables, "text": True}
+    done = subprocess.run(command, **words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if done.returncode:
+        print(done.stdout, flush=True)
+        done.check_returncode()
+    return str(done.stdout)
 
 
 SERVER_FLAGS = "--appendonly no --metrics-port no"
@@ -123,37 +159,38 @@ def port_of(process: subprocess.Popen[bytes], log: Path) -> int:
     raise AssertionError(f"the server does not start:\n{log.read_text()}")
 
 
-def check(port: int, compiled: bool) -> None:
-    """SET and GET, and whether the server is what was asked for."""
+def check(port: int, path: str) -> None:
+    """SET and GET, and whether the server serves them by the path that is meant."""
     with socket.create_connection(("127.0.0.1", port), timeout=START_SECONDS) as client:
         replies = client.makefile("rb")
         client.sendall(b"SET user karthik\r\nGET user\r\nINFO server\r\n")
         assert replies.read(18) == b"+OK\r\n$7\r\nkarthik\r\n"
-        while not (line := replies.readline()).startswith(b"kedis_compiled:"):
-            assert line, "INFO does not say whether it is compiled"
-        assert line.strip() == b"kedis_compiled:%d" % compiled, line
+        while not (line := replies.readline()).startswith(b"kedis_path:"):
+            assert line, "INFO does not say which path serves"
+        assert line.strip() == b"kedis_path:" + path.encode(), line
 
 
 def main(words: list[str]) -> int:
     """Run the commands, all or those that hold one of ``words``; returns the exit code."""
-    every = commands((ROOT / "README.md").read_text())
+    every = commands((ROOT / "README.md").read_text()) + OTHERS
     if words == ["--list"]:
         print("\n".join(every))
         return 0
     chosen = [each for each in every if not words or any(word in each for word in words)]
-    compiler = shutil.which(os.environ.get("CC", "cc"))
     failed = []
     for command in chosen:
-        if needs_compiler(command) and compiler is None:
+        if command == "make wheel" and compiler() is None:
             print(f"note: no C compiler; not run: {command}", flush=True)
             continue
         print(f"-- {command}", flush=True)
+        began = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="kedis-install-") as folder:
             try:
                 run(command, Path(folder))
             except (subprocess.CalledProcessError, AssertionError) as error:
                 failed.append(command)
                 print(f"FAILED: {command}: {error}", flush=True)
+        print(f"   {time.monotonic() - began:.0f} s", flush=True)
     print(f"{len(chosen) - len(failed)} of {len(chosen)} ways to install work", flush=True)
     return 1 if failed else 0
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import runpy
 import subprocess
 import sys
@@ -38,14 +37,3 @@ def test_every_way_to_install_is_run_in_ci() -> None:
     ]
     with pytest.raises(SystemExit, match="pip install something"):
         commands("pip install something")
-
-
-def test_a_compiled_build_brings_the_types_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """pip builds in an environment of its own, which has what ``setup_requires`` says and nothing else."""
-    told: dict[str, list[str]] = {}
-    monkeypatch.setattr("setuptools.setup", lambda **settings: told.update(settings))
-    monkeypatch.setattr(sys, "argv", ["setup.py", "egg_info"])
-    for compiled, names in (("1", ["mypy", "prometheus_client", "redis"]), ("0", [])):
-        monkeypatch.setenv("KEDIS_COMPILE", compiled)
-        runpy.run_path(str(ROOT / "setup.py"))
-        assert [re.split(r"\W", each)[0] for each in told["setup_requires"]] == names
