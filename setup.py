@@ -22,24 +22,62 @@ FOLDER = Path("kedis/native")
 NOTE = FOLDER / "not_built.txt"
 #: What is built on Linux alone.
 LINUX = {"loop"}
+#: The compiled forms of kedis.structures, and their sources: see there.
+STRUCTURES = {
+    "containers": "containers.py",
+    "scan_index": "scan_index.py",
+    "skiplist": "skiplist.pyx",
+    "sorted_set": "sorted_set.py",
+}
+
+
+#: Whoever sets CFLAGS has said what is wanted: a distribution, a debugger, a sanitizer.
+FLAGS = [] if os.environ.get("CFLAGS") else ["-O2", "-g0"]
 
 
 def extensions() -> list[Extension]:
-    """An extension for each ``.pyx`` that is for this system."""
+    """An extension for each ``.pyx`` of the native path that is for this system, and those of the structures."""
     names = sorted(path.stem for path in FOLDER.glob("*.pyx"))
-    return [
+    native = [
         Extension(
             f"kedis.native.{name}",
             [f"{FOLDER}/{name}.pyx"],
             include_dirs=[str(FOLDER)],
             depends=[str(path) for path in sorted(FOLDER.glob("*.h"))],
-            # Whoever sets CFLAGS has said what is wanted: a distribution, a debugger, a sanitizer.
-            extra_compile_args=[] if os.environ.get("CFLAGS") else ["-O2", "-g0"],
+            extra_compile_args=FLAGS,
             optional=True,
         )
         for name in names
         if name not in LINUX or sys.platform == "linux"
     ]
+    return native + structures()
+
+
+def structures() -> list[Extension]:
+    """The extensions that stand in for modules of ``kedis.structures``: with their names, in a folder of their own."""
+    if find_spec("Cython") is None:  # then the others fail, and say so
+        return []
+    from Cython.Build import cythonize
+
+    made: list[Extension] = cythonize(
+        [
+            Extension(
+                f"kedis.structures.{name}",
+                [f"kedis/structures/{source}"],
+                extra_compile_args=FLAGS,
+                optional=True,
+            )
+            for name, source in STRUCTURES.items()
+        ],
+        build_dir="build/native",
+        language_level=3,
+        quiet=True,
+        # The types are those of the .pxd files; annotations are for mypy.
+        compiler_directives={"annotation_typing": False, "auto_pickle": False},
+    )
+    for extension in made:
+        extension.name = extension.name.replace("structures.", "structures.compiled.")
+    return made
 
 
 class BuildNative(build_ext):

@@ -15,12 +15,12 @@ Attributes:
 
 from __future__ import annotations
 
-import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-PURE = os.environ.get("KEDIS_PURE", "") not in ("", "0")
+from kedis.structures import COMPILED, PURE
+
 _EXTENSIONS = ("path", "loop") if sys.platform == "linux" else ("path",)
 #: Written by a build that has failed (setup.py).
 _NOTE = Path(__file__).with_name("not_built.txt")
@@ -29,7 +29,7 @@ _NOTE = Path(__file__).with_name("not_built.txt")
 def _reason() -> str:
     if PURE:
         return "KEDIS_PURE is set"
-    if all(find_spec(f"{__name__}.{name}") for name in _EXTENSIONS):
+    if COMPILED and all(find_spec(f"{__name__}.{name}") for name in _EXTENSIONS):
         return ""
     try:
         return _NOTE.read_text().strip()

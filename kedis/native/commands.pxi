@@ -67,14 +67,12 @@ cdef int length_of(Path self, kind) except -1:
 
 
 cdef inline int container_changed(
-    Path self, bytes key, object value, Py_ssize_t accounted_slot, Py_ssize_t footprint_slot, long long changes
+    Path self, long long* accounted, long long footprint, long long changes
 ) except -1:
     """Keep the account and count the change, as kedis.store.database.Database.modified."""
-    cdef long long size = slot_int(value, footprint_slot)
-    cdef long long before = slot_int(value, accounted_slot)
-    if size != before:
-        slot_add(self.account, ACCOUNT_USED, size - before)
-        slot_set_int(value, accounted_slot, size)
+    if footprint != accounted[0]:
+        slot_add(self.account, ACCOUNT_USED, footprint - accounted[0])
+        accounted[0] = footprint
     slot_add(self.keyspace, KEYSPACE_DIRTY, changes)
     return 0
 

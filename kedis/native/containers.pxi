@@ -1,6 +1,13 @@
 # -- lists --------------------------------------------------------------------------------------------
 
 
+cdef int list_changed(Path self, object values, long long grown, long long changes) except -1:
+    cdef long long accounted = slot_int(values, LIST_ACCOUNTED)
+    slot_add(values, LIST_FOOTPRINT, grown)
+    container_changed(self, &accounted, slot_int(values, LIST_FOOTPRINT), changes)
+    return slot_set_int(values, LIST_ACCOUNTED, accounted)
+
+
 cdef int push_end(Path self, append) except -1:
     """LPUSH or RPUSH to an existing list."""
     cdef bytes key = word(self, 1)
@@ -15,8 +22,7 @@ cdef int push_end(Path self, append) except -1:
     for at in range(2, self.count):
         append(values, word(self, at))
         size += (self.sizes[at] + 48 & -16) + _LIST_PLACE
-    slot_add(values, LIST_FOOTPRINT, size)
-    container_changed(self, key, values, LIST_ACCOUNTED, LIST_FOOTPRINT, self.count - 2)
+    list_changed(self, values, size, self.count - 2)
     touch(self, key)
     reply_integer(self, len(values))
     return WROTE
@@ -37,8 +43,7 @@ cdef int pop_end(Path self, take) except -1:
         return DECLINED
     cdef object values = <object>found
     cdef object value = take(values)
-    slot_add(values, LIST_FOOTPRINT, -((len(<bytes>value) + 48 & -16) + _LIST_PLACE))
-    container_changed(self, key, values, LIST_ACCOUNTED, LIST_FOOTPRINT, 1)
+    list_changed(self, values, -((len(<bytes>value) + 48 & -16) + _LIST_PLACE), 1)
     touch(self, key)
     encode(self, value)
     return WROTE
@@ -146,6 +151,10 @@ cdef int hgetall(Path self) except -1:
     return READ
 
 
+cdef inline list words_from(Path self, Py_ssize_t first):
+    return [word(self, at) for at in range(first, self.count)]
+
+
 cdef object container_to_write(Path self, bytes key, kind):
     """The container at ``key``, noted as accessed; None where the handler must look."""
     if is_due(self, key):
@@ -157,45 +166,25 @@ cdef object container_to_write(Path self, bytes key, kind):
     return <object>found
 
 
-cdef int put_field(Path self, bytes key, object fields, bytes field, bytes value, PyObject* old) except -1:
-    """kedis.structures.containers.Hash.put; returns whether the field is new."""
-    cdef long long grown
-    cdef bint added = old == NULL
-    if added:
-        fields.put(field, value)
-    else:
-        grown = (len(value) & -16) - (PyBytes_GET_SIZE(<object>old) & -16)
-        if grown:
-            slot_add(fields, HASH_ELEMENTS, grown)
-            slot_add(fields, HASH_FOOTPRINT, grown)
-        PyDict_SetItem(fields, field, value)
-        packed = <object>slot_get(fields, HASH_PACKED)
-        if packed is not None and (
-            len(value) > packed.longest or len(field) > packed.longest or PyDict_Size(fields) > packed.entries
-        ):  # the last two where the limits were lowered since
-            slot_set(fields, HASH_PACKED, None)
-    return added
-
-
 cdef int hset(Path self) except -1:
+    """HSET of an existing hash."""
     cdef Py_ssize_t at
     cdef long long added = 0
     if self.count % 2:
         return DECLINED
-    cdef bytes key = word(self, 1)
-    fields = container_to_write(self, key, Hash)
+    cdef Hash fields = container_to_write(self, word(self, 1), Hash)
     if fields is None:
         return DECLINED
     for at in range(2, self.count, 2):
-        field = word(self, at)
-        added += put_field(self, key, fields, field, word(self, at + 1), PyDict_GetItem(fields, field))
-    container_changed(self, key, fields, HASH_ACCOUNTED, HASH_FOOTPRINT, self.count // 2 - 1)
+        added += fields.put(word(self, at), word(self, at + 1))
+    container_changed(self, &fields.accounted_bytes, fields.footprint, self.count // 2 - 1)
     reply_integer(self, added)
     return WROTE
 
 
 cdef int hincrby(Path self) except -1:
-    cdef long long delta, number
+    """HINCRBY of an existing hash."""
+    cdef long long delta, number = 0
     cdef char digits[24]
     if not parse_integer(self.words[3], self.sizes[3], &delta):
         return DECLINED
@@ -205,9 +194,10 @@ cdef int hincrby(Path self) except -1:
     cdef PyObject* found = value_of(self, key)
     if found == NULL or type(<object>found) is not Hash:
         return DECLINED
+    cdef Hash fields = <Hash>found
     cdef bytes field = word(self, 2)
-    cdef PyObject* old = PyDict_GetItem(<object>found, field)
-    if old == NULL or not parse_integer(
+    cdef PyObject* old = PyDict_GetItem(fields, field)
+    if old != NULL and not parse_integer(
         PyBytes_AS_STRING(<object>old), PyBytes_GET_SIZE(<object>old), &number
     ):
         return DECLINED
@@ -215,32 +205,83 @@ cdef int hincrby(Path self) except -1:
         return DECLINED
     number += delta
     touch(self, key)
-    put_field(
-        self, key, <object>found, field, PyBytes_FromStringAndSize(digits, write_number(digits, number)), old
-    )
-    container_changed(self, key, <object>found, HASH_ACCOUNTED, HASH_FOOTPRINT, 1)
+    fields.put(field, PyBytes_FromStringAndSize(digits, write_number(digits, number)))
+    container_changed(self, &fields.accounted_bytes, fields.footprint, 1)
     reply_integer(self, number)
+    return WROTE
+
+
+cdef int hdel(Path self) except -1:
+    """HDEL of fewer fields than the hash has: it does not become empty."""
+    cdef Hash fields = container_to_write(self, word(self, 1), Hash)
+    if fields is None or PyDict_Size(fields) <= self.count - 2:
+        return DECLINED
+    cdef Py_ssize_t removed = fields.remove_many(words_from(self, 2))
+    reply_integer(self, removed)
+    if not removed:
+        return READ
+    container_changed(self, &fields.accounted_bytes, fields.footprint, removed)
     return WROTE
 
 # -- sets ---------------------------------------------------------------------------------------------
 
 
 cdef int sadd(Path self) except -1:
-    """SADD of one member to an existing set."""
-    if self.count != 3:
-        return DECLINED
-    cdef bytes key = word(self, 1)
-    cdef bytes member = word(self, 2)
-    members = container_to_write(self, key, Set)
+    """SADD to an existing set."""
+    cdef Py_ssize_t at, added = 0
+    cdef Set members = container_to_write(self, word(self, 1), Set)
     if members is None:
         return DECLINED
-    if PySet_Contains(members, member):
-        reply_integer(self, 0)
+    if self.count == 3:
+        added = members.insert(word(self, 2))
+    else:
+        for at in range(2, self.count):
+            added += members.insert(word(self, at), False)
+        members._measure()
+    reply_integer(self, added)
+    if not added:
         return READ
-    members.insert(member)
-    container_changed(self, key, members, SET_ACCOUNTED, SET_FOOTPRINT, 1)
-    reply_integer(self, 1)
+    container_changed(self, &members.accounted_bytes, members.footprint, added)
     return WROTE
+
+
+cdef int srem(Path self) except -1:
+    """SREM of fewer members than the set has: it does not become empty."""
+    cdef Set members = container_to_write(self, word(self, 1), Set)
+    if members is None or PySet_GET_SIZE(members) <= self.count - 2:
+        return DECLINED
+    cdef Py_ssize_t removed = members.remove_many(words_from(self, 2))
+    reply_integer(self, removed)
+    if not removed:
+        return READ
+    container_changed(self, &members.accounted_bytes, members.footprint, removed)
+    return WROTE
+
+
+cdef int spop(Path self) except -1:
+    """SPOP of one member, not the last; recorded as the SREM of that member."""
+    if self.count != 2:
+        return DECLINED
+    cdef bytes key = word(self, 1)
+    cdef Set members = container_to_write(self, key, Set)
+    if members is None or PySet_GET_SIZE(members) < 2:
+        return DECLINED
+    cdef bytes member = members.pop_random(self.keyspace.random)
+    container_changed(self, &members.accounted_bytes, members.footprint, 1)
+    record_instead(self, [b"SREM", key, member])
+    encode(self, member)
+    return RECORDED
+
+
+cdef int record_instead(Path self, list argv) except -1:
+    """Record ``argv`` for the change that a form has made, in place of the request."""
+    if slot_int(self.account, ACCOUNT_USED) > self.limit:
+        self.fill_up()
+    self.wrote = True
+    slot_set(self.client, CLIENT_DIRTY_EPOCH, <object>slot_get(self.propagation, PROPAGATION_EPOCH))
+    if self.active:
+        self.record_words((<object>slot_get(self.client, CLIENT_DATABASE), argv))
+    return 0
 
 
 cdef int sismember(Path self) except -1:
@@ -248,45 +289,4 @@ cdef int sismember(Path self) except -1:
     if not find_container(self, word(self, 1), Set, &found):
         return DECLINED
     reply_integer(self, found != NULL and PySet_Contains(<object>found, word(self, 2)))
-    return READ
-
-# -- sorted sets --------------------------------------------------------------------------------------
-
-
-cdef int zadd(Path self) except -1:
-    """ZADD of one member with a whole number for a score to an existing set."""
-    cdef long long whole
-    cdef double score
-    cdef PyObject* old
-    if self.count != 4 or self.sizes[2] > 15 or not parse_integer(self.words[2], self.sizes[2], &whole):
-        return DECLINED
-    score = <double>whole
-    cdef bytes key = word(self, 1)
-    members = container_to_write(self, key, SortedSet)
-    if members is None:
-        return DECLINED
-    cdef bytes member = word(self, 3)
-    old = PyDict_GetItem(<dict>slot_get(members, SORTED_SET_SCORES), member)
-    cdef bint added = old == NULL
-    if not added and <double><object>old == score:
-        reply_integer(self, 0)
-        return READ
-    members.add(member, score)
-    container_changed(self, key, members, SORTED_SET_ACCOUNTED, SORTED_SET_FOOTPRINT, 1)
-    reply_integer(self, added)
-    return WROTE
-
-
-cdef int zscore(Path self) except -1:
-    cdef PyObject* found
-    cdef PyObject* score
-    if not find_container(self, word(self, 1), SortedSet, &found):
-        return DECLINED
-    score = NULL
-    if found != NULL:
-        score = PyDict_GetItem(<dict>slot_get(<object>found, SORTED_SET_SCORES), word(self, 2))
-    if score == NULL:
-        reply_null(self)
-    else:
-        reply_double(self, <double><object>score)
     return READ

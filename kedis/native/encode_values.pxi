@@ -85,7 +85,11 @@ cdef inline int reply_double(Path self, double value) except -1:
     if self.as_value:
         return give(self, value)
     cdef char digits[40]
-    cdef int size = snprintf(digits, 40, "%.17g", value)
+    cdef int size
+    if fabs(value) < 1e15 and value == <double><long long>value and (value != 0 or not signbit(value)):
+        size = write_number(digits, <long long>value)  # a tenth of snprintf's time
+    else:
+        size = snprintf(digits, 40, "%.17g", value)
     if self.resp3:
         reply_header_text(self, 44, digits, size)
         return 0

@@ -20,6 +20,7 @@ from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE, PyList_New, PyList_S
 from cpython.object cimport PyObject, PyObject_Hash
 from cpython.ref cimport Py_INCREF
 from cpython.set cimport PySet_Contains, PySet_GET_SIZE
+from libc.math cimport INFINITY, fabs, signbit
 from libc.stdio cimport snprintf
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memset
@@ -39,12 +40,14 @@ from kedis.store.account import _STRING, ACCESS_ENTRY, EXPIRY_ENTRY, Account
 from kedis.store.database import Database
 from kedis.store.key_table import KeyTable
 from kedis.store.state import KeyspaceState
-from kedis.structures.containers import Hash, Set
 from kedis.structures.histogram import Histogram
 from kedis.structures.lists import List
 from kedis.structures.lists import _PLACE
-from kedis.structures.scan_index import ScanIndex
-from kedis.structures.sorted_set import SortedSet
+
+from kedis.structures.containers cimport Hash, Set
+from kedis.structures.scan_index cimport ScanIndex
+from kedis.structures.sorted_set cimport SortedSet
+from kedis.structures.sorted_set import ADDED as _ADDED, UNCHANGED as _UNCHANGED
 
 cdef extern from "slots.h" nogil:
     Py_ssize_t slot_offset(object descriptor) except -1
@@ -61,6 +64,8 @@ cdef extern from "Python.h":
     int PyList_SetSlice(object, Py_ssize_t, Py_ssize_t, PyObject*) except -1
     long long PyLong_AsLongLongAndOverflow(object, int*) except? -1
     Py_ssize_t Py_SIZE(object)
+    double PyFloat_AS_DOUBLE(object)
+    double PyOS_string_to_double(const char*, char**, PyObject*) except? -1.0
 
 cdef extern from "time.h" nogil:
     ctypedef long time_t
@@ -79,6 +84,7 @@ include "offsets.pxi"
 
 cdef enum:
     WORDS = 1024
+    PAIRS = 512
     LONGEST_WORD = 65536
     #: A string of this size or more is sent from where it is (kedis.resp.long_replies).
     LONG_REPLY = 16384
@@ -880,4 +886,5 @@ include "encode_values.pxi"
 include "commands.pxi"
 include "strings.pxi"
 include "containers.pxi"
+include "sorted_sets.pxi"
 include "forms.pxi"

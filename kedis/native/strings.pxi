@@ -73,30 +73,9 @@ cdef int store(Path self, bytes key, bytes value, PyObject* old) except -1:
         PyDict_SetItem(<dict>slot_get(self.database, DATABASE_DATA), key, value)
     else:
         PyDict_SetItem(<dict>slot_get(self.database, DATABASE_DATA), key, value)
-        index_add(self, <object>slot_get(self.database, DATABASE_INDEX), key)
+        (<ScanIndex>slot_get(self.database, DATABASE_INDEX)).add(key)
         slot_add(self.account, ACCOUNT_USED, (len(key) & -16) + (len(value) & -16) + _NEW_STRING)
     slot_add(self.keyspace, KEYSPACE_DIRTY, 1)
-    return 0
-
-
-cdef int index_add(Path self, object index, bytes key) except -1:
-    """kedis.structures.scan_index.ScanIndex.add."""
-    cdef list buckets, bucket
-    cdef long long place
-    if type(index) is not ScanIndex:
-        index.add(key)
-        return 0
-    buckets = <list>slot_get(index, INDEX_BUCKETS)
-    place = <long long>PyObject_Hash(key) & slot_int(index, INDEX_HIGH)
-    if place >= PyList_GET_SIZE(buckets):
-        place &= slot_int(index, INDEX_LOW)
-    bucket = <list>PyList_GET_ITEM(buckets, place)
-    bucket.append(key)
-    if PyList_GET_SIZE(bucket) > slot_int(index, INDEX_BOUND):
-        slot_set_int(index, INDEX_BOUND, PyList_GET_SIZE(bucket))
-    slot_add(index, INDEX_ROOM, -1)
-    if slot_int(index, INDEX_ROOM) < 0:
-        index._split()
     return 0
 
 
@@ -162,7 +141,7 @@ cdef int set_with_expiry(Path self) except -1:
     cdef dict expires = <dict>slot_get(self.database, DATABASE_EXPIRES)
     store(self, key, word(self, 2), old)
     if PyDict_GetItem(expires, key) == NULL:
-        index_add(self, <object>slot_get(self.database, DATABASE_VOLATILE), key)
+        (<ScanIndex>slot_get(self.database, DATABASE_VOLATILE)).add(key)
         slot_add(self.account, ACCOUNT_USED, _EXPIRY)
     PyDict_SetItem(expires, key, at_ms)
     slot_add(self.keyspace, KEYSPACE_DIRTY, 1)

@@ -16,8 +16,9 @@ Both record in ``packed`` whether they are small to Redis: see `kedis.structures
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
 from random import Random
+from typing import NoReturn
 
-from kedis.structures.footprint import CONTAINER, DICT_ENTRY, INDEX_ENTRY, bytes_footprints, forbid
+from kedis.structures.footprint import CONTAINER, DICT_ENTRY, INDEX_ENTRY, bypass, bytes_footprints
 from kedis.structures.packing import Thresholds, are_integers, is_integer
 from kedis.structures.scan_index import ScanIndex
 from kedis.structures.stepwise import pop_in_steps
@@ -109,7 +110,7 @@ def _elements_bytes(hash_: dict[bytes, bytes]) -> int:
     return bytes_footprints(hash_) + bytes_footprints(hash_.values())
 
 
-class Hash(dict[bytes, bytes]):
+class Hash(dict):  # type: ignore[type-arg]
     """Field to value. Change it with `put`, `put_many`, `remove`, `remove_many` and `clear` only."""
 
     __slots__ = ("accounted_bytes", "elements_bytes", "footprint", "index", "packed")
@@ -122,7 +123,7 @@ class Hash(dict[bytes, bytes]):
 
     def __init__(self, items: Iterable[tuple[bytes, bytes]] | dict[bytes, bytes] = ()) -> None:
         """Build from pairs or from a mapping; the later of two equal fields wins. O(N)."""
-        super().__init__(items)
+        dict.__init__(self, items)
         self.index = ScanIndex(self) if len(self) > INDEX_ABOVE else None
         self.packed = None
         self.elements_bytes = _elements_bytes(self) if self else 0
@@ -143,10 +144,11 @@ class Hash(dict[bytes, bytes]):
 
     def put(self, field: bytes, value: bytes) -> bool:
         """Set `field`; return whether it is new. Amortised O(1)."""
-        old = self.get(field)
-        self[field] = value
+        before = len(self)
+        old = dict.setdefault(self, field, value)
         size = len(value)
-        if old is not None:
+        if len(self) == before:
+            self[field] = value
             if size != len(old):
                 grown = (size & -16) - (len(old) & -16)
                 self.elements_bytes += grown
@@ -167,7 +169,7 @@ class Hash(dict[bytes, bytes]):
             size > packed.longest or len(field) > packed.longest or len(self) > packed.entries
         ):
             self.packed = None
-        return old is None
+        return len(self) != before
 
     def put_many(self, fields: Sequence[bytes], values: Sequence[bytes]) -> int:
         """Set every field to its value, in order; return the number of new fields. O(fields)."""
@@ -176,7 +178,7 @@ class Hash(dict[bytes, bytes]):
             for field, value in zip(fields, values, strict=True):
                 self.put(field, value)
         else:
-            super().update(zip(fields, values, strict=True))
+            dict.update(self, zip(fields, values, strict=True))
             self.elements_bytes = _elements_bytes(self)
             if len(self) > INDEX_ABOVE:
                 self.index = ScanIndex(self)
@@ -218,7 +220,7 @@ class Hash(dict[bytes, bytes]):
 
     def clear(self) -> None:
         """Delete everything."""
-        super().clear()
+        dict.clear(self)
         self.index = None
         self.elements_bytes = 0
         self._measure()
@@ -261,8 +263,10 @@ class Hash(dict[bytes, bytes]):
         self._measure()
         assert self.footprint == footprint
 
+    pop = popitem = setdefault = update = bypass  # type: ignore[assignment]
 
-forbid(Hash, "__ior__", "pop", "popitem", "setdefault", "update")
+    def __ior__(self, _other: object) -> NoReturn:  # type: ignore[override, misc]
+        bypass(self)
 
 
 def fits_packed_set(members: set[bytes], thresholds: Thresholds) -> bool:
@@ -270,7 +274,7 @@ def fits_packed_set(members: set[bytes], thresholds: Thresholds) -> bool:
     return len(members) <= thresholds.entries and are_integers(members)
 
 
-class Set(set[bytes]):
+class Set(set):  # type: ignore[type-arg]
     """Distinct members.
 
     Change it with `insert`, `insert_many`, `remove_member`, `remove_many`, `pop_random` and `clear` only.
@@ -286,7 +290,7 @@ class Set(set[bytes]):
 
     def __init__(self, members: Iterable[bytes] = ()) -> None:
         """Build from members, repeats allowed. O(N)."""
-        super().__init__(members)
+        set.__init__(self, members)
         self.index = ScanIndex(self) if len(self) > INDEX_ABOVE else None
         self.packed = None
         self.elements_bytes = bytes_footprints(self) if self else 0
@@ -336,7 +340,7 @@ class Set(set[bytes]):
                 self.insert(member, False)
             self._measure()
         else:
-            super().update(members)
+            set.update(self, members)
             self.elements_bytes = bytes_footprints(self)
             if len(self) > INDEX_ABOVE:
                 self.index = ScanIndex(self)
@@ -365,7 +369,7 @@ class Set(set[bytes]):
         """Remove the existing ones of `members`; return their number. O(members)."""
         before = len(self)
         if self.index is not None and len(members) * _DENSE > before:
-            super().difference_update(members)
+            set.difference_update(self, members)
             self.elements_bytes = bytes_footprints(self)
             self.index = ScanIndex(self) if self else None
             self._measure()
@@ -377,7 +381,7 @@ class Set(set[bytes]):
 
     def clear(self) -> None:
         """Remove everything."""
-        super().clear()
+        set.clear(self)
         self.index = None
         self.elements_bytes = 0
         self._measure()
@@ -427,9 +431,17 @@ class Set(set[bytes]):
         assert self.footprint == footprint
         assert self.packed is None or are_integers(self)
 
+    add = difference_update = discard = intersection_update = bypass
+    pop = remove = symmetric_difference_update = update = bypass
 
-forbid(
-    Set,
-    *("__iand__", "__ior__", "__isub__", "__ixor__", "add", "difference_update", "discard"),
-    *("intersection_update", "pop", "remove", "symmetric_difference_update", "update"),
-)
+    def __iand__(self, _other: object) -> NoReturn:
+        bypass(self)
+
+    def __ior__(self, _other: object) -> NoReturn:
+        bypass(self)
+
+    def __isub__(self, _other: object) -> NoReturn:
+        bypass(self)
+
+    def __ixor__(self, _other: object) -> NoReturn:
+        bypass(self)

@@ -41,13 +41,14 @@ def bytes_footprints(values: Iterable[bytes]) -> int:
     return sum([len(value) + 48 & -16 for value in values])
 
 
+def bypass(container: object, *_arguments: object) -> NoReturn:
+    """Stand in a container's class for an inherited mutator that would bypass its account: raises TypeError."""
+    raise TypeError(
+        f"{type(container).__name__} is changed by its own methods only: they keep its account of memory"
+    )
+
+
 def forbid(kind: type, *names: str) -> None:
-    """Make the mutators ``names``, inherited by ``kind``, raise TypeError, because they would bypass its account."""
-
-    def bypass(self: object, *_arguments: object) -> NoReturn:
-        raise TypeError(
-            f"{kind.__name__} is changed by its own methods only: they keep its account of memory"
-        )
-
+    """Make the mutators ``names``, inherited by ``kind``, raise TypeError."""
     for name in names:
         setattr(kind, name, bypass)

@@ -196,6 +196,10 @@ class SkipList:
             self._join(block)
         return found
 
+    def move(self, score: float, to: float, member: bytes) -> None:
+        """Give a key that is present another score; the member object stays. O(log N) expected."""
+        self.insert(to, self.delete(score, member))
+
     def rank(self, score: float, member: bytes) -> int:
         """Number of keys before (score, member), which need not be present. O(log N) expected."""
         rank = 0

@@ -27,6 +27,9 @@ from kedis.structures.skiplist import SkipList
 UNINDEXED_MAX = 128
 """Maximum number of members of a set without a scan index."""
 
+UNCHANGED, MOVED, ADDED = 0, 1, 2
+"""What `SortedSet.put` has done with a member."""
+
 _SCORE = 32
 """Bytes of a float object."""
 _PLACE = 22
@@ -131,6 +134,10 @@ class SortedSet:
 
     def add(self, member: bytes, score: float) -> bool:
         """Give `member` this score; True if it is new. An equal score changes nothing. O(log N) expected."""
+        return self.put(member, score) == ADDED
+
+    def put(self, member: bytes, score: float) -> int:
+        """As `add`; returns `ADDED`, `MOVED` or `UNCHANGED`."""
         scores = self.scores
         old = scores.get(member)
         if old is None:
@@ -148,13 +155,12 @@ class SortedSet:
             packed = self.packed
             if packed is not None and (len(scores) > packed.entries or len(member) > packed.longest):
                 self.packed = None
-            return True
-        if old != score:
-            scores[member] = score
-            ordered = self._list
-            # delete returns the object that the dict holds as its key; the caller's equal copy is dropped.
-            ordered.insert(score, ordered.delete(old, member))
-        return False
+            return ADDED
+        if old == score:
+            return UNCHANGED
+        scores[member] = score
+        self._list.move(old, score, member)  # keeps the object that the dict holds as its key, not the caller's
+        return MOVED
 
     def score(self, member: bytes) -> float | None:
         """The score of `member`, None if absent. O(1)."""

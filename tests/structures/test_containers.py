@@ -7,6 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kedis.structures.containers import INDEX_ABOVE, Hash, Set
+from tests.structures.both import each_form
+
+form = each_form(__name__)
 
 
 def names(count: int) -> list[bytes]:
@@ -33,8 +36,8 @@ def test_hash_against_dict(seed: int) -> None:
             model[field] = content
         else:
             assert value.remove(field) is (model.pop(field, None) is not None)
+        value._check()
         if step % 50 == 0:
-            value._check()
             assert value == model
     value._check()
     assert value == model
@@ -55,8 +58,8 @@ def test_set_against_set(seed: int) -> None:
             model.discard(member)
         elif model:
             model.remove(value.pop_random(rng))
+        value._check()
         if step % 50 == 0:
-            value._check()
             assert value == model
     value._check()
     assert value == model

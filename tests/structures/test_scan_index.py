@@ -6,6 +6,9 @@ from random import Random
 import pytest
 
 from kedis.structures.scan_index import LOAD, DeferredIndex, ScanIndex
+from tests.structures.both import each_form
+
+form = each_form(__name__)
 
 
 def names(count: int, prefix: bytes = b"k") -> list[bytes]:
