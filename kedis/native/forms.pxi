@@ -57,6 +57,22 @@ cdef int zcard(Path self) except -1:
     return length_of(self, SortedSet)
 
 
+cdef int zrank(Path self) except -1:
+    return rank_of(self, False)
+
+
+cdef int zrevrank(Path self) except -1:
+    return rank_of(self, True)
+
+
+cdef int zrange(Path self) except -1:
+    return range_by_rank(self, False)
+
+
+cdef int zrevrange(Path self) except -1:
+    return range_by_rank(self, True)
+
+
 cdef Form form_of(str name):
     """The form of the command with this lower-case name; NULL where it has none."""
     if name == "get": return get_string
@@ -90,7 +106,16 @@ cdef Form form_of(str name):
     if name == "sadd": return sadd
     if name == "sismember": return sismember
     if name == "scard": return scard
+    if name == "hdel": return hdel
+    if name == "srem": return srem
+    if name == "spop": return spop
     if name == "zadd": return zadd
+    if name == "zincrby": return zincrby
+    if name == "zrem": return zrem
+    if name == "zrank": return zrank
+    if name == "zrevrank": return zrevrank
+    if name == "zrange": return zrange
+    if name == "zrevrange": return zrevrange
     if name == "zscore": return zscore
     if name == "zcard": return zcard
     return NULL
