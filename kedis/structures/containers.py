@@ -265,7 +265,7 @@ class Hash(dict):  # type: ignore[type-arg]
 
     pop = popitem = setdefault = update = bypass  # type: ignore[assignment]
 
-    def __ior__(self, _other: object) -> NoReturn:  # type: ignore[override, misc]
+    def __ior__(self, _other: object) -> NoReturn:  # type: ignore[misc]
         bypass(self)
 
 
