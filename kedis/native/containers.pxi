@@ -232,15 +232,15 @@ cdef int sadd(Path self) except -1:
     cdef Set members = container_to_write(self, word(self, 1), Set)
     if members is None:
         return DECLINED
-    if self.count == 3:
-        added = members.insert(word(self, 2))
-    else:
-        for at in range(2, self.count):
-            added += members.insert(word(self, at), False)
-        members._measure()
+    for at in range(2, self.count):
+        added += members.insert(word(self, at), False)
     reply_integer(self, added)
     if not added:
         return READ
+    # kedis.structures.containers.Set._measure, without a look-up of __sizeof__
+    members.footprint = members.elements_bytes + set_bytes(members) + _CONTAINER
+    if members.index is not None:
+        members.footprint += _INDEX_ENTRY * PySet_GET_SIZE(members)
     container_changed(self, &members.accounted_bytes, members.footprint, added)
     return WROTE
 

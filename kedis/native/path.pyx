@@ -40,6 +40,7 @@ from kedis.store.account import _STRING, ACCESS_ENTRY, EXPIRY_ENTRY, Account
 from kedis.store.database import Database
 from kedis.store.key_table import KeyTable
 from kedis.store.state import KeyspaceState
+from kedis.structures.footprint import CONTAINER, INDEX_ENTRY
 from kedis.structures.histogram import Histogram
 from kedis.structures.lists import List
 from kedis.structures.lists import _PLACE
@@ -57,6 +58,7 @@ cdef extern from "slots.h" nogil:
     int slot_set_int(object owner, Py_ssize_t offset, long long number) except -1
     int slot_add(object owner, Py_ssize_t offset, long long amount) except -1
     int binary_digits(unsigned long long number)
+    Py_ssize_t set_bytes(object)
 
 cdef extern from "Python.h":
     PyObject* Py_True
@@ -211,6 +213,8 @@ cdef long long _NEW_STRING = _STRING
 cdef long long _ACCESS = ACCESS_ENTRY
 cdef long long _EXPIRY = EXPIRY_ENTRY
 cdef long long _LIST_PLACE = _PLACE
+cdef long long _CONTAINER = CONTAINER
+cdef long long _INDEX_ENTRY = INDEX_ENTRY
 cdef object _append_left = deque.appendleft
 cdef object _append_right = deque.append
 cdef object _take_left = deque.popleft

@@ -52,4 +52,11 @@ static inline int binary_digits(unsigned long long number) {
     return number ? 64 - __builtin_clzll(number) : 0;
 }
 
+/* What set.__sizeof__ says of a set or of an instance of a subclass in C. */
+static inline Py_ssize_t set_bytes(PyObject *set) {
+    PySetObject *members = (PySetObject *)set;
+    Py_ssize_t size = Py_TYPE(set)->tp_basicsize;
+    return members->table == members->smalltable ? size : size + (members->mask + 1) * (Py_ssize_t)sizeof(setentry);
+}
+
 #endif
