@@ -3,6 +3,8 @@
 cimport cython
 from kedis.structures.scan_index cimport ScanIndex
 
+cdef long long CONTAINER, DICT_ENTRY, INDEX_ENTRY
+
 
 cdef class Hash(dict):
     cdef public ScanIndex index

@@ -3,6 +3,8 @@
 cimport cython
 from kedis.structures.scan_index cimport ScanIndex
 from kedis.structures.skiplist cimport SkipList
+cdef long long CONTAINER, DICT_ENTRY, INDEX_ENTRY, _SCORE, _PLACE, _PARTS, _INDEXED
+
 
 cdef class SortedSet:
     cdef public dict scores
