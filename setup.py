@@ -108,6 +108,8 @@ class BuildNative(build_ext):
         return f"the C compiler ({compiler}) failed when Kedis was installed"
 
     def run(self) -> None:
+        if self.inplace:
+            Path("kedis/structures/compiled").mkdir(exist_ok=True)
         super().run()
         for place in [Path(self.build_lib), *[Path()] * bool(self.inplace)]:
             if self.failure:
