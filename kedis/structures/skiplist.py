@@ -35,6 +35,8 @@ comparisons and a memmove, also when all scores are equal: members are then sear
 ops/bench/sorted_set.py gives for a change of score (a delete and an insert) 1.2 microseconds at 1,000
 elements, 2.7 at 100,000 and 4.9 at 1,000,000, the growth being mostly cache misses. Half or twice the block
 size, and `PROMOTE` from 1/8 to 1/3, change that by less than a tenth.
+
+This is the reference. skiplist.pyx is the same list in C, which runs where it was built.
 """
 
 from __future__ import annotations

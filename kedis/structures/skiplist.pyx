@@ -3,7 +3,13 @@
 
 skiplist.py explains the structure and is the reference: every method here does what the one of that name does there, and
 the same tests run on both. What differs is the cost of a step: a link is one line of the cache, a comparison of
-two scores one instruction, and bisection reads nothing but the raw doubles. ops/bench/sorted_set.py gives the figures.
+two scores one instruction, and bisection reads nothing but the raw doubles.
+
+The cost grows as O(log N) in instructions, but what is felt is memory: at 1,000 elements everything is in the nearest
+cache, at 1,000,000 each operation waits for some ten lines that are in none. On a busy machine, where a wait takes 180
+ns, ops/bench/containers_in_process.py gives for a whole ZRANK 0.3 microseconds at 1,000 members, 1.1 at 100,000 and 2.0
+at 1,000,000, and for a ZADD of another score 0.6, 1.6 and 2.7; the list in Python takes 1.8, 3.6 and 7.0, and 3.4, 5.5
+and 11.8. Redis itself takes 5.4 and 10.6 microseconds for the two at 1,000,000 there.
 
 It trusts its caller as the other does, but no call can make it read what it does not own: a key that is missing, or a
 rank out of range, raises an exception, and an iteration goes by rank.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import random
+import sys
 from array import array
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterator
@@ -193,6 +195,26 @@ def test_delete_returns_the_object_that_was_inserted() -> None:
     member, equal = b"".join([b"a", b"b"]), b"".join([b"a", b"b"])
     ordered.insert(1.0, member)
     assert ordered.delete(1.0, equal) is member
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_no_reference_is_lost_or_left() -> None:
+    keys = keys_of(300)
+    counts = [sys.getrefcount(member) for _, member in keys]
+    rng = random.Random(1)
+    ordered = built(keys)
+    for score, member in rng.sample(keys, 150):
+        ordered.insert(score + 1000, ordered.delete(score, member))
+    for read in (ordered.pairs, ordered.members, ordered.columns):
+        read(10, 200)
+    ordered.delete_ranks(50, 180)
+    twin = ordered.copy()
+    twin.delete_ranks(0, len(twin))
+    ordered.at(3), ordered.rank(5.0, keys[5][1]), list(ordered)
+    del ordered, twin, read
+    gc.collect()
+    score = member = None
+    assert [sys.getrefcount(member) for _, member in keys] == counts
 
 
 def test_copy_is_independent() -> None:
