@@ -159,7 +159,9 @@ class SortedSet:
         if old == score:
             return UNCHANGED
         scores[member] = score
-        self._list.move(old, score, member)  # keeps the object that the dict holds as its key, not the caller's
+        self._list.move(
+            old, score, member
+        )  # keeps the object that the dict holds as its key, not the caller's
         return MOVED
 
     def score(self, member: bytes) -> float | None:
