@@ -38,19 +38,25 @@ FLAGS = [] if os.environ.get("CFLAGS") else ["-O2", "-g0"]
 def extensions() -> list[Extension]:
     """An extension for each ``.pyx`` of the native path that is for this system, and those of the structures."""
     names = sorted(path.stem for path in FOLDER.glob("*.pyx"))
-    native = [
-        Extension(
-            f"kedis.native.{name}",
-            [f"{FOLDER}/{name}.pyx"],
-            include_dirs=[str(FOLDER)],
-            depends=[str(path) for path in sorted(FOLDER.glob("*.h"))],
-            extra_compile_args=FLAGS,
-            optional=True,
-        )
-        for name in names
-        if name not in LINUX or sys.platform == "linux"
-    ]
+    native = [extension(name) for name in names if name not in LINUX or sys.platform == "linux"]
     return native + structures()
+
+
+def extension(name: str) -> Extension:
+    """What builds ``kedis.native.NAME``.
+
+    CYTHON_TRACE in CFLAGS is for tracing lines, which the translation to C has to know, too.
+    """
+    made = Extension(
+        f"kedis.native.{name}",
+        [f"{FOLDER}/{name}.pyx"],
+        include_dirs=[str(FOLDER)],
+        depends=[str(path) for path in sorted(FOLDER.glob("*.h"))],
+        extra_compile_args=FLAGS,
+        optional=True,
+    )
+    made.cython_directives = {"linetrace": "CYTHON_TRACE" in os.environ.get("CFLAGS", "")}
+    return made
 
 
 def structures() -> list[Extension]:

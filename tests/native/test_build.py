@@ -10,9 +10,11 @@ import sysconfig
 from pathlib import Path
 
 import pytest
+import redis
 
 import kedis
 from kedis import native
+from tests.wire.kedis_process import KedisProcess
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Whether a C compiler and Python's headers are here, so that the extensions can have been built.
@@ -39,6 +41,8 @@ def asked(words: list[str], folder: Path = ROOT, **variables: str) -> str:
 @pytest.fixture
 def sources(tmp_path: Path) -> Path:
     """A copy of what a build needs, without anything built; of the Python modules only the first."""
+    if not (ROOT / "kedis").is_dir():
+        pytest.skip("a wheel is tested, and there are no sources")
     for name in NEEDED:
         if (ROOT / name).is_file():
             shutil.copy2(ROOT / name, tmp_path / name)
@@ -68,6 +72,19 @@ def test_a_server_tells_its_path() -> None:
         assert client.set("a", 1) and client.get("a") == b"1"
 
 
+@pytest.mark.parametrize(
+    ("prefix", "path"), [((), native.describe()), (("env", "KEDIS_PURE=1"), "python path: KEDIS_PURE is set")]
+)
+def test_the_first_line_of_a_server_tells_its_path(prefix: tuple[str, ...], path: str) -> None:
+    process = KedisProcess(prefix=prefix)
+    try:
+        assert f"({path}), compatible with Redis" in process.output().splitlines()[0]
+        with redis.Redis(port=process.address[1]) as client:
+            assert client.info("server")["kedis_path"] == path.partition(" ")[0]
+    finally:
+        process.close()
+
+
 @pytest.mark.parametrize("pure", ["", "0", "1"])
 def test_the_environment_chooses_python(pure: str) -> None:
     said = asked(["-m", "kedis.native"], KEDIS_PURE=pure).strip()
@@ -93,6 +110,19 @@ def test_a_compiler_that_fails_leaves_python_and_the_reason(sources: Path) -> No
 def test_without_a_compiler_the_reason_is_that(sources: Path) -> None:
     asked(["setup.py", "--quiet", "build_ext", "--inplace"], sources, CC="no-such-compiler")
     said = "python path: there was no C compiler (no-such-compiler) when Kedis was installed"
+    assert asked(["-m", "kedis.native"], sources).strip() == said
+
+
+def test_without_the_headers_the_reason_is_that(sources: Path) -> None:
+    program = (
+        "import runpy, sys, sysconfig\n"
+        "paths = sysconfig.get_path\n"
+        "sysconfig.get_path = lambda name: '/nowhere' if name == 'include' else paths(name)\n"
+        "sys.argv = ['setup.py', '--quiet', 'build_ext', '--inplace']\n"
+        "runpy.run_path('setup.py')\n"
+    )
+    asked(["-c", program], sources, CC="/bin/false")
+    said = "python path: Python.h (package python3-dev) was missing when Kedis was installed"
     assert asked(["-m", "kedis.native"], sources).strip() == said
 
 
