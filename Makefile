@@ -6,6 +6,7 @@
 # make test-pure  the same tests on the Python path, without the extensions of the native path (docs/native-build.md)
 # make check  style, types, import rules
 # make fuzz   differential fuzzing against real Redis until stopped
+# make fuzz-native  a million random and mutated inputs through both paths, under AddressSanitizer (COUNT=1000000)
 # make load   Locust: SCENARIO=mixed SHAPE=steps, reports in build/load/ (ARGS="--objective-p99-ms 20")
 # make wheel  a wheel in dist/ for each of PYTHONS="python3.11 python3.12" (needs a C compiler; docs/native-build.md)
 # make test-wheels    the wheels in dist/, each in a fresh environment: server, redis-benchmark, a part of the tests
@@ -23,7 +24,7 @@ SHAPE ?= steps
 WORKERS ?= logical
 PARALLEL := -n $(WORKERS) --dist worksteal
 
-.PHONY: run test test-pure test-restarts test-install test-bullmq wheel test-wheels check fuzz bench load tools clean help
+.PHONY: run test test-pure test-restarts test-install test-bullmq wheel test-wheels check fuzz fuzz-native bench load tools clean help
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -90,6 +91,22 @@ check: $(STAMP)
 
 fuzz: $(STAMP) tools
 	@$(BIN)/python -m tests.differential.fuzz
+
+# The extensions, built for AddressSanitizer in a folder of their own, see tests/native/fuzz.py.
+COUNT ?= 1000000
+SEED ?= 1
+ASAN := build/asan
+ASAN_STAMP := $(ASAN)/.built
+$(ASAN_STAMP): setup.py $(wildcard kedis/native/*) $(shell find kedis -name '*.py') | $(STAMP)
+	@rm -rf $(ASAN)
+	@CFLAGS="-fsanitize=address -fno-omit-frame-pointer -g -O1" LDFLAGS=-fsanitize=address \
+	  $(BIN)/python setup.py --quiet build --build-base $(ASAN) --build-lib $(ASAN)/lib
+	@touch $@
+
+fuzz-native: $(ASAN_STAMP)
+	@PYTHONPATH=$(ASAN)/lib:. PYTHONSAFEPATH=1 PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 \
+	  LD_PRELOAD=$$($${CC:-gcc} -print-file-name=libasan.so) \
+	  $(BIN)/python -m tests.native.fuzz --count $(COUNT) --seed $(SEED)
 
 bench: $(STAMP) tools
 	@$(BIN)/python ops/bench/all.py $(ARGS)

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any
 
+from kedis.native.path import Path, Peer
+
 from kedis.config import Config
 from kedis.engine.admission import Stop
 from kedis.engine.call import after_removals, expire_blocked
@@ -17,7 +19,6 @@ from kedis.engine.client import FOREVER_NS, Client
 from kedis.engine.engine import Engine
 from kedis.engine.transport import NullTransport
 from kedis.errors import ProtocolError
-from kedis.native.path import Path, Peer
 from kedis.observability.observer import Observer
 from kedis.resp.long_replies import wire_of
 from kedis.resp.replies import encode_command
@@ -129,8 +130,9 @@ class Side:
     # -- requests -----------------------------------------------------------------------------------------
 
     def feed(self, number: int, data: bytes, budget_ns: int = FOREVER_NS) -> None:
-        """The bytes of one read of a client."""
+        """The bytes of one read of a client; the budget counts while the clock stands still."""
         self._at_rest = True
+        budget_ns = FOREVER_NS if self.clock.step else budget_ns
         self._feed(number, data, budget_ns)
         self._at_rest = True
         self.engine.keyspace.now_ns = self.clock.now_ns
@@ -209,7 +211,7 @@ class Side:
         count = len(commands)
         commands = link.waiting + commands
         link.waiting = []
-        if not commands or link.ended:
+        if not commands or link.ended or client.close_after_reply:
             if link.commands_before and not counted:
                 self._observe(max(engine.keyspace.now_ns - began, 0), link.commands_before)
                 link.commands_before = 0

@@ -16,13 +16,14 @@ from kedis.engine.engine import Engine
 from kedis.observability.observer import Observer
 from kedis.persistence.append_file import AppendFile
 from kedis.resp.replies import encode_command
-from tests.native.sides import Clock, Sink
+from kedis.structures.histogram import Histogram
 
 if not native.LOOP:
     pytest.skip(native.REASON or "Linux only", allow_module_level=True)
 
 from kedis.server.connection import Connection
 from kedis.server.network import Network
+from tests.native.sides import Clock, Sink
 
 GET = encode_command([b"GET", b"a"])
 SET = encode_command([b"SET", b"a", b"2"])
@@ -43,8 +44,6 @@ class Journal:
         self.aof = self
         self.unsynced = False
         self.written_bytes = 0
-        from kedis.structures.histogram import Histogram
-
         self.writes = Histogram()
 
     def direct_file(self) -> AppendFile | None:
@@ -81,6 +80,7 @@ class Stage:
         self.journal = Journal(self.engine, self.sink)
         self.network.cycle.journal = self.journal  # type: ignore[assignment]
         self.greenlets: list[Any] = []
+        self.connections: list[Connection] = []
         self.ends: list[socket.socket] = []
 
     def connect(self) -> socket.socket:
@@ -97,7 +97,7 @@ class Stage:
         self.greenlets.append(gevent.spawn(serve))
         gevent.sleep(0)
         self.ends += (ours, theirs)
-        self.connections = getattr(self, "connections", []) + made
+        self.connections += made
         return ours
 
     def serve(self) -> None:
@@ -153,6 +153,7 @@ def test_a_write_in_the_turn_of_a_durable_read_waits_for_the_sync(stages: list[S
     stage = Stage(slice_ns=-1)
     stages.append(stage)
     client = stage.connect()
+
     def scenario() -> None:
         client.send(GET + GET)
         stage.serve()
@@ -174,6 +175,7 @@ def test_a_write_by_the_python_path_in_such_a_turn_waits_as_well(stages: list[St
     stage = Stage(slice_ns=-1)
     stages.append(stage)
     client = stage.connect()
+
     def scenario() -> None:
         client.send(GET + GET)
         stage.serve()
@@ -189,7 +191,9 @@ def test_a_write_by_the_python_path_in_such_a_turn_waits_as_well(stages: list[St
     in_hub(scenario)
 
 
-@pytest.mark.parametrize("request_bytes", [b"SET a 2\r\n", SELECT + SET, b"*1\r\n$5\r\nMULTI\r\n" + SET + b"EXEC\r\n"])
+@pytest.mark.parametrize(
+    "request_bytes", [b"SET a 2\r\n", SELECT + SET, b"*1\r\n$5\r\nMULTI\r\n" + SET + b"EXEC\r\n"]
+)
 def test_what_the_python_path_has_recorded_is_written_before_its_reply_is_sent(
     stages: list[Stage], request_bytes: bytes
 ) -> None:
@@ -203,6 +207,7 @@ def test_what_the_python_path_has_recorded_is_written_before_its_reply_is_sent(
         return flush()
 
     stage.journal.flush = flush_and_look  # type: ignore[method-assign]
+
     def scenario() -> None:
         client.send(request_bytes)
         stage.serve()
@@ -226,6 +231,7 @@ def test_what_cannot_be_written_at_once_is_kept_for_the_journal(
         raise MemoryError
 
     monkeypatch.setattr("kedis.native.loop.checksum_line", fail)
+
     def scenario() -> None:
         client.send(SET)
         stage.serve()
@@ -250,47 +256,50 @@ class Watched:
         self.lost += 1
 
 
-@pytest.mark.parametrize("request_bytes", [SET, SET + b"SET b 3\r\n" + PING, GET + SET * 3], ids=["c", "both", "more"])
+def answered_without_memory(stage: Stage, request_bytes: bytes, moment: int, watched: Watched) -> bytes:
+    """What a client is answered when the allocation at ``moment`` fails; another is served in the next turn."""
+    testcapi = pytest.importorskip("_testcapi")
+    client, other = stage.connect(), stage.connect()
+    flush, answer = stage.journal.flush, []
+
+    def flush_with_memory() -> bool:
+        testcapi.remove_mem_hooks()  # what the journal does then is not what is tested here
+        return flush()
+
+    def scenario() -> None:
+        client.send(request_bytes)
+        testcapi.set_nomemory(moment, moment + 1)
+        try:
+            stage.serve()
+        finally:
+            testcapi.remove_mem_hooks()
+        stage.end_turn()
+        answer.append(received(client))
+        written = b"".join(stage.journal.flushed)
+        stored = b"a" in stage.engine.keyspace.databases[0].data
+        assert not stored or b"SET" in written or watched.lost, moment
+        assert b"+OK" not in answer[0] or b"SET" in written, moment
+        other.send(PING)
+        stage.serve()
+        stage.end_turn()
+        assert received(other) == b"+PONG\r\n", moment
+
+    stage.journal.flush = flush_with_memory  # type: ignore[method-assign]
+    in_hub(scenario)
+    return answer[0]
+
+
+@pytest.mark.parametrize(
+    "request_bytes", [SET, SET + b"SET b 3\r\n" + PING, GET + SET * 3], ids=["c", "both", "more"]
+)
 def test_no_memory_at_any_moment(stages: list[Stage], request_bytes: bytes) -> None:
     """Whatever allocation of a turn fails: who is answered has what the journal has, and the next turn is served."""
-    testcapi = pytest.importorskip("_testcapi")
     for moment in range(300):
-        stage = Stage()
-        stages.append(stage)
+        stages.append(stage := Stage())
         stage.engine.durability = watched = Watched()  # type: ignore[assignment]
-        client, other = stage.connect(), stage.connect()
-        flush = stage.journal.flush
-
-        def flush_with_memory(flush: Callable[[], bool] = flush) -> bool:
-            testcapi.remove_mem_hooks()  # what the journal does then is not what is tested here
-            return flush()
-
-        stage.journal.flush = flush_with_memory  # type: ignore[method-assign]
-        answer: list[bytes] = []
-
-        def scenario() -> None:
-            client.send(request_bytes)
-            testcapi.set_nomemory(moment, moment + 1)
-            try:
-                stage.serve()
-                testcapi.remove_mem_hooks()
-            finally:
-                testcapi.remove_mem_hooks()
-            stage.end_turn()
-            answer.append(received(client))
-            written = b"".join(stage.journal.flushed)
-            stored = b"a" in stage.engine.keyspace.databases[0].data
-            assert not stored or b"SET" in written or watched.lost, moment
-            assert b"+OK" not in answer[0] or b"SET" in written, moment
-            other.send(PING)
-            stage.serve()
-            stage.end_turn()
-            assert received(other) == b"+PONG\r\n", moment
-
-        in_hub(scenario)
-        failed = stage.engine.faults
+        answer = answered_without_memory(stage, request_bytes, moment, watched)
         stages.pop().close()
-        if not failed and not watched.lost and answer[0].endswith((b"OK\r\n", b"PONG\r\n")):
+        if not stage.engine.faults and not watched.lost and answer.endswith((b"OK\r\n", b"PONG\r\n")):
             break
     else:
         raise AssertionError("the last moment was not reached")
