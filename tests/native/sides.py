@@ -100,7 +100,7 @@ class Side:
         self.engine = Engine(Config(), clock=self.clock)
         Observer(self.engine)
         self.engine.keyspace.random = Random(seed)
-        _settle_volatile_order(self.engine)
+        _evict_in_order(self.engine)
         self._keep_slow_log_out_of_time()
         self.sink = Sink()
         self.engine.propagation.add_sink(self.sink)
@@ -262,6 +262,7 @@ class Side:
     def expire(self) -> None:
         """A period of the active expiry."""
         self.engine.keyspace.now_ns = self.clock.now_ns
+        _settle_volatile_order(self.engine)
         self.expiry.run(0.1, lambda: self.clock.now_ns)
         after_removals(self.engine)
 
@@ -390,18 +391,22 @@ class Side:
 
 
 def _settle_volatile_order(engine: Engine) -> None:
-    """Have random draws among keys with a time to live not depend on the order in a bucket.
+    """Put the keys with a time to live in order, on which it depends which is drawn, or expires, first.
 
     SET of a key with a time to live removes it there and adds it again in the Python path, and leaves it where it is in
-    the other: the same set of keys, each as likely as the other.
+    the other: the same keys, each as likely as the other.
     """
+    for database in engine.keyspace.databases:
+        for bucket in getattr(database.volatile, "_buckets", ()):
+            bucket.sort()
+
+
+def _evict_in_order(engine: Engine) -> None:
     eviction = engine.keyspace.eviction
     run = eviction.run
 
     def run_in_order(*arguments: Any) -> bool:
-        for database in engine.keyspace.databases:
-            for bucket in getattr(database.volatile, "_buckets", ()):
-                bucket.sort()
+        _settle_volatile_order(engine)
         return run(*arguments)
 
     eviction.run = run_in_order  # type: ignore[method-assign]

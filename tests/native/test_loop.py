@@ -243,6 +243,24 @@ def test_what_cannot_be_written_at_once_is_kept_for_the_journal(
     in_hub(scenario)
 
 
+def test_a_read_is_counted_though_the_python_path_finds_no_whole_command_in_its_rest(
+    stages: list[Stage],
+) -> None:
+    stages.append(stage := Stage())
+    client = stage.connect()
+    figures = stage.network.cycle.figures
+
+    def scenario() -> None:
+        client.send(PING + PING + b"GET no")
+        stage.serve()
+        assert (sum(figures.waits.counts), figures.depths.total) == (1, 2)
+        client.send(b"thing\r\n")
+        stage.serve()
+        assert (sum(figures.waits.counts), figures.depths.total) == (2, 2)
+
+    in_hub(scenario)
+
+
 class Watched:
     """Stands in for the faults of the append-only file."""
 
