@@ -117,7 +117,9 @@ cdef class Watch:
         self.peer = peer
 
     def start(self, callback):
-        """Begin to watch. Idempotent."""
+        """Begin to watch. Idempotent; nothing after it was closed."""
+        if self.peer is None:
+            return
         self.callback = callback
         if not self.active:
             self.loop.add(self)
@@ -128,13 +130,14 @@ cdef class Watch:
             self.loop.remove(self)
 
     def close(self):
-        """Stop for good."""
+        """Stop for good, and let the client go, which refers to this watch."""
         self.stop()
         self.callback = None
+        self.peer = None
 
     def go_on(self):
         """In a later turn: run what was received, and watch again."""
-        if not self.peer.closed and self.callback is not None:
+        if self.callback is not None and not self.peer.closed:
             self.loop.serve_kept(self)
 
 
@@ -387,13 +390,14 @@ cdef class Loop:
         return 0
 
     cdef int serve_safely(self, Watch watch, bint kept) except -1:
+        cdef Peer peer = watch.peer
         try:
             self.serve(watch, kept)
         except Exception as error:
             self.path.forget_request()
             self.settle()
             self.network.report("serving a client", error)
-            watch.peer.give_up()
+            peer.give_up()
         return 0
 
     cdef int serve(self, Watch watch, bint kept) except -1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -259,6 +260,30 @@ def test_a_read_is_counted_though_the_python_path_finds_no_whole_command_in_its_
         assert (sum(figures.waits.counts), figures.depths.total) == (2, 2)
 
     in_hub(scenario)
+
+
+def test_a_client_that_has_left_is_freed_at_once(stages: list[Stage]) -> None:
+    """Its buffers, and what its replies hold, do not wait for the collector."""
+    stages.append(stage := Stage())
+    client = stage.connect()
+
+    def scenario() -> None:
+        client.send(PING)
+        stage.serve()
+        stage.end_turn()
+        client.close()
+        stage.serve()
+
+    gc.collect()
+    gc.disable()
+    try:
+        in_hub(scenario)
+        stage.greenlets.clear()
+        stage.connections.clear()
+        assert stage.engine.clients == {}
+        assert [each for each in gc.get_objects() if type(each) is Connection] == []
+    finally:
+        gc.enable()
 
 
 class Watched:
