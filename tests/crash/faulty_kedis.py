@@ -2,6 +2,9 @@
 
 Run as ``python -m tests.crash.faulty_kedis FLAGS``.  The file named by ``KEDIS_FAULT`` holds, while it is there, a line
 ``CALL EXCEPTION``: ``write`` or ``sync``, and the name of a built-in exception, or ``hang``.
+
+The native path writes to the file itself where it may (``AofPolicy.direct_file``), and no exception can be put in its
+way: here it never may. What it does when a write fails is in ``tests/crash/test_faults.py``, where the kernel fails.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kedis.cli.server import main
+from kedis.server.aof_policy import AofPolicy
 
 FAULT = os.environ["KEDIS_FAULT"]
 
@@ -53,6 +57,7 @@ def failing_sync(real: Callable[[int], None]) -> Callable[[int], None]:
 
 
 if __name__ == "__main__":
+    AofPolicy.direct_file = lambda _: None  # type: ignore[method-assign]
     os.write = failing(os.write, "write")
     os.writev = failing(os.writev, "write")
     os.fdatasync = failing_sync(os.fdatasync)
