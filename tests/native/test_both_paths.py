@@ -7,10 +7,7 @@ from random import Random
 
 import pytest
 
-from kedis import native
-
-if native.PATH == "python" and not native.PURE:
-    pytest.skip(native.REASON, allow_module_level=True)
+pytest.importorskip("kedis.native.path", reason="the extension was not built")
 
 from tests.native import fuzz, stories
 

@@ -6,11 +6,9 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from kedis import native
 from kedis.resp.replies import encode_command
 
-if native.PATH == "python" and not native.PURE:
-    pytest.skip(native.REASON, allow_module_level=True)
+pytest.importorskip("kedis.native.path", reason="the extension was not built")
 
 from tests.native.sides import START_NS, Listener, Side
 

@@ -12,12 +12,10 @@ from random import Random
 
 import pytest
 
-from kedis import native
 from kedis.resp.replies import encode_command
 from tests.persistence.server import Kedis, Wire
 
-if not native.LOOP and not native.PURE:
-    pytest.skip(native.REASON or "Linux only", allow_module_level=True)
+pytest.importorskip("kedis.native.loop", reason="the extension was not built")
 
 from tests.differential import grammar
 from tests.native.requests import FREQUENT, edge
