@@ -22,16 +22,14 @@ PACKAGE = ROOT / "kedis"
 #: is named here itself has that place, and not its package's: ``native`` alone is for all to ask which path runs.
 PACKAGES: list[dict[str, str]] = [
     {
-        "native": "which path serves requests, the native one or Python, and why",
         "process": "real threads and forks of the process",
+        "structures": "skip list, scan index, HyperLogLog, globs …: they know nothing of Redis",
         "version": "the version numbers",
     },
+    {"native": "which path serves requests, the native one or Python, and why"},
     {"errors": "`CommandError` and every error text of the wire; the log of internal errors"},
     {"config": "every setting once: name, type, default, bounds, help; flags, files, CONFIG REWRITE"},
-    {
-        "resp": "the wire format, without sockets",
-        "structures": "skip list, scan index, HyperLogLog, globs …: they know nothing of Redis",
-    },
+    {"resp": "the wire format, without sockets"},
     {"store": "databases, expiry, eviction, lazy free, access tracking"},
     {"rdb": "the RDB format, without files"},
     {"engine": "command table, client, the loop over requests, admission, blocking, maxmemory"},

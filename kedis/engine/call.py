@@ -59,11 +59,10 @@ def call(
         Returns the value of the handler, or the CommandError that it raised or that reports an internal error.
     """
     engine = client.engine
-    if engine.native is not None and answer is None and attempt is None and client.caching is None:
-        if not client.is_instrumented:
-            value = engine.native(client, command, argv, reports_slow)
-            if value is not NotImplemented:
-                return value
+    if engine.native is not None and answer is None and attempt is None and not client.is_instrumented:
+        value = engine.native(client, command, argv, reports_slow)
+        if value is not NotImplemented:
+            return value
     keyspace = engine.keyspace
     propagation = engine.propagation
     instrumented = attempt is None and client.is_instrumented

@@ -105,8 +105,8 @@ class Services:
         self.persistence: Persistence | None = None
         self.snapshots: Snapshots | None = None
         self.scripting: Scripting = NoScripting()
-        #: :func:`kedis.engine.call.call` in C, where the native path is there: it takes the client, the command, the words and
-        #: whether a slow call is reported, and returns the value, or NotImplemented where it declines.
+        #: :func:`kedis.engine.call.call` in C, where the native path is there: it takes the client, the command, the
+        #: words and whether a slow call is reported, and returns the value, or NotImplemented where it declines.
         self.native: Callable[[Client, Command, Sequence[bytes], bool], Any] | None = None
         self.events = ClientEvents()
         self.keyspace = Keyspace(self.config.databases, self.events)

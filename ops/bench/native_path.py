@@ -349,13 +349,12 @@ def encoded(*words: bytes) -> bytes:
 
 def print_steps() -> None:
     """Nanoseconds of processor time a request, without the kernel: both paths on the same bytes."""
-    from kedis.native.path import Path as NativePath
-    from kedis.native.path import Peer
-
     from kedis.commands import load_all
     from kedis.engine.client import Client
     from kedis.engine.engine import Engine
     from kedis.engine.transport import NullTransport
+    from kedis.native.path import Path as NativePath
+    from kedis.native.path import Peer
     from kedis.resp.requests import RequestParser
 
     class Sink:

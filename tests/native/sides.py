@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any
 
-from kedis.native.path import Path, Peer
-
 from kedis.config import Config
 from kedis.engine.admission import Stop
 from kedis.engine.call import after_removals, expire_blocked
@@ -19,6 +17,7 @@ from kedis.engine.client import FOREVER_NS, Client
 from kedis.engine.engine import Engine
 from kedis.engine.transport import NullTransport
 from kedis.errors import ProtocolError
+from kedis.native.path import Path, Peer
 from kedis.observability.observer import Observer
 from kedis.resp.long_replies import wire_of
 from kedis.resp.replies import encode_command
