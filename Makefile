@@ -99,14 +99,17 @@ ASAN := build/asan
 ASAN_STAMP := $(ASAN)/.built
 $(ASAN_STAMP): setup.py $(wildcard kedis/native/*) $(shell find kedis -name '*.py') | $(STAMP)
 	@rm -rf $(ASAN)
-	@CFLAGS="-fsanitize=address -fno-omit-frame-pointer -g -O1" LDFLAGS=-fsanitize=address \
+	@CFLAGS="-fsanitize=address --param asan-stack=0 -fno-omit-frame-pointer -g -O1" LDFLAGS=-fsanitize=address \
 	  $(BIN)/python setup.py --quiet build --build-base $(ASAN) --build-lib $(ASAN)/lib
 	@touch $@
 
+UNDER_ASAN := PYTHONPATH=$(ASAN)/lib:. PYTHONSAFEPATH=1 PYTHONMALLOC=malloc \
+  ASAN_OPTIONS=detect_leaks=0:quarantine_size_mb=32 \
+  LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libstdc++.so.6)"
 fuzz-native: $(ASAN_STAMP)
-	@PYTHONPATH=$(ASAN)/lib:. PYTHONSAFEPATH=1 PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 \
-	  LD_PRELOAD=$$($${CC:-gcc} -print-file-name=libasan.so) \
-	  $(BIN)/python -m tests.native.fuzz --count $(COUNT) --seed $(SEED)
+	@$(UNDER_ASAN) $(BIN)/python -m pytest -q -p no:cacheprovider tests/native/test_path.py tests/native/test_loop.py
+	@$(UNDER_ASAN) $(BIN)/python -m tests.wire.fuzz --count $(COUNT) --seed $(SEED)
+	@$(UNDER_ASAN) $(BIN)/python -m tests.native.fuzz --count $(COUNT) --seed $(SEED)
 
 bench: $(STAMP) tools
 	@$(BIN)/python ops/bench/all.py $(ARGS)

@@ -2,8 +2,10 @@
 
 The bytes of stories (:mod:`tests.native.stories`) are given to the native and to the Python path; replies and journal
 are compared after each read, everything else now and then, and memory at the end. A difference is made short and shown.
-``make fuzz-native`` does that under AddressSanitizer: the extensions are built with ``-fsanitize=address`` in a folder
-of their own, the sanitizer's library is preloaded, and Python takes its memory from malloc, which that watches.
+``make fuzz-native`` does that under AddressSanitizer, after the unit tests of the native path and as many inputs of
+:mod:`tests.wire.fuzz` over sockets: the extensions are built with ``-fsanitize=address`` in a folder of their own, the
+sanitizer's library is preloaded (and C++'s, whose exceptions greenlet throws), and Python takes its memory from malloc,
+which is watched. The stack is not (``asan-stack=0``): greenlets copy parts of it, which looks like a fault.
 
 The interpreter leaks by design, so leaks are judged by resident memory and by the number of objects.
 """
