@@ -151,16 +151,12 @@ cdef int hgetall(Path self) except -1:
     return READ
 
 
-cdef inline list words_from(Path self, Py_ssize_t first):
-    return [word(self, at) for at in range(first, self.count)]
-
-
-cdef object container_to_write(Path self, bytes key, kind):
-    """The container at ``key``, noted as accessed; None where the handler must look."""
+cdef object container_to_write(Path self, bytes key, kind, Py_ssize_t above=-1):
+    """The container at ``key`` with more than ``above`` elements, noted as accessed; None: the handler must look."""
     if is_due(self, key):
         return None
     cdef PyObject* found = value_of(self, key)
-    if found == NULL or type(<object>found) is not kind:
+    if found == NULL or type(<object>found) is not kind or len(<object>found) <= above:
         return None
     touch(self, key)
     return <object>found
@@ -213,10 +209,10 @@ cdef int hincrby(Path self) except -1:
 
 cdef int hdel(Path self) except -1:
     """HDEL of fewer fields than the hash has: it does not become empty."""
-    cdef Hash fields = container_to_write(self, word(self, 1), Hash)
-    if fields is None or PyDict_Size(fields) <= self.count - 2:
+    cdef Hash fields = container_to_write(self, word(self, 1), Hash, self.count - 2)
+    if fields is None:
         return DECLINED
-    cdef Py_ssize_t removed = fields.remove_many(words_from(self, 2))
+    cdef Py_ssize_t removed = fields.remove_many(self.every_word(2, 1))
     reply_integer(self, removed)
     if not removed:
         return READ
@@ -247,10 +243,10 @@ cdef int sadd(Path self) except -1:
 
 cdef int srem(Path self) except -1:
     """SREM of fewer members than the set has: it does not become empty."""
-    cdef Set members = container_to_write(self, word(self, 1), Set)
-    if members is None or PySet_GET_SIZE(members) <= self.count - 2:
+    cdef Set members = container_to_write(self, word(self, 1), Set, self.count - 2)
+    if members is None:
         return DECLINED
-    cdef Py_ssize_t removed = members.remove_many(words_from(self, 2))
+    cdef Py_ssize_t removed = members.remove_many(self.every_word(2, 1))
     reply_integer(self, removed)
     if not removed:
         return READ
@@ -263,8 +259,8 @@ cdef int spop(Path self) except -1:
     if self.count != 2:
         return DECLINED
     cdef bytes key = word(self, 1)
-    cdef Set members = container_to_write(self, key, Set)
-    if members is None or PySet_GET_SIZE(members) < 2:
+    cdef Set members = container_to_write(self, key, Set, 1)
+    if members is None:
         return DECLINED
     cdef bytes member = members.pop_random(self.keyspace.random)
     container_changed(self, &members.accounted_bytes, members.footprint, 1)
@@ -279,6 +275,8 @@ cdef int record_instead(Path self, list argv) except -1:
         self.fill_up()
     self.wrote = True
     slot_set(self.client, CLIENT_DIRTY_EPOCH, <object>slot_get(self.propagation, PROPAGATION_EPOCH))
+    if self.given is not None:
+        return self.record_given(argv)
     if self.active:
         self.record_words((<object>slot_get(self.client, CLIENT_DATABASE), argv))
     return 0

@@ -99,6 +99,7 @@ cdef class Path:
     cdef int record_given(self, words) except -1
     cdef object call_given(self, Row row, bint reports_slow)
     cdef object handle_given(self, Row row)
+    cdef object fail_given(self, Row row, bint changed, error)
     cdef int record_words(self, tuple effect) except -1
     cdef int record_handler(self, Row row, list argv, bint changed) except -1
     cdef int fill_up(self) except -1

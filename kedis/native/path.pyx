@@ -660,22 +660,36 @@ cdef class Path:
 
     cdef object call_given(self, Row row, bint reports_slow):
         cdef long long began = self.read_clock()
+        cdef long long before
         cdef int result = DECLINED
+        cdef object value = None
         if (
             row.form != NULL
             and self.plain
             and slot_get(row.command, COMMAND_FUNCTION) == <PyObject*>row.function
             and slot_get(self.keyspace, KEYSPACE_OBSERVED) != Py_True
         ):
-            result = row.form(self)
-            if result == WROTE:
-                self.record_here()
+            before = slot_int(self.keyspace, KEYSPACE_DIRTY)
+            try:
+                result = row.form(self)
+                if result == WROTE:
+                    self.record_here()
+                if result != DECLINED:
+                    value = self.value if self.elements is None else self.elements
+            except Exception as error:
+                result = READ
+                value = self.fail_given(row, slot_int(self.keyspace, KEYSPACE_DIRTY) != before, error)
         if result == DECLINED:
             value = self.handle_given(row)
-        else:
-            value = self.value if self.elements is None else self.elements
         self.measure(row, self.read_clock() - began, reports_slow)
         return value
+
+    cdef object fail_given(self, Row row, bint changed, error):
+        """The answer to a call whose form in C has raised ``error``, perhaps in the middle of a change."""
+        self.engine.durability.distrust(changed or row.writes)
+        if changed and row.writes:
+            return unrecorded(self.client, row.command, error)
+        return fault(self.engine, row.command, error)
 
     cdef object handle_given(self, Row row):
         """The value of the handler; its effects are recorded."""

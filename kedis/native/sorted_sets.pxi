@@ -107,8 +107,8 @@ cdef int zincrby(Path self) except -1:
 cdef int zrem(Path self) except -1:
     """ZREM of fewer members than the set has: it does not become empty."""
     cdef Py_ssize_t at, removed = 0
-    cdef SortedSet members = container_to_write(self, word(self, 1), SortedSet)
-    if members is None or PyDict_Size(members.scores) <= self.count - 2:
+    cdef SortedSet members = container_to_write(self, word(self, 1), SortedSet, self.count - 2)
+    if members is None:
         return DECLINED
     for at in range(2, self.count):
         removed += members.remove(word(self, at))
