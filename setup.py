@@ -81,8 +81,9 @@ def structures() -> list[Extension]:
         # The types are those of the .pxd files; annotations are for mypy.
         compiler_directives={"annotation_typing": False, "auto_pickle": False},
     )
-    for extension in made:
-        extension.name = extension.name.replace("structures.", "structures.compiled.")
+    for each in made:
+        each.name = each.name.replace("structures.", "structures.compiled.")
+        each.optional = True  # which cythonize forgets
     return made
 
 

@@ -146,6 +146,13 @@ def fsync(bench: Bench) -> str:
     return f"`kedis-benchmark --fsync-table`.\n\n{text}"
 
 
+def commands(bench: Bench) -> str:
+    """The native path and the Python path; without the conditions and the harder load, which take as long again."""
+    parts = ("unpipelined", "pipelined", "always", "publish")
+    both = bench.script("native_path.py", "--python", "--repeats", "3", "--only", *parts)
+    return both + bench.script("against_redis.py", "--only", "memory")
+
+
 def memory(bench: Bench) -> str:
     """A fifth of it, always: the whole takes as long as everything else together, and its ratios are the same."""
     words = [sys.executable, str(HERE / "memory.py"), "--quick"]
@@ -175,7 +182,7 @@ PARTS: dict[str, tuple[str, Callable[[Bench], str]]] = {
     "curve": ("Kedis and Redis by connections", curve),
     "fsync": ("What syncing costs", fsync),
     "generator": ("The load generator", lambda bench: bench.script("load_generator.py")),
-    "commands": ("Commands, sorted sets, memory of a key", lambda bench: bench.script("against_redis.py")),
+    "commands": ("Commands on both paths, memory of a key", commands),
     "aof": ("The append-only file", lambda bench: bench.script("aof.py")),
     "clients": ("Many clients", lambda bench: bench.script("many_clients.py")),
     "memory": ("Memory and eviction", memory),

@@ -373,7 +373,7 @@ class Side:
                     "encodings": [type_of(value).encoding(value) for value in database.data.values()],
                     "expires": dict(database.expires),
                     "accesses": database.access_tracker and dict(database.access_tracker.last_access),
-                    "index": (database.index._buckets, database.index._room, database.index._bound)
+                    "index": (database.index._buckets, len(database.index))
                     if hasattr(database.index, "_buckets")
                     else None,
                 }

@@ -13,7 +13,7 @@ import pytest
 import redis
 
 import kedis
-from kedis import native
+from kedis import native, structures
 from tests.wire.kedis_process import KedisProcess
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,10 +46,11 @@ def sources(tmp_path: Path) -> Path:
     for name in NEEDED:
         if (ROOT / name).is_file():
             shutil.copy2(ROOT / name, tmp_path / name)
-    (tmp_path / "kedis" / "native").mkdir(parents=True)
-    for path in (ROOT / "kedis" / "native").iterdir():
-        if path.suffix in SOURCES:
-            shutil.copy2(path, tmp_path / "kedis" / "native" / path.name)
+    for package in ("native", "structures"):
+        (tmp_path / "kedis" / package).mkdir(parents=True)
+        for path in (ROOT / "kedis" / package).iterdir():
+            if path.suffix in SOURCES:
+                shutil.copy2(path, tmp_path / "kedis" / package / path.name)
     for name in ("__init__.py", "version.py"):
         shutil.copy2(ROOT / "kedis" / name, tmp_path / "kedis" / name)
     return tmp_path
@@ -98,8 +99,13 @@ def test_a_compiler_that_fails_leaves_python_and_the_reason(sources: Path) -> No
     words = ["setup.py", "--quiet", "build_ext", "--inplace"]
     # What an earlier build has left is not used any longer: it may be of other sources.
     suffix = sysconfig.get_config_var("EXT_SUFFIX")
-    for name in ("path", "loop"):
-        (sources / "kedis" / "native" / f"{name}{suffix}").write_bytes(b"old")
+    compiled = sources / "kedis" / "structures" / "compiled"
+    compiled.mkdir()
+    for file in (
+        *[sources / "kedis" / "native" / name for name in ("path", "loop")],
+        *[compiled / name for name in structures.COMPILABLE],
+    ):
+        file.with_name(file.name + suffix).write_bytes(b"old")
     assert asked(["-m", "kedis.native"], sources).strip() == "native path"
     asked(words, sources, CC="/bin/false")
     assert not list(sources.rglob(f"*{suffix}"))
@@ -140,9 +146,10 @@ def test_a_source_distribution_has_the_sources_and_nothing_built(sources: Path) 
     (archive,) = (sources / "dist").glob("*.tar.gz")
     shutil.unpack_archive(archive, sources / "unpacked", filter="data")
     (top,) = (sources / "unpacked").iterdir()
-    packed = {path.name for path in (top / "kedis" / "native").iterdir()}
-    kept = {path.name for path in (ROOT / "kedis" / "native").iterdir() if path.suffix in SOURCES}
-    assert packed == kept
+    for package in ("native", "structures"):
+        packed = {path.name for path in (top / "kedis" / package).iterdir()}
+        kept = {path.name for path in (ROOT / "kedis" / package).iterdir() if path.suffix in SOURCES}
+        assert packed == kept
     assert not list(top.rglob("*.c")) and (top / "setup.py").exists()
 
 
