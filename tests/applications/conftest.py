@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -22,6 +23,15 @@ def url(server: kedis.Server) -> str:
     with server.client() as client:
         client.flushall()
     return f"redis://{server.host}:{server.port}/0"
+
+
+@pytest.fixture(autouse=True)
+def signals_as_they_were() -> Iterator[None]:
+    """Workers take SIGINT and SIGTERM for themselves, and would keep them for the tests that follow."""
+    known = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for each, handler in known.items():
+        signal.signal(each, handler)
 
 
 @pytest.fixture(autouse=True)
