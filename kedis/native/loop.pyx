@@ -151,7 +151,7 @@ cdef class Loop:
     """
 
     cdef readonly Path path
-    cdef object network, cycle, figures, eviction, engine, watcher, keyspace
+    cdef object network, cycle, figures, eviction, engine, watcher
     cdef int descriptor
     cdef Py_ssize_t small_read
     cdef long long crowded_ns, small_budget_ns
@@ -178,7 +178,6 @@ cdef class Loop:
     def __init__(self, network, small_read, crowded_ns, small_budget_ns):
         self.network = network
         self.engine = network.engine
-        self.keyspace = network.engine.keyspace
         self.cycle = network.cycle
         self.figures = network.cycle.figures
         self.eviction = network.client_eviction

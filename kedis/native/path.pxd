@@ -41,7 +41,7 @@ cdef enum Outcome:
     LATER  # the time is up
 
 cdef class Path:
-    cdef object engine, keyspace, account, propagation, restrictions, memory, waiting, observer
+    cdef object engine, keyspace, account, propagation, restrictions, memory
     cdef object clock
     cdef bint system_clock
     cdef list batch

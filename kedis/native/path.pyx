@@ -318,7 +318,6 @@ cdef class Path:
         self.propagation = engine.propagation
         self.restrictions = engine.restrictions
         self.memory = engine.memory
-        self.waiting = engine.events.waiting
         self.batch = engine.propagation.batch
         self.ready = engine.events.waiting.ready
         self.clock = engine.clock

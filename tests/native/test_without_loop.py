@@ -56,7 +56,8 @@ def test_requests_of_both_paths_are_answered_in_order(server: NetworkServer, cut
     )
     replies = b"+OK\r\n$1\r\n1\r\n:2\r\n:3\r\n+OK\r\n+QUEUED\r\n*1\r\n:4\r\n$1\r\n4\r\n+OK\r\n"
     exchange(server, requests, replies, cut)
-    assert server.path.commands == (2 if cut == 1000 else server.path.commands)
+    if cut == 1000:  # what comes in pieces is the Python path's
+        assert server.path.commands == 2
     assert server.engine.table.rows[b"get"].counters.calls == 2
 
 
