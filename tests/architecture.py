@@ -34,6 +34,7 @@ PACKAGES: list[dict[str, str]] = [
     {"rdb": "the RDB format, without files"},
     {"engine": "command table, client, the loop over requests, admission, blocking, maxmemory"},
     {"native.path": "a request from its bytes to its reply, in Cython"},
+    {"native.recovery": "recorded commands from their bytes, in Cython"},
     {"scripting": "Lua scripts and functions: the interpreter, its sandbox, libraries, one run"},
     {"commands": "the handlers, one module per family; `parsing/` for their arguments"},
     {

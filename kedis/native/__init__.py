@@ -10,6 +10,7 @@ Attributes:
     PATH: ``native`` or ``python``: the path that serves requests in this process. ``KEDIS_PURE=1`` in the environment
         chooses Python.
     LOOP: whether it also receives and sends (Linux).
+    EXTENSIONS: the names of its modules in C.
     REASON: why it is ``python``; empty where it is not.
 """
 
@@ -21,7 +22,7 @@ from pathlib import Path
 
 from kedis.structures import COMPILED, PURE
 
-_EXTENSIONS = ("path", "loop") if sys.platform == "linux" else ("path",)
+EXTENSIONS = ("path", "recovery", *(["loop"] if sys.platform == "linux" else []))
 #: Written by a build that has failed (setup.py).
 _NOTE = Path(__file__).with_name("not_built.txt")
 
@@ -29,7 +30,7 @@ _NOTE = Path(__file__).with_name("not_built.txt")
 def _reason() -> str:
     if PURE:
         return "KEDIS_PURE is set"
-    if COMPILED and all(find_spec(f"{__name__}.{name}") for name in _EXTENSIONS):
+    if COMPILED and all(find_spec(f"{__name__}.{name}") for name in EXTENSIONS):
         return ""
     try:
         return _NOTE.read_text().strip()

@@ -12,7 +12,7 @@ cdef inline bint is_due(Path self, bytes key) except -1:
     """Whether the key has a time to live that has run out: then the handler removes it."""
     cdef dict expires = <dict>slot_get(self.database, DATABASE_EXPIRES)
     cdef PyObject* at_ms
-    if PyDict_Size(expires) == 0:
+    if PyDict_Size(expires) == 0 or self.replaying:
         return False
     at_ms = PyDict_GetItem(expires, key)
     return at_ms != NULL and <long long><object>at_ms <= self.now // 1000000

@@ -25,6 +25,22 @@ cdef int ttl_in_milliseconds(Path self) except -1:
     return ttl(self, 1)
 
 
+cdef int expire_in_seconds(Path self) except -1:
+    return expire(self, 1000, True)
+
+
+cdef int expire_in_milliseconds(Path self) except -1:
+    return expire(self, 1, True)
+
+
+cdef int expire_at_second(Path self) except -1:
+    return expire(self, 1000, False)
+
+
+cdef int expire_at_millisecond(Path self) except -1:
+    return expire(self, 1, False)
+
+
 cdef int lpush(Path self) except -1:
     return push_end(self, _append_left)
 
@@ -88,6 +104,11 @@ cdef Form form_of(str name):
     if name == "del" or name == "unlink": return delete
     if name == "ttl": return ttl_in_seconds
     if name == "pttl": return ttl_in_milliseconds
+    if name == "append": return append_string
+    if name == "expire": return expire_in_seconds
+    if name == "pexpire": return expire_in_milliseconds
+    if name == "expireat": return expire_at_second
+    if name == "pexpireat": return expire_at_millisecond
     if name == "ping": return ping
     if name == "echo": return echo
     if name == "lpush": return lpush

@@ -66,6 +66,8 @@ cdef class Path:
     cdef long long last_ns
     cdef bint resp3, leave
     # Of a call by Path.call_command: its words, the effects of the unit under way, and the reply as it grows.
+    #: The request is a recorded one: nothing is due.
+    cdef bint replaying
     cdef bint as_value
     cdef object given, effects, value
     cdef list elements
@@ -100,6 +102,9 @@ cdef class Path:
     cdef object call_given(self, Row row, bint reports_slow)
     cdef object handle_given(self, Row row)
     cdef object fail_given(self, Row row, bint changed, error)
+    cdef int begin_replay(self, client) except -1
+    cdef bint replay(self, Row row) except -1
+    cdef int end_replay(self) except -1
     cdef int record_words(self, tuple effect) except -1
     cdef int record_handler(self, Row row, list argv, bint changed) except -1
     cdef int fill_up(self) except -1

@@ -13,7 +13,7 @@ anything whenever it is not sure: at an error, at a key that is due, while chang
 tracking, blocked clients). Its handler then does the work.
 """
 
-from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE
+from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE, PyByteArray_Resize
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.dict cimport PyDict_GetItem, PyDict_Next, PyDict_SetItem, PyDict_Size
 from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE, PyList_New, PyList_SET_ITEM
@@ -44,6 +44,7 @@ from kedis.structures.footprint import CONTAINER, INDEX_ENTRY
 from kedis.structures.histogram import Histogram
 from kedis.structures.lists import List
 from kedis.structures.lists import _PLACE
+from kedis.structures.strings import Buffer
 
 from kedis.structures.containers cimport Hash, Set
 from kedis.structures.scan_index cimport ScanIndex
@@ -92,6 +93,8 @@ cdef enum:
     LONG_REPLY = 16384
     #: An aggregate of more elements is encoded in parts.
     PART = 4096
+    #: A longer string is made by its handler, which knows the limit of the server (proto-max-bulk-len, 1 MB or more).
+    LONGEST_BUFFER = 1 << 20
     #: Where in a list a range may begin to be read from its head.
     NEAR_HEAD = 512
     SHORT_OUTPUT = 512
@@ -249,6 +252,11 @@ _GROUPS = frozenset(
 _BESIDE = frozenset(["ping", "echo", "publish", "spublish", "dbsize"])
 _NEVER = frozenset(["migrate", "wait", "waitaof"])
 _UNSUITABLE = Flag.NOSCRIPT | Flag.BLOCKING | Flag.ADMIN | Flag.WHOLE_DATABASES
+
+
+def rows_with_forms(Path path):
+    """Handler -> row, of the commands that have a form."""
+    return {(<Row>row).function: row for row in path.kept_rows if (<Row>row).form != NULL}
 
 
 def is_served(command):
@@ -718,6 +726,28 @@ cdef class Path:
             except Exception as error:
                 value = unrecorded(client, row.command, error)
         return value
+
+    cdef int begin_replay(self, client) except -1:
+        """Before :meth:`replay`: nothing is recorded, limited or answered, and nothing expires."""
+        self.begin_turn()
+        self.plain = slot_get(self.keyspace, KEYSPACE_NO_TOUCH) != Py_True
+        self.active, self.note, self.limit = False, None, LLONG_MAX
+        self.client = client
+        self.database = <object>slot_get(client, CLIENT_DB)
+        self.now = slot_int(self.keyspace, KEYSPACE_NOW_NS)
+        self.as_value = self.replaying = True
+        return 0
+
+    cdef bint replay(self, Row row) except -1:
+        """Run the form of the recorded command at hand; False where it was left to the handler, with nothing changed."""
+        cdef bint ran = self.plain and slot_get(self.keyspace, KEYSPACE_OBSERVED) != Py_True and row.form(self) != DECLINED
+        self.value = self.elements = None
+        return ran
+
+    cdef int end_replay(self) except -1:
+        self.as_value = self.replaying = False
+        self.client = self.database = self.value = self.elements = None
+        return 0
 
     cdef int answer(self, object value) except -1:
         """Append the reply of the running call: behind messages that the client has sent to itself."""

@@ -120,16 +120,22 @@ cdef int set_on_condition(Path self) except -1:
     return WROTE
 
 
+cdef inline bint is_pxat(const char* text, Py_ssize_t size) noexcept nogil:
+    return size == 4 and memcmp(text, b"PXAT", 4) == 0
+
+
 cdef int set_with_expiry(Path self) except -1:
-    """SET key value EX seconds, or PX milliseconds; recorded with PXAT."""
+    """SET key value EX seconds, or PX milliseconds; recorded with PXAT, which is read back here."""
     cdef long long amount, at_ms, unit
     if is_word(self.words[3], self.sizes[3], b"EX"):
         unit = 1000
     elif is_word(self.words[3], self.sizes[3], b"PX"):
         unit = 1
+    elif self.replaying and is_pxat(self.words[3], self.sizes[3]):
+        unit = 0
     else:
         return DECLINED
-    if not parse_integer(self.words[4], self.sizes[4], &amount) or not 0 < amount < 1 << 40:
+    if not parse_integer(self.words[4], self.sizes[4], &amount) or not 0 < amount < 1 << 50:
         return DECLINED
     cdef bytes key = word(self, 1)
     if is_due(self, key):
@@ -137,18 +143,23 @@ cdef int set_with_expiry(Path self) except -1:
     cdef PyObject* old = value_of(self, key)
     if not is_replaceable(self, old):
         return DECLINED
-    at_ms = self.now // 1000000 + amount * unit
-    cdef dict expires = <dict>slot_get(self.database, DATABASE_EXPIRES)
+    at_ms = self.now // 1000000 + amount * unit if unit else amount
     store(self, key, word(self, 2), old)
-    if PyDict_GetItem(expires, key) == NULL:
-        (<ScanIndex>slot_get(self.database, DATABASE_VOLATILE)).add(key)
-        slot_add(self.account, ACCOUNT_USED, _EXPIRY)
-    PyDict_SetItem(expires, key, at_ms)
-    slot_add(self.keyspace, KEYSPACE_DIRTY, 1)
+    expire_at(self, key, at_ms)
     touch(self, key)
     reply_ok(self)
     record_expiring(self, at_ms)
     return RECORDED
+
+
+cdef int expire_at(Path self, bytes key, long long at_ms) except -1:
+    """kedis.store.key_table.KeyTable.set_expiry, counted as a change."""
+    cdef dict expires = <dict>slot_get(self.database, DATABASE_EXPIRES)
+    if PyDict_GetItem(expires, key) == NULL:
+        (<ScanIndex>slot_get(self.database, DATABASE_VOLATILE)).add(key)
+        slot_add(self.account, ACCOUNT_USED, _EXPIRY)
+    PyDict_SetItem(expires, key, at_ms)
+    return slot_add(self.keyspace, KEYSPACE_DIRTY, 1)
 
 
 cdef int record_expiring(Path self, long long at_ms) except -1:
@@ -244,6 +255,56 @@ cdef int add_to_number(Path self, long long delta) except -1:
         touch(self, key)
     reply_integer(self, number)
     return WROTE
+
+
+cdef int append_string(Path self) except -1:
+    """APPEND to a string that has been changed in place before, or to none."""
+    cdef bytes key = word(self, 1)
+    if is_due(self, key):
+        return DECLINED
+    cdef PyObject* old = value_of(self, key)
+    cdef Py_ssize_t size
+    if old == NULL:
+        store(self, key, word(self, 2), NULL)
+        touch(self, key)
+        reply_integer(self, self.sizes[2])
+        return WROTE
+    if type(<object>old) is not Buffer:
+        return DECLINED
+    buffer = <object>old
+    size = PyByteArray_GET_SIZE(buffer)
+    if size + self.sizes[2] > LONGEST_BUFFER:
+        return DECLINED
+    PyByteArray_Resize(buffer, size + self.sizes[2])
+    memcpy(PyByteArray_AS_STRING(buffer) + size, self.words[2], self.sizes[2])
+    self.account.update(buffer)
+    slot_add(self.keyspace, KEYSPACE_DIRTY, 1)
+    touch(self, key)
+    reply_integer(self, size + self.sizes[2])
+    return WROTE
+
+
+cdef int expire(Path self, long long unit, bint relative) except -1:
+    """EXPIRE and its kind without a condition; recorded with PEXPIREAT."""
+    cdef long long amount, at_ms
+    cdef long long now_ms = self.now // 1000000
+    if self.count != 3 or not parse_integer(self.words[2], self.sizes[2], &amount) or not 0 < amount < 1 << 50:
+        return DECLINED
+    at_ms = amount * unit + (now_ms if relative else 0)
+    if at_ms <= now_ms and not self.replaying:
+        return DECLINED
+    cdef bytes key = word(self, 1)
+    if is_due(self, key):
+        return DECLINED
+    if value_of(self, key) == NULL:
+        reply_integer(self, 0)
+        return READ
+    expire_at(self, key, at_ms)
+    reply_integer(self, 1)
+    if unit == 1 and not relative:
+        return WROTE
+    record_instead(self, [b"PEXPIREAT", key, b"%d" % at_ms])
+    return RECORDED
 
 
 cdef int exists(Path self) except -1:

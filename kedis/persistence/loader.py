@@ -1,8 +1,9 @@
 """Recovery: reads the files of the manifest in order and runs every command again.
 
 The commands' own handlers are called, by a client without a reader, so that there is one implementation of each
-command. The engine's other steps for a client (replies, measuring, refusing) are left out; at 1 us a
-command they would halve the speed.
+command; where the native path is there, it runs them from the bytes of the file (:mod:`kedis.native.recovery`). The
+engine's other steps for a client (replies, measuring, refusing) are left out; at 1 us a command they would halve the
+speed.
 
 Rules for damage, where ``last`` is the last file of the manifest:
 
@@ -29,6 +30,7 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from kedis import native
 from kedis.engine.call import replay
 from kedis.engine.client import Client
 from kedis.engine.engine import Engine
@@ -39,7 +41,7 @@ from kedis.persistence.features import missing_feature
 from kedis.persistence.folder import AofError, Folder
 from kedis.persistence.manifest import Entry
 from kedis.persistence.rdb_file import DamagedSnapshot, SnapshotLoader
-from kedis.persistence.reader import AofReader, DamagedFile
+from kedis.persistence.reader import AofReader, Batch, DamagedFile, read_command
 from kedis.process.threads import real_close
 from kedis.rdb.payload import WrongFooter, restore
 from kedis.rdb.snapshot import MAGIC
@@ -91,6 +93,12 @@ class Loader:
         self._folder = folder
         self._client = Client(engine, NullTransport(), trusted=True)
         self._handlers = _handlers(engine)
+        self._natively: Any = None
+        if native.PATH == "native":
+            from kedis.native.path import Path
+            from kedis.native.recovery import Recovery
+
+            self._natively = Recovery(Path(engine), self._client, self._handlers)
         self._warnings = 0
         self._unit: list[tuple[list[bytes], Callable[[], int]]] | None = None
         self._unit_place: Callable[[], int] = int
@@ -122,8 +130,13 @@ class Loader:
                 if file.read(len(MAGIC)) == MAGIC:
                     begin = yield from self._load_rdb(path, entry, loaded_before)
                 file.seek(begin)
-                reader = AofReader(file, verify=self._engine.config.aof_checksum, begin=begin)
-                batches = reader.batches()
+                reader = AofReader(
+                    file,
+                    verify=self._engine.config.aof_checksum,
+                    begin=begin,
+                    whole_bytes=None if self._natively is None else self._natively.whole_bytes,
+                )
+                batches = reader.pieces()
                 for batch in batches:
                     try:
                         self._run(batch, reader)
@@ -190,8 +203,14 @@ class Loader:
 
     # -- running ------------------------------------------------------------------------------------------
 
-    def _run(self, commands: list[list[bytes]], reader: AofReader) -> None:
+    def _run(self, commands: Batch, reader: AofReader) -> None:
         self._engine.keyspace.now_ns = self._engine.clock()
+        if isinstance(commands, bytes):
+            self._run_natively(commands, reader)
+        else:
+            self._run_split(commands, reader)
+
+    def _run_split(self, commands: list[list[bytes]], reader: AofReader) -> None:
         self.commands += len(commands)
         index = 0
         while index < len(commands):
@@ -204,6 +223,22 @@ class Loader:
             if index < len(commands):
                 self._run_special(commands[index], index, reader)
                 index += 1
+
+    def _run_natively(self, data: bytes, reader: AofReader) -> None:
+        index = position = 0
+        while position < len(data):
+            error = None
+            if self._unit is None:
+                ran, position, error = self._natively.run(data, position)
+                index += ran
+            if position < len(data):
+                argv, position = read_command(data, position)
+                if error is not None:
+                    self._judge(argv, error, reader.place_of(index))
+                else:
+                    self._run_special(argv, index, reader)
+                index += 1
+        self.commands += index
 
     def _run_special(self, argv: list[bytes], index: int, reader: AofReader) -> None:
         """Run a command that :func:`replay` leaves: an unusual spelling, SELECT, or a command of a transaction."""

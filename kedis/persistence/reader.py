@@ -3,9 +3,10 @@
 The file is a sequence of commands, each an array of bulk strings as on the wire, and of comment lines that begin with
 ``#``. It is read in sections of up to 64 KB, by the first of three ways that works:
 
-1. Apparent checksum lines are cut out, and the rest goes to the request parser's fast path. This holds only if
-   every checksum fits and the fast path takes everything: text in a value that merely looks like a checksum line
-   breaks the next true one, or else the command that contains it (1.3 us a flush of one command).
+1. Apparent checksum lines are cut out, and the rest goes to the fast path: to what runs commands natively from their
+   bytes, else to that of the request parser. This holds only if every checksum fits and the fast path takes
+   everything: text in a value that merely looks like a checksum line breaks the next true one, or else the command that
+   contains it (1.3 us a flush of one command).
 2. The piece up to the first line that begins with ``#`` goes to the fast path.
 3. The commands are parsed one by one, strictly: every header must be digits, every bulk must end with CRLF.
 
@@ -31,6 +32,8 @@ CHUNK = 1 << 20
 SECTION = 64 * 1024
 #: Redis's limit for a comment, in bytes.
 COMMENT_LIMIT = 1024
+#: Commands, split into their words; or whole canonical ones as they stand in the file, for who runs those.
+Batch = list[list[bytes]] | bytes
 _HEADER_LIMIT = 24
 _LINE_OVERHEAD = len(checksum_line(0, 0)) - 1
 _HASH = 0x23
@@ -62,9 +65,10 @@ class AofReader:
             writer can continue it.
         begin: offset of the first command; the bytes before it are not read.
         until: stop reading at this time, in seconds since 1970.
+        whole_bytes: gives the size of the commands at the start of its argument that may be yielded unsplit.
 
     Attributes:
-        offset: of the first command of the last batch of :meth:`batches`.
+        offset: of the first command of the last batch.
         end: offset up to which the file has been parsed.
         torn: offset of a last command that is not whole, or None.
         crc, uncovered: checksum and number of the bytes before ``end`` that no checksum line covers.
@@ -72,8 +76,15 @@ class AofReader:
     """
 
     def __init__(
-        self, file: BinaryIO, *, verify: bool = True, until: int | None = None, begin: int = 0
+        self,
+        file: BinaryIO,
+        *,
+        verify: bool = True,
+        until: int | None = None,
+        begin: int = 0,
+        whole_bytes: Callable[[bytes], int] | None = None,
     ) -> None:
+        self._whole_bytes = whole_bytes
         self._file = file
         self._verify = verify
         self._covered_to = begin
@@ -91,6 +102,12 @@ class AofReader:
         return self.end - self._covered_to
 
     def batches(self) -> Iterator[list[list[bytes]]]:
+        """As :meth:`pieces`, of a reader without ``whole_bytes``."""
+        for piece in self.pieces():
+            assert not isinstance(piece, bytes)
+            yield piece
+
+    def pieces(self) -> Iterator[Batch]:
         """Yield commands, a few hundred at a time, with :attr:`offset` set.
 
         Raises DamagedFile, or OSError. Uses the memory of a section, or of the longest command.
@@ -107,7 +124,7 @@ class AofReader:
             while position < len(data):
                 if data[position] == _HASH:
                     taken = self._comment(data, position)
-                    commands: list[list[bytes]] = []
+                    commands: Batch = []
                 else:
                     self.offset = self.end
                     taken = 0
@@ -147,7 +164,7 @@ class AofReader:
         """A function that gives :meth:`offset_of` for this batch at any later time. O(1)."""
         return partial(_offset, self._batch, self.offset, index)
 
-    def _checked_section(self, section: bytes) -> tuple[list[list[bytes]], int]:
+    def _checked_section(self, section: bytes) -> tuple[Batch, int]:
         """Commands up to the last checksum line, and their length with these lines; nothing if in doubt."""
         parts = pattern.split(section)
         if len(parts) == 1:
@@ -161,21 +178,22 @@ class AofReader:
             crc = uncovered = 0
             position += len(part) + len(parts[at + 2]) + _LINE_OVERHEAD
         whole = b"".join(parts[:-1:3])
-        commands, taken, _ = parse_canonical(whole)
-        if taken < len(whole):  # of long input it leaves the last command, possibly cut off, to a second call
-            last, more, _ = parse_canonical(whole[taken:])
-            if not taken or taken + more < len(whole):
-                return [], 0
-            commands += last
+        if self._whole_bytes is not None and self._whole_bytes(whole) == len(whole):
+            commands: Batch = whole
+        elif not (commands := _parse_whole(whole)):
+            return [], 0
         self.crc = 0
         self.end = self._covered_to = self.end + position
         return commands, position
 
-    def _section(self, data: bytes, position: int) -> tuple[list[list[bytes]], int]:
+    def _section(self, data: bytes, position: int) -> tuple[Batch, int]:
         """Commands from ``position`` on, and their length in bytes. Raises Incomplete, DamagedFile."""
         limit = min(position + SECTION, len(data))
         stop = data.find(b"\n#", position, limit) + 1 or limit
-        commands, taken, _ = parse_canonical(data[position:stop])
+        piece = data[position:stop]
+        if self._whole_bytes is not None and (taken := self._whole_bytes(piece)):
+            return piece[:taken], taken
+        commands, taken, _ = parse_canonical(piece)
         if taken:
             return commands, taken
         start = position
@@ -231,6 +249,17 @@ class AofReader:
                     f"a command that runs past the checksum at offset {self.end + at}: a damaged length",
                 )
             at = rest.find(PREFIX, at + 1)
+
+
+def _parse_whole(data: bytes) -> list[list[bytes]]:
+    """The commands of ``data``; none if the fast path does not take all of it."""
+    commands, taken, _ = parse_canonical(data)
+    if taken < len(data):  # of long input it leaves the last command, possibly cut off, to a second call
+        last, more, _ = parse_canonical(data[taken:])
+        if not taken or taken + more < len(data):
+            return []
+        commands += last
+    return commands
 
 
 def _offset(batch: bytes, start: int, index: int) -> int:

@@ -102,7 +102,7 @@ def test_a_compiler_that_fails_leaves_python_and_the_reason(sources: Path) -> No
     compiled = sources / "kedis" / "structures" / "compiled"
     compiled.mkdir()
     for file in (
-        *[sources / "kedis" / "native" / name for name in ("path", "loop")],
+        *[sources / "kedis" / "native" / name for name in native.EXTENSIONS],
         *[compiled / name for name in structures.COMPILABLE],
     ):
         file.with_name(file.name + suffix).write_bytes(b"old")

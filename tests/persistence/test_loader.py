@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from kedis import native
 from kedis.config import Config
 from kedis.engine.engine import Engine
 from kedis.persistence.append_file import AppendFile
@@ -20,6 +21,12 @@ from tests.persistence.folders import BASE, FAST, INCR, LISTING, MANIFEST, load,
 from tests.persistence.server import encode, files, write_folder
 
 SET = encode("SET", "a", 1)
+
+
+@pytest.fixture(autouse=True, params=["native", "python"] if native.PATH == "native" else ["python"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By which path the recorded commands run."""
+    monkeypatch.setattr(native, "PATH", request.param)
 
 
 @pytest.fixture
