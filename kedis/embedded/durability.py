@@ -183,6 +183,7 @@ class EmbeddedAof:
         try:
             if self.failure is None and self.aof.file is not None:
                 self.aof.write()
+                self.aof.file.seal()
                 self.aof.file.sync()
         finally:
             self.aof.close()

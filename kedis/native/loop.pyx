@@ -15,7 +15,9 @@ from libc.errno cimport EAGAIN, EINTR, errno
 from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
-from posix.unistd cimport close
+from cpython.buffer cimport PyBUF_READ
+from cpython.memoryview cimport PyMemoryView_FromMemory
+from posix.unistd cimport close, write
 
 from kedis.native.path cimport FINISHED, FOREIGN, LATER, MORE, Path, Peer, observe
 
@@ -23,8 +25,7 @@ from kedis.engine.client import Client
 from kedis.engine.propagation import Propagation
 from kedis.native.path import Path as _Path
 from kedis.persistence.append_file import AppendFile
-from kedis.persistence.checksum import checksum_line
-import os
+from kedis.persistence.append_file import CHECKSUM_BYTES
 from zlib import crc32
 
 cdef extern from "slots.h" nogil:
@@ -73,6 +74,8 @@ cdef enum:
     EVENTS = 256
     #: After so long gevent's loop goes on.
     LONGEST_NS = 1000000
+    #: So many turns within LONGEST_NS are busy.
+    BUSY = 4
     READ_SIZE = 65536
     #: Input that makes no whole command is kept here up to this size; the parser in Python takes more.
     KEPT_INPUT = 65536
@@ -93,8 +96,12 @@ cdef Py_ssize_t FILE_DESCRIPTOR = slot_offset(AppendFile.fd)
 cdef Py_ssize_t FILE_DIRTY_END = slot_offset(AppendFile._dirty_end)
 cdef Py_ssize_t FILE_SIZE = slot_offset(AppendFile.size)
 cdef Py_ssize_t FILE_UNCOVERED = slot_offset(AppendFile._uncovered)
+cdef object SEALED = CHECKSUM_BYTES
 cdef Py_ssize_t PROPAGATION_OFFSET = slot_offset(Propagation.offset)
 cdef Py_ssize_t PROPAGATION_EPOCH = slot_offset(Propagation.epoch)
+
+
+include "alarm.pxi"
 
 
 cdef class Watch:
@@ -153,6 +160,9 @@ cdef class Loop:
     cdef readonly Path path
     cdef object network, cycle, figures, eviction, engine, watcher
     cdef int descriptor
+    cdef Alarm alarm
+    #: Requests come one soon after the other.
+    cdef bint busy
     cdef Py_ssize_t small_read
     cdef long long crowded_ns, small_budget_ns
     cdef dict watches
@@ -189,6 +199,7 @@ cdef class Loop:
         self.descriptor = epoll_create1(EPOLL_CLOEXEC)
         if self.descriptor < 0:
             raise OSError(errno, "epoll_create1")
+        self.alarm = Alarm(self.descriptor)
         self.watcher = network.hub.loop.io(self.descriptor, 1, ref=False)
         self.watcher.start(self.serve_ready)
 
@@ -231,17 +242,23 @@ cdef class Loop:
         """Serve the clients that are ready; the callback of gevent. Raises nothing.
 
         A turn of gevent's loop takes more time than a short request. So the turn is ended here and the next awaited here, up
-        to a millisecond after the first has begun: so long the loop's timers and other descriptors may have to wait.
+        to a millisecond after the first has begun: so long the loop's timers and other descriptors may have to wait. The
+        alarm ends the wait where there are many in that time.
         """
         cdef long long began = monotonic_ns()
-        cdef int wait_ms = 0
+        cdef int wait_ms = 0, turns = 0
         try:
             while self.serve_round(wait_ms):
                 if not self.end_turn() or self.handed_over or self.network.defers or monotonic_ns() - began > LONGEST_NS:
                     break
+                turns += 1
                 wait_ms = 1
+                if self.busy:
+                    wait_ms = self.alarm.ring_in(LONGEST_NS)
         except Exception as error:
             self.network.report("a turn of the native path", error)
+        self.alarm.stop()
+        self.busy = turns > BUSY
         self.settle()
 
     cdef int settle(self) except -1:
@@ -265,7 +282,7 @@ cdef class Loop:
         cdef object found
         with nogil:
             count = epoll_wait(self.descriptor, events, EVENTS, wait_ms)
-        if count <= 0:
+        if count <= 0 or (count == 1 and events[0].data.u64 == ALARM):
             return 0
         self.handed_over = False
         self.begin()
@@ -309,39 +326,36 @@ cdef class Loop:
         """Write what was journalled; False where it has gone into the propagation stream instead."""
         cdef object file = journal.direct_file()
         cdef object aof
-        cdef bytes data
-        cdef Py_ssize_t length, size
+        cdef Py_ssize_t length = self.path.journal_size
+        cdef ssize_t written
+        cdef int descriptor
+        cdef bint direct
+        cdef char* data = self.path.journal
         cdef long long began
         if file is None or slot_get(file, FILE_DIRTY_END) == Py_True:
             self.path.settle()
             return journal.flush()
         aof = journal.aof
         began = monotonic_ns()
-        data = self.path.take_journal()
-        length = PyBytes_GET_SIZE(data)
+        descriptor = slot_int(file, FILE_DESCRIPTOR)
         try:
-            crc = crc32(data, <object>slot_get(file, FILE_CRC))
             uncovered = <object>slot_get(file, FILE_UNCOVERED) + length
-            whole = data
-            if slot_get(file, FILE_CHECKSUMS) == Py_True:
-                whole = data + checksum_line(crc, uncovered)
-                crc = uncovered = 0
-        except Exception:
-            self.path.propagation.entries.append(data)
+            size = <object>slot_get(file, FILE_SIZE) + length
+            crc = crc32(PyMemoryView_FromMemory(data, length, PyBUF_READ), <object>slot_get(file, FILE_CRC))
+            direct = uncovered < SEALED or slot_get(file, FILE_CHECKSUMS) != Py_True
+        except MemoryError:
+            direct = False
+        if not direct:  # the Python path writes the checksum
+            self.path.settle()
             return journal.flush()
-        size = PyBytes_GET_SIZE(<bytes>whole)
-        try:
-            written = os.write(<object>slot_get(file, FILE_DESCRIPTOR), whole)
-        except Exception as error:
+        with nogil:
+            written = write(descriptor, data, length)
+        if written != length:  # the next attempt gives the reason
             file.cut_off()
-            self.path.propagation.entries.append(data)
-            journal.fail_write(error)
-            return True
-        if written != size:  # the next attempt gives the reason
-            file.cut_off()
-            self.path.propagation.entries.append(data)
+            self.path.settle()
             return journal.flush()
-        slot_set(file, FILE_SIZE, <object>slot_get(file, FILE_SIZE) + size)
+        self.path.forget_journal()
+        slot_set(file, FILE_SIZE, size)
         slot_set(file, FILE_CRC, crc)
         slot_set(file, FILE_UNCOVERED, uncovered)
         slot_add(self.path.propagation, PROPAGATION_OFFSET, length)

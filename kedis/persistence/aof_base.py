@@ -61,6 +61,7 @@ def write_base(
                     synced = file.size
         if journal.entries:
             file.write(journal.take())
+        file.seal()
         os.fsync(file.fd)
     finally:
         file.close()

@@ -1,4 +1,4 @@
-"""An append-only file in which the pieces of one write are followed by their checksum.
+"""An append-only file in which a checksum follows every 64 KB or more, and whenever its owner says so.
 
 The bytes of a call are written (to the kernel) completely or not at all: after a partial write the
 part is cut off before the error is passed on, so that the file always ends with a whole command. Large pieces
@@ -14,6 +14,8 @@ from zlib import crc32
 from kedis.persistence.checksum import checksum_line
 from kedis.process.threads import real_close
 
+#: Bytes after which a checksum line is written.
+CHECKSUM_BYTES = 64 * 1024
 #: Maximum size of a single piece that is copied to join it with its checksum.
 _COPY_LIMIT = 64 * 1024
 #: Pieces in one system call; the kernel takes 1,024 at most (IOV_MAX).
@@ -25,7 +27,7 @@ class AppendFile:
 
     Args:
         path: created if it does not exist.
-        checksums: end each piece with a checksum line.
+        checksums: write a checksum line after each ``CHECKSUM_BYTES``, and at each :meth:`seal`.
         size: offset at which writing continues; the bytes behind it are cut off at the first write.
         crc, uncovered: checksum and number of the bytes before ``size`` that no checksum line covers yet.
 
@@ -52,6 +54,14 @@ class AppendFile:
         On any exception the file is as before (or is made so before the next write). No piece of more than
         ``_COPY_LIMIT`` bytes is copied.
         """
+        return self._append(pieces, CHECKSUM_BYTES)
+
+    def seal(self) -> None:
+        """Write a checksum of the bytes that have none yet, so that damage in them is found. Fails as :meth:`write`."""
+        if self._uncovered:
+            self._append([], 1)
+
+    def _append(self, pieces: list[bytes], most_uncovered: int) -> int:
         if self._dirty_end:
             os.ftruncate(self.fd, self.size)
             self._dirty_end = False
@@ -62,7 +72,7 @@ class AppendFile:
             length += len(piece)
         size = length
         uncovered = self._uncovered + length
-        if self.checksums:
+        if self.checksums and uncovered >= most_uncovered:
             line = checksum_line(crc, uncovered)
             crc = uncovered = 0
             size += len(line)
@@ -70,6 +80,8 @@ class AppendFile:
                 pieces = [pieces[0] + line]
             else:
                 pieces = [*pieces, line]
+        elif not pieces:
+            return 0
         try:
             written = os.write(self.fd, pieces[0]) if len(pieces) == 1 else 0
             if written < size:

@@ -1,7 +1,7 @@
 """Checksums in the append-only file, written as comments.
 
-Redis, ``redis-check-aof`` and Kedis skip a line that begins with ``#`` where a command could begin. After the bytes of
-each flush, Kedis puts such a line::
+Redis, ``redis-check-aof`` and Kedis skip a line that begins with ``#`` where a command could begin. After each 64 KB,
+once a second while there are changes, and at the end, Kedis puts such a line::
 
     #CRC32:0b1c2d3e 1234\\r\\n
 

@@ -166,6 +166,7 @@ class Rewriter:
         assert aof.file is not None  # the AOF was on at the start, and the rewrite was not cancelled
         try:
             aof.write()
+            aof.file.seal()
             _sync(aof.file)
             aof.folder.put_in_place(manifest)
         except Exception as problem:

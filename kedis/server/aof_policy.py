@@ -10,6 +10,7 @@ prints the traceback of every other each time.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -33,6 +34,8 @@ from kedis.server.start_error import StartError
 log = logging.getLogger("kedis.aof")
 
 _CRON_SECONDS = 0.1
+#: How often what was written gets a checksum.
+_SEAL_SECONDS = 1.0
 #: Delay of a rewrite after one that failed: the first, and the longest, in seconds.
 _RETRY_SECONDS = (1.0, 60.0)
 #: How long a shutdown waits for the disk where shutdown-timeout sets no limit, and how often it looks.
@@ -68,7 +71,7 @@ class AofPolicy:
         self.selective = self._always = False
         #: Turned on while a rewrite is being cancelled, whose folder is in use until it has ended.
         self._turns_on_later = False
-        self._retry_at = 0.0
+        self._retry_at = self._sealed_at = 0.0
         self._retry_seconds = _RETRY_SECONDS[0]
         self._engine.persistence = self.aof
         self._engine.durability = self._faults
@@ -161,6 +164,7 @@ class AofPolicy:
         try:
             if self.aof.file is not None:
                 self.aof.write()
+                self.aof.file.seal()
         except Exception as error:
             log.critical("cannot write the append-only file at shutdown: %s", reason_of(error))
             return False
@@ -267,8 +271,20 @@ class AofPolicy:
             return
         if self._faults.write_failed and not self._faults.must_replace and self._write():
             self._faults.written()
+        self._seal(now)
         self.commits.check_fsync(now)
         self._check_rewrite(now)
+
+    def _seal(self, now: float) -> None:
+        """Once a second: a checksum behind what was written."""
+        file = self.aof.file
+        if file is None or now - self._sealed_at < _SEAL_SECONDS:
+            return
+        self._sealed_at = now
+        with contextlib.suppress(
+            OSError
+        ):  # where the disk takes no more, the next change says so to its client
+            file.seal()
 
     def _report_outcome(self, error: Exception) -> None:
         self._engine.faults += 1
@@ -356,6 +372,7 @@ class AofPolicy:
         try:
             self.aof.write()
             if file is not None:
+                file.seal()
                 file.sync()
         except Exception as error:
             log.error("cannot write the append-only file before it is turned off: %s", reason_of(error))

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
+from tests.persistence.server import Kedis
 from tests.wire.kedis_process import PING, KedisProcess
 
 #: What a server may do, in seconds of processor time, before it answers somebody while others attack.
@@ -82,7 +83,7 @@ def until(condition: Callable[[], bool], seconds: float = _NEVER) -> None:
         time.sleep(0.02)
 
 
-def processor_seconds(server: KedisProcess) -> float:
+def processor_seconds(server: KedisProcess | Kedis) -> float:
     """Processor time that the process has used."""
     clock = ctypes.c_int()
     assert not ctypes.CDLL(None).clock_getcpuclockid(server.process.pid, ctypes.byref(clock))
@@ -90,7 +91,7 @@ def processor_seconds(server: KedisProcess) -> float:
 
 
 @contextlib.contextmanager
-def takes_little_work(server: KedisProcess, seconds: float) -> Iterator[None]:
+def takes_little_work(server: KedisProcess | Kedis, seconds: float) -> Iterator[None]:
     """The body costs the server no more than so much processor time."""
     begun = processor_seconds(server)
     yield

@@ -231,7 +231,7 @@ def test_what_cannot_be_written_at_once_is_kept_for_the_journal(
     def fail(*_: Any) -> bytes:
         raise MemoryError
 
-    monkeypatch.setattr("kedis.native.loop.checksum_line", fail)
+    monkeypatch.setattr("kedis.native.loop.crc32", fail)
 
     def scenario() -> None:
         client.send(SET)

@@ -18,6 +18,7 @@ from tests.persistence.server import Kedis, Wire
 pytest.importorskip("kedis.native.loop", reason="the extension was not built")
 
 from tests.differential import grammar
+from tests.end_to_end.attack import takes_little_work
 from tests.native.requests import FREQUENT, edge
 
 #: What depends on the moment, on chance, or concerns the whole server.
@@ -230,6 +231,35 @@ def test_clients_killed_in_the_turn_in_which_they_are_served(kedis: Kedis) -> No
                     answered = max(answered, wire.receive())
             wire.close()
         assert int(admin.call("GET", "count") or 0) >= answered
+
+
+def test_timers_go_on_beside_a_client_that_asks_without_end(kedis: Kedis) -> None:
+    """The loop waits for the next request itself, and not longer than the timers allow."""
+    ended = threading.Event()
+
+    def ask() -> None:
+        with contextlib.closing(Wire(kedis.port)) as busy:
+            while not ended.is_set():
+                assert busy.call("PING") == b"PONG"
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        with contextlib.closing(Wire(kedis.port)) as client:
+            for _ in range(20):
+                assert client.call("BLPOP", "nothing", "0.02") is None
+    finally:
+        ended.set()
+        thread.join()
+
+
+def test_a_server_without_requests_rests(kedis: Kedis) -> None:
+    """Whatever was set to end the wait for the next request is unset."""
+    with contextlib.closing(Wire(kedis.port)) as client:
+        for _ in range(3000):
+            client.call("PING")
+    with takes_little_work(kedis, 0.4):
+        time.sleep(1)
 
 
 def test_no_more_clients_than_allowed(kedis: Kedis) -> None:

@@ -51,13 +51,15 @@ def strings(engine: Engine, database: int = 0) -> dict[bytes, Any]:
 
 
 def recorded(path: Path, flushes: list[list[tuple[Any, ...]]], *, checksums: bool = True) -> bytes:
-    """A file as the server writes it: each element of ``flushes`` is what one turn recorded."""
+    """A file as the server writes it: each element of ``flushes`` is what one turn
+    recorded, with a checksum where there are any."""
     file = AppendFile(str(path), checksums=checksums)
     journal = Propagation()
     for commands in flushes:
         for words in commands:
             journal.append(0, [to_bytes(word) for word in words])
         file.write(journal.take())
+        file.seal()
     file.close()
     return path.read_bytes()
 

@@ -241,6 +241,7 @@ def test_a_file_that_another_began_is_continued_in_one_chain(tmp_path: Path) -> 
     path = tmp_path / "appendonlydir" / INCR
     file = AppendFile(str(path), size=loader.tail.size, crc=loader.tail.crc, uncovered=loader.tail.uncovered)
     file.write([encode("SET", "b", 2)])
+    file.seal()
     file.close()
     engine, loader = load(tmp_path)
     assert strings(engine) == {b"a": b"1", b"b": b"2"}
