@@ -304,9 +304,10 @@ cdef class Loop:
         if cycle.durable or cycle.at_end or cycle.halted:
             return False
         if journal is not None:
-            if (self.path.journal_size or journal.has_entries) and not self.write_journal(journal):
-                return False
-            if journal.holds_replies:
+            if self.path.journal_size or journal.has_entries:
+                if not self.write_journal(journal):
+                    return False
+            elif journal.holds_replies and not journal.flush():
                 return False
         waiting = cycle.waiting
         if waiting:
