@@ -24,10 +24,16 @@ NOTE = FOLDER / "not_built.txt"
 LINUX = {"loop"}
 #: The compiled forms of kedis.structures, and their sources: see there.
 STRUCTURES = {
+    "consumer_groups": "consumer_groups.py",
     "containers": "containers.py",
+    "id_map": "id_map.py",
+    "listpack_size": "listpack_size.py",
     "scan_index": "scan_index.py",
     "skiplist": "skiplist.pyx",
     "sorted_set": "sorted_set.py",
+    "stream": "stream.py",
+    "stream_block": "stream_block.py",
+    "stream_columns": "stream_columns.py",
 }
 
 

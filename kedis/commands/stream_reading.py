@@ -1,7 +1,7 @@
 """XREAD and XREADGROUP: what is new in several streams, at once or when it comes.
 
-What XREADGROUP delivers is journalled as what it does to the group: an XCLAIM of the entries of each block (Redis
-writes one for each entry, 15 words), or, with NOACK, an XGROUP SETID.  That a consumer reads its own history again is
+What XREADGROUP delivers is journalled as what it does to the group: one XCLAIM of the entries (Redis writes one for
+each entry, 15 words), or, with NOACK, an XGROUP SETID.  That a consumer reads its own history again is
 not journalled.
 """
 
@@ -25,7 +25,6 @@ from kedis.errors import CommandError
 from kedis.errors import stream_errors as texts
 from kedis.resp.entries import Entries
 from kedis.resp.values import NULL_ARRAY, ByKey
-from kedis.structures.consumer_groups import Group
 from kedis.structures.stream import Stream
 from kedis.structures.stream_block import Segment
 from kedis.structures.stream_id import ID_MAX, id_text
@@ -252,45 +251,32 @@ def _deliver(client: Client, reading: Reading, key: bytes, stream: Stream, count
     consumer = seen_consumer(client, key, stream, group, reading.consumer)
     if reading.noack and not known:
         client.propagate(b"XGROUP", b"CREATECONSUMER", key, reading.group, reading.consumer)
-    segments = list(stream.read(group.last_id + 1, ID_MAX, count or ALL))
+    segments = stream.read(group.last_id + 1, ID_MAX, count or ALL)
     delivered = [segment.ids() for segment in segments]
     for ids in delivered:
-        _advance(stream, group, ids)
+        stream.advance(group, ids)
     if reading.noack:
         if segments:
             propagate_last_id(client, key, reading.group, group)
     else:
         now_ms = client.db.keyspace.now_ms
-        for ids, segment in zip(delivered, segments, strict=True):
+        for ids in delivered:
             group.deliver_all(ids, consumer, now_ms)
-            _propagate_delivery(client, key, reading.group, consumer.name, b"%d" % now_ms, segment)
+        _propagate_delivery(client, key, reading.group, consumer.name, b"%d" % now_ms, segments)
     client.db.annotated(key, stream)
     client.propagate_nothing()  # but what was said above
     return entries(segments)
 
 
 def _propagate_delivery(
-    client: Client, key: bytes, group: bytes, consumer: bytes, moment: bytes, segment: Segment
+    client: Client, key: bytes, group: bytes, consumer: bytes, moment: bytes, segments: Sequence[Segment]
 ) -> None:
-    """Journal the first delivery of ``segment``."""
-    texts = segment.texts()
+    """Journal the first delivery of ``segments``."""
+    texts = [text for segment in segments for text in segment.texts()]
     for start in range(0, len(texts), _CLAIMED_AT_ONCE):
         some = texts[start : start + _CLAIMED_AT_ONCE]
         claimed = (b"XCLAIM", key, group, consumer, b"0", *some)
         client.propagate(*claimed, b"TIME", moment, *_DELIVERED_ONCE, some[-1])
-
-
-def _advance(stream: Stream, group: Group, ids: Sequence[int]) -> None:
-    """Have ``group`` pass the entries ``ids``. O(1), after deletions O(entries)."""
-    if group.entries_read is not None and not stream.has_deleted_from(ids[0]):
-        group.entries_read += len(ids)
-    elif stream.entries_added:
-        for stream_id in ids:
-            if group.entries_read is not None and not stream.has_deleted_from(stream_id):
-                group.entries_read += 1
-            else:
-                group.entries_read = stream.entries_up_to(stream_id)
-    group.last_id = ids[-1]
 
 
 def _deliver_when_ready(client: Client, key: bytes, reading: Reading) -> Any:

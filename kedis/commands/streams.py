@@ -22,7 +22,6 @@ from kedis.errors import CommandError
 from kedis.errors import stream_errors as texts
 from kedis.resp.values import NULL_ARRAY, OK
 from kedis.structures.stream import EntryTooLarge, Stream
-from kedis.structures.stream_block import node_limits
 from kedis.structures.stream_id import HALF_MAX, ID_MAX, SEQUENCE_BITS, id_text
 
 if TYPE_CHECKING:
@@ -65,14 +64,12 @@ def xadd(client: Client, argv: Sequence[bytes]) -> bytes | None:
     fields, values = tuple(argv[at + 1 :: 2]), tuple(argv[at + 2 :: 2])
     db, key = client.db, argv[1]
     stream = db.lookup_write_typed(key, Stream)
-    config = client.engine.config
-    limits = node_limits(config.stream_node_max_entries, config.stream_node_max_bytes)
     if stream is None and not create:
         return None
     log = Stream() if stream is None else stream
     stream_id = _next_id(client, log.last_id, given)
     try:
-        log.append(stream_id, fields, values, limits)
+        log.append(stream_id, fields, values, db.keyspace.node_limits)
     except EntryTooLarge:
         raise CommandError(texts.ENTRY_TOO_LARGE) from None
     if stream is None:

@@ -46,6 +46,7 @@ class Engine(Services):
         config = self.config
         self._obey(self._choose_events, "notify-keyspace-events")
         self._obey(self.keyspace.limit_packing, *packing_settings())
+        self._obey(self.keyspace.limit_nodes, "stream-node-max-entries", "stream-node-max-bytes")
         self._obey(self._limit_tracking, "tracking-table-max-keys")
 
     def run(

@@ -17,6 +17,7 @@ from kedis.store.events import KeyspaceEvents, NoEvents
 from kedis.store.lazyfree import LazyFree
 from kedis.store.types import TYPES
 from kedis.structures.packing import Thresholds
+from kedis.structures.stream_block import node_limits
 
 
 class KeyspaceState:
@@ -42,6 +43,7 @@ class KeyspaceState:
         "loading",
         "misses",
         "no_touch",
+        "node_limits",
         "now_ns",
         "observed",
         "packing",
@@ -59,6 +61,8 @@ class KeyspaceState:
             if row.packing is not None
             for kind in row.classes
         }
+        #: When a node of a stream is full.
+        self.node_limits = node_limits()
         self.now_ns = 0
         self.dirty = 0
         self.hits = 0
@@ -106,6 +110,10 @@ class KeyspaceState:
             if row.packing is not None:
                 thresholds = self.packing[row.classes[0]]
                 thresholds.entries, thresholds.longest = row.packing.read(config)
+
+    def limit_nodes(self, config: Config) -> None:
+        """Let the nodes of streams become as large as the settings say from now on."""
+        self.node_limits = node_limits(config.stream_node_max_entries, config.stream_node_max_bytes)
 
 
 def packing_settings() -> list[str]:

@@ -14,7 +14,18 @@ import os
 from importlib.machinery import EXTENSION_SUFFIXES
 
 #: The modules that can be compiled. They know each other's C types, so it is all of them or none.
-COMPILABLE = ("containers", "scan_index", "skiplist", "sorted_set")
+COMPILABLE = (
+    "consumer_groups",
+    "containers",
+    "id_map",
+    "listpack_size",
+    "scan_index",
+    "skiplist",
+    "sorted_set",
+    "stream",
+    "stream_block",
+    "stream_columns",
+)
 
 PURE = os.environ.get("KEDIS_PURE", "") not in ("", "0")
 

@@ -51,7 +51,7 @@ class Consumer:
     def __init__(self, name: bytes, seen_ms: int) -> None:
         self.name = name
         self.seen_ms = seen_ms
-        self.pending: IdMap[Pending] = IdMap()
+        self.pending: IdMap = IdMap()
 
 
 class Group:
@@ -69,7 +69,7 @@ class Group:
         self._consumers: dict[bytes, Consumer] = {}
         self.last_id = last_id
         self.entries_read = entries_read
-        self.pending: IdMap[Pending] = IdMap()
+        self.pending: IdMap = IdMap()
 
     # -- consumers ----------------------------------------------------------------------------------------
 
@@ -145,9 +145,9 @@ class Group:
 
     def acknowledge_all(self, stream_ids: Iterable[int]) -> int:
         """As :meth:`acknowledge`, for several; how many were pending. O(log N) each."""
-        count, pop = 0, self.pending.pop
+        count, all_pending = 0, self.pending
         for stream_id in stream_ids:
-            pending = pop(stream_id)
+            pending: Pending | None = all_pending.pop(stream_id)
             if pending is not None:
                 pending.consumer.pending.pop(stream_id)
                 count += 1

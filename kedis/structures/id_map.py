@@ -13,9 +13,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Generic, TypeVar
-
-V = TypeVar("V")
+from typing import Any
 
 #: Ids in a run that is full; a run in the middle is split when it has grown to twice as many.
 _RUN = 512
@@ -23,13 +21,13 @@ _RUN = 512
 EMPTY, ENTRY = 320, 112
 
 
-class IdMap(Generic[V]):
+class IdMap:
     """Values by id, in the order of the ids; None is no value."""
 
     __slots__ = ("_lasts", "_runs", "_values")
 
     def __init__(self) -> None:
-        self._values: dict[int, V] = {}
+        self._values: dict[int, Any] = {}
         self._runs: list[list[int]] = []
         self._lasts: list[int] = []
 
@@ -39,15 +37,15 @@ class IdMap(Generic[V]):
     def __contains__(self, key: int) -> bool:
         return key in self._values
 
-    def __getitem__(self, key: int) -> V:
+    def __getitem__(self, key: int) -> Any:
         """The value at `key`; KeyError when there is none. O(1)."""
         return self._values[key]
 
-    def get(self, key: int) -> V | None:
+    def get(self, key: int) -> Any:
         """The value at `key`, or None. O(1)."""
         return self._values.get(key)
 
-    def __setitem__(self, key: int, value: V) -> None:
+    def __setitem__(self, key: int, value: Any) -> None:
         """Insert or replace. O(1) when `key` is the highest or there already, else O(log N)."""
         values, lasts = self._values, self._lasts
         if key not in values:
@@ -58,7 +56,7 @@ class IdMap(Generic[V]):
                 self._insert(key)
         values[key] = value
 
-    def extend(self, keys: list[int], values: list[V]) -> None:
+    def extend(self, keys: list[int], values: list[Any]) -> None:
         """Insert `keys`, rising and all above the highest, with a value each. O(keys), 0.05 us each."""
         self._values.update(zip(keys, values, strict=True))
         runs, lasts, at = self._runs, self._lasts, 0
@@ -88,7 +86,7 @@ class IdMap(Generic[V]):
             runs[at : at + 1] = [run[:_RUN], run[_RUN:]]
             lasts.insert(at, run[_RUN - 1])
 
-    def pop(self, key: int) -> V | None:
+    def pop(self, key: int) -> Any:
         """Remove `key`; its value, or None when it is not there. O(log N)."""
         value = self._values.pop(key, None)
         if value is None:
@@ -107,7 +105,7 @@ class IdMap(Generic[V]):
             lasts[at] = run[-1]
         return value
 
-    def pop_last(self) -> V:
+    def pop_last(self) -> Any:
         """Remove the highest id, which must be there; its value. O(1)."""
         run = self._runs[-1]
         key = run.pop()
@@ -137,6 +135,14 @@ class IdMap(Generic[V]):
                 return run[place - 1]
         return self._lasts[at - 1] if at else None
 
+    def above(self, key: int) -> int | None:
+        """The lowest id above `key`, None when there is none. O(log N)."""
+        at = bisect_right(self._lasts, key)
+        if at == len(self._runs):
+            return None
+        run = self._runs[at]
+        return run[bisect_right(run, key)]
+
     def keys(self, start: int = 0) -> Iterator[int]:
         """The ids from `start` on, rising. O(log N), then O(1) each; the map must not change meanwhile."""
         at = bisect_left(self._lasts, start)
@@ -155,12 +161,12 @@ class IdMap(Generic[V]):
         for run in reversed(self._runs[:at]):
             yield from reversed(run)
 
-    def values(self) -> Iterator[V]:
+    def values(self) -> Iterator[Any]:
         """The values in the order of their ids. O(N)."""
         values = self._values
         return (values[key] for run in self._runs for key in run)
 
-    def items(self) -> Iterator[tuple[int, V]]:
+    def items(self) -> Iterator[tuple[int, Any]]:
         """Ids and values, rising. O(N)."""
         values = self._values
         return ((key, values[key]) for run in self._runs for key in run)

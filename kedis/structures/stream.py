@@ -16,14 +16,14 @@ A stream may be empty and yet remember: its last id, the highest id ever deleted
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from kedis.structures.consumer_groups import Account, Group
 from kedis.structures.footprint import bytes_footprint
 from kedis.structures.id_map import EMPTY, ENTRY, IdMap
 from kedis.structures.listpack_size import LISTPACK_MAX
-from kedis.structures.stream_block import Block, NodeLimits, Segment
+from kedis.structures.stream_block import Block, NodeLimits, Segment, node_limits
 from kedis.structures.stream_columns import interleaved
 from kedis.structures.stream_id import ID_MAX
 
@@ -32,7 +32,7 @@ _STREAM = 400
 #: More entries than can be.
 _ALL = sys.maxsize
 #: The first entry of a block is let in whatever its size.
-_NO_LIMITS = NodeLimits(sys.maxsize, sys.maxsize)
+_NO_LIMITS = node_limits(0, 0)
 
 
 class EntryTooLarge(ValueError):
@@ -65,7 +65,7 @@ class Stream:
     )
 
     def __init__(self) -> None:
-        self.blocks: IdMap[Block] = IdMap()
+        self.blocks: IdMap = IdMap()
         self.tail: Block | None = None
         self.groups: dict[bytes, Group] = {}
         self.last_id = 0
@@ -223,7 +223,7 @@ class Stream:
             if not self._length:
                 self._first_id = 0
             else:
-                segment = next(self.read(0, ID_MAX, 1))
+                (segment,) = self.read(0, ID_MAX, 1)
                 self._first_id = segment.first_id
         return self._first_id
 
@@ -239,34 +239,34 @@ class Stream:
         tail = self.tail
         if tail is not None and not tail.is_deleted(tail.count - 1):
             return tail.last
-        segment = next(self.read(0, ID_MAX, 1, reverse=True), None)
-        return 0 if segment is None else segment.first_id
+        found = self.read(0, ID_MAX, 1, reverse=True)
+        return found[0].first_id if found else 0
 
-    def read(self, low: int, high: int, count: int = _ALL, reverse: bool = False) -> Iterator[Segment]:
-        """Up to `count` entries with low <= id <= high, in runs of a block's.
+    def read(self, low: int, high: int, count: int = _ALL, reverse: bool = False) -> list[Segment]:
+        """Up to `count` entries with low <= id <= high, in runs of a block's, to be read before the stream changes.
 
         If `reverse`, the last of them, and the last run first; each is rising all the same.
-        O(log N + block + count); the stream must not change meanwhile.
+        O(log N + block + count), and O(log N) for each block.
         """
-        if not self._length or low > high:
-            return
-        if reverse:
-            bases = self.blocks.keys_down(high)
-        else:
-            bases = self.blocks.keys(self.blocks.floor(low) or 0)
-        for base in bases:
-            block = self.blocks[base]
+        found: list[Segment] = []
+        blocks = self.blocks
+        base = blocks.floor(high) if reverse else blocks.floor(low)
+        if base is None and not reverse:
+            base = blocks.first()
+        while base is not None and count > 0 and low <= high:
+            block: Block = blocks[base]
             if block.last < low if reverse else base > high:
-                return
+                break
             for segment in block.between(low, high, count, reverse):
-                yield segment
+                found.append(segment)
                 count -= len(segment)
-            if count <= 0:
-                return
+            base = blocks.floor(base - 1) if reverse else blocks.above(base)
+        return found
 
     def find(self, stream_id: int) -> Segment | None:
         """The entry `stream_id` alone, or None. O(log N + block)."""
-        return next(self.read(stream_id, stream_id, 1), None)
+        found = self.read(stream_id, stream_id, 1)
+        return found[0] if found else None
 
     def __contains__(self, stream_id: int) -> bool:
         """Whether the entry `stream_id` is there. O(log N + log block), where the block is packed O(block)."""
@@ -309,6 +309,18 @@ class Stream:
         if read is None or self.has_deleted_from(group.last_id):
             read = self.entries_up_to(group.last_id)
         return None if read is None else self.entries_added - read
+
+    def advance(self, group: Group, ids: Sequence[int]) -> None:
+        """Have `group` pass the entries `ids`. O(1), after deletions O(entries)."""
+        if group.entries_read is not None and not self.has_deleted_from(ids[0]):
+            group.entries_read += len(ids)
+        elif self.entries_added:
+            for stream_id in ids:
+                if group.entries_read is not None and not self.has_deleted_from(stream_id):
+                    group.entries_read += 1
+                else:
+                    group.entries_read = self.entries_up_to(stream_id)
+        group.last_id = ids[-1]
 
     # -- groups -------------------------------------------------------------------------------------------
 
@@ -377,7 +389,7 @@ class Stream:
         end = self.blocks.last()
         assert self.tail is (None if end is None else self.blocks[end])
         assert self._length == sum(block.live for block in self.blocks.values())
-        assert self._first_id in (None, next((segment.ids()[0] for segment in self.read(0, ID_MAX, 1)), 0))
+        assert self._first_id in (None, sum(segment.first_id for segment in self.read(0, ID_MAX, 1)))
         held = sum(block.held + ENTRY for block in self.blocks.values())
         for name, group in self.groups.items():
             group._check()

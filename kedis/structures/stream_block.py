@@ -18,10 +18,9 @@ Entries are counted by position in the block; those before ``begin`` and those i
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import pairwise
-from typing import NamedTuple
 
 from kedis.structures.footprint import bytes_footprint, bytes_footprints
 from kedis.structures.listpack_size import (
@@ -51,19 +50,31 @@ from kedis.structures.stream_id import HALF_MAX, SEQUENCE_BITS
 _BLOCK = 200
 #: Bytes of a small integer in a listpack, and of both counters of a node at most.
 _SMALL, _COUNTERS = integer_size(0), 2 * integer_size(1 << 30)
+#: Nodes that ``~`` trims at most, where LIMIT says nothing; entries where nodes have no limit, and in any case.
+_NODES_A_TRIM, _ENTRIES_A_TRIM, _MOST_ENTRIES_A_TRIM = 100, 10_000, 1_000_000
 
 
-class NodeLimits(NamedTuple):
-    """When a node of Redis's is full; :func:`node_limits` makes them of the settings."""
+class NodeLimits:
+    """When a node of Redis's is full; :func:`node_limits` makes them of the settings.
 
-    entries: int
-    size: int
+    Attributes:
+        entries, size: so many entries, or bytes of a listpack.
+        trimmed: how many entries XTRIM ~ removes at most, where it does not say.
+    """
+
+    __slots__ = ("entries", "size", "trimmed")
+
+    def __init__(self, entries: int, size: int, trimmed: int) -> None:
+        self.entries = entries
+        self.size = size
+        self.trimmed = trimmed
 
 
 @lru_cache(maxsize=8)
 def node_limits(entries: int = 100, size: int = 4096) -> NodeLimits:
     """The limits that ``stream-node-max-entries`` and ``-bytes`` set; 0 is no limit. O(1)."""
-    return NodeLimits(entries or sys.maxsize, min(size or LISTPACK_MAX, LISTPACK_MAX))
+    trimmed = min(_NODES_A_TRIM * entries or _ENTRIES_A_TRIM, _MOST_ENTRIES_A_TRIM)
+    return NodeLimits(entries or sys.maxsize, min(size or LISTPACK_MAX, LISTPACK_MAX), trimmed)
 
 
 class Segment:
@@ -261,7 +272,7 @@ class Block:
             return False
         if self._packed is not None:
             self._loosen()
-        self._append(stream_id, values if fields == self.fields else _own_row(fields, values))
+        self._append(stream_id, values if fields == self.fields else interleaved(fields, values))
         return True
 
     def _is_too_large(self, added: int, limits: NodeLimits) -> bool:
@@ -356,7 +367,7 @@ class Block:
             return self._columns
         return unpacked(self._packed, self.base >> SEQUENCE_BITS)
 
-    def between(self, low: int, high: int, count: int, reverse: bool) -> Iterator[Segment]:
+    def between(self, low: int, high: int, count: int, reverse: bool) -> list[Segment]:
         """Up to `count` living entries with low <= id <= high, rising; if `reverse`, the last of them, from the end.
 
         Without holes that is one segment. O(log block) loose, O(block) packed or with holes; O(1) where all of the
@@ -364,25 +375,31 @@ class Block:
         """
         start = self.begin if low <= self.base else max(self.columns().at_or_above(low), self.begin)
         stop = self.count if high >= self.last else self.columns().above(high)
-        runs = self._runs(start, stop)
-        for begin, end in reversed(runs) if reverse else runs:
+        if self.holes is None:
+            if stop - start > count:
+                if reverse:
+                    start = stop - count
+                else:
+                    stop = start + count
+            return [Segment(self, start, stop)] if start < stop else []
+        found: list[Segment] = []
+        for begin, end in self._runs(start, stop, reverse):
             if end - begin > count:
                 if reverse:
                     begin = end - count
                 else:
                     end = begin + count
             if begin < end:
-                yield Segment(self, begin, end)
+                found.append(Segment(self, begin, end))
                 count -= end - begin
-            if count <= 0:
-                return
+        return found
 
-    def _runs(self, start: int, stop: int) -> list[tuple[int, int]]:
-        """The runs of living entries among start..stop-1."""
-        if self.holes is None:
-            return [(start, stop)] if start < stop else []
+    def _runs(self, start: int, stop: int, reverse: bool) -> list[tuple[int, int]]:
+        """The runs of living entries among start..stop-1, where there are holes; the last first if `reverse`."""
+        assert self.holes is not None
         edges = [start - 1, *sorted(at for at in self.holes if start <= at < stop), stop]
-        return [(left + 1, right) for left, right in pairwise(edges) if left + 1 < right]
+        runs = [(left + 1, right) for left, right in pairwise(edges) if left + 1 < right]
+        return runs[::-1] if reverse else runs
 
     # -- packing ------------------------------------------------------------------------------------------
 
@@ -436,9 +453,3 @@ class Block:
 
 #: In the place of the columns while a block is packed; never appended to.
 _NONE = Columns(0, 0)
-
-
-def _own_row(fields: tuple[bytes, ...], values: tuple[bytes, ...]) -> Row:
-    row = [b""] * (2 * len(fields))
-    row[::2], row[1::2] = fields, values
-    return row

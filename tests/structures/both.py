@@ -1,7 +1,7 @@
 """Both forms of the structures that can be compiled, in one process: every test of such a module runs on each.
 
-A test module says ``form = each_form(__name__)``. Its names of these modules and of their classes are then bound to one
-form after the other.
+A test module says ``form = each_form(__name__)``. Its names of these modules, of their classes and functions
+are then bound to one form after the other.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def each_form(test_module: str) -> Any:
             for known, value in list(vars(module).items()):
                 if isinstance(value, ModuleType) and value.__name__ in _NAMES:
                     patch.setattr(module, known, _loaded[name][value.__name__])
-                elif isinstance(value, type) and value.__module__ in _NAMES:
+                elif callable(value) and getattr(value, "__module__", "") in _NAMES:
                     patch.setattr(module, known, getattr(_loaded[name][value.__module__], known))
             yield name
 

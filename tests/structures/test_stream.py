@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import sys
 from random import Random
 
 import pytest
 
+from kedis.structures import stream as stream_module
 from kedis.structures.consumer_groups import Account, Group
 from kedis.structures.id_map import _RUN, IdMap
 from kedis.structures.stream import EntryTooLarge, Stream
 from kedis.structures.stream_block import NodeLimits, Segment, node_limits
 from kedis.structures.stream_columns import interleaved
 from kedis.structures.stream_id import ID_MAX, id_text
+from tests.structures.both import each_form
+
+form = each_form(__name__)
 
 FIELDS = [(b"a",), (b"a", b"b"), (b"b", b"a"), (b"name", b"n" * 70)]
 TEXTS = [b"", b"1", b"-4097", b"007", b"x" * 63, b"y" * 200, b"9223372036854775807", b"9223372036854775808"]
-LIMITS = [node_limits(3, 0), node_limits(0, 120), node_limits(5, 300), node_limits(150)]
+LIMITS = [(3, 0), (0, 120), (5, 300), (150, 4096)]
 
 
 def entries(segments: list[Segment], reverse: bool = False) -> list[tuple[int, list[bytes]]]:
@@ -80,7 +85,7 @@ def _trim(rng: Random, stream: Stream, model: Model) -> None:
 
 def _look(rng: Random, stream: Stream, model: Model, some: int) -> None:
     low, high = sorted((some, rng.choice([*model.log, 0, ID_MAX])))
-    count, reverse = rng.choice([1, 2, 7, 1 << 64]), rng.random() < 0.5
+    count, reverse = rng.choice([1, 2, 7, sys.maxsize]), rng.random() < 0.5
     inside = [each for each in sorted(model.log, reverse=reverse) if low <= each <= high][:count]
     found = entries(list(stream.read(low, high, count, reverse)), reverse)
     assert found == [(each, model.log[each]) for each in inside]
@@ -92,7 +97,7 @@ def test_stream_against_a_dict(seed: int) -> None:
     rng = Random(seed)
     stream, model = Stream(), Model()
     for number in range(2500):
-        step(rng, stream, model, LIMITS[seed % 4])
+        step(rng, stream, model, node_limits(*LIMITS[seed % 4]))
         stream._check()
         assert len(stream) == len(model.log)
         assert (stream.last_id, stream.max_deleted_id) == (model.last, model.deleted)
@@ -126,7 +131,7 @@ def test_a_copy_is_independent() -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_id_map_against_a_dict(seed: int) -> None:
     rng = Random(seed)
-    found, model = IdMap[int](), dict[int, int]()
+    found, model = IdMap(), dict[int, int]()
     highest = 0
     for number in range(6 * _RUN):
         if rng.random() < 0.8:
@@ -158,7 +163,7 @@ def test_id_map_against_a_dict(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_a_map_is_extended_at_its_end(seed: int) -> None:
     rng = Random(seed)
-    found, model = IdMap[int](), dict[int, int]()
+    found, model = IdMap(), dict[int, int]()
     for number in range(60):
         keys = [max(model, default=0) + 1 + at for at in range(rng.choice([1, 10, _RUN - 1, _RUN, 3 * _RUN]))]
         found.extend(keys, [number] * len(keys))
@@ -170,7 +175,7 @@ def test_a_map_is_extended_at_its_end(seed: int) -> None:
 
 
 def test_a_map_that_grows_in_the_middle_splits_its_runs() -> None:
-    found = IdMap[None]()
+    found = IdMap()
     for number in [0, 10**6, *range(10**6 - 1, 10**6 - 5000, -1)]:
         found[number] = None
     found._check()
@@ -234,7 +239,7 @@ def test_ids_are_told_alike_however_near(begin_ms: int, step_ms: int) -> None:
 
 def test_what_no_node_holds_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """The limit is a gigabyte: a lower one tells the same."""
-    monkeypatch.setattr("kedis.structures.stream.LISTPACK_MAX", 100)
+    monkeypatch.setattr(stream_module, "LISTPACK_MAX", 100)
     stream = Stream()
     for stream_id in (1, 2):
         with pytest.raises(EntryTooLarge):

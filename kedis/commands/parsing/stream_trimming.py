@@ -16,9 +16,6 @@ from kedis.structures.stream_id import id_text
 if TYPE_CHECKING:
     from kedis.engine.client import Client
 
-#: Nodes that ``~`` trims at most, where LIMIT says nothing; entries where nodes have no limit, and in any case.
-_NODES_A_TRIM, _ENTRIES_A_TRIM, _MOST_ENTRIES_A_TRIM = 100, 10_000, 1_000_000
-
 
 @dataclass(slots=True)
 class Trimming:
@@ -85,8 +82,7 @@ class Trimming:
             if not self.approximate:
                 raise CommandError(texts.LIMIT_WITHOUT_TILDE)
         elif self.approximate:
-            nodes = _NODES_A_TRIM * client.engine.config.stream_node_max_entries
-            self.limit = min(nodes or _ENTRIES_A_TRIM, _MOST_ENTRIES_A_TRIM)
+            self.limit = client.db.keyspace.node_limits.trimmed
 
     def trim(self, stream: Stream) -> int:
         """Trim ``stream``; how many entries went."""
