@@ -139,4 +139,11 @@ cdef Form form_of(str name):
     if name == "zrevrange": return zrevrange
     if name == "zscore": return zscore
     if name == "zcard": return zcard
+    if name == "xadd": return xadd
+    if name == "xlen": return xlen
+    if name == "xrange": return xrange_up
+    if name == "xrevrange": return xrange_down
+    if name == "xread": return xread
+    if name == "xreadgroup": return xreadgroup
+    if name == "xack": return xack
     return NULL

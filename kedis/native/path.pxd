@@ -6,7 +6,7 @@ from cpython.object cimport PyObject
 cdef class Row:
     cdef object command, function, counters
     cdef Py_ssize_t least, most
-    cdef bint writes, shows_named_keys
+    cdef bint writes, shows_named_keys, may_wait
     cdef int (*form)(Path) except -1
 
 

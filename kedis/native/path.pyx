@@ -20,6 +20,7 @@ from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE, PyList_New, PyList_S
 from cpython.object cimport PyObject, PyObject_Hash
 from cpython.ref cimport Py_INCREF
 from cpython.set cimport PySet_Contains, PySet_GET_SIZE
+from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_New, PyTuple_SET_ITEM
 from libc.math cimport INFINITY, fabs, signbit
 from libc.stdio cimport snprintf
 from libc.stdlib cimport free, malloc, realloc
@@ -50,6 +51,12 @@ from kedis.structures.containers cimport Hash, Set
 from kedis.structures.scan_index cimport ScanIndex
 from kedis.structures.sorted_set cimport SortedSet
 from kedis.structures.sorted_set import ADDED as _ADDED, UNCHANGED as _UNCHANGED
+from kedis.structures.consumer_groups cimport Consumer, Group
+from kedis.structures.stream cimport Stream
+from kedis.structures.stream import _STREAM
+from kedis.structures.stream_block cimport Block, NodeLimits, Segment
+from kedis.structures.stream_columns cimport Columns
+from kedis.structures.stream_id import ID_MAX
 
 cdef extern from "slots.h" nogil:
     Py_ssize_t slot_offset(object descriptor) except -1
@@ -67,6 +74,7 @@ cdef extern from "Python.h":
     int PyList_SetSlice(object, Py_ssize_t, Py_ssize_t, PyObject*) except -1
     long long PyLong_AsLongLongAndOverflow(object, int*) except? -1
     Py_ssize_t Py_SIZE(object)
+    unsigned long long PyLong_AsUnsignedLongLong(object) except? -1
     double PyFloat_AS_DOUBLE(object)
     double PyOS_string_to_double(const char*, char**, PyObject*) except? -1.0
 
@@ -237,6 +245,7 @@ cdef class Row:
         self.least, self.most = command.least, min(command.most, WORDS)
         self.writes = command.writes
         self.shows_named_keys = command.shows_named_keys
+        self.may_wait = command.name in _MAY_WAIT
         self.form = form_of(command.name)
 
 
@@ -251,6 +260,8 @@ _GROUPS = frozenset(
 )
 _BESIDE = frozenset(["ping", "echo", "publish", "spublish", "dbsize"])
 _NEVER = frozenset(["migrate", "wait", "waitaof"])
+#: Those that wait only where they are asked to: see asks_to_wait.
+_MAY_WAIT = frozenset(["xread", "xreadgroup"])
 _UNSUITABLE = Flag.NOSCRIPT | Flag.BLOCKING | Flag.ADMIN | Flag.WHOLE_DATABASES
 
 
@@ -265,7 +276,7 @@ def is_served(command):
         command.least <= command.most
         and (command.group in _GROUPS or command.name in _BESIDE)
         and command.name not in _NEVER
-        and not command.flags & _UNSUITABLE
+        and (not command.flags & _UNSUITABLE or command.name in _MAY_WAIT)
     )
 
 
@@ -445,7 +456,9 @@ cdef class Path:
                 break
             self.start = position
             last = self.now
-            self.call(row)
+            if self.call(row):
+                outcome = FOREIGN
+                break
             position = self.next
             ran += 1
             ran_row = row
@@ -547,7 +560,7 @@ cdef class Path:
     # -- the call -----------------------------------------------------------------------------------------
 
     cdef int call(self, Row row) except -1:
-        """Run the request; its reply is in the buffer, its effects in the journal."""
+        """Run the request; its reply is in the buffer, its effects in the journal. 1, and nothing is done, if it may wait."""
         cdef int result
         cdef Py_ssize_t mark = self.peer.output_size
         cdef long long before
@@ -564,6 +577,8 @@ cdef class Path:
                 if self.selective and self.shows_only_durable:
                     self.shows_only_durable = row.shows_named_keys and not self.touches(self.argv())
                 return 0
+        if row.may_wait and asks_to_wait(self):
+            return 1
         return self.call_handler(row)
 
     cdef int fail_form(self, Row row, Py_ssize_t mark, bint changed, error) except -1:
@@ -642,6 +657,8 @@ cdef class Path:
         if found is None or self.client is not None or len(argv) > WORDS:
             return NotImplemented
         row = <Row>found
+        if row.may_wait:
+            return NotImplemented
         for word in argv:
             if type(word) is not bytes:
                 return NotImplemented
@@ -934,4 +951,5 @@ include "commands.pxi"
 include "strings.pxi"
 include "containers.pxi"
 include "sorted_sets.pxi"
+include "streams.pxi"
 include "forms.pxi"

@@ -56,6 +56,8 @@ FREQUENT = (
         "copy",
         "getdel",
     ),
+    *("xadd", "xadd", "xadd", "xlen", "xrange", "xrevrange", "xread", "xreadgroup", "xack", "xdel", "xtrim"),
+    *("xgroup|create", "xgroup|createconsumer", "xclaim", "xsetid"),
 )
 #: What a random client of an engine without a server cannot run, or what would depend on the path.
 _UNSUITABLE = frozenset(
@@ -211,6 +213,21 @@ def edge(random: Random) -> Words:
             ],
             lambda: [b"ZSCORE", random.choice(v.SORTED_KEYS), random.choice((b"a", b"b", b"m1", b""))],
             lambda: [random.choice((b"HLEN", b"SCARD", b"ZCARD", b"LLEN")), key],
+            lambda: [b"XADD", random.choice(v.STREAM_KEYS), b"*", b"f", _value(random), b"g", b"1"],
+            lambda: [
+                *(
+                    b"XADD",
+                    random.choice(v.STREAM_KEYS),
+                    b"MAXLEN",
+                    random.choice((b"~", b"=", b"3", b"LIMIT")),
+                ),
+                *(span, random.choice((b"*", b"LIMIT", b"5-1", b"99-*")), *([b"f", b"1"] * (len(many) % 3))),
+            ],
+            lambda: [b"XRANGE", random.choice(v.STREAM_KEYS), b"-", b"+", b"COUNT", span],
+            lambda: [
+                *(b"XREADGROUP", b"GROUP", b"g1", b"alice", b"COUNT", span),
+                *(b"STREAMS", random.choice(v.STREAM_KEYS), b">"),
+            ],
             lambda: [b"ECHO", _value(random)],
             lambda: [b"PING", *(random.choice((b"", b"hello")) for _ in range(random.choice((0, 0, 1, 2))))],
         )

@@ -48,6 +48,8 @@ _SETTINGS: tuple[tuple[bytes, tuple[bytes, ...]], ...] = (
     (b"set-max-intset-entries", (b"0", b"2", b"512")),
     (b"zset-max-listpack-entries", (b"0", b"2", b"128")),
     (b"zset-max-listpack-value", (b"0", b"1", b"64")),
+    (b"stream-node-max-entries", (b"0", b"1", b"3", b"100")),
+    (b"stream-node-max-bytes", (b"0", b"100", b"4096")),
     (b"lfu-log-factor", (b"0", b"1", b"10")),
 )
 

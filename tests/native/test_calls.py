@@ -31,7 +31,7 @@ _NAMES = [
 _FREQUENT = """
     get set setnx incr decr incrby decrby mget mset exists del unlink ttl pttl ping echo lpush rpush lpop rpop llen
     lrange hset hget hmget hdel hexists hlen hincrby hgetall sadd srem sismember scard spop zadd zincrby zrem zrank
-    zrevrank zrange zscore zcard expire
+    zrevrank zrange zscore zcard expire xadd xlen xrange xread xreadgroup xack xgroup|create
 """.split()  # noqa: SIM905 - one each would take fifty lines
 
 
