@@ -74,7 +74,6 @@ cdef extern from "Python.h":
     int PyList_SetSlice(object, Py_ssize_t, Py_ssize_t, PyObject*) except -1
     long long PyLong_AsLongLongAndOverflow(object, int*) except? -1
     Py_ssize_t Py_SIZE(object)
-    unsigned long long PyLong_AsUnsignedLongLong(object) except? -1
     double PyFloat_AS_DOUBLE(object)
     double PyOS_string_to_double(const char*, char**, PyObject*) except? -1.0
 

@@ -149,7 +149,7 @@ cdef int xadd(Path self) except -1:
     cdef tuple fields = fields_of(self, log.tail, at + 1)
     if fields is None:
         return DECLINED
-    log.append(stream_id, fields, every_second(self, at + 2), limits)
+    log.append_at(stream_id, ms, sequence, fields, every_second(self, at + 2), limits)
     touch(self, key)
     container_changed(self, &log.accounted_bytes, log._account.held + _STREAM_BYTES, 1)
     cdef Py_ssize_t limit = limits.trimmed if approximately and not self.client.trusted else 0
@@ -331,8 +331,8 @@ cdef bint write_segment(Peer peer, Segment segment, bint reverse) except -1:
     """Append the entries of ``segment``, from the end if ``reverse``; False where one is long."""
     cdef Columns columns = segment.columns
     cdef Py_ssize_t at, field, width = columns.width, number = segment._start
-    cdef unsigned long long base_ms = PyLong_AsUnsignedLongLong(columns.base_ms)
-    cdef unsigned long long base_number = PyLong_AsUnsignedLongLong(columns.base_number)
+    cdef unsigned long long base_ms = columns.base_ms
+    cdef unsigned long long base_number = columns.base_number
     cdef char text[ID_TEXT]
     cdef char* place
     cdef int size
@@ -562,8 +562,8 @@ cdef int deliver(Stream log, Group group, Consumer consumer, list segments, obje
 cdef list ids_of(Segment segment):
     """kedis.structures.stream_block.Segment.ids"""
     cdef Columns columns = segment.columns
-    cdef unsigned long long base_ms = PyLong_AsUnsignedLongLong(columns.base_ms)
-    cdef unsigned long long base_number = PyLong_AsUnsignedLongLong(columns.base_number)
+    cdef unsigned long long base_ms = columns.base_ms
+    cdef unsigned long long base_number = columns.base_number
     cdef Py_ssize_t at
     cdef list ids = PyList_New(segment._stop - segment._start)
     cdef object stream_id

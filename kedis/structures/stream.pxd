@@ -17,7 +17,15 @@ cdef class Stream:
     cdef public Account _account
 
     @cython.locals(block=Block, account=Account, before="long long")
-    cpdef append(self, stream_id, tuple fields, tuple values, NodeLimits limits)
+    cpdef append_at(
+        self,
+        stream_id,
+        unsigned long long time,
+        unsigned long long number,
+        tuple fields,
+        tuple values,
+        NodeLimits limits,
+    )
 
     @cython.locals(last=Block, block=Block)
     cpdef Block _begin_block(self, base, tuple fields)
@@ -31,6 +39,10 @@ cdef class Stream:
 
     @cython.locals(block=Block, surplus=Py_ssize_t, removed=Py_ssize_t)
     cpdef Py_ssize_t trim(self, Py_ssize_t length, bint approximately, Py_ssize_t limit=*) except -1
+
+    cpdef Block _oldest(self)
+
+    cpdef Py_ssize_t _trimmed(self, Py_ssize_t removed) except -1
 
     cpdef Py_ssize_t _trim_block(self, Block block) except -1
 

@@ -25,7 +25,7 @@ from kedis.structures.id_map import EMPTY, ENTRY, IdMap
 from kedis.structures.listpack_size import LISTPACK_MAX
 from kedis.structures.stream_block import Block, NodeLimits, Segment, node_limits
 from kedis.structures.stream_columns import interleaved
-from kedis.structures.stream_id import ID_MAX
+from kedis.structures.stream_id import HALF_MAX, ID_MAX, SEQUENCE_BITS
 
 #: Bytes of main memory of a stream without entries.
 _STREAM = 400
@@ -102,14 +102,26 @@ class Stream:
 
         O(entry); when a block begins, O(block) to pack the one before.  Raises EntryTooLarge, and changes nothing.
         """
+        self.append_at(stream_id, stream_id >> SEQUENCE_BITS, stream_id & HALF_MAX, fields, values, limits)
+
+    def append_at(
+        self,
+        stream_id: int,
+        time: int,
+        number: int,
+        fields: tuple[bytes, ...],
+        values: tuple[bytes, ...],
+        limits: NodeLimits,
+    ) -> None:
+        """As :meth:`append`; `time` and `number` are the halves of `stream_id`."""
         block, account = self.tail, self._account
         before = 0 if block is None else block.held
-        if block is None or not block.add(stream_id, fields, values, limits):
+        if block is None or not block.add(stream_id, time, number, fields, values, limits):
             if sum(map(len, fields)) + sum(map(len, values)) > LISTPACK_MAX:
                 raise EntryTooLarge
             block = self._begin_block(stream_id, fields)
             before = block.held
-            block.add(stream_id, fields, values, _NO_LIMITS)
+            block.add(stream_id, time, number, fields, values, _NO_LIMITS)
         account.held += block.held - before
         if not self._length:
             self._first_id = stream_id
@@ -166,43 +178,38 @@ class Stream:
 
         O(1) amortised for each entry that goes.
         """
-        if self._length <= length:
-            return 0
         removed = 0
-        for block in self._oldest_first():
-            surplus = self._length - length
-            if surplus <= 0 or (limit and removed + block.live > limit):
+        while (surplus := self._length - length) > 0:
+            block = self._oldest()
+            if block is None or (limit and removed + block.live > limit):
                 break
-            if block.live <= surplus:
-                removed += self._trim_block(block)
-            else:
+            if block.live > surplus:
                 if not approximately:
                     removed += surplus
                     block.delete_first(surplus)
                     self._length -= surplus
                 break
+            removed += self._trim_block(block)
         return self._trimmed(removed)
 
     def trim_below(self, stream_id: int, approximately: bool, limit: int = 0) -> int:
         """Delete the entries below `stream_id`; as :meth:`trim` otherwise."""
         removed = 0
-        for block in self._oldest_first():
+        while (block := self._oldest()) is not None:
             if limit and removed + block.live > limit:
                 break
-            if block.last < stream_id:
-                removed += self._trim_block(block)
-            else:
+            if block.last >= stream_id:
                 if not approximately:
                     fewer = block.delete_below(stream_id)
                     removed += fewer
                     self._length -= fewer
                 break
+            removed += self._trim_block(block)
         return self._trimmed(removed)
 
-    def _oldest_first(self) -> Iterator[Block]:
-        """The first block, again and again as it is removed."""
-        while (base := self.blocks.first()) is not None:
-            yield self.blocks[base]
+    def _oldest(self) -> Block | None:
+        base = self.blocks.first()
+        return None if base is None else self.blocks[base]
 
     def _trim_block(self, block: Block) -> int:
         self._remove_block(block)

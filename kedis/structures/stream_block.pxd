@@ -5,6 +5,10 @@ from kedis.structures.listpack_size cimport element_size, integer_size
 from kedis.structures.stream_columns cimport Columns
 
 
+cdef Py_ssize_t SHORT_TEXT, MOST_AROUND_SHORT_TEXT, MOST_AROUND_LONG_TEXT, _SMALL, _COUNTERS
+cdef Py_ssize_t ENTRY, PLACE, ROW, VALUE, _BLOCK, FRAME
+
+
 cdef class NodeLimits:
     cdef public Py_ssize_t entries, size, trimmed
 
@@ -29,18 +33,22 @@ cdef class Block:
     cdef public Columns _columns
     cdef public bytes _packed
 
-    @cython.locals(
-        columns=Columns,
-        length=Py_ssize_t,
-        added=Py_ssize_t,
-        time="unsigned long long",
-        number="unsigned long long",
-        around=long,
-        value=bytes,
-    )
-    cpdef bint add(self, stream_id, tuple fields, tuple values, NodeLimits limits) except -1
+    @cython.locals(columns=Columns, length=Py_ssize_t, added=Py_ssize_t, around=Py_ssize_t, value=bytes)
+    cpdef bint add(
+        self,
+        stream_id,
+        unsigned long long time,
+        unsigned long long number,
+        tuple fields,
+        tuple values,
+        NodeLimits limits,
+    ) except -1
 
     cpdef bint delete(self, stream_id) except -1
+
+    cpdef _mark(self, Py_ssize_t at)
+
+    cpdef delete_first(self, Py_ssize_t count)
 
     cpdef position(self, stream_id)
 

@@ -230,23 +230,30 @@ class Block:
     # -- changing -----------------------------------------------------------------------------------------
 
     def add(
-        self, stream_id: int, fields: tuple[bytes, ...], values: tuple[bytes, ...], limits: NodeLimits
+        self,
+        stream_id: int,
+        time: int,
+        number: int,
+        fields: tuple[bytes, ...],
+        values: tuple[bytes, ...],
+        limits: NodeLimits,
     ) -> bool:
         """Append an entry, whose id is above all others, unless the node is full; whether it was not.
 
-        O(entry); O(block) when the block was packed.
+        `time` and `number` are the halves of `stream_id`. O(entry); O(block) when the block was packed.
         """
         columns = self._columns
-        if not columns.width or fields != self.fields:
+        if not columns.width or (fields is not self.fields and fields != self.fields):
             return self._add_slowly(stream_id, fields, values, limits)
-        length = sum(map(len, values))
+        length = 0
+        for value in values:
+            length += len(value)
         added = self._fields_bytes + length
         if self.count >= limits.entries:
             return False
         if self._most + added >= limits.size and self._is_too_large(added, limits):
             return False
-        time = (stream_id >> SEQUENCE_BITS) - columns.base_ms
-        number = stream_id & HALF_MAX
+        time -= columns.base_ms
         around = MOST_AROUND_SHORT_TEXT if length < SHORT_TEXT else MOST_AROUND_LONG_TEXT
         self._most += (
             self._frame

@@ -4,7 +4,7 @@ cimport cpython.array
 
 
 cdef class Columns:
-    cdef public object base_ms, base_number
+    cdef public unsigned long long base_ms, base_number
     cdef public cpython.array.array times, numbers
     cdef public list values
     cdef public Py_ssize_t width
