@@ -32,6 +32,8 @@ _HELP = (
     "    Returns a digest of the data of all databases.",
     "DIGEST-VALUE <key> [<key> ...]",
     "    Returns a digest of each value.",
+    "LOADAOF",
+    "    Loads the append-only file in place of the data in memory; blocks the server meanwhile.",
     "OBJECT <key>",
     "    Describes the internal representation of a value, as Redis would choose it.",
     "RELOAD",
@@ -98,6 +100,22 @@ def _object(client: Client, argv: Sequence[bytes]) -> SimpleString:
     return SimpleString(line.encode())
 
 
+def _loadaof(client: Client, argv: Sequence[bytes]) -> SimpleString:
+    engine = client.engine
+    if engine.persistence is None:
+        raise CommandError(errors.NO_PERSISTENCE)
+    try:
+        engine.persistence.reload()
+    except CommandError:
+        raise
+    except Exception:  # the files hold the data, and memory does not any more
+        engine.process.shut_down(frozenset({"nosave", "now"}))
+        raise CommandError(errors.AOF_LOAD_FAILED) from None
+    if engine.snapshots is not None:
+        engine.snapshots.forget_changes()
+    return OK
+
+
 def _reload(client: Client, argv: Sequence[bytes]) -> SimpleString:
     if client.engine.snapshots is None:
         raise CommandError(errors.NO_PERSISTENCE)
@@ -131,6 +149,7 @@ _SUBCOMMANDS: dict[bytes, tuple[int, int, Callable[[Client, Sequence[bytes]], An
     b"digest": (2, 2, _digest),
     b"digest-value": (2, _ANY_NUMBER, _digest_value),
     b"help": (2, 2, _help),
+    b"loadaof": (2, _ANY_NUMBER, _loadaof),
     b"object": (3, 3, _object),
     b"reload": (2, 2, _reload),
     b"set-active-expire": (3, 3, _set_active_expire),

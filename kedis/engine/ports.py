@@ -108,6 +108,9 @@ class Persistence(Protocol):
     def request_rewrite(self) -> None:
         """BGREWRITEAOF: begin now, or as soon as nothing else is under way."""
 
+    def reload(self) -> None:
+        """DEBUG LOADAOF. Raises CommandError with the data as they were, any other exception where they are not."""
+
 
 class Snapshots(Protocol):
     """The snapshots of the data (dump.rdb)."""
@@ -127,6 +130,9 @@ class Snapshots(Protocol):
 
     def reload(self) -> None:
         """DEBUG RELOAD. Raises CommandError."""
+
+    def forget_changes(self) -> None:
+        """Count the changes since the last snapshot from 0."""
 
     def flushed(self) -> None:
         """FLUSHALL: empty the snapshot as well."""

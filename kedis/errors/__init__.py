@@ -408,6 +408,11 @@ MIGRATE_NOWHERE = "ERR MIGRATE needs a server of its own, and cannot run inside 
 SAVE_FAILED = "ERR"
 SHUTDOWN_FAILED = "ERR Errors trying to SHUTDOWN. Check logs."
 RELOAD_FAILED = "ERR Error trying to load the RDB dump, check server logs."
+AOF_LOAD_FAILED = "ERR Error trying to load the AOF files, check server logs."
+AOF_LACKS_DATA = (
+    "ERR the append-only file does not hold the data: it is off, or its first base is not written yet"
+)
+AOF_LACKS_UNIT = "ERR DEBUG LOADAOF cannot run inside a transaction, which is not in the file yet"
 BGSAVE_IN_PROGRESS = "ERR Background save already in progress"
 BGSAVE_ANOTHER_CHILD = (
     "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule "

@@ -11,16 +11,22 @@ when to write, when to sync and which clients to answer. The states are
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+from kedis import errors
 from kedis.engine.engine import Engine
+from kedis.errors import CommandError
 from kedis.persistence.append_file import AppendFile
 from kedis.persistence.folder import AofError, Folder, sync_directory
 from kedis.persistence.loader import Loader, Tail
 from kedis.persistence.rdb_file import SnapshotLoader
+from kedis.scripting.service import service_of
 from kedis.structures.histogram import Histogram
+
+log = logging.getLogger("kedis.aof")
 
 
 class Aof:
@@ -229,6 +235,38 @@ class Aof:
         if self.file is not None:
             self.file.close()
         self.folder.close()
+
+    # -- loading again ------------------------------------------------------------------------------------
+
+    def reload(self) -> None:
+        """DEBUG LOADAOF: load the files in place of the data in memory, while all clients wait.
+
+        What is recorded is synced before. Raises CommandError, with the data as they were, where the
+        files do not hold them; AofError where they cannot be loaded, with a part of the data in memory.
+        """
+        engine = self.engine
+        if self.state != "on" or self.file is None:
+            raise CommandError(errors.AOF_LACKS_DATA)
+        if engine.execution is not None:  # of which nothing is recorded before it ends
+            raise CommandError(errors.AOF_LACKS_UNIT)
+        try:
+            self.write()
+            self.file.sync()
+        except Exception as error:
+            engine.durability.unrecorded(error)
+            raise CommandError(errors.AOF_LOAD_FAILED) from None
+        for database in engine.keyspace.databases:
+            database.clear()
+        service_of(engine).libraries.flush()
+        engine.set_loading(True)
+        try:
+            for _ in Loader(engine, self.folder).steps():
+                pass
+        except Exception as error:
+            log.critical("cannot load the append-only file again: %s", error)
+            raise
+        finally:
+            engine.set_loading(False)
 
     # -- writing ------------------------------------------------------------------------------------------
 

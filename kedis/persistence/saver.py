@@ -82,6 +82,10 @@ class Saver:
         """Reset the figures after a load: the data are those of the file."""
         self.rdb_last_load_keys_loaded = keys
         self.rdb_last_load_keys_expired = expired
+        self.forget_changes()
+
+    def forget_changes(self) -> None:
+        """Count the changes since the last snapshot from 0."""
         self._saved_dirty = self._engine.keyspace.dirty
 
     # -- saving -------------------------------------------------------------------------------------------
