@@ -134,11 +134,12 @@ def bitfield(client: Client, argv: Sequence[bytes]) -> list[int | None]:
     db = client.db
     buffer = db.lookup_write_buffer(argv[1])
     missing = max(op.field.end for op in operations if op.action != b"GET") - len(buffer or b"")
-    changed = buffer is None or missing > 0
+    grown = buffer is None or missing > 0
     if buffer is None:
         buffer = Buffer()
     if missing > 0:
         buffer += bytes(missing)
+    changes = 0
     replies: list[int | None] = []
     for operation in operations:
         before = operation.field.get(buffer)
@@ -146,12 +147,12 @@ def bitfield(client: Client, argv: Sequence[bytes]) -> list[int | None]:
             replies.append(before)
             continue
         after = operation.outcome(before)
-        if after is not None and after != before:
+        if after is not None and (grown or after != before):
             operation.field.put(buffer, after)
-            changed = True
+            changes += 1
         replies.append(before if operation.action == b"SET" and after is not None else after)
-    if changed:
-        db.set_value(argv[1], buffer, "setbit", keep_ttl=True)
+    if changes or grown:
+        db.set_value(argv[1], buffer, "setbit", keep_ttl=True, changes=changes or 1)
     return replies
 
 

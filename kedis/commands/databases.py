@@ -74,7 +74,7 @@ def flushdb(client: Client, argv: Sequence[bytes]) -> SimpleString:
     later = _parse_later(client, argv)
     client.db.clear(later)
     client.engine.tracking.flushed()
-    client.engine.keyspace.dirty += 1  # journalled even when there was nothing to remove
+    client.propagate(*argv)  # even when there was nothing to remove
     return OK
 
 
@@ -96,7 +96,7 @@ def flushall(client: Client, argv: Sequence[bytes]) -> SimpleString:
     for database in keyspace.databases:
         database.clear(later)
     client.engine.tracking.flushed()
-    keyspace.dirty += 1
+    client.propagate(*argv)
     if client.engine.snapshots is not None and not client.engine.loading:
         client.engine.snapshots.flushed()
     return OK

@@ -356,7 +356,7 @@ def _store(client: Client, query: _Query, form: _Form, found: Sequence[_Found]) 
         scores = {member: metres / query.metres for metres, member, _ in found}
     else:
         scores = {member: score for _, member, score in found}
-    client.db.set_value(query.target, SortedSet.from_scores(scores), form.event)
+    client.db.set_value(query.target, SortedSet.from_scores(scores), form.event, changes=len(found))
     return len(found)
 
 

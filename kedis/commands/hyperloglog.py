@@ -53,7 +53,7 @@ def pfadd(client: Client, argv: Sequence[bytes]) -> int:
     if not raised and not created:
         return 0
     hll.invalidate_count(buffer)
-    db.set_value(key, buffer, "pfadd", keep_ttl=True)
+    db.set_value(key, buffer, "pfadd", keep_ttl=True, changes=created + raised)
     return 1
 
 

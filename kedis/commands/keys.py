@@ -288,7 +288,7 @@ def _transfer(
     if expire_at_ms is not None:
         target.set_expiry(new, expire_at_ms)
     source.delete(old, old_event)
-    target.signal_modified(new, new_event)
+    target.signal_modified(new, new_event, 0)
 
 
 @command(

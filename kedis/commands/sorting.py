@@ -126,7 +126,7 @@ def sort(client: Client, argv: Sequence[bytes]) -> Any:
         client.db.remove(request.store)
         return 0
     values = [row or b"" for row in rows]
-    client.db.set_value(request.store, List(values), "sortstore")
+    client.db.set_value(request.store, List(values), "sortstore", changes=len(values))
     return len(values)
 
 

@@ -226,7 +226,7 @@ def getex(client: Client, argv: Sequence[bytes]) -> bytes | None:
         db.delete(key)
         client.propagate(b"DEL", key)
     elif at_ms is not None:
-        _expire(db, key, at_ms)
+        _expire(db, key, at_ms, 1)
         client.propagate(b"PEXPIREAT", key, b"%d" % at_ms)
     elif b"PERSIST" in options and db.clear_expiry(key):
         db.signal_modified(key, "persist")
@@ -277,9 +277,10 @@ def _moment(client: Client, unit: bytes, raw: bytes, name: str) -> int:
     return at_ms
 
 
-def _expire(db: Database, key: bytes, at_ms: int) -> None:
+def _expire(db: Database, key: bytes, at_ms: int, changes: int = 0) -> None:
+    """Set the expiry of ``key``, whose new value has been counted as a change."""
     db.set_expiry(key, at_ms)
-    db.signal_modified(key, "expire")
+    db.signal_modified(key, "expire", changes)
 
 
 # -- several values ---------------------------------------------------------------------------------------

@@ -153,13 +153,12 @@ cdef int set_with_expiry(Path self) except -1:
 
 
 cdef int expire_at(Path self, bytes key, long long at_ms) except -1:
-    """kedis.store.key_table.KeyTable.set_expiry, counted as a change."""
+    """kedis.store.key_table.KeyTable.set_expiry."""
     cdef dict expires = <dict>slot_get(self.database, DATABASE_EXPIRES)
     if PyDict_GetItem(expires, key) == NULL:
         (<ScanIndex>slot_get(self.database, DATABASE_VOLATILE)).add(key)
         slot_add(self.account, ACCOUNT_USED, _EXPIRY)
-    PyDict_SetItem(expires, key, at_ms)
-    return slot_add(self.keyspace, KEYSPACE_DIRTY, 1)
+    return PyDict_SetItem(expires, key, at_ms)
 
 
 cdef int record_expiring(Path self, long long at_ms) except -1:
@@ -300,6 +299,7 @@ cdef int expire(Path self, long long unit, bint relative) except -1:
         reply_integer(self, 0)
         return READ
     expire_at(self, key, at_ms)
+    slot_add(self.keyspace, KEYSPACE_DIRTY, 1)
     reply_integer(self, 1)
     if unit == 1 and not relative:
         return WROTE

@@ -182,8 +182,12 @@ class Database(KeyTable):
 
     # -- changing -----------------------------------------------------------------------------------------
 
-    def set_value(self, key: bytes, value: Any, event: str = "set", keep_ttl: bool = False) -> None:
+    def set_value(
+        self, key: bytes, value: Any, event: str = "set", keep_ttl: bool = False, changes: int = 1
+    ) -> None:
         """Store ``value`` at ``key``, replacing any value; the time to live is removed unless ``keep_ttl``.
+
+        It counts as so many ``changes``.
 
         A container must be a new one, because its representation (packed or full) is chosen here. With ``keep_ttl`` the
         key must have been looked up before.
@@ -206,7 +210,7 @@ class Database(KeyTable):
         else:
             self._replaced(old, value)
         keyspace = self.keyspace
-        keyspace.dirty += 1
+        keyspace.dirty += changes
         if keyspace.observed:
             if old is None:
                 keyspace.events.key_created(self.number, type(value), key)

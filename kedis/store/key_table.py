@@ -113,10 +113,10 @@ class KeyTable:
         self._forget_expiry(key)
         return True
 
-    def signal_modified(self, key: bytes, event: str) -> None:
-        """Record a change of ``key`` other than of its value (its time to live)."""
+    def signal_modified(self, key: bytes, event: str, changes: int = 1) -> None:
+        """Record a change of ``key`` other than of its value (its time to live); 0 ``changes`` where it is counted."""
         keyspace = self.keyspace
-        keyspace.dirty += 1
+        keyspace.dirty += changes
         if keyspace.observed:
             self._notify(key, event)
 
