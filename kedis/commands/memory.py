@@ -69,7 +69,7 @@ def memory_usage(client: Client, argv: Sequence[bytes]) -> int | None:
     since="4.0.0",
     summary="Returns the memory usage of the server by purpose.",
     tips=_SERVER_TIPS,
-    complexity="O(clients)",
+    complexity="O(databases)",
 )
 def memory_stats(client: Client, argv: Sequence[bytes]) -> dict[bytes, Any]:
     observer = client.engine.observer

@@ -112,8 +112,9 @@ class Figures:
         if 0 <= now - self._sampled_ns < _SAMPLE_INTERVAL_NS:
             return
         self._sampled_ns = now
-        if self.engine.config.maxmemory:
+        if self.engine.config.maxmemory or self.clients.is_slow:
             self.clients.update()
+        if self.engine.config.maxmemory:
             self.engine.memory.count_clients(self.clients.input_bytes + self.clients.output_bytes)
         self.memory.sample(self.used_memory)
         self.operations.sample(now, self.total_calls())

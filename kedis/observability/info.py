@@ -37,7 +37,7 @@ _NS = 1_000_000_000
 def render(observer: Figures, sections: Sequence[bytes]) -> bytes:
     """The text of the sections named, in the fixed order; ``default``, ``all`` and ``everything`` name several.
 
-    O(commands + databases + clients).
+    O(commands + databases).
     """
     observer.clients.update()
     names = {section.decode("utf-8", "replace").lower() for section in sections} or {"default"}
