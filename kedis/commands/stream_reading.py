@@ -26,7 +26,6 @@ from kedis.errors import stream_errors as texts
 from kedis.resp.entries import Entries
 from kedis.resp.values import NULL_ARRAY, ByKey
 from kedis.structures.stream import Stream
-from kedis.structures.stream_block import Segment
 from kedis.structures.stream_id import ID_MAX, id_text
 
 if TYPE_CHECKING:
@@ -217,7 +216,7 @@ def _read_group(client: Client, reading: Reading, key: bytes, after: int) -> Any
         return _history(client, reading, key, stream, after)
     if not len(stream) or stream.top_id <= group.last_id:
         return None
-    return _deliver(client, reading, key, stream, reading.count)
+    return _deliver(client, reading, key, stream, _New(stream, group.last_id, reading.count))
 
 
 def _history(client: Client, reading: Reading, key: bytes, stream: Stream, after: int) -> list[Any]:
@@ -243,36 +242,52 @@ def _history(client: Client, reading: Reading, key: bytes, stream: Stream, after
     return found
 
 
-def _deliver(client: Client, reading: Reading, key: bytes, stream: Stream, count: int) -> Entries:
-    """The entries that the group has not delivered, delivered to the consumer."""
+class _New:
+    """Entries that no consumer of a group has got yet.
+
+    Attributes:
+        ids: by segment.
+        texts: the ids as clients see them.
+        reply: the entries.
+    """
+
+    __slots__ = ("ids", "reply", "texts")
+
+    def __init__(self, stream: Stream, after: int, count: int) -> None:
+        """Those behind ``after``, at most ``count``, 0 for all."""
+        segments = stream.read(after + 1, ID_MAX, count or ALL)
+        self.ids = [segment.ids() for segment in segments]
+        self.texts = [text for segment in segments for text in segment.texts()]
+        self.reply = entries(segments)
+
+
+def _deliver(client: Client, reading: Reading, key: bytes, stream: Stream, new: _New) -> Entries:
+    """Deliver ``new`` to the consumer."""
     assert reading.group is not None
     group = stream.groups[reading.group]
     known = group.consumer(reading.consumer) is not None
     consumer = seen_consumer(client, key, stream, group, reading.consumer)
     if reading.noack and not known:
         client.propagate(b"XGROUP", b"CREATECONSUMER", key, reading.group, reading.consumer)
-    segments = stream.read(group.last_id + 1, ID_MAX, count or ALL)
-    delivered = [segment.ids() for segment in segments]
-    for ids in delivered:
+    for ids in new.ids:
         stream.advance(group, ids)
     if reading.noack:
-        if segments:
+        if new.ids:
             propagate_last_id(client, key, reading.group, group)
     else:
         now_ms = client.db.keyspace.now_ms
-        for ids in delivered:
+        for ids in new.ids:
             group.deliver_all(ids, consumer, now_ms)
-        _propagate_delivery(client, key, reading.group, consumer.name, b"%d" % now_ms, segments)
+        _propagate_delivery(client, key, reading.group, consumer.name, b"%d" % now_ms, new.texts)
     client.db.annotated(key, stream)
     client.propagate_nothing()  # but what was said above
-    return entries(segments)
+    return new.reply
 
 
 def _propagate_delivery(
-    client: Client, key: bytes, group: bytes, consumer: bytes, moment: bytes, segments: Sequence[Segment]
+    client: Client, key: bytes, group: bytes, consumer: bytes, moment: bytes, texts: Sequence[bytes]
 ) -> None:
-    """Journal the first delivery of ``segments``."""
-    texts = [text for segment in segments for text in segment.texts()]
+    """Journal the first delivery of the entries with the ids ``texts``."""
     for start in range(0, len(texts), _CLAIMED_AT_ONCE):
         some = texts[start : start + _CLAIMED_AT_ONCE]
         claimed = (b"XCLAIM", key, group, consumer, b"0", *some)
@@ -290,8 +305,13 @@ def _deliver_when_ready(client: Client, key: bytes, reading: Reading) -> Any:
         raise CommandError(texts.BLOCKED_GROUP_GONE)
     if stream.last_id <= group.last_id:
         return NOT_READY
-    new = _deliver(client, reading, key, stream, reading.count or _COUNT_AFTER_WAITING)
-    return ByKey([(key, new)])
+    count = reading.count or _COUNT_AFTER_WAITING
+    # As in _read_when_ready: thousands of groups may stand at the same id.
+    shared, place = client.engine.blocking.shared, (client.database, key, group.last_id, count, "new")
+    new = shared.get(place)
+    if new is None:
+        new = shared[place] = _New(stream, group.last_id, count)
+    return ByKey([(key, _deliver(client, reading, key, stream, new))])
 
 
 def _key_is_gone(_client: Client, _key: bytes) -> Any:

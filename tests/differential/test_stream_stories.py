@@ -136,6 +136,23 @@ SCENARIOS = {
         a: XREADGROUP GROUP g alice BLOCK 0 STREAMS s s > >
         d: XADD s 2-0 f 2
     """,
+    "what several groups get at once": """
+        d: XGROUP CREATE s g $ MKSTREAM
+        d: XGROUP CREATE s h $
+        d: XGROUP CREATE s i 5-0
+        a: XREADGROUP GROUP g alice BLOCK 0 STREAMS s >
+        b: XREADGROUP GROUP h bob BLOCK 0 STREAMS s >
+        c: XREADGROUP GROUP i carol BLOCK 0 STREAMS s >
+        d: MULTI | XADD s 5-0 f 1 | XADD s 6-0 f 2 | XADD s 7-0 g 3 | XDEL s 6-0 | EXEC
+        a: XACK s g 5-0 7-0
+        d: XPENDING s g - + 10 | XPENDING s h - + 10 | XPENDING s i - + 10
+        a: XREADGROUP GROUP g alice BLOCK 0 COUNT 1 STREAMS s >
+        b: XREADGROUP GROUP h bob BLOCK 0 COUNT 2 STREAMS s >
+        c: XREADGROUP GROUP i carol BLOCK 0 COUNT 2 STREAMS s >
+        d: MULTI | XADD s 8-0 f 1 | XADD s 9-0 f 2 | XADD s 10-0 f 3 | EXEC
+        b: XACK s h 9-0
+        d: XINFO GROUPS s
+    """,
     "several streams of a group": """
         d: XGROUP CREATE one g $ MKSTREAM
         d: XGROUP CREATE two g $ MKSTREAM
