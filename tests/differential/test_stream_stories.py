@@ -145,7 +145,7 @@ SCENARIOS = {
         c: XREADGROUP GROUP i carol BLOCK 0 STREAMS s >
         d: MULTI | XADD s 5-0 f 1 | XADD s 6-0 f 2 | XADD s 7-0 g 3 | XDEL s 6-0 | EXEC
         a: XACK s g 5-0 7-0
-        d: XPENDING s g - + 10 | XPENDING s h - + 10 | XPENDING s i - + 10
+        d: XPENDING s g | XPENDING s h | XPENDING s i
         a: XREADGROUP GROUP g alice BLOCK 0 COUNT 1 STREAMS s >
         b: XREADGROUP GROUP h bob BLOCK 0 COUNT 2 STREAMS s >
         c: XREADGROUP GROUP i carol BLOCK 0 COUNT 2 STREAMS s >
