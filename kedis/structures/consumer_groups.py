@@ -7,6 +7,7 @@ often it was delivered; the group and the consumer each find it by its id, in th
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import repeat
 from typing import Any
 
 from kedis.structures.footprint import bytes_footprint
@@ -119,7 +120,7 @@ class Group:
             for stream_id in stream_ids:
                 self.deliver(stream_id, consumer, now_ms)
             return
-        delivered = [Pending(consumer, now_ms) for _ in stream_ids]
+        delivered = list(map(Pending, repeat(consumer), repeat(now_ms, len(stream_ids))))
         self.pending.extend(stream_ids, delivered)
         consumer.pending.extend(stream_ids, delivered)
         self._account.held += _PENDING * len(delivered)

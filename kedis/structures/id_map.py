@@ -48,13 +48,19 @@ class IdMap:
     def __setitem__(self, key: int, value: Any) -> None:
         """Insert or replace. O(1) when `key` is the highest or there already, else O(log N)."""
         values, lasts = self._values, self._lasts
-        if key not in values:
+        known = key in values
+        values[key] = value
+        if known:
+            return
+        try:
             if lasts and key > lasts[-1] and len(self._runs[-1]) < _RUN:  # nearly all
                 self._runs[-1].append(key)
                 lasts[-1] = key
             else:
                 self._insert(key)
-        values[key] = value
+        except MemoryError:
+            del values[key], self._runs[len(lasts) :]
+            raise
 
     def extend(self, keys: list[int], values: list[Any]) -> None:
         """Insert `keys`, rising and all above the highest, with a value each. O(keys), 0.05 us each."""

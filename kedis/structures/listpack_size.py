@@ -59,4 +59,7 @@ def element_size(text: bytes) -> int:
 
 def elements_size(texts: Iterable[bytes]) -> int:
     """Bytes of several elements. O(texts)."""
-    return sum([element_size(text) for text in texts])
+    size = 0
+    for text in texts:
+        size += element_size(text)
+    return size

@@ -5,6 +5,8 @@ from kedis.structures.consumer_groups cimport Account, Group
 from kedis.structures.id_map cimport IdMap
 from kedis.structures.stream_block cimport Block, NodeLimits, Segment
 
+cdef long long ENTRY
+
 
 cdef class Stream:
     cdef public IdMap blocks
@@ -16,7 +18,7 @@ cdef class Stream:
     cdef public object _first_id
     cdef public Account _account
 
-    @cython.locals(block=Block, account=Account, before="long long")
+    @cython.locals(block=Block, before="long long", fits=cython.bint)
     cpdef append_at(
         self,
         stream_id,
@@ -27,8 +29,8 @@ cdef class Stream:
         NodeLimits limits,
     )
 
-    @cython.locals(last=Block, block=Block)
-    cpdef Block _begin_block(self, base, tuple fields)
+    @cython.locals(last=Block, before="long long")
+    cpdef Block _next_block(self, base, tuple fields)
 
     cpdef add_block(self, Block block)
 

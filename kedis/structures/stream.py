@@ -114,32 +114,35 @@ class Stream:
         limits: NodeLimits,
     ) -> None:
         """As :meth:`append`; `time` and `number` are the halves of `stream_id`."""
-        block, account = self.tail, self._account
-        before = 0 if block is None else block.held
-        if block is None or not block.add(stream_id, time, number, fields, values, limits):
+        block, added, fits = self.tail, self.entries_added + 1, False
+        if block is not None:
+            before = block.held
+            try:
+                fits = block.add(stream_id, time, number, fields, values, limits)
+            finally:  # it may be arranged otherwise, too
+                self._account.held += block.held - before
+        if not fits:
             if sum(map(len, fields)) + sum(map(len, values)) > LISTPACK_MAX:
                 raise EntryTooLarge
-            block = self._begin_block(stream_id, fields)
-            before = block.held
+            block = self._next_block(stream_id, fields)
             block.add(stream_id, time, number, fields, values, _NO_LIMITS)
-        account.held += block.held - before
+            self.add_block(block)
         if not self._length:
             self._first_id = stream_id
         self._length += 1
-        self.entries_added += 1
+        self.entries_added = added
         self.last_id = stream_id
 
-    def _begin_block(self, base: int, fields: tuple[bytes, ...]) -> Block:
+    def _next_block(self, base: int, fields: tuple[bytes, ...]) -> Block:
+        """The block behind the last, which is packed; not added yet."""
         last = self.tail
         if last is not None:
-            self._account.held -= last.held
+            before = last.held
             last.pack()
-            self._account.held += last.held
+            self._account.held += last.held - before
             if last.fields == fields:
                 fields = last.fields
-        self.tail = block = Block(base, fields)
-        self.add_block(block)
-        return block
+        return Block(base, fields)
 
     def add_block(self, block: Block) -> None:
         """Append a block; its entries are not counted in the length. O(1)."""

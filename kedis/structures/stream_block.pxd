@@ -44,6 +44,9 @@ cdef class Block:
         NodeLimits limits,
     ) except -1
 
+    @cython.locals(columns=Columns, grown="long long")
+    cpdef _append(self, stream_id, row)
+
     cpdef bint delete(self, stream_id) except -1
 
     cpdef _mark(self, Py_ssize_t at)

@@ -20,7 +20,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from itertools import pairwise
+from itertools import pairwise, repeat
 
 from kedis.structures.footprint import bytes_footprint, bytes_footprints
 from kedis.structures.listpack_size import (
@@ -143,7 +143,7 @@ class Segment:
     def pairs(self, start: int, stop: int) -> list[list[bytes]]:
         """Fields and values in turn of some entries. O(values)."""
         rows = self.columns.rows(self._start + start, self._start + stop)
-        return [interleaved(self.fields, row) for row in rows]
+        return list(map(interleaved, repeat(self.fields), rows))
 
 
 class Block:
@@ -262,9 +262,7 @@ class Block:
             + length
             + around * len(values)
         )
-        columns.values += values
-        columns.times.append(time)
-        columns.numbers.append(number)
+        columns.extend(time, number, values)
         self.held += length + VALUE * len(values) + ENTRY
         self.last = stream_id
         self.count += 1
@@ -300,12 +298,12 @@ class Block:
 
     def _append(self, stream_id: int, row: Row) -> None:
         columns = self._columns
-        if not columns.width:
-            self.held += ROW
-        elif type(row) is list:
-            self.held += ROW * (len(columns) + 1)
+        if columns.width and type(row) is list:
+            columns.mix()
+            self.held += ROW * len(columns)
+        grown = row_footprint(row) + (0 if columns.width else ROW)
         columns.append(stream_id, row)
-        self.held += row_footprint(row)
+        self.held += grown
         self._most = LISTPACK_MAX  # not known
         self.last = stream_id
         self.count += 1
@@ -404,8 +402,15 @@ class Block:
     def _runs(self, start: int, stop: int, reverse: bool) -> list[tuple[int, int]]:
         """The runs of living entries among start..stop-1, where there are holes; the last first if `reverse`."""
         assert self.holes is not None
-        edges = [start - 1, *sorted(at for at in self.holes if start <= at < stop), stop]
-        runs = [(left + 1, right) for left, right in pairwise(edges) if left + 1 < right]
+        runs: list[tuple[int, int]] = []
+        left = start
+        for at in sorted(self.holes):
+            if start <= at < stop:
+                if left < at:
+                    runs.append((left, at))
+                left = at + 1
+        if left < stop:
+            runs.append((left, stop))
         return runs[::-1] if reverse else runs
 
     # -- packing ------------------------------------------------------------------------------------------
@@ -413,9 +418,9 @@ class Block:
     def pack(self) -> None:
         """Pack the entries. O(block)."""
         if self._packed is None:
-            self._packed = self._columns.pack()
-            self._columns = _NONE
-            self.held = self._own + bytes_footprint(self._packed)
+            packed = self._columns.pack()
+            self.held = self._own + bytes_footprint(packed)
+            self._packed, self._columns = packed, _NONE
 
     def _loosen(self) -> None:
         """Unpack the entries, to append more. O(block)."""

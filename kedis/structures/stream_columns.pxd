@@ -12,3 +12,5 @@ cdef class Columns:
     cpdef id_at(self, Py_ssize_t position)
 
     cpdef append(self, stream_id, row)
+
+    cpdef extend(self, unsigned long long time, unsigned long long number, tuple values)

@@ -9,6 +9,8 @@ needs no objects but its values.  Two arrangements of the values:
 
 Packed, all of it is one string of bytes, which CPython's ``marshal`` writes and reads in one call (7 us to read 100
 entries of 2 fields; listpacks, read in Python, take 150).
+
+No list comprehensions: in what Cython 3.3.1 makes of one, an element is freed twice where the list cannot grow.
 """
 
 from __future__ import annotations
@@ -34,10 +36,11 @@ ENTRY, PLACE, ROW = 16, 8, 56
 #: Of a value beside its bytes: its object, rounded up to 16 as half of the values are, and its place.
 VALUE = 41 + PLACE
 #: The digits of small sequence numbers.
-_DIGITS = [b"%d" % number for number in range(1024)]
+_KNOWN = 1024
+_DIGITS = list(map(b"%d".__mod__, range(_KNOWN)))
 #: Ids end so that have the number 0; entries of a second for which it is faster to look that up.
 _SECOND, _WORTH_A_SECOND = 1000, 8
-_MILLISECONDS = [b"%03d-0" % number for number in range(_SECOND)]
+_MILLISECONDS = list(map(b"%03d-0".__mod__, range(_SECOND)))
 
 
 class Columns:
@@ -68,10 +71,10 @@ class Columns:
     def ids(self, start: int, stop: int) -> list[int]:
         """The ids at start..stop-1. O(stop - start), 0.1 us each."""
         base_ms, base_number = self.base_ms, self.base_number
-        return [
-            base_ms + time << SEQUENCE_BITS | base_number + number
-            for time, number in zip(self.times[start:stop], self.numbers[start:stop], strict=True)
-        ]
+        found: list[int] = []
+        for time, number in zip(self.times[start:stop], self.numbers[start:stop], strict=True):
+            found.append(base_ms + time << SEQUENCE_BITS | base_number + number)
+        return found
 
     def id_texts(self, start: int, stop: int) -> list[bytes]:
         """The same as clients see them. O(stop - start), below 0.1 us each where times are the same or near."""
@@ -79,15 +82,14 @@ class Columns:
         times, numbers = self.times[start:stop], self.numbers[start:stop]
         if not base_number and not any(numbers):
             return _texts_of_times(times, base_ms)
-        prefixes = {time: b"%d-" % (base_ms + time) for time in set(times)}
-        if base_number:
-            digits = [b"%d" % (base_number + number) for number in numbers]
-        else:
-            try:
-                digits = [_DIGITS[number] for number in numbers]
-            except IndexError:
-                digits = [b"%d" % number for number in numbers]
-        return [prefixes[time] + text for time, text in zip(times, digits, strict=True)]
+        found: list[bytes] = []
+        at, prefix = -1, b""
+        for time, number in zip(times, numbers, strict=True):
+            if time != at:
+                at, prefix = time, b"%d-" % (base_ms + time)
+            number += base_number
+            found.append(prefix + (_DIGITS[number] if number < _KNOWN else b"%d" % number))
+        return found
 
     def at_or_above(self, stream_id: int) -> int:
         """The position of the first id that is not below `stream_id`. O(log N)."""
@@ -121,7 +123,10 @@ class Columns:
         if not width:
             return None
         values: list[Any] = self.values
-        return [values[start * width + at : stop * width : width] for at in range(width)]
+        columns: list[list[bytes]] = []
+        for at in range(width):
+            columns.append(values[start * width + at : stop * width : width])  # noqa: PERF401 - see above
+        return columns
 
     def part(self, start: int, stop: int) -> Columns:
         """A copy of the entries at start..stop-1. O(stop - start)."""
@@ -132,18 +137,26 @@ class Columns:
         twin.values = self.values[start * width : stop * width]
         return twin
 
-    def append(self, stream_id: int, row: Row) -> None:
-        """Append an entry. O(row); the first row that is a list makes the others rows, O(N)."""
+    def mix(self) -> None:
+        """Choose the mixed arrangement. O(N)."""
         if self.width:
-            if type(row) is tuple:
-                self.values.extend(row)
-            else:
-                self.values = [*self.rows(0, len(self.times)), row]
-                self.width = 0
-        else:
-            self.values.append(row)
-        self.times.append((stream_id >> SEQUENCE_BITS) - self.base_ms)
-        self.numbers.append(stream_id & HALF_MAX)
+            self.values, self.width = list(self.rows(0, len(self.times))), 0
+
+    def append(self, stream_id: int, row: Row) -> None:
+        """Append an entry; a row that is a list in the mixed arrangement only. O(row)."""
+        values: Any = row if self.width else (row,)
+        self.extend((stream_id >> SEQUENCE_BITS) - self.base_ms, stream_id & HALF_MAX, values)
+
+    def extend(self, time: int, number: int, values: tuple[Any, ...]) -> None:
+        """Append an entry, `time` and `number` as they are kept, and what it adds to the values. O(row)."""
+        size = len(self.times)
+        try:
+            self.times.append(time)
+            self.numbers.append(number)
+            self.values += values
+        except MemoryError:
+            del self.times[size:], self.numbers[size:]
+            raise
 
     # -- packing ------------------------------------------------------------------------------------------
 
@@ -153,7 +166,7 @@ class Columns:
         numbers = _narrow(self.numbers)
         lowest = 0
         if numbers.itemsize > 2 and (lowest := min(numbers)):
-            numbers = _narrow(array("Q", [number - lowest for number in numbers]))
+            numbers = _narrow(array("Q", map(lowest.__rsub__, numbers)))
         head = (times.typecode, times.tobytes(), numbers.typecode, numbers.tobytes(), lowest)
         return marshal.dumps((*head, self.width, self.values), _MARSHAL)
 
@@ -171,7 +184,7 @@ class Columns:
         """Prepare what was unpacked for further entries. O(N)."""
         base, self.base_number = self.base_number, 0
         self.times = array("Q", self.times)
-        self.numbers = array("Q", [base + number for number in self.numbers])
+        self.numbers = array("Q", map(base.__add__, self.numbers))
 
 
 def _texts_of_times(times: array[int], base_ms: int) -> list[bytes]:
@@ -180,13 +193,14 @@ def _texts_of_times(times: array[int], base_ms: int) -> list[bytes]:
         return []
     second, last = (base_ms + times[0]) // _SECOND, (base_ms + times[-1]) // _SECOND
     if not second or len(times) < _WORTH_A_SECOND * (last - second + 1):
-        return [b"%d-0" % (base_ms + time) for time in times]
+        return list(map(b"%d-0".__mod__, map(base_ms.__add__, times)))
     texts: list[bytes] = []
     at = 0
     while at < len(times):
         end = bisect_left(times, (second + 1) * _SECOND - base_ms, at)
         prefix, shift = b"%d" % second, base_ms - second * _SECOND
-        texts += [prefix + _MILLISECONDS[time + shift] for time in times[at:end]]
+        for time in times[at:end]:
+            texts.append(prefix + _MILLISECONDS[time + shift])  # noqa: PERF401 - see above
         at = end
         second += 1
     return texts

@@ -200,6 +200,21 @@ EACH_FORM = [
         b"EXPIRE a 100",
         b"SPOP s",
     ),
+    *(
+        b"XADD x * f 1",
+        b"XADD x 5-1 g 1 f 2",
+        b"XADD x MAXLEN ~ 1 * f 1",
+        b"XADD x MAXLEN 1 * f 1",
+        b"XRANGE x - +",
+        b"XREAD STREAMS x 0",
+        b"XREADGROUP GROUP g c STREAMS x >",
+        b"XACK x g 1-1",
+    ),
+]
+#: Of a stream whose first block is full, and which has a group.
+_STREAM = [
+    *(b"CONFIG SET stream-node-max-entries 2", b"XADD x 1-1 f 1", b"XADD x 2-1 f 1", b"XADD x 3-1 f 1"),
+    *(b"XGROUP CREATE x g 0", b"XREADGROUP GROUP g c COUNT 1 STREAMS x >"),
 ]
 
 
@@ -214,7 +229,15 @@ def test_no_memory_at_any_moment(line: bytes, policy: bytes) -> None:
         side.command(1, b"CONFIG", b"SET", b"maxmemory-policy", policy)
         side.feed(
             0,
-            request(b"SET a 1", b"SET n 1", b"RPUSH l 1 2 3", b"HSET h f 1", b"SADD s 1 2 3", b"ZADD z 1 a"),
+            request(
+                b"SET a 1",
+                b"SET n 1",
+                b"RPUSH l 1 2 3",
+                b"HSET h f 1",
+                b"SADD s 1 2 3",
+                b"ZADD z 1 a",
+                *_STREAM,
+            ),
         )
         side.journal()
         side.replies()

@@ -250,6 +250,37 @@ def test_what_no_node_holds_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     stream._check()
 
 
+@pytest.mark.parametrize("fields", [(b"f",), (b"g", b"f")])
+@pytest.mark.parametrize("most", [2, 100])
+def test_an_entry_that_memory_has_no_room_for_leaves_nothing(
+    form: str, most: int, fields: tuple[bytes, ...]
+) -> None:
+    """Whatever allocation fails. (In Python a sum may fail between two others; nothing is relied on then.)"""
+    testcapi = pytest.importorskip("_testcapi")
+    if form == "python":
+        pytest.skip("the interpreter allocates between any two steps")
+    values, limits, failed = tuple(b"a value" for _ in fields), node_limits(most), 0
+    for moment in range(500):
+        stream = Stream()
+        for stream_id in (1, 2):
+            stream.append(stream_id, (b"f",), (b"1",), limits)
+        before = stream.contents()
+        testcapi.set_nomemory(moment, moment + 1)
+        try:
+            stream.append(10, fields, values, limits)
+        except MemoryError:
+            testcapi.remove_mem_hooks()
+            failed += 1
+            stream._check()
+            assert stream.contents() == before, moment
+            continue
+        finally:
+            testcapi.remove_mem_hooks()
+        stream._check()
+        break
+    assert failed and len(stream) == 3
+
+
 def test_id_text() -> None:
     assert id_text(0) == b"0-0"
     assert id_text(ID_MAX) == b"18446744073709551615-18446744073709551615"
