@@ -34,7 +34,10 @@ PACKAGES: list[dict[str, str]] = [
     {"rdb": "the RDB format, without files"},
     {"engine": "command table, client, the loop over requests, admission, blocking, maxmemory"},
     {"native.path": "a request from its bytes to its reply, in Cython"},
-    {"native.recovery": "recorded commands from their bytes, in Cython"},
+    {
+        "native.lua_bridge": "calls of scripts, and EVALSHA, in Cython and C",
+        "native.recovery": "recorded commands from their bytes, in Cython",
+    },
     {"scripting": "Lua scripts and functions: the interpreter, its sandbox, libraries, one run"},
     {"commands": "the handlers, one module per family; `parsing/` for their arguments"},
     {
@@ -175,7 +178,7 @@ MAY_WAIT = {"server", "cli"}
 MAY_IMPORT_GEVENT = {"process.threads"}
 
 #: What touches the keyspace neither waits nor talks to the outside: none of this in these packages ...
-CANNOT_WAIT = {"structures", "resp", "store", "rdb", "engine", "native.path", "commands"}
+CANNOT_WAIT = {"structures", "resp", "store", "rdb", "engine", "native.path", "native.lua_bridge", "commands"}
 FORBIDDEN_MODULES = {
     "_socket",
     "asyncio",

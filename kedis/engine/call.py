@@ -192,11 +192,11 @@ def run_unit(client: Client, body: Callable[[], Any]) -> Any:
     finally:
         engine.execution = execution.outer
         if execution.outer is None:
-            _propagate(engine, execution)
+            propagate_effects(engine, execution)
     return value
 
 
-def _propagate(engine: Services, execution: Execution) -> None:
+def propagate_effects(engine: Services, execution: Execution) -> None:
     if engine.restrictions.ended and execution.effects:  # the server has ended in the middle of the unit
         raise CommandError(errors.CUT_OFF)
     try:

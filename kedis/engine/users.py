@@ -22,6 +22,11 @@ class User:
     def __init__(self, name: bytes) -> None:
         self.name = name
 
+    @property
+    def may_all(self) -> bool:
+        """Whether nothing is forbidden to the user. O(1)."""
+        return True
+
     def may(self, _command: Command, _argv: Sequence[bytes]) -> bool:
         """Whether the user may run ``command`` with these arguments. O(1)."""
         return True

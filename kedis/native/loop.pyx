@@ -19,7 +19,7 @@ from cpython.buffer cimport PyBUF_READ
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from posix.unistd cimport close, write
 
-from kedis.native.path cimport FINISHED, FOREIGN, LATER, MORE, Path, Peer, observe
+from kedis.native.path cimport ASIDE, FINISHED, FOREIGN, LATER, MORE, Path, Peer, observe
 
 from kedis.engine.client import Client
 from kedis.engine.propagation import Propagation
@@ -441,6 +441,7 @@ cdef class Loop:
             if crowded and got == self.small_read:
                 peer.keep_input(NULL, 0)
                 return self.hand_over(watch, PyBytes_FromStringAndSize(self.buffer, size))
+        self.path.enter = watch.callback
         outcome = self.path.run(
             peer, self.buffer, size, self.small_budget_ns if crowded else self.slice_ns, peer.began_ns
         )
@@ -452,7 +453,10 @@ cdef class Loop:
             return self.hand_over(watch, PyBytes_FromStringAndSize(self.buffer + self.path.taken, rest))
         if rest or peer.input_size:
             peer.keep_input(self.buffer + self.path.taken, rest)
-        if outcome == LATER:
+        if outcome == ASIDE:
+            self.handed_over = True
+            self.refresh()
+        elif outcome == LATER:
             watch.stop()
             self.network.next_turn(watch.go_on)
         if not peer.queued and (peer.output_size or PyList_GET_SIZE(<object>slot_get(client, CLIENT_OUT))):

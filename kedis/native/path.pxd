@@ -6,6 +6,7 @@ from cpython.object cimport PyObject
 cdef class Row:
     cdef object command, function, counters
     cdef Py_ssize_t least, most
+    cdef long long flags
     cdef bint writes, shows_named_keys, may_wait
     cdef int (*form)(Path) except -1
 
@@ -31,6 +32,9 @@ cdef class Peer:
     cpdef drop_buffers_here(self)
     cdef void empty_output(self) noexcept
 
+#: What :meth:`kedis.native.lua_bridge.Scripts.serve` answers where a script goes on in the client's greenlet.
+cdef object LEFT
+
 cdef int observe(object histogram, long long amount, long long times) except -1
 
 
@@ -39,6 +43,7 @@ cdef enum Outcome:
     MORE  # the last command is not whole
     FOREIGN  # the rest is for the Python path
     LATER  # the time is up
+    ASIDE  # a script goes on in the client's greenlet, which answers
 
 cdef class Path:
     cdef object engine, keyspace, account, propagation, restrictions, memory
@@ -77,6 +82,12 @@ cdef class Path:
     cdef public object waits, depths
     cdef public bint wrote, shows_only_durable, selective
     cdef public object touches
+    #: What runs scripts (kedis.native.lua_bridge.Scripts), its row, and what switches to the client's greenlet.
+    cdef public object scripts
+    cdef Row script_row
+    cdef object enter
+    cdef int run_script(self) except -1
+    cdef int set_words(self, list argv) except -1
     cdef void* rows
     cdef list kept_rows
 
@@ -99,6 +110,8 @@ cdef class Path:
     cdef int take_back(self, Py_ssize_t mark) except -1
     cdef int record_here(self) except -1
     cdef int record_given(self, words) except -1
+    cdef object call_words(self, Row row, client, effects)
+    cdef object words_given(self)
     cdef object call_given(self, Row row, bint reports_slow)
     cdef object handle_given(self, Row row)
     cdef object fail_given(self, Row row, bint changed, error)

@@ -225,6 +225,7 @@ cdef long long _EXPIRY = EXPIRY_ENTRY
 cdef long long _LIST_PLACE = _PLACE
 cdef long long _CONTAINER = CONTAINER
 cdef long long _INDEX_ENTRY = INDEX_ENTRY
+LEFT = object()
 cdef object _append_left = deque.appendleft
 cdef object _append_right = deque.append
 cdef object _take_left = deque.popleft
@@ -243,6 +244,7 @@ cdef class Row:
         self.counters = command.counters
         self.least, self.most = command.least, min(command.most, WORDS)
         self.writes = command.writes
+        self.flags = command.flags
         self.shows_named_keys = command.shows_named_keys
         self.may_wait = command.name in _MAY_WAIT
         self.form = form_of(command.name)
@@ -455,13 +457,19 @@ cdef class Path:
                 break
             self.start = position
             last = self.now
-            if self.call(row):
+            if row is self.script_row:
+                outcome = self.run_script()
+                if outcome == FOREIGN:
+                    break
+            elif self.call(row):
                 outcome = FOREIGN
                 break
             position = self.next
             ran += 1
             ran_row = row
             then = self.read_clock()
+            if outcome == ASIDE:
+                break
             self.measure(row, then - self.now)
             if self.leave:
                 outcome = FOREIGN if position < end else FINISHED
@@ -492,7 +500,7 @@ cdef class Path:
                 observe(self.depths, ran, 1)
         self.last_ns = self.now
         self.peer = None
-        self.client = self.database = None
+        self.client = self.database = self.given = None
         return outcome
 
     # -- parsing ------------------------------------------------------------------------------------------
@@ -645,6 +653,61 @@ cdef class Path:
             self.leave = True
         return 0
 
+    def serve_scripts(self, scripts):
+        """Have EVALSHA run by ``scripts`` from now on."""
+        for name, command in self.engine.table.rows.items():
+            if command.name == "evalsha" and len(name) < NAME and self.script_row is None:
+                self.script_row = Row(command)
+                self._add_row(name.upper(), self.script_row)
+        self.scripts = scripts
+
+    cdef int run_script(self) except -1:
+        """Run the EVALSHA at hand, as :meth:`call_handler`: FINISHED, FOREIGN with nothing done, or ASIDE."""
+        cdef Peer peer = self.peer
+        cdef object client = self.client
+        cdef object database = self.database
+        cdef char* next = self.next
+        cdef Py_ssize_t mark = peer.output_size
+        cdef list argv
+        if self.enter is None:
+            return FOREIGN
+        argv = self.argv()
+        self.settle()
+        slot_set_int(self.keyspace, KEYSPACE_NOW_NS, self.now)
+        self.peer = None
+        self.client = self.database = None
+        try:
+            value = self.scripts.serve(client, argv, self.script_row.command, self.enter)
+        finally:
+            self.peer = peer
+            self.client, self.database = client, database
+        self.set_words(argv)
+        self.given = argv  # measure() may show the words
+        self.next = next
+        if value is NotImplemented:
+            return FOREIGN
+        if value is LEFT:
+            return ASIDE
+        try:
+            self.answer(value)
+        except Exception as error:
+            self.take_back(mark)
+            self.answer(fault(self.engine, self.script_row.command, error))
+        self.shows_only_durable = False
+        if PyList_GET_SIZE(<object>slot_get(client, CLIENT_OUT)) or not self.serves(client):
+            peer.surface()
+            self.leave = True
+        return FINISHED
+
+    cdef int set_words(self, list argv) except -1:
+        """Make ``argv``, which its caller keeps, the words of the request."""
+        cdef Py_ssize_t at
+        self.count = PyList_GET_SIZE(argv)
+        for at in range(self.count):
+            self.words[at] = PyBytes_AS_STRING(<object>PyList_GET_ITEM(argv, at))
+            self.sizes[at] = PyBytes_GET_SIZE(<object>PyList_GET_ITEM(argv, at))
+        return 0
+
     def call_command(self, client, command, argv, bint reports_slow=True):
         """kedis.engine.call.call without hooks: run an admitted command of EXEC, a script or the program itself.
 
@@ -681,6 +744,20 @@ cdef class Path:
             if execution is None and PyDict_Size(self.ready):
                 serve_blocked(self.engine)
 
+    cdef object call_words(self, Row row, client, effects):
+        """As :meth:`call_command`, for a call of a script: the words stand in ``words``, and the turn has begun."""
+        self.given = None
+        self.client = client
+        self.database = <object>slot_get(client, CLIENT_DB)
+        self.effects = effects
+        self.as_value = True
+        self.now = slot_int(self.keyspace, KEYSPACE_NOW_NS)
+        try:
+            return self.call_given(row, False)
+        finally:
+            self.as_value = False
+            self.client = self.database = self.given = self.effects = self.value = self.elements = None
+
     cdef object call_given(self, Row row, bint reports_slow):
         cdef long long began = self.read_clock()
         cdef long long before
@@ -707,6 +784,12 @@ cdef class Path:
         self.measure(row, self.read_clock() - began, reports_slow)
         return value
 
+    cdef object words_given(self):
+        """The words of a call by :meth:`call_command` or :meth:`call_words`."""
+        if self.given is None:
+            self.given = self.argv()
+        return self.given
+
     cdef object fail_given(self, Row row, bint changed, error):
         """The answer to a call whose form in C has raised ``error``, perhaps in the middle of a change."""
         self.engine.durability.distrust(changed or row.writes)
@@ -716,7 +799,7 @@ cdef class Path:
 
     cdef object handle_given(self, Row row):
         """The value of the handler; its effects are recorded."""
-        cdef object argv = self.given
+        cdef object argv = self.words_given()
         cdef object client = self.client
         cdef long long before = slot_int(self.keyspace, KEYSPACE_DIRTY)
         cdef bint changed
@@ -790,8 +873,8 @@ cdef class Path:
             self.fill_up()
         self.wrote = True
         slot_set(self.client, CLIENT_DIRTY_EPOCH, <object>slot_get(self.propagation, PROPAGATION_EPOCH))
-        if self.given is not None:
-            return self.record_given(self.given)
+        if self.as_value:
+            return self.record_given(self.words_given())
         if self.active:
             if self.note is not None:
                 self.note(self.argv())

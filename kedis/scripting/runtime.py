@@ -20,12 +20,13 @@ from typing import Any, Protocol
 
 from lupa.lua51 import LuaRuntime
 
+from kedis import native
 from kedis.errors import CommandError
 from kedis.scripting import binary
 from kedis.scripting.bytecode import keep_tail_frames
 from kedis.scripting.codes import CODED, ERROR, READY, STOP
 from kedis.scripting.from_lua import decode_coded, decode_plain
-from kedis.scripting.to_lua import ELEMENT_BYTES, encode_reply, error_line, size_of
+from kedis.scripting.to_lua import ELEMENT_BYTES, MakeTable, encode_reply, error_line, size_of
 
 #: What is kept free of Lua's memory, in bytes: the stack may double in it.
 _RESERVE = 2 * 1024 * 1024
@@ -107,21 +108,25 @@ class Runtime:
             unpack_returned_tuples=True,
             max_memory=max(memory_limit, LEAST_MEMORY),
         )
+        #: The bridge in C (:mod:`kedis.native.lua_bridge`); None where lupa is the only one.
+        self.bridge: Any = None
         self._limit = self._soft_limit = 0
         self.limit_memory(memory_limit)
-        self._caller: Caller | None = None
+        self.caller: Caller | None = None
         self._protocol = 2
-        self._stopped = False
+        self.stopped = False
         self._raised: BaseException | None = None
         self._register: Register | None = None
         self._used_after_collection = 0
         self._load(version)
+        self.limit_memory(memory_limit)
         self._collect()
 
     # -- making it ------------------------------------------------------------------------------------------
 
     def _load(self, version: str) -> None:
         host = self._host()
+        self.bridge = self._open_bridge(host)
         support = self._module("errors")
         guards = self._lua.execute(_KEEP_FRAMES, self._compiled("guards", _PURE), host)(support)
         self._module("sandbox", support, host, guards)
@@ -144,10 +149,20 @@ class Runtime:
         self._define_script = runner[b"define_script"]
         self._forget_script = runner[b"forget_script"]
         self._shrink = runner[b"shrink"]
+        if self.bridge is not None:
+            runner[b"meet_bridge"]()
         self._load_library = runner[b"load_library"]
         self._keep_library = runner[b"keep_library"]
         self._drop_library = runner[b"drop_library"]
         self._abandon_library = runner[b"abandon_library"]
+
+    def _open_bridge(self, host: Any) -> Any:
+        """The bridge in C, where it can be had; else None, and lupa is the only one."""
+        if native.PATH == "python":
+            return None
+        from kedis.native.lua_bridge import open_bridge
+
+        return open_bridge(self._lua, host, self._call_function(list), self._encoder(list), self._stop_for)
 
     def _module(self, name: str, *arguments: Any, chunk: str = _OURS) -> Any:
         return self._compiled(name, chunk)(*arguments)
@@ -161,8 +176,9 @@ class Runtime:
         functions: dict[str, Callable[..., Any]] = dict(binary.FUNCTIONS)
         for name, function in binary.LONG_FUNCTIONS.items():
             functions[name] = self._bounded(partial(function, lambda: self._tick() is not None))
+        self._call = self._call_function(self._lua.table_from)
         functions.update(
-            call=self._call_function(),
+            call=self._call,
             call_joined=self._call_joined,
             tick=self._tick,
             setresp=self._setresp,
@@ -182,6 +198,8 @@ class Runtime:
         self._limit = max(size, LEAST_MEMORY)
         self._soft_limit = self._limit - _RESERVE
         self._lua.set_max_memory(self._limit, True)
+        if self.bridge is not None:
+            self.bridge.most_kilobytes = self._soft_limit // 1024
 
     @property
     def memory_used(self) -> int:
@@ -200,6 +218,8 @@ class Runtime:
         self._lua.set_max_memory(0, True)
         self._lua.gccollect()
         self._used_after_collection = self._lua.get_memory_used(True)
+        if self.bridge is not None:
+            self.bridge.collects_above = (self._used_after_collection + _COLLECT_AFTER) // 1024
         self._lua.set_max_memory(self._limit, True)
 
     def _fits(self, size: int) -> bool:
@@ -225,15 +245,16 @@ class Runtime:
 
     def _stop_for_memory(self) -> tuple[None, int, bytes]:
         """Stop the script, which has no memory left, with a little more for what it still does."""
-        self._stopped = True
+        self.stopped = True
         self._lua.set_max_memory(self._lua.get_memory_used(True) + _RESERVE, True)
         return (None, STOP, _NO_MEMORY.encode())
 
     # -- what Lua calls ---------------------------------------------------------------------------------------
 
-    def _call_function(self) -> Callable[..., Any]:
+    def _call_function(self, make_table: MakeTable) -> Callable[..., Any]:
         """The function behind redis.call; a closure, which saves looking the attributes up each time."""
-        memory_used, make_table = self._lua.get_memory_used, self._lua.table_from
+        memory_used = self._lua.get_memory_used
+        encode = self._encoder(make_table)
 
         def call(*argv: Any) -> Any:
             if memory_used(True) > self._soft_limit:
@@ -247,7 +268,7 @@ class Runtime:
             if not words:
                 return (None, ERROR, _ARGUMENTS_NEEDED, True)
             try:
-                value = self._caller.call(words)  # type: ignore[union-attr]
+                value = self.caller.call(words)  # type: ignore[union-attr]
             except CommandError as error:
                 return (None, ERROR, error_line(error))
             except BaseException as error:
@@ -255,6 +276,14 @@ class Runtime:
             kind = type(value)
             if kind is int or (kind is bytes and len(value) < _BIG):
                 return value
+            return encode(value)
+
+        return call
+
+    def _encoder(self, make_table: MakeTable) -> Callable[[Any], Any]:
+        """The function that codes the value of a command where there is memory for it."""
+
+        def encode(value: Any) -> Any:
             try:
                 if not self._fits(2 * size_of(value)):
                     return self._stop_for_memory()
@@ -262,46 +291,54 @@ class Runtime:
             except BaseException as error:
                 return self._stop_for(error)
 
-        self._call = call
-        return call
+        return encode
 
     def _call_joined(self, joined: bytes, lengths: bytes) -> Any:
         return self._call(*_parted(joined, lengths))
 
     def _stop_for(self, error: BaseException) -> tuple[None, int, bytes]:
         self._raised = error
-        self._stopped = True
+        self.stopped = True
         return (None, STOP, b"ERR internal error")
 
     def _tick(self) -> Any:
-        if self._caller is None:
+        if self.caller is None:
             return None
         if self._lua.get_memory_used(True) > self._soft_limit:
             return self._stop_for_memory()[2]
         try:
-            reason = self._caller.tick()
+            reason = self.caller.tick()
         except BaseException as error:
             return self._stop_for(error)[2]
         if reason is not None:
-            self._stopped = True
+            self.stopped = True
+        elif self.bridge is not None:
+            self.bridge.refresh()
         return reason
 
-    def _setresp(self, protocol: int) -> None:
+    def speak(self, protocol: int) -> None:
         self._protocol = protocol
-        self._caller.speak(protocol)  # type: ignore[union-attr]
+        if self.bridge is not None:
+            self.bridge.protocol = protocol
+
+    def _setresp(self, protocol: int) -> None:
+        self.speak(protocol)
+        self.caller.speak(protocol)  # type: ignore[union-attr]
 
     def _set_repl(self, targets: int) -> None:
-        self._caller.set_repl(targets)  # type: ignore[union-attr]
+        if self.bridge is not None:
+            self.bridge.disengage()
+        self.caller.set_repl(targets)  # type: ignore[union-attr]
 
     def _acl_check(self, joined: bytes, lengths: bytes) -> bool | None:
         try:
-            return self._caller.may(_parted(joined, lengths))  # type: ignore[union-attr]
+            return self.caller.may(_parted(joined, lengths))  # type: ignore[union-attr]
         except CommandError:
             return None
 
     def _log(self, level: int, text: bytes) -> None:
-        if self._caller is not None:
-            self._caller.log(level, text)
+        if self.caller is not None:
+            self.caller.log(level, text)
 
     def _register_function(self, name: bytes, description: bytes | None, flags: bytes) -> bytes | None:
         problem = self._register(name, description, flags.split())  # type: ignore[misc]
@@ -352,34 +389,43 @@ class Runtime:
     ) -> Any:
         count = len(keys) + len(arguments)
         self._make_room(ELEMENT_BYTES * count + sum(map(len, keys)) + sum(map(len, arguments)))
-        self._caller, self._protocol = caller, 2
+        bridge = self.bridge
+        self.caller = caller
+        self.speak(2)
         try:
-            if count <= _MOST_ARGUMENTS:
+            if bridge is not None:
+                result = (bridge.run_script if run is self._run_script else bridge.run_function)(
+                    name, keys, arguments
+                )
+            elif count <= _MOST_ARGUMENTS:
                 result = run(name, len(keys), *keys, *arguments)
             else:
                 result = run_long(name, self._lua.table_from(keys), self._lua.table_from(arguments))
-            if type(result) is not tuple:
-                return decode_plain(result, self._protocol)
-            return self._decode(name, result)
-        except MemoryError:  # of the bridge itself: neither the script nor its runner came to an end
-            self._stopped = True
-            raise CommandError(_NO_MEMORY) from None
+            return self.value_of(name, result)
+        except MemoryError:
+            raise self.out_of_memory() from None
         finally:
-            self._caller = None
-            if self._stopped:
-                self._clean_up()
-            elif self._lua.get_memory_used(True) > self._used_after_collection + _COLLECT_AFTER:
-                self._collect()
+            self.caller = None
+            if self.stopped or self._lua.get_memory_used(True) > self._used_after_collection + _COLLECT_AFTER:
+                self.clean_up()
 
-    def _decode(self, name: bytes, result: tuple[Any, ...]) -> Any:
+    def out_of_memory(self) -> CommandError:
+        """The error where the bridge itself had no memory: neither the script nor its runner came to an end."""
+        self.stopped = True
+        return CommandError(_NO_MEMORY)
+
+    def value_of(self, name: bytes, result: Any) -> Any:
+        """The value of a script that has returned ``result``.  Raises what ``run_script`` raises."""
+        if type(result) is not tuple:
+            return decode_plain(result, self._protocol)
         code = result[0]
         if code == CODED:
-            return decode_coded(iter(result[1:]), self._protocol, self._caller.count)  # type: ignore[union-attr]
+            return decode_coded(iter(result[1:]), self._protocol, self.caller.count)  # type: ignore[union-attr]
         if code == READY:
             values: list[Any] = []
             while len(values) < result[1]:
                 values.extend(self._result_part(len(values) + 1))
-            return decode_coded(iter(values), self._protocol, self._caller.count)  # type: ignore[union-attr]
+            return decode_coded(iter(values), self._protocol, self.caller.count)  # type: ignore[union-attr]
         if self._raised is not None:
             raise self._raised
         _, text, source, line, counted = result
@@ -390,10 +436,12 @@ class Runtime:
         error.counted = counted
         raise error
 
-    def _clean_up(self) -> None:
-        self._stopped, self._raised = False, None
-        self._lua.set_max_memory(0, True)
-        self._recover()
+    def clean_up(self) -> None:
+        """Collect garbage behind a script that has left much, or that was stopped."""
+        if self.stopped:
+            self.stopped, self._raised = False, None
+            self._lua.set_max_memory(0, True)
+            self._recover()
         self._collect()
 
     # -- libraries --------------------------------------------------------------------------------------------
@@ -404,16 +452,16 @@ class Runtime:
         Raises CommandError for an error of the code.
         """
         self._make_room(8 * len(source))
-        self._register, self._caller = register, caller
+        self._register, self.caller = register, caller
         try:
             result = self._load_library(source)
         except MemoryError:
-            self._stopped = True
+            self.stopped = True
             raise CommandError(_NO_MEMORY) from None
         finally:
-            self._register = self._caller = None
-            if self._stopped:
-                self._clean_up()
+            self._register = self.caller = None
+            if self.stopped:
+                self.clean_up()
         if type(result) is tuple:
             raise CommandError(
                 "ERR Error registering functions: " + result[1].decode("utf-8", "surrogateescape")

@@ -15,8 +15,10 @@ from typing import Any
 from kedis import errors
 from kedis.engine.call import call, caller_in_unit
 from kedis.engine.client import Client, Services
+from kedis.engine.execution import ScriptState
 from kedis.engine.flags import DENYOOM, MAY_REPLICATE, NOSCRIPT, WRITE
 from kedis.engine.table import Command
+from kedis.engine.users import User
 from kedis.errors import CommandError
 from kedis.errors import script_texts as texts
 from kedis.scripting.headers import ScriptFlag
@@ -30,7 +32,7 @@ _AOF = 1
 _ALL = 3
 
 
-class Run:
+class Run(ScriptState):
     """A script under way; the runtime calls it back (:class:`kedis.scripting.runtime.Caller`).
 
     Args:
@@ -38,11 +40,17 @@ class Run:
         inner: the client that its commands run by.
         argv: the request, for FUNCTION STATS.
         name: digest of the script, or name of the function.
-
-    Attributes:
-        wrote: whether a command was called that writes.
-        slow: whether it is over its time limit, and others run.
     """
+
+    __slots__ = ()
+
+    client: Client
+    inner: Client
+    run: Callable[[Command, Sequence[bytes]], Any] | None
+    user: User | None
+    argv: Sequence[bytes]
+    end_error: str | None
+    last_ns: int | None
 
     def __init__(
         self,
@@ -54,58 +62,53 @@ class Run:
         read_only: bool,
         is_function: bool,
     ) -> None:
-        engine = client.engine
-        self._engine = engine
-        self._client = client
-        self._inner = inner
-        self._user = client.user
-        self._lookup = engine.table.lookup
-        self._restrictions = engine.restrictions
-        reads = read_only or flags & ScriptFlag.NO_WRITES
-        self._forbidden = NOSCRIPT | WRITE | MAY_REPLICATE if reads else NOSCRIPT
-        self._denies_growth = engine.restrictions.out_of_memory and not flags & ScriptFlag.ALLOW_OOM
-        self._run: Callable[[Command, Sequence[bytes]], Any] | None = None
-        self._targets = _ALL
-        self._end: str | None = None
-        self._last_ns: int | None = None
-        self._has_failed = False
-        self.argv = argv
-        self.name = name
-        self.is_function = is_function
-        self.began_ns = engine.monotonic()
-        limit_ms = engine.config.busy_reply_threshold
-        self._limit_ns = limit_ms * 1_000_000 if limit_ms else 1 << 62
-        self.wrote = False
-        self.slow = False
+        restrictions, config = client.engine.restrictions, client.engine.config
+        self.client, self.inner, self.user = client, inner, client.user
+        self.argv, self.name, self.is_function = argv, name, is_function
+        self.forbidden = forbidden_flags(flags, read_only=read_only)
+        self.denies_growth = restrictions.out_of_memory and not flags & ScriptFlag.ALLOW_OOM
+        self.run = self.end_error = self.last_ns = None
+        self.targets = _ALL
+        self.began_ns = client.engine.monotonic()
+        self.limit_ns = limit_ns(config.busy_reply_threshold)
+        self.has_failed = self.wrote = self.slow = False
 
     # -- commands -----------------------------------------------------------------------------------------
 
-    def begin(self) -> None:
-        """The unit is under way: prepare for calls."""
-        inner = self._inner
-        self._run = None if inner.is_instrumented else caller_in_unit(inner)
+    def engage(self, bridge: Any) -> None:
+        """The unit is under way: tell the native bridge which calls it may run itself."""
+        execution, user = self.client.engine.execution, self.user
+        assert execution is not None, "a script is a unit"
+        is_plain = (
+            not self.inner.is_instrumented and not self.denies_growth and (user is None or user.may_all)
+        )
+        bridge.engage(self, self.inner, execution.effects, self.forbidden, is_plain)
 
     def call(self, argv: list[bytes]) -> Any:
         """Run a command. Returns its value or error; raises CommandError where it must not run."""
-        command = self._lookup(argv[0])
+        command = self.client.engine.table.lookup(argv[0])
         if command is None or not command.least <= len(argv) <= command.most:
             command = self._find(argv)
         flags = command.flags
-        if flags & self._forbidden:
+        if flags & self.forbidden:
             self._refuse(command, self._why_forbidden(command))
-        user = self._user
+        user = self.user
         if user is not None and not user.may(command, argv):
             self._refuse(command, texts.NO_PERMISSION_IN_SCRIPT)
-        if self._denies_growth or self._restrictions.needs_checks:
+        if self.denies_growth or self.client.engine.restrictions.needs_checks:
             self._check(command)
         if flags & WRITE:
             self.wrote = True
-        if self._run is not None and self._targets & _AOF:
-            return self._run(command, argv)
-        return self._call_slowly(command, argv)
+        if not self.targets & _AOF:
+            return self._call_slowly(command, argv)
+        run = self.run
+        if run is None:  # the first call
+            inner = self.inner
+            run = self.run = self._call_slowly if inner.is_instrumented else caller_in_unit(inner)
+        return run(command, argv)
 
     def _find(self, argv: list[bytes]) -> Command:
-        table = self._engine.table
+        table = self.client.engine.table
         try:
             command = table.find(argv)
         except CommandError:
@@ -118,26 +121,26 @@ class Run:
         return texts.NOT_ALLOWED_IN_SCRIPT if command.flags & NOSCRIPT else texts.READ_ONLY_SCRIPT
 
     def _check(self, command: Command) -> None:
-        restrictions = self._restrictions
+        restrictions = self.client.engine.restrictions
         if restrictions.write_error is not None and command.writes:
             self._refuse(command, restrictions.write_error)
-        if self._denies_growth and command.flags & DENYOOM and not self.wrote:
+        if self.denies_growth and command.flags & DENYOOM and not self.wrote:
             self._refuse(command, errors.OUT_OF_MEMORY)
 
     def _refuse(self, command: Command | None, text: str) -> Any:
         error = CommandError(text)
         if command is not None:
             command.counters.refusals[error.code] += 1
-        self._engine.table.error_counts[error.code] += 1
+        self.client.engine.table.error_counts[error.code] += 1
         raise error
 
-    def _call_slowly(self, command: Command, argv: list[bytes]) -> Any:
+    def _call_slowly(self, command: Command, argv: Sequence[bytes]) -> Any:
         """Run a command that MONITOR or client-side caching accompanies, or that is not propagated (redis.set_repl)."""
-        execution = self._engine.execution
+        execution = self.client.engine.execution
         assert execution is not None, "a script is a unit"
         mark = len(execution.effects)
-        value = call(self._inner, command, argv, reports_slow=False)
-        if not self._targets & _AOF:
+        value = call(self.inner, command, argv, reports_slow=False)
+        if not self.targets & _AOF:
             del execution.effects[mark:]
         return value
 
@@ -145,15 +148,15 @@ class Run:
 
     @property
     def elapsed_ms(self) -> int:
-        return (self._engine.monotonic() - self.began_ns) // 1_000_000
+        return (self.client.engine.monotonic() - self.began_ns) // 1_000_000
 
     def tick(self) -> bytes | None:
         """Look at the clock; the error that is to end the script, or None."""
-        if self._end is None and self._engine.monotonic() - self.began_ns >= self._limit_ns:
+        if self.end_error is None and self.client.engine.monotonic() - self.began_ns >= self.limit_ns:
             if not self.slow:
                 self._become_slow()
             self._turn()
-        return None if self._end is None else self._end.encode()
+        return None if self.end_error is None else self.end_error.encode()
 
     def _become_slow(self) -> None:
         log.warning(
@@ -163,7 +166,7 @@ class Run:
             self.name.decode("latin-1"),
         )
         self.slow = True
-        self._restrictions.set_busy(self.busy_text)
+        self.client.engine.restrictions.set_busy(self.busy_text)
 
     @property
     def busy_text(self) -> str:
@@ -171,7 +174,7 @@ class Run:
 
     def _turn(self) -> None:
         """Let others run, with the unit under way and its moment put aside. Nothing expires, as while loading."""
-        engine = self._engine
+        engine = self.client.engine
         keyspace, propagation, tracking = engine.keyspace, engine.propagation, engine.tracking
         execution, now_ns, current = engine.execution, keyspace.now_ns, tracking.current
         overridden, batch, loading = propagation.overridden, propagation.batch[:], keyspace.loading
@@ -180,7 +183,7 @@ class Run:
         propagation.batch.clear()
         keyspace.loading = True
         try:
-            engine.loop.turn(self._client)
+            engine.loop.turn(self.client)
         finally:
             engine.execution, keyspace.now_ns, tracking.current = execution, now_ns, current
             propagation.overridden, keyspace.loading = overridden, loading
@@ -188,48 +191,59 @@ class Run:
 
     def may_finish(self, seconds: int) -> bool:
         """The server is to end: whether the script may go on, up to ``seconds`` after the first call."""
-        now = self._engine.monotonic()
-        if self._last_ns is None:
+        now = self.client.engine.monotonic()
+        if self.last_ns is None:
             log.warning("a script has written: the shutdown waits up to %d seconds for its end", seconds)
-            self._last_ns = now + seconds * 1_000_000_000
-        return now < self._last_ns
+            self.last_ns = now + seconds * 1_000_000_000
+        return now < self.last_ns
 
     def end(self, reason: str) -> None:
         """Have the script end with the error ``reason`` as soon as it looks at the clock."""
-        self._end = reason
+        self.end_error = reason
 
     # -- the rest of redis.* ----------------------------------------------------------------------------------
 
     def speak(self, protocol: int) -> None:
         """Call commands in RESP ``protocol`` from now on."""
-        self._inner.speak(protocol)
+        self.inner.speak(protocol)
 
     def set_repl(self, targets: int) -> None:
         """There is one stream of effects: it gets those that the AOF is to get."""
-        self._targets = targets
+        self.targets = targets
 
     def may(self, argv: list[bytes]) -> bool | None:
         """Whether the user may run a command; None if there is none such."""
         try:
-            command = self._engine.table.find(argv)
+            command = self.client.engine.table.find(argv)
         except CommandError:
             return None
-        user = self._user
+        user = self.user
         return user is None or user.may(command, argv)
 
     def count(self, error: CommandError, is_counted: bool) -> None:
         """Count an error within the result: those that no command has counted make one failure of the script."""
-        table = self._engine.table
+        table = self.client.engine.table
         if not is_counted:
             table.error_counts[error.code] += 1
-            if self._has_failed:
+            if self.has_failed:
                 return
-            self._has_failed = True
+            self.has_failed = True
         table.find(self.argv).counters.errors[error.code] += 1
 
     def log(self, level: int, text: bytes) -> None:
         """redis.log."""
         write_log(level, text)
+
+
+def limit_ns(limit_ms: int) -> int:
+    """How long a script may run before others are let in, by ``busy-reply-threshold``; 0 is for ever."""
+    return limit_ms * 1_000_000 if limit_ms else 1 << 62
+
+
+def forbidden_flags(flags: int, *, read_only: bool) -> int:
+    """The flags of the commands that a script with ``flags`` must not call."""
+    reads = read_only or flags & ScriptFlag.NO_WRITES
+    return NOSCRIPT | WRITE | MAY_REPLICATE if reads else NOSCRIPT
 
 
 def write_log(level: int, text: bytes) -> None:

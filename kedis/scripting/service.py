@@ -16,7 +16,7 @@ from kedis.errors import CommandError
 from kedis.errors import script_texts as texts
 from kedis.scripting.headers import ScriptFlag, script_flags
 from kedis.scripting.libraries import Function, Libraries
-from kedis.scripting.script_run import Loading, Run
+from kedis.scripting.script_run import Loading, Run, forbidden_flags, limit_ns
 from kedis.version import REDIS_VERSION
 
 #: Bytes that a script takes beside its text, about.
@@ -42,7 +42,8 @@ class ScriptService:
         self._flags: dict[bytes, int] = {}
         self._evaluated: dict[bytes, int] = {}  # scripts that only EVAL has brought, with their sizes
         self._scripts_bytes = 0
-        self._running: Run | None = None
+        #: The script under way; others see it only once it is over its time limit.
+        self.running: Run | None = None
         self._inner = Client(engine, ScriptTransport(), address="lua")
         self._inner.may_block = False
         self.libraries = Libraries(self._runtime, partial(Loading, engine))
@@ -55,7 +56,15 @@ class ScriptService:
             )  # the interpreter takes 2 MB, which most servers need not
 
             self._made = Runtime(self._engine.config.lua_maxmemory, REDIS_VERSION)
+            self._let_the_native_path_in(self._made)
         return self._made
+
+    def _let_the_native_path_in(self, runtime: Any) -> None:
+        """Let the native path, where it is there, run cached scripts and their commands itself."""
+        bridge, engine = runtime.bridge, self._engine
+        if bridge is not None:
+            bridge.attach(engine)
+            bridge.serve(self, runtime, engine, self._flags, self._inner, Run, forbidden_flags, limit_ns)
 
     def _limit_memory(self, size: int) -> None:
         if self._made is not None:
@@ -171,24 +180,27 @@ class ScriptService:
         read_only: bool,
         is_function: bool,
     ) -> Any:
-        if self._running is not None:  # a client that is above BUSY
-            raise CommandError(self._running.busy_text)
+        if self.running is not None:  # a client that is above BUSY
+            raise CommandError(self.running.busy_text)
         engine, inner = self._engine, self._inner
         inner.database, inner.db = client.database, client.db
         inner.user, inner.caching, inner.caller = client.user, client.caching, client
         inner.id, inner.no_touch = client.id, client.no_touch
         if inner.resp != 2:
             inner.speak(2)
-        run = self._running = Run(client, inner, argv, name, flags, read_only, is_function)
+        run = self.running = Run(client, inner, argv, name, flags, read_only, is_function)
+
+        bridge = self._runtime().bridge
 
         def body() -> Any:
-            run.begin()
+            if bridge is not None:
+                run.engage(bridge)
             return method(run, name, keys, arguments)
 
         try:
             return run_unit(client, body)
         finally:
-            self._running = None
+            self.running = None
             inner.caching, inner.caller = None, None
             if run.slow:
                 engine.restrictions.set_busy(None)
@@ -199,14 +211,9 @@ class ScriptService:
 
     # -- SCRIPT KILL, FUNCTION KILL, FUNCTION STATS ---------------------------------------------------------
 
-    @property
-    def running(self) -> Run | None:
-        """The script that is over its time limit, or else None: nobody else can ask."""
-        return self._running
-
     def kill(self, *, is_function: bool) -> None:
         """Have the running script end.  Raises CommandError where there is none, or it has written already."""
-        run = self._running
+        run = self.running
         if run is None:
             raise CommandError(texts.NOT_BUSY)
         if run.is_function != is_function:
@@ -219,7 +226,7 @@ class ScriptService:
 
     def stop(self) -> bool:
         """End the script that is over its time limit, unless it has written: that one gets ``shutdown-timeout``."""
-        run = self._running
+        run = self.running
         if run is None:
             return True
         if run.wrote:
@@ -229,8 +236,8 @@ class ScriptService:
 
     def cut_off(self) -> None:
         """End the running script.  The server has ended, so its unit is not recorded (:func:`run_unit`)."""
-        if self._running is not None:
-            self._running.end(texts.SCRIPT_STOPPED)
+        if self.running is not None:
+            self.running.end(texts.SCRIPT_STOPPED)
 
     def library_codes(self) -> list[bytes]:
         """The code of each library."""

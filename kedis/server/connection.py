@@ -92,6 +92,10 @@ class Connection(Sender):
                 given = wait()
                 if self.closed:
                     break
+                if given and type(given) is not bytes:
+                    if given.run():  # a script, for which the native path has switched here
+                        self._answer_script(given.result)
+                    continue
                 began = figures.began_ns
                 if not began:
                     began = figures.began_ns = clock()
@@ -190,6 +194,16 @@ class Connection(Sender):
             self.queued = True
             server.cycle.waiting.append(self)
         return rest
+
+    def _answer_script(self, value: Any) -> None:
+        """A script of the native path has ended that had let others in: answer, and go on with what was received."""
+        if self.closed:
+            return
+        self.client.encode(value)
+        self.wants_send()
+        if self.input_bytes_here:
+            self._read_watcher.stop()
+            self.server.next_turn(self._read_watcher.go_on)
 
     def _count_read(self, waited_ns: int) -> None:
         """Count a read of whose commands the native path has run all that were whole."""

@@ -157,4 +157,4 @@ def test_a_source_distribution_has_the_sources_and_nothing_built(sources: Path) 
 def test_the_stubs_say_what_is_there() -> None:
     pytest.importorskip("mypy", reason="mypy compares the stubs with the extensions")
     flags = ["--mypy-config-file", "pyproject.toml", "--ignore-missing-stub", "--ignore-disjoint-bases"]
-    asked(["-m", "mypy.stubtest", *flags, "kedis.native.path", "kedis.native.loop"])
+    asked(["-m", "mypy.stubtest", *flags, *(f"kedis.native.{name}" for name in native.EXTENSIONS)])

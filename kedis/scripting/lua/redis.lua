@@ -199,6 +199,9 @@ function api.pcall(...)
   return settle_pcall(host_call(...))
 end
 
+-- The same in C, where the native bridge is there.
+api.call, api.pcall = host.native_call or api.call, host.native_pcall or api.pcall
+
 -- The other functions -----------------------------------------------------------------------------------------------------
 
 local function single_string(name, ...)
@@ -569,6 +572,11 @@ end
 
 runner.result_part = result_part
 
+-- Give the native bridge what it needs of this module, in its order.
+function runner.meet_bridge()
+  host.adopt(handle_error, stop, build, finish, runner.run_function_long, scripts, by_digest)
+end
+
 -- Compile a script; nil, or the message of the syntax error.
 function runner.define_script(digest, source)
   local chunk, message = compile(source, "@user_script", support.environments.eval)
@@ -585,6 +593,9 @@ end
 -- Give the memory of forgotten scripts and of the last one's arguments back: Lua's tables do not become smaller.
 function runner.shrink()
   by_digest = copy(by_digest)
+  if host.adopt_scripts then
+    host.adopt_scripts(by_digest)
+  end
   scripts.KEYS, scripts.ARGV = {}, {}
 end
 
