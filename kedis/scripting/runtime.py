@@ -16,6 +16,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import resources
+from math import copysign
 from typing import Any, Protocol
 
 from lupa.lua51 import LuaRuntime
@@ -499,7 +500,10 @@ def _write_numbers(words: list[Any]) -> bool:
     for place, word in enumerate(words):
         kind = type(word)
         if kind is int or kind is float:
-            words[place] = b"%d" % word if kind is int and -(10**17) < word < 10**17 else b"%.17g" % word
+            if kind is int and -(10**17) < word < 10**17:
+                words[place] = b"%d" % word
+            else:
+                words[place] = b"-nan" if word != word and copysign(1, word) < 0 else b"%.17g" % word
         elif kind is not bytes:
             return False
     return True

@@ -24,8 +24,11 @@ _PROGRAMS = 400
 class Kedis:
     """A client of an engine of its own, whose replies are bytes."""
 
-    def __init__(self, resp: int) -> None:
+    def __init__(self, resp: int, path: str) -> None:
         self.engine = Engine(Config({"enable-debug-command": "yes"}))
+        if path == "native":
+            module = pytest.importorskip("kedis.native.path", reason="the extension was not built")
+            self.engine.native = module.Path(self.engine).call_command
         Observer(self.engine)
         self.client = Client(self.engine, Transport("tcp"), address="127.0.0.1:50000")
         self.engine.connect(self.client)
@@ -46,9 +49,10 @@ def oracle() -> Iterator[Oracle]:
 
 
 @pytest.mark.parametrize("resp", [2, 3])
-def test_random_programs(resp: int, oracle: Oracle) -> None:
+@pytest.mark.parametrize("path", ["python", "native"])
+def test_random_programs(path: str, resp: int, oracle: Oracle) -> None:
     rng = random.Random(20 + resp)
-    redis, kedis = Wire(oracle, resp), Kedis(resp)
+    redis, kedis = Wire(oracle, resp), Kedis(resp, path)
     redis.call("FLUSHALL")
     for number in range(_PROGRAMS):
         source = program(rng)

@@ -6,6 +6,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import hiredis
@@ -24,15 +25,39 @@ _BUSY_FUNCTION = ErrorReply(
 class Link:
     """A connection on which requests can be sent before their replies are read."""
 
+    #: Whether EVAL goes as EVALSHA, which the native path runs, where the script can be loaded.
+    by_digest = False
+
     def __init__(self, server: KedisProcess) -> None:
+        self._server = server
+        self._held: list[bytes] = []
+        self._holds = False
         self.socket = socket.create_connection(server.address, timeout=60)
         self._reader = hiredis.Reader(replyError=ErrorReply)
 
     def send(self, *words: Any) -> None:
+        if self.by_digest and words[0] == "EVAL":
+            digest = _call_once(self._server, "SCRIPT", "LOAD", words[1])
+            if isinstance(digest, bytes):
+                words = ("EVALSHA", digest, *words[2:])
         arguments = [to_bytes(word) for word in words]
         parts = [b"*%d\r\n" % len(arguments)]
         parts += [b"$%d\r\n%s\r\n" % (len(argument), argument) for argument in arguments]
-        self.socket.sendall(b"".join(parts))
+        self._held.append(b"".join(parts))
+        if not self._holds:
+            self._flush()
+
+    def _flush(self) -> None:
+        self.socket.sendall(b"".join(self._held))
+        self._held.clear()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Send what is sent meanwhile in one piece, at the end."""
+        self._holds = True
+        yield
+        self._holds = False
+        self._flush()
 
     def receive(self) -> Any:
         while (reply := self._reader.gets()) is False:
@@ -45,6 +70,19 @@ class Link:
     def call(self, *words: Any) -> Any:
         self.send(*words)
         return self.receive()
+
+
+def _call_once(server: KedisProcess, *words: Any) -> Any:
+    link = Link(server)
+    try:
+        return link.call(*words)
+    finally:
+        link.socket.close()
+
+
+@pytest.fixture(params=["EVAL", "EVALSHA"], autouse=True)
+def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Link, "by_digest", request.param == "EVALSHA")
 
 
 @pytest.fixture
@@ -251,6 +289,31 @@ def test_the_client_of_the_script_sends_more(server: KedisProcess) -> None:
     assert other.call("SCRIPT", "KILL") == b"OK"
     assert "Script killed" in str(script.receive())
     assert [script.receive() for _ in range(100)] == list(range(1, 101))
+
+
+def test_what_stands_before_and_behind_a_slow_script(server: KedisProcess) -> None:
+    """In one piece with it: what comes before is answered meanwhile, what comes behind runs afterwards."""
+    script, other = Link(server), Link(server)
+    digest = script.call("SCRIPT", "LOAD", _ENDLESS)
+    done = script.call("SCRIPT", "LOAD", "return 'done'")
+    with script.held():
+        script.send("SET", "k", 1)
+        script.send("EVALSHA", digest, 0)
+        script.send("INCR", "k")
+        script.send("EVALSHA", done, 0)
+        script.send("CLIENT", "GETNAME")
+    assert script.receive() == b"OK"
+    until_busy(other)
+    assert other.call("SCRIPT", "KILL") == b"OK"
+    assert "Script killed" in str(script.receive())
+    assert [script.receive() for _ in range(3)] == [2, b"done", None]
+    assert other.call("CONFIG", "SET", "slowlog-log-slower-than", 0) == b"OK"
+    assert script.call("EVALSHA", done, 1, "key", "argument") == b"done"
+    newest = other.call("SLOWLOG", "GET", 1)[0]
+    assert newest[3] == [b"EVALSHA", done, b"1", b"key", b"argument"]
+    calls = other.call("INFO", "commandstats").decode()
+    assert "cmdstat_evalsha:calls=3," in calls
+    assert "failed_calls=1" in calls[calls.index("cmdstat_evalsha") :].splitlines()[0]
 
 
 def test_no_threshold(server: KedisProcess) -> None:
