@@ -188,11 +188,12 @@ def _tune_gc() -> None:
 def _handle_signals(app: App) -> list[Any]:
     """The first SIGTERM or SIGINT shuts the server down in order, the second at once.
 
-    If the configured save fails the server goes on, as Redis does.  SIGHUP, SIGALRM and SIGPIPE are ignored, as in
-    Redis.
+    If the configured save fails the server goes on, as Redis does, and the next one is the first again.
+    SIGHUP, SIGALRM and SIGPIPE are ignored, as in Redis.
     """
     loop = gevent.get_hub().loop
     received: list[int] = []
+    app.on_going_on = received.clear
 
     def on_signal(number: int) -> None:
         if received:

@@ -70,7 +70,7 @@ def admit(client: Client, argv: list[bytes]) -> Command | None:
             engine.memory.make_room()
         _check(client, command, argv)
     except CommandError as error:
-        (command.counters if command else engine.table.unknown).refusals[error.code] += 1
+        (command.counters if command else engine.table.unknown).refusals.add(error.code)
         refuse(client, argv, error)
         return None
     if restrictions.paused_until_ns:
@@ -94,7 +94,7 @@ def refuse(client: Client, argv: Sequence[bytes], error: CommandError) -> None:
         error = CommandError(errors.exec_refused(error))
     elif client.queue is not None:
         client.multi_failed = True
-    engine.table.error_counts[error.code] += 1
+    engine.table.error_counts.add(error.code)
     client.encode(error)
 
 

@@ -198,9 +198,9 @@ class Services:
     def count_error(self, command: Command, error: CommandError) -> None:
         """Count a command that ran and was answered with ``error``; a script's may be that of a command it called."""
         code = error.code
-        command.counters.errors[code] += 1
+        command.counters.errors.add(code)
         if not error.counted:
-            self.table.error_counts[code] += 1
+            self.table.error_counts.add(code)
 
 
 def _discard(_chunk: Chunk) -> None:

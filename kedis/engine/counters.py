@@ -13,6 +13,22 @@ _SHORT = 512
 _PRECISION = 8
 
 
+#: Codes of errors that are told apart, as in Redis from 7.2 on: a script can invent any number of them.
+MOST_CODES = 128
+#: What all others count as.
+OTHER_CODES = "ERRORSTATS_OVERFLOW"
+
+
+class ErrorCounts(Counter[str]):
+    """Errors by the first word of the reply, of which the first ``MOST_CODES`` that occur are told apart."""
+
+    def add(self, code: str) -> None:
+        """Count an error. O(1)."""
+        if code not in self and len(self) >= MOST_CODES:
+            code = OTHER_CODES
+        self[code] += 1
+
+
 class Counters:
     """Live figures of one command; plain integers, so that the hot path touches nothing else. The native path adds to
     the same array.
@@ -34,8 +50,8 @@ class Counters:
         self.short_ns = 0
         #: Longer calls, by the last unit of their bucket.
         self.longer: dict[int, int] = {}
-        self.errors: Counter[str] = Counter()
-        self.refusals: Counter[str] = Counter()
+        self.errors = ErrorCounts()
+        self.refusals = ErrorCounts()
 
     def count(self, elapsed_ns: int) -> None:
         """Count a call; a negative duration, from a clock that was set back, counts as zero. O(1)."""

@@ -15,14 +15,13 @@ own, with counters and renamed commands.
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kedis import errors
 from kedis.config import ConfigError
-from kedis.engine.counters import Counters
+from kedis.engine.counters import Counters, ErrorCounts
 from kedis.engine.flags import ADMIN, BLOCKING, FAST, INTERNAL, NAMES, PUBSUB, READONLY, WRITE
 from kedis.engine.keyspec import Argv, KeySpec
 from kedis.errors import CommandError
@@ -347,7 +346,7 @@ class CommandTable:
         common = {name.upper(): row for name, row in self.rows.items()} | self.rows
         self.lookup: Callable[[bytes], Command | None] = common.get
         self.unknown = Counters()
-        self.error_counts: Counter[str] = Counter()
+        self.error_counts = ErrorCounts()
 
     def every(self) -> list[Command]:
         """All rows, each container followed by its subcommands.  O(rows)."""

@@ -14,6 +14,7 @@ def open_bridge(
     host: Any,
     call: Callable[..., Any],
     encode: Callable[[Any], Any],
+    tick: Callable[[], bytes | None],
     stop_for: Callable[[BaseException], Any],
 ) -> Bridge | None: ...
 
@@ -26,6 +27,7 @@ class Bridge:
         self,
         call: Callable[..., Any],
         encode: Callable[[Any], Any],
+        tick: Callable[[], bytes | None],
         stop_for: Callable[[BaseException], Any],
     ) -> None: ...
     @property

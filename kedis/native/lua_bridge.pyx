@@ -90,6 +90,8 @@ cdef enum:
     WORDS = 1024
     #: Numbers among the words of a call; more go by the way of :attr:`Bridge.call`.
     NUMBERS = 16
+    #: Calls between two looks at the clock.
+    CALLS = 200
     #: What an element of a table takes in Lua, as kedis.scripting.to_lua.
     ELEMENT_BYTES = 64
     DIGITS = 32
@@ -159,7 +161,7 @@ cdef inline long long monotonic_ns() noexcept nogil:
     return <long long>moment.tv_sec * 1000000000 + moment.tv_nsec
 
 
-def open_bridge(runtime, host, call, encode, stop_for):
+def open_bridge(runtime, host, call, encode, tick, stop_for):
     """A :class:`Bridge` to ``runtime``, a LuaRuntime, whose functions are in the table ``host`` then.
 
     Returns None where lupa's Lua is not as expected: another build, or another system.
@@ -167,11 +169,12 @@ def open_bridge(runtime, host, call, encode, stop_for):
     Args:
         call: runs a command and returns its reply, coded as it crosses by lupa; for what is not served here.
         encode: codes the value of a command.
+        tick: looks at the clock; returns the error that is to end the script, or None.
         stop_for: takes an exception that is no error of a command; returns the coded reply that ends the script.
     """
     if lua51.LUA_VERSION != (5, 1) or find_lua(lua51.__file__.encode()) != 0:
         return None
-    bridge = Bridge(call, encode, stop_for)
+    bridge = Bridge(call, encode, tick, stop_for)
     opened = runtime.execute(_OPEN, __file__.encode(), bridge.address(), host)
     return bridge if opened else None
 
@@ -186,7 +189,9 @@ cdef class Bridge:
     """
 
     cdef LuaBridge lua
-    cdef object call, encode, stop_for
+    cdef object call, encode, tick, stop_for
+    #: Calls since the clock was last looked at.
+    cdef int calls
     cdef object held
     cdef public int protocol
     cdef public long most_kilobytes, collects_above
@@ -198,8 +203,8 @@ cdef class Bridge:
     cdef object inner, effects, run_of
     cdef long long forbidden
 
-    def __init__(self, call, encode, stop_for):
-        self.call, self.encode, self.stop_for = call, encode, stop_for
+    def __init__(self, call, encode, tick, stop_for):
+        self.call, self.encode, self.tick, self.stop_for = call, encode, tick, stop_for
         self.lua.ask = answer_call
         self.lua.owner = <PyObject*>self
         self.lua.scripts = LUA_NO_REF
@@ -297,6 +302,12 @@ cdef class Bridge:
     cdef int answer(self, lua_State* state) except -1:
         """Run the command whose words are on Lua's stack."""
         cdef int count = lua_gettop(state)
+        self.calls += 1
+        if self.calls >= CALLS:  # which are few instructions, and may take long
+            self.calls = 0
+            reason = self.tick()
+            if reason is not None:
+                return self.hold(K_STOP, reason)
         if not (
             self.is_direct
             and 0 < count <= WORDS

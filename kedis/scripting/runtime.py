@@ -163,7 +163,8 @@ class Runtime:
             return None
         from kedis.native.lua_bridge import open_bridge
 
-        return open_bridge(self._lua, host, self._call_function(list), self._encoder(list), self._stop_for)
+        call, encode = self._call_function(list), self._encoder(list)
+        return open_bridge(self._lua, host, call, encode, self._tick, self._stop_for)
 
     def _module(self, name: str, *arguments: Any, chunk: str = _OURS) -> Any:
         return self._compiled(name, chunk)(*arguments)

@@ -130,8 +130,8 @@ class Run(ScriptState):
     def _refuse(self, command: Command | None, text: str) -> Any:
         error = CommandError(text)
         if command is not None:
-            command.counters.refusals[error.code] += 1
-        self.client.engine.table.error_counts[error.code] += 1
+            command.counters.refusals.add(error.code)
+        self.client.engine.table.error_counts.add(error.code)
         raise error
 
     def _call_slowly(self, command: Command, argv: Sequence[bytes]) -> Any:
@@ -224,11 +224,11 @@ class Run(ScriptState):
         """Count an error within the result: those that no command has counted make one failure of the script."""
         table = self.client.engine.table
         if not is_counted:
-            table.error_counts[error.code] += 1
+            table.error_counts.add(error.code)
             if self.has_failed:
                 return
             self.has_failed = True
-        table.find(self.argv).counters.errors[error.code] += 1
+        table.find(self.argv).counters.errors.add(error.code)
 
     def log(self, level: int, text: bytes) -> None:
         """redis.log."""

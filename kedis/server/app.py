@@ -45,6 +45,8 @@ class App:
         self.exit_code = 0
         #: Called when clients can connect, before the data are loaded.
         self.on_listening: Callable[[], None] = lambda: None
+        #: Called when a shutdown that was under way has failed, and the server goes on.
+        self.on_going_on: Callable[[], None] = lambda: None
         self.observer = Observer(self.engine, self.network.cron.expiry, self.network)
         self.metrics = MetricsServer(self.network, self.observer)
         self.network.cron.each_round.append(self.observer.sample)
@@ -110,6 +112,7 @@ class App:
     def _save_and_stop_later(self, options: frozenset[str]) -> None:
         if not self.save_and_stop(options):
             log.error("the data could not be saved, so the server goes on")
+            self.on_going_on()
 
     # -- the port of the engine (kedis.engine.ports.Process) ----------------------------------------------
 

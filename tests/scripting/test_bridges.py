@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+import threading
 from typing import Any
 
 import pytest
@@ -178,6 +179,38 @@ def test_where_an_error_is(monkeypatch: pytest.MonkeyPatch) -> None:
         "return coroutine.create(redis.call)",
     ):
         assert other.wire(script) == reference.wire(script), script
+
+
+def test_the_clock_is_looked_at_between_calls() -> None:
+    """A call is few instructions of Lua, and may take long."""
+    caller = Echo()
+    scripts = Scripts(caller=caller)
+    assert scripts.value("for i = 1, 2000 do redis.call('x') end return 'done'") == b"done"
+    assert caller.ticks >= 10
+    caller.reason = b"ERR ended"
+    reply = str(scripts.value("while true do pcall(redis.call, 'x') end"))
+    assert reply.startswith("ERR ended script: ")
+    caller.reason = None
+    assert scripts.value("return redis.call('x')") == [b"x"]
+
+
+def test_other_threads_run_beside_a_script() -> None:
+    """A script holds the interpreter's lock, but for when the clock is looked at."""
+    begun, ran = threading.Event(), threading.Event()
+
+    class Waiting(Nobody):
+        def tick(self) -> bytes | None:
+            begun.set()
+            return b"ERR ended" if ran.is_set() else None
+
+    def other() -> None:
+        assert begun.wait(60)
+        ran.set()
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    assert str(Scripts(caller=Waiting()).value("while true do end")).startswith("ERR ended script: ")
+    thread.join()
 
 
 def test_the_codes_are_those_of_python() -> None:

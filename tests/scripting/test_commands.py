@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from kedis.config import Config
+from kedis.engine.counters import MOST_CODES
 from kedis.engine.engine import Engine
 from tests.commands.driver import Client, ErrorReply
 from tests.oracle import Oracle
@@ -440,3 +441,22 @@ def test_the_limit_of_memory_follows_the_setting() -> None:
     assert (
         client.call("EVAL", "local t = {} for i = 1, 30 do t[i] = ('x'):rep(1e6) .. i end return #t", 0) == 30
     )
+
+
+def test_codes_that_scripts_invent_are_bounded() -> None:
+    """INFO errorstats and the counters of a command keep the first kinds, and count the others as one."""
+    client = Client()
+    for number in range(300):
+        reply = client.call("EVAL", f"return redis.error_reply('X{number} y')", 0)
+        assert reply == ErrorReply(f"X{number} y")
+    stats = client.call("INFO", "errorstats").decode().splitlines()[1:]
+    assert len(stats) == MOST_CODES + 1
+    assert "errorstat_X0:count=1" in stats
+    assert f"errorstat_ERRORSTATS_OVERFLOW:count={300 - MOST_CODES}" in stats
+    assert "total_error_replies:300" in client.call("INFO", "stats").decode()
+    assert len(client.engine.table.resolve([b"eval", b"x", b"0"]).counters.errors) == MOST_CODES + 1
+    client.call("EVAL", "return redis.error_reply('X0 y')", 0)
+    assert "errorstat_X0:count=2" in client.call("INFO", "errorstats").decode()
+    client.call("CONFIG", "RESETSTAT")
+    client.call("EVAL", "return redis.error_reply('NEW y')", 0)
+    assert client.call("INFO", "errorstats").decode().splitlines()[1:] == ["errorstat_NEW:count=1"]

@@ -24,7 +24,7 @@ _PROGRAMS = 400
 class Kedis:
     """A client of an engine of its own, whose replies are bytes."""
 
-    def __init__(self, resp: int, path: str) -> None:
+    def __init__(self, resp: int, path: str = "python") -> None:
         self.engine = Engine(Config({"enable-debug-command": "yes"}))
         if path == "native":
             module = pytest.importorskip("kedis.native.path", reason="the extension was not built")

@@ -217,6 +217,26 @@ def _ended_by_sigterm(flags: tuple[str, ...], *requests: tuple[Any, ...]) -> Any
             return None
 
 
+def test_sigterm_after_a_save_that_failed_is_the_first_again(tmp_path: Any) -> None:
+    """As in Redis, which tries again; the server must not end at once, with what is not saved."""
+    flags = ("--busy-reply-threshold", "50", "--dir", str(tmp_path), "--save", "3600 1")
+    snapshot = tmp_path / "dump.rdb"
+    with KedisProcess(*flags) as server:
+        link, other = Link(server), Link(server)
+        link.call("SET", "a", 1)
+        snapshot.mkdir()
+        for _ in range(3):
+            link.send("EVAL", _ENDLESS, 0)
+            until_busy(other)
+            server.process.send_signal(signal.SIGTERM)
+            assert "shuts down" in str(link.receive())
+            assert link.call("EXISTS", "a") == 1
+        snapshot.rmdir()
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(60) == 0
+    assert _restarted(flags, "a") == [b"1"]
+
+
 _HALF = "redis.call('SET', 'a', 2) redis.call('SET', 'b', 2) while true do end"
 
 
