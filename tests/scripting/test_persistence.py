@@ -114,3 +114,38 @@ def test_a_library_that_cannot_be_loaded_keeps_the_server_from_starting(tmp_path
     file.write_bytes(file.read_bytes().replace(b"register_function", b"register_functiox"))
     with pytest.raises(RuntimeError, match="holds functions that cannot be loaded"):
         KedisProcess("--dir", str(tmp_path))
+
+
+@pytest.mark.parametrize("policy", ["always", "everysec", "no"])
+def test_effects_of_scripts_between_commands(tmp_path: Path, policy: str) -> None:
+    """In one piece, so that one read brings all of them: what was answered is there after a crash, in this order."""
+    flags = ("--appendonly", "yes", "--appendfsync", policy, "--dir", str(tmp_path))
+    with KedisProcess(*flags) as server:
+        link = Link(server)
+        one = link.call("SCRIPT", "LOAD", "return redis.call('INCR', KEYS[1])")
+        two = link.call(
+            "SCRIPT", "LOAD", "redis.call('APPEND', KEYS[1], 'x') return redis.call('GET', KEYS[1])"
+        )
+        none = link.call("SCRIPT", "LOAD", "return redis.call('GET', KEYS[1])")
+        fails = link.call("SCRIPT", "LOAD", "redis.call('SET', 'f', 1) return redis.call('INCR', KEYS[1])")
+        with link.held():
+            link.send("SET", "a", 1)
+            link.send("EVALSHA", one, 1, "a")
+            link.send("EVALSHA", two, 1, "a")
+            link.send("EVALSHA", none, 1, "a")
+            link.send("APPEND", "a", "y")
+            link.send("EVALSHA", fails, 1, "a")
+            link.send("SELECT", 1)
+            link.send("EVALSHA", one, 1, "a")
+            link.send("INCR", "a")
+        replies = [link.receive() for _ in range(9)]
+        assert replies[:5] == [b"OK", 2, b"2x", b"2x", 3]
+        assert "not an integer" in str(replies[5])
+        assert replies[6:] == [b"OK", 1, 2]
+        server.process.kill()
+        server.process.wait(60)
+    with KedisProcess(*flags) as server:
+        link = Link(server)
+        assert link.call("MGET", "a", "f") == [b"2xy", b"1"]
+        link.call("SELECT", 1)
+        assert link.call("GET", "a") == b"2"
