@@ -83,6 +83,8 @@ class Services:
         transactions: number of transactions by outcome.
     """
 
+    __slots__ = ("__dict__", "__weakref__", "execution")  # which the native path sets
+
     #: Set when a server is assembled, before a client connects.
     observer: Observer
 

@@ -169,6 +169,8 @@ cdef class Loop:
     cdef list queued
     cdef uint64_t last_number
     cdef char* buffer
+    #: Not on the stack: a switch to a greenlet copies what is there.
+    cdef epoll_event* events
     cdef long long received, sent
     cdef long long began_ns, slice_ns
     cdef object moment
@@ -177,11 +179,13 @@ cdef class Loop:
     def __cinit__(self):
         self.descriptor = -1
         self.buffer = <char*>malloc(READ_SIZE + READ_SIZE + KEPT_INPUT)
-        if self.buffer == NULL:
+        self.events = <epoll_event*>malloc(EVENTS * sizeof(epoll_event))
+        if self.buffer == NULL or self.events == NULL:
             raise MemoryError
 
     def __dealloc__(self):
         free(self.buffer)
+        free(self.events)
         if self.descriptor >= 0:
             close(self.descriptor)
 
@@ -277,7 +281,7 @@ cdef class Loop:
 
     cdef int serve_round(self, int wait_ms) except -1:
         """Serve the clients that are ready within ``wait_ms``, up to ``EVENTS`` of them; 0 where there is nothing more."""
-        cdef epoll_event events[EVENTS]
+        cdef epoll_event* events = self.events
         cdef int at, count
         cdef object found
         with nogil:

@@ -9,6 +9,7 @@ The functions of Lua's C interface are found in lupa's own extension (``lua_api.
 where they are not to be found, :func:`open_bridge` says so and lupa serves.
 """
 
+cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.dict cimport PyDict_GetItem, PyDict_Size
 from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE
@@ -21,7 +22,7 @@ from kedis.native.path cimport LEFT, Path, Row
 from lupa import lua51
 
 from kedis.engine.call import fault, propagate_effects, serve_blocked
-from kedis.engine.client import Client
+from kedis.engine.client import Client, Services
 from kedis.engine.client import _SYSTEM_CLOCKS
 from kedis.engine.execution import Execution, ScriptState
 from kedis.engine.flags import Flag
@@ -39,6 +40,7 @@ cdef extern from "slots.h" nogil:
     long long slot_int(object owner, Py_ssize_t offset)
 
 cdef extern from "Python.h":
+    PyObject* Py_None
     PyObject* Py_True
     ctypedef struct PyTypeObject
     object PyType_GenericAlloc(PyTypeObject*, Py_ssize_t)
@@ -115,9 +117,11 @@ cdef Py_ssize_t CLIENT_DIRTY_EPOCH = slot_offset(Client.dirty_epoch)
 cdef Py_ssize_t CLIENT_ID = slot_offset(Client.id)
 cdef Py_ssize_t CLIENT_RESP = slot_offset(Client.resp)
 cdef Py_ssize_t CLIENT_USER = slot_offset(Client.user)
+cdef Py_ssize_t ENGINE_EXECUTION = slot_offset(Services.execution)
 cdef Py_ssize_t EXECUTION_EFFECTS = slot_offset(Execution.effects)
 cdef Py_ssize_t EXECUTION_OUTER = slot_offset(Execution.outer)
 cdef Py_ssize_t KEYSPACE_DIRTY = slot_offset(KeyspaceState.dirty)
+cdef Py_ssize_t PROPAGATION_ACTIVE = slot_offset(Propagation.active)
 cdef Py_ssize_t PROPAGATION_EPOCH = slot_offset(Propagation.epoch)
 cdef Py_ssize_t RUN_ARGV = slot_offset(ScriptState.argv)
 cdef Py_ssize_t RUN_BEGAN_NS = slot_offset(ScriptState.began_ns)
@@ -136,6 +140,7 @@ cdef Py_ssize_t RUN_SLOW = slot_offset(ScriptState.slow)
 cdef Py_ssize_t RUN_TARGETS = slot_offset(ScriptState.targets)
 cdef Py_ssize_t RUN_USER = slot_offset(ScriptState.user)
 cdef Py_ssize_t RUN_WROTE = slot_offset(ScriptState.wrote)
+cdef Py_ssize_t RESTRICTIONS_ENDED = slot_offset(Restrictions.ended)
 cdef Py_ssize_t RESTRICTIONS_NEEDS_CHECKS = slot_offset(Restrictions.needs_checks)
 cdef Py_ssize_t STATUS_TEXT = slot_offset(SimpleString.text)
 

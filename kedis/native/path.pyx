@@ -749,7 +749,7 @@ cdef class Path:
         self.given = None
         self.client = client
         self.database = <object>slot_get(client, CLIENT_DB)
-        self.effects = effects
+        self.effects = effects if self.active else None  # or nobody takes them
         self.as_value = True
         self.now = slot_int(self.keyspace, KEYSPACE_NOW_NS)
         try:
@@ -874,7 +874,9 @@ cdef class Path:
         self.wrote = True
         slot_set(self.client, CLIENT_DIRTY_EPOCH, <object>slot_get(self.propagation, PROPAGATION_EPOCH))
         if self.as_value:
-            return self.record_given(self.words_given())
+            if self.active or self.effects is not None:
+                self.record_given(self.words_given())
+            return 0
         if self.active:
             if self.note is not None:
                 self.note(self.argv())

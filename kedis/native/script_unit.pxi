@@ -1,6 +1,7 @@
 # EVALSHA of a cached script, from its words to its value: what kedis.scripting.service.ScriptService.run_script does.
 
 
+@cython.freelist(4)
 cdef class ScriptCall:
     """An EVALSHA under way.
 
@@ -49,7 +50,9 @@ cdef class Scripts:
 
     cdef Bridge bridge
     cdef object service, runtime, engine, inner, run_type, forbidden_flags, to_limit_ns
-    cdef object restrictions, propagation, monotonic
+    cdef object restrictions, propagation, keyspace, monotonic
+    #: Slots of the service and of the runtime.
+    cdef Py_ssize_t running, caller, stopped
     cdef dict flags, ready, forbidden
     cdef bint system_clock
     cdef object limit_ns
@@ -59,6 +62,10 @@ cdef class Scripts:
         self.flags, self.inner, self.run_type = flags, inner, run_type
         self.forbidden_flags, self.to_limit_ns = forbidden_flags, limit_ns
         self.restrictions, self.propagation = engine.restrictions, engine.propagation
+        self.keyspace = engine.keyspace
+        self.running = slot_offset(type(service).running)
+        self.caller = slot_offset(type(runtime).caller)
+        self.stopped = slot_offset(type(runtime).stopped)
         self.ready = engine.events.waiting.ready
         self.monotonic = engine.monotonic
         self.system_clock = engine.monotonic is _SYSTEM_CLOCKS[1]
@@ -88,7 +95,7 @@ cdef class Scripts:
             flags == NULL
             or not parse_integer(PyBytes_AS_STRING(digits), PyBytes_GET_SIZE(digits), &keys)
             or not 0 <= keys <= PyList_GET_SIZE(argv) - 3
-            or self.service.running is not None
+            or slot_get(self.service, self.running) != Py_None
         ):
             return NotImplemented
         call = ScriptCall.__new__(ScriptCall)
@@ -103,8 +110,7 @@ cdef class Scripts:
     cdef object answer(self, ScriptCall call):
         """The value of a script, or the error to answer with: the steps of kedis.engine.engine.Engine.run."""
         cdef object engine = self.engine
-        cdef object keyspace = engine.keyspace
-        cdef long long dirty = slot_int(keyspace, KEYSPACE_DIRTY)
+        cdef long long dirty = slot_int(self.keyspace, KEYSPACE_DIRTY)
         try:
             return self.run_unit(call)
         except CommandError as error:
@@ -112,7 +118,7 @@ cdef class Scripts:
             return error
         except Exception as error:
             answer = fault(engine, call.command, error)
-            engine.durability.distrust(slot_int(keyspace, KEYSPACE_DIRTY) != dirty)
+            engine.durability.distrust(slot_int(self.keyspace, KEYSPACE_DIRTY) != dirty)
             return answer
 
     cdef object forbidden_of(self, flags):
@@ -161,17 +167,20 @@ cdef class Scripts:
         slot_set(inner, CLIENT_ID, <object>slot_get(client, CLIENT_ID))
         if slot_int(inner, CLIENT_RESP) != 2:
             inner.speak(2)
-        self.service.running = run
-        engine.execution = execution
+        slot_set(self.service, self.running, run)
+        slot_set(engine, ENGINE_EXECUTION, execution)
         try:
             try:
                 return self.run(call, run, effects)
             finally:
-                engine.execution = None
-                if PyList_GET_SIZE(effects):
+                slot_set(engine, ENGINE_EXECUTION, None)
+                if PyList_GET_SIZE(effects) and (
+                    slot_get(self.propagation, PROPAGATION_ACTIVE) == Py_True
+                    or slot_get(self.restrictions, RESTRICTIONS_ENDED) == Py_True
+                ):
                     propagate_effects(engine, execution)
         finally:
-            self.service.running = None
+            slot_set(self.service, self.running, None)
             slot_set(inner, CLIENT_CALLER, None)
             if slot_get(run, RUN_SLOW) == Py_True:
                 self.restrictions.set_busy(None)
@@ -197,7 +206,7 @@ cdef class Scripts:
         self.bridge.engage(run, self.inner, effects, slot_int(run, RUN_FORBIDDEN), is_plain)
         if self.bridge.protocol != 2:
             runtime.speak(2)
-        runtime.caller = run
+        slot_set(runtime, self.caller, run)
         try:
             result = self.bridge.run(name, argv, 3, keys, argv, 3 + keys, PyList_GET_SIZE(argv) - 3 - keys)
             kind = type(result)
@@ -207,8 +216,8 @@ cdef class Scripts:
         except MemoryError:
             raise runtime.out_of_memory() from None
         finally:
-            runtime.caller = None
-            if runtime.stopped or lua_gc(self.bridge.lua.main, LUA_GC_COUNT, 0) > self.bridge.collects_above:
+            slot_set(runtime, self.caller, None)
+            if slot_get(runtime, self.stopped) == Py_True or lua_gc(self.bridge.lua.main, LUA_GC_COUNT, 0) > self.bridge.collects_above:
                 runtime.clean_up()
 
     cdef int measure(self, ScriptCall call, long long elapsed) except -1:

@@ -97,7 +97,14 @@ class Runtime:
     Args:
         memory_limit: bytes that Lua may occupy; at least ``LEAST_MEMORY``.
         version: what scripts see as ``redis.REDIS_VERSION``.
+
+    Attributes:
+        bridge: the bridge in C (:mod:`kedis.native.lua_bridge`); None where lupa is the only one.
+        caller: who runs the script under way; None between scripts.
+        stopped: the script under way is to end, or has been ended: :meth:`clean_up` comes behind it.
     """
+
+    __slots__ = ("__dict__", "caller", "stopped")  # the native path sets them
 
     def __init__(self, memory_limit: int, version: str) -> None:
         self._lua = LuaRuntime(
@@ -109,7 +116,6 @@ class Runtime:
             unpack_returned_tuples=True,
             max_memory=max(memory_limit, LEAST_MEMORY),
         )
-        #: The bridge in C (:mod:`kedis.native.lua_bridge`); None where lupa is the only one.
         self.bridge: Any = None
         self._limit = self._soft_limit = 0
         self.limit_memory(memory_limit)

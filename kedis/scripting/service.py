@@ -34,7 +34,13 @@ class ScriptTransport(NullTransport):
 
 
 class ScriptService:
-    """Runs scripts and functions; made for an engine by :func:`service_of`."""
+    """Runs scripts and functions; made for an engine by :func:`service_of`.
+
+    Attributes:
+        running: the script under way; others see it only once it is over its time limit.
+    """
+
+    __slots__ = ("__dict__", "running")  # the native path sets it
 
     def __init__(self, engine: Services) -> None:
         self._engine = engine
@@ -42,7 +48,6 @@ class ScriptService:
         self._flags: dict[bytes, int] = {}
         self._evaluated: dict[bytes, int] = {}  # scripts that only EVAL has brought, with their sizes
         self._scripts_bytes = 0
-        #: The script under way; others see it only once it is over its time limit.
         self.running: Run | None = None
         self._inner = Client(engine, ScriptTransport(), address="lua")
         self._inner.may_block = False

@@ -18,7 +18,8 @@ _MANY = (
     "redis.call('set', KEYS[1], 'v', 'px', 100000) redis.call('hset', 'h', 'f', 1.5) "
     "redis.call('zadd', 'z', 1.5, 'm') "
     "return {redis.call('hgetall', 'h'), redis.call('zrange', 'z', 0, -1, 'withscores'), "
-    "redis.call('zscore', 'z', 'm'), redis.call('mget', 'h', 'q', KEYS[1]), redis.call('ping'), redis.call('echo', 'x'), redis.call('dbsize')}"
+    "redis.call('zscore', 'z', 'm'), redis.call('mget', 'h', 'q', KEYS[1]), "
+    "redis.call('ping'), redis.call('echo', 'x'), redis.call('dbsize')}"
 )
 
 
