@@ -275,7 +275,7 @@ cdef int record_instead(Path self, list argv) except -1:
         self.fill_up()
     self.wrote = True
     slot_set(self.client, CLIENT_DIRTY_EPOCH, <object>slot_get(self.propagation, PROPAGATION_EPOCH))
-    if self.given is not None:
+    if self.as_value:
         return self.record_given(argv)
     if self.active:
         self.record_words((<object>slot_get(self.client, CLIENT_DATABASE), argv))

@@ -227,7 +227,7 @@ cdef int record_added(Path self, Py_ssize_t at, const char* text, int size, Py_s
     cdef list words
     cdef char head[64]
     cdef int digits
-    if self.given is not None or self.note is not None:
+    if self.as_value or self.note is not None:
         words = self.argv()
         words[at] = PyBytes_FromStringAndSize(text, size)
         if length >= 0:

@@ -169,7 +169,7 @@ cdef int record_expiring(Path self, long long at_ms) except -1:
         self.fill_up()
     self.wrote = True
     slot_set(self.client, CLIENT_DIRTY_EPOCH, <object>slot_get(self.propagation, PROPAGATION_EPOCH))
-    if self.given is not None:
+    if self.as_value:
         return self.record_given((b"SET", word(self, 1), word(self, 2), b"PXAT", b"%d" % at_ms))
     if not self.active:
         return 0
