@@ -198,6 +198,7 @@ cdef class Loop:
         self.small_read, self.crowded_ns, self.small_budget_ns = small_read, crowded_ns, small_budget_ns
         self.path = _Path(network.engine)
         self.path.waits, self.path.depths = self.figures.waits, self.figures.depths
+        self.path.enter = self.enter_script
         self.watches = {}
         self.queued = []
         self.descriptor = epoll_create1(EPOLL_CLOEXEC)
@@ -445,7 +446,6 @@ cdef class Loop:
             if crowded and got == self.small_read:
                 peer.keep_input(NULL, 0)
                 return self.hand_over(watch, PyBytes_FromStringAndSize(self.buffer, size))
-        self.path.enter = watch.callback
         outcome = self.path.run(
             peer, self.buffer, size, self.small_budget_ns if crowded else self.slice_ns, peer.began_ns
         )
@@ -459,6 +459,7 @@ cdef class Loop:
             peer.keep_input(self.buffer + self.path.taken, rest)
         if outcome == ASIDE:
             self.handed_over = True
+            self.path.enter = self.enter_script
             self.refresh()
         elif outcome == LATER:
             watch.stop()
@@ -501,6 +502,15 @@ cdef class Loop:
         watch.python_reads = not peer.parser.is_empty
         self.refresh()
         return 0
+
+    def enter_script(self, call):
+        """Switch to a new greenlet for scripts, which has this one and those that follow.
+
+        It is made here because its stack then lies below all that the hub's needs for a switch to it, so that nothing
+        of the hub's is copied.
+        """
+        self.path.enter = self.network.script_greenlet().switch
+        return self.path.enter(call)
 
     # -- sending ------------------------------------------------------------------------------------------
 

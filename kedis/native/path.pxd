@@ -32,7 +32,7 @@ cdef class Peer:
     cpdef drop_buffers_here(self)
     cdef void empty_output(self) noexcept
 
-#: What :meth:`kedis.native.lua_bridge.Scripts.serve` answers where a script goes on in the client's greenlet.
+#: What :meth:`kedis.native.lua_bridge.Scripts.serve` answers where a script goes on in its greenlet.
 cdef object LEFT
 
 cdef int observe(object histogram, long long amount, long long times) except -1
@@ -43,7 +43,7 @@ cdef enum Outcome:
     MORE  # the last command is not whole
     FOREIGN  # the rest is for the Python path
     LATER  # the time is up
-    ASIDE  # a script goes on in the client's greenlet, which answers
+    ASIDE  # a script has let others in, and goes on in its greenlet, which answers
 
 cdef class Path:
     cdef object engine, keyspace, account, propagation, restrictions, memory
@@ -82,7 +82,7 @@ cdef class Path:
     cdef public object waits, depths
     cdef public bint wrote, shows_only_durable, selective
     cdef public object touches
-    #: What runs scripts (kedis.native.lua_bridge.Scripts), its row, and what switches to the client's greenlet.
+    #: What runs scripts (kedis.native.lua_bridge.Scripts), its row, and what switches to their greenlet.
     cdef public object scripts
     cdef Row script_row
     cdef object enter

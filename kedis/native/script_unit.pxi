@@ -7,7 +7,7 @@ cdef class ScriptCall:
 
     Attributes:
         is_done: ``value`` is there: what the script has returned, or the error to answer with.
-        is_left: it goes on in the client's greenlet, which answers.
+        is_left: it has let others in: it goes on in its greenlet, which answers.
     """
 
     cdef Scripts scripts
@@ -17,7 +17,7 @@ cdef class ScriptCall:
     cdef bint is_done, is_left
 
     def run(self):
-        """Run the script, in the client's greenlet; returns whether that is to answer the client."""
+        """Run the script, in a greenlet that may wait; returns whether that is to answer the client."""
         cdef object engine = self.scripts.engine
         cdef object began = engine.clock()
         self.value = self.scripts.answer(self)
@@ -26,18 +26,19 @@ cdef class ScriptCall:
         self.is_done = True
         return self.is_left
 
-    @property
-    def result(self):
-        """The value of the script, or the error to answer with."""
-        return self.value
+    def answer(self):
+        """Answer the client, if it is still there: the script had let others in."""
+        answer = getattr(self.client.transport, "answer_script", None)
+        if answer is not None:
+            answer(self.value)
 
 
 cdef class Scripts:
     """Runs the cached scripts of one engine for the native path.
 
-    A script may have to wait, which the native path, in the hub, cannot: so it runs in its client's greenlet, which is
-    switched to for it. Usually the script is done when the greenlet waits again; else it goes on there (``LEFT``), and
-    the greenlet answers the client in the end.
+    A script may have to wait, which the native path, in the hub, cannot: so it runs in a greenlet for scripts, which is
+    switched to for it. Usually the script is done when that waits again; else it goes on there (``LEFT``), and the
+    greenlet answers the client in the end.
 
     Args:
         service: the :class:`kedis.scripting.service.ScriptService`.
@@ -82,7 +83,7 @@ cdef class Scripts:
 
         Args:
             command: the row of EVALSHA.
-            enter: switches to the client's greenlet.
+            enter: switches to the greenlet for scripts.
 
         Returns its value or the error to answer with; NotImplemented, with nothing done, where the Python path must
         do it; LEFT where the script goes on in the greenlet.

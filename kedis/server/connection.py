@@ -92,10 +92,6 @@ class Connection(Sender):
                 given = wait()
                 if self.closed:
                     break
-                if given and type(given) is not bytes:
-                    if given.run():  # a script, for which the native path has switched here
-                        self._answer_script(given.result)
-                    continue
                 began = figures.began_ns
                 if not began:
                     began = figures.began_ns = clock()
@@ -195,7 +191,7 @@ class Connection(Sender):
             server.cycle.waiting.append(self)
         return rest
 
-    def _answer_script(self, value: Any) -> None:
+    def answer_script(self, value: Any) -> None:
         """A script of the native path has ended that had let others in: answer, and go on with what was received."""
         if self.closed:
             return
@@ -310,7 +306,7 @@ class Connection(Sender):
         self._read_watcher.stop()
         self.server.next_turn(self._wake)
         self._hub.switch()
-        self._return()
+        self.go_on_reading()
 
     def _give_way_and_receive(self, data: bytes) -> bytes:
         """Let others go first; returns ``data`` and, when the turn has come, as much as a usual read brings."""
@@ -322,7 +318,7 @@ class Connection(Sender):
         except OSError:  # nothing more is there, or the next read will find the same
             return data
 
-    def _return(self) -> None:
+    def go_on_reading(self) -> None:
         """Go on in a turn that may serve this client first; read again, too."""
         cycle, engine = self.server.cycle, self.server.engine
         if not cycle.figures.began_ns:
@@ -336,7 +332,7 @@ class Connection(Sender):
         self.server.paused[self] = self._wake
         self._hub.switch()
         self.server.paused.pop(self, None)
-        self._return()
+        self.go_on_reading()
 
     def _wait_while_blocked(self, commands: list[list[bytes]]) -> ProtocolError | None:
         """Wait until the client is blocked no longer; what the client sends meanwhile is put behind ``commands``.
@@ -361,7 +357,7 @@ class Connection(Sender):
                 self._check_query_buffer()
         self._held = False
         self.ahead = 0
-        self._return()
+        self.go_on_reading()
         return problem
 
     def _receive_ahead(self) -> bytes:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 import gevent
+from greenlet import greenlet  # type: ignore[import-untyped]  # comes with gevent
 
 from kedis import native
 from kedis.engine.engine import Engine
@@ -55,6 +56,8 @@ class Network:
         self.slow_readers: set[Peer] = set()
         self.paused: dict[Peer, Callable[[], Any]] = {}
         self.http_greenlets: Collection[Any] = ()
+        #: Those in which the native path runs scripts: one that waits, and one whose script lets others in.
+        self.script_greenlets: set[greenlet] = set()
         self.slice_ns = slice_ns
         self._slices_ns = (slice_ns, short_slice_ns)
         self._faults = FaultLog(log)
@@ -81,6 +84,26 @@ class Network:
         self.path = Path(self.engine)
         self.path.waits, self.path.depths = self.cycle.figures.waits, self.cycle.figures.depths
         self.engine.native = self.path.call_command
+
+    def script_greenlet(self) -> greenlet:
+        """A new greenlet for the scripts that the native path gives it by its switch, one after the other.
+
+        A script may have to wait, which the hub cannot. One that has let others in is answered from there, and ends it.
+        """
+        made = greenlet(self._run_scripts, self.hub)
+        self.script_greenlets.add(made)
+        return made
+
+    def _run_scripts(self, call: Any) -> None:
+        switch = self.hub.switch
+        try:
+            while not call.run():
+                call = switch()
+            call.answer()
+        except Exception as error:
+            self.report("a script", error)
+        finally:
+            self.script_greenlets.discard(gevent.getcurrent())
 
     def reader(self, connection: Peer) -> Any:
         """A watcher of the client's socket, not started: gevent's, or that of the native path."""

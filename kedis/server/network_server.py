@@ -164,9 +164,19 @@ class NetworkServer(Network):
     # -- the port of the engine (kedis.engine.ports.EventLoop) --------------------------------------------
 
     def turn(self, client: Any) -> None:
-        """A script of ``client``, in whose greenlet this is, is over its time limit: let others run."""
+        """A script of ``client``, in its own greenlet or one for scripts, is over its time limit: let others run."""
         transport = client.transport
-        if isinstance(transport, Connection):
+        current = gevent.getcurrent()
+        if current in self.script_greenlets:
+            connected = isinstance(transport, Connection)
+            if connected:
+                transport.wants_send()
+                transport.stop_reading()
+            self.next_turn(current.switch)
+            self.hub.switch()
+            if connected:
+                transport.go_on_reading()
+        elif isinstance(transport, Connection):
             transport.wants_send()
             transport.give_way()
 
