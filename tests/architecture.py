@@ -103,6 +103,7 @@ LAYERS: dict[str, list[tuple[str, set[str]]]] = {
         ("words and types", {"config_errors", "list_types", "setting_types", "syntax"}),
         ("the settings", {"declare", "ignored", "settings_table"}),
         ("the current values", {"load", "settings"}),
+        ("as programs give them", {"keywords"}),
         ("texts", {"describe", "file_rewrite"}),
     ],
     "engine": [

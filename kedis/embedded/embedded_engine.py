@@ -15,6 +15,7 @@ from typing import Protocol, cast
 from kedis import native
 from kedis.commands import load_all
 from kedis.config import Config
+from kedis.config.keywords import changed_settings
 from kedis.embedded.direct_calls import direct_caller
 from kedis.embedded.direct_requests import Requests
 from kedis.embedded.durability import EmbeddedAof
@@ -25,6 +26,7 @@ from kedis.engine.ports import NoEventLoop
 from kedis.engine.transport import Transport
 from kedis.errors import CommandError
 from kedis.observability.observer import Observer
+from kedis.persistence.rdb_file import copy_data
 from kedis.persistence.saver import Saver
 from kedis.process.forked import ForkedError, abandon_in_children
 from kedis.process.threads import RealRLock
@@ -58,6 +60,8 @@ class EmbeddedEngine(NoEventLoop):
         self.lock = RealRLock()
         #: The reason why a forked child cannot use the store; "" in the process that owns it.
         self.forked = ""
+        #: In a forked child: whether the fork came while another thread ran a command.
+        self._torn = False
         self._expiry = ActiveExpiry(self.engine.keyspace)
         self._upkeep_ns = self.engine.monotonic()
         #: Time of the next upkeep by the wall clock, the only one that direct calls read.
@@ -97,6 +101,7 @@ class EmbeddedEngine(NoEventLoop):
 
     def abandon(self, reason: str) -> None:
         """See :class:`kedis.process.forked.Abandoned`."""
+        self._torn = self._torn or not self.lock.acquire(blocking=False)
         self.forked = reason
         self._closed = True
         self.lock = RealRLock()  # another thread may have held it, which the child does not have
@@ -105,6 +110,27 @@ class EmbeddedEngine(NoEventLoop):
             cast(EmbeddedTransport, client.transport).abandon()
         if self._aof is not None:
             self._aof.abandon()
+
+    def copy(self) -> EmbeddedEngine:
+        """A store in memory with the data and the settings of this one, also in a forked child, as they were then.
+
+        Raises ForkedError in a child that was forked in the middle of another thread's command. O(data).
+        """
+        if self._torn:
+            raise ForkedError(
+                "the fork came while another thread changed this store: its data cannot be copied"
+            )
+        with self.lock:
+            copied = EmbeddedEngine(Config(changed_settings(self.engine.config) | NOTHING_KEPT))
+            copy_data(self.engine, copied.engine)
+        return copied
+
+    def describe(self) -> str:
+        """The store in a few words, for ``repr`` of its clients."""
+        config = self.engine.config
+        place = f"in {config.dir!r}" if self.is_persistent else "in memory"
+        state = ", of another process" if self.forked else ", closed" if self._closed else ""
+        return f"Kedis store {place}{state}"
 
     def connect(self, transport: EmbeddedTransport) -> Client:
         """Return a new client for ``transport``."""

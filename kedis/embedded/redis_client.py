@@ -15,11 +15,11 @@ from typing import Any, NoReturn
 import redis
 from redis.client import EMPTY_RESPONSE, NEVER_DECODE
 
-from kedis.config import Config
 from kedis.embedded.direct_calls import IN_SOCKET
 from kedis.embedded.direct_requests import NothingDirect, pack
 from kedis.embedded.direct_socket import DECLINED
-from kedis.embedded.embedded_engine import NOTHING_KEPT, EmbeddedEngine
+from kedis.embedded.embedded_engine import EmbeddedEngine
+from kedis.embedded.opening import SharesStore, client_parameters, open_store
 from kedis.embedded.redis_connections import InProcessConnection, InProcessPool
 from kedis.embedded.redis_pipeline import InProcessPipeline
 from kedis.embedded.redis_shortcuts import Shortcuts, called_back
@@ -30,6 +30,7 @@ class InProcessClient(Shortcuts, redis.Redis):  # type: ignore[misc]
 
     Args:
         connection_pool: that of another client, to which the store belongs (``client()``); None: a new one.
+        owns_store: whether closing it closes the store, too.
         options: of the connections.
     """
 
@@ -39,16 +40,19 @@ class InProcessClient(Shortcuts, redis.Redis):  # type: ignore[misc]
         *,
         connection_pool: InProcessPool | None = None,
         single_connection_client: bool = False,
+        owns_store: bool = True,
         **options: Any,
     ) -> None:
-        self._owns_store = connection_pool is None
+        self._owns_store = connection_pool is None and owns_store
+        self.auto_close_connection_pool = False  # should it fail before it is complete
+        is_new = connection_pool is None
         if connection_pool is None:
             assert embedded is not None, "a store, or the pool of one"
             connection_pool = InProcessPool(embedded, **options)
         self._embedded = connection_pool.embedded
         self._requests = self._embedded.requests if connection_pool.is_plain() else NothingDirect()
         super().__init__(connection_pool=connection_pool, single_connection_client=single_connection_client)
-        self.auto_close_connection_pool = self._owns_store
+        self.auto_close_connection_pool = is_new
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         """See ``redis.Redis``: the same results and errors.
@@ -133,6 +137,34 @@ class InProcessClient(Shortcuts, redis.Redis):  # type: ignore[misc]
         if self._owns_store:
             self._embedded.close()
 
+    def fork(self, **options: Any) -> InProcessClient:
+        """A client of a new store in memory that begins with the data of this one.
+
+        For a forked child, which cannot use its parent's store: the copy has the data of the moment of the fork. Also a
+        way to try something out in the same process.
+
+        Args:
+            options: of the new client; by default those of this one.
+
+        Raises ForkedError where the fork came in the middle of a command of another thread. O(data).
+        """
+        kept = {
+            name: value
+            for name, value in self.connection_pool.connection_kwargs.items()
+            if name in client_parameters()
+        }
+        return InProcessClient(self._embedded.copy(), **{**kept, **options})
+
+    @property
+    def embedded(self) -> EmbeddedEngine:
+        """The store, for other clients of it."""
+        return self._embedded
+
+    def __repr__(self) -> str:
+        return (
+            f"<{self._embedded.describe()}, database {self.connection_pool.connection_kwargs.get('db', 0)}>"
+        )
+
     def __reduce__(self) -> NoReturn:
         raise TypeError(
             "a store cannot be pickled: open one in each process, or share one through a kedis.Server"
@@ -145,22 +177,29 @@ class InProcessClient(Shortcuts, redis.Redis):  # type: ignore[misc]
 
 
 def connect(
-    folder: str | os.PathLike[str] | None = None, *, settings: Mapping[str, str] | None = None, **options: Any
+    folder: str | os.PathLike[str] | None = None,
+    *,
+    store: SharesStore | None = None,
+    settings: Mapping[str, Any] | None = None,
+    **options: Any,
 ) -> redis.Redis:
     """Open a store in this process, as a ``redis.Redis``.
 
     Args:
         folder: where its data are kept, as a server keeps them in its ``dir``; created if it does not exist, and
             used by one process at a time. None: an empty store that is lost at the end.
+        store: another client, whose store is used instead of a new one; closing this client then leaves it open.
         settings: as in a configuration file, such as ``{"appendfsync": "always"}``.
-        options: keyword arguments of ``redis.Redis`` that concern the client (``decode_responses``, ``db``, …).
+        options: keyword arguments of ``redis.Redis`` that concern the client (``decode_responses``, ``db``, …), and
+            settings with underscores (``maxmemory_policy="allkeys-lru"``). What tunes a network connection has no
+            effect.
 
     Close it with ``close()`` or as a context manager; at the end of the program it is closed automatically. Every use
-    in a forked child of the process raises ForkedError.
+    in a forked child of the process raises ForkedError; :meth:`InProcessClient.fork` makes a store for a child.
 
-    Raises AofError when the folder is in use or its files are damaged, ConfigError for a bad setting.
+    Raises TypeError for an option that neither redis-py nor Kedis has, or that names a server; ValueError for an
+    address in place of a folder; AofError when the folder is in use or its files are damaged; ConfigError for a bad
+    setting.
     """
-    chosen = dict(NOTHING_KEPT)
-    if folder is not None:
-        chosen |= {"appendonly": "yes", "dir": os.fspath(folder)}
-    return InProcessClient(EmbeddedEngine(Config({**chosen, **(settings or {})})), **options)
+    opened = open_store("connect", folder, store, settings, options)
+    return InProcessClient(opened.embedded, owns_store=store is None, **opened.options)

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import redis
 from redis._parsers import Encoder, _HiredisParser
 from redis._parsers.socket import SERVER_CLOSED_CONNECTION_ERROR
-from redis.connection import AbstractConnection, HiredisRespSerializer
+from redis.connection import AbstractConnection, CacheProxyConnection, HiredisRespSerializer
 
 from kedis.embedded.direct_socket import DECLINED, Call, DirectSocket
 from kedis.embedded.embedded_engine import EmbeddedEngine
@@ -22,7 +22,14 @@ from kedis.resp.python_replies import PythonReplies, python_replies
 
 
 class InProcessConnection(AbstractConnection):
-    """A redis-py connection over an :class:`EngineSocket`."""
+    """A redis-py connection over an :class:`EngineSocket`.
+
+    Attributes:
+        host, port: for what asks every connection for its address, such as redis-py's client-side cache.
+    """
+
+    host = "in-process"
+    port = 0
 
     def __init__(self, *, embedded: EmbeddedEngine, **options: Any) -> None:
         self._embedded = embedded
@@ -140,6 +147,15 @@ def _reply_tables(encoder: Encoder, parser: _HiredisParser) -> Mapping[int, Pyth
     return {protocol: python_replies(protocol, parser.parse_error, encoding, errors) for protocol in (2, 3)}
 
 
+class InProcessCachingConnection(CacheProxyConnection):
+    """A connection with redis-py's client-side cache.
+
+    redis-py asks for Redis 7.4, because of other products; all that it uses is in 6.0.
+    """
+
+    MIN_ALLOWED_VERSION = "6.0.0"
+
+
 class InProcessPool(redis.ConnectionPool):
     """The connections of one store."""
 
@@ -151,6 +167,14 @@ class InProcessPool(redis.ConnectionPool):
         """Start without connections. redis-py also calls this in a forked child, where it is refused."""
         self.embedded.check()
         super().reset()
+
+    def make_connection(self) -> Any:
+        """See redis-py."""
+        connection = super().make_connection()
+        if type(connection) is CacheProxyConnection and self.cache is not None:
+            caching: Any = InProcessCachingConnection
+            return caching(connection._conn, self.cache, self._lock)
+        return connection
 
     def is_plain(self) -> bool:
         """Whether redis-py does nothing of its own beside a call: client-side caching, events, telemetry."""

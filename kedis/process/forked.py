@@ -51,7 +51,8 @@ def _abandon_all() -> None:
     for owner in owners:
         owner.abandon(
             f"this {owner.noun} belongs to process {parent}, and this is process {_process}, forked from it: make one "
-            "here, after the fork, or connect to the port of a kedis.Server that the parent has"
+            "here, after the fork (store.fork() makes one with the same data, in memory), or connect to the port of a "
+            "kedis.Server that the parent has"
         )
 
 

@@ -13,13 +13,15 @@ import atexit
 import contextlib
 import logging
 import weakref
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NoReturn
+from urllib.parse import quote
 
 import gevent
 import redis
 
 from kedis.config import Config
+from kedis.config.keywords import settings_of_keywords
 from kedis.process.forked import ForkedError, abandon_in_children
 from kedis.process.threads import Latch, RealRLock, start_thread
 from kedis.server.app import App
@@ -37,6 +39,11 @@ class Server:
             (``maxmemory="100mb"``, ``appendonly=True``).  Unless told otherwise nothing is written to disk, by no
             save points either.
 
+    Attributes:
+        host: the address for clients of this machine; :attr:`port`: see above.
+
+    Raises ConfigError for a setting that does not exist or cannot have that value.
+
     All methods may be called in any thread or greenlet.  At the end of the program it is stopped by itself.  In a
     forked child of the process only :meth:`client` and the address can be used; the rest raises ForkedError.
     """
@@ -44,11 +51,17 @@ class Server:
     noun = "server"
 
     def __init__(self, port: int = 0, *, host: str = "127.0.0.1", **settings: Any) -> None:
-        self.host = host
         self.port = port
-        chosen = {"appendonly": "no", "save": "", "metrics-port": "no", "bind": host}
-        chosen.update({name.replace("_", "-"): _text(value) for name, value in settings.items()})
-        self._settings = chosen
+        self._settings = {
+            "appendonly": "no",
+            "save": "",
+            "metrics-port": "no",
+            "bind": host,
+            **settings_of_keywords(settings),
+        }
+        config = Config({**self._settings, "port": str(port)})  # which raises ConfigError now, not in start()
+        self.host = _reachable(config.bind_addresses)
+        self._password: str = config.requirepass
         self._life: _Life | None = None
         self._lock = RealRLock()  # never held while waiting
         self._forked = ""
@@ -56,12 +69,46 @@ class Server:
 
     @property
     def url(self) -> str:
-        """The address as clients take it: ``redis://host:port``."""
-        return f"redis://{self.host}:{self.port}"
+        """The address as clients take it: ``redis://host:port``, with the password where there is one.
+
+        Raises RuntimeError where the port is not known before the start.
+        """
+        password = f":{quote(self._password, safe='')}@" if self._password else ""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"redis://{password}{host}:{self._known_port()}"
 
     def client(self, **options: Any) -> redis.Redis:
-        """A new redis-py client of this server."""
-        return redis.Redis(host=self.host, port=self.port, **options)
+        """A new redis-py client of this server. Raises RuntimeError like :attr:`url`."""
+        return redis.Redis(**self._address(options))
+
+    def aclient(self, **options: Any) -> redis.asyncio.Redis:
+        """A new client of redis-py's for asyncio. Raises RuntimeError like :attr:`url`."""
+        return redis.asyncio.Redis(**self._address(options))
+
+    def _address(self, options: dict[str, Any]) -> dict[str, Any]:
+        """``options`` of a client with what it needs to find this server."""
+        found = {"host": self.host, "port": self._known_port(), **options}
+        if self._password and not {"username", "password", "credential_provider"} & options.keys():
+            found["password"] = self._password
+        return found
+
+    def _known_port(self) -> int:
+        if not self.port:
+            raise RuntimeError("a kedis.Server on a free port has no address before it is started")
+        return self.port
+
+    @property
+    def is_running(self) -> bool:
+        """Whether clients are accepted."""
+        life = self._life
+        return life is not None and life.ready.is_set and not (life.is_ending or life.ended.is_set)
+
+    def __repr__(self) -> str:
+        state = "of another process" if self._forked else "running" if self.is_running else "not running"
+        return f"<kedis.Server {self.host}:{self.port or 'free port'}, {state}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a kedis.Server cannot be pickled: pass its url to other processes")
 
     def start(self) -> Server:
         """Start and return once clients are accepted; nothing happens where it is running already.
@@ -241,7 +288,9 @@ def _end_all() -> None:
 atexit.register(_end_all)
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return str(value)
+def _reachable(addresses: Sequence[str]) -> str:
+    """The address for clients of this machine, of a server that listens on ``addresses`` (as the setting bind)."""
+    first = addresses[0].removeprefix("-") if addresses else "127.0.0.1"
+    return {"*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1", "::*": "::1"}.get(
+        first, first
+    )

@@ -176,6 +176,44 @@ def test_a_fork_while_another_thread_holds_the_locks() -> None:
     assert run_program(LOCKED) == ["refused"]
 
 
+FORKED = """
+    import os, sys, threading, kedis
+    folder, torn = sys.argv[1:]
+    store = kedis.connect(folder or None, decode_responses=True)
+    store.set("n", 1)
+    if torn:
+        held = threading.Event()
+        def hold():
+            with store.embedded.lock:
+                held.set()
+                threading.Event().wait()
+        threading.Thread(target=hold, daemon=True).start()
+        held.wait()
+    if not os.fork():
+        try:
+            with store.fork() as own:
+                print(own.get("n"), own.incr("n"), flush=True)
+        except kedis.ForkedError as error:
+            print(error, flush=True)
+        os._exit(0)
+    os.wait()
+    if not torn:
+        print(store.get("n"), flush=True)
+    os._exit(0)
+"""
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["folder", "memory"])
+def test_a_store_for_a_child(tmp_path: Path, kept: bool) -> None:
+    """It begins with its parent's data, and neither sees the other's changes."""
+    assert run_program(FORKED, tmp_path / "data" if kept else "", "") == ["1 2", "1"]
+
+
+def test_no_store_for_a_child_forked_in_the_middle_of_a_command() -> None:
+    [line] = run_program(FORKED, "", "torn")
+    assert "another thread" in line
+
+
 SERVER = """
     import os, socket, sys, kedis
     server = kedis.Server(appendonly=True, dir=sys.argv[1]).start()
