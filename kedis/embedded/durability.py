@@ -11,8 +11,6 @@ were never acknowledged.
 
 from __future__ import annotations
 
-import time
-
 from kedis import errors
 from kedis.engine.client import Client
 from kedis.engine.engine import Engine
@@ -24,6 +22,7 @@ from kedis.persistence.reasons import reason_of
 from kedis.persistence.rewrite import Rewriter
 from kedis.persistence.worker import InlineWorker
 from kedis.persistence.write_status import WriteStatus
+from kedis.process.clock import monotonic_ns
 from kedis.process.threads import Latch, start_thread
 
 _SYNC_INTERVAL = 1.0
@@ -166,13 +165,13 @@ class EmbeddedAof:
             if not self._unsynced or self._engine.config.appendfsync != "everysec" or file is None:
                 continue
             self._unsynced = False
-            began = time.perf_counter_ns()
+            began = monotonic_ns()
             try:
                 file.sync()
             except Exception as error:
                 self._failed_sync = (file, error)
             else:
-                self.aof.count_sync(time.perf_counter_ns() - began)
+                self.aof.count_sync(monotonic_ns() - began)
 
     def close(self) -> None:
         """Write and sync the rest, and release the folder. Raises OSError; idempotent."""

@@ -28,6 +28,7 @@ from kedis.errors import CommandError
 from kedis.observability.observer import Observer
 from kedis.persistence.rdb_file import copy_data
 from kedis.persistence.saver import Saver
+from kedis.process import clock
 from kedis.process.forked import ForkedError, abandon_in_children
 from kedis.process.threads import RealRLock
 from kedis.store.expiry import ActiveExpiry
@@ -52,7 +53,10 @@ class EmbeddedEngine(NoEventLoop):
 
     def __init__(self, config: Config | None = None) -> None:
         load_all()
-        self.engine = Engine(config if config is not None else Config(NOTHING_KEPT))
+        wall, monotonic = clock.PROGRAM_CLOCKS
+        self.engine = Engine(
+            config if config is not None else Config(NOTHING_KEPT), clock=wall, monotonic=monotonic
+        )
         if native.PATH == "native":
             from kedis.native.path import Path
 

@@ -8,12 +8,12 @@ a wait without timeout: the command is then answered at once, as at its timeout.
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from kedis.embedded.embedded_engine import EmbeddedEngine
 from kedis.engine.transport import Buffers
 from kedis.errors import ProtocolError
+from kedis.process.clock import monotonic
 from kedis.process.threads import Latch, is_alone
 from kedis.resp.long_replies import wire_of
 from kedis.resp.requests import RequestParser
@@ -119,7 +119,7 @@ class EngineSocket:
         """
         if self._is_readable():
             return True
-        until = None if seconds is None else time.monotonic() + seconds
+        until = None if seconds is None else monotonic() + seconds
         while True:
             latch = Latch()
             self._latches.append(latch)
@@ -127,7 +127,7 @@ class EngineSocket:
                 due = self._proceed()
                 if self._is_readable():
                     return True
-                left = None if until is None else until - time.monotonic()
+                left = None if until is None else until - monotonic()
                 if left is not None and left <= 0:
                     return False
                 latch.wait(min((each for each in (left, due) if each is not None), default=None))

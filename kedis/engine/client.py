@@ -12,8 +12,6 @@ a single test. :attr:`kedis.engine.restrictions.Restrictions.needs_checks` is th
 
 from __future__ import annotations
 
-import functools
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -44,6 +42,7 @@ from kedis.engine.tracking import Caching
 from kedis.engine.transport import Transport
 from kedis.engine.users import User, Users
 from kedis.errors import CommandError
+from kedis.process.clock import SYSTEM_CLOCKS
 from kedis.resp.long_replies import RESP2_IN_PARTS, RESP3_IN_PARTS, Chunk, wire_of
 from kedis.resp.replies import RESP2, RESP3
 from kedis.resp.values import Push
@@ -52,12 +51,6 @@ from kedis.store.keyspace import Keyspace
 
 #: An unlimited duration.
 FOREVER_NS = 1 << 62
-#: The wall clock in ns since 1970, and a clock in ns that is never set. In a tuple and read from the system directly,
-#: so that a program that freezes ``time`` for its tests does not stop timeouts.
-_SYSTEM_CLOCKS: tuple[Callable[[], int], Callable[[], int]] = (
-    time.time_ns,
-    functools.partial(time.clock_gettime_ns, time.CLOCK_MONOTONIC),
-)
 #: Minimum step of the wall clock, in ns: more than the adjustment of one second.
 _CLOCK_STEP_NS = 1_000_000
 
@@ -96,8 +89,8 @@ class Services:
         monotonic: Callable[[], int] | None = None,
     ) -> None:
         self.config = config if config is not None else Config()
-        self.clock = clock or _SYSTEM_CLOCKS[0]
-        self.monotonic = monotonic or clock or _SYSTEM_CLOCKS[1]
+        self.clock = clock or SYSTEM_CLOCKS[0]
+        self.monotonic = monotonic or clock or SYSTEM_CLOCKS[1]
         self._clock_difference_ns = self.clock() - self.monotonic()
         self.started_ns = self.clock()
         self.started_monotonic_ns = self.monotonic()

@@ -7,8 +7,9 @@ entries are counted, and the next one gives their number.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
+
+from kedis.process.clock import monotonic
 
 INTERVAL_SECONDS = 60.0
 
@@ -16,7 +17,7 @@ INTERVAL_SECONDS = 60.0
 class FaultLog:
     """Writes to ``log``; ``clock`` gives seconds of which only differences count."""
 
-    def __init__(self, log: logging.Logger, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, log: logging.Logger, clock: Callable[[], float] = monotonic) -> None:
         self._log = log
         self._clock = clock
         self._last: dict[str, float] = {}

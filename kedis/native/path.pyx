@@ -28,7 +28,7 @@ from libc.string cimport memcmp, memcpy, memset
 
 from kedis.engine.call import fault, record, serve_blocked, take_back, unrecorded
 from kedis.engine.client import Client
-from kedis.engine.client import _SYSTEM_CLOCKS
+from kedis.process.clock import SYSTEM_CLOCKS
 from kedis.engine.counters import Counters
 from kedis.engine.flags import Flag
 from kedis.engine.propagation import Propagation
@@ -341,7 +341,7 @@ cdef class Path:
         self.batch = engine.propagation.batch
         self.ready = engine.events.waiting.ready
         self.clock = engine.clock
-        self.system_clock = engine.clock is _SYSTEM_CLOCKS[0]
+        self.system_clock = engine.clock is SYSTEM_CLOCKS[0]
         self.kept_rows = []
         self.waits, self.depths = Histogram(), Histogram()
         for name, command in engine.table.rows.items():

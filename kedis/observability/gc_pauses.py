@@ -7,8 +7,8 @@ several servers in one program see the same pauses.
 from __future__ import annotations
 
 import gc
-import time
 
+from kedis.process.clock import monotonic_ns
 from kedis.structures.histogram import Histogram
 
 _GENERATIONS = 3
@@ -34,7 +34,7 @@ class GcPauses:
     def notice(self, phase: str, info: dict[str, int]) -> None:
         """Callback of the collector. Allocates no object that the collector would have to track."""
         if phase == "start":
-            self._began = time.perf_counter_ns()
+            self._began = monotonic_ns()
         elif self._began:
-            self.pauses[info["generation"]].add(time.perf_counter_ns() - self._began)
+            self.pauses[info["generation"]].add(monotonic_ns() - self._began)
             self.collected[info["generation"]] += info["collected"]

@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import time
 from collections.abc import Callable, Mapping, Sequence
 
 from kedis import errors
@@ -23,6 +22,7 @@ from kedis.persistence.append_file import AppendFile
 from kedis.persistence.folder import AofError, Folder, sync_directory
 from kedis.persistence.loader import Loader, Tail
 from kedis.persistence.rdb_file import SnapshotLoader
+from kedis.process.clock import monotonic, monotonic_ns
 from kedis.scripting.service import service_of
 from kedis.structures.histogram import Histogram
 
@@ -123,7 +123,7 @@ class Aof:
 
     def rewrite_elapsed_seconds(self) -> float:
         """Duration of the rewrite under way; 0 when there is none."""
-        return time.monotonic() - self.rewrite_began if self.aof_rewrite_in_progress else 0.0
+        return monotonic() - self.rewrite_began if self.aof_rewrite_in_progress else 0.0
 
     def rewrite_written_bytes(self) -> int:
         """Size of the new base so far; 0 when no rewrite is under way."""
@@ -284,7 +284,7 @@ class Aof:
 
     def write(self) -> None:
         """Write the recorded changes. On any exception they are kept for the next call, and the file is as before."""
-        began = time.perf_counter_ns()
+        began = monotonic_ns()
         try:
             self.engine.propagation.flush()
             if not self.unwritten:
@@ -296,7 +296,7 @@ class Aof:
             raise
         self.unwritten = []
         self.written_bytes += length
-        self.writes.add(time.perf_counter_ns() - began)
+        self.writes.add(monotonic_ns() - began)
 
     @property
     def has_unwritten(self) -> bool:

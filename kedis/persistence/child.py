@@ -13,12 +13,12 @@ import json
 import os
 import signal
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from kedis.persistence.reasons import reason_with_file
+from kedis.process.clock import monotonic
 from kedis.process.threads import real_close, real_fork, real_waitpid
 
 _NICENESS = 10
@@ -43,7 +43,7 @@ class Child:
     def __init__(self, work: Callable[[], None]) -> None:
         self._pipe, out = os.pipe()
         gc.freeze()  # otherwise a collection in the child would touch, and so copy, every object
-        began = time.monotonic()
+        began = monotonic()
         try:
             self.pid = real_fork()
         except Exception:
@@ -52,7 +52,7 @@ class Child:
             raise
         if self.pid == 0:
             _live(work, out)
-        self.fork_seconds = time.monotonic() - began
+        self.fork_seconds = monotonic() - began
         real_close(out)
 
     def poll(self) -> Outcome | None:

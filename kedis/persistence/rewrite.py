@@ -22,7 +22,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import time
 from collections.abc import Callable
 
 from kedis.persistence.aof import Aof, remove_if_there
@@ -34,6 +33,7 @@ from kedis.persistence.manifest import Manifest
 from kedis.persistence.rdb_file import write_rdb
 from kedis.persistence.reasons import reason_of
 from kedis.persistence.worker import InlineWorker, Worker
+from kedis.process.clock import monotonic
 
 log = logging.getLogger("kedis.aof")
 
@@ -88,7 +88,7 @@ class Rewriter:
     @property
     def may_start_by_itself(self) -> bool:
         """Whether an automatic rewrite may start now."""
-        return not self._aof.aof_rewrite_in_progress and time.monotonic() >= self._not_before
+        return not self._aof.aof_rewrite_in_progress and monotonic() >= self._not_before
 
     def start(self, *, afresh: bool = False) -> None:
         """Begin a rewrite; none may be under way.
@@ -100,7 +100,7 @@ class Rewriter:
         aof.aof_rewrite_scheduled = False
         self.afresh = afresh
         self._cancelled = False
-        self._began = aof.rewrite_began = time.monotonic()
+        self._began = aof.rewrite_began = monotonic()
         self._as_rdb = aof.engine.config.aof_use_rdb_preamble
         aof.rewrite_path = self._base_path()
         if afresh:
@@ -206,7 +206,7 @@ class Rewriter:
             self._end(_reason(error))
             return
         self.fork_seconds = self._aof.fork_seconds = self._child.fork_seconds
-        self._aof.forked_at = time.monotonic()
+        self._aof.forked_at = monotonic()
         self._aof.forks += 1
         log.info(
             "rewriting the append-only file in process %d (fork took %.1f ms)",
@@ -236,7 +236,7 @@ class Rewriter:
             self._between_scripts(self._put_off)
         if self._child is None:
             return
-        aof.aof_current_rewrite_time_sec = int(time.monotonic() - self._began)
+        aof.aof_current_rewrite_time_sec = int(monotonic() - self._began)
         outcome = self._child.poll()
         if outcome is None:
             return
@@ -298,7 +298,7 @@ class Rewriter:
 
     def _end(self, failure: str | None) -> None:
         aof = self._aof
-        seconds = time.monotonic() - self._began
+        seconds = monotonic() - self._began
         aof.aof_rewrite_in_progress = False
         aof.aof_current_rewrite_time_sec = -1
         aof.aof_last_rewrite_time_sec = int(seconds)
@@ -322,7 +322,7 @@ class Rewriter:
     def _delay(self, failures: int) -> None:
         if failures >= _PATIENCE:
             minutes = min(2 ** (failures - _PATIENCE), _LONGEST_DELAY_MINUTES)
-            self._not_before = time.monotonic() + 60 * minutes
+            self._not_before = monotonic() + 60 * minutes
 
 
 def _reason(error: Exception | None) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import time
 from collections.abc import Callable
 
 from kedis import errors
@@ -19,6 +18,7 @@ from kedis.persistence.child import Child, Outcome
 from kedis.persistence.folder import make_folder
 from kedis.persistence.rdb_file import DamagedSnapshot, SnapshotLoader, replace_file, write_rdb
 from kedis.persistence.reasons import reason_with_file
+from kedis.process.clock import monotonic
 
 log = logging.getLogger("kedis.rdb")
 
@@ -76,7 +76,7 @@ class Saver:
 
     @property
     def rdb_current_bgsave_time_sec(self) -> int:
-        return int(time.monotonic() - self._began) if self._child is not None else -1
+        return int(monotonic() - self._began) if self._child is not None else -1
 
     def loaded(self, keys: int, expired: int) -> None:
         """Reset the figures after a load: the data are those of the file."""
@@ -168,7 +168,7 @@ class Saver:
         if not self._fork:
             self.save()
             return True
-        self._tried_at = self._began = time.monotonic()
+        self._tried_at = self._began = monotonic()
         self._dirty_at_fork = engine.keyspace.dirty
         self._path = self.path()
         self._temporary = temporary = self._temporary_name(self._path)
@@ -180,7 +180,7 @@ class Saver:
             return False
         self.forks += 1
         self.fork_seconds = self._child.fork_seconds
-        self.forked_at = time.monotonic()
+        self.forked_at = monotonic()
         log.info("saving in process %d (fork took %.1f ms)", self._child.pid, self.fork_seconds * 1e3)
         return True
 
@@ -192,7 +192,7 @@ class Saver:
             self._end(outcome)
 
     def _end(self, outcome: Outcome) -> None:
-        self.save_seconds = time.monotonic() - self._began
+        self.save_seconds = monotonic() - self._began
         self.rdb_last_bgsave_time_sec = int(self.save_seconds)
         self.rdb_last_cow_size = outcome.copied_bytes
         failure = outcome.failure
@@ -218,7 +218,7 @@ class Saver:
         """Whether a save point is reached or a save was scheduled, and it may start now (not in a script)."""
         if self._child is not None or self._other_child() or self._engine.restrictions.busy is not None:
             return False
-        now = time.monotonic()
+        now = monotonic()
         if self.rdb_last_bgsave_status == "err" and now - self._tried_at < _RETRY_SECONDS:
             return False
         if self.scheduled:

@@ -19,13 +19,13 @@ What cannot be recorded is a change that the journal could not take, or an entry
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 
 from kedis.errors.fault_log import FaultLog
 from kedis.persistence.aof import Aof
 from kedis.persistence.reasons import reason_of
 from kedis.persistence.write_status import WriteStatus
+from kedis.process.clock import monotonic
 from kedis.server.network import Network
 
 log = logging.getLogger("kedis.aof")
@@ -124,7 +124,7 @@ class AofFaults:
 
     def _refuse_writes(self, reason: str) -> None:
         self._status.refuse_writes(reason)
-        now = time.monotonic()
+        now = monotonic()
         if now - self._logged_at >= _LOG_INTERVAL:
             self._logged_at = now
             self._logged = True

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -25,6 +24,7 @@ from kedis.persistence.append_file import AppendFile
 from kedis.persistence.folder import AofError, Folder
 from kedis.persistence.reasons import reason_of
 from kedis.persistence.rewrite import Rewriter
+from kedis.process.clock import monotonic
 from kedis.server.aof_faults import AofFaults
 from kedis.server.group_commit import GroupCommit
 from kedis.server.loading import LoadingLog, in_slices, timed_loading
@@ -129,8 +129,8 @@ class AofPolicy:
         Waits at most ``shutdown-timeout`` seconds.  The network no longer reads.
         """
         self._rewriter.cancel()
-        deadline = time.monotonic() + (self._engine.config.shutdown_timeout or _SHUTDOWN_SECONDS)
-        while self._is_busy() and time.monotonic() < deadline:
+        deadline = monotonic() + (self._engine.config.shutdown_timeout or _SHUTDOWN_SECONDS)
+        while self._is_busy() and monotonic() < deadline:
             gevent.sleep(_SHUTDOWN_STEP)
         self._timer.stop()
         good = not self._cycle.halted and self._sync_at_last(deadline)
@@ -176,7 +176,7 @@ class AofPolicy:
             ended.set()
 
         self.commits.submit_last_sync(done)
-        ended.wait(max(deadline - time.monotonic(), _SHUTDOWN_STEP))
+        ended.wait(max(deadline - monotonic(), _SHUTDOWN_STEP))
         if not outcome:
             log.critical("the disk has not taken the data within the shutdown timeout")
             return False
@@ -265,7 +265,7 @@ class AofPolicy:
             self._faults.report("the upkeep of the append-only file", error)
 
     def _run_cron(self) -> None:
-        now = time.monotonic()
+        now = monotonic()
         self._rewriter.poll()
         if self._cycle.halted:
             return
@@ -317,7 +317,7 @@ class AofPolicy:
             self._retry_seconds = _RETRY_SECONDS[0]
             self._faults.replaced(self._rewriter.afresh)
         else:
-            self._retry_at = time.monotonic() + self._retry_seconds
+            self._retry_at = monotonic() + self._retry_seconds
             self._retry_seconds = min(self._retry_seconds * 2, _RETRY_SECONDS[1])
         if self.aof.state == "off":
             self.aof.folder.close()

@@ -17,6 +17,7 @@ from kedis.engine.client import Client
 from kedis.engine.engine import Engine
 from kedis.errors import CommandError
 from kedis.observability.observer import Observer
+from kedis.process.clock import SYSTEM_CLOCKS
 from kedis.process.threads import real_sleep
 from kedis.server.aof_policy import AofPolicy
 from kedis.server.metrics_http import MetricsServer
@@ -30,13 +31,18 @@ log = logging.getLogger("kedis.server")
 class App:
     """A server made from a configuration: :meth:`start` it, wait for :attr:`ended`, :meth:`stop` it.
 
+    Args:
+        clocks: the wall clock and the monotonic clock (:mod:`kedis.process.clock`).
+
     All methods are called in the thread that made it.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(
+        self, config: Config, clocks: tuple[Callable[[], int], Callable[[], int]] = SYSTEM_CLOCKS
+    ) -> None:
         self.config = config
         load_all()
-        self.engine = Engine(config)
+        self.engine = Engine(config, clock=clocks[0], monotonic=clocks[1])
         self.network = NetworkServer(self.engine)
         self.aof = AofPolicy(self.network, self._fail)
         self.migrations = Migrations(self.network)

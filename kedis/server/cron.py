@@ -6,12 +6,12 @@ deferred to the next turn of the loop.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import gevent
 
 from kedis.engine.call import after_removals
+from kedis.process.clock import monotonic
 from kedis.server.network import Network
 from kedis.store.expiry import ActiveExpiry
 
@@ -48,9 +48,9 @@ class Cron:
         """``hz`` rounds a second; an internal error in one does not end the next."""
         while True:
             interval = 1.0 / self._engine.config.hz
-            began = time.perf_counter()
+            began = monotonic()
             gevent.sleep(interval)
-            self._network.cycle.figures.lags.add(int((time.perf_counter() - began - interval) * 1e9))
+            self._network.cycle.figures.lags.add(int((monotonic() - began - interval) * 1e9))
             try:
                 self.run_round(interval)
             except Exception as error:

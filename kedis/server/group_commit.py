@@ -17,7 +17,6 @@ waits for it.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Sequence
 
 from kedis.engine.flags import WHOLE_DATABASES
@@ -26,6 +25,7 @@ from kedis.persistence.aof import Aof
 from kedis.persistence.append_file import AppendFile
 from kedis.persistence.unsynced import Unsynced
 from kedis.persistence.worker import Worker
+from kedis.process.clock import monotonic, monotonic_ns
 from kedis.server.network import Network
 from kedis.server.peer import Peer
 
@@ -145,7 +145,7 @@ class GroupCommit:
         sync costs in processor time and switches of threads outweighs that half could run while the others' is under
         way (50 clients: 38,000 requests a second in halves, 44,000 together).
         """
-        if len(self._cycle.waiting) >= self._expected or time.perf_counter_ns() >= self._delay_until_ns:
+        if len(self._cycle.waiting) >= self._expected or monotonic_ns() >= self._delay_until_ns:
             return False
         self._network.next_turn(_no_op)  # or the loop would sleep
         return True
@@ -159,7 +159,7 @@ class GroupCommit:
         longest = min(sync_ns + clients * _REQUEST_NS, _LONGEST_DELAY_NS)
         late = min(int(clients * _LATE_SHARE), sync_ns // _REQUEST_NS) if clients >= _MANY_CLIENTS else 0
         self._expected = clients - late
-        self._delay_until_ns = time.perf_counter_ns() + longest
+        self._delay_until_ns = monotonic_ns() + longest
 
     # -- syncs --------------------------------------------------------------------------------------------
 
@@ -176,7 +176,7 @@ class GroupCommit:
         file = self._aof.file
         assert file is not None  # something has just been written to it
         self.unsynced = False
-        self._sync_began = time.monotonic()
+        self._sync_began = monotonic()
         self._aof.count_group()
         if not self._network.engine.propagation.entries:  # which would be counted as synced, too
             self.unsynced_keys.begin_sync()
@@ -252,6 +252,6 @@ def _no_op() -> None:
 
 
 def _timed_sync(file: AppendFile) -> int:
-    began = time.perf_counter_ns()
+    began = monotonic_ns()
     file.sync()
-    return time.perf_counter_ns() - began
+    return monotonic_ns() - began

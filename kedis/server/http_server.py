@@ -22,7 +22,6 @@ import contextlib
 import enum
 import logging
 import socket
-import time
 from _socket import socket as RawSocket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -33,6 +32,7 @@ from typing import Any
 import gevent
 from gevent import socket as gevent_socket
 
+from kedis.process.clock import monotonic
 from kedis.server.http_requests import BadRequest, Request, parse_head, take_head
 from kedis.server.listener import Listener
 
@@ -101,7 +101,7 @@ class HttpServer:
         pass_turn: Callable[[], None],
         log: logging.Logger,
         limits: Limits | None = None,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         self.answer = answer
         self.pass_turn = pass_turn

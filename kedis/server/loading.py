@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import gevent
 
+from kedis.process.clock import monotonic
+
 if TYPE_CHECKING:
     from kedis.persistence.aof import Aof
     from kedis.server.network import Network
@@ -34,9 +36,7 @@ class Loading(Protocol):
 class LoadingLog:
     """Logs the progress of a loader every two seconds; nothing for a small file."""
 
-    def __init__(
-        self, loader: Loading, log: logging.Logger, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, loader: Loading, log: logging.Logger, clock: Callable[[], float] = monotonic) -> None:
         self._loader = loader
         self._log = log
         self._clock = clock
@@ -68,14 +68,14 @@ class LoadingLog:
 def timed_loading(figures: Aof) -> Iterator[None]:
     """The loading state of ``figures``: measures its time, and pauses the cyclic collector."""
     figures.loading_start_time = int(time.time())
-    began = time.monotonic()
+    began = monotonic()
     collecting = gc.isenabled()
     gc.disable()  # the data has no cycles, and the collector would take a third of the time
     try:
         yield
     finally:
         figures.loading_start_time = 0
-        figures.load_seconds = time.monotonic() - began
+        figures.load_seconds = monotonic() - began
         if collecting:
             gc.enable()
 
@@ -83,12 +83,12 @@ def timed_loading(figures: Aof) -> Iterator[None]:
 def in_slices(steps: Iterator[None], progress: LoadingLog, network: Network) -> Iterator[None]:
     """Run ``steps`` in slices; after each, let a turn of the loop pass, and yield."""
     greenlet = gevent.getcurrent()
-    until = time.monotonic() + _SLICE
+    until = monotonic() + _SLICE
     for _ in steps:
-        if time.monotonic() < until:
+        if monotonic() < until:
             continue
         progress.report()
         network.next_turn(greenlet.switch)
         network.hub.switch()
         yield
-        until = time.monotonic() + _SLICE
+        until = monotonic() + _SLICE

@@ -22,6 +22,7 @@ import redis
 
 from kedis.config import Config
 from kedis.config.keywords import settings_of_keywords
+from kedis.process.clock import PROGRAM_CLOCKS
 from kedis.process.forked import ForkedError, abandon_in_children
 from kedis.process.threads import Latch, RealRLock, start_thread
 from kedis.server.app import App
@@ -223,7 +224,7 @@ class _Life:
             self.ready.set()
 
     def _serve(self, hub: Any) -> None:
-        app = self._app = App(Config(self._settings))
+        app = self._app = App(Config(self._settings), PROGRAM_CLOCKS)
         bell = hub.loop.async_()
         bell.start(_save_and_stop, app)
         with self._lock:

@@ -16,7 +16,7 @@ import redis
 
 import kedis
 import kedis.embedded.engine_socket
-import kedis.engine.client
+import kedis.process.clock
 from kedis.embedded.direct_requests import NothingDirect
 from kedis.engine.table import COMMANDS
 from tests.commands.driver import Clock, Recorder
@@ -145,7 +145,7 @@ def two_ways(**options: Any) -> Iterator[TwoWays]:
     """Make both; ``options`` are those of ``kedis.connect``."""
     clock = Clock()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kedis.engine.client, "_SYSTEM_CLOCKS", (clock, clock))
+        patch.setattr(kedis.process.clock, "PROGRAM_CLOCKS", (clock, clock))
         patch.setattr(_Latch, "clock", clock, raising=False)
         patch.setattr(kedis.embedded.engine_socket, "Latch", _Latch)
         patch.setattr(kedis.embedded.engine_socket, "is_alone", lambda: True)
