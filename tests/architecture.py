@@ -205,6 +205,7 @@ ALLOWED: dict[tuple[str, str], str] = {
 #: Modules that import by a name made at run time, and what these names may be.
 UNKNOWN_IMPORTS: dict[str, str] = {
     "commands": "the modules of its own folder",
+    "process.system": "modules of the standard library that not every system has",
     "process.threads": "modules of the standard library, as they were before gevent's monkey patch",
 }
 

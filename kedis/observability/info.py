@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import platform
-import resource
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -23,6 +22,7 @@ from kedis.observability.info_tables import (
     error_lines,
     percentile_lines,
 )
+from kedis.process.system import processor_seconds
 from kedis.version import REDIS_VERSION, VERSION
 
 if TYPE_CHECKING:
@@ -352,16 +352,9 @@ def _replication(observer: Figures) -> Fields:
 
 def _cpu(_observer: Figures) -> Fields:
     fields = []
-    for suffix, who in (
-        ("", resource.RUSAGE_SELF),
-        ("_children", resource.RUSAGE_CHILDREN),
-        ("_main_thread", resource.RUSAGE_THREAD),
-    ):
-        usage = resource.getrusage(who)
-        fields += [
-            (f"used_cpu_sys{suffix}", f"{usage.ru_stime:.6f}"),
-            (f"used_cpu_user{suffix}", f"{usage.ru_utime:.6f}"),
-        ]
+    for suffix, of in (("", "SELF"), ("_children", "CHILDREN"), ("_main_thread", "THREAD")):
+        user, system = processor_seconds(of)
+        fields += [(f"used_cpu_sys{suffix}", f"{system:.6f}"), (f"used_cpu_user{suffix}", f"{user:.6f}")]
     return fields
 
 

@@ -7,12 +7,12 @@ middle and let clients be served.
 from __future__ import annotations
 
 import platform
-import resource
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from kedis.observability.latency import percentile_us
 from kedis.observability.metrics_family import Read, Reading
+from kedis.process.system import open_file_limit, processor_seconds
 from kedis.structures.histogram import BUCKETS, Histogram
 from kedis.version import REDIS_VERSION, VERSION
 
@@ -367,9 +367,8 @@ def greenlets(observer: Observer) -> Readings:
 
 
 def cpu_seconds(_observer: Observer) -> Readings:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    yield (), usage.ru_utime + usage.ru_stime
+    yield (), sum(processor_seconds())
 
 
 def max_fds(_observer: Observer) -> Readings:
-    yield (), resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    yield (), open_file_limit()

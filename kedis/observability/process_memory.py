@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import os
 
-PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
+from kedis.process.system import system_value
+
+PAGE_SIZE = system_value("SC_PAGE_SIZE", 4096)
 
 
 def resident_bytes() -> int:
@@ -24,13 +25,13 @@ def resident_bytes() -> int:
 
 
 def machine_bytes() -> int:
-    """Main memory of the machine."""
-    return os.sysconf("SC_PHYS_PAGES") * PAGE_SIZE
+    """Main memory of the machine; 0 where that is unknown."""
+    return system_value("SC_PHYS_PAGES", 0) * PAGE_SIZE
 
 
 def trim() -> None:
     """Have the C library give back what it can.  (Python's own allocator gives back whole arenas by itself.)"""
-    with contextlib.suppress(OSError, AttributeError):  # a library without it
+    with contextlib.suppress(OSError, AttributeError, TypeError):  # a library without it
         ctypes.CDLL(None).malloc_trim(0)
 
 

@@ -19,10 +19,11 @@ from kedis import errors
 from kedis.engine.engine import Engine
 from kedis.errors import CommandError
 from kedis.persistence.append_file import AppendFile
-from kedis.persistence.folder import AofError, Folder, sync_directory
+from kedis.persistence.folder import AofError, Folder
 from kedis.persistence.loader import Loader, Tail
 from kedis.persistence.rdb_file import SnapshotLoader
 from kedis.process.clock import monotonic, monotonic_ns
+from kedis.process.system import sync_directory
 from kedis.scripting.service import service_of
 from kedis.structures.histogram import Histogram
 

@@ -12,6 +12,7 @@ import os
 from zlib import crc32
 
 from kedis.persistence.checksum import checksum_line
+from kedis.process.system import OPEN_FLAGS, sync_data, write_pieces
 from kedis.process.threads import real_close
 
 #: Bytes after which a checksum line is written.
@@ -40,7 +41,7 @@ class AppendFile:
         self, path: str, *, checksums: bool = True, size: int | None = None, crc: int = 0, uncovered: int = 0
     ) -> None:
         self.path = path
-        self.fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self.fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | OPEN_FLAGS, 0o644)
         self.checksums = checksums
         length = os.fstat(self.fd).st_size
         self.size = length if size is None else size
@@ -102,7 +103,7 @@ class AppendFile:
         for start in range(0, len(pieces), _GROUP):
             group: list[bytes | memoryview] = list(pieces[start : start + _GROUP])
             while group := _behind(group, written):
-                written = os.writev(self.fd, group)
+                written = write_pieces(self.fd, group)
             written = 0
 
     def cut_off(self) -> None:
@@ -114,7 +115,7 @@ class AppendFile:
 
     def sync(self) -> None:
         """Wait until the written bytes are on the disk. Raises OSError. May run in any thread."""
-        os.fdatasync(self.fd)
+        sync_data(self.fd)
 
     def close(self) -> None:
         """Close; idempotent."""

@@ -11,11 +11,11 @@ the process however that ends.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
 
 from kedis.persistence.manifest import Entry, Manifest, ManifestError, parse_manifest
+from kedis.process.system import OPEN_FLAGS, lock_folder, sync_directory
 from kedis.process.threads import real_close
 
 log = logging.getLogger("kedis.aof")
@@ -79,9 +79,8 @@ class Folder:
             self._fd = -1
 
     def _lock(self) -> None:
-        self._fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._fd = lock_folder(self.path)
         except BlockingIOError:
             raise AofError(f"another server is using the folder {self.path}") from None
 
@@ -151,7 +150,7 @@ class Folder:
 
     def write_aside(self, manifest: Manifest) -> None:
         """Write ``manifest`` durably under a temporary name."""
-        fd = os.open(self._temporary_manifest(), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        fd = os.open(self._temporary_manifest(), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | OPEN_FLAGS, 0o644)
         try:
             content = memoryview(manifest.format())
             while content:
@@ -162,7 +161,7 @@ class Folder:
 
     def put_in_place(self, manifest: Manifest) -> None:
         """Rename the file of :meth:`write_aside`, which holds ``manifest``, to the manifest."""
-        os.rename(self._temporary_manifest(), self.manifest_path)
+        os.replace(self._temporary_manifest(), self.manifest_path)
         self.manifest = manifest
 
     def delete_history(self) -> None:
@@ -189,12 +188,3 @@ def make_folder(path: str) -> None:
     with contextlib.suppress(FileExistsError):
         os.mkdir(path)
     sync_directory(parent or ".")
-
-
-def sync_directory(path: str) -> None:
-    """Make the names in a folder durable."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        real_close(fd)

@@ -42,6 +42,7 @@ from kedis.persistence.folder import AofError, Folder
 from kedis.persistence.manifest import Entry
 from kedis.persistence.rdb_file import DamagedSnapshot, SnapshotLoader
 from kedis.persistence.reader import AofReader, Batch, DamagedFile, read_command
+from kedis.process.system import OPEN_FLAGS
 from kedis.process.threads import real_close
 from kedis.rdb.payload import WrongFooter, restore
 from kedis.rdb.snapshot import MAGIC
@@ -184,7 +185,7 @@ class Loader:
             raise AofError(f"{path} ends with {what} at offset {sound}, and aof-load-truncated is off")
         log.warning("%s ends with %s: cutting %d bytes off at offset %d", path, what, size - sound, sound)
         os.truncate(path, sound)
-        fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        fd = os.open(path, os.O_WRONLY | OPEN_FLAGS)
         try:
             os.fsync(fd)
         finally:

@@ -9,7 +9,7 @@ from mmap import ACCESS_READ, mmap
 
 from kedis.engine.engine import Engine
 from kedis.errors import CommandError
-from kedis.persistence.folder import sync_directory
+from kedis.process.system import OPEN_FLAGS, sync_directory
 from kedis.rdb.snapshot import SnapshotReader, pieces, put_in
 from kedis.rdb.source import RdbError
 from kedis.rdb.unsupported_features import describe
@@ -41,7 +41,7 @@ def write_rdb(engine: Engine, path: str, *, is_base: bool = False) -> int:
         "kedis-ver": VERSION,
     }
     size = synced = 0
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | OPEN_FLAGS, 0o666)
     with os.fdopen(fd, "wb", buffering=0) as file:
         for piece in pieces(
             engine.keyspace,

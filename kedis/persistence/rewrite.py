@@ -28,12 +28,13 @@ from kedis.persistence.aof import Aof, remove_if_there
 from kedis.persistence.aof_base import write_base
 from kedis.persistence.append_file import AppendFile
 from kedis.persistence.child import Child
-from kedis.persistence.folder import TEMPORARY, sync_directory
+from kedis.persistence.folder import TEMPORARY
 from kedis.persistence.manifest import Manifest
 from kedis.persistence.rdb_file import write_rdb
 from kedis.persistence.reasons import reason_of
 from kedis.persistence.worker import InlineWorker, Worker
 from kedis.process.clock import monotonic
+from kedis.process.system import sync_directory
 
 log = logging.getLogger("kedis.aof")
 

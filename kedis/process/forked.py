@@ -56,4 +56,5 @@ def _abandon_all() -> None:
         )
 
 
-os.register_at_fork(after_in_child=_abandon_all)
+if hasattr(os, "register_at_fork"):  # else nothing forks
+    os.register_at_fork(after_in_child=_abandon_all)

@@ -15,6 +15,7 @@ module outside ``server`` and ``cli`` that may import gevent, and it does so onl
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import threading
 from collections.abc import Callable
@@ -43,8 +44,8 @@ _get_ident = original("_thread", "get_ident")
 #: other by it: no switch may happen while it is held.
 RealRLock = original("_thread", "RLock")
 RealSocket = original("socket", "socket")
-#: The original fork: gevent's would run its hub in the child.
-real_fork = original("os", "fork")
+#: The original fork, None where there is none: gevent's would run its hub in the child.
+real_fork: Any = original("os", "fork") if hasattr(os, "fork") else None
 real_waitpid = original("os", "waitpid")
 #: The original close: gevent's keeps pipes open until the next turn of the loop, which may never come.
 real_close = original("os", "close")

@@ -22,6 +22,7 @@ from typing import Any
 import gevent
 from gevent.server import StreamServer
 
+from kedis.process.system import keep_alive
 from kedis.process.threads import real_close
 
 log = logging.getLogger("kedis.server")
@@ -69,12 +70,7 @@ class Listener(StreamServer):  # type: ignore[misc]
         sock = self.socket
         if sock.family == socket.AF_UNIX:
             return
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, bool(seconds))
-        if seconds:
-            seconds = min(seconds, _LONGEST_KEEPALIVE)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, seconds)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, max(seconds // 3, 1))
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
+        keep_alive(sock, min(seconds, _LONGEST_KEEPALIVE))
 
     def _do_read(self) -> None:
         """Accept the pending clients, without the greenlet and the socket object that StreamServer makes for each."""

@@ -26,7 +26,8 @@ from pathlib import Path
 from typing import Any
 
 from kedis.cli.client.link import LinkLost
-from kedis.persistence.folder import Folder, sync_directory
+from kedis.persistence.folder import Folder
+from kedis.process.system import sync_directory
 
 APPEND_FOLDER = "appendonlydir"
 APPEND_PREFIX = "appendonly.aof"
