@@ -8,30 +8,41 @@
     store = kedis.connect()                        # no socket at all: a redis.Redis on an engine in this process
     store.incr("visits")
 
+    async with kedis.aconnect() as store:          # the same for asyncio, without a thread
+        await store.incr("visits")
+
 Modules are imported on first use, so ``import kedis`` costs a program nothing.
 """
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from kedis.version import REDIS_VERSION, VERSION
 
 if TYPE_CHECKING:
+    from kedis.embedded.async_client import aconnect as aconnect
     from kedis.embedded.redis_client import connect as connect
     from kedis.process.forked import ForkedError as ForkedError
     from kedis.server.threaded_server import Server as Server
 
 __version__ = VERSION
 
-__all__ = ["REDIS_VERSION", "ForkedError", "Server", "__version__", "connect"]
+__all__ = ["REDIS_VERSION", "ForkedError", "Server", "__version__", "aconnect", "connect"]
 
 
 def __getattr__(name: str) -> Any:
     if name == "Server":
+        if sys.platform == "win32":
+            raise ImportError("kedis.Server needs Linux or macOS; kedis.connect() works on Windows, too")
         from kedis.server.threaded_server import Server
 
         return Server
+    if name == "aconnect":
+        from kedis.embedded.async_client import aconnect
+
+        return aconnect
     if name == "connect":
         from kedis.embedded.redis_client import connect
 

@@ -20,6 +20,10 @@ from kedis.embedded.embedded_engine import EmbeddedEngine
 from kedis.embedded.engine_socket import EngineSocket
 from kedis.resp.python_replies import PythonReplies, python_replies
 
+#: Options that the program has not given. redis-py's own limits, 100 connections and 5 seconds until a reply, are for a
+#: server's descriptors and for a network that is gone; the 5 seconds also end BLPOP without a timeout.
+WITHOUT_A_NETWORK: dict[str, Any] = {"max_connections": 1 << 31, "socket_timeout": None}
+
 
 class InProcessConnection(AbstractConnection):
     """A redis-py connection over an :class:`EngineSocket`.
@@ -34,7 +38,7 @@ class InProcessConnection(AbstractConnection):
     def __init__(self, *, embedded: EmbeddedEngine, **options: Any) -> None:
         self._embedded = embedded
         super().__init__(**options)
-        self._tables = _reply_tables(self.encoder, self._parser) if self._is_standard() else None
+        self._tables = reply_tables(self.encoder, self._parser) if self._is_standard() else None
 
     def _is_standard(self) -> bool:
         """Whether redis-py does nothing of its own between a call and its reply: no pings, no other parser."""
@@ -131,7 +135,7 @@ class InProcessConnection(AbstractConnection):
         return "in-process"
 
 
-def _is_measured() -> bool:
+def is_measured() -> bool:
     """Whether redis-py measures its calls for OpenTelemetry, which its newer versions can."""
     try:
         from redis.observability.providers import get_observability_instance
@@ -141,7 +145,8 @@ def _is_measured() -> bool:
     return manager is not None and bool(manager.config.enabled_telemetry)
 
 
-def _reply_tables(encoder: Encoder, parser: _HiredisParser) -> Mapping[int, PythonReplies]:
+def reply_tables(encoder: Encoder, parser: Any) -> Mapping[int, PythonReplies]:
+    """The replies by protocol, as ``parser`` makes them."""
     encoding = encoder.encoding if encoder.decode_responses else None
     errors = encoder.encoding_errors
     return {protocol: python_replies(protocol, parser.parse_error, encoding, errors) for protocol in (2, 3)}
@@ -161,6 +166,7 @@ class InProcessPool(redis.ConnectionPool):
 
     def __init__(self, embedded: EmbeddedEngine, **options: Any) -> None:
         self.embedded = embedded
+        options = WITHOUT_A_NETWORK | options
         super().__init__(connection_class=InProcessConnection, embedded=embedded, **options)
 
     def reset(self) -> None:
@@ -178,7 +184,7 @@ class InProcessPool(redis.ConnectionPool):
 
     def is_plain(self) -> bool:
         """Whether redis-py does nothing of its own beside a call: client-side caching, events, telemetry."""
-        return self.cache is None and "event_dispatcher" not in self.connection_kwargs and not _is_measured()
+        return self.cache is None and "event_dispatcher" not in self.connection_kwargs and not is_measured()
 
     @contextmanager
     def registered(self, connection: Any) -> Iterator[None]:

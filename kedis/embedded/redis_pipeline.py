@@ -43,13 +43,13 @@ class InProcessPipeline(Shortcuts, Pipeline):  # type: ignore[misc]
         return self.immediate_execute_command(*args, **options)  # type: ignore[no-untyped-call]
 
     def _execute_pipeline(self, connection: Any, commands: Sequence[Queued], raise_on_error: bool) -> Any:
-        packed = self._packed(commands)
-        replies = None if packed is None else connection.call_all(packed[1])
-        if packed is None or replies is None:
+        ready = packed(self._requests, commands)
+        replies = None if ready is None else connection.call_all(ready[1])
+        if ready is None or replies is None:
             return super()._execute_pipeline(connection, commands, raise_on_error)  # type: ignore[no-untyped-call]
         responses = []
         callbacks = self.response_callbacks
-        for (args, options), request, reply in zip(commands, packed[0], replies, strict=True):
+        for (args, options), request, reply in zip(commands, ready[0], replies, strict=True):
             try:
                 if reply is IN_SOCKET:
                     responses.append(self._read(connection, args[0], **options))
@@ -63,9 +63,9 @@ class InProcessPipeline(Shortcuts, Pipeline):  # type: ignore[misc]
         return self._without_errors(commands, responses, raise_on_error)
 
     def _execute_transaction(self, connection: Any, commands: Sequence[Queued], raise_on_error: bool) -> Any:
-        packed = self._packed(commands)
-        reply: Any = DECLINED if packed is None else connection.call_transaction(packed[1])
-        if packed is None or reply is DECLINED:
+        ready = packed(self._requests, commands)
+        reply: Any = DECLINED if ready is None else connection.call_transaction(ready[1])
+        if ready is None or reply is DECLINED:
             return super()._execute_transaction(connection, commands, raise_on_error)
         if reply is IN_SOCKET:
             reply = self._read(connection, "_")
@@ -76,29 +76,13 @@ class InProcessPipeline(Shortcuts, Pipeline):  # type: ignore[misc]
         self._without_errors(commands, reply, raise_on_error)
         responses = []
         callbacks = self.response_callbacks
-        for (_, options), request, response in zip(commands, packed[0], reply, strict=True):
+        for (_, options), request, response in zip(commands, ready[0], reply, strict=True):
             callback = dict.get(callbacks, request.callback)
             if callback is None or (type(response) not in _SCALARS and isinstance(response, Exception)):
                 responses.append(response)
             else:
                 responses.append(called_back(callback, response, options))
         return responses
-
-    def _packed(self, commands: Sequence[Queued]) -> tuple[list[Request], list[Call]] | None:
-        """The commands for direct calls; None where one of them must be sent."""
-        known = self._requests
-        requests, calls = [], []
-        for args, options in commands:
-            try:
-                request = known[args[0]]
-            except TypeError:  # the name is no name: redis-py says so
-                return None
-            words = pack(request, args)
-            if words is None or (options and (NEVER_DECODE in options or EMPTY_RESPONSE in options)):
-                return None
-            requests.append(request)
-            calls.append((request.command, words))
-        return (requests, calls) if calls else None
 
     def _read(self, connection: Any, name: Any, **options: Any) -> Any:
         return self.parse_response(connection, name, **options)  # type: ignore[no-untyped-call]
@@ -109,9 +93,33 @@ class InProcessPipeline(Shortcuts, Pipeline):  # type: ignore[misc]
         return responses
 
 
-def _check(connection: Any, reply: Any) -> None:
-    """Raise the error that ``reply`` is, as ``read_response`` does."""
+def packed(
+    known: Mapping[Any, Request], commands: Sequence[Queued]
+) -> tuple[list[Request], list[Call]] | None:
+    """The commands for direct calls; None where one of them must be sent."""
+    requests, calls = [], []
+    for args, options in commands:
+        try:
+            request = known[args[0]]
+        except TypeError:  # the name is no name: redis-py says so
+            return None
+        words = pack(request, args)
+        if words is None or (options and (NEVER_DECODE in options or EMPTY_RESPONSE in options)):
+            return None
+        requests.append(request)
+        calls.append((request.command, words))
+    return (requests, calls) if calls else None
+
+
+def first_error(reply: Any) -> Exception | None:
+    """The error that ``reply`` is, as ``read_response`` sees it, or None."""
     if type(reply) is list and reply and isinstance(reply[0], redis.ConnectionError):
         reply = reply[0]
-    if isinstance(reply, Exception):
-        connection.raise_error(reply)
+    return reply if isinstance(reply, Exception) else None
+
+
+def _check(connection: Any, reply: Any) -> None:
+    """Raise the error that ``reply`` is."""
+    error = first_error(reply)
+    if error is not None:
+        connection.raise_error(error)
