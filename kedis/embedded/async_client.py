@@ -25,7 +25,7 @@ from kedis.embedded.direct_requests import NothingDirect, Request, pack
 from kedis.embedded.direct_socket import DECLINED
 from kedis.embedded.embedded_engine import EmbeddedEngine
 from kedis.embedded.opening import SharesStore, client_parameters, open_store
-from kedis.embedded.redis_connections import WITHOUT_A_NETWORK, is_measured, reply_tables
+from kedis.embedded.redis_connections import is_measured, reply_tables, with_defaults
 from kedis.embedded.redis_pipeline import first_error, packed
 from kedis.embedded.redis_shortcuts import Shortcuts, called_back
 
@@ -96,6 +96,9 @@ class InProcessAsyncConnection(AbstractConnection):
     def repr_pieces(self) -> list[tuple[str, Any]]:
         return [("in_process", True), ("db", self.db)]
 
+    def get_resolved_ip(self) -> None:
+        """No address: redis-py would ask the network for that of the host."""
+
     def _host_error(self) -> str:
         return "in-process"
 
@@ -105,7 +108,7 @@ class InProcessAsyncPool(redis.asyncio.ConnectionPool):
 
     def __init__(self, embedded: EmbeddedEngine, **options: Any) -> None:
         self.embedded = embedded
-        options = WITHOUT_A_NETWORK | options
+        options = with_defaults(options)
         super().__init__(connection_class=InProcessAsyncConnection, embedded=embedded, **options)
 
     def is_plain(self) -> bool:

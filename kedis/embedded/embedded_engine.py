@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import atexit
 from collections import deque
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from kedis import native
 from kedis.commands import load_all
@@ -18,11 +18,11 @@ from kedis.config import Config
 from kedis.config.keywords import changed_settings
 from kedis.embedded.direct_calls import direct_caller
 from kedis.embedded.direct_requests import Requests
-from kedis.embedded.durability import EmbeddedAof
 from kedis.engine.call import after_removals, expire_blocked, unblock
 from kedis.engine.client import Client
 from kedis.engine.engine import Engine
 from kedis.engine.ports import NoEventLoop
+from kedis.engine.table import give_back
 from kedis.engine.transport import Transport
 from kedis.errors import CommandError
 from kedis.observability.observer import Observer
@@ -32,6 +32,9 @@ from kedis.process import clock
 from kedis.process.forked import ForkedError, abandon_in_children
 from kedis.process.threads import RealRLock
 from kedis.store.expiry import ActiveExpiry
+
+if TYPE_CHECKING:
+    from kedis.embedded.durability import EmbeddedAof
 
 #: Settings that persist nothing: an embedded engine writes snapshots on request only.
 NOTHING_KEPT = {"appendonly": "no", "save": ""}
@@ -73,16 +76,24 @@ class EmbeddedEngine(NoEventLoop):
         self._closed = False
         #: Clients to forget before the next command.
         self.departed: deque[Client] = deque()
-        self._aof = EmbeddedAof(self.engine) if self.engine.config.appendonly else None
+        self._aof = self._opened_file() if self.engine.config.appendonly else None
         self.is_persistent = self._aof is not None
         self.engine.snapshots = Saver(self.engine, fork=False)
         self.engine.attach_loop(self)
-        atexit.register(self.close)
+        if self.is_persistent:
+            atexit.register(self.close)
         abandon_in_children(self)
         self._observer = Observer(self.engine, self._expiry)
         #: Calls a command without its protocol, between :meth:`begin` and :meth:`end`.
         self.direct_call = direct_caller(self.engine)
         self.requests = Requests(self.engine.table)
+
+    def _opened_file(self) -> EmbeddedAof:
+        from kedis.embedded.durability import (
+            EmbeddedAof,  # with all that reads files, which takes 20 ms to import
+        )
+
+        return EmbeddedAof(self.engine)
 
     def close(self) -> None:
         """Write and sync the rest, and release the folder; a closed engine runs nothing. Idempotent.
@@ -91,12 +102,17 @@ class EmbeddedEngine(NoEventLoop):
         """
         self.check()
         with self.lock:
+            if self._closed:
+                return
             self._closed = True
             atexit.unregister(self.close)
             for client in list(self.engine.clients.values()):
                 client.transport.close()  # a waiting reader is woken
-            if self._aof is not None:
-                self._aof.close()
+            try:
+                if self._aof is not None:
+                    self._aof.close()
+            finally:
+                give_back(self.engine.table)
 
     def check(self) -> None:
         """Raise ForkedError when this process is a forked child of the owner of the store."""

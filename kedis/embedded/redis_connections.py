@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, NoReturn
 
 import redis
 from redis._parsers import Encoder, _HiredisParser
 from redis._parsers.socket import SERVER_CLOSED_CONNECTION_ERROR
 from redis.connection import AbstractConnection, CacheProxyConnection, HiredisRespSerializer
+from redis.driver_info import DriverInfo
+from redis.maint_notifications import MaintNotificationsConfig
 
 from kedis.embedded.direct_socket import DECLINED, Call, DirectSocket
 from kedis.embedded.embedded_engine import EmbeddedEngine
@@ -22,7 +25,25 @@ from kedis.resp.python_replies import PythonReplies, python_replies
 
 #: Options that the program has not given. redis-py's own limits, 100 connections and 5 seconds until a reply, are for a
 #: server's descriptors and for a network that is gone; the 5 seconds also end BLPOP without a timeout.
-WITHOUT_A_NETWORK: dict[str, Any] = {"max_connections": 1 << 31, "socket_timeout": None}
+#: Its notifications of maintenance, which it asks each server for, are about addresses.
+WITHOUT_A_NETWORK: dict[str, Any] = {
+    "max_connections": 1 << 31,
+    "socket_timeout": None,
+    "maint_notifications_config": MaintNotificationsConfig(enabled=False),
+}
+
+
+def with_defaults(options: dict[str, Any]) -> dict[str, Any]:
+    """``options`` of connections, and those that the program has not given."""
+    if not {"driver_info", "lib_name", "lib_version"} & options.keys():
+        options = {"driver_info": _shared_driver_info(), **options}
+    return WITHOUT_A_NETWORK | options
+
+
+@cache
+def _shared_driver_info() -> Any:
+    """What CLIENT SETINFO tells. redis-py reads it from its metadata for each connection, which takes 0.5 ms."""
+    return DriverInfo()
 
 
 class InProcessConnection(AbstractConnection):
@@ -131,6 +152,9 @@ class InProcessConnection(AbstractConnection):
             raise redis.ConnectionError(SERVER_CLOSED_CONNECTION_ERROR)
         return True
 
+    def get_resolved_ip(self) -> None:
+        """No address: redis-py would ask the network for that of the host."""
+
     def _host_error(self) -> str:
         return "in-process"
 
@@ -166,7 +190,7 @@ class InProcessPool(redis.ConnectionPool):
 
     def __init__(self, embedded: EmbeddedEngine, **options: Any) -> None:
         self.embedded = embedded
-        options = WITHOUT_A_NETWORK | options
+        options = with_defaults(options)
         super().__init__(connection_class=InProcessConnection, embedded=embedded, **options)
 
     def reset(self) -> None:

@@ -37,7 +37,7 @@ from kedis.engine.ports import (
 )
 from kedis.engine.propagation import Propagation
 from kedis.engine.restrictions import Restrictions
-from kedis.engine.table import Command, CommandTable
+from kedis.engine.table import Command, new_table
 from kedis.engine.tracking import Caching
 from kedis.engine.transport import Transport
 from kedis.engine.users import User, Users
@@ -108,7 +108,7 @@ class Services:
         self.keyspace.now_ns = self.clock()
         self.pubsub = self.events.pubsub
         self.tracking = self.events.tracking
-        self.table = CommandTable(renames=self.config.renamed_commands)
+        self.table = new_table(self.config.renamed_commands)
         self.users = Users(self.config)
         self.restrictions = Restrictions()
         self.propagation = Propagation()

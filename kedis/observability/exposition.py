@@ -15,14 +15,12 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from prometheus_client.exposition import generate_latest
-from prometheus_client.metrics_core import Metric
-from prometheus_client.openmetrics import exposition as _openmetrics
-
 from kedis.observability.metrics import FAMILIES
 from kedis.observability.metrics_family import Buckets, Family
 
 if TYPE_CHECKING:
+    from prometheus_client.metrics_core import Metric
+
     from kedis.observability.observer import Observer
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
@@ -55,10 +53,14 @@ class Exposition:
     """
 
     def __init__(self, content_type: str) -> None:
+        # Not before a scrape: it takes 30 ms to import, and most servers in programs are never asked.
+        from prometheus_client.exposition import generate_latest
+        from prometheus_client.openmetrics import exposition as openmetrics
+
         self.content_type = content_type
         self._write: Callable[[Any], bytes] = generate_latest
         if content_type == OPENMETRICS:
-            self._write = _openmetrics.generate_latest
+            self._write = openmetrics.generate_latest
         self._headers: dict[str, str] = {}
         self._series: dict[tuple[str, tuple[str, ...]], list[str]] = {}
 
@@ -109,6 +111,8 @@ class _Single:
 
 
 def _metric(family: Family) -> Metric:
+    from prometheus_client.metrics_core import Metric
+
     kind, name = family.kind, family.name
     if kind == "counter":
         # Some counters of redis_exporter lack the ending that prometheus_client, after OpenMetrics, demands of them.

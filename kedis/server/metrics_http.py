@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from gevent.lock import BoundedSemaphore
 
-from kedis.observability.exposition import OPENMETRICS, TEXT, Exposition, chosen_type
+from kedis.observability.exposition import Exposition, chosen_type
 from kedis.observability.metrics_reading import not_ready
 from kedis.server.http_requests import Request
 from kedis.server.http_server import HttpServer, Limits, Response
@@ -55,7 +55,7 @@ class MetricsServer:
         self._network = network
         self._observer = observer
         self._turn = BoundedSemaphore(1)
-        self._expositions = {kind: Exposition(kind) for kind in (TEXT, OPENMETRICS)}
+        self._expositions: dict[str, Exposition] = {}
         self._pages: dict[str, Callable[[Request], Response]] = {
             "/metrics": self._metrics,
             "/healthz": self._health,
@@ -114,6 +114,8 @@ class MetricsServer:
         kind = chosen_type(request.headers.get("accept", ""))
         zipped = _accepts_gzip(request.headers.get("accept-encoding", ""))
         with self._turn:
+            if kind not in self._expositions:
+                self._expositions[kind] = Exposition(kind)
             body = self._render(self._expositions[kind], zipped)
         coding = (("Content-Encoding", "gzip"),) if zipped else ()
         return Response(HTTPStatus.OK, body, kind, (("Vary", "Accept, Accept-Encoding"), *coding))

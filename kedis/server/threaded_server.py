@@ -22,6 +22,7 @@ import redis
 
 from kedis.config import Config
 from kedis.config.keywords import settings_of_keywords
+from kedis.engine.table import give_back
 from kedis.process.clock import PROGRAM_CLOCKS
 from kedis.process.forked import ForkedError, abandon_in_children
 from kedis.process.threads import Latch, RealRLock, start_thread
@@ -218,6 +219,8 @@ class _Life:
                 log.exception("the server has ended by an internal error")
             self.failure = failure
         finally:
+            if self._app is not None:
+                give_back(self._app.engine.table)
             self._app = None
             _living.discard(self)
             self.ended.set()

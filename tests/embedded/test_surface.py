@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -187,3 +188,14 @@ def test_a_fork_of_a_store() -> None:
             assert copy.config_get("maxmemory") == store.config_get("maxmemory")
             copy.flushall()
             assert store.dbsize() == 3
+
+
+def test_nobody_asks_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object) -> None:
+        raise AssertionError(arguments)
+
+    for name in ("getaddrinfo", "gethostbyname", "create_connection", "socket"):
+        monkeypatch.setattr(socket, name, refuse)
+    with kedis.connect(protocol=3) as store, store.client() as other:
+        assert store.ping()
+        assert other.ping()
