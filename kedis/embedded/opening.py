@@ -50,7 +50,7 @@ def open_store(
     options: Mapping[str, Any],
 ) -> Opened:
     """Open the store that the arguments of ``kedis.FUNCTION()`` ask for, see there."""
-    client_options, keywords = _sorted_out(function, options)
+    client_options, keywords = sorted_out(function, options)
     given = settings_of_keywords(settings or {}) | settings_of_keywords(keywords)
     if store is not None:
         if folder is not None or given:
@@ -84,7 +84,7 @@ def _folder_settings(function: str, folder: str | os.PathLike[str] | None) -> di
     return {"appendonly": "yes", "dir": path}
 
 
-def _sorted_out(function: str, options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def sorted_out(function: str, options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """``options`` by what they are: those of redis-py's client, and settings."""
     known = client_parameters()
     for_client, settings = {}, {}

@@ -155,6 +155,17 @@ class InProcessClient(Shortcuts, redis.Redis):  # type: ignore[misc]
         }
         return InProcessClient(self._embedded.copy(), **{**kept, **options})
 
+    def replace_store(self, embedded: EmbeddedEngine) -> None:
+        """Close the store, and go on with another one, under the same client."""
+        pool: Any = self.connection_pool
+        self.connection = None
+        pool.disconnect()
+        pool.reset()
+        if self._owns_store:
+            self._embedded.close()
+        self._embedded = pool.embedded = pool.connection_kwargs["embedded"] = embedded
+        self._requests = embedded.requests if pool.is_plain() else NothingDirect()
+
     @property
     def embedded(self) -> EmbeddedEngine:
         """The store, for other clients of it."""
