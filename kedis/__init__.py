@@ -23,13 +23,14 @@ from kedis.version import REDIS_VERSION, VERSION
 
 if TYPE_CHECKING:
     from kedis.embedded.async_client import aconnect as aconnect
+    from kedis.embedded.patching import Patch as patch
     from kedis.embedded.redis_client import connect as connect
     from kedis.process.forked import ForkedError as ForkedError
     from kedis.server.threaded_server import Server as Server
 
 __version__ = VERSION
 
-__all__ = ["REDIS_VERSION", "ForkedError", "Server", "__version__", "aconnect", "connect"]
+__all__ = ["REDIS_VERSION", "ForkedError", "Server", "__version__", "aconnect", "connect", "patch"]
 
 
 def __getattr__(name: str) -> Any:
@@ -43,6 +44,10 @@ def __getattr__(name: str) -> Any:
         from kedis.embedded.async_client import aconnect
 
         return aconnect
+    if name == "patch":
+        from kedis.embedded.patching import Patch
+
+        return Patch
     if name == "connect":
         from kedis.embedded.redis_client import connect
 

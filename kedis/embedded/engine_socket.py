@@ -180,6 +180,10 @@ class EngineSocket:
         client = self.client
         return bool(client.subscriptions or client.caching is not None or client in client.engine.monitors)
 
+    def fileno(self) -> int:
+        """Raises OSError: there is no descriptor; redis-py, after the end of ``kedis.patch()``, connects anew."""
+        raise OSError("the connection was closed")
+
     def settimeout(self, timeout: float | None) -> None:
         """Set the time that :meth:`recv` waits, in seconds; None: without end, 0: not at all."""
         self._timeout = timeout

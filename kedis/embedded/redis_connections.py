@@ -132,31 +132,34 @@ class InProcessConnection(AbstractConnection):
     # -- waiting ------------------------------------------------------------------------------------------
 
     def can_read(self, timeout: float | None = 0) -> bool:
-        """Wait up to ``timeout`` seconds for a reply; redis-py would poll a file descriptor.
-
-        Raises ConnectionError, as redis-py does, where the connection has ended and nothing is left to read.
-        """
+        """Wait up to ``timeout`` seconds for a reply; see :func:`wait_for_reply`."""
         if self._sock is None:
             self.connect()  # type: ignore[no-untyped-call]
-        sock: Any = self._sock
-        reader = getattr(self._parser, "_reader", None)
-        if reader is None:  # redis-py's own parser in Python, which reads the socket
-            return bool(self._parser.can_read(timeout))
-        if (
-            timeout == 0 and sock.is_quiet()
-        ):  # as it mostly is when redis-py looks whether a connection is clean
-            return bool(reader.has_data())
-        if not reader.has_data() and not sock.wait(timeout):
-            return False
-        if not reader.has_data() and sock.is_at_end():  # redis-py connects anew
-            raise redis.ConnectionError(SERVER_CLOSED_CONNECTION_ERROR)
-        return True
+        return wait_for_reply(self, timeout)
 
     def get_resolved_ip(self) -> None:
         """No address: redis-py would ask the network for that of the host."""
 
     def _host_error(self) -> str:
         return "in-process"
+
+
+def wait_for_reply(connection: Any, timeout: float | None) -> bool:
+    """Wait up to ``timeout`` seconds for a reply; redis-py would poll a file descriptor.
+
+    Raises ConnectionError, as redis-py does, where the connection has ended and nothing is left to read.
+    """
+    sock: Any = connection._sock
+    reader = getattr(connection._parser, "_reader", None)
+    if reader is None:  # redis-py's own parser in Python, which reads the socket
+        return bool(connection._parser.can_read(timeout))
+    if timeout == 0 and sock.is_quiet():  # as it mostly is when redis-py looks whether a connection is clean
+        return bool(reader.has_data())
+    if not reader.has_data() and not sock.wait(timeout):
+        return False
+    if not reader.has_data() and sock.is_at_end():  # redis-py connects anew
+        raise redis.ConnectionError(SERVER_CLOSED_CONNECTION_ERROR)
+    return True
 
 
 def is_measured() -> bool:
