@@ -2,6 +2,7 @@
 # make test   set everything up and run the tests, on all cores (WORKERS=1: one after another)
 # make test-install   every command of the README that installs Kedis, each in a fresh environment
 # make test-restarts  kill -9 and restart under clients that never rest, ROUNDS=100 of each kind
+# make test-fakeredis fakeredis's own tests (from PyPI) on real Redis, on Kedis, and through kedis.patch()
 # make test-bullmq    bullmq (npm) on a Kedis server; needs Node
 # make test-pure  the same tests on the Python path, without the extensions of the native path (docs/native-build.md)
 # make check  style, types, import rules
@@ -24,7 +25,7 @@ SHAPE ?= steps
 WORKERS ?= logical
 PARALLEL := -n $(WORKERS) --dist worksteal
 
-.PHONY: run test test-pure test-restarts test-install test-bullmq wheel test-wheels check fuzz fuzz-native bench load tools clean help
+.PHONY: run test test-pure test-restarts test-install test-bullmq test-fakeredis wheel test-wheels check fuzz fuzz-native bench load tools clean help
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -78,6 +79,11 @@ test-bullmq: $(STAMP)
 	@command -v npm >/dev/null || { echo "bullmq needs Node (apt-get install nodejs npm)"; exit 1; }
 	@npm install --silent --no-audit --no-fund --prefix build/node $(BULLMQ)
 	@$(BIN)/python -m tests.applications.bullmq build/node
+
+# Its source distribution is fetched from PyPI into build/; nothing of it is kept in the repository, nor run by CI.
+test-fakeredis: $(STAMP) tools
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'fakeredis>=2.30,<3' pytest-mock valkey
+	@$(BIN)/python -m tests.applications.fakeredis_suite $(ARGS)
 
 test-install:
 	@$(PYTHON) .ci/install.py $(ARGS)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import fnmatch
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -25,9 +26,9 @@ MOST_EXCEPTIONS = 0.02
 #: Patterns of tests that pass on Redis 7.0.15 and not on Kedis, with the reason.
 EXCEPTIONS: dict[str, str] = {}
 
-#: The address in its fixture, and one that is given to us.
-_ADDRESS = 'return "localhost", 6390'
-_OURS = 'import os; return "localhost", int(os.environ["SUITE_PORT"])'
+#: The port that its tests use for a real server, and what reads the one that is given to us.
+_PORT = re.compile(r"(?<![\w:])6390\b")
+_OURS = 'int(__import__("os").environ["SUITE_PORT"])'
 
 PATCHED = """
 import kedis
@@ -55,10 +56,8 @@ def fetch(folder: Path) -> Path:
         subprocess.run([*pip, name.replace("-", "==")], check=True)
         with tarfile.open(folder / f"{name}.tar.gz") as archive:
             archive.extractall(folder, filter="data")
-        fixtures = folder / name / "test" / "conftest.py"
-        text = fixtures.read_text()
-        assert _ADDRESS in text, "another version: its fixture of the address has changed"
-        fixtures.write_text(text.replace(_ADDRESS, _OURS))
+        for path in (folder / name / "test").rglob("*.py"):
+            path.write_text(_PORT.sub(_OURS, path.read_text()))
         (folder / name / "patched.py").write_text(PATCHED)
     return folder / name
 
