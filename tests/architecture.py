@@ -22,7 +22,7 @@ PACKAGE = ROOT / "kedis"
 #: is named here itself has that place, and not its package's: ``native`` alone is for all to ask which path runs.
 PACKAGES: list[dict[str, str]] = [
     {
-        "process": "real threads and forks of the process",
+        "process": "real threads, forks and clocks of the process; what systems other than Linux lack",
         "structures": "skip list, scan index, HyperLogLog, globs …: they know nothing of Redis",
         "version": "the version numbers",
     },
@@ -46,10 +46,10 @@ PACKAGES: list[dict[str, str]] = [
     },
     {"native.loop": "receiving and sending, in Cython"},
     {
-        "embedded": "`kedis.connect()`: the engine in the program's own process",
+        "embedded": "`kedis.connect()`, `aconnect()`, `patch()`: the engine in the program's own process",
         "server": "sockets and greenlets: listeners, connections, turns, cron, group commit, metrics over HTTP",
     },
-    {"__init__": "`kedis.Server`, `kedis.connect`"},
+    {"__init__": "`kedis.Server`, `connect`, `aconnect`, `patch`"},
     {
         "cli": "`kedis-server`, `kedis-cli`, `kedis-benchmark`, the checkers of files",
         "pytest_plugin": "fixtures for the tests of other programs",

@@ -1,1 +1,1 @@
-"""The process around Kedis: real threads under gevent's monkey patch, and the limits of a forked child."""
+"""The process around Kedis: real threads under gevent's monkey patch, a forked child, frozen clocks, other systems."""
