@@ -42,7 +42,13 @@ _FOLLOWED_BY = {b"limit": 2, b"get": 1, b"by": 1}
 
 
 class _Request:
-    """The options of one call."""
+    """The options of one call.
+
+    Attributes:
+        must_repeat: whether a set comes in an order that is the same everywhere, also where none is asked for.
+    """
+
+    must_repeat = False
 
     def __init__(self, argv: Sequence[bytes], may_store: bool) -> None:
         self.descending = self.alphabetic = False
@@ -119,6 +125,7 @@ def _positions(argv: Sequence[bytes]) -> list[tuple[int, str]]:
 )
 def sort(client: Client, argv: Sequence[bytes]) -> Any:
     request = _Request(argv, may_store=True)
+    request.must_repeat = request.store is not None or client.caller is not None
     rows = _rows(client.db, argv[1], request)
     if request.store is None:
         return rows
@@ -147,7 +154,9 @@ def sort(client: Client, argv: Sequence[bytes]) -> Any:
     ),
 )
 def sort_ro(client: Client, argv: Sequence[bytes]) -> Any:
-    return _rows(client.db, argv[1], _Request(argv, may_store=False))
+    request = _Request(argv, may_store=False)
+    request.must_repeat = client.caller is not None
+    return _rows(client.db, argv[1], request)
 
 
 def _rows(db: Database, key: bytes, request: _Request) -> list[bytes | None]:
@@ -170,9 +179,9 @@ def _in_order(db: Database, value: Any, request: _Request) -> list[bytes]:
     first, end = request.part(len(value))
     by = None if request.by is None else _lookup(db, request.by)
     if request.unsorted:
-        if type(value) is not Set or request.store is None:
+        if type(value) is not Set or not request.must_repeat:
             return list(islice(_as_found(value, request.descending), first, end))
-        # What is stored must not depend on the order of a hash table: the journal's reader has another.
+        # What is stored, or seen by a script, must not depend on the order of a hash table: others have another.
         request.alphabetic, by = True, None
     elements = list(value)
     if not request.alphabetic:

@@ -103,3 +103,15 @@ def test_the_interpreter_is_not_loaded_without_a_script() -> None:
         "assert not any(name.startswith('lupa') for name in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+@pytest.mark.parametrize("command", ["SORT", "SORT_RO"])
+def test_a_script_sees_a_set_in_one_order(command: str) -> None:
+    """As in Redis: without an order of its own, ``BY nosort`` of a set is sorted where a script asks."""
+    with kedis.connect() as store:
+        members = sorted(str(number).encode() for number in range(100))
+        store.sadd("set", *reversed(members))
+        script = f"return redis.call('{command}', 'set', 'BY', 'nosort', ARGV[1], 'LIMIT', '0', '9')"
+        assert store.eval(script, 0, "ASC") == members[:9]
+        assert store.eval(script, 0, "DESC") == members[::-1][:9]
+        assert set(store.sort("set", by="nosort")) == set(members)
