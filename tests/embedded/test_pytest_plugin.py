@@ -46,7 +46,7 @@ DIRTY = """
         assert one.function_list() == []
         assert one.config_get("maxmemory")["maxmemory"] == "0"
         assert one.config_get("requirepass")["requirepass"] == ""
-        assert one.slowlog_len() == 0
+        assert one.config_get("slowlog-log-slower-than")["slowlog-log-slower-than"] == "10000"
         assert "cmdstat_set" not in one.info("commandstats")
         assert "errorstat_WRONGTYPE" not in one.info("errorstats")
         assert one.info("stats")["keyspace_hits"] == 0
