@@ -27,7 +27,7 @@ from kedis.engine.client import Client
 from kedis.engine.transport import Buffers, NullTransport
 from kedis.errors import ProtocolError
 from kedis.resp.requests import RequestParser
-from kedis.server.network import CROWDED_NS, SMALL_BUDGET_NS, SMALL_READ
+from kedis.server.network import CROWDED_NS, READ_SIZE, SMALL_BUDGET_NS, SMALL_READ
 from kedis.server.sender import Sender
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("kedis.server")
 
-READ_SIZE = 64 * 1024
 BUDGET_NS = 2_000_000  # of which Network.slice_ns may be less
 
 
@@ -70,7 +69,8 @@ class Connection(Sender):
     def serve(self) -> None:
         """Read and run until the client leaves or is closed.  Runs in the client's own greenlet."""
         wait = self._hub.switch
-        receive = self.sock.recv
+        sock = self.sock
+        receive = self.server.receive_buffer.receive
         parser = self.parser
         feed = parser.feed
         server = self.server
@@ -101,7 +101,7 @@ class Connection(Sender):
                     data = given
                 else:
                     try:
-                        data = receive(SMALL_READ if crowded or client.user is None else READ_SIZE)
+                        data = receive(sock, SMALL_READ if crowded or client.user is None else READ_SIZE)
                     except (BlockingIOError, InterruptedError):
                         continue
                     except OSError:
@@ -314,7 +314,7 @@ class Connection(Sender):
         if self.closed or self.client.user is None:
             return data
         try:
-            return data + self.sock.recv(READ_SIZE - SMALL_READ)
+            return data + self.server.receive_buffer.receive(self.sock, READ_SIZE - SMALL_READ)
         except OSError:  # nothing more is there, or the next read will find the same
             return data
 
@@ -363,7 +363,7 @@ class Connection(Sender):
     def _receive_ahead(self) -> bytes:
         """What the client sends while it is blocked; it is closed when it leaves, or sends too much."""
         try:
-            data = self.sock.recv(READ_SIZE)
+            data = self.server.receive_buffer.receive(self.sock, READ_SIZE)
         except (BlockingIOError, InterruptedError):
             return b""
         except OSError:

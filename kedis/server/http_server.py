@@ -35,6 +35,7 @@ from gevent import socket as gevent_socket
 from kedis.process.clock import monotonic
 from kedis.server.http_requests import BadRequest, Request, parse_head, take_head
 from kedis.server.listener import Listener
+from kedis.server.receive_buffer import ReceiveBuffer
 
 _PLAIN = "text/plain; charset=utf-8"
 _RECEIVED_BYTES = 4096
@@ -107,6 +108,7 @@ class HttpServer:
         self.pass_turn = pass_turn
         self.limits = limits or Limits()
         self.clock = clock
+        self.receive_buffer = ReceiveBuffer(_RECEIVED_BYTES)
         #: The open connections, in the order in which they entered their phase.
         self.connections: dict[_Connection, None] = {}
         self._log = log
@@ -262,7 +264,7 @@ class _Connection:
             return b""
         self._socket.settimeout(left)
         try:
-            data: bytes = self._socket.recv(_RECEIVED_BYTES)
+            data = self._server.receive_buffer.receive(self._socket, _RECEIVED_BYTES)
         except TimeoutError:
             return b""
         return data

@@ -12,6 +12,7 @@ from kedis import errors
 from kedis.commands.migrate import Migration
 from kedis.engine.call import finish_blocked
 from kedis.resp.replies import encode_command
+from kedis.server.receive_buffer import ReceiveBuffer
 
 if TYPE_CHECKING:
     from kedis.engine.blocking import Waiter
@@ -61,6 +62,7 @@ def _replies(connection: Any, count: int) -> Iterator[bytes | str]:
     Every request is answered by one line; any other reply is refused, and a line is bounded.
     """
     received = b""
+    buffer = ReceiveBuffer(_RECEIVED)
     while count:
         line, end, rest = received.partition(b"\r\n")
         if end and line[:1] in (b"+", b"-"):
@@ -68,7 +70,7 @@ def _replies(connection: Any, count: int) -> Iterator[bytes | str]:
             count -= 1
             yield line[1:].decode("utf-8", "replace") if line.startswith(b"-") else line[1:]
             continue
-        data = b"" if end or len(line) > _LONGEST_LINE else connection.recv(_RECEIVED)
+        data = b"" if end or len(line) > _LONGEST_LINE else buffer.receive(connection, _RECEIVED)
         if not data:
             raise ConnectionError("the other server has closed the connection, or speaks another language")
         received += data

@@ -19,6 +19,7 @@ from kedis.errors.fault_log import FaultLog
 from kedis.server.before_sleep import BeforeSleep
 from kedis.server.client_eviction import ClientEviction
 from kedis.server.peer import Peer
+from kedis.server.receive_buffer import ReceiveBuffer
 
 log = logging.getLogger("kedis.server")
 
@@ -27,6 +28,8 @@ _DEFERRED_NS = 5_000_000
 _READ = 1
 #: What a turn may last before it is crowded: it then reads, and runs, only so much of each client.
 CROWDED_NS = 5_000_000
+#: The largest read of a client, and of one in a crowded turn, in bytes.
+READ_SIZE = 64 * 1024
 SMALL_READ = 4 * 1024
 SMALL_BUDGET_NS = 200_000
 
@@ -52,6 +55,7 @@ class Network:
         #: What receives, runs and sends natively; and, where only requests can be run so, that part alone.
         self.native: Any = None
         self.path: Any = None
+        self.receive_buffer = ReceiveBuffer(READ_SIZE)
         self.client_eviction = ClientEviction(engine, self.connections)
         self.slow_readers: set[Peer] = set()
         self.paused: dict[Peer, Callable[[], Any]] = {}
