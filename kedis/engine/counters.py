@@ -10,6 +10,22 @@ _UNIT_BITS = 6
 _SHORT = 512
 #: Significant bits of longer durations: steps of 1/128, as the two significant figures of Redis's.
 _PRECISION = 8
+#: Buckets of each power of two from there on, and the digits of the first.
+_STEPS = 1 << _PRECISION - 1
+_FIRST_DIGITS = _SHORT.bit_length()
+
+
+def _place(units: int) -> int:
+    """The bucket of a longer duration."""
+    digits = units.bit_length()
+    return (digits - _FIRST_DIGITS) * _STEPS + (units >> digits - _PRECISION) - _STEPS
+
+
+def _last_unit(place: int) -> int:
+    """The last unit of a bucket."""
+    power, step = divmod(place, _STEPS)
+    shift = power + _FIRST_DIGITS - _PRECISION
+    return (step + _STEPS + 1 << shift) - 1
 
 
 #: Codes of errors that are told apart, as in Redis from 7.2 on: a script can invent any number of them.
@@ -38,6 +54,10 @@ class Counters:
     ``histogram[i]`` counts the calls that took between 64 i and 64 i + 63 nanoseconds. It covers the durations below
     ``short_ns``, which is 0 before the first call; longer ones go to :meth:`count`. ``errors`` counts the calls that
     ran and failed, ``refusals`` those that did not run, by the first word of the reply.
+
+    Both histograms are arrays: integer objects that live as long as the process, a few more with every hour, would
+    stand in the same arenas of Python's allocator as the data, and a single one keeps an arena of 1 MB. (In a dict
+    they kept 35 MB of 60 after FLUSHALL.)
     """
 
     __slots__ = ("errors", "histogram", "longer", "nanoseconds", "refusals", "short_ns")
@@ -50,8 +70,8 @@ class Counters:
         self.nanoseconds = 0
         self.histogram: array[int] = array("q")
         self.short_ns = 0
-        #: Longer calls, by the last unit of their bucket.
-        self.longer: dict[int, int] = {}
+        #: Longer calls, by bucket; as long as the longest has needed.
+        self.longer: array[int] = array("q")
         self.errors = ErrorCounts()
         self.refusals = ErrorCounts()
 
@@ -69,18 +89,20 @@ class Counters:
         if units < _SHORT:
             self.histogram[units] += 1
         else:
-            last = units | ((1 << units.bit_length() - _PRECISION) - 1)
-            self.longer[last] = self.longer.get(last, 0) + 1
+            place = _place(units)
+            if place >= len(self.longer):
+                self.longer.frombytes(bytes(8 * (place + 1 - len(self.longer))))
+            self.longer[place] += 1
 
     def durations(self) -> list[tuple[int, int]]:
         """(upper bound in nanoseconds, calls) of each non-empty bucket, rising. O(buckets)."""
         found = [(units, calls) for units, calls in enumerate(self.histogram) if calls]
-        found += sorted(self.longer.items())
+        found += [(_last_unit(place), calls) for place, calls in enumerate(self.longer) if calls]
         return [((units + 1 << _UNIT_BITS) - 1, calls) for units, calls in found]
 
     @property
     def calls(self) -> int:
-        return sum(self.histogram) + sum(self.longer.values())
+        return sum(self.histogram) + sum(self.longer)
 
     @property
     def failed(self) -> int:

@@ -291,9 +291,7 @@ cdef inline unsigned int hash_of(const char* name, Py_ssize_t size) noexcept nog
 
 cdef int observe(object histogram, long long amount, long long times) except -1:
     """kedis.structures.histogram.Histogram.add, ``times`` over."""
-    cdef list counts = <list>slot_get(histogram, HISTOGRAM_COUNTS)
-    cdef int place = binary_digits(amount)
-    counts[place] = <long long>counts[place] + times
+    (<array>slot_get(histogram, HISTOGRAM_COUNTS)).data.as_longlongs[binary_digits(amount)] += times
     slot_add(histogram, HISTOGRAM_TOTAL, amount * times)
     return 0
 

@@ -1,4 +1,4 @@
-"""Histograms by powers of two, at the cost of one list element per observation.
+"""Histograms by powers of two, at the cost of one addition to an array per observation.
 
 ``counts[i]`` is the number of observations (nanoseconds, commands, …) with ``i`` binary digits, that is, between
 2^(i-1) and 2^i - 1. Where a call would be too slow, the owner of the histogram adds to ``counts`` and ``total``
@@ -6,6 +6,9 @@ itself.
 """
 
 from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable
 
 BUCKETS = 65
 
@@ -20,8 +23,9 @@ class Histogram:
 
     __slots__ = ("counts", "total")
 
-    def __init__(self, counts: list[int] | None = None, total: int = 0) -> None:
-        self.counts = [0] * BUCKETS if counts is None else counts
+    def __init__(self, counts: Iterable[int] = (), total: int = 0) -> None:
+        #: An array, because integer objects that stay would each keep an arena of the allocator.
+        self.counts: array[int] = array("q", counts) or array("q", bytes(8 * BUCKETS))
         self.total = total
 
     def add(self, amount: int) -> None:

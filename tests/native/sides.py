@@ -360,7 +360,7 @@ class Side:
             figures = (
                 counters.nanoseconds,
                 [(at, calls) for at, calls in enumerate(counters.histogram) if calls],
-                dict(counters.longer),
+                list(counters.longer),
                 dict(counters.errors),
                 dict(counters.refusals),
             )
