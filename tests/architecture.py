@@ -165,10 +165,21 @@ LAYERS: dict[str, list[tuple[str, set[str]]]] = {
     "server": [
         (
             "accepting, HTTP, the process",
-            {"daemon", "http_requests", "http_server", "listener", "service_manager", "start_error"},
+            {
+                "daemon",
+                "http_requests",
+                "http_server",
+                "listener",
+                "receive_buffer",
+                "service_manager",
+                "start_error",
+            },
         ),
         ("shared state", {"before_sleep", "client_eviction", "listeners", "network", "peer"}),
-        ("clients and periodic work", {"connection", "cron", "deadlines", "loading", "migration", "sender"}),
+        (
+            "clients and periodic work",
+            {"connection", "cron", "deadlines", "loading", "memory_relief", "migration", "sender"},
+        ),
         ("durability", {"aof_faults", "aof_policy", "group_commit", "snapshot_policy"}),
         ("servers", {"app", "metrics_http", "network_server", "threaded_server"}),
     ],

@@ -167,7 +167,7 @@ class Access(Group, title="users and modules", because="there are no users with 
 class Structures(
     Group,
     title="inner structure of values",
-    because="memory is the interpreter's: there is nothing to defragment or purge",
+    because="values are not moved; free memory is given back whole, in steps",
 ):
     activerehashing = flag(
         True, "rehash in the background", otherwise="the tables are Python's, which rehash at once"
@@ -186,11 +186,7 @@ class Structures(
         "how long a command may wait for evictions",
         otherwise="at most half a millisecond; the rest follows in later turns",
     )
-    activedefrag = flag(False, "defragment while serving")
     active_defrag_cycle_min = integer(1, 1, 99, "least share of the processor, in percent")
-    active_defrag_cycle_max = integer(25, 1, 99, "most share of the processor, in percent")
-    active_defrag_ignore_bytes = memory(100 << 20, "fragmentation not worth starting for", 1)
-    active_defrag_threshold_lower = integer(10, 0, 1000, "percent of fragmentation to start at")
     active_defrag_threshold_upper = integer(100, 0, 1000, "percent of fragmentation for most effort")
     active_defrag_max_scan_fields = integer(1000, 1, LLONG_MAX, "elements handled in one step")
     jemalloc_bg_thread = flag(True, "let the allocator purge in a thread")

@@ -164,6 +164,14 @@ class MemoryUse(Group, title="memory", effective=True):
     lazyfree_lazy_server_del = flag(False, "free overwritten values in the background")
     lazyfree_lazy_user_del = flag(False, "DEL frees in the background, as UNLINK does")
     lazyfree_lazy_user_flush = flag(False, "FLUSHALL and FLUSHDB free in the background")
+    activedefrag = flag(
+        False,
+        "give free memory back each second while much is fragmented",
+        otherwise="values are not moved; without it free memory is given back after each 4 MB, and every 5 seconds",
+    )
+    active_defrag_cycle_max = integer(25, 1, 99, "most share of the time for giving back, in percent")
+    active_defrag_ignore_bytes = memory(100 << 20, "fragmentation not worth starting for", 1)
+    active_defrag_threshold_lower = integer(10, 0, 1000, "percent of fragmentation to start at")
 
 
 class Scripts(Group, title="scripts and functions", effective=True):

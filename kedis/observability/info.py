@@ -22,6 +22,7 @@ from kedis.observability.info_tables import (
     error_lines,
     percentile_lines,
 )
+from kedis.observability.process_memory import ALLOCATOR
 from kedis.process.system import processor_seconds
 from kedis.version import REDIS_VERSION, VERSION
 
@@ -173,8 +174,8 @@ def _memory(observer: Figures) -> Fields:
         ("mem_clients_normal", clients),
         ("mem_cluster_links", 0),
         ("mem_aof_buffer", _fact(engine.persistence, "aof_buffer_length")),
-        ("mem_allocator", "pymalloc"),
-        ("active_defrag_running", 0),
+        ("mem_allocator", ALLOCATOR),
+        ("active_defrag_running", int(figures.defragmenting)),
         ("lazyfree_pending_objects", engine.keyspace.lazy_free.pending),
         ("lazyfreed_objects", engine.keyspace.lazy_free.freed_objects),
     )
@@ -315,7 +316,7 @@ def _stats(observer: Figures) -> Fields:
         ("active_defrag_misses", 0),
         ("active_defrag_key_hits", 0),
         ("active_defrag_key_misses", 0),
-        ("total_active_defrag_time", 0),
+        ("total_active_defrag_time", observer.memory.trimmed_ns // 1_000_000),
         ("current_active_defrag_time", 0),
         ("tracking_total_keys", engine.tracking.keys),
         ("tracking_total_items", engine.tracking.items),

@@ -49,7 +49,7 @@ _FIELDS: tuple[tuple[str, str, str, str], ...] = (
     ("mem_not_counted_for_eviction_bytes", _GAUGE, "mem_not_counted_for_evict", "In use, and outside maxmemory."),
     ("mem_clients_normal", _GAUGE, "mem_clients_normal", "Bytes in buffers of clients."),
     ("mem_clients_slaves", _GAUGE, "mem_clients_slaves", "Always 0: there are no replicas."),
-    ("active_defrag_running", _GAUGE, "active_defrag_running", "Always 0: Python defragments nothing."),
+    ("active_defrag_running", _GAUGE, "active_defrag_running", "Whether activedefrag gives memory back."),
     ("lazyfree_pending_objects", _GAUGE, "lazyfree_pending_objects", "Removed values that are not freed yet."),
     ("loading_dump_file", _GAUGE, "loading", "1 while data are being loaded."),
     ("rdb_changes_since_last_save", _GAUGE, "rdb_changes_since_last_save", "Changes since the last snapshot."),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+from collections.abc import Callable
 
 from kedis.process.system import system_value
 
@@ -29,10 +30,33 @@ def machine_bytes() -> int:
     return system_value("SC_PHYS_PAGES", 0) * PAGE_SIZE
 
 
+def _find_trim() -> Callable[[int], int] | None:
+    with contextlib.suppress(OSError, AttributeError, TypeError):  # a library without it
+        return ctypes.CDLL(None).malloc_trim
+    return None
+
+
+_malloc_trim = _find_trim()
+
+
 def trim() -> None:
     """Have the C library give back what it can.  (Python's own allocator gives back whole arenas by itself.)"""
-    with contextlib.suppress(OSError, AttributeError, TypeError):  # a library without it
-        ctypes.CDLL(None).malloc_trim(0)
+    if _malloc_trim is not None:
+        _malloc_trim(0)
+
+
+def allocator() -> str:
+    """The allocators: Python's for objects up to 512 bytes, and malloc's for everything else."""
+    with contextlib.suppress(OSError):
+        with open("/proc/self/maps", encoding="utf-8", errors="replace") as file:
+            loaded = file.read()
+        for name in ("jemalloc", "tcmalloc", "mimalloc"):
+            if f"lib{name}" in loaded:
+                return f"pymalloc+{name}"
+    return "pymalloc+libc"
+
+
+ALLOCATOR = allocator()
 
 
 class MemoryFigures:
@@ -42,6 +66,9 @@ class MemoryFigures:
         self.startup = self.resident = resident_bytes()
         self.used_peak = 0
         self.machine = machine_bytes()
+        #: Written by what gives memory back: whether fragmentation asks for it, and the time that it has taken.
+        self.defragmenting = False
+        self.trimmed_ns = 0
 
     def sample(self, used: int) -> None:
         """Look again; ``used`` bytes are on the account."""

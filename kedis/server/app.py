@@ -20,6 +20,7 @@ from kedis.observability.observer import Observer
 from kedis.process.clock import SYSTEM_CLOCKS
 from kedis.process.threads import real_sleep
 from kedis.server.aof_policy import AofPolicy
+from kedis.server.memory_relief import MemoryRelief
 from kedis.server.metrics_http import MetricsServer
 from kedis.server.migration import Migrations
 from kedis.server.network_server import NetworkServer
@@ -55,7 +56,8 @@ class App:
         self.on_going_on: Callable[[], None] = lambda: None
         self.observer = Observer(self.engine, self.network.cron.expiry, self.network)
         self.metrics = MetricsServer(self.network, self.observer)
-        self.network.cron.each_round.append(self.observer.sample)
+        relief = MemoryRelief(self.engine.keyspace, config, self.observer.memory, self.engine.monotonic)
+        self.network.cron.each_round += [self.observer.sample, relief.run]
         self.engine.process = self
 
     def start(self) -> None:

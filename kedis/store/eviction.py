@@ -63,6 +63,10 @@ class Eviction:
         """Zero the figures (CONFIG RESETSTAT)."""
         self.evicted = dict.fromkeys(_EVICTING, 0)
 
+    def forget_candidates(self) -> None:
+        """Drop the pool of candidates; the next eviction draws anew."""
+        self._pool.clear()
+
     def run(self, limit: int, clock: Clock, budget_ns: int = BUDGET_NS) -> bool:
         """Evict until at most ``limit`` bytes are used, for ``budget_ns`` at most (and one piece).
 

@@ -159,6 +159,11 @@ def memory(bench: Bench) -> str:
     return f"`ops/bench/memory.py --quick`.\n\n{bench.program(*words)}"
 
 
+def churn(bench: Bench) -> str:
+    """Twenty minutes of each server; a minute in a rough run."""
+    return bench.program(sys.executable, str(HERE / "churn.py"), "--seconds", "60" if bench.quick else "1200")
+
+
 def stalls(bench: Bench) -> str:
     """With less data even in a full run: the whole takes ten minutes."""
     return bench.program(sys.executable, str(HERE / "stalls.py"), "--quick")
@@ -186,6 +191,7 @@ PARTS: dict[str, tuple[str, Callable[[Bench], str]]] = {
     "aof": ("The append-only file", lambda bench: bench.script("aof.py")),
     "clients": ("Many clients", lambda bench: bench.script("many_clients.py")),
     "memory": ("Memory and eviction", memory),
+    "churn": ("Resident memory under churn", churn),
     "streams": ("Streams, and readers that wait for them", streams),
     "stalls": ("Waiting for one large command", stalls),
 }

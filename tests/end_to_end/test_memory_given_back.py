@@ -1,0 +1,119 @@
+"""The process keeps the limit, and gives back what is freed; a part of what ops/bench/churn.py runs for twenty."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from tests.wire.kedis_process import KedisProcess
+
+BENCH = Path(__file__).parents[2] / "ops/bench"
+#: Of each half, however long they take.
+COMMANDS = int(os.environ.get("KEDIS_CHURN_COMMANDS", "80000"))
+MB = 1 << 20
+
+
+def load_churn() -> Any:
+    sys.path.insert(0, str(BENCH))
+    try:
+        spec = importlib.util.spec_from_file_location("churn", BENCH / "churn.py")
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules["churn"] = module
+        spec.loader.exec_module(module)
+        return module
+    finally:
+        sys.path.remove(str(BENCH))
+
+
+def resident(process: KedisProcess) -> int:
+    fields = Path(f"/proc/{process.process.pid}/statm").read_text().split()
+    return int(fields[1]) * os.sysconf("SC_PAGESIZE")
+
+
+def wait_until(reached: Callable[[], bool], seconds: float = 60.0) -> bool:
+    deadline = time.monotonic() + seconds
+    while not reached():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.2)
+    return True
+
+
+@pytest.fixture
+def server() -> Iterator[KedisProcess]:
+    process = KedisProcess("--appendonly", "yes", "--maxmemory", "60mb", "--maxmemory-policy", "allkeys-lru")
+    yield process
+    process.close()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc and glibc")
+def test_churn_and_flushall(server: KedisProcess) -> None:
+    churn = load_churn()
+    client = redis.Redis(port=server.address[1])
+    client.ping()
+    empty = resident(server)
+    ended = threading.Event()
+    commands: list[int] = []
+    threads = [
+        threading.Thread(target=churn.churn, args=(server.address[1], ended, seed, commands.append))
+        for seed in range(churn.CLIENTS)
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        assert wait_until(lambda: client.info("memory")["used_memory"] > 58 * MB, 600)
+        begun = sum(commands)
+        assert wait_until(lambda: sum(commands) >= begun + COMMANDS, 600)
+        half = resident(server)
+        assert wait_until(lambda: sum(commands) >= begun + 2 * COMMANDS, 600)
+        full = resident(server)
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
+    used = client.info("memory")["used_memory"]
+    assert used > 55 * MB
+    assert full <= 1.4 * used + 45 * MB  # 1.25 in the benchmark
+    assert full <= 1.15 * half
+    client.flushall()
+    # An object that outlives the data keeps an arena of 1 MB of Python's allocator: not all of it comes back.
+    assert wait_until(lambda: resident(server) <= empty + 0.65 * (full - empty)), (
+        resident(server),
+        empty,
+        full,
+    )
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc and glibc")
+def test_half_of_the_keys_deleted() -> None:
+    process = KedisProcess()
+    try:
+        client = redis.Redis(port=process.address[1])
+        client.ping()
+        empty = resident(process)
+        count = 200_000
+        for start in range(0, count, 1000):
+            client.mset({f"key:{number:08d}": f"{number:032d}" for number in range(start, start + 1000)})
+        used = client.info("memory")["used_memory"]
+        for start in range(0, count // 2, 1000):
+            client.delete(*[f"key:{number:08d}" for number in range(start, start + 1000)])
+        left = client.info("memory")["used_memory"]
+        assert left < 0.65 * used
+        client.execute_command("MEMORY", "PURGE")  # rebuilds the tables, which takes 50 ms a million keys
+        assert wait_until(lambda: resident(process) <= 1.3 * (empty + left)), (
+            resident(process),
+            empty,
+            left,
+        )
+    finally:
+        process.close()

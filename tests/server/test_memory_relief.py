@@ -1,0 +1,156 @@
+"""Memory relief: when freed memory is given back, and that no long-lived object keeps an arena of the allocator."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import tracemalloc
+from array import array
+
+from kedis.config import Config
+from kedis.engine.counters import Counters
+from kedis.observability.process_memory import MemoryFigures
+from kedis.server.memory_relief import FEW_KEYS, PAUSE_NS, STEP, MemoryRelief
+from kedis.store.keyspace import Keyspace
+from kedis.structures.histogram import Histogram
+
+SECOND = 1_000_000_000
+
+
+class Bench:
+    """Relief with a clock that stands still, and a trim that counts and takes as long as it is told."""
+
+    def __init__(self, **settings: str) -> None:
+        self.now = 100 * SECOND
+        self.took = 0
+        self.trims = 0
+        self.keyspace = Keyspace(1)
+        self.figures = MemoryFigures()
+        self.relief = MemoryRelief(
+            self.keyspace, Config(settings), self.figures, lambda: self.now, self.give_back
+        )
+
+    def give_back(self) -> None:
+        self.trims += 1
+        self.now += self.took
+
+    def fill(self, count: int, size: int = 1000) -> None:
+        for number in range(count):
+            self.keyspace.databases[0].set_value(b"%d" % number, bytes(size))
+
+    def run(self, seconds: float = 0.1) -> int:
+        self.now += int(seconds * SECOND)
+        self.relief.run()
+        return self.trims
+
+
+def test_trims_after_each_step_that_the_account_falls() -> None:
+    bench = Bench()
+    bench.fill(2 * STEP // 1000)
+    assert bench.run() == 0
+    names = iter(list(bench.keyspace.databases[0].data))
+    for expected in (1, 2):
+        freed = bench.keyspace.used - STEP
+        while bench.keyspace.used > freed + 2000:
+            bench.keyspace.databases[0].delete(next(names))
+        assert bench.run() == expected - 1
+        bench.keyspace.databases[0].delete(next(names))
+        bench.keyspace.databases[0].delete(next(names))
+        assert bench.run() == expected
+        assert bench.run() == expected
+
+
+def test_trims_now_and_then_where_values_replace_each_other() -> None:
+    bench = Bench()
+    bench.fill(1)
+    assert bench.run(PAUSE_NS / SECOND) == 1
+    assert bench.run(10 * PAUSE_NS / SECOND) == 1, "nothing has changed"
+    bench.fill(1)
+    assert bench.run() == 2
+    bench.fill(1)
+    assert bench.run() == 2
+
+
+def test_active_defragmentation_by_its_thresholds() -> None:
+    settings = {"active-defrag-ignore-bytes": "10mb", "active-defrag-threshold-lower": "50"}
+    bench = Bench(activedefrag="yes", **settings)
+    bench.figures.startup, bench.figures.resident = 40 << 20, 45 << 20
+    bench.fill(1000)
+    bench.run()
+    bench.relief._dirty = bench.keyspace.dirty  # nothing changes any more
+    assert bench.run(1) == 0 and not bench.figures.defragmenting
+    bench.figures.resident = 60 << 20
+    assert bench.run(1) == 1 and bench.figures.defragmenting
+    assert bench.run(0.5) == 1
+    assert bench.run(0.6) == 2
+    bench.relief._config.activedefrag = False
+    assert bench.run(2) == 2 and not bench.figures.defragmenting
+
+
+def test_the_share_of_the_time_is_limited() -> None:
+    bench = Bench(**{"active-defrag-cycle-max": "10"})
+    bench.took = SECOND
+    bench.fill(STEP // 1000)
+    bench.run()
+    bench.keyspace.databases[0].clear()
+    assert bench.run() == 1
+    assert bench.figures.trimmed_ns == SECOND
+    bench.fill(STEP // 1000)
+    bench.run(5)
+    bench.keyspace.databases[0].clear()
+    assert bench.run(4) == 1
+    assert bench.run(2) == 2
+
+
+def test_an_empty_keyspace_keeps_no_objects_of_the_eviction() -> None:
+    bench = Bench(**{"active-defrag-cycle-max": "99"})
+    bench.keyspace.track_access("allkeys-lru")
+    bench.keyspace.eviction.follow("allkeys-lru", 5)
+    bench.fill(FEW_KEYS + STEP // 1000)
+    bench.keyspace.eviction.run(bench.keyspace.used - 100_000, lambda: bench.now)
+    bench.run()
+    assert bench.keyspace.eviction._pool
+    bench.keyspace.databases[0].clear()
+    bench.run()
+    assert not bench.keyspace.eviction._pool
+
+
+def test_counting_calls_keeps_no_integer_objects() -> None:
+    """Each of them would stand in an arena of the allocator beside the data, and keep it."""
+    counters, histogram = Counters(), Histogram()
+    durations = [int(1000 * 1.01**step) for step in range(1500)]
+    for duration in durations:  # everything has its size before counting begins
+        counters.count(duration)
+        histogram.add(duration)
+    gc.collect()
+    tracemalloc.start()
+    before = tracemalloc.take_snapshot()
+    for _ in range(300):
+        for duration in durations:
+            counters.count(duration)
+            histogram.add(duration)
+    gc.collect()
+    after = tracemalloc.take_snapshot()
+    tracemalloc.stop()
+    here = [
+        tracemalloc.Filter(True, sys.modules[kind.__module__].__file__ or "")
+        for kind in (Counters, Histogram)
+    ]
+    grown = after.filter_traces(here).compare_to(before.filter_traces(here), "filename")
+    assert sum(statistic.count_diff for statistic in grown) <= 10
+
+
+def test_longer_calls_are_counted_to_two_figures() -> None:
+    counters = Counters()
+    durations = [step * 997 * 10 ** (step % 6) for step in range(1, 2000)]
+    for duration in durations:
+        counters.count(duration)
+    assert counters.calls == len(durations)
+    assert type(counters.longer) is array
+    bounds = [bound for bound, _ in counters.durations()]
+    assert bounds == sorted(set(bounds))
+    for duration in durations:
+        lone = Counters()
+        lone.count(duration)
+        ((bound, calls),) = lone.durations()
+        assert calls == 1 and duration <= bound <= max(duration + 64, duration * 129 / 128)
