@@ -28,6 +28,7 @@ STRUCTURES = {
     "containers": "containers.py",
     "id_map": "id_map.py",
     "listpack_size": "listpack_size.py",
+    "packed": "packed.pyx",
     "scan_index": "scan_index.py",
     "skiplist": "skiplist.pyx",
     "sorted_set": "sorted_set.py",
@@ -76,6 +77,7 @@ def structures() -> list[Extension]:
             Extension(
                 f"kedis.structures.{name}",
                 [f"kedis/structures/{source}"],
+                include_dirs=[str(FOLDER)],
                 extra_compile_args=FLAGS,
                 optional=True,
             )

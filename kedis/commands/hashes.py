@@ -24,7 +24,7 @@ from kedis.engine.keyspec import span
 from kedis.engine.table import command
 from kedis.errors import CommandError
 from kedis.resp.values import OK, Pairs, SimpleString
-from kedis.structures.containers import Hash
+from kedis.structures.packed import Hash
 
 if TYPE_CHECKING:
     from kedis.engine.client import Client
@@ -231,7 +231,8 @@ def hmget(client: Client, argv: Sequence[bytes]) -> list[bytes | None]:
     syntax="key@0",
 )
 def hgetall(client: Client, argv: Sequence[bytes]) -> dict[bytes, bytes]:
-    return client.db.lookup_read_typed(argv[1], Hash) or {}
+    fields = client.db.lookup_read_typed(argv[1], Hash)
+    return {} if fields is None else fields.as_dict()
 
 
 @command(

@@ -1,8 +1,7 @@
 """Intersection, union and difference of sets: returned, stored, or counted.
 
 A missing key is an empty set, and all keys are read, so that one of another type is always an error. The work is done
-by Python's set operations. Their result may be a :class:`Set` without the parts that its constructor makes: valid as a
-reply, rebuilt when stored.
+by Python's set operations, on a copy of the members where a set is packed.
 """
 
 from __future__ import annotations
@@ -18,7 +17,8 @@ from kedis.engine.flags import DENYOOM, READONLY, WRITE
 from kedis.engine.keyspec import counted, span
 from kedis.engine.table import command
 from kedis.errors import CommandError
-from kedis.structures.containers import Set, fits_packed_set
+from kedis.structures.containers import fits_packed_set
+from kedis.structures.packed import Set
 
 if TYPE_CHECKING:
     from kedis.engine.client import Client
@@ -30,7 +30,7 @@ _EMPTY: Members = set()
 
 def _sets(client: Client, keys: Sequence[bytes]) -> list[Members]:
     read = client.db.lookup_read_typed
-    return [read(key, Set) or _EMPTY for key in keys]
+    return [_EMPTY if (members := read(key, Set)) is None else members.as_set() for key in keys]
 
 
 def _intersection(sets: list[Members]) -> Members:

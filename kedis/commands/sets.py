@@ -16,7 +16,7 @@ from kedis.engine.flags import DENYOOM, FAST, READONLY, WRITE
 from kedis.engine.keyspec import span
 from kedis.engine.table import command
 from kedis.errors import CommandError
-from kedis.structures.containers import Set
+from kedis.structures.packed import Set
 
 if TYPE_CHECKING:
     from kedis.engine.client import Client
@@ -168,7 +168,8 @@ def scard(client: Client, argv: Sequence[bytes]) -> int:
     syntax="key@0",
 )
 def smembers(client: Client, argv: Sequence[bytes]) -> set[bytes]:
-    return client.db.lookup_read_typed(argv[1], Set) or set()
+    members = client.db.lookup_read_typed(argv[1], Set)
+    return set() if members is None else members.as_set()
 
 
 # -- random members and scanning --------------------------------------------------------------------------
@@ -214,7 +215,7 @@ def _spop_count(client: Client, argv: Sequence[bytes]) -> set[bytes]:
         db.signal_modified(key, "spop")
         db.delete(key)
         client.propagate(b"DEL", key)
-        return members
+        return members.as_set()
     popped = members.sample_distinct(db.keyspace.random, count)
     members.remove_many(popped)
     if len(members) * _REBUILT <= count:

@@ -16,7 +16,7 @@ from kedis.engine.keyspec import counted, span
 from kedis.engine.table import Handler, command
 from kedis.errors import WRONG_TYPE, CommandError
 from kedis.resp.values import Scored
-from kedis.structures.containers import Set
+from kedis.structures.packed import Set
 from kedis.structures.sorted_set import SortedSet
 
 if TYPE_CHECKING:

@@ -22,8 +22,8 @@ from kedis.engine.flags import DENYOOM, READONLY, WRITE
 from kedis.engine.keyspec import span, unknown_keys
 from kedis.engine.table import command
 from kedis.errors import WRONG_TYPE, CommandError
-from kedis.structures.containers import Hash, Set
 from kedis.structures.lists import List
+from kedis.structures.packed import Hash, Set
 from kedis.structures.sorted_set import SortedSet
 
 if TYPE_CHECKING:

@@ -106,31 +106,27 @@ cdef int find_container(Path self, bytes key, kind, PyObject** found) except -1:
 
 cdef int hget(Path self) except -1:
     cdef PyObject* found
-    cdef PyObject* value
     if not find_container(self, word(self, 1), Hash, &found):
         return DECLINED
-    value = NULL if found == NULL else PyDict_GetItem(<object>found, word(self, 2))
-    if value == NULL:
+    value = None if found == NULL else (<Hash>found).look(self.words[2], self.sizes[2])
+    if value is None:
         reply_null(self)
     else:
-        encode(self, <object>value)
+        encode(self, value)
     return READ
 
 
 cdef int hmget(Path self) except -1:
     cdef PyObject* found
-    cdef PyObject* value
     cdef Py_ssize_t at
     cdef list values
     if not find_container(self, word(self, 1), Hash, &found):
         return DECLINED
     values = PyList_New(self.count - 2)
     for at in range(self.count - 2):
-        value = NULL if found == NULL else PyDict_GetItem(<object>found, word(self, at + 2))
-        if value == NULL:
-            value = Py_None
-        Py_INCREF(<object>value)
-        PyList_SET_ITEM(values, at, <object>value)
+        value = None if found == NULL else (<Hash>found).look(self.words[at + 2], self.sizes[at + 2])
+        Py_INCREF(value)
+        PyList_SET_ITEM(values, at, value)
     encode(self, values)
     return READ
 
@@ -139,7 +135,7 @@ cdef int hexists(Path self) except -1:
     cdef PyObject* found
     if not find_container(self, word(self, 1), Hash, &found):
         return DECLINED
-    reply_integer(self, found != NULL and PyDict_GetItem(<object>found, word(self, 2)) != NULL)
+    reply_integer(self, found != NULL and (<Hash>found).look(self.words[2], self.sizes[2]) is not None)
     return READ
 
 
@@ -147,7 +143,13 @@ cdef int hgetall(Path self) except -1:
     cdef PyObject* found
     if not find_container(self, word(self, 1), Hash, &found):
         return DECLINED
-    encode(self, {} if found == NULL else <object>found)
+    if found == NULL:
+        encode(self, {})
+    elif (<Hash>found).full is not None or self.as_value or (<Hash>found).size > LONG_REPLY:
+        encode(self, (<Hash>found).as_dict())
+    else:
+        reply_header(self, 37 if self.resp3 else 42, (<Hash>found).count * (1 if self.resp3 else 2))
+        reply_words(self, (<Hash>found).data, (<Hash>found).size)
     return READ
 
 
@@ -173,7 +175,7 @@ cdef int hset(Path self) except -1:
         return DECLINED
     for at in range(2, self.count, 2):
         added += fields.put(word(self, at), word(self, at + 1))
-    container_changed(self, &fields.accounted_bytes, fields.footprint, self.count // 2 - 1)
+    container_changed(self, &fields.accounted_bytes, fields.measure(), self.count // 2 - 1)
     reply_integer(self, added)
     return WROTE
 
@@ -192,17 +194,15 @@ cdef int hincrby(Path self) except -1:
         return DECLINED
     cdef Hash fields = <Hash>found
     cdef bytes field = word(self, 2)
-    cdef PyObject* old = PyDict_GetItem(fields, field)
-    if old != NULL and not parse_integer(
-        PyBytes_AS_STRING(<object>old), PyBytes_GET_SIZE(<object>old), &number
-    ):
+    old = fields.look(self.words[2], self.sizes[2])
+    if old is not None and not parse_integer(PyBytes_AS_STRING(old), PyBytes_GET_SIZE(old), &number):
         return DECLINED
     if (delta > 0 and number > LLONG_MAX - delta) or (delta < 0 and number < LLONG_MIN - delta):
         return DECLINED
     number += delta
     touch(self, key)
     fields.put(field, PyBytes_FromStringAndSize(digits, write_number(digits, number)))
-    container_changed(self, &fields.accounted_bytes, fields.footprint, 1)
+    container_changed(self, &fields.accounted_bytes, fields.measure(), 1)
     reply_integer(self, number)
     return WROTE
 
@@ -216,7 +216,7 @@ cdef int hdel(Path self) except -1:
     reply_integer(self, removed)
     if not removed:
         return READ
-    container_changed(self, &fields.accounted_bytes, fields.footprint, removed)
+    container_changed(self, &fields.accounted_bytes, fields.measure(), removed)
     return WROTE
 
 # -- sets ---------------------------------------------------------------------------------------------
@@ -233,11 +233,13 @@ cdef int sadd(Path self) except -1:
     reply_integer(self, added)
     if not added:
         return READ
-    # kedis.structures.containers.Set._measure, without a look-up of __sizeof__
-    members.footprint = members.elements_bytes + set_bytes(members) + _CONTAINER
-    if members.index is not None:
-        members.footprint += _INDEX_ENTRY * PySet_GET_SIZE(members)
-    container_changed(self, &members.accounted_bytes, members.footprint, added)
+    cdef FullSet full = members.full
+    if full is not None:
+        # kedis.structures.containers.Set._measure, without a look-up of __sizeof__
+        full.footprint = full.elements_bytes + set_bytes(full) + _CONTAINER
+        if full.index is not None:
+            full.footprint += _INDEX_ENTRY * PySet_GET_SIZE(full)
+    container_changed(self, &members.accounted_bytes, members.measure(), added)
     return WROTE
 
 
@@ -250,7 +252,7 @@ cdef int srem(Path self) except -1:
     reply_integer(self, removed)
     if not removed:
         return READ
-    container_changed(self, &members.accounted_bytes, members.footprint, removed)
+    container_changed(self, &members.accounted_bytes, members.measure(), removed)
     return WROTE
 
 
@@ -263,7 +265,7 @@ cdef int spop(Path self) except -1:
     if members is None:
         return DECLINED
     cdef bytes member = members.pop_random(self.keyspace.random)
-    container_changed(self, &members.accounted_bytes, members.footprint, 1)
+    container_changed(self, &members.accounted_bytes, members.measure(), 1)
     record_instead(self, [b"SREM", key, member])
     encode(self, member)
     return RECORDED
@@ -286,5 +288,5 @@ cdef int sismember(Path self) except -1:
     cdef PyObject* found
     if not find_container(self, word(self, 1), Set, &found):
         return DECLINED
-    reply_integer(self, found != NULL and PySet_Contains(<object>found, word(self, 2)))
+    reply_integer(self, found != NULL and (<Set>found).has(self.words[2], self.sizes[2]))
     return READ

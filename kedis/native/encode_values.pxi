@@ -117,6 +117,18 @@ cdef int encode(Path self, object value) except -1:
     return encode_by_python(self, value)
 
 
+cdef int reply_words(Path self, const char* at, Py_ssize_t size) except -1:
+    """Append each of the words of a packed collection (words.pxi)."""
+    cdef char digits[24]
+    cdef const char* text
+    cdef const char* end = at + size
+    while at < end:
+        size = text_of(at, &text, digits)
+        reply_bulk(self, text, size)
+        at += word_size(at)
+    return 0
+
+
 cdef int encode_by_python(Path self, object value) except -1:
     """Append ``value`` by the encoders of the client's protocol. A long reply must be sent by the Python path."""
     cdef list chunks = []
@@ -164,7 +176,7 @@ cdef bint encode_here(Path self, object value) except -1:
                 return False
     elif kind is float:
         reply_double(self, value)
-    elif kind is Hash or kind is dict:
+    elif kind is FullHash or kind is dict:
         count = PyDict_Size(value)
         if count > PART:
             return False
@@ -176,7 +188,7 @@ cdef bint encode_here(Path self, object value) except -1:
         while PyDict_Next(value, &at, &field, &content):
             if not encode_here(self, <object>field) or not encode_here(self, <object>content):
                 return False
-    elif kind is Set or kind is set:
+    elif kind is FullSet or kind is set:
         count = PySet_GET_SIZE(value)
         if count > PART:
             return False

@@ -47,7 +47,9 @@ from kedis.structures.lists import List
 from kedis.structures.lists import _PLACE
 from kedis.structures.strings import Buffer
 
-from kedis.structures.containers cimport Hash, Set
+from kedis.structures.containers cimport Hash as FullHash
+from kedis.structures.containers cimport Set as FullSet
+from kedis.structures.packed cimport Hash, Set
 from kedis.structures.scan_index cimport ScanIndex
 from kedis.structures.sorted_set cimport SortedSet
 from kedis.structures.sorted_set import ADDED as _ADDED, UNCHANGED as _UNCHANGED
@@ -91,6 +93,7 @@ from libc.limits cimport LLONG_MAX, LLONG_MIN
 from collections import deque
 
 include "offsets.pxi"
+include "../structures/words.pxi"
 
 cdef enum:
     WORDS = 1024

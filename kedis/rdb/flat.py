@@ -18,8 +18,8 @@ from kedis.config import Config
 from kedis.rdb.compact import UNKNOWN_COUNT, back_length
 from kedis.rdb.source import encode_length, encode_string
 from kedis.store.types import Value, check_registered, type_of, type_of_class
-from kedis.structures.containers import Hash, Set
 from kedis.structures.lists import List
+from kedis.structures.packed import Hash, Set
 from kedis.structures.packing import is_integer
 from kedis.structures.sorted_set import SortedSet
 from kedis.structures.stream import Stream
@@ -61,11 +61,17 @@ def _fits_a_node(value: List, setting: int) -> bool:
 
 
 def _intset(value: Set, _config: Config) -> tuple[int, bytes]:
-    return _INTSET, encode_string(write_intset(sorted(map(int, value))))
+    packed = value.integers()
+    if packed is None:
+        return _INTSET, encode_string(write_intset(sorted(map(int, value))))
+    return _INTSET, encode_string(_PACK_INTSET(packed[0], len(value)) + packed[1])
 
 
 def _hash(value: Hash, _config: Config) -> tuple[int, bytes]:
-    return _HASH, encode_string(write_listpack(chain.from_iterable(value.items())))
+    packed = value.words()
+    if packed is None:
+        return _HASH, encode_string(write_listpack(chain.from_iterable(value.items())))
+    return _HASH, encode_string(_framed(*packed))
 
 
 def _sorted_set(value: SortedSet, _config: Config) -> tuple[int, bytes]:
@@ -102,6 +108,11 @@ def write_listpack(texts: Iterable[bytes]) -> bytes:
     parts = [_integer(int(text)) if is_integer(text) else _text(text) for text in texts]
     body = b"".join(part + back_length(len(part)) for part in parts)
     return _PACK_COUNTS(len(body) + 7, min(len(parts), UNKNOWN_COUNT)) + body + b"\xff"
+
+
+def _framed(words: bytes, count: int) -> bytes:
+    """A listpack of ``words``, which are its elements as they stand in it."""
+    return _PACK_COUNTS(len(words) + 7, min(count, UNKNOWN_COUNT)) + words + b"\xff"
 
 
 def _integer(value: int) -> bytes:

@@ -7,7 +7,6 @@ the common write pays for one test.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from random import Random
 
@@ -18,6 +17,8 @@ from kedis.store.lazyfree import LazyFree
 from kedis.store.types import TYPES
 from kedis.structures.packing import Thresholds
 from kedis.structures.stream_block import node_limits
+
+_DEFAULTS = Config()
 
 
 class KeyspaceState:
@@ -54,9 +55,9 @@ class KeyspaceState:
     )
 
     def __init__(self, events: KeyspaceEvents | None = None) -> None:
-        #: The thresholds by which new containers of a type are packed; unlimited until they are set.
+        #: The thresholds by which new containers of a type are packed; the defaults until they are set.
         self.packing: dict[type, Thresholds] = {
-            kind: Thresholds(sys.maxsize, sys.maxsize)
+            kind: Thresholds(*row.packing.read(_DEFAULTS))
             for row in TYPES
             if row.packing is not None
             for kind in row.classes

@@ -18,8 +18,8 @@ from typing import Any, Protocol
 
 from kedis.config import Config
 from kedis.store.mixing import ZERO, add, mix, number
-from kedis.structures.containers import Hash, Set
 from kedis.structures.lists import List
+from kedis.structures.packed import Hash, Set
 from kedis.structures.packing import is_integer
 from kedis.structures.sorted_set import SortedSet
 from kedis.structures.stream import Stream
@@ -320,7 +320,7 @@ add_type(
         encoding=_encoding(b"intset", b"hashtable"),
         digest=lambda digest, value: add(mix(digest, _SET), value),
         serialized_length=_texts_length,
-        contents=_itself,
+        contents=Set.as_set,
         plain=set,
         copy=Set.copy,
         free_in_steps=Set.free_in_steps,
@@ -353,7 +353,7 @@ add_type(
         encoding=_encoding(b"listpack", b"hashtable"),
         digest=_hash_digest,
         serialized_length=lambda value: _texts_length(value) + _texts_length(value.values()),
-        contents=_itself,
+        contents=Hash.as_dict,
         plain=dict,
         copy=Hash.copy,
         free_in_steps=Hash.free_in_steps,

@@ -235,6 +235,14 @@ class Hash(dict):  # type: ignore[type-arg]
         twin._measure()
         return twin
 
+    def as_dict(self) -> dict[bytes, bytes]:
+        """The fields with their values, to read only. O(1)."""
+        return self
+
+    def words(self) -> tuple[bytes, int] | None:
+        """The words of a packed hash and their number: see `kedis.structures.packed`."""
+        return None
+
     def random_one(self, rng: Random) -> bytes:
         """One field, each equally likely; IndexError when empty. O(1) expected."""
         return _pick(self, self.index, rng)
@@ -395,6 +403,14 @@ class Set(set):  # type: ignore[type-arg]
         twin.packed = self.packed
         twin._measure()
         return twin
+
+    def as_set(self) -> set[bytes]:
+        """The members, to read only. O(1)."""
+        return self
+
+    def integers(self) -> tuple[int, bytes] | None:
+        """Width and bytes of the integers of a packed set: see `kedis.structures.packed`."""
+        return None
 
     def pop_random(self, rng: Random) -> bytes:
         """Remove and return one member, each equally likely; IndexError when empty. O(1) expected."""

@@ -6,8 +6,8 @@ that shrinks again, or whose thresholds are raised, stays full while it lives; a
 are lowered, until the next change that is checked. The attribute ``packed`` of a container records the state: the
 thresholds that apply to it, or None once it is full.
 
-Simplified: a packed container is stored like a full one. ``packed`` determines only what clients see: OBJECT
-ENCODING and the form of DUMP.
+In the compiled build a packed hash or set is stored so (`kedis.structures.packed`). Simplified: in Python it is stored
+like a full one, and ``packed`` determines only what clients see: OBJECT ENCODING and the form of DUMP.
 """
 
 from __future__ import annotations

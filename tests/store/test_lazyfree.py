@@ -9,8 +9,8 @@ import pytest
 
 from kedis.store.keyspace import Keyspace
 from kedis.store.lazyfree import PIECE, SLICE_NS, SMALL, LazyFree
-from kedis.structures.containers import Hash, Set
 from kedis.structures.lists import List
+from kedis.structures.packed import Hash, Set
 from kedis.structures.scan_index import ScanIndex
 from kedis.structures.sorted_set import SortedSet
 

@@ -1,0 +1,52 @@
+"""The packed collections, for the native path."""
+
+from kedis.structures.containers cimport Hash as FullHash
+from kedis.structures.containers cimport Set as FullSet
+
+
+cdef class Packed:
+    #: Bytes that the account of the keyspace holds.
+    cdef public long long accounted_bytes
+    cdef object thresholds
+    cdef char* data
+    cdef unsigned int size, count
+
+    cdef int insert_bytes(self, Py_ssize_t at, Py_ssize_t size) except -1
+    cdef int cut(self, Py_ssize_t at, Py_ssize_t size) except -1
+    cdef int replace_word(self, Py_ssize_t at, const char* text, Py_ssize_t size) except -1
+    cdef int insert_word(self, Py_ssize_t at, const char* text, Py_ssize_t size) except -1
+    cdef void drop(self) noexcept
+
+
+cdef class Hash(Packed):
+    cdef FullHash full
+
+    cdef Py_ssize_t find(self, const char* text, Py_ssize_t size) noexcept
+    cdef object look(self, const char* text, Py_ssize_t size)
+    cdef FullHash expand(self)
+    cdef Py_ssize_t remove_here(self, const char* text, Py_ssize_t size) except -1
+    cdef int append_pair(self, bytes field, bytes value) except -1
+    cpdef bint put(self, bytes field, bytes value) except -1
+    cpdef Py_ssize_t remove_many(self, fields) except -1
+    cdef Py_ssize_t length(self) noexcept
+    cdef long long measure(self)
+
+
+cdef class Set(Packed):
+    cdef FullSet full
+    cdef int width
+
+    cdef FullSet expand(self)
+    cdef Py_ssize_t find(self, const char* text, Py_ssize_t size) noexcept
+    cdef bint has(self, const char* text, Py_ssize_t size) except -1
+    cdef Py_ssize_t place_of(self, long long number, bint* found) noexcept
+    cdef int widen(self, int width) except -1
+    cdef int spell_out(self) except -1
+    cdef bint insert_number(self, long long number) except -1
+    cdef bint remove_here(self, bytes member) except -1
+    cpdef bint insert(self, bytes member, bint measure=*) except -1
+    cpdef bint remove_member(self, bytes member, bint measure=*) except -1
+    cpdef Py_ssize_t remove_many(self, members) except -1
+    cpdef bytes pop_random(self, rng)
+    cdef Py_ssize_t length(self) noexcept
+    cdef long long measure(self)

@@ -1,0 +1,180 @@
+"""Packed collections: random operations around every threshold, against a model, and against Redis."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from kedis.structures import COMPILED
+from kedis.structures.packed import Hash, Set
+from kedis.structures.packing import Thresholds, is_integer
+from tests.commands.driver import Client
+from tests.oracle import Oracle
+
+#: On both sides of every bound of the spelling of a word.
+TEXTS = [
+    *(b"", b"0", b"-0", b"00", b"-", b"+1", b" 1", b"1 ", b"1e3", b"a", b"\xff", b"\x00"),
+    *(
+        b"%d" % (sign * (1 << power) + off)
+        for power in (7, 12, 15, 23, 31, 63)
+        for sign in (1, -1)
+        for off in (-1, 0, 1)
+    ),
+    *(
+        bytes([97 + size % 7]) * size
+        for size in (1, 10, 62, 63, 64, 65, 125, 126, 127, 128, 4095, 4096, 20_000)
+    ),
+]
+ENTRIES, LONGEST = (1, 3, 20, 128), (1, 10, 64, 30_000)
+
+
+def thresholds_of(rng: random.Random) -> Thresholds:
+    return Thresholds(rng.choice(ENTRIES), rng.choice(LONGEST))
+
+
+def texts(rng: random.Random) -> list[bytes]:
+    few = [b"%d" % rng.randrange(-(10**digits), 10**digits) for digits in range(1, 19)]
+    return rng.sample(TEXTS, 15) + rng.sample(few, 10)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_a_hash_does_what_a_dict_does(seed: int) -> None:
+    rng = random.Random(seed)
+    some, limits = texts(rng), thresholds_of(rng)
+    value, model, packed = Hash(), dict[bytes, bytes](), True
+    value.packed = limits
+    for _ in range(150):
+        field, text = rng.choice(some), rng.choice(some)
+        chance = rng.random()
+        if chance < 0.5:
+            assert value.put(field, text) == (field not in model)
+            model[field] = text
+            packed &= len(model) <= limits.entries and max(len(field), len(text)) <= limits.longest
+        elif chance < 0.6:
+            fields = rng.sample(some, 4)
+            assert value.put_many(fields, some[:4]) == len(set(fields) - set(model))
+            model.update(zip(fields, some[:4], strict=True))
+            packed &= len(model) <= limits.entries and max(map(len, fields + some[:4])) <= limits.longest
+        elif chance < 0.9:
+            assert value.remove(field) == (field in model)
+            model.pop(field, None)
+        else:
+            twin = value.copy()
+            value.remove_many(some)
+            value._check()
+            assert len(value) == 0
+            value = twin
+        value._check()
+        assert (value.packed is not None) == packed
+        assert len(value) == len(model) and list(value) == list(model)
+        assert list(value.items()) == list(model.items()) and list(value.values()) == list(model.values())
+        assert value.as_dict() == model
+        for each in some:
+            assert value.get(each) == model.get(each) and (each in value) == (each in model)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_a_set_does_what_a_set_does(seed: int) -> None:
+    rng = random.Random(seed)
+    some, limits = texts(rng), thresholds_of(rng)
+    if seed % 2:
+        some = [text for text in some if is_integer(text)] + [b"text"] * (seed % 4 == 1)
+    value, model, packed = Set(), set[bytes](), True
+    value.packed = limits
+    for _ in range(150):
+        member = rng.choice(some)
+        chance = rng.random()
+        if chance < 0.55:
+            new = member not in model
+            assert value.insert(member) == new
+            model.add(member)
+            packed &= not new or (len(model) <= limits.entries and is_integer(member))
+        elif chance < 0.9:
+            assert value.remove_member(member) == (member in model)
+            model.discard(member)
+        elif chance < 0.95 and model:
+            popped = value.pop_random(rng)
+            assert popped in model
+            model.remove(popped)
+        else:
+            value = value.copy()
+        value._check()
+        assert (value.packed is not None) == packed
+        assert value.as_set() == model and set(value) == model and len(value) == len(model)
+        assert all((each in value) == (each in model) for each in some)
+        assert sorted(value.scan(0, 1000)[1]) == sorted(model)
+
+
+@pytest.mark.parametrize("make", [lambda: Hash([(b"a", b"1")]), lambda: Set([b"a"]), lambda: Set([b"1"])])
+def test_a_choice_converts_in_both_directions(make: Callable[[], Any]) -> None:
+    value = make()
+    content = list(value)
+    value.choose(Thresholds(0, 0))
+    assert value.packed is None and list(value) == content
+    value._check()
+    value.choose(Thresholds(1, 64))
+    assert (value.packed is None) == (content == [b"a"] and isinstance(value, Set))
+    assert list(value) == content
+    value._check()
+
+
+@pytest.mark.skipif(not COMPILED, reason="Python keeps the full structure")
+def test_a_small_collection_takes_little() -> None:
+    hash_ = Hash((b"field:%d" % number, b"value:%d" % number) for number in range(10))
+    integers = Set(b"%d" % (1000 * number) for number in range(10))
+    words = Set(b"member:%d" % number for number in range(10))
+    assert hash_.footprint <= 300 and integers.footprint <= 130 and words.footprint <= 200
+    for value in (hash_, integers, words):
+        assert value.index is None
+
+
+COMMANDS: list[Callable[[random.Random, list[bytes]], list[bytes]]] = [
+    lambda rng, some: [b"HSET", b"h", rng.choice(some), rng.choice(some)],
+    lambda rng, some: [b"HSET", b"h", rng.choice(some), b"x", rng.choice(some), b"7"],
+    lambda rng, some: [b"HDEL", b"h", rng.choice(some), rng.choice(some)],
+    lambda rng, some: [b"SADD", b"s", rng.choice(some), rng.choice(some)],
+    lambda rng, some: [b"SREM", b"s", rng.choice(some)],
+    lambda rng, some: [b"SADD", b"i", b"%d" % rng.randrange(-40, 40)],
+    lambda rng, some: [b"SADD", b"i", b"%d" % rng.randrange(-(1 << 40), 1 << 40)],
+    lambda rng, some: [b"SREM", b"i", b"%d" % rng.randrange(-40, 40)],
+    lambda rng, some: [b"COPY", rng.choice([b"h", b"s", b"i"]), b"copy", b"REPLACE"],
+    lambda rng, some: [b"SUNIONSTORE", b"u", b"i", b"s"],
+    lambda rng, some: [b"SDIFFSTORE", b"u", b"i", b"s"],
+    lambda rng, some: [b"HINCRBY", b"h", b"7", b"1"],
+    lambda rng, some: [b"SMOVE", b"s", b"i", rng.choice(some)],
+    lambda rng, some: [b"SORT", b"i", b"ALPHA", b"STORE", b"l"],
+]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_replies_encodings_and_dumps_are_those_of_redis(oracle: Oracle, seed: int) -> None:
+    rng = random.Random(seed)
+    kedis = Client()
+    settings = [
+        "hash-max-listpack-entries",
+        "5",
+        "hash-max-listpack-value",
+        "64",
+        "set-max-intset-entries",
+        "6",
+    ]
+    for server in (kedis, oracle):
+        server.call("FLUSHALL")
+        server.call("CONFIG", "SET", *settings, "rdbcompression", "no")
+    some = texts(rng)
+    for step in range(250):
+        words = rng.choice(COMMANDS)(rng, some)
+        assert kedis.call(*words) == oracle.call(*words), words
+        for key in (b"h", b"s", b"i", b"u", b"copy"):
+            encoding = oracle.call("OBJECT", "ENCODING", key)
+            assert kedis.call("OBJECT", "ENCODING", key) == encoding, (step, words, key)
+            if encoding == b"listpack" or (encoding == b"intset" and COMPILED):  # Python narrows an intset
+                assert kedis.call("DUMP", key) == oracle.call("DUMP", key), (step, words, key)
+        for read in (("HGETALL", "h"), ("SMEMBERS", "s"), ("SMEMBERS", "i"), ("SMEMBERS", "u")):
+            assert sorted(kedis.call(*read)) == sorted(oracle.call(*read)), (step, words)
+        if rng.random() < 0.03:
+            for server in (kedis, oracle):
+                server.call("DEL", "h", "s", "i")
