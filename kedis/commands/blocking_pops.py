@@ -22,7 +22,7 @@ from kedis.engine.keyspec import counted, span
 from kedis.engine.table import command
 from kedis.errors import CommandError
 from kedis.structures.lists import List
-from kedis.structures.sorted_set import SortedSet
+from kedis.structures.packed import SortedSet
 
 if TYPE_CHECKING:
     from kedis.engine.blocking import Attempt

@@ -16,7 +16,7 @@ from kedis.engine.table import command
 from kedis.errors import CommandError
 from kedis.resp.values import NULL_ARRAY, NullArray, Raw
 from kedis.structures import geohash
-from kedis.structures.sorted_set import SortedSet
+from kedis.structures.packed import SortedSet
 
 if TYPE_CHECKING:
     from kedis.engine.client import Client

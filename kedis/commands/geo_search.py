@@ -26,7 +26,7 @@ from kedis.engine.table import command
 from kedis.errors import CommandError
 from kedis.structures import geohash
 from kedis.structures.geo_area import Box, Circle, Shape
-from kedis.structures.sorted_set import SortedSet
+from kedis.structures.packed import SortedSet
 
 if TYPE_CHECKING:
     from kedis.engine.client import Client

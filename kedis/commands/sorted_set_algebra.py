@@ -16,8 +16,7 @@ from kedis.engine.keyspec import counted, span
 from kedis.engine.table import Handler, command
 from kedis.errors import WRONG_TYPE, CommandError
 from kedis.resp.values import Scored
-from kedis.structures.packed import Set
-from kedis.structures.sorted_set import SortedSet
+from kedis.structures.packed import Set, SortedSet
 
 if TYPE_CHECKING:
     from kedis.engine.client import Client

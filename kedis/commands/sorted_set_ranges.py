@@ -18,7 +18,7 @@ from kedis.engine.keyspec import span
 from kedis.engine.table import Handler, command
 from kedis.errors import CommandError
 from kedis.resp.values import Scored
-from kedis.structures.sorted_set import SortedSet
+from kedis.structures.packed import SortedSet
 
 if TYPE_CHECKING:
     from kedis.engine.client import Client

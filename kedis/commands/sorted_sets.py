@@ -18,7 +18,7 @@ from kedis.engine.keyspec import span
 from kedis.engine.table import command
 from kedis.errors import CommandError
 from kedis.resp.values import Pairs
-from kedis.structures.sorted_set import SortedSet
+from kedis.structures.packed import SortedSet
 
 if TYPE_CHECKING:
     from kedis.engine.client import Client
@@ -49,7 +49,7 @@ def zadd(client: Client, argv: Sequence[bytes]) -> Any:
         score = float(raw) if raw.isdigit() and len(raw) < 16 else _only_score(raw)
         db = client.db
         members = db.lookup_or_create(key, SortedSet)
-        old = members.scores.get(name)
+        old = members.score(name)
         if old == score:
             return 0
         members.add(name, score)
@@ -104,13 +104,13 @@ def _add_all(
             return None if increment else 0
         members = db.lookup_or_create(key, SortedSet)
     elif increment and b"NX" not in options:
-        total = members.scores.get(names[0], 0.0) + scores[0]
+        total = (members.score(names[0]) or 0.0) + scores[0]
         if total != total:
             raise CommandError(errors.SCORE_NOT_A_NUMBER)
     added = updated = 0
     result: float | None = None
     for score, name in zip(scores, names, strict=True):
-        before = members.scores.get(name)
+        before = members.score(name)
         after = score if before is None or not increment else before + score
         if not _wanted(before, after, options):
             continue
@@ -154,7 +154,7 @@ def zincrby(client: Client, argv: Sequence[bytes]) -> Any:
     key, name = argv[1], argv[3]
     db = client.db
     members = db.lookup_write_typed(key, SortedSet)
-    old = None if members is None else members.scores.get(name)
+    old = None if members is None else members.score(name)
     if old is not None:
         total += old
         if total != total:
@@ -224,7 +224,7 @@ def zcard(client: Client, argv: Sequence[bytes]) -> int:
 )
 def zscore(client: Client, argv: Sequence[bytes]) -> float | None:
     members = client.db.lookup_read_typed(argv[1], SortedSet)
-    return None if members is None else members.scores.get(argv[2])
+    return None if members is None else members.score(argv[2])
 
 
 @command(
@@ -242,7 +242,7 @@ def zmscore(client: Client, argv: Sequence[bytes]) -> list[float | None]:
     members = client.db.lookup_read_typed(argv[1], SortedSet)
     if members is None:
         return [None] * (len(argv) - 2)
-    return [members.scores.get(name) for name in argv[2:]]
+    return [members.score(name) for name in argv[2:]]
 
 
 @command(

@@ -23,8 +23,7 @@ from kedis.engine.keyspec import span, unknown_keys
 from kedis.engine.table import command
 from kedis.errors import WRONG_TYPE, CommandError
 from kedis.structures.lists import List
-from kedis.structures.packed import Hash, Set
-from kedis.structures.sorted_set import SortedSet
+from kedis.structures.packed import Hash, Set, SortedSet
 
 if TYPE_CHECKING:
     from kedis.engine.client import Client

@@ -49,9 +49,8 @@ from kedis.structures.strings import Buffer
 
 from kedis.structures.containers cimport Hash as FullHash
 from kedis.structures.containers cimport Set as FullSet
-from kedis.structures.packed cimport Hash, Set
+from kedis.structures.packed cimport Hash, Set, SortedSet
 from kedis.structures.scan_index cimport ScanIndex
-from kedis.structures.sorted_set cimport SortedSet
 from kedis.structures.sorted_set import ADDED as _ADDED, UNCHANGED as _UNCHANGED
 from kedis.structures.consumer_groups cimport Consumer, Group
 from kedis.structures.stream cimport Stream

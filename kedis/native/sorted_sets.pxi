@@ -75,14 +75,14 @@ cdef int zadd(Path self) except -1:
     reply_integer(self, added)
     if not changes:
         return READ
-    container_changed(self, &members.accounted_bytes, members.footprint, changes)
+    container_changed(self, &members.accounted_bytes, members.measure(), changes)
     return WROTE
 
 
 cdef int zincrby(Path self) except -1:
     """ZINCRBY of an existing set."""
-    cdef double total
-    cdef PyObject* old
+    cdef double total, old
+    cdef bint there
     if not parse_score(self.words[2], self.sizes[2], &total):
         return DECLINED
     cdef bytes key = word(self, 1), member = word(self, 3)
@@ -92,15 +92,15 @@ cdef int zincrby(Path self) except -1:
     if found == NULL or type(<object>found) is not SortedSet:
         return DECLINED
     cdef SortedSet members = <SortedSet>found
-    old = PyDict_GetItem(members.scores, member)
-    if old != NULL:
-        total += PyFloat_AS_DOUBLE(<object>old)  # finite and any score: never not-a-number
+    there = members.look(self.words[3], self.sizes[3], &old)
+    if there:
+        total += old  # finite and any score: never not-a-number
     touch(self, key)
     reply_double(self, total)
-    if old != NULL and total == PyFloat_AS_DOUBLE(<object>old):
+    if there and total == old:
         return READ
     members.put(member, total + 0.0)
-    container_changed(self, &members.accounted_bytes, members.footprint, 1)
+    container_changed(self, &members.accounted_bytes, members.measure(), 1)
     return WROTE
 
 
@@ -115,43 +115,32 @@ cdef int zrem(Path self) except -1:
     reply_integer(self, removed)
     if not removed:
         return READ
-    container_changed(self, &members.accounted_bytes, members.footprint, removed)
+    container_changed(self, &members.accounted_bytes, members.measure(), removed)
     return WROTE
-
-
-cdef PyObject* score_of(PyObject* members, bytes member):
-    return NULL if members == NULL else PyDict_GetItem((<SortedSet>members).scores, member)
 
 
 cdef int zscore(Path self) except -1:
     cdef PyObject* found
-    cdef PyObject* score
+    cdef double score
     if not find_container(self, word(self, 1), SortedSet, &found):
         return DECLINED
-    score = score_of(found, word(self, 2))
-    if score == NULL:
-        reply_null(self)
+    if found != NULL and (<SortedSet>found).look(self.words[2], self.sizes[2], &score):
+        reply_double(self, score)
     else:
-        reply_double(self, PyFloat_AS_DOUBLE(<object>score))
+        reply_null(self)
     return READ
 
 
 cdef int rank_of(Path self, bint reverse) except -1:
     """ZRANK or ZREVRANK."""
     cdef PyObject* found
-    cdef PyObject* score
-    cdef SortedSet members
-    cdef Py_ssize_t rank
     if not find_container(self, word(self, 1), SortedSet, &found):
         return DECLINED
-    cdef bytes member = word(self, 2)
-    score = score_of(found, member)
-    if score == NULL:
+    rank = None if found == NULL else (<SortedSet>found).rank(word(self, 2), reverse)
+    if rank is None:
         reply_null(self)
-        return READ
-    members = <SortedSet>found
-    rank = members._list.rank(PyFloat_AS_DOUBLE(<object>score), member)
-    reply_integer(self, PyDict_Size(members.scores) - 1 - rank if reverse else rank)
+    else:
+        reply_integer(self, rank)
     return READ
 
 
@@ -170,7 +159,7 @@ cdef int range_by_rank(Path self, bint reverse) except -1:
     if not find_container(self, word(self, 1), SortedSet, &found):
         return DECLINED
     if found != NULL:
-        size = PyDict_Size((<SortedSet>found).scores)
+        size = (<SortedSet>found).length()
         if start < 0:
             start = max(start + size, 0)
         if stop < 0:

@@ -19,9 +19,8 @@ from kedis.rdb.compact import UNKNOWN_COUNT, back_length
 from kedis.rdb.source import encode_length, encode_string
 from kedis.store.types import Value, check_registered, type_of, type_of_class
 from kedis.structures.lists import List
-from kedis.structures.packed import Hash, Set
+from kedis.structures.packed import Hash, Set, SortedSet
 from kedis.structures.packing import is_integer
-from kedis.structures.sorted_set import SortedSet
 from kedis.structures.stream import Stream
 
 _INTSET, _HASH, _SORTED_SET, _LIST = 11, 16, 17, 18

@@ -37,9 +37,8 @@ from kedis.rdb.stream_forms import STREAM_7, STREAM_FORMS, encode_stream, read_s
 from kedis.rdb.unsupported_features import Unsupported, is_passed_over, pass_over
 from kedis.store.types import Value, check_registered, type_of, type_of_class
 from kedis.structures.lists import List
-from kedis.structures.packed import Hash, Set
+from kedis.structures.packed import Hash, Set, SortedSet
 from kedis.structures.packing import Thresholds
-from kedis.structures.sorted_set import SortedSet
 from kedis.structures.stream import Stream
 
 _STRING, _LIST, _SET, _HASH, _SORTED_SET = 0, 1, 2, 4, 5

@@ -19,9 +19,8 @@ from typing import Any, Protocol
 from kedis.config import Config
 from kedis.store.mixing import ZERO, add, mix, number
 from kedis.structures.lists import List
-from kedis.structures.packed import Hash, Set
+from kedis.structures.packed import Hash, Set, SortedSet
 from kedis.structures.packing import is_integer
-from kedis.structures.sorted_set import SortedSet
 from kedis.structures.stream import Stream
 from kedis.structures.stream_columns import interleaved
 from kedis.structures.stream_id import HALF_MAX, ID_MAX, SEQUENCE_BITS

@@ -2,6 +2,7 @@
 
 from kedis.structures.containers cimport Hash as FullHash
 from kedis.structures.containers cimport Set as FullSet
+from kedis.structures.sorted_set cimport SortedSet as FullSortedSet
 
 
 cdef class Packed:
@@ -50,3 +51,24 @@ cdef class Set(Packed):
     cpdef bytes pop_random(self, rng)
     cdef Py_ssize_t length(self) noexcept
     cdef long long measure(self)
+
+
+cdef class SortedSet(Packed):
+    cdef FullSortedSet full
+
+    cdef Py_ssize_t length(self) noexcept
+    cdef long long measure(self)
+    cdef FullSortedSet expand(self)
+    cdef double score_at(self, Py_ssize_t rank) noexcept
+    cdef char* word_at(self, Py_ssize_t rank) noexcept
+    cdef Py_ssize_t find(self, const char* text, Py_ssize_t size) noexcept
+    cdef Py_ssize_t find_again(self, Py_ssize_t rank)
+    cdef bint look(self, const char* text, Py_ssize_t size, double* score) except -1
+    cdef Py_ssize_t rank_of_score(self, double score, bint after) noexcept
+    cdef Py_ssize_t place_for(self, double score, const char* text, Py_ssize_t size) noexcept
+    cdef int insert_at(self, Py_ssize_t rank, double score, const char* text, Py_ssize_t size) except -1
+    cdef int cut_ranks(self, Py_ssize_t start, Py_ssize_t stop) except -1
+    cpdef rank(self, bytes member, bint reverse=*)
+    cpdef list members(self, start, stop, bint reverse=*)
+    cpdef int put(self, bytes member, double score) except -1
+    cpdef bint remove(self, bytes member) except -1

@@ -15,9 +15,17 @@ from libc.string cimport memcmp, memcpy, memmove
 
 from kedis.structures.containers cimport Hash as FullHash
 from kedis.structures.containers cimport Set as FullSet
+from kedis.structures.sorted_set cimport SortedSet as FullSortedSet
+
+from array import array
+from bisect import bisect_left, bisect_right
 
 from kedis.structures import containers
+from kedis.structures.sorted_set import ADDED as _ADDED, MOVED as _MOVED, UNCHANGED as _UNCHANGED
 from kedis.structures.packing import Thresholds, are_integers
+
+cdef extern from "Python.h":
+    double PyFloat_AS_DOUBLE(object)
 
 cdef extern from "slots.h" nogil:
     Py_ssize_t slot_offset(object descriptor) except -1
@@ -26,6 +34,7 @@ cdef extern from "slots.h" nogil:
 
 include "words.pxi"
 
+cdef int ADDED = _ADDED, MOVED = _MOVED, UNCHANGED = _UNCHANGED
 cdef Py_ssize_t ENTRIES = slot_offset(Thresholds.entries)
 cdef Py_ssize_t LONGEST = slot_offset(Thresholds.longest)
 
@@ -107,3 +116,4 @@ cdef class Packed:
 
 include "packed_hash.pxi"
 include "packed_set.pxi"
+include "packed_sorted_set.pxi"

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from kedis.structures.sorted_set import SortedSet
+from kedis.structures.packed import SortedSet
 from tests.commands.agreement import compare, damaged, journalling_oracle, make_client
 from tests.oracle import Oracle
 

@@ -19,7 +19,7 @@ from kedis.engine.engine import Engine
 from kedis.engine.transport import NullTransport
 from kedis.observability.observer import Observer
 from kedis.resp.requests import RequestParser
-from kedis.structures.sorted_set import SortedSet
+from kedis.structures.packed import SortedSet
 from tests.commands.driver import Clock, Recorder
 
 pytestmark = pytest.mark.skipif(native.PATH != "native", reason="the native path is not there")
@@ -259,7 +259,7 @@ def test_no_form_needs_a_frame_of_python() -> None:
         if event == "call":
             frames.append(frame.f_code.co_qualname)
 
-    for size in (8, 1000):  # below and above the thresholds; to cross them may take more
+    for size in (7, 1000):  # below and above the thresholds; to cross them may take more
         for number in range(size):
             name = b"m%d" % number
             side.call(b"ZADD", b"z", b"%d" % number, name)

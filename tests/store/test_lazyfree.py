@@ -10,9 +10,8 @@ import pytest
 from kedis.store.keyspace import Keyspace
 from kedis.store.lazyfree import PIECE, SLICE_NS, SMALL, LazyFree
 from kedis.structures.lists import List
-from kedis.structures.packed import Hash, Set
+from kedis.structures.packed import Hash, Set, SortedSet
 from kedis.structures.scan_index import ScanIndex
-from kedis.structures.sorted_set import SortedSet
 
 COUNT = 10 * SMALL
 NAMES = [b"element:%d" % number for number in range(COUNT)]

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from kedis.structures import COMPILED
-from kedis.structures.packed import Hash, Set
+from kedis.structures.packed import Hash, Set, SortedSet
 from kedis.structures.packing import Thresholds, is_integer
+from kedis.structures.sorted_set import ADDED, MOVED, UNCHANGED
 from tests.commands.driver import Client
 from tests.oracle import Oracle
 
@@ -140,11 +141,21 @@ COMMANDS: list[Callable[[random.Random, list[bytes]], list[bytes]]] = [
     lambda rng, some: [b"SADD", b"i", b"%d" % rng.randrange(-40, 40)],
     lambda rng, some: [b"SADD", b"i", b"%d" % rng.randrange(-(1 << 40), 1 << 40)],
     lambda rng, some: [b"SREM", b"i", b"%d" % rng.randrange(-40, 40)],
-    lambda rng, some: [b"COPY", rng.choice([b"h", b"s", b"i"]), b"copy", b"REPLACE"],
+    lambda rng, some: [b"COPY", rng.choice([b"h", b"s", b"i", b"z"]), b"copy", b"REPLACE"],
     lambda rng, some: [b"SUNIONSTORE", b"u", b"i", b"s"],
     lambda rng, some: [b"SDIFFSTORE", b"u", b"i", b"s"],
     lambda rng, some: [b"HINCRBY", b"h", b"7", b"1"],
     lambda rng, some: [b"SMOVE", b"s", b"i", rng.choice(some)],
+    lambda rng, some: [b"ZADD", b"z", rng.choice([b"1", b"2.5", b"-7", b"1e17", b"0.1"]), rng.choice(some)],
+    lambda rng, some: [b"ZADD", b"z", b"3", rng.choice(some), b"4", rng.choice(some)],
+    lambda rng, some: [b"ZINCRBY", b"z", b"1.5", rng.choice(some)],
+    lambda rng, some: [b"ZREM", b"z", rng.choice(some), rng.choice(some)],
+    lambda rng, some: [b"ZPOPMIN", b"z"],
+    lambda rng, some: [b"ZRANGEBYSCORE", b"z", b"(1", b"+inf", b"WITHSCORES"],
+    lambda rng, some: [b"ZRANGE", b"z", b"0", b"-1", b"WITHSCORES"],
+    lambda rng, some: [b"ZREVRANK", b"z", rng.choice(some)],
+    lambda rng, some: [b"ZRANGESTORE", b"zz", b"z", b"0", b"3"],
+    lambda rng, some: [b"ZUNIONSTORE", b"zz", b"2", b"z", b"s"],
     lambda rng, some: [b"SORT", b"i", b"ALPHA", b"STORE", b"l"],
 ]
 
@@ -168,7 +179,7 @@ def test_replies_encodings_and_dumps_are_those_of_redis(oracle: Oracle, seed: in
     for step in range(250):
         words = rng.choice(COMMANDS)(rng, some)
         assert kedis.call(*words) == oracle.call(*words), words
-        for key in (b"h", b"s", b"i", b"u", b"copy"):
+        for key in (b"h", b"s", b"i", b"u", b"z", b"zz", b"copy"):
             encoding = oracle.call("OBJECT", "ENCODING", key)
             assert kedis.call("OBJECT", "ENCODING", key) == encoding, (step, words, key)
             if encoding == b"listpack" or (encoding == b"intset" and COMPILED):  # Python narrows an intset
@@ -177,4 +188,75 @@ def test_replies_encodings_and_dumps_are_those_of_redis(oracle: Oracle, seed: in
             assert sorted(kedis.call(*read)) == sorted(oracle.call(*read)), (step, words)
         if rng.random() < 0.03:
             for server in (kedis, oracle):
-                server.call("DEL", "h", "s", "i")
+                server.call("DEL", "h", "s", "i", "z")
+
+
+SCORES = [0.0, 1.0, -1.0, 0.1, 2.5, 1e300, -1e-300, float("inf"), float("-inf")]
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_a_sorted_set_does_what_a_sorted_dict_does(seed: int) -> None:
+    rng = random.Random(seed)
+    some, limits = texts(rng), thresholds_of(rng)
+    value, model, packed = SortedSet(), dict[bytes, float](), True
+    value.packed = limits
+    for _ in range(120):
+        member, score = rng.choice(some), rng.choice(SCORES)
+        chance = rng.random()
+        if chance < 0.6:
+            new = member not in model
+            expected = ADDED if new else UNCHANGED if model[member] == score else MOVED
+            assert value.put(member, score) == expected
+            model[member] = score
+            packed &= not new or (len(model) <= limits.entries and len(member) <= limits.longest)
+        elif chance < 0.85:
+            assert value.remove(member) == (member in model)
+            model.pop(member, None)
+        elif chance < 0.92:
+            start, stop = sorted((rng.randrange(-2, 12), rng.randrange(-2, 12)))
+            for gone, _ in value.remove_range(start, stop):
+                del model[gone]
+        else:
+            value = value.copy()
+        value._check()
+        assert (value.packed is not None) == packed
+        order = sorted(model.items(), key=lambda pair: (pair[1], pair[0]))
+        assert list(value.items()) == order and list(value) == [name for name, _ in order]
+        assert value.scores == model and len(value) == len(model)
+        for rank, (name, each) in enumerate(order):
+            assert value.rank(name) == rank and value.rank(name, True) == len(order) - 1 - rank
+            assert value.score(name) == each and value.at(rank) == (name, each) and name in value
+        start, stop = rng.randrange(-1, len(model) + 2), rng.randrange(-1, len(model) + 2)
+        forward = order[max(start, 0) : max(stop, 0)]
+        assert value.slice(start, stop) == forward
+        assert value.members(start, stop) == [name for name, _ in forward]
+        backward = order[::-1][max(start, 0) : max(stop, 0)]
+        assert value.slice(start, stop, reverse=True) == backward
+        members, scores = value.columns(start, stop, reverse=True)
+        assert list(zip(members, scores, strict=True)) == backward
+        low, high = sorted(rng.choices(SCORES, k=2))
+        first, last = value.rank_range_by_score(low, True, high, False)
+        assert [each for _, each in order[first:last]] == [each for _, each in order if low < each <= high]
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_a_sorted_set_made_at_once(seed: int) -> None:
+    rng = random.Random(seed)
+    scores = {text: rng.choice(SCORES) for text in texts(rng) if len(text) < rng.choice([65, 10_000])}
+    value = SortedSet.from_scores(dict(scores))
+    value._check()
+    assert value.scores == scores
+    twin = SortedSet.from_columns(*value.columns(0, len(value)))
+    assert list(twin.items()) == list(value.items())
+    equal = SortedSet.from_scores(dict.fromkeys(scores, 1.0))
+    low, high = sorted(rng.sample(sorted(scores), 2))
+    for first in (True, False):
+        for last in (True, False):
+            start, stop = equal.rank_range_by_lex(low, first, high, last)
+            found = equal.members(start, stop)
+            expected = [
+                name
+                for name in sorted(scores)
+                if (name > low if first else name >= low) and (name < high if last else name <= high)
+            ]
+            assert found == expected
