@@ -21,8 +21,7 @@ from kedis.engine.flags import BLOCKING, DENYOOM, FAST, NOSCRIPT, WRITE
 from kedis.engine.keyspec import counted, span
 from kedis.engine.table import command
 from kedis.errors import CommandError
-from kedis.structures.lists import List
-from kedis.structures.packed import SortedSet
+from kedis.structures.packed import List, SortedSet
 
 if TYPE_CHECKING:
     from kedis.engine.blocking import Attempt

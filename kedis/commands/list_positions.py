@@ -14,7 +14,7 @@ from kedis.engine.keyspec import span
 from kedis.engine.table import command
 from kedis.errors import CommandError
 from kedis.resp.values import OK, SimpleString
-from kedis.structures.lists import List
+from kedis.structures.packed import List
 
 if TYPE_CHECKING:
     from kedis.engine.client import Client

@@ -17,7 +17,7 @@ from kedis.engine.keyspec import counted, span
 from kedis.engine.table import Handler, command
 from kedis.errors import CommandError
 from kedis.resp.values import NULL_ARRAY, NullArray
-from kedis.structures.lists import List
+from kedis.structures.packed import List
 
 if TYPE_CHECKING:
     from kedis.engine.client import Client

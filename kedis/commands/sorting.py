@@ -22,8 +22,7 @@ from kedis.engine.flags import DENYOOM, READONLY, WRITE
 from kedis.engine.keyspec import span, unknown_keys
 from kedis.engine.table import command
 from kedis.errors import WRONG_TYPE, CommandError
-from kedis.structures.lists import List
-from kedis.structures.packed import Hash, Set, SortedSet
+from kedis.structures.packed import Hash, List, Set, SortedSet
 
 if TYPE_CHECKING:
     from kedis.engine.client import Client

@@ -1,34 +1,23 @@
 # -- lists --------------------------------------------------------------------------------------------
 
 
-cdef int list_changed(Path self, object values, long long grown, long long changes) except -1:
-    cdef long long accounted = slot_int(values, LIST_ACCOUNTED)
-    slot_add(values, LIST_FOOTPRINT, grown)
-    container_changed(self, &accounted, slot_int(values, LIST_FOOTPRINT), changes)
-    return slot_set_int(values, LIST_ACCOUNTED, accounted)
-
-
-cdef int push_end(Path self, append) except -1:
+cdef int push_end(Path self, bint left) except -1:
     """LPUSH or RPUSH to an existing list."""
-    cdef bytes key = word(self, 1)
-    if is_due(self, key):
-        return DECLINED
-    cdef PyObject* found = value_of(self, key)
-    if found == NULL or type(<object>found) is not List:
-        return DECLINED
-    cdef object values = <object>found
     cdef Py_ssize_t at
-    cdef long long size = 0
+    cdef List values = container_to_write(self, word(self, 1), List)
+    if values is None:
+        return DECLINED
     for at in range(2, self.count):
-        append(values, word(self, at))
-        size += (self.sizes[at] + 48 & -16) + _LIST_PLACE
-    list_changed(self, values, size, self.count - 2)
-    touch(self, key)
-    reply_integer(self, len(values))
+        if left:
+            values.push_left(word(self, at))
+        else:
+            values.push_right(word(self, at))
+    container_changed(self, &values.accounted_bytes, values.measure(), self.count - 2)
+    reply_integer(self, values.length())
     return WROTE
 
 
-cdef int pop_end(Path self, take) except -1:
+cdef int pop_end(Path self, bint left) except -1:
     """LPOP or RPOP of one element, not the last, of a list."""
     if self.count != 2:
         return DECLINED
@@ -39,12 +28,11 @@ cdef int pop_end(Path self, take) except -1:
     if found == NULL:
         reply_null(self)
         return READ
-    if type(<object>found) is not List or len(<object>found) < 2:
+    cdef List values = container_to_write(self, key, List, 1)
+    if values is None:
         return DECLINED
-    cdef object values = <object>found
-    cdef object value = take(values)
-    list_changed(self, values, -((len(<bytes>value) + 48 & -16) + _LIST_PLACE), 1)
-    touch(self, key)
+    value = values.pop_left() if left else values.pop_right()
+    container_changed(self, &values.accounted_bytes, values.measure(), 1)
     encode(self, value)
     return WROTE
 
@@ -62,7 +50,9 @@ cdef int lrange(Path self) except -1:
     cdef PyObject* found = value_of(self, key)
     if found == NULL or type(<object>found) is not List:
         return DECLINED
-    size = len(<object>found)
+    cdef List values = <List>found
+    cdef const char* first
+    size = values.length()
     if start < 0:
         start = max(start + size, 0)
     if stop < 0:
@@ -72,8 +62,11 @@ cdef int lrange(Path self) except -1:
         return DECLINED
     cdef Py_ssize_t mark = mark_reply(self)
     reply_header(self, 42, max(stop - start + 1, 0))
-    if start <= stop:
-        for value in <object>found:
+    if start <= stop and values.full is None:
+        first = values.word_at(start)
+        reply_words(self, first, values.word_at(stop + 1) - first)
+    elif start <= stop:
+        for value in values.full:
             if start > 0:
                 start -= 1
             elif PyBytes_GET_SIZE(value) > LONG_REPLY:

@@ -42,19 +42,19 @@ cdef int expire_at_millisecond(Path self) except -1:
 
 
 cdef int lpush(Path self) except -1:
-    return push_end(self, _append_left)
+    return push_end(self, True)
 
 
 cdef int rpush(Path self) except -1:
-    return push_end(self, _append_right)
+    return push_end(self, False)
 
 
 cdef int lpop(Path self) except -1:
-    return pop_end(self, _take_left)
+    return pop_end(self, True)
 
 
 cdef int rpop(Path self) except -1:
-    return pop_end(self, _take_right)
+    return pop_end(self, False)
 
 
 cdef int llen(Path self) except -1:

@@ -43,13 +43,11 @@ from kedis.store.key_table import KeyTable
 from kedis.store.state import KeyspaceState
 from kedis.structures.footprint import CONTAINER, INDEX_ENTRY
 from kedis.structures.histogram import Histogram
-from kedis.structures.lists import List
-from kedis.structures.lists import _PLACE
 from kedis.structures.strings import Buffer
 
 from kedis.structures.containers cimport Hash as FullHash
 from kedis.structures.containers cimport Set as FullSet
-from kedis.structures.packed cimport Hash, Set, SortedSet
+from kedis.structures.packed cimport Hash, List, Set, SortedSet
 from kedis.structures.scan_index cimport ScanIndex
 from kedis.structures.sorted_set import ADDED as _ADDED, UNCHANGED as _UNCHANGED
 from kedis.structures.consumer_groups cimport Consumer, Group
@@ -88,8 +86,6 @@ cdef extern from "time.h" nogil:
 
 from cpython.array cimport array
 from libc.limits cimport LLONG_MAX, LLONG_MIN
-
-from collections import deque
 
 include "offsets.pxi"
 include "../structures/words.pxi"
@@ -224,14 +220,9 @@ cdef enum:
 cdef long long _NEW_STRING = _STRING
 cdef long long _ACCESS = ACCESS_ENTRY
 cdef long long _EXPIRY = EXPIRY_ENTRY
-cdef long long _LIST_PLACE = _PLACE
 cdef long long _CONTAINER = CONTAINER
 cdef long long _INDEX_ENTRY = INDEX_ENTRY
 LEFT = object()
-cdef object _append_left = deque.appendleft
-cdef object _append_right = deque.append
-cdef object _take_left = deque.popleft
-cdef object _take_right = deque.pop
 
 
 cdef class Row:

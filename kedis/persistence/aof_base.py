@@ -18,8 +18,7 @@ from kedis.persistence.stream_commands import stream_commands
 from kedis.resp.replies import format_double
 from kedis.store.keyspace import Keyspace
 from kedis.store.types import check_registered, type_of, type_of_class
-from kedis.structures.lists import List
-from kedis.structures.packed import Hash, Set, SortedSet
+from kedis.structures.packed import Hash, List, Set, SortedSet
 from kedis.structures.stream import Stream
 
 ITEMS_PER_COMMAND = 64

@@ -18,8 +18,7 @@ from kedis.config import Config
 from kedis.rdb.compact import UNKNOWN_COUNT, back_length
 from kedis.rdb.source import encode_length, encode_string
 from kedis.store.types import Value, check_registered, type_of, type_of_class
-from kedis.structures.lists import List
-from kedis.structures.packed import Hash, Set, SortedSet
+from kedis.structures.packed import Hash, List, Set, SortedSet
 from kedis.structures.packing import is_integer
 from kedis.structures.stream import Stream
 
@@ -49,7 +48,9 @@ def encode_flat(value: Value, config: Config) -> tuple[int, bytes] | None:
 def _list(value: List, config: Config) -> tuple[int, bytes] | None:
     if not _fits_a_node(value, config.list_max_listpack_size):
         return None
-    return _LIST, encode_length(1) + encode_length(_PACKED) + encode_string(write_listpack(value))
+    packed = value.words()
+    flat = write_listpack(value) if packed is None else _framed(*packed)
+    return _LIST, encode_length(1) + encode_length(_PACKED) + encode_string(flat)
 
 
 def _fits_a_node(value: List, setting: int) -> bool:

@@ -36,8 +36,7 @@ from kedis.rdb.source import (
 from kedis.rdb.stream_forms import STREAM_7, STREAM_FORMS, encode_stream, read_stream
 from kedis.rdb.unsupported_features import Unsupported, is_passed_over, pass_over
 from kedis.store.types import Value, check_registered, type_of, type_of_class
-from kedis.structures.lists import List
-from kedis.structures.packed import Hash, Set, SortedSet
+from kedis.structures.packed import Hash, List, Set, SortedSet
 from kedis.structures.packing import Thresholds
 from kedis.structures.stream import Stream
 

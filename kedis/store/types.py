@@ -18,8 +18,7 @@ from typing import Any, Protocol
 
 from kedis.config import Config
 from kedis.store.mixing import ZERO, add, mix, number
-from kedis.structures.lists import List
-from kedis.structures.packed import Hash, Set, SortedSet
+from kedis.structures.packed import Hash, List, Set, SortedSet
 from kedis.structures.packing import is_integer
 from kedis.structures.stream import Stream
 from kedis.structures.stream_columns import interleaved

@@ -4,7 +4,7 @@ Lists are mostly used at both ends, and there CPython's deque works like Redis's
 elements, linked in both directions. Inside, an element is reached by walking the blocks from the nearer end, and
 ``rotate``, ``insert`` and ``del`` move whole blocks.
 
-Simplified: one representation for every size; Redis's also has one name for all.
+To clients every list is a quicklist; small ones are packed in the compiled build (`kedis.structures.packed`).
 """
 
 from collections import deque
@@ -206,6 +206,10 @@ class List(deque[bytes]):
         part = list(islice(self, stop - start))
         self.rotate(start)
         return part
+
+    def words(self) -> tuple[bytes, int] | None:
+        """The words of a packed list and their number: see `kedis.structures.packed`."""
+        return None
 
     def positions(self, value: bytes, reach: int) -> Iterator[int]:
         """Positions of `value` among the first `reach` elements, from the head. O(reach)."""

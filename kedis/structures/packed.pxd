@@ -72,3 +72,21 @@ cdef class SortedSet(Packed):
     cpdef list members(self, start, stop, bint reverse=*)
     cpdef int put(self, bytes member, double score) except -1
     cpdef bint remove(self, bytes member) except -1
+
+
+cdef class List(Packed):
+    cdef object full
+
+    cdef Py_ssize_t length(self) noexcept
+    cdef long long measure(self)
+    cdef object expand(self)
+    cdef bint has_room(self, Py_ssize_t size) noexcept
+    cdef char* word_at(self, Py_ssize_t position) noexcept
+    cdef int take_out(self, Py_ssize_t start, Py_ssize_t stop) except -1
+    cdef Py_ssize_t found(self, Py_ssize_t position) except -1
+    cdef list places(self, bytes value, Py_ssize_t start, Py_ssize_t stop)
+    cpdef push_left(self, bytes value)
+    cpdef push_right(self, bytes value)
+    cpdef bytes pop_left(self)
+    cpdef bytes pop_right(self)
+    cpdef list slice(self, Py_ssize_t start, Py_ssize_t stop)

@@ -18,9 +18,12 @@ from kedis.structures.containers cimport Set as FullSet
 from kedis.structures.sorted_set cimport SortedSet as FullSortedSet
 
 from array import array
+from collections import deque
 from bisect import bisect_left, bisect_right
 
 from kedis.structures import containers
+from kedis.structures.lists import List as FullList
+from kedis.structures.lists import _PLACE
 from kedis.structures.sorted_set import ADDED as _ADDED, MOVED as _MOVED, UNCHANGED as _UNCHANGED
 from kedis.structures.packing import Thresholds, are_integers
 
@@ -30,13 +33,18 @@ cdef extern from "Python.h":
 cdef extern from "slots.h" nogil:
     Py_ssize_t slot_offset(object descriptor) except -1
     long long slot_int(object owner, Py_ssize_t offset)
-    PyObject* slot_get(object owner, Py_ssize_t offset)
+    int slot_add(object owner, Py_ssize_t offset, long long amount) except -1
 
 include "words.pxi"
 
 cdef int ADDED = _ADDED, MOVED = _MOVED, UNCHANGED = _UNCHANGED
 cdef Py_ssize_t ENTRIES = slot_offset(Thresholds.entries)
 cdef Py_ssize_t LONGEST = slot_offset(Thresholds.longest)
+cdef Py_ssize_t LIST_FOOTPRINT = slot_offset(FullList.footprint)
+cdef long long PLACE = _PLACE
+# Called as functions, because the names are forbidden on a full list.
+cdef object append_left = deque.appendleft, append_right = deque.append
+cdef object take_left = deque.popleft, take_right = deque.pop
 
 cdef enum:
     #: Bytes of a packed object beside its buffer; a set has 16 more.
@@ -47,6 +55,10 @@ cdef enum:
     SHORT = 64
     #: Texts of a packed set. To clients it is none, so this is no setting: a search through so many takes 0.2 us.
     FEW_TEXTS = 64
+    #: What a packed list holds, and the most bytes around a text.
+    LIST_ELEMENTS = 256
+    LIST_BYTES = 8192
+    MOST_AROUND = 10
 
 
 class CannotGrow(MemoryError):
@@ -117,3 +129,4 @@ cdef class Packed:
 include "packed_hash.pxi"
 include "packed_set.pxi"
 include "packed_sorted_set.pxi"
+include "packed_list.pxi"

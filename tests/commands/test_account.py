@@ -57,7 +57,7 @@ def test_the_check_after_every_test_finds_what_was_passed_by() -> None:
     client = Client()
     run(client, "RPUSH list job job")
     value = client.state.db.data[b"list"]
-    value.footprint += 16
+    value.accounted_bytes += 16
     with pytest.raises(AssertionError):
         check(client.engine)
-    value.footprint -= 16
+    value.accounted_bytes -= 16

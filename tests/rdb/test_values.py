@@ -21,8 +21,7 @@ from kedis.rdb.crc64 import crc64
 from kedis.rdb.payload import WrongFooter, dump, restore
 from kedis.rdb.source import RdbError, Source, encode_length
 from kedis.rdb.value_forms import decode_value, encode_text, encode_value
-from kedis.structures.lists import List
-from kedis.structures.packed import Hash, Set, SortedSet
+from kedis.structures.packed import Hash, List, Set, SortedSet
 from tests.commands.driver import Client, ErrorReply
 from tests.oracle import Oracle
 

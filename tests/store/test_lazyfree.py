@@ -9,8 +9,7 @@ import pytest
 
 from kedis.store.keyspace import Keyspace
 from kedis.store.lazyfree import PIECE, SLICE_NS, SMALL, LazyFree
-from kedis.structures.lists import List
-from kedis.structures.packed import Hash, Set, SortedSet
+from kedis.structures.packed import Hash, List, Set, SortedSet
 from kedis.structures.scan_index import ScanIndex
 
 COUNT = 10 * SMALL

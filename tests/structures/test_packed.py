@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kedis.structures import COMPILED
-from kedis.structures.packed import Hash, Set, SortedSet
+from kedis.structures.packed import Hash, List, Set, SortedSet
 from kedis.structures.packing import Thresholds, is_integer
 from kedis.structures.sorted_set import ADDED, MOVED, UNCHANGED
 from tests.commands.driver import Client
@@ -147,6 +147,15 @@ COMMANDS: list[Callable[[random.Random, list[bytes]], list[bytes]]] = [
     lambda rng, some: [b"HINCRBY", b"h", b"7", b"1"],
     lambda rng, some: [b"SMOVE", b"s", b"i", rng.choice(some)],
     lambda rng, some: [b"ZADD", b"z", rng.choice([b"1", b"2.5", b"-7", b"1e17", b"0.1"]), rng.choice(some)],
+    lambda rng, some: [rng.choice([b"LPUSH", b"RPUSH"]), b"l", rng.choice(some), rng.choice(some)],
+    lambda rng, some: [rng.choice([b"LPOP", b"RPOP"]), b"l"],
+    lambda rng, some: [b"LINSERT", b"l", b"AFTER", rng.choice(some), rng.choice(some)],
+    lambda rng, some: [b"LSET", b"l", b"%d" % rng.randrange(-3, 3), rng.choice(some)],
+    lambda rng, some: [b"LREM", b"l", b"%d" % rng.randrange(-2, 3), rng.choice(some)],
+    lambda rng, some: [b"LTRIM", b"l", b"1", b"8"],
+    lambda rng, some: [b"LRANGE", b"l", b"%d" % rng.randrange(-5, 5), b"%d" % rng.randrange(-5, 5)],
+    lambda rng, some: [b"LPOS", b"l", rng.choice(some), b"COUNT", b"0"],
+    lambda rng, some: [b"LMOVE", b"l", b"l", b"LEFT", b"RIGHT"],
     lambda rng, some: [b"ZADD", b"z", b"3", rng.choice(some), b"4", rng.choice(some)],
     lambda rng, some: [b"ZINCRBY", b"z", b"1.5", rng.choice(some)],
     lambda rng, some: [b"ZREM", b"z", rng.choice(some), rng.choice(some)],
@@ -156,7 +165,7 @@ COMMANDS: list[Callable[[random.Random, list[bytes]], list[bytes]]] = [
     lambda rng, some: [b"ZREVRANK", b"z", rng.choice(some)],
     lambda rng, some: [b"ZRANGESTORE", b"zz", b"z", b"0", b"3"],
     lambda rng, some: [b"ZUNIONSTORE", b"zz", b"2", b"z", b"s"],
-    lambda rng, some: [b"SORT", b"i", b"ALPHA", b"STORE", b"l"],
+    lambda rng, some: [b"SORT", b"i", b"ALPHA", b"STORE", b"sorted"],
 ]
 
 
@@ -184,7 +193,13 @@ def test_replies_encodings_and_dumps_are_those_of_redis(oracle: Oracle, seed: in
             assert kedis.call("OBJECT", "ENCODING", key) == encoding, (step, words, key)
             if encoding == b"listpack" or (encoding == b"intset" and COMPILED):  # Python narrows an intset
                 assert kedis.call("DUMP", key) == oracle.call("DUMP", key), (step, words, key)
-        for read in (("HGETALL", "h"), ("SMEMBERS", "s"), ("SMEMBERS", "i"), ("SMEMBERS", "u")):
+        for read in (
+            ("HGETALL", "h"),
+            ("SMEMBERS", "s"),
+            ("SMEMBERS", "i"),
+            ("SMEMBERS", "u"),
+            ("LRANGE", "l", 0, -1),
+        ):
             assert sorted(kedis.call(*read)) == sorted(oracle.call(*read)), (step, words)
         if rng.random() < 0.03:
             for server in (kedis, oracle):
@@ -260,3 +275,84 @@ def test_a_sorted_set_made_at_once(seed: int) -> None:
                 if (name > low if first else name >= low) and (name < high if last else name <= high)
             ]
             assert found == expected
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_a_list_does_what_a_list_does(seed: int) -> None:
+    rng = random.Random(seed)
+    some = texts(rng)
+    if seed % 2:
+        some = [text for text in some if len(text) < 200]
+    value, model = List(), list[bytes]()
+    for _ in range(200):
+        text, at = rng.choice(some), rng.randrange(-3, len(model) + 3)
+        chance = rng.randrange(12)
+        if chance < 2:
+            value.push_left(text)
+            model.insert(0, text)
+        elif chance < 4:
+            value.push_right(text)
+            model.append(text)
+        elif chance == 4:
+            few = rng.sample(some, 3)
+            value.push_left_many(few)
+            model[:0] = few[::-1]
+            value.push_right_many(few)
+            model += few
+        elif chance == 5 and model:
+            assert value.pop_left() == model.pop(0)
+        elif chance == 6 and model:
+            assert value.pop_right() == model.pop()
+        elif chance == 7:
+            assert value.pop_left_many(2) == model[:2]
+            del model[:2]
+            taken = value.pop_right_many(2)
+            assert taken == model[-1:-3:-1]
+            del model[-2:]
+        elif chance == 8 and -len(model) <= at < len(model):
+            value.replace(at, text)
+            model[at] = text
+        elif chance == 9 and 0 <= at <= len(model):
+            value.insert(at, text)
+            model.insert(at, text)
+        elif chance == 10:
+            count = rng.randrange(-2, 3)
+            places = [place for place, each in enumerate(model) if each == text]
+            places = places[:count] if count > 0 else places[count:]
+            assert value.discard(text, count) == len(places)
+            for place in reversed(places):
+                del model[place]
+        elif rng.random() < 0.2:
+            start, stop = sorted((rng.randrange(len(model) + 1), rng.randrange(len(model) + 1)))
+            value.trim(start, stop)
+            model = model[start:stop]
+        else:
+            value = value.copy()
+        value._check()
+        assert list(value) == model and len(value) == len(model) and list(reversed(value)) == model[::-1]
+        start, stop = sorted((rng.randrange(len(model) + 1), rng.randrange(len(model) + 1)))
+        assert value.slice(start, stop) == model[start:stop]
+        assert all(value[place] == model[place] for place in range(-len(model), len(model)))
+        reach = rng.randrange(len(model) + 1)
+        places = [place for place, each in enumerate(model) if each == text]
+        assert list(value.positions(text, reach)) == [place for place in places if place < reach]
+        from_tail = [place for place in reversed(places) if place >= len(model) - reach]
+        assert list(value.positions_from_tail(text, reach)) == from_tail
+        if text in model:
+            assert value.index(text) == model.index(text) and text in value
+
+
+def test_a_list_that_outgrows_its_buffer_is_a_deque() -> None:
+    for count, size in ((300, 1), (30, 500), (2, 10_000)):
+        value = List()
+        elements = [b"%d" % number * size for number in range(count)]
+        for element in elements:
+            value.push_right(element)
+            value._check()
+        assert list(value) == elements and list(List(elements)) == elements
+        assert value.footprint > sum(map(len, elements))
+        while len(value) > 1:
+            assert value.pop_left() == elements[-len(value) - 1]
+        assert value.pop_right() == elements[-1]
+        with pytest.raises(IndexError):
+            value.pop_left()
