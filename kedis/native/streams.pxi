@@ -158,9 +158,11 @@ cdef int xadd(Path self) except -1:
     cdef char text[ID_TEXT]
     cdef int size = write_id(text, ms, sequence)
     reply_bulk(self, text, size)
-    if given and not approximately:
+    if not given:
+        return record_added(self, at, text, size, log._length if approximately else -1)
+    if not approximately:
         return WROTE
-    return record_added(self, at, text, size, log._length if approximately else -1)
+    return record_added(self, at, self.words[at], self.sizes[at], log._length)
 
 
 cdef object new_id(Path self, Stream log, bint given, unsigned long long* ms, unsigned long long* sequence):
@@ -219,7 +221,7 @@ cdef tuple every_second(Path self, Py_ssize_t first):
     return words
 
 
-cdef int record_added(Path self, Py_ssize_t at, const char* text, int size, Py_ssize_t length) except -1:
+cdef int record_added(Path self, Py_ssize_t at, const char* text, Py_ssize_t size, Py_ssize_t length) except -1:
     """Record XADD with the id ``text`` in place of the word ``at``; RECORDED.
 
     If ``length`` >= 0, ``~`` in front of the id becomes ``=`` and what it left.

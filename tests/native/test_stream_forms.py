@@ -144,6 +144,10 @@ def test_every_form_at_its_edges(resp: int) -> None:
         pair.agree(b"XREAD", b"STREAMS", b"missing", low)
         pair.agree(b"XACK", b"s", b"g", low)
     pair.agree(b"XADD", b"s", b"*", b"f", b"1")  # there is no higher id
+    for number, spelling in enumerate((b"01-1", b"0002-0003", b"3", b"4-*", b"0000000000000000005-7")):
+        trimming = ((), (b"MAXLEN", b"~", b"3"), (b"MAXLEN", b"=", b"3"))[number % 3]
+        pair.agree(b"XADD", b"t", *trimming, spelling, b"f", b"1")
+        pair.agree(b"XADD", b"t", b"MAXLEN", b"~", b"2", b"0%d-9" % (number + 1), b"f", b"1")
     pair.agree(b"SET", b"string", b"x")
     for words in (
         [b"XADD", b"string", b"*", b"f", b"1"],
