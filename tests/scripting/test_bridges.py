@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("kedis.native.lua_bridge", reason="the extension was not built")
-
 from kedis import native
+
+if native.PATH != "native":
+    pytest.skip(native.describe(), allow_module_level=True)
+
 from kedis.config import Config
 from kedis.engine.engine import Engine
 from kedis.errors import CommandError

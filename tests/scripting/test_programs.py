@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from kedis import native
 from kedis.config import Config
 from kedis.engine.client import Client
 from kedis.engine.engine import Engine
@@ -27,8 +28,9 @@ class Kedis:
     def __init__(self, resp: int, path: str = "python") -> None:
         self.engine = Engine(Config({"enable-debug-command": "yes"}))
         if path == "native":
-            module = pytest.importorskip("kedis.native.path", reason="the extension was not built")
-            self.engine.native = module.Path(self.engine).call_command
+            from kedis.native.path import Path
+
+            self.engine.native = Path(self.engine).call_command
         Observer(self.engine)
         self.client = Client(self.engine, Transport("tcp"), address="127.0.0.1:50000")
         self.engine.connect(self.client)
@@ -51,6 +53,8 @@ def oracle() -> Iterator[Oracle]:
 @pytest.mark.parametrize("resp", [2, 3])
 @pytest.mark.parametrize("path", ["python", "native"])
 def test_random_programs(path: str, resp: int, oracle: Oracle) -> None:
+    if path == "native" and native.PATH != "native":
+        pytest.skip(native.describe())
     rng = random.Random(20 + resp)
     redis, kedis = Wire(oracle, resp), Kedis(resp, path)
     redis.call("FLUSHALL")
