@@ -181,7 +181,7 @@ def sdiffstore(client: Client, argv: Sequence[bytes]) -> int:
     once_full = _removes_from_a_copy(sets) and not fits_packed_set(sets[0], thresholds)
     count = _store(client, key, _difference(sets), "sdiffstore")
     if count and once_full:
-        db.data[key].be_full()
+        db.be_full(db.data[key])
     return count
 
 

@@ -163,7 +163,7 @@ def _rows(db: Database, key: bytes, request: _Request) -> list[bytes | None]:
     if value is not None and type(value) not in (List, Set, SortedSet):
         raise CommandError(WRONG_TYPE)
     if type(value) is SortedSet:
-        value.be_full()  # Redis, which sorts no listpack, converts it for good
+        db.be_full(value)  # Redis, which sorts no listpack, converts it for good
     elements = _in_order(db, () if value is None else value, request)
     if not request.get:
         return elements  # type: ignore[return-value]

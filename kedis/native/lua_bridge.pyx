@@ -23,7 +23,7 @@ from lupa import lua51
 
 from kedis.engine.call import fault, propagate_effects, serve_blocked
 from kedis.engine.client import Client, Services
-from kedis.engine.client import _SYSTEM_CLOCKS
+from kedis.process.clock import SYSTEM_CLOCKS
 from kedis.engine.execution import Execution, ScriptState
 from kedis.engine.flags import Flag
 from kedis.engine.propagation import Propagation

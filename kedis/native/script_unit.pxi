@@ -69,7 +69,7 @@ cdef class Scripts:
         self.stopped = slot_offset(type(runtime).stopped)
         self.ready = engine.events.waiting.ready
         self.monotonic = engine.monotonic
-        self.system_clock = engine.monotonic is _SYSTEM_CLOCKS[1]
+        self.system_clock = engine.monotonic is SYSTEM_CLOCKS[1]
         self.forbidden = {}
         engine.config.subscribe("busy-reply-threshold", self.follow)
         self.follow(engine.config)

@@ -307,6 +307,11 @@ class Database(KeyTable):
         self.keyspace.dirty += removed
         return removed
 
+    def be_full(self, value: Any) -> None:
+        """Give the container ``value`` its full representation for good; not a change."""
+        value.be_full()
+        self.account.update(value)
+
     def _choose(self, value: Any) -> None:
         """Choose the packed or full representation of a new container; does nothing for other values."""
         thresholds = self.keyspace.packing.get(type(value))

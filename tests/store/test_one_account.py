@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from kedis.config import Config
+from kedis.engine.engine import Engine
+from tests.commands.driver import Client
+
 SOURCE = Path(__file__).parent.parent.parent / "kedis"
 TREES = {str(path.relative_to(SOURCE)): ast.parse(path.read_text("utf-8")) for path in SOURCE.rglob("*.py")}
 
@@ -112,3 +116,19 @@ def test_below_the_commands_only_the_store_tells_strings_from_containers() -> No
 )
 def test_the_rule_can_fail(statement: str) -> None:
     assert classes_told_apart(ast.parse(statement))
+
+
+@pytest.mark.parametrize(
+    "commands",
+    [
+        ["ZADD z 1 a 2 b 3 c", "SORT z ALPHA"],
+        ["ZADD z 1 a 2 b 3 c", "SORT_RO z BY nosort"],
+        ["SADD s 1 2 3 four", "SADD t 1", "SDIFFSTORE d s t"],
+        ["SADD s " + " ".join(map(str, range(600))), "SADD t 1 2", "SDIFFSTORE d s t", "SPOP d 590"],
+    ],
+)
+def test_the_account_follows_a_change_of_representation(commands: list[str]) -> None:
+    client = Client(Engine(Config()))
+    for command in commands:
+        client.call(*command.split())
+    client.state.engine.keyspace.check()
