@@ -40,11 +40,14 @@ class ErrorCounts(dict[str, int]):
     Not a collections.Counter, which takes ten times as long to make: an engine makes 700 of them.
     """
 
+    def __missing__(self, code: str) -> int:
+        return 0
+
     def add(self, code: str) -> None:
         """Count an error. O(1)."""
         if code not in self and len(self) >= MOST_CODES:
             code = OTHER_CODES
-        self[code] = self.get(code, 0) + 1
+        self[code] += 1
 
 
 class Counters:

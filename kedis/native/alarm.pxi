@@ -33,8 +33,14 @@ cdef class Alarm:
             raise OSError(errno, "timerfd_create")
 
     def __dealloc__(self):
+        self.end()
+
+    cdef void end(self) noexcept:
+        """Ring no more. Idempotent."""
+        self.is_set = False
         if self.descriptor >= 0:
             close(self.descriptor)
+            self.descriptor = -1
 
     cdef int ring_in(self, long long ns) noexcept:
         """Set the alarm if it is not set; returns the time-out for epoll_wait: none, or a millisecond where that failed."""

@@ -213,6 +213,7 @@ cdef class Loop:
         self.watcher.stop()
         self.watcher.close()
         self.watches.clear()
+        self.alarm.end()
         if self.descriptor >= 0:
             close(self.descriptor)
             self.descriptor = -1

@@ -214,10 +214,10 @@ def test_maxclients_refuses_politely() -> None:
 
 def test_a_password_guards_the_server() -> None:
     with kedis.Server(port=0, requirepass="sesame") as server:
-        with server.client() as stranger, pytest.raises(redis.AuthenticationError):
+        with redis.Redis(port=server.port) as stranger, pytest.raises(redis.AuthenticationError):
             stranger.ping()
-        with server.client(password="sesame") as friend:
-            assert friend.ping()
+        with server.client() as friend, redis.Redis.from_url(server.url) as guest:
+            assert friend.ping() and guest.ping()
         with raw(server) as sock:
             sock.sendall(b"*11\r\n")
             assert read_until(sock, 1000) == b"-ERR Protocol error: unauthenticated multibulk length\r\n"
