@@ -8,6 +8,7 @@ and input of its own beside them.
 from __future__ import annotations
 
 import socket
+from abc import ABC, abstractmethod
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +61,7 @@ else:
     from kedis.native.path import Peer as State
 
 
-class Peer(State):
+class Peer(State, ABC):
     """A client's end of a socket.
 
     Attributes:
@@ -74,34 +75,34 @@ class Peer(State):
 
     __slots__ = ()
 
+    @abstractmethod
     def seal(self) -> None:
         """Move the replies of up to now to ``sealed``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def send(self, chunks: list[Chunk] | None = None) -> None:
         """Send ``chunks``, or what is in ``client.out``, as far as the kernel takes it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def close(self) -> None:
         """End the connection at once."""
-        raise NotImplementedError
 
+    @abstractmethod
     def give_up(self, error: Exception | None = None) -> None:
         """End the connection after an internal error."""
-        raise NotImplementedError
 
+    @abstractmethod
     def stop_reading(self) -> None:
         """Take no further requests."""
-        raise NotImplementedError
 
+    @abstractmethod
     def check_output_limit(self) -> None:
         """Close the connection if its unread replies exceed client-output-buffer-limit."""
-        raise NotImplementedError
 
+    @abstractmethod
     def memory(self) -> int:
         """Bytes of all its buffers."""
-        raise NotImplementedError
 
+    @abstractmethod
     def note_memory(self) -> None:
         """Report the size of its buffers to client eviction."""
-        raise NotImplementedError

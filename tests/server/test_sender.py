@@ -57,6 +57,11 @@ class Client(Sender):
 
     def note_memory(self) -> None: ...
 
+    def stop_reading(self) -> None: ...
+
+    def memory(self) -> int:
+        return 0
+
 
 def client_of(sock: Socket, settings: dict[str, str] | None = None) -> Any:
     config = Config(settings or {})

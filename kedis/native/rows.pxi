@@ -1,0 +1,82 @@
+# -- the command table ------------------------------------------------------------------------------------
+
+
+#: The form of a command in C: returns READ or WROTE once the reply is appended, or DECLINED, with nothing changed.
+ctypedef int (*Form)(Path) except -1
+
+cdef enum:
+    DECLINED = 0  # nothing was done: the handler is to be called
+    READ = 1
+    WROTE = 2  # the request's own bytes go into the journal
+    RECORDED = 3  # it has recorded its change itself
+
+cdef long long _NEW_STRING = _STRING
+cdef long long _ACCESS = ACCESS_ENTRY
+cdef long long _EXPIRY = EXPIRY_ENTRY
+cdef long long _CONTAINER = CONTAINER
+cdef long long _INDEX_ENTRY = INDEX_ENTRY
+LEFT = object()
+
+
+cdef class Row:
+    """A row of the command table, with what C reads of it.
+
+    The form in C is that of ``function``; another handler in the row, which a program may put there, is called instead.
+    """
+
+    def __init__(self, command):
+        self.command = command
+        self.function = command.function
+        self.counters = command.counters
+        self.least, self.most = command.least, min(command.most, WORDS)
+        self.writes = command.writes
+        self.flags = command.flags
+        self.shows_named_keys = command.shows_named_keys
+        self.may_wait = command.name in _MAY_WAIT
+        self.form = form_of(command.name)
+
+
+cdef struct Name:
+    unsigned char size
+    char letters[NAME]  # upper case
+    PyObject* row
+
+#: Groups whose handlers touch nothing but the keyspace: they cannot yield, block or change the client.
+_GROUPS = frozenset(
+    ["bitmap", "generic", "geo", "hash", "hyperloglog", "list", "set", "sorted-set", "stream", "string"]
+)
+_BESIDE = frozenset(["ping", "echo", "publish", "spublish", "dbsize"])
+_NEVER = frozenset(["migrate", "wait", "waitaof"])
+#: Those that wait only where they are asked to: see asks_to_wait.
+_MAY_WAIT = frozenset(["xread", "xreadgroup"])
+_UNSUITABLE = Flag.NOSCRIPT | Flag.BLOCKING | Flag.ADMIN | Flag.WHOLE_DATABASES
+
+
+def rows_with_forms(Path path):
+    """Handler -> row, of the commands that have a form."""
+    return {(<Row>row).function: row for row in path.kept_rows if (<Row>row).form != NULL}
+
+
+def is_served(command):
+    """Whether the native path may run ``command``."""
+    return (
+        command.least <= command.most
+        and (command.group in _GROUPS or command.name in _BESIDE)
+        and command.name not in _NEVER
+        and (not command.flags & _UNSUITABLE or command.name in _MAY_WAIT)
+    )
+
+
+cdef inline unsigned int hash_of(const char* name, Py_ssize_t size) noexcept nogil:
+    cdef unsigned int value = 2166136261
+    cdef Py_ssize_t at
+    for at in range(size):
+        value = (value ^ <unsigned char>(name[at] & 0xDF)) * 16777619
+    return value
+
+
+cdef int observe(object histogram, long long amount, long long times) except -1:
+    """kedis.structures.histogram.Histogram.add, ``times`` over."""
+    (<array>slot_get(histogram, HISTOGRAM_COUNTS)).data.as_longlongs[binary_digits(amount)] += times
+    slot_add(histogram, HISTOGRAM_TOTAL, amount * times)
+    return 0
