@@ -13,6 +13,7 @@ collect_ignore = (
         "test_container_forms.py",
         "test_loop.py",
         "test_path.py",
+        "test_recovery.py",
         "test_servers.py",
         "test_without_loop.py",
     ]
