@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import sys
 import tracemalloc
 from array import array
+
+import pytest
 
 from kedis.config import Config
 from kedis.engine.counters import Counters
@@ -154,3 +157,24 @@ def test_longer_calls_are_counted_to_two_figures() -> None:
         lone.count(duration)
         ((bound, calls),) = lone.durations()
         assert calls == 1 and duration <= bound <= max(duration + 64, duration * 129 / 128)
+
+
+def test_the_collector_waits_until_all_values_are_freed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would look at each of those that FLUSHALL ASYNC has left."""
+    collected: list[bool] = []
+    bench = Bench()
+    keyspace = bench.keyspace
+    monkeypatch.setattr(gc, "collect", lambda: collected.append(bool(keyspace.lazy_free)))
+    bench.fill(4 * STEP // 1000)
+    bench.run()
+    keyspace.lazy_free.enabled = True
+    keyspace.databases[0].clear(later=True)
+    assert keyspace.lazy_free
+    clock = itertools.count(0, SECOND)
+    while keyspace.lazy_free:
+        bench.run()
+        keyspace.lazy_free.free(clock.__next__)
+    assert not collected or collected == [False]
+    bench.run()
+    bench.run()
+    assert collected == [False]
