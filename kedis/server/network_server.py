@@ -124,7 +124,7 @@ class NetworkServer(Network):
     def _handle(self, sock: socket.SocketType, address: Any, listener: Listener) -> None:
         """Serve one client, in a greenlet of its own until it has left, unless it is refused."""
         if self._stopped:
-            sock.close()
+            _end(sock)
             return
         self.connections_received += 1
         if len(self.connections) >= self.engine.config.maxclients:
@@ -155,7 +155,7 @@ class NetworkServer(Network):
         except Exception as error:
             self.report("serving a client, which is closed", error)
         finally:
-            sock.close()
+            _end(sock)
 
     def _refuse(self, sock: socket.SocketType) -> None:
         self.rejected_connections += 1
@@ -207,7 +207,7 @@ class NetworkServer(Network):
     def _answer_and_close(sock: socket.SocketType, text: str) -> None:
         with contextlib.suppress(OSError):  # the client is refused either way
             sock.send(f"-{text}\r\n".encode())
-        sock.close()
+        _end(sock)
 
     def _is_unprotected_stranger(self, sock: socket.SocketType, address: Any) -> bool:
         config = self.engine.config
@@ -215,6 +215,13 @@ class NetworkServer(Network):
             return False
         host: str = address[0]
         return not host.startswith("127.") and host != "::1"
+
+
+def _end(sock: socket.SocketType) -> None:
+    """End the connection, also where a child has a copy of the descriptor: forked between accept and registration."""
+    with contextlib.suppress(OSError):  # the client has ended it
+        sock.shutdown(socket.SHUT_RDWR)
+    sock.close()
 
 
 def _text(address: Any, sock: socket.SocketType) -> str:

@@ -88,6 +88,27 @@ def test_a_subscriber_learns_of_a_restart() -> None:
     server.stop()
 
 
+def test_a_copy_of_its_descriptors_keeps_no_client_connected() -> None:
+    """A child that is forked between accept and registration has such copies, and nobody who would close them."""
+    with kedis.Server() as server, socket.create_connection((server.host, server.port)) as client:
+        client.settimeout(PATIENCE_SECONDS)
+        client.sendall(b"PING\r\n")
+        assert client.recv(100) == b"+PONG\r\n"
+        copies = []
+        for fd in descriptors():
+            try:
+                with socket.socket(fileno=os.dup(int(fd))) as copy:
+                    if copy.getsockname()[:2] == client.getpeername()[:2]:
+                        copies.append(copy.dup())
+            except OSError:  # no socket
+                continue
+        assert len(copies) == 2, "of the listening socket and the connection"
+        server.stop()
+        assert client.recv(100) == b""
+        for copy in copies:
+            copy.close()
+
+
 @pytest.mark.parametrize("kept", [True, False], ids=["folder", "memory"])
 def test_a_start_that_fails_leaves_nothing_and_may_be_repeated(tmp_path: Path, kept: bool) -> None:
     settings = {"appendonly": True, "dir": str(tmp_path)} if kept else {}
