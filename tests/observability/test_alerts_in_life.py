@@ -22,6 +22,7 @@ from redis.retry import Retry
 
 import kedis
 from kedis.commands import load_all
+from kedis.engine import table
 from kedis.engine.table import COMMANDS
 from kedis.persistence.append_file import AppendFile
 from kedis.server import group_commit
@@ -99,6 +100,7 @@ def ward(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ward]:
     settings |= {"maxclients": MAXCLIENTS, "enable_debug_command": "yes"}
     load_all()
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(table, "_spare", [])  # copies of the table that other servers gave back, and will take
         patch.setattr(COMMANDS[b"lastsave"], "function", fail)  # each server has a copy of the table
         server = kedis.Server(port=0, metrics_port=port, **settings).start()
         prometheus = Prometheus(folder, f"127.0.0.1:{port}", free_port(), patient=False)
