@@ -29,7 +29,7 @@ STRUCTURES = {
     "id_map": "id_map.py",
     "listpack_size": "listpack_size.py",
     "packed": "packed.pyx",
-    "scan_index": "scan_index.py",
+    "scan_index": "scan_index.pyx",
     "skiplist": "skiplist.pyx",
     "sorted_set": "sorted_set.py",
     "stream": "stream.py",

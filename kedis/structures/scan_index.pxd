@@ -1,37 +1,40 @@
-"""What scan_index.py is when it is compiled: its classes in C, the types of attributes and of hot variables."""
+"""The scan index in C, for the other compiled structures and the native path."""
 
-cimport cython
+from cpython.object cimport PyObject
+
+
+cdef struct Bucket:
+    PyObject** keys
+    unsigned int size
+    unsigned int room
 
 
 cdef class ScanIndex:
-    cdef public list _buckets
-    cdef Py_ssize_t _low, _high, _room, _slack, _bound, _rejected
+    cdef Bucket* buckets
+    #: Number of buckets, and of those that the directory has room for.
+    cdef Py_ssize_t count, places
+    #: As in scan_index.py.
+    cdef Py_ssize_t low, high, room, slack, bound, rejected
 
-    @cython.locals(index=Py_ssize_t, buckets=list, bucket=list, room=Py_ssize_t)
+    cdef void drop(self) noexcept
+    cdef void pop_bucket(self) noexcept
+    cdef bint have_places(self, Py_ssize_t count) noexcept
+    cdef void give_back_places(self, Py_ssize_t places) noexcept
+    cdef Bucket* bucket_of(self, bytes key) noexcept
+    cdef int append(self, Bucket* bucket, bytes key) except -1
+    cdef int _fill(self, list keys) except -1
+    cdef list keys_of(self, Py_ssize_t number)
+    cdef void split(self) noexcept
+    cdef void merge(self) noexcept
     cpdef add(self, bytes key)
-
-    @cython.locals(index=Py_ssize_t, buckets=list, bucket=list)
     cpdef discard(self, bytes key)
-
-    @cython.locals(buckets=list, by_address=list, bucket=list, high=Py_ssize_t)
-    cpdef _fill(self, list keys)
-
-    @cython.locals(twin=ScanIndex)
+    cpdef bytes held(self, bytes key)
     cpdef ScanIndex copy(self)
-
-    @cython.locals(buckets=list, bit=Py_ssize_t, source=Py_ssize_t, stays=list, moves=list)
-    cpdef _split(self)
-
-    @cython.locals(buckets=list, last=list, bucket=list)
-    cpdef _merge(self)
-
-    @cython.locals(buckets=list, low=Py_ssize_t, found=list, index=Py_ssize_t, bit=Py_ssize_t)
     cpdef tuple scan(self, unsigned long long cursor, Py_ssize_t count)
-
-    @cython.locals(buckets=list, bucket=list, width=Py_ssize_t, places=Py_ssize_t, drawn=Py_ssize_t, slot=Py_ssize_t, index=Py_ssize_t)
     cpdef bytes random(self, rng)
 
 
 cdef class DeferredIndex(ScanIndex):
     cpdef add(self, bytes key)
     cpdef discard(self, bytes key)
+    cpdef bytes held(self, bytes key)

@@ -27,6 +27,8 @@ and is measured anew when rejections have become frequent enough to pay for it.
 Python salts the hash of bytes per process (unless PYTHONHASHSEED fixes it), so an attacker cannot choose
 keys that collide, and cursors mean nothing to another process.
 
+scan_index.pyx is this structure in C.
+
 Simplified: a SCAN call returns whole buckets, so it may exceed COUNT by up to a bucket; removal searches its
 bucket from the front.
 """
@@ -34,6 +36,7 @@ bucket from the front.
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from random import Random
+from sys import getsizeof
 
 from kedis.structures.stepwise import pop_in_steps
 
@@ -86,6 +89,10 @@ class ScanIndex:
         """Number of keys: O(1)."""
         return LOAD * len(self._buckets) - self._room
 
+    def __sizeof__(self) -> int:
+        """Bytes of the buckets and their list; the keys belong to the owner. O(N)."""
+        return getsizeof(self._buckets) + sum(map(getsizeof, self._buckets))
+
     def __iter__(self) -> Iterator[bytes]:
         """All keys in no particular order; the index must not change meanwhile."""
         return chain.from_iterable(self._buckets)
@@ -114,6 +121,20 @@ class ScanIndex:
         self._room += 1
         if self._room > self._slack:
             self._merge()
+
+    def held(self, key: bytes) -> bytes:
+        """The object of the index that equals `key`; `key` where there is none. O(1) expected.
+
+        Whoever keeps that one keeps no second copy of the key.
+        """
+        index = hash(key) & self._high
+        buckets = self._buckets
+        if index >= len(buckets):
+            index &= self._low
+        for other in buckets[index]:
+            if other == key:
+                return other
+        return key
 
     def clear(self) -> None:
         """Remove every key."""
@@ -275,3 +296,7 @@ class DeferredIndex(ScanIndex):
 
     def discard(self, key: bytes) -> None:
         """Do nothing."""
+
+    def held(self, key: bytes) -> bytes:
+        """`key` itself."""
+        return key

@@ -396,8 +396,9 @@ def _settle_volatile_order(engine: Engine) -> None:
     the other: the same keys, each as likely as the other.
     """
     for database in engine.keyspace.databases:
-        for bucket in getattr(database.volatile, "_buckets", ()):
-            bucket.sort()
+        for key in sorted(database.volatile):  # the last of its bucket then
+            database.volatile.discard(key)
+            database.volatile.add(key)
 
 
 def _evict_in_order(engine: Engine) -> None:

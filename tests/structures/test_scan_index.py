@@ -242,12 +242,49 @@ def test_no_operation_touches_more_than_a_bucket_or_two() -> None:
 
 
 def test_memory_per_key() -> None:
-    """Slots, lists and the list of buckets; the keys themselves belong to the owner."""
+    """Buckets and directory; the keys themselves belong to the owner."""
     index = ScanIndex()
     for key in names(100_000):
         index.add(key)
-    size = sys.getsizeof(index._buckets) + sum(map(sys.getsizeof, index._buckets))
-    assert size / 100_000 <= 13.5
+    assert 8 <= sys.getsizeof(index) / 100_000 <= 13.5
+    for key in names(100_000):
+        index.discard(key)
+    assert sys.getsizeof(index) < 1000
+
+
+def test_it_owns_each_key_once() -> None:
+    """And gives it up, whichever way the key leaves; of equal objects it keeps the one that was added."""
+    keys = [bytes(bytearray(name)) for name in names(2000)]
+
+    def owners(numbers: range) -> set[int]:
+        return {sys.getrefcount(keys[number]) - base for number in numbers}
+
+    base = sys.getrefcount(keys[0])
+    index = ScanIndex()
+    for key in keys:
+        index.add(key)
+    del key
+    twin = index.copy()
+    assert owners(range(2000)) == {2}
+    equal = bytes(bytearray(keys[5]))
+    assert index.held(equal) is keys[5] and index.held(b"absent") == b"absent"
+    index.discard(equal)
+    assert owners(range(5, 6)) == {1}
+    for key in keys[10:1500]:
+        index.discard(key)
+    del key
+    twin.repack()
+    assert owners(range(10, 1500)) == {1}
+    steps = twin.free_in_steps(10)
+    next(steps)
+    assert len(twin) == 0 and owners(range(10, 1500)) == {0, 1}
+    del steps  # which frees the rest
+    twin.add(keys[0])
+    twin.clear()
+    index.clear()
+    assert owners(range(2000)) == {0}
+    index._check()
+    twin._check()
 
 
 def test_a_deferred_index_takes_nothing_in() -> None:
