@@ -44,6 +44,7 @@ cdef int touch(Path self, bytes key) except -1:
         return 0
     accesses = <dict>slot_get(tracker, TRACKER_LAST_ACCESS)
     if PyDict_GetItem(accesses, key) == NULL:
+        key = (<ScanIndex>slot_get(self.database, DATABASE_INDEX)).held(key)
         slot_add(self.account, ACCOUNT_USED, _ACCESS)
     PyDict_SetItem(accesses, key, self.now)
     return 0

@@ -156,6 +156,7 @@ cdef int expire_at(Path self, bytes key, long long at_ms) except -1:
     """kedis.store.key_table.KeyTable.set_expiry."""
     cdef dict expires = <dict>slot_get(self.database, DATABASE_EXPIRES)
     if PyDict_GetItem(expires, key) == NULL:
+        key = (<ScanIndex>slot_get(self.database, DATABASE_INDEX)).held(key)
         (<ScanIndex>slot_get(self.database, DATABASE_VOLATILE)).add(key)
         slot_add(self.account, ACCOUNT_USED, _EXPIRY)
     return PyDict_SetItem(expires, key, at_ms)

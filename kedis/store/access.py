@@ -14,6 +14,8 @@ A key older than the tracking has no number: it counts as used when tracking beg
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from kedis.store.state import KeyspaceState
 
 #: Initial counter of a new key, so that it is not evicted before it can be used.
@@ -27,16 +29,19 @@ class AccessTracker:
     """Base of both trackers: a number for each key of one database. Every method is O(1).
 
     Attributes:
+        held: gives the database's own object of a key, so that no second copy is kept.
         last_access: the number of each key; read-only for callers.
     """
 
     __slots__ = (
         "_keyspace",
+        "held",
         "last_access",
     )
 
-    def __init__(self, keyspace: KeyspaceState) -> None:
+    def __init__(self, keyspace: KeyspaceState, held: Callable[[bytes], bytes]) -> None:
         self._keyspace = keyspace
+        self.held = held
         self.last_access: dict[bytes, int] = {}
 
     def touch(self, key: bytes) -> None:
@@ -64,6 +69,7 @@ class AccessTracker:
 
     def _record(self, key: bytes, number: int) -> None:
         if key not in self.last_access:
+            key = self.held(key)
             self._keyspace.account.add_access()
         self.last_access[key] = number
 

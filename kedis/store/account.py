@@ -18,9 +18,8 @@ from kedis.structures.footprint import BYTES, DICT_ENTRY, INDEX_ENTRY, bytes_foo
 _KEY = DICT_ENTRY + INDEX_ENTRY + BYTES
 #: The same for a key with a string.
 _STRING = _KEY + BYTES
-#: Bytes of a time to live: the entries in dict and scan index, the number, and the key in half of the cases (EXPIRE
-#: adds a copy of it, SET EX of a new key does not).
-EXPIRY_ENTRY = DICT_ENTRY + INDEX_ENTRY + 32 + 32
+#: Bytes of a time to live: the entries in dict and scan index, and the number.
+EXPIRY_ENTRY = DICT_ENTRY + INDEX_ENTRY + 32
 #: Bytes of an access record: the entry, and the number.
 ACCESS_ENTRY = DICT_ENTRY + 32
 

@@ -93,6 +93,10 @@ class KeyTable:
         self.index = ScanIndex()
         self.volatile = ScanIndex()
 
+    def held(self, key: bytes) -> bytes:
+        """The object that the database keeps of ``key``; ``key`` itself where there is none. O(1) expected."""
+        return self.index.held(key)
+
     # -- time to live -------------------------------------------------------------------------------------
 
     def expire_at_ms(self, key: bytes) -> int | None:
@@ -102,6 +106,7 @@ class KeyTable:
     def set_expiry(self, key: bytes, at_ms: int) -> None:
         """Set the expiry time of the existing ``key``. Not a change by itself: call :meth:`signal_modified`."""
         if key not in self.expires:
+            key = self.held(key)  # no second copy
             self.volatile.add(key)
             self.account.add_expiry()
         self.expires[key] = at_ms

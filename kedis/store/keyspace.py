@@ -49,7 +49,7 @@ class Keyspace(KeyspaceState):
         for database in self.databases:
             if database.access_tracker is not None:
                 database.access_tracker.forget_all()
-            database.access_tracker = kind(self) if kind is not None else None
+            database.access_tracker = kind(self, database.held) if kind is not None else None
 
     def check(self) -> None:
         """Verify every database and the account of memory, once nothing waits to be freed; for tests.  O(N)."""
@@ -75,5 +75,7 @@ class Keyspace(KeyspaceState):
             setattr(one, name, other)
             setattr(two, name, mine)
         for database in (one, two):
+            if database.access_tracker is not None:
+                database.access_tracker.held = database.held
             database.signal_awaited()
         self.dirty += 1
