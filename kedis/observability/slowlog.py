@@ -2,18 +2,25 @@
 
 Entries are truncated, so that the log does not keep a huge command alive: to 32 words of 128 bytes each.  Passwords
 are blanked.
+
+An entry is kept as one block of more than 512 bytes, which Python takes from ``malloc``. Small objects that outlive the
+data around them would each keep an arena of 1 MB (docs/understand/memory.md).
 """
 
 from __future__ import annotations
 
+import marshal
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from kedis.engine.table import REDACTED, Command
 
 MOST_WORDS = 32
 MOST_BYTES = 128
+#: Bytes of an entry, at least; with the head of the object they are more than Python's own allocator takes.
+_BLOCK = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +39,7 @@ class SlowLog:
     """The newest ``limit`` slow calls; ids continue after SLOWLOG RESET."""
 
     def __init__(self, limit: int) -> None:
-        self._calls: deque[SlowCall] = deque(maxlen=limit)
+        self._calls: deque[bytes] = deque(maxlen=limit)
         self.next_id = 0
 
     def __len__(self) -> int:
@@ -40,12 +47,14 @@ class SlowLog:
 
     def add(self, at_seconds: int, microseconds: int, words: list[bytes], address: str, name: bytes) -> None:
         """Remember a call whose words are cut already (:func:`shown_words`).  O(1)."""
-        self._calls.appendleft(SlowCall(self.next_id, at_seconds, microseconds, words, address, name))
+        entry = marshal.dumps((self.next_id, at_seconds, microseconds, words, address, name))
+        self._calls.appendleft(entry.ljust(_BLOCK))
         self.next_id += 1
 
     def newest(self, count: int) -> list[SlowCall]:
         """Up to ``count`` entries, the newest first; all when it is -1.  O(entries)."""
-        return list(self._calls)[: None if count == -1 else count]
+        kept = islice(self._calls, None if count == -1 else count)
+        return [SlowCall(*marshal.loads(entry)) for entry in kept]  # which ignores the padding
 
     def reset(self) -> None:
         """Forget all entries."""
@@ -53,7 +62,7 @@ class SlowLog:
 
     def resize(self, limit: int) -> None:
         """Keep at most ``limit`` entries from now on; the oldest go."""
-        self._calls = deque(self.newest(limit), maxlen=limit)
+        self._calls = deque(islice(self._calls, limit), maxlen=limit)
 
 
 def shown_words(command: Command, argv: Sequence[bytes]) -> list[bytes]:
