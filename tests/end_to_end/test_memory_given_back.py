@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import redis
 
+from kedis import structures
 from tests.wire.kedis_process import KedisProcess
 
 BENCH = Path(__file__).parents[2] / "ops/bench"
@@ -95,6 +96,35 @@ def test_churn_and_flushall(server: KedisProcess) -> None:
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc and glibc")
+def test_flushall_gives_back_nearly_all() -> None:
+    """60 MB of strings, times to live and hashes: little stays beside what an empty server has.
+
+    On a quiet machine that is a seventh more. Busy ones log slow calls, wait, and count: objects made in the midst of the data.
+    """
+    process = KedisProcess()
+    try:
+        client = redis.Redis(port=process.address[1])
+        for number in range(300):
+            client.set(f"key:{number}", number)
+        client.flushall()
+        empty = resident(process)
+        for start in range(0, 260_000, 1000):
+            pipe = client.pipeline(transaction=False)
+            for number in range(start, start + 1000, 4):
+                pipe.set(f"key:{number}", "v" * (number % 200))
+                pipe.set(f"long:{number}", "v" * (number % 800))
+                pipe.set(f"brief:{number}", "v" * 20, ex=10_000)
+                pipe.hset(f"hash:{number}", mapping={"field": number, "text": "x" * 20})
+            pipe.execute()
+        assert client.info("memory")["used_memory"] > 60 * MB
+        client.flushall()
+        most = 1.6 if structures.COMPILED else 1.8
+        assert wait_until(lambda: resident(process) <= most * empty), (resident(process), empty)
+    finally:
+        process.close()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc and glibc")
 def test_half_of_the_keys_deleted() -> None:
     process = KedisProcess()
     try:
@@ -109,8 +139,11 @@ def test_half_of_the_keys_deleted() -> None:
             client.delete(*[f"key:{number:08d}" for number in range(start, start + 1000)])
         left = client.info("memory")["used_memory"]
         assert left < 0.65 * used
+        most = (
+            1.2 if structures.COMPILED else 1.3
+        )  # in Python the index is lists, which stand between keys and values
         client.execute_command("MEMORY", "PURGE")  # rebuilds the tables, which takes 50 ms a million keys
-        assert wait_until(lambda: resident(process) <= 1.3 * (empty + left)), (
+        assert wait_until(lambda: resident(process) <= most * (empty + left)), (
             resident(process),
             empty,
             left,
