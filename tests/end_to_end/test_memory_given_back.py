@@ -99,7 +99,7 @@ def test_churn_and_flushall(server: KedisProcess) -> None:
 def test_flushall_gives_back_nearly_all() -> None:
     """60 MB of strings, times to live and hashes: little stays beside what an empty server has.
 
-    On a quiet machine that is a seventh more. Busy ones log slow calls, wait, and count: objects made in the midst of the data.
+    On a quiet machine that is a seventh more. On a busy one slow calls are logged and counted in the midst of the data.
     """
     process = KedisProcess()
     try:
