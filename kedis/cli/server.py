@@ -8,13 +8,15 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from functools import partial
 from logging.handlers import WatchedFileHandler
 from typing import Any
 
 import gevent
 
 from kedis import native
-from kedis.config import Config, ConfigError
+from kedis.config import SETTINGS, Config, ConfigError
+from kedis.config.declare import Setting
 from kedis.server.app import App
 from kedis.server.daemon import DEFAULT_PID_FILE, Background, PidFile, stop_for_upstart, supervisor
 from kedis.server.service_manager import notify
@@ -136,8 +138,7 @@ def _serve(config: Config, background: Background | None = None) -> int:
         REDIS_VERSION,
         os.getpid(),
     )
-    if config.ignored:
-        log.info("accepted without effect in Kedis: %s", ", ".join(config.ignored))
+    _name_what_has_no_effect(config)
     if config.keeps_nothing():
         log.warning(
             "no data will be kept: appendonly is no and there are no save points. "
@@ -166,6 +167,19 @@ def _serve(config: Config, background: Background | None = None) -> int:
         if pid_file is not None:
             pid_file.remove()
         log.info("bye")
+
+
+def _name_what_has_no_effect(config: Config) -> None:
+    """Log the settings without effect that have another value than Redis's default, now and when they are changed."""
+    for given, reason in config.ignored():
+        log.warning("%s has no effect: %s", given, reason)
+
+    def changed(setting: Setting, config: Config) -> None:
+        log.warning("%s was changed, which has no effect: %s", setting.name, setting.otherwise)
+
+    for setting in SETTINGS:
+        if not setting.effective and not setting.fixed:
+            config.subscribe(setting.name, partial(changed, setting))
 
 
 def _notify(config: Config, *lines: str) -> None:

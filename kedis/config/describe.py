@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from kedis.config.declare import Setting
-from kedis.config.ignored import DIRECTIVES, OBEYED_DIRECTIVES
+from kedis.config.ignored import DIRECTIVES, OBEYED_DIRECTIVES, REFUSED_DIRECTIVES
 from kedis.config.setting_types import Folder
-from kedis.config.settings import SETTINGS, Config
+from kedis.config.settings import SETTINGS, Config, is_refused
 
 _UNTOUCHED = Config()
 
@@ -17,12 +17,12 @@ def describe_settings() -> str:
     """Every setting with its default and help, by group, for a terminal."""
     lines = [
         "Settings go into a file as 'name value', or on the command line as '--name value'.",
-        "* can be changed while the server runs (CONFIG SET).",
+        "* can be changed while the server runs (CONFIG SET). ! is refused unless it has the default of Redis.",
     ]
     for title, settings in _groups():
         lines += ["", title]
         lines += [
-            f"  {' ' if setting.fixed else '*'} {setting.name} {_default(setting)}\n        {_help(setting)}"
+            f"  {_mark(setting)} {setting.name} {_default(setting)}\n        {_help(setting)}"
             for setting in settings
         ]
     lines += ["", "in files and flags only"]
@@ -56,8 +56,10 @@ def redis_default(setting: Setting) -> str | None:
 
 def effect(setting: Setting) -> str:
     """The effect of setting it."""
+    if is_refused(setting):
+        return "refused"
     if not setting.effective:
-        return "accepted without effect"
+        return "without effect"
     if setting.own:
         return "Kedis's own"
     return "works otherwise" if setting.otherwise else "works"
@@ -101,13 +103,21 @@ def _code(text: str) -> str:
 
 
 def _directive_effect(name: str) -> str:
-    return "works" if name in OBEYED_DIRECTIVES else "accepted without effect"
+    if name in OBEYED_DIRECTIVES:
+        return "works"
+    return "refused" if name in REFUSED_DIRECTIVES else "without effect"
 
 
 def _groups() -> Iterator[tuple[str, list[Setting]]]:
     for (title, effective), settings in groupby(SETTINGS, lambda setting: (setting.group, setting.effective)):
         shown = [setting for setting in settings if not setting.hidden]
-        yield (title if effective else f"{title}: accepted, without effect in Kedis"), shown
+        yield (title if effective else f"{title}: without effect in Kedis"), shown
+
+
+def _mark(setting: Setting) -> str:
+    if is_refused(setting):
+        return "!"
+    return " " if setting.fixed else "*"
 
 
 def _default(setting: Setting) -> str:

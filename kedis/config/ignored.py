@@ -1,8 +1,8 @@
 """Redis 7.0's settings that do nothing in Kedis.
 
-They are read, checked, kept and printed as Redis does, so that its configuration files and tools work; those
-that a user sets are named once in the log.  ``because`` and ``otherwise`` say why they do nothing.  A setting
-that gains an effect moves to settings_table.py.
+They are read, checked, kept and printed as Redis does, so that its configuration files and tools work.  A value
+other than Redis's default is named in the log with the reason, which ``because`` and ``otherwise`` give; one of
+:data:`REFUSED` is refused.  A setting that gains an effect moves to settings_table.py.
 """
 
 from __future__ import annotations
@@ -259,6 +259,23 @@ class Machine(Group, title="machine and process"):
     )
 
 
+#: Of these any value but Redis's default is refused, at the start and by CONFIG SET: whoever gives one counts on what
+#: it does in Redis for safety or for the data, and would not notice that it does nothing.
+REFUSED = frozenset(
+    {
+        "aclfile",
+        "aof-disable-auto-gc",
+        "cluster-enabled",
+        "min-replicas-to-write",
+        "replicaof",
+        "socket-mark-id",
+        "tls-cluster",
+        "tls-port",
+        "tls-replication",
+    }
+)
+
+
 class AcceptedSettings(Tuning, Replication, Cluster, Tls, Access, Structures, Machine):
     """All of them as attributes of one class."""
 
@@ -274,3 +291,8 @@ DIRECTIVES = {
 }
 #: Those of them with the effect that they have in Redis.
 OBEYED_DIRECTIVES = frozenset({"include", "rename-command"})
+#: Those of them that are refused, with the reason.
+REFUSED_DIRECTIVES = {
+    "user": "there are no users with rights of their own",
+    "loadmodule": "there are no modules",
+}

@@ -16,7 +16,7 @@ from typing import Any, TextIO
 
 from kedis.config.config_errors import SettingRefused, suggest_name
 from kedis.config.declare import Setting, declared
-from kedis.config.ignored import DIRECTIVES, AcceptedSettings
+from kedis.config.ignored import DIRECTIVES, REFUSED, REFUSED_DIRECTIVES, AcceptedSettings
 from kedis.config.list_types import OutputLimit
 from kedis.config.load import Line, file_lines, flag_lines, stream_lines
 from kedis.config.settings_table import SAVE_POINTS, EffectiveSettings
@@ -36,7 +36,6 @@ class Config(EffectiveSettings, AcceptedSettings):
 
     Attributes:
         file: absolute path of the configuration file, None without one.
-        ignored: names that were given but do nothing in Kedis, in the order given.
         renamed_commands: (name, new name) of each ``rename-command``; a new name of "" removes the command.
         included: values that included files had a part in, as they were before the flags.
         supervisor: what supervises this process (``no``, ``systemd`` or ``upstart``), found out at the start.
@@ -47,13 +46,15 @@ class Config(EffectiveSettings, AcceptedSettings):
         self.__dict__.update(self._initial)
         self._listeners: dict[str, list[Listener]] = {}
         self.file: str | None = None
-        self.ignored: list[str] = []
         self.renamed_commands: list[tuple[str, str]] = []
         self.included: dict[str, Any] = {}
         self.supervisor = "no"
         self._given: set[str] = set()
+        #: The last lines that give a setting without effect another value than Redis's default, by the setting's name.
+        self._without_effect: dict[str, Line] = {}
         given = settings or {}
         self._load(Line("settings", None, f"{name} = {text!r}", name, [text]) for name, text in given.items())
+        self._refuse()
 
     @classmethod
     def from_command_line(cls, words: Sequence[str], stdin: TextIO | None = None) -> Config:
@@ -75,6 +76,7 @@ class Config(EffectiveSettings, AcceptedSettings):
             config.included = {name: config.value(SETTINGS_BY_NAME[name]) for name in config.included}
             config.file = os.path.abspath(flags.pop(0))
         config._load(flag_lines(flags, NAMES))
+        config._refuse()
         return config
 
     # -- reading ------------------------------------------------------------------------------------------
@@ -114,6 +116,13 @@ class Config(EffectiveSettings, AcceptedSettings):
         if setting.attribute == "save":
             return "save" not in self._given
         return bool(self.value(setting) == self.initial(setting))
+
+    def ignored(self) -> list[tuple[str, str]]:
+        """What was given and does nothing, unless it is Redis's default: name and value, and why it does nothing."""
+        return [
+            (line.name if line.name in SECRET_SETTINGS else f"{line.name} {' '.join(line.words)}", _why(name))
+            for name, line in self._without_effect.items()
+        ]
 
     def keeps_nothing(self) -> bool:
         """Whether the data are lost when the server ends: neither an append-only file nor save points."""
@@ -165,6 +174,8 @@ class Config(EffectiveSettings, AcceptedSettings):
                 values[setting.attribute] = setting.parse([word], old)
             except ValueError as error:
                 raise set_failed(name, str(error)) from None
+            if is_refused(setting) and values[setting.attribute] != self.initial(setting):
+                raise set_failed(name, f"it would have no effect: {setting.otherwise}")
             culprits[setting.attribute] = name
         given = set(values)
         if "save" not in self._given | given:
@@ -241,7 +252,9 @@ class Config(EffectiveSettings, AcceptedSettings):
         if line.included:
             self.included[setting.name] = None
         if not setting.effective:
-            self._ignore(line.name)
+            self._without_effect.pop(setting.name, None)
+            if self.value(setting) != self.initial(setting):
+                self._without_effect[setting.name] = line
 
     def _take_directive(self, line: Line) -> None:
         if line.name == "include":
@@ -255,16 +268,32 @@ class Config(EffectiveSettings, AcceptedSettings):
                 )
             self.renamed_commands.append((line.words[0], line.words[1]))
             return
-        self._ignore(line.name)
+        self._without_effect[line.name] = line
 
-    def _ignore(self, name: str) -> None:
-        if name not in self.ignored:
-            self.ignored.append(name)
+    def _refuse(self) -> None:
+        """Raise ConfigError for a setting or a directive that does nothing here, and whose effect would be missed."""
+        for name, line in self._without_effect.items():
+            if name in REFUSED_DIRECTIVES:
+                raise line.fault(f"it would have no effect: {REFUSED_DIRECTIVES[name]}", f"remove {name}")
+            setting = SETTINGS_BY_NAME.get(name)
+            if setting is not None and is_refused(setting):
+                remedy = f"remove it, or give Redis's default, which is {_shown_default(setting)}"
+                raise line.fault(f"it would have no effect: {setting.otherwise}", remedy)
 
 
 def _unless_given(appendonly: bool) -> tuple[tuple[int, int], ...]:
     """The save points used if none are given."""
     return () if appendonly else SAVE_POINTS
+
+
+def is_refused(setting: Setting) -> bool:
+    """Whether any value but the default is refused."""
+    return not setting.effective and setting.name in REFUSED
+
+
+def _why(name: str) -> str:
+    setting = SETTINGS_BY_NAME.get(name)
+    return setting.otherwise if setting is not None else DIRECTIVES[name]
 
 
 def unknown_option(name: str) -> CommandError:

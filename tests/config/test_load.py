@@ -11,7 +11,9 @@ from subprocess import PIPE, STDOUT
 
 import pytest
 
-from kedis.config import Config, ConfigError
+from kedis.config import SETTINGS_BY_NAME, Config, ConfigError
+from kedis.config.ignored import OBEYED_DIRECTIVES, REFUSED
+from kedis.errors import CommandError
 
 
 @pytest.fixture(autouse=True)
@@ -114,14 +116,80 @@ def test_standard_input() -> None:
     assert (config.hz, config.timeout, config.file) == (20, 3, None)
 
 
-def test_what_means_nothing_to_kedis_is_collected_once() -> None:
+def test_what_means_nothing_to_kedis_is_told_once_with_the_reason_unless_it_is_the_default() -> None:
     config = from_file(
-        'cluster-enabled no\nrename-command GET xget\nhz 10\ncluster-enabled no\nrename-command SET ""\nuser a on\n',
+        "cluster-enabled no\nio-threads 2\nrename-command GET xget\nhz 10\nactiverehashing no\n"
+        "activerehashing yes\nlist-max-ziplist-value 4\ntls-key-file-pass secret\n"
+        'rename-command SET ""\n',
         "--io-threads",
         "4",
     )
-    assert config.ignored == ["cluster-enabled", "user", "io-threads"]
+    tls = SETTINGS_BY_NAME["tls-key-file-pass"]
+    expected = [
+        ("list-max-ziplist-value 4", "gone since Redis 3.2"),
+        ("tls-key-file-pass", tls.otherwise),
+        ("io-threads 4", "one thread serves all clients"),
+    ]
+    assert [row for row in config.ignored() if tls.otherwise or row[0] != tls.name] == [
+        row for row in expected if not tls.effective or row[0] != tls.name
+    ]
     assert config.renamed_commands == [("GET", "xget"), ("SET", "")]
+
+
+#: A value of each that is not Redis's default.
+REFUSED_VALUES = {
+    "aclfile": "users.acl",
+    "aof-disable-auto-gc": "yes",
+    "cluster-enabled": "yes",
+    "min-replicas-to-write": "1",
+    "replicaof": "127.0.0.1 6379",
+    "socket-mark-id": "1",
+    "tls-cluster": "yes",
+    "tls-port": "6380",
+    "tls-replication": "yes",
+}
+
+
+def refused_now() -> list[str]:
+    """Those of REFUSED that have no effect as yet."""
+    return [name for name in REFUSED if not SETTINGS_BY_NAME[name].effective]
+
+
+def test_what_would_be_missed_is_refused() -> None:
+    assert set(REFUSED_VALUES) == REFUSED
+    for name in refused_now():
+        setting, value = SETTINGS_BY_NAME[name], REFUSED_VALUES[name]
+        for spelling in setting.names:
+            error = refusal_of_file(f"hz 10\n{spelling} {value}\n")
+            assert (error.line_number, error.line) == (2, f"{spelling} {value}")
+            assert error.problem == f"it would have no effect: {setting.otherwise}"
+            assert "remove it, or give Redis's default" in error.suggestion
+        assert f"--{name} {value}" in str(refusal(f"--{name}", *value.split()))
+        with pytest.raises(ConfigError, match="no effect"):
+            Config({name: value})
+
+
+def test_what_is_refused_may_have_the_default_and_the_last_word_counts() -> None:
+    for name in refused_now():
+        default = Config().text(name).split() or (["no", "one"] if name == "replicaof" else [""])
+        assert from_file(f"{name} {REFUSED_VALUES[name]}\n", f"--{name}", *default).ignored() == []
+
+
+@pytest.mark.parametrize("line", ["loadmodule /x.so", "user alice on"])
+def test_directives_that_would_be_missed_are_refused(line: str) -> None:
+    if line.split()[0] in OBEYED_DIRECTIVES:
+        return
+    assert "it would have no effect" in refusal_of_file(line).problem
+
+
+def test_config_set_refuses_them_too() -> None:
+    config = Config()
+    for name in refused_now():
+        if SETTINGS_BY_NAME[name].fixed:
+            continue
+        config.set_many([(name, config.text(name))])
+        with pytest.raises(CommandError, match=f"argument '{name}'\\) - it would have no effect"):
+            config.set_many([(name, REFUSED_VALUES[name])])
 
 
 @pytest.mark.parametrize(
@@ -342,7 +410,7 @@ def test_redis_takes_the_same_lines(line: str) -> None:
     assert redis_takes_it or "FATAL CONFIG FILE ERROR" in output or "can't open config file" in output
     try:
         from_file(line)
-    except ConfigError:
-        assert not redis_takes_it
+    except ConfigError as error:
+        assert not redis_takes_it or "it would have no effect" in error.problem
     else:
         assert redis_takes_it

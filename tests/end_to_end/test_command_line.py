@@ -135,6 +135,18 @@ def test_the_level_of_the_log_is_changed_while_the_server_runs() -> None:
         assert "bye" not in server.output()
 
 
+def test_settings_without_effect_are_named_in_the_log_with_the_reason() -> None:
+    with KedisProcess("--io-threads", "4", "--list-compress-depth", "0") as server:
+        assert server.run(b"CONFIG SET list-compress-depth 3") == b"+OK\r\n"
+        server.process.terminate()
+        assert server.process.wait(60) == 0
+        told = [line.partition("WARNING ")[2] for line in server.output().splitlines() if "no effect" in line]
+    assert told == [
+        "io-threads 4 has no effect: one thread serves all clients",
+        "list-compress-depth was changed, which has no effect: lists are not compressed in memory",
+    ]
+
+
 def test_a_configuration_from_standard_input() -> None:
     reader, writer = os.pipe()
     os.write(writer, b"maxclients 77\n")
