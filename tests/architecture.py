@@ -170,6 +170,7 @@ LAYERS: dict[str, list[tuple[str, set[str]]]] = {
                 "http_requests",
                 "http_server",
                 "listener",
+                "log_handlers",
                 "receive_buffer",
                 "service_manager",
                 "start_error",

@@ -9,7 +9,6 @@ import signal
 import sys
 from collections.abc import Sequence
 from functools import partial
-from logging.handlers import WatchedFileHandler
 from typing import Any
 
 import gevent
@@ -19,7 +18,8 @@ from kedis.config import SETTINGS, Config, ConfigError
 from kedis.config.declare import Setting
 from kedis.server.app import App
 from kedis.server.daemon import DEFAULT_PID_FILE, Background, PidFile, stop_for_upstart, supervisor
-from kedis.server.service_manager import notify
+from kedis.server.log_handlers import LogFile, LogStream
+from kedis.server.service_manager import MoreTime, notify
 from kedis.server.start_error import StartError
 from kedis.version import REDIS_VERSION, VERSION
 
@@ -49,6 +49,8 @@ the settings most often changed:
   --appendfsync everysec      always | everysec | no: when written data is synced
   --maxmemory 0               limit such as 100mb; 0 is none
   --maxmemory-policy noeviction
+  --metrics-port 9121         Prometheus metrics; without the flag the next free one where it is taken; or: no
+  --daemonize no              yes: run in the background; --logfile FILE and --pidfile FILE go with it
 
 --help-settings prints every setting with its default. Stop with Ctrl-C or SIGTERM; a second signal stops at once.
 talk to it:  redis-cli -p 6379 ping      printf 'SET user me\\r\\nGET user\\r\\n' | nc 127.0.0.1 6379
@@ -102,17 +104,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _set_up_logging(config: Config) -> None:
     """Log to standard output, or to ``logfile``, which is reopened after it was renamed or removed."""
     try:
-        handler = WatchedFileHandler(config.logfile) if config.logfile else logging.StreamHandler(sys.stdout)
+        handler = LogFile(config.logfile) if config.logfile else LogStream(sys.stdout)
     except OSError as error:
         raise StartError(f"cannot write the log file {config.logfile}: {error.strerror}") from None
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
     logging.basicConfig(level=_LEVELS[config.loglevel], handlers=[handler], force=True)
     config.subscribe("loglevel", lambda changed: logging.getLogger().setLevel(_LEVELS[changed.loglevel]))
 
 
 def _logs_to_a_file() -> bool:
     """Whether the log is a file; the reason of a failed start goes to standard error in any case."""
-    return any(isinstance(handler, logging.FileHandler) for handler in logging.getLogger().handlers)
+    return any(isinstance(handler, LogFile) for handler in logging.getLogger().handlers)
 
 
 def _launch(config: Config) -> int:
@@ -157,7 +158,8 @@ def _serve(config: Config, background: Background | None = None) -> int:
     watchers = _handle_signals(app)
     try:
         app.ended.rawlink(lambda _: _notify(config, "STOPPING=1"))
-        app.start()
+        with MoreTime(partial(_notify, config)):
+            app.start()
         _tune_gc()
         _notify(config, "READY=1", f"STATUS=serving on port {app.network.port}")
         return app.run_until_stopped()

@@ -19,6 +19,14 @@ from kedis.config.config_errors import ConfigError
 from kedis.config.syntax import quote_word, split_words
 
 COMMAND_LINE = "command line"
+#: Options of redis-cli and others, and the server's flags that are meant by them.
+_OPTIONS_OF_CLIENTS = {
+    "-a": "--requirepass PASSWORD",
+    "-c": "the file as its first word: kedis-server FILE",
+    "-d": "--daemonize yes",
+    "-p": "--port PORT",
+    "-s": "--unixsocket PATH",
+}
 STANDARD_INPUT = "standard input"
 
 
@@ -93,9 +101,11 @@ def _begins_flag(word: str, known: Collection[str]) -> bool:
 
 def _not_a_flag(word: str, known: Collection[str]) -> ConfigError:
     name = word.lstrip("-").lower()
-    suggestion = (
-        f"flags begin with two dashes: --{name}" if name in known else "flags are written --name value"
-    )
+    suggestion = "flags are written --name value"
+    if name in known:
+        suggestion = f"flags begin with two dashes: --{name}"
+    elif word[:2] in _OPTIONS_OF_CLIENTS:
+        suggestion = f"kedis-server takes {_OPTIONS_OF_CLIENTS[word[:2]]}"
     return ConfigError(COMMAND_LINE, None, word, "a flag was expected here", suggestion)
 
 

@@ -117,6 +117,10 @@ class Config(EffectiveSettings, AcceptedSettings):
             return "save" not in self._given
         return bool(self.value(setting) == self.initial(setting))
 
+    def is_given(self, name: str) -> bool:
+        """Whether a file, a flag or CONFIG SET has given the setting, be it with its default."""
+        return SETTINGS_BY_NAME[name].attribute in self._given
+
     def ignored(self) -> list[tuple[str, str]]:
         """What was given and does nothing, unless it is Redis's default: name and value, and why it does nothing."""
         return [

@@ -28,6 +28,10 @@ class AofError(Exception):
     """The append-only file cannot be used; the message is one clear line for the user."""
 
 
+class FolderInUse(AofError):
+    """Another process holds the folder's lock."""
+
+
 class Folder:
     """``DIR/APPENDDIRNAME`` with its manifest.
 
@@ -82,7 +86,7 @@ class Folder:
         try:
             self._fd = lock_folder(self.path)
         except BlockingIOError:
-            raise AofError(f"another server is using the folder {self.path}") from None
+            raise FolderInUse(f"another server is using the folder {self.path}") from None
 
     def _read_manifest(self) -> None:
         try:

@@ -76,11 +76,14 @@ class PidFile:
             log.warning("failed to write the pid file %s: %s", self._path, error.strerror)
 
     def remove(self) -> None:
-        """Remove it, if it was written."""
+        """Remove it, if it was written and another server has not written its own id to it since."""
         if self._written:
             self._written = False
             with contextlib.suppress(OSError):
-                os.unlink(self._path)
+                with open(self._path) as file:
+                    is_own = file.read() == f"{os.getpid()}\n"
+                if is_own:
+                    os.unlink(self._path)
 
 
 def supervisor(wanted: str, environment: Mapping[str, str] = os.environ) -> str:

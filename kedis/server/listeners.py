@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import logging
 import os
 import resource
@@ -19,6 +21,12 @@ log = logging.getLogger("kedis.server")
 
 #: Descriptors that the server needs for itself: files, listeners, pipes.
 RESERVED_DESCRIPTORS = 32
+#: What a user can do where an address cannot be listened on.
+_REMEDIES = {
+    errno.EADDRINUSE: "another program listens there (see: ss -ltnp); choose another port with --port PORT",
+    errno.EACCES: "ports below 1024 need the right to use them; choose another with --port PORT",
+    errno.EADDRNOTAVAIL: "no network interface has this address; --bind ADDRESS names those to listen on",
+}
 
 
 class Listeners:
@@ -42,6 +50,9 @@ class Listeners:
         self._on_exhausted = on_exhausted
         self._listeners: list[Listener] = []
         self._addresses: list[tuple[str, int]] = []
+        #: The Unix socket's path, and its device and inode, by which another server's in its place is told apart.
+        self._unix_path = ""
+        self._unix_file = (0, 0)
         self.port = 0
 
     def __bool__(self) -> bool:
@@ -62,9 +73,14 @@ class Listeners:
         config.subscribe("tcp-keepalive", self._keep_alive)
 
     def stop_accepting(self) -> None:
-        """Close the listening sockets."""
+        """Close the listening sockets, and remove the Unix socket's file."""
         for listener in self._listeners:
             listener.stop()
+        if self._unix_path:
+            with contextlib.suppress(OSError):
+                if _identity(self._unix_path) == self._unix_file:
+                    os.unlink(self._unix_path)
+            self._unix_path = ""
 
     def stop(self) -> None:
         """Close the listening sockets and forget them."""
@@ -120,7 +136,9 @@ class Listeners:
             listening.close()
             if optional:
                 return
-            raise StartError(f"cannot listen on {host} port {port}: {error.strerror or error}") from None
+            remedy = f"\n  {_REMEDIES[error.errno]}" if error.errno in _REMEDIES else ""
+            reason = f"{error.strerror or error}{remedy}"
+            raise StartError(f"cannot listen on {host} port {port}: {reason}") from None
         self._accept_from(listening)
         self.port = listening.getsockname()[1]
 
@@ -130,6 +148,7 @@ class Listeners:
             if os.path.exists(path):
                 os.unlink(path)
             listening.bind(path)
+            self._unix_path, self._unix_file = os.path.abspath(path), _identity(path)
             if self._config.unixsocketperm:
                 os.chmod(path, self._config.unixsocketperm)
         except OSError as error:
@@ -177,3 +196,9 @@ class Listeners:
         if limit < needed:
             config.maxclients = limit - RESERVED_DESCRIPTORS
             log.warning("maxclients lowered to %d: the limit of open files is %d", config.maxclients, limit)
+
+
+def _identity(path: str) -> tuple[int, int]:
+    """Device and inode of a file.  Raises OSError."""
+    found = os.lstat(path)
+    return found.st_dev, found.st_ino

@@ -10,6 +10,7 @@ bounded by :mod:`kedis.server.http_server`.
 
 from __future__ import annotations
 
+import errno
 import html
 import logging
 import socket
@@ -42,6 +43,12 @@ _COMPRESSION = 1
 _BACKLOG = 64
 #: Seconds that responses in progress have at shutdown.
 _STOP_SECONDS = 0.5
+#: How many ports are tried where metrics-port is not given.
+_PORTS = 100
+
+
+class PortTaken(StartError):
+    """Another program listens on the port."""
 
 
 class MetricsServer:
@@ -71,10 +78,33 @@ class MetricsServer:
         config = self._network.engine.config
         if config.metrics_port is None:
             return
-        listening = _listening_socket(config.metrics_bind, config.metrics_port)
+        listening = self._listen(config.metrics_bind, config.metrics_port)
+        if listening is None:
+            return
         self.port = listening.getsockname()[1]
         self._http.start(listening)
         log.info("metrics at http://%s/metrics", _shown_address(config.metrics_bind, self.port))
+
+    def _listen(self, host: str, port: int) -> socket.socket | None:
+        """A socket on ``port``; where nobody has asked for that one and it is taken, on the next free one, if any."""
+        if self._network.engine.config.is_given("metrics-port"):
+            return _listening_socket(host, port)
+        for candidate in range(port, port + _PORTS):
+            try:
+                listening = _listening_socket(host, candidate)
+            except PortTaken:
+                continue
+            if candidate != port:
+                log.warning(
+                    "port %d is taken, so the metrics are at port %d; metrics-port says where they should be",
+                    port,
+                    candidate,
+                )
+            return listening
+        log.warning(
+            "ports %d to %d are taken: no metrics are served; give metrics-port", port, port + _PORTS - 1
+        )
+        return None
 
     def stop(self) -> None:
         """Stop; idempotent."""
@@ -172,7 +202,7 @@ def _accepts_gzip(header: str) -> bool:
 
 
 def _listening_socket(host: str, port: int) -> socket.socket:
-    """A socket that listens.  Raises StartError with what the user can do about it."""
+    """A socket that listens.  Raises StartError, or PortTaken, with what the user can do about it."""
     wildcard = {"*": "0.0.0.0", "": "127.0.0.1"}.get(host, host)
     family = socket.AF_INET6 if ":" in wildcard else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
@@ -182,7 +212,8 @@ def _listening_socket(host: str, port: int) -> socket.socket:
         listening.listen(_BACKLOG)
     except OSError as error:
         listening.close()
-        raise StartError(
+        kind = PortTaken if error.errno == errno.EADDRINUSE else StartError
+        raise kind(
             f"cannot serve metrics on {host} port {port}: {error.strerror or error}; "
             "choose another port with --metrics-port PORT, or turn them off with --metrics-port no"
         ) from None

@@ -1,4 +1,4 @@
-"""Telling the service manager (systemd, ``Type=notify``) that the server is ready, or about to end.
+"""Telling the service manager (systemd, ``Type=notify``) that the server is loading, ready, or about to end.
 
 The protocol is one datagram with lines ``NAME=value`` to the Unix socket that ``NOTIFY_SOCKET`` names; a name that
 begins with ``@`` is in Linux's abstract name space.  Nothing is answered.  Without the variable nothing is sent.
@@ -9,9 +9,15 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+
+import gevent
 
 log = logging.getLogger("kedis.server")
+
+#: While the data are loading: how often more time is asked for, and how much, in seconds.
+_ASK_EVERY = 10.0
+_ASK_FOR = 60
 
 
 def notify(*lines: str, environment: Mapping[str, str] = os.environ) -> bool:
@@ -31,3 +37,28 @@ def notify(*lines: str, environment: Mapping[str, str] = os.environ) -> bool:
         log.warning("cannot tell the service manager %s at %s: %s", " ".join(lines), path, error)
         return False
     return True
+
+
+class MoreTime:
+    """Asks for more time to start, as long as the context lasts and the event loop turns.
+
+    By default systemd kills a unit of ``Type=notify`` that is not ready after 90 seconds; a large file takes longer.
+
+    Args:
+        send: sends lines to the service manager, as :func:`notify`.
+        interval: seconds between two requests.
+    """
+
+    def __init__(self, send: Callable[..., object], interval: float = _ASK_EVERY) -> None:
+        self._send = send
+        self._timer = gevent.get_hub().loop.timer(interval, interval)
+
+    def __enter__(self) -> None:
+        self._timer.start(self._ask)
+
+    def __exit__(self, *exception: object) -> None:
+        self._timer.stop()
+        self._timer.close()
+
+    def _ask(self) -> None:
+        self._send("STATUS=loading the data", f"EXTEND_TIMEOUT_USEC={_ASK_FOR * 1_000_000}")

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import redis
 
 from tests.wire.kedis_process import KedisProcess
 
@@ -69,7 +75,83 @@ def test_a_port_in_use(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         said = refused(*QUIET, "--port", str(port), folder=tmp_path)
-    assert said == f"kedis-server: cannot listen on 127.0.0.1 port {port}: Address already in use\n"
+    assert said.startswith(
+        f"kedis-server: cannot listen on 127.0.0.1 port {port}: Address already in use\n  "
+    )
+    assert "choose another port with --port PORT" in said
+
+
+def test_an_address_that_the_machine_does_not_have(tmp_path: Path) -> None:
+    said = refused(*QUIET, "--bind", "192.0.2.1", folder=tmp_path)
+    assert "Cannot assign requested address" in said and "--bind ADDRESS" in said
+
+
+def test_a_folder_in_use(tmp_path: Path) -> None:
+    with KedisProcess("--dir", f"{tmp_path}/data", "--appendonly", "yes"):
+        said = refused("--port", "0", "--metrics-port", "no", "--dir", "data", folder=tmp_path)
+    assert f"another server is using the folder {tmp_path}/data" in said and "--dir FOLDER" in said
+
+
+@pytest.fixture
+def metrics_ports() -> Iterator[tuple[int, int]]:
+    """Two ports side by side, of which the first is taken."""
+    while True:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            first = taken.getsockname()[1]
+            with contextlib.suppress(OSError, OverflowError):
+                socket.create_server(("127.0.0.1", first + 1)).close()
+                yield first, first + 1
+                return
+
+
+def test_a_metrics_port_that_was_asked_for_and_is_taken(
+    tmp_path: Path, metrics_ports: tuple[int, int]
+) -> None:
+    said = refused(*QUIET[:-2], "--metrics-port", str(metrics_ports[0]), folder=tmp_path)
+    assert "Address already in use" in said and "choose another port with --metrics-port PORT" in said
+
+
+def test_a_second_server_has_its_metrics_on_the_next_free_port(metrics_ports: tuple[int, int]) -> None:
+    taken, free = metrics_ports
+    program = (
+        "import sys\n"
+        "from kedis.cli.server import main\n"
+        "from kedis.config import SETTINGS_BY_NAME\n"
+        f"SETTINGS_BY_NAME['metrics-port'].default = {taken}\n"
+        # What KedisProcess gives is taken away: the setting is not given.
+        "at = sys.argv.index('--metrics-port')\n"
+        "sys.exit(main(sys.argv[1:at] + sys.argv[at + 2:]))\n"
+    )
+    with KedisProcess(program=("-c", program)) as server:
+        body = urllib.request.urlopen(f"http://127.0.0.1:{free}/metrics", timeout=60).read()
+        assert b"redis_up 1" in body or b"kedis_" in body
+        assert f"port {taken} is taken, so the metrics are at port {free}" in server.output()
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (("-p", "7000"), "--port PORT"),
+        (("-a", "x"), "--requirepass"),
+        (("-s", "x"), "--unixsocket"),
+        (("-c", "x"), "FILE"),
+    ],
+)
+def test_options_of_clients(words: tuple[str, ...], meant: str, tmp_path: Path) -> None:
+    assert meant in refused(*words, folder=tmp_path).splitlines()[-1]
+
+
+def test_the_unix_socket_is_removed_at_the_end_unless_it_is_another_server_s(tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    first = KedisProcess("--unixsocket", str(path))
+    second = KedisProcess("--unixsocket", str(path))
+    first.close()
+    with redis.Redis(unix_socket_path=str(path)) as client:
+        assert client.info("server")["process_id"] == second.process.pid
+    second.close()
+    assert not path.exists()
+    refused(*QUIET, "--unixsocket", str(path), "--bind", "192.0.2.1", folder=tmp_path)
+    assert not path.exists()
 
 
 def test_folders_and_files_that_cannot_be_used(tmp_path: Path) -> None:
@@ -125,6 +207,44 @@ def test_the_log_goes_on_in_a_new_file_once_the_old_one_was_renamed(tmp_path: Pa
         assert server.process.wait(60) == 0
     assert (tmp_path / "log").read_text().endswith("bye\n")
     assert "bye" not in (tmp_path / "log.1").read_text()
+
+
+def test_a_log_that_cannot_be_written_does_not_disturb_the_server(tmp_path: Path) -> None:
+    """Its folder is renamed, then there again: the file is opened anew, and what was lost is said once."""
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    with KedisProcess("--logfile", f"{folder}/log") as server:
+        folder.rename(tmp_path / "moved")
+        for depth in (b"1", b"2", b"3"):
+            assert server.run(b"CONFIG SET list-compress-depth " + depth) == b"+OK\r\n"
+        assert server.output() == (
+            f"kedis-server: cannot write the log to {folder}/log: No such file or directory\n"
+        )
+        folder.mkdir()
+        server.process.terminate()
+        assert server.process.wait(60) == 0
+    assert (folder / "log").read_text().endswith("bye\n")
+
+
+@pytest.mark.skipif(shutil.which("logrotate") is None, reason="logrotate is not installed")
+@pytest.mark.parametrize("option", ["create", "nocreate", "copytruncate"])
+def test_logrotate(option: str, tmp_path: Path) -> None:
+    """Debian's settings for Redis's log, without a signal to the server or a restart."""
+    log = tmp_path / "server.log"
+    rotation = tmp_path / "rotation"
+    rotation.write_text(
+        f"{log} {{\n weekly\n missingok\n rotate 12\n compress\n delaycompress\n {option}\n}}\n"
+    )
+    rotation.chmod(0o644)
+    with KedisProcess("--logfile", str(log)) as server:
+        for number in (1, 2):
+            words = ["logrotate", "--force", "--state", tmp_path / "state", rotation]
+            subprocess.run(words, check=True, timeout=60)
+            assert server.run(b"CONFIG SET list-compress-depth %d" % number) == b"+OK\r\n"
+            assert log.read_text().count("list-compress-depth") == 1
+    assert log.read_text().endswith("bye\n")
+    assert "Ready to accept" in gzip.decompress((tmp_path / "server.log.2.gz").read_bytes()).decode()
+    assert (tmp_path / "server.log.1").read_text().count("list-compress-depth") == 1
 
 
 def test_the_level_of_the_log_is_changed_while_the_server_runs() -> None:

@@ -164,6 +164,14 @@ def test_a_pid_file_that_was_not_written_is_not_removed(tmp_path: Path) -> None:
     assert (tmp_path / "pid").exists()
 
 
+def test_a_pid_file_that_another_server_has_taken_over_stays(tmp_path: Path) -> None:
+    own = PidFile(f"{tmp_path}/pid")
+    own.write()
+    (tmp_path / "pid").write_text("1\n")
+    own.remove()
+    assert (tmp_path / "pid").read_text() == "1\n"
+
+
 def test_nothing_that_a_fork_would_spoil_is_there_before_it() -> None:
     """What ``kedis-server`` has imported and read by then has made no event loop and no thread."""
     program = """

@@ -8,9 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import gevent
 import pytest
+from gevent.event import Event
 
-from kedis.server.service_manager import notify
+from kedis.server.service_manager import MoreTime, notify
 
 
 def _listen(address: str) -> socket.socket:
@@ -40,6 +42,23 @@ def test_an_abstract_name(tmp_path: Path) -> None:
 def test_a_manager_that_is_gone_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert notify("READY=1", environment={"NOTIFY_SOCKET": f"{tmp_path}/nobody"}) is False
     assert "cannot tell the service manager READY=1" in caplog.text
+
+
+def test_more_time_is_asked_for_while_it_loads() -> None:
+    sent: list[tuple[str, ...]] = []
+    asked = Event()
+
+    def send(*lines: str) -> None:
+        sent.append(lines)
+        if len(sent) == 3:
+            asked.set()
+
+    with MoreTime(send, interval=0.001):
+        assert asked.wait(60)
+    count = len(sent)
+    gevent.sleep(0.02)
+    assert len(sent) == count, "and no longer"
+    assert sent[0] == ("STATUS=loading the data", "EXTEND_TIMEOUT_USEC=60000000")
 
 
 def test_the_server_is_ready_when_it_serves_and_tells_that_it_ends(tmp_path: Path) -> None:
