@@ -9,6 +9,8 @@ An error travels as one line, ``-CODE text\\r\\n``.  The text kept here is that 
 
 from __future__ import annotations
 
+from kedis.errors.missing_families import missing_family
+
 #: Characters from which a first word is no code.
 _LONG_CODE = 32
 
@@ -80,8 +82,13 @@ PROTECTED_MODE = (
 
 
 def unknown_command(name: bytes, shown_arguments: str) -> str:
-    """The error for a command that is not in the table; the arguments are already cut to a sane length."""
-    return f"ERR unknown command '{_shown(name[:128])}', with args beginning with: {shown_arguments}"
+    """The error for a command that is not in the table; the arguments are already cut to a sane length.
+
+    It is Redis's, and for a command of a family that is missing it goes on to say so.
+    """
+    family = missing_family(name)
+    missing = f"(Kedis has no {family} yet)" if family else ""
+    return f"ERR unknown command '{_shown(name[:128])}', with args beginning with: {shown_arguments}{missing}"
 
 
 def unknown_subcommand(name: bytes, container: str) -> str:

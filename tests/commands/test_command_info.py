@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from kedis.commands import load_all
-from kedis.engine.table import every_command
+from kedis.engine.table import CommandTable, every_command
+from kedis.errors import CommandError
 from tests.commands.driver import Client, ErrorReply
 from tests.oracle import Oracle
 
@@ -168,3 +169,28 @@ def test_every_command_is_documented_as_in_redis(
     }
     assert mine[b"summary"].endswith(b".")
     assert (b"replaced_by" in mine) == (b"replaced_by" in theirs)
+
+
+@pytest.mark.parametrize(
+    ("request_", "family"),
+    [
+        (("JSON.SET", "k", "$", "1"), "JSON values"),
+        (("ft.search", "i", "*"), "search"),
+        (("HEXPIRE", "h", "1"), "expiry of single fields (Redis 7.4)"),
+        (("VADD", "v"), "vector sets (Redis 8.0)"),
+    ],
+)
+def test_a_command_of_a_missing_family_says_so(request_: tuple[str, ...], family: str) -> None:
+    shown = "".join(f"'{word}' " for word in request_[1:])
+    with pytest.raises(CommandError) as caught:
+        CommandTable().resolve([word.encode() for word in request_])
+    assert str(caught.value) == (
+        f"ERR unknown command '{request_[0]}', with args beginning with: {shown}(Kedis has no {family} yet)"
+    )
+
+
+@pytest.mark.parametrize("name", ["JSON", "JSON.", ".SET", "FOO.BAR", "HEXPIR", "x" * 100000])
+def test_other_unknown_commands_are_answered_as_by_redis(name: str) -> None:
+    with pytest.raises(CommandError) as caught:
+        CommandTable().resolve([name.encode()])
+    assert str(caught.value) == f"ERR unknown command '{name[:128]}', with args beginning with: "
