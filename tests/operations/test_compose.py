@@ -55,6 +55,27 @@ def test_images_are_pinned(name: str) -> None:
     assert re.fullmatch(r"v?\d+\.\d+\.\d+", version)
 
 
+def test_each_image_of_its_own_is_built_by_one_service() -> None:
+    """Two that build one tag at once fail on current versions of Docker."""
+    built = [service["image"] for service in SERVICES.values() if "build" in service]
+    assert len(set(built)) == len(built)
+    own = {service["image"] for service in SERVICES.values() if service["image"].startswith("kedis")}
+    assert own == set(built)
+    builder = {service["image"]: name for name, service in SERVICES.items() if "build" in service}
+    for service in SERVICES.values():
+        if service["image"] in own and "build" not in service:
+            assert service["pull_policy"] == "never", "no registry has it"
+            condition = service["depends_on"][builder[service["image"]]]["condition"]
+            assert condition == "service_completed_successfully", "which is built before"
+
+
+def test_base_images_are_pinned() -> None:
+    text = (ROOT / "ops" / "Dockerfile").read_text()
+    stages = set(re.findall(r"(?m)^FROM \S+ AS (\w[\w-]*)$", text))
+    for image in re.findall(r"(?m)^FROM (\S+)", text):
+        assert image in stages or re.fullmatch(r"[\w/]+:\d+\.\d+\.\d+-[\w-]+", image), image
+
+
 @each_service
 def test_every_mounted_path_exists(name: str) -> None:
     for source, _, mode in mounts(name):
