@@ -1,5 +1,6 @@
-# make run    set everything up and start the server (PORT=7000, ARGS="--appendonly no")
-# make test   set everything up and run the tests, on all cores (WORKERS=1: one after another)
+# make run    install what the server needs, and start it (PORT=7000, ARGS="--appendonly no")
+# make cli    kedis-cli on it (PORT=7000, ARGS="GET key")
+# make test   install what the tests need, and run them on all cores (WORKERS=1: one after another)
 # make test-install   every command of the README that installs Kedis, each in a fresh environment
 # make test-restarts  kill -9 and restart under clients that never rest, ROUNDS=100 of each kind
 # make test-fakeredis fakeredis's own tests (from PyPI) on real Redis, on Kedis, and through kedis.patch()
@@ -16,7 +17,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
+INSTALLED := $(VENV)/.installed
+STAMP := $(VENV)/.developing
 PORT ?= 6379
 ARGS ?=
 SCENARIO ?= mixed
@@ -25,24 +27,41 @@ SHAPE ?= steps
 WORKERS ?= logical
 PARALLEL := -n $(WORKERS) --dist worksteal
 
-.PHONY: run test test-pure test-restarts test-install test-bullmq test-fakeredis wheel test-wheels check fuzz fuzz-native bench load tools clean help
+.PHONY: run cli test test-pure test-restarts test-install test-bullmq test-fakeredis wheel test-wheels check fuzz fuzz-native bench load tools clean help
 
 help:
 	@sed -n 's/^# //p' Makefile
 
-# Everything at first, which builds the native path, too; later that alone where its sources are what has changed.
-# Without a compiler, or where it fails, Kedis is there all the same, in Python, and this says why.
+# What the server and kedis-cli need, at first, which builds the native path, too; later that alone where its sources are
+# what has changed. Without a compiler, or where it fails, Kedis is there all the same, in Python, and this says why.
 NATIVE := setup.py $(wildcard $(addprefix kedis/native/*.,pyx pxd pxi h))
-INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
-BUILD = $(BIN)/python setup.py --quiet build_ext --inplace
-$(STAMP): pyproject.toml $(NATIVE)
-	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
-	@$(if $(filter-out $(NATIVE),$?),$(INSTALL),$(BUILD))
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+CAN_BUILD = $(BIN)/python -c 'import Cython, setuptools' 2>/dev/null
+COMPILER := $(shell command -v $${CC:-cc} 2>/dev/null)
+$(INSTALLED): pyproject.toml $(NATIVE)
+	@test -d $(VENV) || { echo "making the environment $(VENV)/ for $$($(PYTHON) --version)"; $(PYTHON) -m venv $(VENV); }
+	@if $(if $(filter-out $(NATIVE),$?),false,$(CAN_BUILD)); then \
+	  echo "building the native path anew: its sources have changed"; \
+	  $(BIN)/python setup.py --quiet build_ext --inplace; \
+	else \
+	  echo "installing Kedis and what it needs into $(VENV)/, once: $(if $(COMPILER),about a minute with the native path,about 20 seconds)"; \
+	  $(PIP) --editable '.[cli]'; \
+	fi
 	@touch $@
-	@$(BIN)/python -m kedis.native
+	@echo "Kedis runs on the $$($(BIN)/python -m kedis.native)"
 
-run: $(STAMP)
+# What developing needs beside it: the dependency group dev, which older versions of pip do not know.
+$(STAMP): pyproject.toml | $(INSTALLED)
+	@echo "installing what tests and checks need into $(VENV)/, once: about a minute"
+	@$(PIP) --upgrade 'pip>=25.1'
+	@$(PIP) --group dev
+	@touch $@
+
+run: $(INSTALLED)
 	@exec $(BIN)/kedis-server --port $(PORT) $(ARGS)
+
+cli: $(INSTALLED)
+	@exec $(BIN)/kedis-cli -p $(PORT) $(ARGS)
 
 # Real Redis is the oracle of the differential tests; Prometheus and the exporter for Redis check the metrics,
 # docker-compose the compose file, and the shells the completion scripts.
@@ -56,6 +75,7 @@ tools:
 	  echo "note: not all of $(TOOLS) are installed; the tests that need them will be skipped"
 
 test: $(STAMP) tools
+	@echo "running the tests, about 15 minutes on two cores; a part of them: $(BIN)/python -m pytest tests/commands"
 	@$(BIN)/python -m pytest $(PARALLEL)
 
 # The Python path is the reference, and what runs where nothing could be built: the whole suite has to pass on it.

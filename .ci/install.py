@@ -3,7 +3,8 @@
 What each has installed must then answer SET and GET, on the path that is meant: the native one where there is a C
 compiler.  The commands are read from the README, so that none can be named there that is not run here: ``pip install
 .`` in all its forms, each extra ``kedis[...]``, ``make run``, ``make wheel``.  Beside them stand those of
-:data:`OTHERS`: an editable install, one from a source distribution, one whose compiler fails, one without a compiler.
+:data:`OTHERS`: an editable install, one of the wheel that is built from the source distribution, both of which are
+checked as packages to be published; one whose compiler fails, one without a compiler.
 What needs a C compiler is left out where there is none, and said to be.
 
     python .ci/install.py [--list] [PART OF A COMMAND ...]
@@ -34,7 +35,7 @@ _EXTRA = re.compile(r"\bkedis\[(\w+)\]")
 FAILS, MISSING = "CC=/bin/false pip install --verbose .", "PATH= pip install --verbose ."
 OTHERS = [
     "pip install --editable .",
-    "python -m build --sdist --outdir dist . && pip install dist/*.tar.gz",
+    f"python -m build && twine check --strict dist/* && python {ROOT}/.ci/packages.py dist && pip install dist/*.whl",
     FAILS,
     MISSING,
 ]
@@ -90,7 +91,7 @@ def run(command: str, folder: Path) -> None:
     programs = environment / "bin"
     variables["PATH"] = f"{programs}:{variables['PATH']}"
     if "build" in command:
-        subprocess.run(["pip", "install", "--quiet", "build"], env=variables, check=True)
+        subprocess.run(["pip", "install", "--quiet", "build", "twine>=6"], env=variables, check=True)
     if command == "make wheel":
         command += f" PYTHONS={sys.executable}"
     if command == MISSING:
@@ -124,12 +125,16 @@ SERVER_FLAGS = "--appendonly no --metrics-port no"
 
 def copy_sources(target: Path) -> None:
     """What a clone has, and what is new and not ignored."""
+    for name in tracked():
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, target / name)
+
+
+def tracked() -> list[str]:
+    """The files of a clone, and those that are new and not ignored."""
     words = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(words, cwd=ROOT, check=True, capture_output=True).stdout
-    for name in listed.decode().split("\0"):
-        if name and (ROOT / name).is_file():
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, target / name)
+    return [name for name in listed.decode().split("\0") if name and (ROOT / name).is_file()]
 
 
 @contextmanager

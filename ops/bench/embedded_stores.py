@@ -1,6 +1,6 @@
 """Stores that live in, or are started by, a Python process: features, first reply, memory, calls. Markdown.
 
-    pip install '.[bench]' && python ops/bench/embedded_stores.py        1 minute
+    pip install --group stores && python ops/bench/embedded_stores.py        1 minute
 
 Each store runs in a process of its own for each round. Times are processor time, of the process and of the server that
 it has started; memory is their share of what they have in common with others, and all that they have not (Pss).

@@ -1,6 +1,6 @@
 """``kedis.connect()`` beside other stores in a Python process: calls a second of its own processor time, Markdown.
 
-    pip install '.[bench]' && python ops/bench/in_process.py        2 minutes
+    pip install --group stores && python ops/bench/in_process.py        2 minutes
 
 ``sent`` is redis-py's own client on the same connections: every command is packed, parsed and sent through the engine
 socket, as before direct calls. Of burner-redis, which is for asyncio, the calls are awaited one after the other. All

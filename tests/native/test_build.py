@@ -25,7 +25,7 @@ CAN_BUILD = (
 #: Of the native path, what is written by hand.
 SOURCES = (".py", ".pyi", ".pyx", ".pxd", ".pxi", ".h")
 #: What a build needs of the sources.
-NEEDED = ["setup.py", "pyproject.toml", "MANIFEST.in", "README.md", "kedis"]
+NEEDED = ["setup.py", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE", "kedis"]
 
 
 def asked(words: list[str], folder: Path = ROOT, **variables: str) -> str:
@@ -125,7 +125,7 @@ def test_without_the_headers_the_reason_is_that(sources: Path) -> None:
         "paths = sysconfig.get_path\n"
         "sysconfig.get_path = lambda name: '/nowhere' if name == 'include' else paths(name)\n"
         "sys.argv = ['setup.py', '--quiet', 'build_ext', '--inplace']\n"
-        "runpy.run_path('setup.py')\n"
+        "runpy.run_path('setup.py', run_name='__main__')\n"
     )
     asked(["-c", program], sources, CC="/bin/false")
     said = "python path: Python.h (package python3-dev) was missing when Kedis was installed"
