@@ -61,7 +61,7 @@ PACKAGES: list[dict[str, str]] = [
 #: every module and package that no layer names.
 LAYERS: dict[str, list[tuple[str, set[str]]]] = {
     "cli": [
-        ("text for terminals", {"terminal_text"}),
+        ("terminals and standard streams", {"standard_streams", "terminal_text"}),
         ("programs", {"benchmark", "check_aof", "check_rdb", "client", "server"}),
     ],
     "cli.benchmark": [

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 
+from kedis.cli import standard_streams
 from kedis.persistence.check import CheckFailed, check
 
 USAGE = """\
@@ -25,6 +27,10 @@ Stop the server first. The exit code is 0 if all is sound, or was made so, else 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the check; returns the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    return standard_streams.run("kedis-check-aof", partial(_check, words))
+
+
+def _check(words: list[str]) -> int:
     if words in (["-h"], ["--help"]):
         print(USAGE, end="")
         return 0

@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from mmap import ACCESS_READ, mmap
 
+from kedis.cli import standard_streams
 from kedis.rdb.snapshot import SnapshotReader
 from kedis.rdb.source import RdbError
 from kedis.rdb.unsupported_features import Unsupported, describe
@@ -25,6 +27,10 @@ _NO_CHECKSUM = bytes(8)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the check; returns the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    return standard_streams.run("kedis-check-rdb", partial(_check, words))
+
+
+def _check(words: list[str]) -> int:
     if words in (["-h"], ["--help"]):
         print(USAGE, end="")
         return 0

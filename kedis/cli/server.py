@@ -14,7 +14,8 @@ from typing import Any
 import gevent
 
 from kedis import native
-from kedis.config import SETTINGS, Config, ConfigError
+from kedis.cli import standard_streams
+from kedis.config import SETTINGS, Config, ConfigError, describe_settings
 from kedis.config.declare import Setting
 from kedis.server.app import App
 from kedis.server.daemon import DEFAULT_PID_FILE, Background, PidFile, stop_for_upstart, supervisor
@@ -75,18 +76,10 @@ _SWITCH_SECONDS = 50e-6
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the server; returns the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    if words and words[0] in ("-h", "--help"):
-        sys.stdout.write(HELP.format(version=VERSION, redis=REDIS_VERSION))
-        return 0
-    if words and words[0] in ("-v", "--version"):
-        print(f"kedis-server {VERSION} (Redis {REDIS_VERSION})")
-        return 0
+    standard_streams.open_standard_streams()
+    if words and words[0] in _PAGES:
+        return standard_streams.run("kedis-server", partial(_print_page, words[0]))
     try:
-        if words and words[0] == "--help-settings":
-            from kedis.config import describe_settings
-
-            sys.stdout.write(describe_settings())
-            return 0
         config = Config.from_command_line(words)
         _set_up_logging(config)
         return _launch(config)
@@ -99,6 +92,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if _logs_to_a_file():
             log.critical("internal error", exc_info=True)
         raise
+
+
+_PAGES = ("-h", "--help", "-v", "--version", "--help-settings")
+
+
+def _print_page(flag: str) -> int:
+    if flag == "--help-settings":
+        sys.stdout.write(describe_settings())
+    elif flag in ("-h", "--help"):
+        sys.stdout.write(HELP.format(version=VERSION, redis=REDIS_VERSION))
+    else:
+        print(f"kedis-server {VERSION} (Redis {REDIS_VERSION})")
+    return 0
 
 
 def _set_up_logging(config: Config) -> None:

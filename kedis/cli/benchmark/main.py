@@ -6,8 +6,10 @@ import contextlib
 import sys
 import tempfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
+from kedis.cli import standard_streams
 from kedis.cli.benchmark import plot
 from kedis.cli.benchmark.command_line import PROGRAM, Options, parse
 from kedis.cli.benchmark.machine import file_system
@@ -25,6 +27,10 @@ _IN_MEMORY = ("tmpfs", "ramfs")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and report; returns the exit code: 0 for good, 1 for a failure, 2 for invalid arguments."""
+    return standard_streams.run(PROGRAM, partial(_run, arguments))
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     options = parse(arguments)
     if options.plot and not plot.available():
         return _complain(plot.MISSING, 2)

@@ -13,7 +13,9 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
+from kedis.cli import standard_streams
 from kedis.cli.client import arguments, lua_files, oneshot, pipe
 from kedis.cli.client.expected import ServerSays
 from kedis.cli.client.link import Link, LinkLost, Refused, ServerLink
@@ -33,18 +35,17 @@ _WARNING = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run kedis-cli; returns the exit code."""
+    return standard_streams.run("kedis-cli", partial(_main, sys.argv[1:] if argv is None else argv))
+
+
+def _main(argv: Sequence[str]) -> int:
     try:
-        return _run(sys.argv[1:] if argv is None else argv)
+        return _run(argv)
     except (arguments.UsageError, BadTarget, LinkLost, ServerSays) as error:
         complain(str(error))
         return 1
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
-        # The reader (head, less) has seen enough. Without this, Python complains once more when it exits.
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
 
 
 def _run(argv: Sequence[str]) -> int:
@@ -63,7 +64,7 @@ def _run(argv: Sequence[str]) -> int:
         return 0
     target = arguments.target_of(options, os.environ)
     if options.askpass:
-        target = replace(target, password=getpass.getpass("Please input password: "))
+        target = replace(target, password=_asked_password())
     elif (options.password or (options.url and "@" in options.url)) and not options.no_auth_warning:
         sys.stderr.write(f"{_WARNING}\n")
     if options.debugger:
@@ -84,6 +85,13 @@ def _run(argv: Sequence[str]) -> int:
     ):
         return _commands(options, target)
     return _interactive(options, target)
+
+
+def _asked_password() -> str:
+    """The password typed unseen; from a pipe it is the first line, without a question."""
+    if sys.stdin.isatty():
+        return getpass.getpass("Please input password: ")
+    return os.fsdecode(sys.stdin.buffer.readline().rstrip(b"\r\n"))
 
 
 def _interactive(options: argparse.Namespace, target: Target) -> int:
