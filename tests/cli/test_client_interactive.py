@@ -215,7 +215,7 @@ def test_ctrl_c_ends_waiting(port: int, session: Session) -> None:
 def test_formats_timing_and_colors(session: Session) -> None:
     assert session.run(":format json") == "format is json"
     session.run("HSET h a 1")
-    assert session.run("HGETALL h") == '{"a":"1"}'
+    assert session.run("HGETALL h") == '{"a": "1"}'
     session.run(":format human")
     assert session.run(":timing") == "timing is on"
     assert session.run("PING").endswith(" ms)")

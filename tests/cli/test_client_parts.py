@@ -127,6 +127,43 @@ class TestSyntax:
         assert hint(builtin(), "NOSUCH a") == []
         assert any("GET" in text for _, text, *_ in hint(builtin(), "CONFIG "))
 
+    @pytest.mark.parametrize(
+        ("line", "shown", "marked"),
+        [
+            ("SET a b EX ", "EX seconds", "seconds"),
+            ("set a b nx ex 1", "ex seconds", "seconds"),
+            ("ZRANGE z 0 -1 LIMIT ", "LIMIT offset count", "offset"),
+            ("ZRANGE z 0 -1 LIMIT 0 ", "LIMIT offset count", "count"),
+            ("XADD s MAXLEN ", "MAXLEN [=|~] threshold [LIMIT count]", "[=|~]"),
+        ],
+    )
+    def test_an_option_has_its_own_hint(self, line: str, shown: str, marked: str) -> None:
+        parts = hint(builtin(), line)
+        text = "".join(part[1] for part in parts)
+        assert text.split(maxsplit=1)[1] == shown.replace("ex", "EX")
+        assert [part[1] for part in parts if "underline" in part[0]] == [marked]
+
+    @pytest.mark.parametrize(
+        "line", ["SET EX ", "SET a b NX ", "SET a b EX 10 ", "SET a ", "ZRANGE z 0 -1 LIMIT 0 1 "]
+    )
+    def test_else_the_hint_is_that_of_the_command(self, line: str) -> None:
+        text = "".join(part[1] for part in hint(builtin(), line))
+        assert ("[" in text and "value" in text) or "start" in text
+
+    def test_the_forms_of_options(self) -> None:
+        entries = builtin().entries
+        for name, option, form in (
+            ("SET", "EX", "EX seconds"),
+            ("SET", "KEEPTTL", "KEEPTTL"),
+            ("SORT", "BY", "BY pattern"),
+            ("GEOSEARCH", "FROMLONLAT", "FROMLONLAT longitude latitude"),
+            ("XREAD", "STREAMS", "STREAMS key [key ...] id [id ...]"),
+        ):
+            assert entries[name].option_form(option) == form
+        for entry in entries.values():
+            for option in entry.options():
+                assert entry.option_form(option).startswith(option), entry.name
+
 
 @pytest.mark.parametrize(
     ("text", "words"),

@@ -44,6 +44,35 @@ class Entry:
         """The literal words that may follow: NX, EX, WITHSCORES. O(length of the syntax)."""
         return sorted(set(re.findall(r"(?<![\w-])[A-Z][A-Z0-9]+(?:-[A-Z]+)*(?![\w-])", self.syntax)))
 
+    def option_form(self, option: str) -> str:
+        """An option with its own arguments, as the syntax has it: `EX seconds`. O(length of the syntax)."""
+        found = re.search(rf"(?<![\w-]){re.escape(option)}(?![\w-])", self.syntax)
+        if found is None:
+            return option
+        end = _end_of_part(self.syntax, found.end())
+        form = self.syntax[found.start() : end]
+        # `[<MAXLEN|MINID> threshold]`: what is behind the choice belongs to each.
+        choice = self.syntax.rfind("<", 0, found.start())
+        if choice > 0 and self.syntax[choice - 1] == "[" and ">" not in self.syntax[choice : found.start()]:
+            behind = self.syntax.find(">", end) + 1
+            form += self.syntax[behind : _end_of_part(self.syntax, behind)] if behind else ""
+        return form
+
+    def option_in_progress(self, arguments: list[str]) -> tuple[str, int] | None:
+        """The form of the last option whose arguments are not all there, and how many are; None where there is none.
+
+        Args:
+            arguments: the complete words behind the command's name.
+        """
+        options = self.options()
+        leading = next((at for at, word in enumerate(self.words) if word.startswith("[")), len(self.words))
+        for position in range(len(arguments) - 1, leading - 1, -1):
+            word = arguments[position].upper()
+            if word in options:
+                form, given = self.option_form(word), len(arguments) - position - 1
+                return (form, given) if given < len(split_syntax(form)) - 1 else None
+        return None
+
     def is_key(self, position: int) -> bool:
         """Whether argument `position` (0: the first behind the name) is the name of a key."""
         plain: list[str] = []
@@ -56,6 +85,16 @@ class Entry:
                 break
             plain.append(word)
         return position < len(plain) and plain[position] in _KEY_NAMES
+
+
+def _end_of_part(syntax: str, position: int) -> int:
+    """Where the alternative or the bracket ends in which ``position`` is. O(length)."""
+    depth = 0
+    for at in range(position, len(syntax)):
+        depth += (syntax[at] in "[<") - (syntax[at] in "]>")
+        if depth < 0 or (syntax[at] == "|" and depth == 0):
+            return at
+    return len(syntax)
 
 
 def split_syntax(syntax: str) -> list[str]:

@@ -17,7 +17,7 @@ from prompt_toolkit.document import Document
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.lexers import Lexer
 
-from kedis.cli.client.catalogue import Catalogue, Entry
+from kedis.cli.client.catalogue import Catalogue, Entry, split_syntax
 from kedis.cli.client.expected import ServerSays, page
 from kedis.cli.client.link import Link, LinkLost
 from kedis.cli.client.render import encode, quote
@@ -140,7 +140,8 @@ class CommandCompleter(Completer):
             used = {word.upper() for word in done}
             for option in entry.options():
                 if option.startswith(typed.upper()) and option not in used:
-                    yield like(option, typed), entry.syntax
+                    form = entry.option_form(option)
+                    yield like(option, typed), form if form != option else ""
 
     def _key_offers(self, typed: str) -> Iterator[tuple[str, str]]:
         for key in self._keys.beginning_with(encode(typed.lstrip("\"'"))):
@@ -153,7 +154,10 @@ def like(word: str, typed: str) -> str:
 
 
 def hint(catalogue: Catalogue, text: str) -> StyleAndTextTuples:
-    """The toolbar's line for the text before the cursor: syntax, with the present argument marked; summary."""
+    """The toolbar's line for the text before the cursor: syntax, with the present argument marked; summary.
+
+    While the arguments of an option are typed it is the option's own syntax.
+    """
     done, typed = typed_words(text)
     entry = catalogue.find([*done, typed] if typed else done)
     if entry is None:
@@ -163,6 +167,11 @@ def hint(catalogue: Catalogue, text: str) -> StyleAndTextTuples:
         entry = replace(entry, syntax="|".join(children))
     behind = len(done) - len(entry.name.split(" "))
     parts: StyleAndTextTuples = [("bold", f" {entry.name}")]
+    if (option := entry.option_in_progress(done[len(done) - behind :])) is not None:
+        form, given = option
+        for position, word in enumerate(split_syntax(form)):
+            parts += [("", " "), ("bold underline" if position == given + 1 else "", word)]
+        return parts
     for position, word in enumerate(entry.words):
         here = position == behind or (position < behind and position == len(entry.words) - 1)
         parts.append(("", " "))

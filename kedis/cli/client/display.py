@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from prompt_toolkit.utils import get_cwidth
 
 from kedis.cli.client.entry_table import stream_tables
+from kedis.cli.client.json_layout import document, laid_out
 from kedis.cli.client.render import (
     Form,
     Style,
@@ -27,8 +28,9 @@ from kedis.cli.client.render import (
     render_on_terminal,
     safe,
 )
+from kedis.cli.client.score_table import scored_members
 from kedis.cli.client.wire import ErrorReply, Pairs
-from kedis.cli.terminal_text import one_line, visible
+from kedis.cli.terminal_text import one_line, visible, visible_json
 
 _WIDEST_FIELD = 40
 # Commands whose flat RESP2 reply is a map.
@@ -58,6 +60,11 @@ class Display:
         tables = stream_tables(words, reply, in_line, self.paint)
         if tables is not None:
             return tables
+        if type(reply) is bytes and (text := document(reply)) is not None:
+            mark = self.paint("mark", f"(JSON, {len(reply)} bytes)")
+            return f"{visible_json(laid_out(text))}\n{mark}"
+        if (scored := scored_members(words, reply)) is not None:
+            return self._score_table(*scored)
         pairs = pairs_of(_as_map(words, reply))
         if pairs and not any(_nested(value) for pair in pairs for value in pair):
             return self._table(pairs)
@@ -75,16 +82,28 @@ class Display:
         """The text in the color of its kind."""
         return f"\x1b[{_COLOURS[kind]}m{text}\x1b[0m" if self.color else text
 
+    def _score_table(self, key: object | None, members: Sequence[tuple[object, object]]) -> str:
+        """Members with their scores, below the key that they are of where the reply names it."""
+        title = [] if key is None else [self.paint("field", in_line(key))]
+        rows = [(in_line(member), self.paint("number", _score(score))) for member, score in members]
+        return "\n".join([*title, *self._columns(rows, ("member", "score")), self._count(rows, "member")])
+
     def _table(self, pairs: Sequence[tuple[object, object]]) -> str:
-        fields = [in_line(key) for key, _ in pairs]
-        widest = min(max(map(get_cwidth, fields)), _WIDEST_FIELD)
-        lines = []
-        for name, (_, value) in zip(fields, pairs, strict=True):
-            padding = " " * max(0, widest - get_cwidth(name))
-            shown = self._painted(in_line(value))
-            lines.append(f"{self.paint('field', name)}{padding} {self.paint('mark', '|')} {shown}")
-        lines.append(self.paint("mark", f"({len(pairs)} {'field' if len(pairs) == 1 else 'fields'})"))
-        return "\n".join(lines)
+        rows = [(in_line(key), self._painted(in_line(value))) for key, value in pairs]
+        return "\n".join([*self._columns(rows), self._count(rows, "field")])
+
+    def _columns(self, rows: Sequence[tuple[str, str]], head: tuple[str, str] | None = None) -> list[str]:
+        """Lines of two columns, of which the second is painted."""
+        shown = [(head[0], self.paint("field", head[1])), *rows] if head else rows
+        widest = min(max(get_cwidth(first) for first, _ in shown), _WIDEST_FIELD)
+        bar = self.paint("mark", "|")
+        return [
+            f"{self.paint('field', first)}{' ' * max(0, widest - get_cwidth(first))} {bar} {second}"
+            for first, second in shown
+        ]
+
+    def _count(self, rows: Sequence[object], noun: str) -> str:
+        return self.paint("mark", f"({len(rows)} {noun}{'s' * (len(rows) > 1)})")
 
     def _painted(self, text: str) -> str:
         """Color numbered text, line by line: the marks in front, then the value by how it begins."""
@@ -131,12 +150,18 @@ def readable(data: bytes | bytearray) -> bytes:
 
 
 #: For the session: UTF-8 stays readable, control sequences are escaped.
-READABLE = Style(readable, safe(one_line), safe(visible))
+READABLE = Style(readable, safe(one_line), safe(visible), own_line=True)
 
 
 def in_line(value: object) -> str:
     """A value in the numbered form, as part of a line of a terminal."""
     return one_line(numbered(value, READABLE).decode("utf-8", "surrogateescape"))
+
+
+def _score(value: object) -> str:
+    """A score, which RESP2 sends as a string."""
+    text = in_line(value)
+    return text.removeprefix("(double) ").strip('"') if isinstance(value, (bytes, float)) else text
 
 
 def _as_map(words: Sequence[bytes], reply: object) -> object:

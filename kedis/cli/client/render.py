@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from kedis.cli.client.json_layout import laid_out
 from kedis.cli.client.wire import BigNumber, Double, ErrorReply, Members, Pairs, Verbatim
 from kedis.cli.terminal_text import one_line, visible, visible_json
 
@@ -166,11 +167,14 @@ class Style:
 
     bulk: bulk strings, quoted. line: simple strings and errors.
     page: verbatim strings, which may be of several lines.
+    own_line: whether every list or map in a map begins on a line of its own; redis-cli leaves those of one element on
+    the line of their key.
     """
 
     bulk: Quoter
     line: Quoter
     page: Quoter
+    own_line: bool = False
 
 
 def _as_it_is(data: bytes | bytearray) -> bytes:
@@ -187,7 +191,7 @@ def safe(clean: Callable[[str], str]) -> Quoter:
 
 
 #: The same, escaped for a terminal.
-ON_TERMINAL = Style(quote, safe(one_line), safe(visible))
+ON_TERMINAL = Style(quote, safe(one_line), safe(visible), own_line=True)
 
 
 def numbered(reply: object, style: Style) -> bytes:
@@ -215,8 +219,7 @@ def _human_parts(entries: Sequence[Any], shape: str, indent: bytes, style: Style
         if shape == "map":
             key, value = entry
             yield _human(key, inner, style)
-            # redis-cli leaves an aggregate of one element on the line of its key.
-            nested = len(pairs_of(value) or elements_of(value) or ()) > 1
+            nested = len(pairs_of(value) or elements_of(value) or ()) > (0 if style.own_line else 1)
             yield b" => \n" + inner if nested else b" => "
             yield _human(value, inner, style)
         else:
@@ -362,9 +365,9 @@ _RENDERERS: dict[Form, Callable[[object, bytes, Style], Step]] = {
 
 
 def render_on_terminal(reply: object, form: Form, style: Style = ON_TERMINAL) -> str:
-    """The reply as text for a terminal, with control sequences escaped."""
+    """The reply as text for a terminal, with control sequences escaped; JSON is laid out in lines."""
     text = render(reply, form, style=style).decode("utf-8", "surrogateescape")
-    return visible_json(text) if form in (Form.JSON, Form.QUOTED_JSON) else visible(text)
+    return visible_json(laid_out(text)) if form in (Form.JSON, Form.QUOTED_JSON) else visible(text)
 
 
 def page_on_terminal(reply: object) -> str:
