@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import select
 import socket
 import subprocess
 import threading
@@ -11,6 +12,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from kedis.cli.client.link import LinkLost, ServerLink, outcome
+from kedis.cli.client.target import Target
 from tests.cli.program import KEDIS_CLI, call, closed_port, kedis_cli
 from tests.wire.kedis_process import KedisProcess
 
@@ -157,6 +160,33 @@ class TestBadInput:
             threading.Thread(target=hang_up, daemon=True).start()
             ended = kedis_cli("-p", str(listener.getsockname()[1]), "PING")
         assert (ended.code, ended.err) == (1, "Server closed the connection\n")
+
+    def test_a_command_over_a_connection_that_was_closed_before_was_not_run(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            link = ServerLink(Target(port=listener.getsockname()[1]))
+            listener.accept()[0].close()
+            select.select([link.connection], [], [], 60)
+            with pytest.raises(LinkLost, match="Server closed the connection") as lost:
+                link.send([b"INCR", b"n"])
+        assert lost.value.is_unsent and outcome(lost.value) == "not run: the connection was lost"
+
+    def test_what_became_of_the_lines_when_the_server_goes_away(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+
+            def answer_one() -> None:
+                connection, _ = listener.accept()
+                connection.recv(1000)
+                connection.sendall(b"+OK\r\n")
+                connection.recv(1000)
+                connection.close()
+
+            threading.Thread(target=answer_one, daemon=True).start()
+            ended = kedis_cli("-p", str(listener.getsockname()[1]), stdin=b"SET a 1\nSET b 2\nSET c 3\n")
+        assert (ended.out, ended.code) == (b"OK\n", 1)
+        assert ended.err.splitlines() == [
+            "line 2: it may have been run: the connection was lost before the answer; those after it were not run",
+            "Server closed the connection",
+        ]
 
     def test_a_database_that_is_not_there_runs_nothing(self, port: int) -> None:
         ended = kedis_cli("-p", str(port), "-n", "99", "SET", "a", "1")

@@ -17,7 +17,7 @@ from kedis.cli.client.target import Target
 from kedis.cli.client.wire import ErrorReply, ProtocolMismatch, Push, ReplyReader, Status
 from kedis.resp.replies import encode_command
 
-__all__ = ["ErrorReply", "Link", "LinkLost", "NotRedis", "Refused", "ServerLink", "Status"]
+__all__ = ["ErrorReply", "Link", "LinkLost", "NotRedis", "Refused", "ServerLink", "Status", "outcome"]
 
 CONNECT_TIMEOUT_SECONDS = 5.0
 # Keep-alive: seconds until a peer that vanished without a reset (cable, firewall) is noticed, about.
@@ -32,7 +32,20 @@ _PATIENT = frozenset(
 
 
 class LinkLost(Exception):
-    """The connection was refused, reset or timed out, or the peer is no Redis server; str() is one clear line."""
+    """The connection was refused, reset or timed out, or the peer is no Redis server; str() is one clear line.
+
+    Attributes:
+        is_unsent: whether nothing of what was to be sent has been sent, so that it cannot have been run.
+    """
+
+    is_unsent = False
+
+
+def outcome(error: LinkLost, unconnected: bool = False) -> str:
+    """What became of the command that was to be sent; `unconnected`: there was no connection to send it over."""
+    if unconnected or error.is_unsent:
+        return "not run: the connection was lost"
+    return "it may have been run: the connection was lost before the answer"
 
 
 class Refused(LinkLost):
@@ -106,6 +119,7 @@ class ServerLink:
         """See Link.send_many."""
         replies: list[object] = []
         try:
+            self._check_peer()
             self._transmit(b"".join(map(encode_command, commands)))
             for words in commands:
                 reply = self._next_reply(words)
@@ -170,6 +184,21 @@ class ServerLink:
                     self.warnings.append(f"SELECT {target.database} failed: {reply}")
         finally:
             self._reply_timeout = waiting
+
+    def _check_peer(self) -> None:
+        """Raise LinkLost where the server has closed the connection before anything is sent."""
+        try:
+            self.connection.settimeout(0)
+            lost = not self.connection.recv(1, socket.MSG_PEEK)
+            reason = "Server closed the connection"
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            lost, reason = True, f"Lost {self.description}: {_reason(error)}"
+        if lost:
+            unsent = LinkLost(reason)
+            unsent.is_unsent = True
+            raise unsent
 
     def _transmit(self, data: bytes) -> None:
         try:

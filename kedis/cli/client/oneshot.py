@@ -6,8 +6,8 @@ import itertools
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from kedis.cli.client.link import Link
-from kedis.cli.client.output import Output
+from kedis.cli.client.link import Link, LinkLost, outcome
+from kedis.cli.client.output import Output, complain
 from kedis.cli.client.render import Form
 from kedis.cli.client.wire import ErrorReply, Push
 from kedis.errors import ProtocolError
@@ -69,7 +69,7 @@ def run_lines(link: Link, lines: Iterable[bytes], output: Output) -> bool:
     is reported and skipped. Raises LinkLost.
     """
     well = True
-    for line in lines:
+    for number, line in enumerate(lines, 1):
         try:
             words = split_inline(line.strip())
         except ProtocolError:
@@ -83,7 +83,11 @@ def run_lines(link: Link, lines: Iterable[bytes], output: Output) -> bool:
         times = 1
         if len(words) > 1 and words[0].isdigit():
             times, words = int(words[0]), words[1:]
-        well = repeat(link, words, output, times) and well
+        try:
+            well = repeat(link, words, output, times) and well
+        except LinkLost as error:
+            complain(f"line {number}: {outcome(error)}; those after it were not run")
+            raise
         if not well and output.errors_apart:
             break
     return well

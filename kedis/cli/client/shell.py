@@ -24,7 +24,7 @@ from kedis.cli.client.builtins import BUILTINS, Quit
 from kedis.cli.client.completion import CommandCompleter, CommandLexer, KeyNames, hint
 from kedis.cli.client.display import Display
 from kedis.cli.client.history import open_history
-from kedis.cli.client.link import SILENCE_SECONDS, Link, LinkLost, Refused, ServerLink
+from kedis.cli.client.link import SILENCE_SECONDS, Link, LinkLost, Refused, ServerLink, outcome
 from kedis.cli.client.listening import LISTENING, live_line
 from kedis.cli.client.render import encode
 from kedis.cli.client.standalone import fallback, standalone_commands
@@ -115,6 +115,8 @@ class Shell:
                 if not self._run(words):
                     break
         except LinkLost as error:
+            if not isinstance(error, (Refused, StandaloneError)):
+                self.say(f"({outcome(error, self.link is None)})")
             self.lose(error)
         except KeyboardInterrupt:
             self._interrupted()
