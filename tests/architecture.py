@@ -111,9 +111,13 @@ LAYERS: dict[str, list[tuple[str, set[str]]]] = {
     "engine": [
         ("the table and the stream", {"counters", "execution", "flags", "keyspec", "propagation", "table"}),
         ("clients as others see them", {"pubsub", "notifications", "tracking", "transport", "waiting"}),
-        ("services", {"blocking", "keyspace_events", "maxmemory", "ports", "restrictions", "users"}),
+        ("access rules", {"acl_log", "acl_rules", "acl_selector"}),
+        (
+            "services",
+            {"acl_file", "blocking", "keyspace_events", "maxmemory", "ports", "restrictions", "users"},
+        ),
         ("the client", {"client"}),
-        ("admission and hooks", {"admission", "instrumentation"}),
+        ("admission and hooks", {"admission", "client_line", "denials", "instrumentation"}),
         ("the call", {"call"}),
         ("the loop", {"engine"}),
     ],

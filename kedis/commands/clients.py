@@ -11,6 +11,7 @@ from kedis.commands.help import help_lines
 from kedis.commands.parsing.numbers import NumberError, parse_int
 from kedis.commands.parsing.options import integer
 from kedis.engine.call import unblock
+from kedis.engine.client_line import client_line
 from kedis.engine.flags import ADMIN, KEEPS_CACHING_CHOICE, LOADING, NOSCRIPT, STALE
 from kedis.engine.table import COMMANDS, command, container
 from kedis.errors import CommandError
@@ -18,6 +19,7 @@ from kedis.resp.values import NO_REPLY, OK, Verbatim
 
 if TYPE_CHECKING:
     from kedis.engine.client import Client
+    from kedis.engine.users import Users
 
 _ORDINARY = NOSCRIPT | LOADING | STALE
 _TYPES = {
@@ -50,76 +52,6 @@ def _client_type(raw: bytes) -> str:
     return kind
 
 
-#: Bytes of main memory that a connection takes while nothing waits in its buffers: client, socket, parser, greenlet
-#: and its stack.  Measured: the process grows by 11.7 to 12.0 kB a client.
-_IDLE_BYTES = 11_800
-
-
-def describe(client: Client) -> bytes:
-    """The line that CLIENT LIST prints for ``client``, with Redis's fields."""
-    now = client.engine.monotonic()
-    transport = client.transport
-    waiting = transport.output_bytes()
-    pending = transport.input_bytes()
-    buffers = transport.buffers()
-    reply_list = client.out.__sizeof__()
-    queue = client.queue
-    queued_bytes = sum(sum(map(len, argv)) for _, argv in queue) if queue else 0
-    caching = client.caching
-    command = client.last_command
-    fields: tuple[tuple[str, Any], ...] = (
-        ("id", client.id),
-        ("addr", client.address),
-        ("laddr", client.local_address),
-        ("fd", transport.fd),
-        ("name", client.name.decode()),
-        ("age", (now - client.created_ns) // 1_000_000_000),
-        ("idle", max(0, now - client.last_interaction_ns) // 1_000_000_000),
-        ("flags", _flags(client)),
-        ("db", client.database),
-        ("sub", len(client.subscribed["channel"])),
-        ("psub", len(client.subscribed["pattern"])),
-        ("ssub", len(client.subscribed["shard"])),
-        ("multi", -1 if queue is None else len(queue)),
-        ("qbuf", pending),
-        ("qbuf-free", buffers.room),
-        ("argv-mem", 0),
-        ("multi-mem", queued_bytes),
-        ("rbs", reply_list),
-        ("rbp", 0),
-        ("obl", 0),
-        ("oll", buffers.chunks),
-        ("omem", waiting),
-        ("tot-mem", _IDLE_BYTES + reply_list + waiting + pending + buffers.room + queued_bytes),
-        ("events", buffers.events),
-        ("cmd", command.name if command is not None else "NULL"),
-        ("user", client.user_name.decode()),
-        ("redir", -1 if caching is None else caching.redirect),
-        ("resp", client.resp),
-    )
-    if client.lib_name or client.lib_version:  # of Redis 7.2, for those who speak of it themselves
-        fields += (("lib-name", client.lib_name.decode()), ("lib-ver", client.lib_version.decode()))
-    return " ".join(f"{name}={value}" for name, value in fields).encode() + b"\n"
-
-
-def _flags(client: Client) -> str:
-    caching = client.caching
-    flags = {
-        "O": client in client.engine.monitors,
-        "P": client.subscriptions > 0,
-        "x": client.queue is not None,
-        "b": client.blocked is not None,
-        "t": caching is not None,
-        "R": caching is not None and caching.broken,
-        "B": caching is not None and caching.broadcast,
-        "d": client.watch_broken,
-        "c": client.close_after_reply,
-        "U": client.transport.kind == "unix",
-        "e": client.no_evict,
-    }
-    return "".join(letter for letter, holds in flags.items() if holds) or "N"
-
-
 def _now_running(client: Client, subcommand: bytes) -> None:
     """Set the last command to the running one, for the client's own line in CLIENT LIST."""
     client.last_command = COMMANDS[b"client"].subcommands[subcommand]
@@ -150,7 +82,7 @@ def client_id(client: Client, _argv: Sequence[bytes]) -> int:
 )
 def client_info(client: Client, _argv: Sequence[bytes]) -> Verbatim:
     _now_running(client, b"info")
-    return Verbatim(describe(client))
+    return Verbatim(client_line(client))
 
 
 @command(
@@ -178,7 +110,7 @@ def client_list(client: Client, argv: Sequence[bytes]) -> Verbatim:
         clients = [client.engine.clients[number] for number in wanted if number in client.engine.clients]
     elif len(argv) != 2:
         raise CommandError(errors.SYNTAX)
-    return Verbatim(b"".join(map(describe, clients)))
+    return Verbatim(b"".join(map(client_line, clients)))
 
 
 @command(
@@ -281,7 +213,7 @@ def client_kill(client: Client, argv: Sequence[bytes]) -> Any:
                 _kill(client, other)
                 return OK
         raise CommandError(errors.NO_SUCH_CLIENT)
-    matches, skip_me = _kill_filters(argv)
+    matches, skip_me = _kill_filters(client.engine.users, argv)
     killed = 0
     for other in clients:
         if (other is not client or not skip_me) and all(match(other) for match in matches):
@@ -298,7 +230,7 @@ def _kill(client: Client, other: Client) -> None:
         other.transport.close()
 
 
-def _kill_filters(argv: Sequence[bytes]) -> tuple[list[Callable[[Client], bool]], bool]:
+def _kill_filters(users: Users, argv: Sequence[bytes]) -> tuple[list[Callable[[Client], bool]], bool]:
     matches: list[Callable[[Client], bool]] = []
     skip_me = True
     for position in range(2, len(argv), 2):
@@ -314,8 +246,7 @@ def _kill_filters(argv: Sequence[bytes]) -> tuple[list[Callable[[Client], bool]]
         elif option == b"laddr":
             matches.append(_text_filter("local_address", value))
         elif option == b"user":
-            if value != b"default":
-                raise CommandError(errors.no_such_user(value))
+            matches.append(_user_filter(users, value))
         elif option == b"skipme" and value.lower() in (b"yes", b"no"):
             skip_me = value.lower() == b"yes"
         else:
@@ -331,6 +262,14 @@ def _id_filter(value: bytes) -> Callable[[Client], bool]:
     if wanted < 1:
         raise CommandError(errors.CLIENT_ID_NOT_POSITIVE)
     return lambda client: client.id == wanted
+
+
+def _user_filter(users: Users, name: bytes) -> Callable[[Client], bool]:
+    """A client that has not authenticated counts as one of the default user."""
+    user = users.by_name.get(name)
+    if user is None:
+        raise CommandError(errors.no_such_user(name))
+    return lambda client: (client.user or users.default) is user
 
 
 def _type_filter(kind: str) -> Callable[[Client], bool]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from kedis import errors
 from kedis.commands.parsing.numbers import NumberError, parse_int
 from kedis.commands.parsing.options import database_number
+from kedis.engine.denials import log_failed_login
 from kedis.engine.flags import (
     ALLOW_BUSY,
     ANSWERS_DISK_ERROR,
@@ -83,13 +84,13 @@ _LOGIN = 2
 _HELLO_OPTIONS = {b"AUTH": _LOGIN, b"SETNAME": 1}
 
 
-def authenticate(client: Client, user: bytes, password: bytes) -> None:
-    """Log ``client`` in as ``user``. Raises WRONGPASS."""
+def authenticate(client: Client, argv: Sequence[bytes], user: bytes, password: bytes) -> None:
+    """Log ``client`` in as ``user``, as ``argv`` asks. Raises WRONGPASS."""
     known = client.engine.users.authenticate(user, password)
     if known is None:
+        log_failed_login(client, argv, user)
         raise CommandError(errors.WRONG_PASSWORD)
-    client.user = known
-    client.update_checks()
+    client.log_in(known)
 
 
 @command(
@@ -109,9 +110,9 @@ def auth(client: Client, argv: Sequence[bytes]) -> Any:
     if len(argv) == 2:
         if not client.engine.users.default_has_password:
             raise CommandError(errors.AUTH_WITHOUT_PASSWORD)
-        authenticate(client, b"default", argv[1])
+        authenticate(client, argv, b"default", argv[1])
     else:
-        authenticate(client, argv[1], argv[2])
+        authenticate(client, argv, argv[1], argv[2])
     return OK
 
 
@@ -175,7 +176,7 @@ def _apply_hello_options(client: Client, argv: Sequence[bytes]) -> None:
     while position < len(argv):
         option = argv[position].upper()
         if option == b"AUTH" and position + 2 < len(argv):
-            authenticate(client, argv[position + 1], argv[position + 2])
+            authenticate(client, argv, argv[position + 1], argv[position + 2])
             position += 3
         elif option == b"SETNAME" and position + 1 < len(argv):
             check_client_name(argv[position + 1], errors.BAD_CLIENT_NAME)

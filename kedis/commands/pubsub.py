@@ -112,6 +112,7 @@ for _kind in (
         keys=_kind.keys,
         complexity=f"O(N) in the number of {_kind.names}",
         syntax=_kind.syntax,
+        channels="patterns" if _kind.subscribe == "PSUBSCRIBE" else "all",
     )(_subscriber(_kind.subscriptions))
     command(
         _kind.unsubscribe,
@@ -135,6 +136,7 @@ for _kind in (
     summary="Publishes a message to a channel; returns the number of receivers.",
     complexity="O(N+M), N subscribers of the channel and M patterns of all clients",
     syntax="channel message",
+    channels="first",
 )
 def publish(client: Client, argv: Sequence[bytes]) -> int:
     return client.engine.pubsub.publish(argv[1], argv[2])
@@ -150,6 +152,7 @@ def publish(client: Client, argv: Sequence[bytes]) -> int:
     keys=[span("not_key", 1)],
     complexity="O(N) in the number of subscribers",
     syntax="shardchannel message",
+    channels="first",
 )
 def spublish(client: Client, argv: Sequence[bytes]) -> int:
     return client.engine.pubsub.publish_shard(argv[1], argv[2])

@@ -42,13 +42,16 @@ _FOLLOWED_BY = {b"limit": 2, b"get": 1, b"by": 1}
 class _Request:
     """The options of one call.
 
+    Args:
+        may_read_all: whether the user may read the keys that BY and GET lead to, which can be any.
+
     Attributes:
         must_repeat: whether a set comes in an order that is the same everywhere, also where none is asked for.
     """
 
     must_repeat = False
 
-    def __init__(self, argv: Sequence[bytes], may_store: bool) -> None:
+    def __init__(self, argv: Sequence[bytes], may_store: bool, may_read_all: bool) -> None:
         self.descending = self.alphabetic = False
         self.first, self.count = 0, -1
         self.by: bytes | None = None
@@ -70,8 +73,12 @@ class _Request:
                 position += 1
             elif word == b"BY" and values:
                 self.by = values[0]
+                if b"*" in self.by and not may_read_all:
+                    raise CommandError(errors.SORT_BY_DENIED)
                 position += 1
             elif word == b"GET" and values:
+                if not may_read_all:
+                    raise CommandError(errors.SORT_GET_DENIED)
                 self.get.append(values[0])
                 position += 1
             else:
@@ -122,7 +129,7 @@ def _positions(argv: Sequence[bytes]) -> list[tuple[int, str]]:
     ),
 )
 def sort(client: Client, argv: Sequence[bytes]) -> Any:
-    request = _Request(argv, may_store=True)
+    request = _Request(argv, may_store=True, may_read_all=_may_read_all(client, b"sort", argv))
     request.must_repeat = request.store is not None or client.caller is not None
     rows = _rows(client.db, argv[1], request)
     if request.store is None:
@@ -152,9 +159,14 @@ def sort(client: Client, argv: Sequence[bytes]) -> Any:
     ),
 )
 def sort_ro(client: Client, argv: Sequence[bytes]) -> Any:
-    request = _Request(argv, may_store=False)
+    request = _Request(argv, may_store=False, may_read_all=_may_read_all(client, b"sort_ro", argv))
     request.must_repeat = client.caller is not None
     return _rows(client.db, argv[1], request)
+
+
+def _may_read_all(client: Client, name: bytes, argv: Sequence[bytes]) -> bool:
+    user = client.user
+    return user is None or user.may_all or user.may_sort_by_any_key(client.engine.table.declared[name], argv)
 
 
 def _rows(db: Database, key: bytes, request: _Request) -> list[bytes | None]:

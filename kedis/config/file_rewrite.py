@@ -11,15 +11,14 @@ Included files are not changed: a setting that one of them gives is written behi
 from __future__ import annotations
 
 import os
-import stat
-import tempfile
+from collections.abc import Sequence
 from typing import Any
 
 from kedis.config.declare import Setting
 from kedis.config.list_types import Addresses
 from kedis.config.settings import SETTINGS, SETTINGS_BY_NAME, Config
 from kedis.config.syntax import split_words
-from kedis.process.threads import real_close
+from kedis.process.whole_files import replace_file
 
 #: The reply to CONFIG REWRITE when the server was started without a file.
 NO_FILE = "ERR The server is running without a config file"
@@ -28,14 +27,19 @@ MARKER = "# Changed while the server was running:"
 _UNREADABLE = object()
 
 
-def render_rewrite(old_text: str, config: Config) -> str:
+def render_rewrite(old_text: str, config: Config, users: Sequence[str] | None = None) -> str:
     """The new text of a configuration file whose text is ``old_text``.
 
     Pure: reads no file.  O(lines + settings).
+
+    Args:
+        users: the ``user`` lines that take the place of those in the file; None leaves them as they are.
     """
     lines = old_text.split("\n")
     if lines[-1] == "":
         lines.pop()
+    if users is not None:
+        lines = _with_users(lines, users)
     places, last_include = _places(lines)
     replaced: dict[int, list[str]] = {}
     added: list[str] = []
@@ -55,32 +59,30 @@ def render_rewrite(old_text: str, config: Config) -> str:
     return "".join(line + "\n" for line in kept + added)
 
 
-def rewrite_file(path: str, config: Config) -> None:
-    """Bring the file up to date: a temporary file beside it, synced, takes its place in one step.
+def rewrite_file(path: str, config: Config, users: Sequence[str] | None = None) -> None:
+    """Bring the file up to date in one step, durably; see :func:`render_rewrite`.
 
     Waits for the disk, so it does not belong in a command.  A missing file is made anew; a link is followed;
     permissions stay.  Raises OSError, which the command answers with ``ERR Rewriting config file: …``.
     """
-    path = os.path.realpath(path)
-    folder = os.path.dirname(path)
-    mode, old_text = 0o644, ""
+    old_text = ""
     if os.path.exists(path):
-        mode = stat.S_IMODE(os.stat(path).st_mode)
         with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
             old_text = file.read()
-    new_text = render_rewrite(old_text, config)
-    handle, temporary = tempfile.mkstemp(prefix=os.path.basename(path) + ".", dir=folder)
-    try:
-        with open(handle, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-            file.write(new_text)
-            file.flush()
-            os.fchmod(file.fileno(), mode)
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-    _sync_folder(folder)
+    new_text = render_rewrite(old_text, config, users)
+    replace_file(path, new_text.encode("utf-8", "surrogateescape"), 0o644)
+
+
+def _with_users(lines: list[str], users: Sequence[str]) -> list[str]:
+    """``lines`` with ``users`` in the place of the first ``user`` line, and without the others."""
+    at = [number for number, line in enumerate(lines) if _first_word(line) == "user"]
+    kept = [line for number, line in enumerate(lines) if number not in at]
+    place = at[0] if at else len(kept)
+    return [*kept[:place], *users, *kept[place:]]
+
+
+def _first_word(line: str) -> str:
+    return line.strip(" \t\r").partition(" ")[0].partition("\t")[0].lower()
 
 
 def _places(lines: list[str]) -> tuple[dict[str, list[tuple[int, list[str]]]], int]:
@@ -127,12 +129,3 @@ def _may_go(setting: Setting, config: Config) -> bool:
 
 def _written(setting: Setting, config: Config) -> list[str]:
     return [f"{setting.name} {words}" for words in setting.kind.lines(config.value(setting))]
-
-
-def _sync_folder(folder: str) -> None:
-    """Sync the folder, which makes the rename durable."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        real_close(handle)

@@ -153,15 +153,8 @@ class Tls(Group, title="TLS", because="there is no TLS: use a tunnel or a proxy"
     tls_session_cache_timeout = integer(300, 0, INT_MAX, "seconds to keep them")
 
 
-class Access(Group, title="users and modules", because="there are no users with rights of their own"):
-    aclfile = text("", "file of users", fixed=True)
-    acllog_max_len = integer(128, 0, LLONG_MAX, "refusals that are remembered")
-    acl_pubsub_default = choice(
-        "resetchannels", ("allchannels", "resetchannels"), "channels that a new user may use"
-    )
-    enable_module_command = choice(
-        "no", WHO, "whether MODULE may be called", fixed=True, otherwise="there are no modules"
-    )
+class Modules(Group, title="modules", because="there are no modules"):
+    enable_module_command = choice("no", WHO, "whether MODULE may be called", fixed=True)
 
 
 class Structures(
@@ -263,7 +256,6 @@ class Machine(Group, title="machine and process"):
 #: it does in Redis for safety or for the data, and would not notice that it does nothing.
 REFUSED = frozenset(
     {
-        "aclfile",
         "aof-disable-auto-gc",
         "cluster-enabled",
         "min-replicas-to-write",
@@ -276,7 +268,7 @@ REFUSED = frozenset(
 )
 
 
-class AcceptedSettings(Tuning, Replication, Cluster, Tls, Access, Structures, Machine):
+class AcceptedSettings(Tuning, Replication, Cluster, Tls, Modules, Structures, Machine):
     """All of them as attributes of one class."""
 
 
@@ -290,9 +282,8 @@ DIRECTIVES = {
     "list-max-ziplist-value": "gone since Redis 3.2",
 }
 #: Those of them with the effect that they have in Redis.
-OBEYED_DIRECTIVES = frozenset({"include", "rename-command"})
+OBEYED_DIRECTIVES = frozenset({"include", "rename-command", "user"})
 #: Those of them that are refused, with the reason.
 REFUSED_DIRECTIVES = {
-    "user": "there are no users with rights of their own",
     "loadmodule": "there are no modules",
 }

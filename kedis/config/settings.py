@@ -37,6 +37,7 @@ class Config(EffectiveSettings, AcceptedSettings):
     Attributes:
         file: absolute path of the configuration file, None without one.
         renamed_commands: (name, new name) of each ``rename-command``; a new name of "" removes the command.
+        user_lines: the ``user`` lines, which the engine applies.
         included: values that included files had a part in, as they were before the flags.
         supervisor: what supervises this process (``no``, ``systemd`` or ``upstart``), found out at the start.
     """
@@ -47,6 +48,7 @@ class Config(EffectiveSettings, AcceptedSettings):
         self._listeners: dict[str, list[Listener]] = {}
         self.file: str | None = None
         self.renamed_commands: list[tuple[str, str]] = []
+        self.user_lines: list[Line] = []
         self.included: dict[str, Any] = {}
         self.supervisor = "no"
         self._given: set[str] = set()
@@ -271,6 +273,9 @@ class Config(EffectiveSettings, AcceptedSettings):
                     "wrong number of arguments", 'rename-command takes a command and its new name or ""'
                 )
             self.renamed_commands.append((line.words[0], line.words[1]))
+            return
+        if line.name == "user":
+            self.user_lines.append(line)
             return
         self._without_effect[line.name] = line
 

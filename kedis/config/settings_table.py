@@ -94,6 +94,11 @@ class Clients(Group, title="clients", effective=True):
 
 class Security(Group, title="security", effective=True):
     requirepass = text("", "password that clients give with AUTH; empty is none", secret=True)
+    aclfile = text("", "file of users, a line for each; a relative path is seen from dir", fixed=True)
+    acl_pubsub_default = choice(
+        "resetchannels", ("allchannels", "resetchannels"), "channels that a new user may use"
+    )
+    acllog_max_len = integer(128, 0, LLONG_MAX, "denials that ACL LOG remembers")
     protected_mode = flag(True, "without a password, refuse clients from other machines")
     enable_debug_command = choice(
         "no", WHO, "whether DEBUG may be called: no, yes, local clients", fixed=True

@@ -28,6 +28,7 @@ from kedis.errors import CommandError
 from kedis.observability.observer import Observer
 from kedis.persistence.rdb_file import copy_data
 from kedis.persistence.saver import Saver
+from kedis.persistence.users_file import open_users_file
 from kedis.process import clock
 from kedis.process.forked import ForkedError, abandon_in_children
 from kedis.process.threads import RealRLock
@@ -60,6 +61,7 @@ class EmbeddedEngine(NoEventLoop):
         self.engine = Engine(
             config if config is not None else Config(NOTHING_KEPT), clock=wall, monotonic=monotonic
         )
+        open_users_file(self.engine)
         if native.PATH == "native":
             from kedis.native.path import Path
 

@@ -12,6 +12,7 @@ from enum import Enum
 
 from kedis import errors
 from kedis.engine.client import Client, Queued
+from kedis.engine.denials import check_permission
 from kedis.engine.flags import Flag
 from kedis.engine.table import Command
 from kedis.errors import CommandError
@@ -102,20 +103,24 @@ def refusal(client: Client, queue: Sequence[Queued]) -> CommandError | None:
     """The error that forbids running the commands of ``queue`` now; None when they may run."""
     for command, argv in queue:
         try:
-            _check(client, command, argv)
+            _check(client, command, argv, is_queued=True)
         except CommandError as error:
             return error
     return None
 
 
-def _check(client: Client, command: Command, argv: Sequence[bytes]) -> None:
+def _check(client: Client, command: Command, argv: Sequence[bytes], *, is_queued: bool = False) -> None:
+    """Raise CommandError where ``command`` may not run; EXEC checks the user's permissions as it comes to them."""
     engine = client.engine
     restrictions = engine.restrictions
     flags = command.flags
-    if not flags & Flag.NO_AUTH and (client.user is None or not client.user.may(command, argv)):
+    user = client.user
+    if user is None and not flags & Flag.NO_AUTH:
         raise CommandError(errors.NO_AUTH)
     if client.queue is not None and flags & Flag.NO_MULTI:
         raise CommandError(errors.NOT_IN_TRANSACTION)
+    if user is not None and not user.may_all and not is_queued:
+        check_permission(client, command, argv)
     if command.permission is not None:
         command.permission(client)
     if restrictions.out_of_memory and _may_grow(client, command):

@@ -26,6 +26,7 @@ from kedis import errors
 from kedis.engine import instrumentation
 from kedis.engine.blocking import NOT_READY, Attempt, Waiter
 from kedis.engine.client import Client, Queued, Services
+from kedis.engine.denials import refusal_in_exec
 from kedis.engine.execution import Execution
 from kedis.engine.table import Command, Handler
 from kedis.errors import CommandError
@@ -217,10 +218,21 @@ def run_queue(client: Client, queue: Sequence[Queued]) -> Replies | NoReply:
 
     def run() -> None:
         for command, argv in queue:
-            replies.add(call(client, command, argv))
+            replies.add(_refused(client, command, argv) or call(client, command, argv))
 
     run_unit(client, run)
     return replies.value()
+
+
+def _refused(client: Client, command: Command, argv: Sequence[bytes]) -> CommandError | None:
+    """The error in place of a queued command that the user, perhaps another one by now, may not run."""
+    user = client.user
+    if user is not None and user.may_all:
+        return None
+    error = refusal_in_exec(client, command, argv)
+    if error is not None:
+        client.engine.table.error_counts.add(error.code)
+    return error
 
 
 class _Replies:

@@ -109,7 +109,8 @@ class Services:
         self.pubsub = self.events.pubsub
         self.tracking = self.events.tracking
         self.table = new_table(self.config.renamed_commands)
-        self.users = Users(self.config)
+        self.clients: dict[int, Client] = {}
+        self.users = Users(self.config, self.table, self._user_changed)
         self.restrictions = Restrictions()
         self.propagation = Propagation()
         self.keyspace.propagate_delete = self.propagation.delete
@@ -131,7 +132,6 @@ class Services:
             self.monotonic,
             self.loop,
         )
-        self.clients: dict[int, Client] = {}
         self.tracking.clients_by_id = self.clients
         self.monitors: dict[Client, None] = {}
         self.last_client_id = 0
@@ -184,6 +184,15 @@ class Services:
         """Register ``client`` (CLIENT LIST)."""
         self.clients[client.id] = client
 
+    def _user_changed(self, user: User) -> None:
+        """Let the clients of ``user`` have its new rules; where nobody needs to authenticate, all are authenticated."""
+        initial = self.users.initial() if self.clients else None
+        for client in self.clients.values():
+            if client.user is None and initial is not None:
+                client.user = initial
+            if client.user is user:
+                client.update_checks()
+
     def disconnect(self, client: Client) -> None:
         """Forget ``client`` and its state in the keyspace. Idempotent."""
         self.clients.pop(client.id, None)
@@ -216,6 +225,7 @@ class Client:
         caller: the client whose script sends its commands; None for any other client. (Itself would be a cycle of
             references, which only the garbage collector frees.)
         dirty_epoch: the :attr:`kedis.engine.propagation.Propagation.epoch` of its last change.
+        limited: whether the permissions of its user are all that has to be checked.
         may_block: whether commands may block it.
         last_command: for CLIENT LIST.
     """
@@ -239,6 +249,7 @@ class Client:
         "last_interaction_ns",
         "lib_name",
         "lib_version",
+        "limited",
         "local_address",
         "may_block",
         "multi_failed",
@@ -302,7 +313,7 @@ class Client:
         self.database = 0
         self.db: Database = engine.keyspace.databases[0]
         self.speak(2)
-        self.user: User | None = engine.users.initial()
+        self.user: User | None = engine.users.trusted if self.trusted else engine.users.initial()
         self.queue: list[Queued] | None = None
         self.queued_bytes = 0
         self.multi_failed = False
@@ -360,9 +371,10 @@ class Client:
         self.update_checks()
 
     def update_checks(self) -> None:
-        """Recompute ``needs_checks`` after a change of the state that it depends on."""
-        self.needs_checks = (
-            self.user is None
+        """Recompute ``needs_checks`` and ``limited`` after a change of the state that they depend on."""
+        user = self.user
+        needs_checks = (
+            user is None
             or self.queue is not None
             or self.reply_mode != "on"
             or (self.resp == 2 and self.subscriptions > 0)
@@ -370,6 +382,13 @@ class Client:
             or self.caching is not None
             or self.no_touch
         )
+        self.limited = not needs_checks and user is not None and not user.may_all
+        self.needs_checks = needs_checks or self.limited
+
+    def log_in(self, user: User | None) -> None:
+        """Become ``user``; None: nobody."""
+        self.user = user
+        self.update_checks()
 
     @property
     def user_name(self) -> bytes:

@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 Argv = Sequence[bytes]
+#: Access to a key that an access rule (ACL) grants and a command needs, as bits.
+READS = 1
+CHANGES = 2
 #: Digits of the largest 64-bit integer.
 _MOST_DIGITS = 19
 
@@ -82,6 +86,13 @@ def _count(text: bytes) -> int:
     if len(text) > _MOST_DIGITS or not text.isdigit() or text.startswith(b"0"):
         raise ValueError("not a key count")
     return int(text)
+
+
+@cache
+def access_of(flags: str) -> int:
+    """The access that a use of a key, in Redis's words, needs; 0 where any will do, as for EXISTS. O(1)."""
+    words = set(flags.split())
+    return READS * ("access" in words) | CHANGES * bool(words & {"insert", "delete", "update"})
 
 
 def span(flags: str, index: int, last: int = 0, step: int = 1, limit: int = 0) -> KeySpec:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from operator import attrgetter
 from typing import Any
 
@@ -24,7 +25,7 @@ from kedis import errors
 from kedis.config import ConfigError
 from kedis.engine.counters import Counters, ErrorCounts
 from kedis.engine.flags import ADMIN, BLOCKING, FAST, INTERNAL, NAMES, PUBSUB, READONLY, WRITE
-from kedis.engine.keyspec import Argv, KeySpec
+from kedis.engine.keyspec import Argv, KeySpec, access_of
 from kedis.errors import CommandError
 
 #: ``handler(client, argv)``. The class of a client is known to the handlers, which are in a layer above the table.
@@ -102,9 +103,14 @@ class Command:
     deprecated: tuple[str, str] | None = None
     system: bool = False
     secrets: Callable[[Argv], Sequence[int]] | None = None
+    channels: str = ""
     parent: Command | None = None
     subcommands: dict[bytes, Command] = field(default_factory=dict)
+    #: One bit of its own in the table: sets of commands in access rules are integers.
+    bit: int = 0
     # Derived once, read on every call:
+    names_keys: bool = False
+    sole_key: tuple[int, int] | None = None
     least: int = 0
     most: int = 0
     writes: bool = False
@@ -113,6 +119,8 @@ class Command:
 
     def __post_init__(self) -> None:
         self.writes = bool(self.flags & WRITE)
+        self.names_keys = self.has_keys
+        self.sole_key = self._sole_key()
         #: Read-only, with fixed key positions.
         self.shows_named_keys = bool(self.flags & READONLY) and self.has_keys and not self.moves_keys
         if self.function is None or self.subcommands or self.permission is not None:
@@ -122,6 +130,23 @@ class Command:
             self.least = self.most = self.arity
         else:
             self.least, self.most = -self.arity, sys.maxsize
+
+    def _sole_key(self) -> tuple[int, int] | None:
+        """Position and access of the key of a command that always has one, at the same place; else None."""
+        if self.find_keys is not None or self.key_flags is not None or len(self.keys) != 1:
+            return None
+        (spec,) = self.keys
+        if not spec.is_fixed_range or spec.last or "not_key" in spec.flags:
+            return None
+        return spec.index, access_of(spec.flags)
+
+    @property
+    def family(self) -> int:
+        """The bits of the command and of its subcommands."""
+        bits = self.bit
+        for child in self.subcommands.values():
+            bits |= child.bit
+        return bits
 
     def accepts(self, count: int) -> bool:
         """Whether a call with ``count`` arguments (the name included) fits the arity."""
@@ -233,6 +258,7 @@ def command(
     deprecated: tuple[str, str] | None = None,
     system: bool = False,
     secrets: Callable[[Argv], Sequence[int]] | None = None,
+    channels: str = "",
 ) -> Callable[[Handler], Handler]:
     """Register the decorated function as the handler of ``name`` (``"CLIENT|ID"`` for a subcommand).
 
@@ -242,7 +268,8 @@ def command(
     before it is queued in a transaction; the handler calls it, too. ``syntax`` gives the arguments in the notation of
     :mod:`kedis.commands.parsing.grammar`, ``deprecated`` the version that deprecated the command and its replacement,
     ``system`` marks commands for the server's own use. ``secrets`` gives the positions of passwords in a call; they
-    may lie beyond its end.
+    may lie beyond its end. ``channels`` says which words are channels to the access rules: ``first``, ``all``, or
+    ``patterns`` where all are patterns of channels.
     """
 
     def register(function: Handler) -> Handler:
@@ -266,6 +293,7 @@ def command(
                 deprecated=deprecated,
                 system=system,
                 secrets=secrets,
+                channels=channels,
             )
         )
         return function
@@ -329,6 +357,8 @@ class CommandTable:
 
     Attributes:
         rows: lower-case name -> row; a container's row holds its subcommands.
+        declared: the rows by their declared names, which access rules use, renamed or removed or not.
+        all_bits: the bits of all rows (:attr:`Command.bit`).
         recorded: the rows by the names that a journal may hold. Clients' commands are recorded under the names in the
             requests, commands propagated by handlers (DEL, LPOP) under declared names, renamed or removed or not.
         lookup: the row of a name as clients commonly spell it (all lower or all upper case), or None; the fast path.
@@ -338,10 +368,15 @@ class CommandTable:
     Raises ConfigError for a rename of a command that does not exist, or to a name that is taken.
     """
 
+    all_bits = 0
+
     def __init__(
         self, declared: Mapping[bytes, Command] = COMMANDS, renames: Sequence[tuple[str, str]] = ()
     ) -> None:
-        copies = _copies(declared)
+        self.declared = copies = _copies(declared)
+        for number, row in enumerate(_each(copies)):
+            row.bit = 1 << number
+            self.all_bits |= row.bit
         self.is_renamed = bool(renames) or declared is not COMMANDS
         self.rows = _renamed(dict(copies), renames)
         self.recorded = copies | self.rows
@@ -359,6 +394,30 @@ class CommandTable:
         top, _, child = name.lower().partition(b"|")
         row = self.rows.get(top)
         return row.subcommands.get(child) if row is not None and child else row
+
+    def declared_as(self, name: bytes) -> Command | None:
+        """The row declared as ``get`` or ``client|id``, in any case; None if there is none. O(1)."""
+        top, _, child = name.lower().partition(b"|")
+        row = self.declared.get(top)
+        return row.subcommands.get(child) if row is not None and child else row
+
+    @cached_property
+    def categories(self) -> dict[str, int]:
+        """Name of each ACL category -> the bits of its commands. O(rows) once."""
+        bits = dict.fromkeys(CATEGORIES, 0)
+        for row in _each(self.declared):
+            for name in row.acl_categories:
+                bits[name] |= row.bit
+        return bits
+
+    @cached_property
+    def reaches(self) -> dict[str, int]:
+        """Name of each ACL category -> the bits that a rule about it changes: a container brings its subcommands."""
+        bits = dict.fromkeys(CATEGORIES, 0)
+        for row in _each(self.declared):
+            for name in row.acl_categories:
+                bits[name] |= row.family
+        return bits
 
     def find(self, argv: Argv) -> Command:
         """The command or subcommand that ``argv`` names, in any case.  Raises CommandError.  O(1)."""

@@ -1,58 +1,280 @@
-"""Users: the identity of a client, and its permissions.
+"""Users (ACL): who a client is, and what it may do.
 
-There is one user for now, ``default``. Its password is the setting ``requirepass``; without one every new connection
-is authenticated as that user at once.
+The user ``default`` is always there: new connections have it where it needs no password. ``requirepass`` sets its
+password. Others come from the configuration (``user`` lines or the file ``aclfile``) and from ACL SETUSER, which
+replaces the rules of a user in one step: its clients have the new ones from their next command on.
 """
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
+from typing import Any, Protocol
 
 from kedis.config import Config
-from kedis.engine.table import Command
+from kedis.engine.acl_log import AccessLog
+from kedis.engine.acl_rules import (
+    RuleError,
+    UnmatchedParenthesis,
+    UserRules,
+    has_spaces,
+    with_selectors_joined,
+)
+from kedis.engine.acl_selector import Denial
+from kedis.engine.table import Command, CommandTable
+
+DEFAULT = b"default"
+#: What the default user may do unless it is told otherwise.
+_EVERYTHING = (b"~*", b"&*", b"+@all")
 
 
-class User:
-    """A user; ``name`` is shown by CLIENT LIST and ACL WHOAMI."""
+class User(UserRules):
+    """A user.
 
-    __slots__ = ("name",)
+    Attributes:
+        name: as CLIENT LIST and ACL WHOAMI show it.
+        may_all: nothing is forbidden to it: one selector allows all commands, keys and channels.
+        compiled: its permissions as the native path reads them; None until that needs them.
+    """
+
+    __slots__ = ("compiled", "may_all", "name")
 
     def __init__(self, name: bytes) -> None:
+        super().__init__()
         self.name = name
+        self.may_all = False
+        self.compiled: Any = None
 
-    @property
-    def may_all(self) -> bool:
-        """Whether nothing is forbidden to the user. O(1)."""
-        return True
+    def become(self, rules: UserRules, table: CommandTable) -> None:
+        """Take over ``rules``. O(rules)."""
+        self.take(rules)
+        self.compiled = None
+        self.may_all = any(
+            selector.all_keys and selector.all_channels and selector.commands == table.all_bits
+            for selector in self.selectors
+        )
 
-    def may(self, _command: Command, _argv: Sequence[bytes]) -> bool:
-        """Whether the user may run ``command`` with these arguments. O(1)."""
-        return True
+    def denial(self, command: Command, argv: Sequence[bytes]) -> Denial | None:
+        """Why the user may not run ``command`` with these words; None where it may.
+
+        The arity of the command is right. O(selectors x keys x patterns).
+        """
+        worst: Denial | None = None
+        for selector in self.selectors:
+            found = selector.denial(command, argv)
+            if found is None:
+                return None
+            if worst is None or found > worst:
+                worst = found
+        return worst
+
+    def may_sort_by_any_key(self, command: Command, argv: Sequence[bytes]) -> bool:
+        """Whether a selector that allows this call also lets the user read every key."""
+        return self.may_all or any(
+            selector.reads_every_key and selector.denial(command, argv) is None for selector in self.selectors
+        )
+
+    def may_keep(self, subscribed: dict[str, dict[bytes, None]]) -> bool:
+        """Whether all these subscriptions, by kind, are allowed. O(subscriptions x patterns)."""
+        return all(
+            any(selector.allows_channel(name, kind == "pattern") for selector in self.selectors)
+            for kind, names in subscribed.items()
+            for name in names
+        )
+
+    def accepts(self, password: bytes) -> bool:
+        """Whether ``password`` lets a client be this user.
+
+        Digests are compared in constant time, all of them: timing reveals neither the first difference nor the length
+        of a password, nor which one is right.
+        """
+        digest = sha256(password).hexdigest().encode()
+        matches = [hmac.compare_digest(digest, known) for known in self.passwords]
+        return self.enabled and (self.needs_no_password or any(matches))
+
+
+class UsersFile(Protocol):
+    """The file ``aclfile``."""
+
+    #: Its absolute path.
+    path: str
+
+    def read(self) -> bytes:
+        """Its text. Raises OSError."""
+
+    def write(self, text: bytes) -> None:
+        """Replace its text in one step. Raises OSError."""
 
 
 class Users:
-    """The users of one server."""
+    """The users of one server.
 
-    def __init__(self, config: Config) -> None:
-        self._config = config
-        self.default = User(b"default")
+    Args:
+        config: its ``user`` lines are applied; raises ConfigError where they cannot be.
+        changed: called with each user whose rules have changed.
+
+    Attributes:
+        default: the user ``default``.
+        trusted: the user of clients whose commands were accepted before: those of the AOF and of a master.
+        file: the file of users; None where there is none.
+        log: what was denied.
+    """
+
+    def __init__(
+        self, config: Config, table: CommandTable, changed: Callable[[User], None] = lambda user: None
+    ) -> None:
+        self._config, self._table, self._changed = config, table, changed
+        self.by_name: dict[bytes, User] = {}
+        self.default = self._open(DEFAULT)
+        self.trusted = self._open(b"(superuser)")
+        del self.by_name[self.trusted.name]
+        self.file: UsersFile | None = None
+        self.log = AccessLog()
+        config.subscribe("requirepass", self._follow_requirepass)
+        if config.requirepass:
+            self._follow_requirepass(config)
+        self._load_lines()
+        self._written = self.lines()
+
+    # -- finding ------------------------------------------------------------------------------------------
 
     @property
     def default_has_password(self) -> bool:
-        return bool(self._config.requirepass)
+        return not self.default.needs_no_password
 
     def initial(self) -> User | None:
         """The user of a new connection; None where it must authenticate first."""
-        return None if self._config.requirepass else self.default
+        return self.default if self.default.needs_no_password and self.default.enabled else None
 
     def authenticate(self, name: bytes, password: bytes) -> User | None:
-        """Return the user of that name and password; None if there is none.
+        """Return the user of that name and password; None if there is none, or it is off."""
+        user = self.by_name.get(name)
+        if user is None:
+            self.trusted.accepts(password)  # takes the time of a user that is there
+            return None
+        return user if user.accepts(password) else None
 
-        A user without a password accepts any. Digests are compared in constant time: timing reveals neither the first
-        difference nor the length of a password.
+    def names(self) -> list[bytes]:
+        """The names in order."""
+        return sorted(self.by_name)
+
+    def lines(self, *, for_file: bool = False) -> list[bytes]:
+        """The users as ACL LIST shows them, in order of their names. 0.1 ms a user at worst."""
+        return [
+            b"user %b %b" % (name, self.by_name[name].described(self._table, for_file=for_file))
+            for name in self.names()
+        ]
+
+    # -- changing -----------------------------------------------------------------------------------------
+
+    def new_rules(self) -> UserRules:
+        """The rules of a user that is made now."""
+        rules = UserRules()
+        rules.selectors[0].all_channels = self._all_channels
+        return rules
+
+    def apply(self, rules: UserRules, words: Iterable[bytes]) -> None:
+        """Apply rules, selectors being one word each. Raises RuleError."""
+        for word in words:
+            rules.apply(word, self._table, all_channels=self._all_channels)
+
+    def put(self, name: bytes, rules: UserRules) -> User:
+        """Give the user ``name``, made if it is new, these rules."""
+        user = self.by_name.get(name)
+        if user is None:
+            user = self.by_name[name] = User(name)
+        user.become(rules, self._table)
+        self._changed(user)
+        return user
+
+    def remove(self, name: bytes) -> User | None:
+        """Remove and return the user ``name``; None if there is none. Who calls sees to its clients."""
+        return self.by_name.pop(name, None)
+
+    def replace_all(self, rules: dict[bytes, UserRules]) -> list[User]:
+        """Replace all users, those that are equal, too; returns the old ones but for the default user.
+
+        Without a line for it the default user is as a server without users has it: open, or with ``requirepass``.
         """
-        expected = self._config.requirepass.encode("utf-8", "surrogateescape")
-        right = hmac.compare_digest(sha256(password).digest(), sha256(expected).digest()) or not expected
-        return self.default if right and name == self.default.name else None
+        old = [user for name, user in self.by_name.items() if name != DEFAULT]
+        self.by_name = {DEFAULT: self.default}
+        for name, new in ({DEFAULT: self._pristine_default()} | rules).items():
+            self.put(name, new)
+        return old
+
+    @property
+    def _all_channels(self) -> bool:
+        return self._config.acl_pubsub_default == "allchannels"
+
+    def _open(self, name: bytes) -> User:
+        rules = self.new_rules()
+        self.apply(rules, (*_EVERYTHING, b"on", b"nopass"))
+        user = self.by_name[name] = User(name)
+        user.become(rules, self._table)
+        return user
+
+    def _pristine_default(self) -> UserRules:
+        rules = self.new_rules()
+        self.apply(rules, (*_EVERYTHING, b"on", *self._password_rules(self._config)))
+        return rules
+
+    @staticmethod
+    def _password_rules(config: Config) -> tuple[bytes, ...]:
+        password = config.requirepass.encode("utf-8", "surrogateescape")
+        return (b"resetpass", b">" + password) if password else (b"nopass",)
+
+    def _follow_requirepass(self, config: Config) -> None:
+        rules = UserRules()
+        rules.take(self.default)
+        self.apply(rules, self._password_rules(config))
+        self.put(DEFAULT, rules)
+
+    # -- the configuration --------------------------------------------------------------------------------
+
+    def _load_lines(self) -> None:
+        seen = set()
+        for line in self._config.user_lines:
+            if not line.words:
+                raise line.fault("wrong number of arguments", "user takes a name and rules")
+            name, *words = (word.encode("utf-8", "surrogateescape") for word in line.words)
+            if self._config.aclfile:
+                raise line.fault(
+                    "users are given in the configuration and in the file aclfile",
+                    "give all users in one of them",
+                )
+            if has_spaces(name) or not name:
+                raise line.fault("the name of a user has no spaces", "user takes a name and rules")
+            if name in seen:
+                raise line.fault("Duplicate user found. A user can only be defined once in config files")
+            seen.add(name)
+            rules = UserRules()
+            try:
+                self.apply(rules, (b"reset", *with_selectors_joined(words)))
+            except (RuleError, UnmatchedParenthesis) as error:
+                raise line.fault(_explained(error)) from None
+            self.put(name, rules)
+
+    def config_lines(self) -> list[str] | None:
+        """The ``user`` lines of a configuration file; None where those that are there say all. O(users)."""
+        is_alone = not self._config.user_lines and len(self.by_name) == 1
+        if self._config.aclfile or (is_alone and self.lines() == self._lines_of_pristine()):
+            return None
+        return None if self.lines() == self._written else _texts(self.lines(for_file=True))
+
+    def config_written(self) -> None:
+        """The configuration file now tells of all users."""
+        self._written = self.lines()
+
+    def _lines_of_pristine(self) -> list[bytes]:
+        return [b"user %b %b" % (DEFAULT, self._pristine_default().described(self._table))]
+
+
+def _texts(lines: list[bytes]) -> list[str]:
+    return [line.decode("utf-8", "surrogateescape") for line in lines]
+
+
+def _explained(error: Exception) -> str:
+    if isinstance(error, UnmatchedParenthesis):
+        return f"Unmatched parenthesis in acl selector starting at '{error}'."
+    return f"Error in user declaration: {error}"

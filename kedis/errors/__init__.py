@@ -80,6 +80,30 @@ PROTECTED_MODE = (
     "protection off with 'protected-mode no'."
 )
 
+_DENIED = {
+    1: "this user has no permissions to run the '{}' command",
+    2: "this user has no permissions to access one of the keys used as arguments",
+    3: "this user has no permissions to access one of the channels used as arguments",
+}
+_DENIED_IN_EXEC = {
+    1: "no permission to execute the command or subcommand",
+    2: "no permission to touch the specified keys",
+    3: "no permission to access one of the channels used as arguments",
+}
+
+
+def no_permission(reason: int, command: str) -> str:
+    """The error for a command that the user may not run: for itself (1), a key (2) or a channel (3)."""
+    return "NOPERM " + _DENIED[reason].format(command)
+
+
+def no_longer_permitted(reason: int) -> str:
+    """The error for a queued command that the user may not run any more when EXEC comes."""
+    return (
+        "NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. This command "
+        f"is no longer allowed for the following reason: {_DENIED_IN_EXEC[reason]}"
+    )
+
 
 def unknown_command(name: bytes, shown_arguments: str) -> str:
     """The error for a command that is not in the table; the arguments are already cut to a sane length.
@@ -357,6 +381,59 @@ COMMAND_ARITY = "ERR Invalid number of arguments specified for command"
 COMMAND_ARGUMENTS = "ERR Invalid arguments specified for command"
 SLOWLOG_COUNT = "ERR count should be greater than or equal to -1"
 NO_SHUTDOWN = "ERR No shutdown in progress."
+
+
+NO_ACL_FILE = (
+    "ERR This Redis instance is not configured to use an ACL file. You may want to specify users via the ACL SETUSER "
+    "command and then issue a CONFIG REWRITE (assuming you have a Redis configuration file set) in order to store "
+    "users in the Redis configuration."
+)
+ACL_NOT_SAVED = (
+    "ERR There was an error trying to save the ACLs. Please check the server logs for more information"
+)
+GENPASS_BITS = (
+    "ERR ACL GENPASS argument must be the number of bits for the output password, a positive number up to "
+    "4096"
+)
+USER_NAME = "ERR Usernames can't contain spaces or null characters"
+DEFAULT_USER_STAYS = "ERR The 'default' user cannot be removed"
+SORT_BY_DENIED = "ERR BY option of SORT denied due to insufficient ACL permissions."
+SORT_GET_DENIED = "ERR GET option of SORT denied due to insufficient ACL permissions."
+
+
+def acl_rule(rule: bytes, problem: str) -> str:
+    """The error for a rule of ACL SETUSER."""
+    return f"ERR Error in ACL SETUSER modifier '{_shown(rule.partition(bytes(1))[0])}': {problem}"
+
+
+def unmatched_parenthesis(beginning: str) -> str:
+    """The error for a selector of ACL SETUSER that does not end."""
+    return f"ERR Unmatched parenthesis in acl selector starting at '{beginning}'."
+
+
+def acl_file_unreadable(path: str, problem: str) -> str:
+    """The error for ACL LOAD of a file that cannot be read."""
+    return f"ERR Error loading ACLs, opening file '{path}': {problem}"
+
+
+def user_not_found(name: bytes) -> str:
+    """The error for ACL DRYRUN."""
+    return f"ERR User '{_shown(name)}' not found"
+
+
+def no_such_command(name: bytes) -> str:
+    """The error for ACL DRYRUN."""
+    return f"ERR Command '{_shown(name)}' not found"
+
+
+def dry_run_denied(reason: int, denied: bytes) -> bytes:
+    """What ACL DRYRUN answers where the user may not: no error."""
+    if reason == 1:
+        return b"This user has no permissions to run the '%b' command" % denied
+    return b"This user has no permissions to access the '%b' %b" % (
+        denied,
+        b"key" if reason == 2 else b"channel",
+    )
 
 
 def unknown_category(category: bytes) -> str:

@@ -26,7 +26,12 @@ WRONG_ARITY_IN_SCRIPT = "ERR Wrong number of args calling Redis command from scr
 NOT_ALLOWED_IN_SCRIPT = "ERR This Redis command is not allowed from script"
 READ_ONLY_SCRIPT = "ERR Write commands are not allowed from read-only scripts."
 WRITING_SCRIPT = "ERR Can not execute a script with write flag using *_ro command."
-NO_PERMISSION_IN_SCRIPT = "ERR The user executing the script can't run this command or subcommand"
+#: Why the user may not run a command that a script calls: for itself, a key, a channel.
+DENIED_IN_SCRIPT = {
+    1: "ERR The user executing the script can't run this command or subcommand",
+    2: "ERR The user executing the script can't access at least one of the keys mentioned in the command arguments",
+    3: "ERR The user executing the script can't publish to the channel mentioned in the command",
+}
 
 NO_FUNCTION = "ERR Function not found"
 BAD_KEY_COUNT = "ERR Bad number of keys provided"

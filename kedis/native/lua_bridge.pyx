@@ -28,7 +28,6 @@ from kedis.engine.execution import Execution, ScriptState
 from kedis.engine.flags import Flag
 from kedis.engine.propagation import Propagation
 from kedis.engine.restrictions import Restrictions
-from kedis.engine.users import User
 from kedis.errors import CommandError
 from kedis.resp.values import SimpleString
 from kedis.store.state import KeyspaceState

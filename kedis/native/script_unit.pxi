@@ -199,7 +199,7 @@ cdef class Scripts:
         cdef object user = <object>slot_get(run, RUN_USER)
         cdef object result
         cdef long long size = 0
-        cdef bint is_plain = user is None or type(user) is User or user.may_all
+        cdef bint is_plain = user is None or user.may_all
         for word in argv:
             size += PyBytes_GET_SIZE(word) + ELEMENT_BYTES
         if lua_gc(self.bridge.lua.main, LUA_GC_COUNT, 0) + size // 1024 >= self.bridge.most_kilobytes:

@@ -46,6 +46,13 @@ COMMANDS = (
         read.error_replies,
         ("kind",),
     ),
+    counter(
+        "kedis_access_denied_total",
+        "What users were denied: logins (auth), and commands, for themselves, a key or a channel.",
+        "engine.users.log.counts",
+        read.access_denied,
+        ("reason",),
+    ),
     counter("kedis_internal_errors_total", "Faults of Kedis itself; each is in the log.", "engine.faults"),
     counter("kedis_slow_commands_total", "Commands that went to the slow log.", "slowlog.next_id"),
     gauge("kedis_slowlog_length", "Entries in the slow log.", "slowlog", read.slowlog_length),

@@ -136,6 +136,11 @@ def error_replies(observer: Observer) -> Readings:
         yield (kind,), count
 
 
+def access_denied(observer: Observer) -> Readings:
+    for reason, count in observer.engine.users.log.counts.items():
+        yield (reason,), count
+
+
 def by_kind(counts: Mapping[str, int]) -> list[tuple[str, int]]:
     """``counts`` by first words of errors, those of :data:`ERROR_KINDS`; all others together are ``other``."""
     if not counts:

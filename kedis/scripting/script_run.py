@@ -15,6 +15,7 @@ from typing import Any
 from kedis import errors
 from kedis.engine.call import call, caller_in_unit
 from kedis.engine.client import Client, Services
+from kedis.engine.denials import log_denial
 from kedis.engine.execution import ScriptState
 from kedis.engine.flags import DENYOOM, MAY_REPLICATE, NOSCRIPT, WRITE
 from kedis.engine.table import Command
@@ -93,8 +94,8 @@ class Run(ScriptState):
         if flags & self.forbidden:
             self._refuse(command, self._why_forbidden(command))
         user = self.user
-        if user is not None and not user.may(command, argv):
-            self._refuse(command, texts.NO_PERMISSION_IN_SCRIPT)
+        if user is not None and not user.may_all:
+            self._check_permission(user, command, argv)
         if self.denies_growth or self.client.engine.restrictions.needs_checks:
             self._check(command)
         if flags & WRITE:
@@ -116,6 +117,13 @@ class Run(ScriptState):
         if command.function is None or not command.accepts(len(argv)):
             self._refuse(command, texts.WRONG_ARITY_IN_SCRIPT)
         return command
+
+    def _check_permission(self, user: User, command: Command, argv: Sequence[bytes]) -> None:
+        denial = user.denial(command, argv)
+        if denial is not None:
+            running = self.client.engine.table.find(self.argv)
+            log_denial(self.client, command, argv, denial, "lua", running)
+            self._refuse(command, texts.DENIED_IN_SCRIPT[denial[0]])
 
     def _why_forbidden(self, command: Command) -> str:
         return texts.NOT_ALLOWED_IN_SCRIPT if command.flags & NOSCRIPT else texts.READ_ONLY_SCRIPT
@@ -218,7 +226,7 @@ class Run(ScriptState):
         except CommandError:
             return None
         user = self.user
-        return user is None or user.may(command, argv)
+        return user is None or user.denial(command, argv) is None
 
     def count(self, error: CommandError, is_counted: bool) -> None:
         """Count an error within the result: those that no command has counted make one failure of the script."""

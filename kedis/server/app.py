@@ -17,6 +17,7 @@ from kedis.engine.client import Client
 from kedis.engine.engine import Engine
 from kedis.errors import CommandError
 from kedis.observability.observer import Observer
+from kedis.persistence.users_file import open_users_file
 from kedis.process.clock import SYSTEM_CLOCKS
 from kedis.process.threads import real_sleep
 from kedis.server.aof_policy import AofPolicy
@@ -44,6 +45,7 @@ class App:
         self.config = config
         load_all()
         self.engine = Engine(config, clock=clocks[0], monotonic=clocks[1])
+        open_users_file(self.engine)
         self.network = NetworkServer(self.engine)
         self.aof = AofPolicy(self.network, self._fail)
         self.migrations = Migrations(self.network)
@@ -147,13 +149,17 @@ class App:
 
     def rewrite_config(self) -> None:
         """CONFIG REWRITE.  Blocks all clients for the few milliseconds of the disk, as in Redis."""
-        path = self.config.file
+        path, users = self.config.file, self.engine.users
         assert path is not None, "the command has looked"
+        lines = users.config_lines()
+        if lines is not None and any(line.included for line in self.config.user_lines):
+            raise CommandError("ERR Rewriting config file: users are given in an included file")
         try:
-            rewrite_file(path, self.config)
+            rewrite_file(path, self.config, lines)
         except OSError as error:
             log.warning("cannot rewrite %s: %s", path, error)
             raise CommandError(f"ERR Rewriting config file: {error.strerror}") from None
+        users.config_written()
 
     def run_until_stopped(self) -> int:
         """Serve until :meth:`request_stop`; returns the exit code."""

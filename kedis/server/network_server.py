@@ -210,8 +210,12 @@ class NetworkServer(Network):
         _end(sock)
 
     def _is_unprotected_stranger(self, sock: socket.SocketType, address: Any) -> bool:
-        config = self.engine.config
-        if not config.protected_mode or config.requirepass or sock.family == socket.AF_UNIX:
+        engine = self.engine
+        if (
+            not engine.config.protected_mode
+            or engine.users.default_has_password
+            or sock.family == socket.AF_UNIX
+        ):
             return False
         host: str = address[0]
         return not host.startswith("127.") and host != "::1"

@@ -138,7 +138,6 @@ def test_what_means_nothing_to_kedis_is_told_once_with_the_reason_unless_it_is_t
 
 #: A value of each that is not Redis's default.
 REFUSED_VALUES = {
-    "aclfile": "users.acl",
     "aof-disable-auto-gc": "yes",
     "cluster-enabled": "yes",
     "min-replicas-to-write": "1",
