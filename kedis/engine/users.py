@@ -135,7 +135,8 @@ class Users:
         if config.requirepass:
             self._follow_requirepass(config)
         self._load_lines()
-        self._written = self.lines()
+        #: The users of which the configuration file tells; None where it has no line for any.
+        self._written = self.lines() if config.user_lines else None
 
     # -- finding ------------------------------------------------------------------------------------------
 
@@ -257,10 +258,12 @@ class Users:
 
     def config_lines(self) -> list[str] | None:
         """The ``user`` lines of a configuration file; None where those that are there say all. O(users)."""
-        is_alone = not self._config.user_lines and len(self.by_name) == 1
-        if self._config.aclfile or (is_alone and self.lines() == self._lines_of_pristine()):
+        lines = self.lines()
+        if self._config.aclfile or lines == self._written:
             return None
-        return None if self.lines() == self._written else _texts(self.lines(for_file=True))
+        if self._written is None and lines == self._lines_of_pristine():
+            return None
+        return _texts(self.lines(for_file=True))
 
     def config_written(self) -> None:
         """The configuration file now tells of all users."""

@@ -8,7 +8,13 @@ cdef class Row:
     cdef Py_ssize_t least, most
     cdef long long flags
     cdef bint writes, shows_named_keys, may_wait
+    #: Its place in Path.kept_rows.
+    cdef Py_ssize_t number
+    #: Where its keys are, as in KeySpec, and the access it needs; a step of 0 says that they are not a range.
+    cdef Py_ssize_t key_first, key_last, key_step
+    cdef int key_access
     cdef int (*form)(Path) except -1
+    cdef find_keys(self)
 
 
 cdef class Peer:
@@ -61,6 +67,8 @@ cdef class Path:
     # Of the request that runs.
     cdef Peer peer
     cdef object client, database
+    #: The permissions of the client's user; None where it may all.
+    cdef object access
     cdef Py_ssize_t count
     cdef char** words
     cdef Py_ssize_t* sizes
@@ -98,6 +106,8 @@ cdef class Path:
     cdef int forget_request(self) except -1
     cdef int run(self, Peer peer, char* data, Py_ssize_t size, long long budget_ns, long long turn_began_ns) except -1
     cpdef bint serves(self, client)
+    cdef object access_of(self, client)
+    cdef bint permits(self, Row row) except -1
     cdef PyObject* find_row(self, const char* name, Py_ssize_t size) noexcept
     cdef int parse(self, char* position, char* end) noexcept
     cdef int parse_number(self, char** place, char* end, Py_ssize_t* number) noexcept

@@ -3,7 +3,7 @@
 """The path of a request in C: parse, admit, call, encode, journal, measure.
 
 It serves *clean* requests, canonical arrays of bulk strings, of *plain* clients: those that need no checks
-(``client.needs_checks``) of a server that needs none. Everything else goes to the Python path on the same bytes. What
+(``client.needs_checks``), or only that of their user's permissions, of a server that needs none. Everything else goes to the Python path on the same bytes. What
 it does is what :meth:`kedis.engine.engine.Engine.run` does, in the same order; ``tests/native`` feeds both with the
 same bytes and compares replies, journal, events, figures and keyspace.
 
@@ -31,9 +31,11 @@ from kedis.engine.client import Client
 from kedis.process.clock import SYSTEM_CLOCKS
 from kedis.engine.counters import Counters
 from kedis.engine.flags import Flag
+from kedis.engine.keyspec import access_of as access_of_flags
 from kedis.engine.propagation import Propagation
 from kedis.engine.table import Command
 from kedis.engine.restrictions import Restrictions
+from kedis.engine.users import User
 from kedis.errors import CommandError
 from kedis.resp.values import OK, PONG
 from kedis.store.access import AccessTracker, LruTracker
@@ -118,6 +120,7 @@ cdef bint is_word(const char* text, Py_ssize_t size, const char* word) noexcept 
 
 
 include "rows.pxi"
+include "access.pxi"
 
 
 # -- the path ---------------------------------------------------------------------------------------------
@@ -179,6 +182,7 @@ cdef class Path:
         memcpy(table[place].letters, PyBytes_AS_STRING(name), len(name))
         table[place].size = <unsigned char>len(name)
         table[place].row = <PyObject*>row
+        row.number = len(self.kept_rows)
         self.kept_rows.append(row)
 
     cdef PyObject* find_row(self, const char* name, Py_ssize_t size) noexcept:
@@ -216,7 +220,7 @@ cdef class Path:
     cpdef bint serves(self, client):
         """Whether requests of ``client`` may be served here now."""
         return (
-            slot_get(client, CLIENT_NEEDS_CHECKS) != Py_True
+            (slot_get(client, CLIENT_NEEDS_CHECKS) != Py_True or slot_get(client, CLIENT_LIMITED) == Py_True)
             and slot_get(self.restrictions, RESTRICTIONS_NEEDS_CHECKS) != Py_True
             and slot_get(client, CLIENT_CLOSE_AFTER_REPLY) != Py_True
             and PyList_GET_SIZE(<object>slot_get(client, CLIENT_OUT)) == 0
@@ -262,6 +266,7 @@ cdef class Path:
         self.client = client
         self.database = <object>slot_get(client, CLIENT_DB)
         self.resp3 = slot_int(client, CLIENT_RESP) == 3
+        self.access = self.access_of(client) if slot_get(client, CLIENT_LIMITED) == Py_True else None
         self.leave = self.wrote = False
         self.shows_only_durable = True
         began = self.now = self.read_clock()
@@ -276,6 +281,9 @@ cdef class Path:
             row = <Row>found
             if not row.least <= self.count <= row.most:
                 outcome = FOREIGN
+                break
+            if self.access is not None and not self.permits(row):
+                outcome = FOREIGN  # where it is denied
                 break
             self.start = position
             last = self.now
@@ -322,8 +330,45 @@ cdef class Path:
                 observe(self.depths, ran, 1)
         self.last_ns = self.now
         self.peer = None
-        self.client = self.database = self.given = None
+        self.client = self.database = self.given = self.access = None
         return outcome
+
+    # -- permissions --------------------------------------------------------------------------------------
+
+    cdef object access_of(self, client):
+        """The permissions of the user of ``client``."""
+        cdef object user = <object>slot_get(client, CLIENT_USER)
+        cdef PyObject* found = slot_get(user, USER_COMPILED)
+        if found == Py_None:
+            access = Access(user, self.kept_rows)
+            slot_set(user, USER_COMPILED, access)
+            return access
+        return <object>found
+
+    cdef bint permits(self, Row row) except -1:
+        """Whether the user may run the request at hand; no change of the user comes between two requests of a run."""
+        cdef Access access = <Access>self.access
+        cdef KeyRules rules
+        cdef Py_ssize_t at, last
+        cdef int kind = ASK
+        if row.number < PyBytes_GET_SIZE(access.kinds):  # EVALSHA may have come later
+            kind = PyBytes_AS_STRING(access.kinds)[row.number]
+        if kind == NOTHING:
+            return True
+        if kind == DENIED:
+            return False
+        if kind == ASK:
+            return access.user.denial(row.command, self.argv()) is None
+        rules = <KeyRules>PyList_GET_ITEM(access.rules, row.number)
+        at = row.key_first
+        last = at + row.key_last if row.key_last >= 0 else self.count + row.key_last
+        if last >= self.count:
+            return True  # the handler refuses it
+        while at <= last:
+            if not rules.allow(self.words[at], self.sizes[at], row.key_access):
+                return False
+            at += row.key_step
+        return True
 
     # -- parsing ------------------------------------------------------------------------------------------
 

@@ -34,6 +34,17 @@ cdef class Row:
         self.shows_named_keys = command.shows_named_keys
         self.may_wait = command.name in _MAY_WAIT
         self.form = form_of(command.name)
+        self.find_keys()
+
+    cdef find_keys(self):
+        self.key_step = 0
+        command = self.command
+        if command.find_keys is not None or command.key_flags is not None or len(command.keys) != 1:
+            return
+        spec = command.keys[0]
+        if spec.is_fixed_range and spec.limit <= 1 and "not_key" not in spec.flags and "incomplete" not in spec.flags:
+            self.key_first, self.key_last, self.key_step = spec.index, spec.last, spec.step
+            self.key_access = access_of_flags(spec.flags)
 
 
 cdef struct Name:

@@ -159,7 +159,8 @@ class App:
         except OSError as error:
             log.warning("cannot rewrite %s: %s", path, error)
             raise CommandError(f"ERR Rewriting config file: {error.strerror}") from None
-        users.config_written()
+        if lines is not None:
+            users.config_written()
 
     def run_until_stopped(self) -> int:
         """Serve until :meth:`request_stop`; returns the exit code."""

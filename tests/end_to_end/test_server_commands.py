@@ -13,6 +13,8 @@ import pytest
 import redis
 
 import kedis
+from kedis.config import Config
+from kedis.engine.engine import Engine
 from tests.ports import free_port
 
 
@@ -58,6 +60,21 @@ def test_rewrite_writes_the_file(running: Process) -> None:
     assert lines[:2] == ["# mine", f"port {running.port}"]
     assert "hz 25" in lines and "slowlog-max-len 7" in lines
     assert running.client.info("server")["config_file"] == str(running.file)
+
+
+def test_rewrite_writes_the_users(running: Process) -> None:
+    running.client.config_rewrite()
+    assert "user" not in running.file.read_text(), "the default user is as it is without a line"
+    running.client.acl_setuser("bob", enabled=True, passwords=["+secret"], commands=["+@all"], keys=["a*"])
+    running.client.config_rewrite()
+    text = running.file.read_text()
+    assert "secret" not in text
+    read_again = Engine(Config.from_command_line([str(running.file)])).users
+    named = [line.decode().replace(" sanitize-payload", "") for line in read_again.lines()]
+    assert named == [line.replace(" sanitize-payload", "") for line in running.client.acl_list()]
+    running.client.acl_deluser("bob")
+    running.client.config_rewrite()
+    assert "bob" not in running.file.read_text()
 
 
 def test_a_file_that_cannot_be_written(running: Process) -> None:

@@ -1,0 +1,120 @@
+# -- the permissions of a user ----------------------------------------------------------------------------
+
+
+cdef enum:
+    # What is to be checked of a command, beside its arity, for a user who may not all.
+    NOTHING = 0
+    KEYS = 1  # its keys, against the patterns of one selector
+    ASK = 2  # whatever kedis.engine.users.User.denial says
+    DENIED = 3
+
+cdef enum:
+    EXACT = 0
+    PREFIX = 1
+    GLOB = 2
+
+
+cdef struct Pattern:
+    int access
+    int kind
+    Py_ssize_t size
+    const char* text
+
+
+cdef class KeyRules:
+    """The key patterns of a selector (:class:`kedis.engine.acl_selector.Selector`), which must not change."""
+
+    cdef Pattern* patterns
+    cdef Py_ssize_t count
+    cdef list kept, matchers
+
+    def __cinit__(self, dict keys):
+        cdef Py_ssize_t at = 0
+        cdef bytes text
+        self.count = len(keys)
+        self.kept, self.matchers = [], []  # the patterns point into bytes that are kept
+        self.patterns = <Pattern*>malloc(max(self.count, 1) * sizeof(Pattern))
+        if self.patterns == NULL:
+            raise MemoryError
+        for text, (access, matcher) in keys.items():
+            self.kept.append(text)
+            self.matchers.append(matcher)
+            self.patterns[at].access = access
+            self.patterns[at].text = PyBytes_AS_STRING(text)
+            self.patterns[at].size = len(text)
+            self.patterns[at].kind = EXACT
+            if is_special(text):
+                self.patterns[at].kind = GLOB
+                if text.endswith(b"*") and not is_special(text[: len(text) - 1]):
+                    self.patterns[at].kind = PREFIX
+                    self.patterns[at].size -= 1
+            at += 1
+
+    def __dealloc__(self):
+        free(self.patterns)
+
+    cdef bint allow(self, const char* key, Py_ssize_t size, int access) except -1:
+        """Whether one pattern allows all of ``access`` to the key."""
+        cdef Py_ssize_t at
+        cdef Pattern* pattern
+        for at in range(self.count):
+            pattern = &self.patterns[at]
+            if access & ~pattern.access:
+                continue
+            if pattern.kind == GLOB:
+                if self.matchers[at](PyBytes_FromStringAndSize(key, size)):
+                    return True
+            elif (
+                (size == pattern.size or (size > pattern.size and pattern.kind == PREFIX))
+                and memcmp(key, pattern.text, pattern.size) == 0
+            ):
+                return True
+        return False
+
+
+cdef bint is_special(bytes text) except -1:
+    """Whether a pattern matches anything but itself."""
+    return b"*" in text or b"?" in text or b"[" in text or b"\\" in text
+
+
+cdef class Access:
+    """What a user may, for each row that the native path serves.
+
+    Kept by the user (``User.compiled``) until its rules change.
+    """
+
+    cdef object user
+    cdef bytes kinds
+    cdef list rules
+
+    def __init__(self, user, rows):
+        kinds = bytearray()
+        rules_of = {}
+        self.user = user
+        self.rules = []
+        for selector in user.selectors:
+            rules_of[selector] = KeyRules(selector.keys)
+        for row in rows:
+            kind, selector = what_to_check(user, row)
+            kinds.append(kind)
+            self.rules.append(rules_of.get(selector))
+        self.kinds = bytes(kinds)
+
+
+def what_to_check(user, Row row):
+    """What is to be checked of the command of ``row`` for ``user``, and the selector whose keys it needs."""
+    command = row.command
+    found = None
+    for selector in user.selectors:
+        if command in selector.first_words:
+            return ASK, None
+        if not selector.commands & command.bit:
+            continue
+        if (selector.all_keys or not command.names_keys) and (selector.all_channels or not command.channels):
+            return NOTHING, None
+        if found is not None:
+            return ASK, None
+        found = selector
+    if found is None:
+        return DENIED, None
+    return (KEYS, found) if row.key_step and not command.channels else (ASK, None)

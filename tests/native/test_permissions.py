@@ -1,0 +1,89 @@
+"""The permissions of a user on the native path, which keeps the clients of restricted users."""
+
+from __future__ import annotations
+
+import pytest
+
+from kedis.resp.replies import encode_command
+
+pytest.importorskip("kedis.native.path", reason="the extension was not built")
+
+from tests.native.sides import Side
+
+_REQUESTS = """
+GET a1 | SET a1 v | GET b1 | SET b1 v | GET kx | GET k | GET foo:1 | GET z | MGET a1 b1 | MGET a1 a2
+MSET a1 v b1 v | MSET a1 v b1
+DEL a1 z | EXISTS a1 b1 | INCR n | LPUSH b1 x | LRANGE b1 0 -1 | PING | ECHO x | DBSIZE | PUBLISH c1 x
+PUBLISH d x | OBJECT HELP
+SORT a1 BY w* | COPY a1 b1 | SET a1 v GET | XREAD STREAMS a1 b1 0 0 | ZUNION 2 a1 b1 | SELECT 1 | GET
+RENAME a1 a2 | TYPE b1
+SINTERCARD 2 a1 b1 | GETEX a1 | PFCOUNT a1 | BITFIELD a1 GET u4 0 | EXPIRE a1 100 | LMOVE b1 b1 LEFT RIGHT
+SCAN 0 | GET a*
+"""
+_RULES = [
+    "+@all ~a* &*",
+    "+@all ~* &*",
+    "+@all",
+    "+@read +@write ~a1 ~k? ~foo:[0-9]",
+    "+@all %R~a* %W~b*",
+    "+@all -@write ~*",
+    "-@all +get +ping ~a* (+set +mset ~*) (~b* +get)",
+    "+get|a1 +echo|x +select|1 ~*",
+    r"+@all ~a\* ~",
+    "+@all (&c* ~a* +@all)",
+    "+ping",
+]
+
+
+def requests() -> list[bytes]:
+    lines = [line for row in _REQUESTS.strip().splitlines() for line in row.split(" | ")]
+    return [encode_command(line.encode().split()) for line in lines]
+
+
+@pytest.mark.parametrize("rules", _RULES)
+def test_both_paths_agree(rules: str) -> None:
+    sides = Side(True, 2, 0), Side(False, 2, 0)
+    for side in sides:
+        side.command(1, b"ACL", b"SETUSER", b"bob", b"on", b"nopass", *rules.encode().split())
+        side.command(0, b"AUTH", b"bob", b"x")
+        side.replies()
+    native, python = sides
+    for data in [*requests(), b"".join(requests())]:
+        for side in sides:
+            side.feed(0, data)
+        assert native.replies() == python.replies(), data
+        assert native.sink.wire == python.sink.wire
+    for side in sides:
+        side.check()
+    logs = [
+        [(entry.reason, entry.object, entry.count) for entry in side.engine.users.log.latest(99)]
+        for side in sides
+    ]
+    assert logs[0] == logs[1]
+
+
+def test_a_restricted_user_stays_on_the_native_path() -> None:
+    side = Side(True, 2, 0)
+    side.command(1, b"ACL", b"SETUSER", b"bob", b"on", b"nopass", b"+@all", b"-@dangerous", b"~a*", b"~b?")
+    side.command(0, b"AUTH", b"bob", b"x")
+    side.replies()
+    assert side.path is not None
+    before = side.path.commands
+    side.feed(
+        0,
+        b"".join(encode_command([*words]) for words in ((b"SET", b"a1", b"v"), (b"GET", b"b1"), (b"PING",))),
+    )
+    assert side.path.commands == before + 3
+
+
+def test_new_rules_hold_from_the_next_request_on() -> None:
+    side = Side(True, 2, 0)
+    side.command(1, b"ACL", b"SETUSER", b"bob", b"on", b"nopass", b"+@all", b"~a*")
+    side.command(0, b"AUTH", b"bob", b"x")
+    replies = []
+    for rule in (b"+get", b"-get", b"+get", b"resetkeys", b"~*"):
+        side.command(1, b"ACL", b"SETUSER", b"bob", rule)
+        side.replies()
+        side.feed(0, encode_command([b"GET", b"a1"]))
+        replies.append(side.replies()[0][:7])
+    assert replies == [b"$-1\r\n", b"-NOPERM", b"$-1\r\n", b"-NOPERM", b"$-1\r\n"]
