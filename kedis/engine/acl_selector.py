@@ -94,12 +94,18 @@ class Selector:
         return None
 
     def _denied_key(self, command: Command, argv: Sequence[bytes]) -> int | None:
-        sole = command.sole_key
-        if sole is not None:
-            position, access = sole
-            if position >= len(argv) or self.allows_key(argv[position], access):
+        if command.key_range is not None:
+            first, last, step, access = command.key_range
+            end = first + last if last >= 0 else len(argv) + last
+            if end >= len(argv):  # the handler will refuse it
                 return None
-            return position
+            for position in range(first, end + 1, step):
+                if not self.allows_key(argv[position], access):
+                    break
+            else:
+                return None
+            if command.key_flags is None:
+                return position
         try:
             uses = command.key_uses(argv)
         except ValueError:  # the handler will refuse it for the same reason

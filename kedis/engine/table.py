@@ -25,7 +25,7 @@ from kedis import errors
 from kedis.config import ConfigError
 from kedis.engine.counters import Counters, ErrorCounts
 from kedis.engine.flags import ADMIN, BLOCKING, FAST, INTERNAL, NAMES, PUBSUB, READONLY, WRITE
-from kedis.engine.keyspec import Argv, KeySpec, access_of
+from kedis.engine.keyspec import CHANGES, READS, Argv, KeySpec, access_of
 from kedis.errors import CommandError
 
 #: ``handler(client, argv)``. The class of a client is known to the handlers, which are in a layer above the table.
@@ -110,7 +110,7 @@ class Command:
     bit: int = 0
     # Derived once, read on every call:
     names_keys: bool = False
-    sole_key: tuple[int, int] | None = None
+    key_range: tuple[int, int, int, int] | None = None
     least: int = 0
     most: int = 0
     writes: bool = False
@@ -120,7 +120,7 @@ class Command:
     def __post_init__(self) -> None:
         self.writes = bool(self.flags & WRITE)
         self.names_keys = self.has_keys
-        self.sole_key = self._sole_key()
+        self.key_range = self._key_range()
         #: Read-only, with fixed key positions.
         self.shows_named_keys = bool(self.flags & READONLY) and self.has_keys and not self.moves_keys
         if self.function is None or self.subcommands or self.permission is not None:
@@ -131,14 +131,18 @@ class Command:
         else:
             self.least, self.most = -self.arity, sys.maxsize
 
-    def _sole_key(self) -> tuple[int, int] | None:
-        """Position and access of the key of a command that always has one, at the same place; else None."""
-        if self.find_keys is not None or self.key_flags is not None or len(self.keys) != 1:
+    def _key_range(self) -> tuple[int, int, int, int] | None:
+        """First, last, step and access of keys that are one fixed range (see KeySpec); None where they are not.
+
+        Where the access depends on the options it is the most that they can ask for.
+        """
+        if self.find_keys is not None or len(self.keys) != 1:
             return None
         (spec,) = self.keys
-        if not spec.is_fixed_range or spec.last or "not_key" in spec.flags:
+        if not spec.is_fixed_range or spec.limit > 1 or "not_key" in spec.flags:
             return None
-        return spec.index, access_of(spec.flags)
+        access = access_of(spec.flags) if self.key_flags is None else READS | CHANGES
+        return spec.index, spec.last, spec.step, access
 
     @property
     def family(self) -> int:

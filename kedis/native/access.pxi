@@ -4,7 +4,7 @@
 cdef enum:
     # What is to be checked of a command, beside its arity, for a user who may not all.
     NOTHING = 0
-    KEYS = 1  # its keys, against the patterns of one selector
+    KEYS = 1  # its keys, against the patterns of each selector that allows it
     ASK = 2  # whatever kedis.engine.users.User.denial says
     DENIED = 3
 
@@ -71,6 +71,15 @@ cdef class KeyRules:
                 return True
         return False
 
+    cdef bint allow_all(self, Path path, Row row, Py_ssize_t last) except -1:
+        """Whether each key of the request at hand, the last of which is at ``last``, is allowed."""
+        cdef Py_ssize_t at = row.key_first
+        while at <= last:
+            if not self.allow(path.words[at], path.sizes[at], row.key_access):
+                return False
+            at += row.key_step
+        return True
+
 
 cdef bint is_special(bytes text) except -1:
     """Whether a pattern matches anything but itself."""
@@ -85,6 +94,7 @@ cdef class Access:
 
     cdef object user
     cdef bytes kinds
+    #: The key patterns of each row's selectors.
     cdef list rules
 
     def __init__(self, user, rows):
@@ -95,26 +105,26 @@ cdef class Access:
         for selector in user.selectors:
             rules_of[selector] = KeyRules(selector.keys)
         for row in rows:
-            kind, selector = what_to_check(user, row)
-            kinds.append(kind)
-            self.rules.append(rules_of.get(selector))
+            rules = []
+            kinds.append(what_to_check(user, row, rules_of, rules))
+            self.rules.append(rules)
         self.kinds = bytes(kinds)
 
 
-def what_to_check(user, Row row):
-    """What is to be checked of the command of ``row`` for ``user``, and the selector whose keys it needs."""
+def what_to_check(user, Row row, rules_of, rules):
+    """What is to be checked of the command of ``row`` for ``user``; appends the key patterns of its selectors to ``rules``.
+
+    Args:
+        rules_of: the key patterns by selector.
+    """
     command = row.command
-    found = None
     for selector in user.selectors:
         if command in selector.first_words:
-            return ASK, None
-        if not selector.commands & command.bit:
-            continue
-        if (selector.all_keys or not command.names_keys) and (selector.all_channels or not command.channels):
-            return NOTHING, None
-        if found is not None:
-            return ASK, None
-        found = selector
-    if found is None:
-        return DENIED, None
-    return (KEYS, found) if row.key_step and not command.channels else (ASK, None)
+            return ASK
+        if selector.commands & command.bit:
+            if (selector.all_keys or not command.names_keys) and (selector.all_channels or not command.channels):
+                return NOTHING
+            rules.append(rules_of[selector])
+    if not rules:
+        return DENIED
+    return KEYS if row.key_step and not command.channels else ASK

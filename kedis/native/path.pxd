@@ -10,9 +10,10 @@ cdef class Row:
     cdef bint writes, shows_named_keys, may_wait
     #: Its place in Path.kept_rows.
     cdef Py_ssize_t number
-    #: Where its keys are, as in KeySpec, and the access it needs; a step of 0 says that they are not a range.
+    #: Command.key_range; a step of 0 where there is none.
     cdef Py_ssize_t key_first, key_last, key_step
     cdef int key_access
+    cdef bint key_access_varies
     cdef int (*form)(Path) except -1
     cdef find_keys(self)
 

@@ -31,7 +31,6 @@ from kedis.engine.client import Client
 from kedis.process.clock import SYSTEM_CLOCKS
 from kedis.engine.counters import Counters
 from kedis.engine.flags import Flag
-from kedis.engine.keyspec import access_of as access_of_flags
 from kedis.engine.propagation import Propagation
 from kedis.engine.table import Command
 from kedis.engine.restrictions import Restrictions
@@ -348,7 +347,7 @@ cdef class Path:
     cdef bint permits(self, Row row) except -1:
         """Whether the user may run the request at hand; no change of the user comes between two requests of a run."""
         cdef Access access = <Access>self.access
-        cdef KeyRules rules
+        cdef list rules
         cdef Py_ssize_t at, last
         cdef int kind = ASK
         if row.number < PyBytes_GET_SIZE(access.kinds):  # EVALSHA may have come later
@@ -357,18 +356,17 @@ cdef class Path:
             return True
         if kind == DENIED:
             return False
-        if kind == ASK:
-            return access.user.denial(row.command, self.argv()) is None
-        rules = <KeyRules>PyList_GET_ITEM(access.rules, row.number)
-        at = row.key_first
-        last = at + row.key_last if row.key_last >= 0 else self.count + row.key_last
-        if last >= self.count:
-            return True  # the handler refuses it
-        while at <= last:
-            if not rules.allow(self.words[at], self.sizes[at], row.key_access):
+        if kind == KEYS:
+            last = row.key_first + row.key_last if row.key_last >= 0 else self.count + row.key_last
+            if last >= self.count:
+                return True  # the handler refuses it
+            rules = <list>PyList_GET_ITEM(access.rules, row.number)
+            for at in range(PyList_GET_SIZE(rules)):
+                if (<KeyRules>PyList_GET_ITEM(rules, at)).allow_all(self, row, last):
+                    return True
+            if not row.key_access_varies:
                 return False
-            at += row.key_step
-        return True
+        return access.user.denial(row.command, self.argv()) is None
 
     # -- parsing ------------------------------------------------------------------------------------------
 

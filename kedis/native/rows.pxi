@@ -38,13 +38,9 @@ cdef class Row:
 
     cdef find_keys(self):
         self.key_step = 0
-        command = self.command
-        if command.find_keys is not None or command.key_flags is not None or len(command.keys) != 1:
-            return
-        spec = command.keys[0]
-        if spec.is_fixed_range and spec.limit <= 1 and "not_key" not in spec.flags and "incomplete" not in spec.flags:
-            self.key_first, self.key_last, self.key_step = spec.index, spec.last, spec.step
-            self.key_access = access_of_flags(spec.flags)
+        if self.command.key_range is not None:
+            self.key_first, self.key_last, self.key_step, self.key_access = self.command.key_range
+            self.key_access_varies = self.command.key_flags is not None
 
 
 cdef struct Name:
