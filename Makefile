@@ -4,6 +4,7 @@
 # make test-install   every command of the README that installs Kedis, each in a fresh environment
 # make test-restarts  kill -9 and restart under clients that never rest, ROUNDS=100 of each kind
 # make test-fakeredis fakeredis's own tests (from PyPI) on real Redis, on Kedis, and through kedis.patch()
+# make test-redis-acl Redis's own tests of access control (Debian's source package) on Kedis; needs apt-get and tclsh
 # make test-bullmq    bullmq (npm) on a Kedis server; needs Node
 # make test-pure  the same tests on the Python path, without the extensions of the native path (docs/native-build.md)
 # make check  style, types, import rules
@@ -27,7 +28,7 @@ SHAPE ?= steps
 WORKERS ?= logical
 PARALLEL := -n $(WORKERS) --dist worksteal
 
-.PHONY: run cli test test-pure test-restarts test-install test-bullmq test-fakeredis wheel test-wheels check fuzz fuzz-native bench load tools clean help
+.PHONY: run cli test test-pure test-restarts test-install test-bullmq test-fakeredis test-redis-acl wheel test-wheels check fuzz fuzz-native bench load tools clean help
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -104,6 +105,11 @@ test-bullmq: $(STAMP)
 test-fakeredis: $(STAMP) tools
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'fakeredis>=2.30,<3' pytest-mock valkey
 	@$(BIN)/python -m tests.applications.fakeredis_suite $(ARGS)
+
+# Its tests are fetched into build/; nothing of them is kept in the repository, nor run by CI.
+test-redis-acl: $(STAMP)
+	@command -v tclsh >/dev/null || { echo "Redis's tests need Tcl (apt-get install tcl)"; exit 1; }
+	@$(BIN)/python -m tests.applications.redis_suite
 
 test-install:
 	@$(PYTHON) .ci/install.py $(ARGS)

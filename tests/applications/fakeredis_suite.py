@@ -25,12 +25,8 @@ from tests.oracle import Oracle
 MOST_EXCEPTIONS = 0.02
 #: Patterns of tests that pass on Redis 7.0.15 and not on Kedis, with the reason.
 EXCEPTIONS: dict[str, str] = {
-    "*test_acl_commands*": "Kedis has one user, default: no ACL SETUSER, DELUSER, LOG, GENPASS",
     "*::test_function_help*": "the words of FUNCTION HELP are Kedis's own",
 }
-#: Files that are not run on Kedis: they leave a password behind where they fail. Counted as failing.
-LEFT_OUT = ["test/test_mixins/test_acl_commands.py"]
-
 #: The port that its tests use for a real server, and what reads the one that is given to us.
 _PORT = re.compile(r"(?<![\w:])6390\b")
 _OURS = 'int(__import__("os").environ["SUITE_PORT"])'
@@ -117,9 +113,8 @@ def main() -> int:
     finally:
         redis.close()
     with kedis.Server() as server:
-        words = [word for path in LEFT_OUT for word in ("--ignore", path)] + options.words
-        found = {"server": outcomes(suite, "server", server.port, words)}
-    found["patch"] = outcomes(suite, "patch", 6390, ["-p", "patched", *words])
+        found = {"server": outcomes(suite, "server", server.port, options.words)}
+    found["patch"] = outcomes(suite, "patch", 6390, ["-p", "patched", *options.words])
     passed = [test for test, outcome in expected.items() if outcome == "passed"]
     print(f"Redis: {len(passed)} of {len(expected)} pass (what is skipped or fails there says nothing)")
     bad = 0
