@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any, Protocol
 
 from kedis.config import Config
+from kedis.config.load import Line
 from kedis.engine.acl_log import AccessLog
 from kedis.engine.acl_rules import (
     RuleError,
@@ -235,7 +237,7 @@ class Users:
 
     def _load_lines(self) -> None:
         seen = set()
-        for line in self._config.user_lines:
+        for line in map(_without_secrets, self._config.user_lines):
             if not line.words:
                 raise line.fault("wrong number of arguments", "user takes a name and rules")
             name, *words = (word.encode("utf-8", "surrogateescape") for word in line.words)
@@ -275,6 +277,12 @@ class Users:
 
 def _texts(lines: list[bytes]) -> list[str]:
     return [line.decode("utf-8", "surrogateescape") for line in lines]
+
+
+def _without_secrets(line: Line) -> Line:
+    """``line`` with a text that an error may show."""
+    words = ["(redacted)" if word[:1] in (">", "<", "#", "!") else word for word in line.words]
+    return replace(line, text=" ".join([line.name, *words]))
 
 
 def _explained(error: Exception) -> str:

@@ -392,6 +392,13 @@ def test_user_lines_that_are_refused(words: list[str], problem: str) -> None:
         engine_of(*words)
 
 
+def test_a_password_is_not_in_the_error() -> None:
+    with pytest.raises(ConfigError) as refused:
+        engine_of("--user", "bob", ">hunter2", "#" + "a" * 64, "+nosuch")
+    assert "user bob (redacted) (redacted) +nosuch" in str(refused.value)
+    assert "hunter2" not in str(refused.value) and "aaa" not in str(refused.value)
+
+
 def test_lines_for_the_configuration_file() -> None:
     engine = engine_of()
     users: Users = engine.users
