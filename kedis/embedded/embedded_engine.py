@@ -145,6 +145,7 @@ class EmbeddedEngine(NoEventLoop):
         with self.lock:
             copied = EmbeddedEngine(Config(changed_settings(self.engine.config) | NOTHING_KEPT))
             copy_data(self.engine, copied.engine)
+            copied.engine.users.replace_all(self.engine.users.by_name)
         return copied
 
     def describe(self) -> str:

@@ -66,8 +66,7 @@ def put_back(embedded: EmbeddedEngine, client: Client, wait: Waiter, unread: byt
         return
     sock = EngineSocket(embedded)
     try:
-        sock.client.user = client.user
-        sock.client.update_checks()
+        sock.client.log_in(client.engine.users.trusted)  # who may pop may perhaps not push
         for words in ((b"SELECT", b"%d" % client.database), undo(reply, wait.argv)):
             packed: Any = tuple(words)
             sock.sendall(hiredis.pack_command(packed))

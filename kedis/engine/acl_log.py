@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
+#: Bytes that are kept of a key, a channel, or the name of a user.
+_MOST_BYTES = 1024
 #: Entries that are compared with a new one, and how old, in milliseconds, they may be.
 _COMPARED = 10
 _SAME_WITHIN_MS = 60_000
@@ -27,12 +29,21 @@ class Entry:
     client: bytes
     count: int = 1
 
+    def __post_init__(self) -> None:
+        self.object, self.user = _cut(self.object), _cut(self.user)
+
     def is_like(self, other: Entry) -> bool:
         """Whether both are about the same."""
         return (
             (self.reason, self.context, self.object, self.user)
             == (other.reason, other.context, other.object, other.user)
         ) and abs(self.at_ms - other.at_ms) <= _SAME_WITHIN_MS
+
+
+def _cut(word: bytes) -> bytes:
+    """``word``, which a client may have made as long as it likes."""
+    surplus = len(word) - _MOST_BYTES
+    return word if surplus <= 0 else word[:_MOST_BYTES] + b"... (%d more bytes)" % surplus
 
 
 class AccessLog:

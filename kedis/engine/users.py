@@ -8,7 +8,7 @@ replaces the rules of a user in one step: its clients have the new ones from the
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any, Protocol
@@ -195,14 +195,14 @@ class Users:
         """Remove and return the user ``name``; None if there is none. Who calls sees to its clients."""
         return self.by_name.pop(name, None)
 
-    def replace_all(self, rules: dict[bytes, UserRules]) -> list[User]:
+    def replace_all(self, rules: Mapping[bytes, UserRules]) -> list[User]:
         """Replace all users, those that are equal, too; returns the old ones but for the default user.
 
         Without a line for it the default user is as a server without users has it: open, or with ``requirepass``.
         """
         old = [user for name, user in self.by_name.items() if name != DEFAULT]
         self.by_name = {DEFAULT: self.default}
-        for name, new in ({DEFAULT: self._pristine_default()} | rules).items():
+        for name, new in {DEFAULT: self._pristine_default(), **rules}.items():
             self.put(name, new)
         return old
 

@@ -342,6 +342,11 @@ def test_the_log_groups_and_forgets(client: Client) -> None:
     assert client.engine.users.log.counts["key"] == 5
 
 
+def test_the_log_does_not_keep_what_is_long(client: Client) -> None:
+    user_of(client, "+get").call("GET", b"x" * 5000)
+    assert client.call("ACL", "LOG")[0][7] == b"x" * 1024 + b"... (3976 more bytes)"
+
+
 def test_secrets_are_not_shown(client: Client) -> None:
     client.call("CONFIG", "SET", "slowlog-log-slower-than", 0)
     client.call("ACL", "SETUSER", "bob", ">secret")

@@ -227,6 +227,22 @@ async def test_what_is_put_back_is_for_the_next_who_waits(store: Any) -> None:
 
 
 @in_a_loop
+async def test_what_a_user_has_taken_who_may_not_push_is_put_back(store: Any) -> None:
+    await store.acl_setuser("bob", enabled=True, nopass=True, commands=["+blpop"], keys=["k"])
+    bob = kedis.aconnect(
+        store=store, username="bob", password="x", protocol=2, lib_name=None, lib_version=None
+    )
+    task = asyncio.create_task(bob.blpop("k", timeout=0))
+    await blocked(store)
+    await store.rpush("k", "a")
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await bob.aclose()
+    assert await store.lrange("k", 0, -1) == ["a"]
+
+
+@in_a_loop
 async def test_nothing_is_put_back_that_has_been_read(store: Any) -> None:
     task = asyncio.create_task(store.blpop("k", timeout=0))
     await blocked(store)

@@ -52,6 +52,9 @@ DIRTY = """
         assert one.info("stats")["keyspace_hits"] == 0
         assert not [client for client in one.client_list() if client["name"] == "left-behind"]
         assert one.pubsub_channels() == []
+        assert one.acl_list() == ["user default on nopass ~* &* +@all"]
+        assert one.acl_log() == []
+        one.acl_setuser("bob", enabled=True, nopass=True, commands=["+@all"])
         one.set("a", 1)
         one.get("a")
         one.script_load("return 1")

@@ -151,6 +151,17 @@ def test_a_store_in_the_program(file: Path) -> None:
     assert "user default" in file.read_text()
 
 
+def test_a_copy_of_a_store_has_its_users() -> None:
+    store = kedis.connect()
+    store.acl_setuser("bob", enabled=True, nopass=True, commands=["+get"])
+    store.acl_setuser("default", commands=["-flushall"])
+    copied = kedis.connect(store=store)
+    copied.replace_store(store.embedded.copy())
+    assert copied.acl_list() == store.acl_list()
+    with pytest.raises(redis.exceptions.NoPermissionError):
+        copied.flushall()
+
+
 def test_replayed_commands_are_not_checked(tmp_path: Path) -> None:
     """What is in the append-only file was allowed when it was acknowledged."""
     settings = {"appendonly": "yes", "dir": str(tmp_path)}
