@@ -134,7 +134,7 @@ def test_scripts_have_the_permissions_of_their_caller(server: kedis.Server) -> N
 
 def test_a_store_in_the_program(file: Path) -> None:
     store = kedis.connect(aclfile=str(file))
-    store.acl_setuser("default", commands=["-flushall"])
+    store.acl_setuser("default", enabled=True, commands=["-flushall"])
     for call in (
         store.flushall,
         lambda: store.execute_command("FLUSHALL"),
@@ -154,7 +154,7 @@ def test_a_store_in_the_program(file: Path) -> None:
 def test_a_copy_of_a_store_has_its_users() -> None:
     store = kedis.connect()
     store.acl_setuser("bob", enabled=True, nopass=True, commands=["+get"])
-    store.acl_setuser("default", commands=["-flushall"])
+    store.acl_setuser("default", enabled=True, commands=["-flushall"])
     copied = kedis.connect(store=store)
     copied.replace_store(store.embedded.copy())
     assert copied.acl_list() == store.acl_list()
