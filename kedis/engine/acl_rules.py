@@ -183,10 +183,10 @@ def apply_to_selector(selector: Selector, rule: bytes, table: CommandTable) -> N
     word = rule.lower()
     if word in (b"allkeys", b"~*"):
         selector.all_keys = True
-        selector.keys.clear()
+        selector.forget_keys()
     elif word == b"resetkeys":
         selector.all_keys = False
-        selector.keys.clear()
+        selector.forget_keys()
     elif word in (b"allchannels", b"&*"):
         selector.all_channels = True
         selector.channels.clear()

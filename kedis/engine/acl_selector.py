@@ -13,7 +13,7 @@ from enum import IntEnum
 from kedis.engine.flags import NO_AUTH
 from kedis.engine.keyspec import CHANGES, READS, access_of
 from kedis.engine.table import Command
-from kedis.structures.glob import Matcher, compile_glob
+from kedis.structures.glob import Matcher, compile_glob, prefix_of
 
 
 class Reason(IntEnum):
@@ -44,7 +44,16 @@ class Selector:
         channels: pattern -> its matcher.
     """
 
-    __slots__ = ("all_channels", "all_keys", "begins_full", "channels", "commands", "first_words", "keys")
+    __slots__ = (
+        "_plans",
+        "all_channels",
+        "all_keys",
+        "begins_full",
+        "channels",
+        "commands",
+        "first_words",
+        "keys",
+    )
 
     def __init__(self) -> None:
         self.commands = 0
@@ -53,6 +62,7 @@ class Selector:
         self.all_keys = self.all_channels = False
         self.keys: dict[bytes, tuple[int, Matcher]] = {}
         self.channels: dict[bytes, Matcher] = {}
+        self._plans: dict[int, tuple[tuple[bytes, ...], tuple[Matcher, ...]]] = {}
 
     def copy(self) -> Selector:
         """An equal selector, which may be changed. O(rules)."""
@@ -65,10 +75,16 @@ class Selector:
 
     def allow_keys(self, pattern: bytes, access: int) -> None:
         """Allow ``access`` to the keys that match ``pattern``, beside what was allowed to them."""
+        self._plans.clear()
         before = self.keys.get(pattern)
         self.keys[pattern] = (
             (access, compile_glob(pattern)) if before is None else (before[0] | access, before[1])
         )
+
+    def forget_keys(self) -> None:
+        """Have no pattern of keys."""
+        self.keys.clear()
+        self._plans.clear()
 
     def allow_channels(self, pattern: bytes) -> None:
         """Allow the channels that match ``pattern``, and the subscription to ``pattern`` itself."""
@@ -117,10 +133,26 @@ class Selector:
 
     def allows_key(self, key: bytes, access: int) -> bool:
         """Whether one pattern allows all of ``access`` to ``key``. O(patterns)."""
-        for allowed, matches in self.keys.values():
-            if not access & ~allowed and matches(key):
+        prefixes, matchers = self._plans.get(access) or self._plan(access)
+        if key.startswith(prefixes):
+            return True
+        for matches in matchers:
+            if matches(key):
                 return True
         return self.all_keys
+
+    def _plan(self, access: int) -> tuple[tuple[bytes, ...], tuple[Matcher, ...]]:
+        """The patterns that allow ``access``: the prefixes, which one call compares, and the matchers of the others."""
+        prefixes, matchers = [], []
+        for pattern, (allowed, matches) in self.keys.items():
+            if not access & ~allowed:
+                prefix = prefix_of(pattern)
+                if prefix is None:
+                    matchers.append(matches)
+                else:
+                    prefixes.append(prefix)
+        plan = self._plans[access] = tuple(prefixes), tuple(matchers)
+        return plan
 
     def allows_channel(self, name: bytes, is_pattern: bool) -> bool:
         """Whether a channel is allowed, or the subscription to a pattern, which must be the very one. O(patterns)."""

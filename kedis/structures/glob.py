@@ -43,8 +43,8 @@ def compile_glob(pattern: bytes, nocase: bool = False) -> Matcher:
     if not nocase:
         if not _META.search(pattern):
             return pattern.__eq__
-        prefix = pattern[:-1]
-        if pattern.endswith(b"*") and prefix and not _META.search(prefix):
+        prefix = prefix_of(pattern)
+        if prefix:
             return lambda string: string.startswith(prefix)
     if len(pattern) > LONGEST_PATTERN:
         return lambda string: False
@@ -52,6 +52,12 @@ def compile_glob(pattern: bytes, nocase: bool = False) -> Matcher:
     if len(segments) == 1:
         return _fixed(segments[0])
     return _starred(segments)
+
+
+def prefix_of(pattern: bytes) -> bytes | None:
+    """``shop:`` for the pattern ``shop:*``, which matches what begins so; None for a pattern of another form."""
+    prefix = pattern[:-1]
+    return prefix if pattern.endswith(b"*") and not _META.search(prefix) else None
 
 
 def _fixed(segment: list[frozenset[int]]) -> Matcher:
