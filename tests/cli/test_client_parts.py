@@ -332,7 +332,7 @@ class TestCompletionScripts:
             code = f'source {script[1]}; {cursor}; _kedis_cli; echo "${{COMPREPLY[*]}}"'
             return set(self._output("bash", "-c", code)[0].split())
 
-        assert offers("kedis-cli", "--laten") == {"--latency", "--latency-history"}
+        assert offers("kedis-cli", "--laten") == {"--latency", "--latency-dist", "--latency-history"}
         assert offers("kedis-cli", "--type", "s") == {"string", "set", "stream"}
         assert offers("kedis-cli", "hgeta") == {"HGETALL"}
 
@@ -341,7 +341,11 @@ class TestCompletionScripts:
         lines = self._output(
             "fish", "--no-config", "-c", f"source {script[1]}; complete -C 'kedis-cli --laten'"
         )
-        assert [line.split("\t")[0] for line in lines if line] == ["--latency", "--latency-history"]
+        assert [line.split("\t")[0] for line in lines if line] == [
+            "--latency",
+            "--latency-dist",
+            "--latency-history",
+        ]
         lines = self._output(
             "fish", "--no-config", "-c", f"source {script[1]}; complete -C 'kedis-server --appendf'"
         )

@@ -20,7 +20,7 @@ examples:
   kedis-cli --json HGETALL user:1                   for a program to read; also --csv
   kedis-cli --scan --pattern 'user:*'               key names, without blocking the server
   kedis-cli --pipe < commands.txt                   mass insertion
-  kedis-cli --bigkeys                               what takes the room; also --memkeys
+  kedis-cli --bigkeys                               what takes the room; also --memkeys, --hotkeys
   kedis-cli -u redis://user:secret@host:6380/2      everything in one address
   KEDISCLI_AUTH=secret kedis-cli PING               the password, unseen by other users
   kedis-cli --standalone                            go on alone when there is no server
@@ -141,11 +141,19 @@ def _add_modes(group: argparse._ArgumentGroup) -> None:
         ("scan", "print the key names (see --pattern, --count, --type)"),
         ("bigkeys", "the keys with the most elements of each type"),
         ("memkeys", "the keys that take the most memory"),
+        ("hotkeys", "the keys accessed most (needs an LFU maxmemory-policy)"),
         ("stat", "a line of figures every second (-i)"),
         ("latency", "round-trip times; one line and out when stdout is no terminal"),
         ("latency-history", "round-trip times, a line for each 15 seconds (-i)"),
+        ("latency-dist", "how round-trip times are spread, a row every second (-i)"),
     ):
         group.add_argument(f"--{name}", dest="mode", action="store_const", const=name, help=text)
+    group.add_argument(
+        "--intrinsic-latency",
+        metavar="SECONDS",
+        type=_seconds,
+        help="how long the system makes a process wait, measured for so long, without a server",
+    )
     group.add_argument(
         "--functions-rdb", metavar="FILE", help="save the server's functions as a snapshot; -: to stdout"
     )
@@ -157,7 +165,7 @@ def _add_modes(group: argparse._ArgumentGroup) -> None:
         help="give up when the replies stop (30; 0: never)",
     )
     group.add_argument(
-        "--pattern", metavar="GLOB", help="only keys that match (--scan, --bigkeys, --memkeys)"
+        "--pattern", metavar="GLOB", help="only keys that match (--scan, --bigkeys, --memkeys, --hotkeys)"
     )
     group.add_argument("--quoted-pattern", metavar="GLOB", help='the same, quoted: "\\x00*"')
     group.add_argument("--count", metavar="N", type=_positive, help="keys looked at per SCAN")
@@ -185,6 +193,15 @@ def _add_standalone(group: argparse._ArgumentGroup) -> None:
 
 def _add_others(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--no-history", action="store_true", help="do not keep a history of this session")
+    group.add_argument(
+        "--show-pushes",
+        "--show-push",
+        choices=("yes", "no"),
+        help="print RESP3's push messages (default: yes on a terminal)",
+    )
+    group.add_argument(
+        "--verbose", action="store_true", help="connections, commands and their times on standard error"
+    )
     group.add_argument("--no-color", action="store_true", help="no colours (also: the variable NO_COLOR)")
     group.add_argument(
         "--completion", choices=("bash", "zsh", "fish"), metavar="SHELL", help="print a completion script"

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from kedis.cli.client.target import Target
 from kedis.cli.client.wire import ErrorReply, ProtocolMismatch, Push, ReplyReader, Status
+from kedis.cli.terminal_text import one_line
 from kedis.resp.replies import encode_command
 
 __all__ = ["ErrorReply", "Link", "LinkLost", "NotRedis", "Refused", "ServerLink", "Status", "outcome"]
@@ -105,6 +107,8 @@ class ServerLink:
         self.warnings: list[str] = []
         # Called once when a reply takes long.
         self.on_silence: Callable[[], None] | None = None
+        # Told of each exchange: the names of the commands, never their arguments, and the time.
+        self.tell: Callable[[str], None] | None = None
         self._reader = ReplyReader()
         self._reply_timeout = reply_timeout
         # The raw socket, for mass insertion.
@@ -118,6 +122,7 @@ class ServerLink:
     def send_many(self, commands: Sequence[Sequence[bytes]]) -> list[object]:
         """See Link.send_many."""
         replies: list[object] = []
+        begun = time.perf_counter()
         try:
             self._check_peer()
             self._transmit(b"".join(map(encode_command, commands)))
@@ -128,6 +133,9 @@ class ServerLink:
         except BaseException:
             self.close()
             raise
+        if self.tell is not None:
+            milliseconds = (time.perf_counter() - begun) * 1000
+            self.tell(f"{_shown_names(commands)}: {milliseconds:.3f} ms")
         return replies
 
     def read_push(self, timeout: float | None) -> object | None:
@@ -279,6 +287,14 @@ def _notice_dead_peers(connection: socket.socket) -> None:
     ):
         if hasattr(socket, option):
             connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+
+
+def _shown_names(commands: Sequence[Sequence[bytes]]) -> str:
+    """`GET (2 words)`, or `GET (2 words) and 99 more`."""
+    first = commands[0]
+    name = one_line(first[0][:64].decode("utf-8", "surrogateescape")).upper() if first else "nothing"
+    more = f" and {len(commands) - 1} more" if len(commands) > 1 else ""
+    return f"{name} ({len(first)} words){more}"
 
 
 def _reason(error: Exception) -> str:

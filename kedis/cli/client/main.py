@@ -19,7 +19,15 @@ from kedis.cli import standard_streams
 from kedis.cli.client import arguments, lua_files, oneshot, pipe
 from kedis.cli.client.expected import ServerSays
 from kedis.cli.client.link import Link, LinkLost, Refused, ServerLink
-from kedis.cli.client.modes import biggest, ping_latency, scan, stat
+from kedis.cli.client.modes import (
+    biggest,
+    hot_keys,
+    intrinsic_latency,
+    latency_spectrum,
+    ping_latency,
+    scan,
+    stat,
+)
 from kedis.cli.client.output import Output, complain
 from kedis.cli.client.render import Form
 from kedis.cli.client.target import BadTarget, Target
@@ -71,6 +79,8 @@ def _run(argv: Sequence[str]) -> int:
         raise arguments.UsageError(
             "kedis-cli: the Lua debugger (--ldb) is not supported; --eval runs a script"
         )
+    if options.intrinsic_latency is not None:
+        return intrinsic_latency.run(options.intrinsic_latency)
     if options.mode:
         return _mode(options, target)
     if options.functions_rdb:
@@ -133,6 +143,11 @@ def _mode(options: argparse.Namespace, target: Target) -> int:
             samples = options.memkeys_samples if options.memkeys_samples is not None else -1
             samples_or_none = samples if mode == "memkeys" else None
             return biggest.run(link, samples_or_none, pattern, options.count, options.interval or 0.0)
+        if mode == "hotkeys":
+            return hot_keys.run(link, pattern, options.count, options.interval or 0.0)
+        if mode == "latency-dist":
+            color = not (options.no_color or os.environ.get("NO_COLOR"))
+            return latency_spectrum.run(link, options.interval, color)
         if mode == "stat":
             return stat.run(link, options.interval or 1.0, None if options.repeat == 1 else options.repeat)
         return ping_latency.run(link, output.form, options.interval, mode == "latency-history")
@@ -161,6 +176,9 @@ def connect(options: argparse.Namespace, target: Target) -> Link:
         return fallback.unattended(options, target, protocol, error)
     for warning in link.warnings:
         complain(warning)
+    if options.verbose:
+        link.tell = complain
+        complain(f"connected to {link.description}, database {link.database}, RESP{link.protocol}")
     if link.database != target.database:
         link.close()
         raise Refused("no command was run")
@@ -177,6 +195,7 @@ def output_of(options: argparse.Namespace) -> Output:
         os.fsencode(options.reply_delimiter),
         options.stop_on_error,
         on_terminal=at_terminal and form is not Form.RAW,
+        shows_pushes=options.show_pushes == "yes" or (options.show_pushes is None and at_terminal),
     )
 
 

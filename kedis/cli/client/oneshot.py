@@ -6,7 +6,7 @@ import itertools
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from kedis.cli.client.link import Link, LinkLost, outcome
+from kedis.cli.client.link import Link, LinkLost, ServerLink, outcome
 from kedis.cli.client.output import Output, complain
 from kedis.cli.client.render import Form
 from kedis.cli.client.wire import ErrorReply, Push
@@ -43,6 +43,10 @@ def run(link: Link, words: Sequence[bytes], output: Output) -> bool:
     if words[0].lower() in _LISTENING:
         return listen(link, words, output)
     reply = link.send(words)
+    while isinstance(link, ServerLink) and link.pushes:
+        push = link.pushes.popleft()
+        if output.shows_pushes:
+            output.show_push(push)
     output.show(words, reply)
     return not isinstance(reply, ErrorReply)
 

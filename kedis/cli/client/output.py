@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from kedis.cli.client.render import (
     Form,
+    elements_of,
     encode,
     is_plain_text,
     page_on_terminal,
@@ -19,12 +20,16 @@ from kedis.cli.client.render import (
     render_on_terminal,
 )
 from kedis.cli.client.wire import ErrorReply
-from kedis.cli.terminal_text import visible
+from kedis.cli.terminal_text import one_line, visible
 
 
 @dataclass
 class Output:
-    """Where and how replies are printed. `on_terminal`: control sequences in them are escaped."""
+    """Where and how replies are printed.
+
+    on_terminal: control sequences in them are escaped.
+    shows_pushes: push messages are printed, before the reply that came after them.
+    """
 
     form: Form = Form.RAW
     delimiter: bytes = b"\n"
@@ -32,6 +37,7 @@ class Output:
     errors_apart: bool = False
     on_terminal: bool = False
     stream: BinaryIO | None = None
+    shows_pushes: bool = False
 
     def show(self, words: Sequence[bytes], reply: object) -> None:
         """Print the reply to a command."""
@@ -46,6 +52,15 @@ class Output:
         else:
             end = self.after_reply if self.form is Form.RAW else b"\n"
             self.write(render(reply, self.form, self.delimiter) + end)
+
+    def show_push(self, push: Sequence[object]) -> None:
+        """Print a push message; on a terminal `-> invalidate: "key"`, as redis-cli."""
+        keys = elements_of(push[1]) if len(push) == 2 and push[0] == b"invalidate" else None
+        if self.on_terminal and self.form is Form.HUMAN and keys is not None:
+            shown = ", ".join(one_line(render(key, Form.HUMAN).decode()) for key in keys)
+            self.write(f"-> invalidate: {shown}\n".encode())
+        else:
+            self.show([b"PUSH"], list(push))
 
     def write(self, data: bytes) -> None:
         """Print bytes at once."""

@@ -171,6 +171,9 @@ class Shell:
         link.on_silence = lambda: self.say(
             f"(no answer for {SILENCE_SECONDS:g} seconds; Ctrl-C gives up waiting)"
         )
+        if self.options.verbose:
+            link.tell = self.say
+            self.say(f"connected to {link.description}, RESP{link.protocol}")
         self.target = target
         self._declined = False
         for warning in link.warnings:
@@ -322,7 +325,9 @@ class Shell:
 
     def _show_pushes(self) -> None:
         while isinstance(self.link, ServerLink) and self.link.pushes:
-            self.say(live_line(self.link.pushes.popleft()))
+            push = self.link.pushes.popleft()
+            if self.options.show_pushes != "no":
+                self.say(live_line(push))
 
     def _listen(self, words: list[bytes]) -> None:
         """SUBSCRIBE and MONITOR: print messages until Ctrl-C, then return to the prompt."""
