@@ -94,6 +94,8 @@ class Persistence(Protocol):
     aof_delayed_fsync: int
     fsyncs: Mapping[str, Histogram]
     """Duration of the syncs in nanoseconds, by policy."""
+    group_commits: Histogram
+    """Changes made durable by one sync."""
 
     @property
     def load_progress(self) -> LoadProgress | None:

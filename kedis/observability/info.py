@@ -63,6 +63,13 @@ def fields(observer: Figures) -> Iterator[tuple[str, Any]]:
     yield "io_threads", 1
 
 
+def section_fields(observer: Figures, title: str) -> Fields:
+    """The fields of one section."""
+    for name, _, lines in _SECTIONS:
+        if name == title:
+            yield from lines(observer)
+
+
 def human_bytes(count: int) -> str:
     """A size with its unit: ``37.36M``."""
     for unit, letter in _UNITS:
