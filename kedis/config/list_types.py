@@ -195,6 +195,16 @@ class StreamKeys(WordList):
         return "up to 100 keys of streams, such as: orders db3=events"
 
 
+class HostNames(WordList):
+    """Names of hosts, in lower case."""
+
+    def parse(self, words: Sequence[str], old: Any) -> tuple[str, ...]:
+        return tuple(word.lower() for word in words if word)
+
+    def expected(self) -> str:
+        return "names separated by spaces, such as: kedis.example.com"
+
+
 class Percentiles(WordList):
     """Numbers from 0 to 100; none is allowed."""
 

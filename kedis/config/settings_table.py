@@ -12,6 +12,7 @@ from kedis.config.list_types import (
     Addresses,
     Choices,
     EventClasses,
+    HostNames,
     OutputLimit,
     OutputLimits,
     Percentiles,
@@ -292,12 +293,18 @@ class Observation(Group, title="observation", effective=True):
     metrics_bind: str = special(
         Text(None, "an address"),
         "127.0.0.1",
-        "address of the Prometheus metrics (Kedis's own)",
+        "address of the live page and the Prometheus metrics (Kedis's own)",
         fixed=True,
         own=True,
     )
     metrics_port: int | None = special(
-        PortOrNo(), 9121, "port of the Prometheus metrics, or no (Kedis's own)", fixed=True, own=True
+        PortOrNo(), 9121, "port of the live page and the metrics, or no (Kedis's own)", fixed=True, own=True
+    )
+    metrics_hosts: tuple[str, ...] = special(
+        HostNames(),
+        (),
+        "names with a dot under which browsers may ask for the live page (Kedis's own)",
+        own=True,
     )
     metrics_streams: tuple[str, ...] = special(
         StreamKeys(), (), "streams with metrics of their own, key or db3=key (Kedis's own)", own=True
