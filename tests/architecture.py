@@ -41,13 +41,13 @@ PACKAGES: list[dict[str, str]] = [
     {"scripting": "Lua scripts and functions: the interpreter, its sandbox, libraries, one run"},
     {"commands": "the handlers, one module per family; `parsing/` for their arguments"},
     {
-        "observability": "histograms, slow log, INFO, metrics",
+        "observability": "histograms, slow log, INFO, metrics, figures of the live page",
         "persistence": "the append-only file, RDB files, forked children",
     },
     {"native.loop": "receiving and sending, in Cython"},
     {
         "embedded": "`kedis.connect()`, `aconnect()`, `patch()`: the engine in the program's own process",
-        "server": "sockets and greenlets: listeners, connections, turns, cron, group commit, metrics over HTTP",
+        "server": "sockets and greenlets: listeners, connections, turns, cron, group commit, metrics, live page",
     },
     {"__init__": "`kedis.Server`, `connect`, `aconnect`, `patch`"},
     {
@@ -139,6 +139,7 @@ LAYERS: dict[str, list[tuple[str, set[str]]]] = {
                 "network_figures",
                 "process_memory",
                 "rates",
+                "recent",
                 "slowlog",
                 "sparkline",
                 "turns",
@@ -159,6 +160,7 @@ LAYERS: dict[str, list[tuple[str, set[str]]]] = {
                 "metrics_streams",
             },
         ),
+        ("the live page", {"live_figures", "live_history"}),
     ],
     "scripting": [
         ("crossing the bridge", {"binary", "bytecode", "codes", "headers"}),
@@ -188,6 +190,7 @@ LAYERS: dict[str, list[tuple[str, set[str]]]] = {
             {"connection", "cron", "deadlines", "loading", "memory_relief", "migration", "sender"},
         ),
         ("durability", {"aof_faults", "aof_policy", "group_commit", "snapshot_policy"}),
+        ("HTTP pages", {"live_page", "page_access"}),
         ("servers", {"app", "metrics_http", "network_server", "threaded_server"}),
     ],
 }

@@ -34,6 +34,7 @@ class Request:
         path: of the target, without its query.
         keeps_alive: whether the connection may serve another request.
         headers: lower-case names; fields of the same name are joined by a comma.
+        peer: the IP address from which it came.
     """
 
     method: str
@@ -41,6 +42,7 @@ class Request:
     minor_version: int
     keeps_alive: bool
     headers: dict[str, str] = field(default_factory=dict)
+    peer: str = ""
 
     @property
     def has_body(self) -> bool:
@@ -69,8 +71,8 @@ def take_head(buffer: bytearray, max_bytes: int) -> bytes | None:
     return head
 
 
-def parse_head(head: bytes, max_headers: int) -> Request:
-    """The request whose head (without the empty line) is given.  Raises BadRequest."""
+def parse_head(head: bytes, max_headers: int, peer: str = "") -> Request:
+    """The request of ``peer`` whose head (without the empty line) is given.  Raises BadRequest."""
     first, *lines = [line.removesuffix(b"\r") for line in head.split(b"\n")]
     method, target, minor = _parse_line(first)
     if len(lines) > max_headers:
@@ -78,7 +80,7 @@ def parse_head(head: bytes, max_headers: int) -> Request:
     headers = _parse_headers(lines)
     connection = {option.strip().lower() for option in headers.get("connection", "").split(",")}
     keeps_alive = "close" not in connection and (minor == 1 or "keep-alive" in connection)
-    return Request(method, _path(target), minor, keeps_alive, headers)
+    return Request(method, _path(target), minor, keeps_alive, headers, peer)
 
 
 def _parse_line(line: bytes) -> tuple[str, str, int]:

@@ -150,14 +150,14 @@ class HttpServer:
         self._logged_at, self._unlogged = now, 0
         self._log.exception("%s%s", what, more)
 
-    def _accepted(self, sock: RawSocket, _address: Any, _listener: Listener) -> None:
-        gevent.spawn(self._serve, sock)
+    def _accepted(self, sock: RawSocket, address: Any, _listener: Listener) -> None:
+        gevent.spawn(self._serve, sock, address[0])
 
-    def _serve(self, sock: RawSocket) -> None:
+    def _serve(self, sock: RawSocket, peer: str) -> None:
         """One connection, from the accept to its end; runs in a greenlet of its own."""
         family, kind = sock.family, sock.type
         with gevent_socket.socket(family, kind, fileno=sock.detach()) as waiting:
-            connection = _Connection(self, waiting)
+            connection = _Connection(self, waiting, peer)
             try:
                 waiting.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self.entered(connection)
@@ -197,12 +197,13 @@ class HttpServer:
 class _Connection:
     """One connection of an :class:`HttpServer`; made in the greenlet that serves it."""
 
-    def __init__(self, server: HttpServer, sock: Any) -> None:
+    def __init__(self, server: HttpServer, sock: Any, peer: str) -> None:
         self.phase = _Phase.WAITING
         self.greenlet = gevent.getcurrent()
         self._given_up = False
         self._server = server
         self._socket = sock
+        self._peer = peer
         self._buffer = bytearray()
 
     def give_up(self) -> None:
@@ -219,7 +220,7 @@ class _Connection:
                 head = self._receive_head(first)
                 if head is None:
                     return
-                request = parse_head(head, self._server.limits.headers)
+                request = parse_head(head, self._server.limits.headers, self._peer)
                 _check(request)
             except BadRequest as bad:
                 self._refuse(bad)

@@ -1,4 +1,4 @@
-"""The metrics over HTTP: ``/metrics``, ``/healthz``, ``/readyz`` and a page that links them.
+"""The port of the metrics: ``/metrics``, ``/healthz``, ``/readyz``, and the live page (:mod:`kedis.server.live_page`).
 
 Served from the server's own loop: a thread would read data in the middle of a change.  A scrape is rendered, and
 compressed, in slices of :data:`_SLICE_NS`; between two of them the loop has a turn, in which every client is served.
@@ -11,7 +11,6 @@ bounded by :mod:`kedis.server.http_server`.
 from __future__ import annotations
 
 import errno
-import html
 import logging
 import socket
 import zlib
@@ -25,8 +24,8 @@ from kedis.observability.exposition import Exposition, chosen_type
 from kedis.observability.metrics_reading import not_ready
 from kedis.server.http_requests import Request
 from kedis.server.http_server import HttpServer, Limits, Response
+from kedis.server.live_page import LivePage
 from kedis.server.start_error import StartError
-from kedis.version import VERSION
 
 if TYPE_CHECKING:
     from kedis.observability.observer import Observer
@@ -63,11 +62,11 @@ class MetricsServer:
         self._observer = observer
         self._turn = BoundedSemaphore(1)
         self._expositions: dict[str, Exposition] = {}
+        self._live: LivePage | None = None
         self._pages: dict[str, Callable[[Request], Response]] = {
             "/metrics": self._metrics,
             "/healthz": self._health,
             "/readyz": self._readiness,
-            "/": self._front_page,
         }
         self._http = HttpServer(self._answer, network.pass_turn, log, limits)
         network.http_greenlets = self._http.connections
@@ -82,8 +81,12 @@ class MetricsServer:
         if listening is None:
             return
         self.port = listening.getsockname()[1]
+        self._live = LivePage(self._observer, self._network.pass_turn)
+        self._pages |= self._live.paths()
+        self._network.cron.each_round.append(self._live.tick)
         self._http.start(listening)
-        log.info("metrics at http://%s/metrics", _shown_address(config.metrics_bind, self.port))
+        address = _shown_address(config.metrics_bind, self.port)
+        log.info("live page at http://%s/, metrics at http://%s/metrics", address, address)
 
     def _listen(self, host: str, port: int) -> socket.socket | None:
         """A socket on ``port``; where nobody has asked for that one and it is taken, on the next free one, if any."""
@@ -109,6 +112,8 @@ class MetricsServer:
     def stop(self) -> None:
         """Stop; idempotent."""
         self.port = 0
+        if self._live is not None:
+            self._live.stop()
         self._http.stop(_STOP_SECONDS)
 
     def abandon(self) -> None:
@@ -129,16 +134,6 @@ class MetricsServer:
         if reason:
             return Response(HTTPStatus.SERVICE_UNAVAILABLE, f"{reason}\n".encode())
         return Response(HTTPStatus.OK, b"ready\n")
-
-    def _front_page(self, _request: Request) -> Response:
-        title = html.escape(f"Kedis {VERSION}, port {self._network.port}")
-        body = (
-            f"<!doctype html><title>{title}</title><h1>{title}</h1><ul>"
-            '<li><a href="/metrics">/metrics</a>: for Prometheus'
-            '<li><a href="/healthz">/healthz</a>: alive'
-            '<li><a href="/readyz">/readyz</a>: loaded, and accepts writes</ul>\n'
-        )
-        return Response(HTTPStatus.OK, body.encode(), "text/html; charset=utf-8")
 
     def _metrics(self, request: Request) -> Response:
         kind = chosen_type(request.headers.get("accept", ""))
