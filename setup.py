@@ -2,7 +2,7 @@
 stands in pyproject.toml.
 
 Kedis is complete without them. All of them are built, or none: a build that fails says why, and leaves the reason in a
-file beside the Python modules, where ``kedis.native`` reads it (docs/native-build.md).
+file beside the Python modules, where ``kedis.native`` reads it (docs/understand/native-build.md).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Runs every command of the README that installs Kedis, each on a fresh copy of the sources in a fresh environment.
+"""Runs every command of :data:`PAGES` that installs Kedis, each on a fresh copy of the sources in a fresh environment.
 
 What each has installed must then answer SET and GET, on the path that is meant: the native one where there is a C
-compiler.  The commands are read from the README, so that none can be named there that is not run here: ``pip install
+compiler.  The commands are read from the pages, so that none can be named there that is not run here: ``pip install
 .`` in all its forms, each extra ``kedis[...]``, ``make run``, ``make wheel``.  Beside them stand those of
 :data:`OTHERS`: an editable install, one of the wheel that is built from the source distribution, both of which are
 checked as packages to be published; one whose compiler fails, one without a compiler.
@@ -29,9 +29,11 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 120
+#: Where users read how to install.
+PAGES = ["README.md", "docs/use/install.md"]
 _PIP = re.compile(r"((?:[A-Z_]+=\S+ )*)pip install '?(\S+?)'?(?=[`,;\s]|$)", re.MULTILINE)
 _EXTRA = re.compile(r"\bkedis\[(\w+)\]")
-#: What is tried beside the commands of the README; a word ``PATH=`` stands for programs without a compiler.
+#: What is tried beside the commands of the pages; a word ``PATH=`` stands for programs without a compiler.
 FAILS, MISSING = "CC=/bin/false pip install --verbose .", "PATH= pip install --verbose ."
 OTHERS = [
     "pip install --editable .",
@@ -53,9 +55,7 @@ def commands(text: str) -> list[str]:
     for variables, what in _PIP.findall(text):
         extra = _EXTRA.fullmatch(what)
         if what not in (".", "kedis") and extra is None:
-            raise SystemExit(
-                f"the README names pip install {what}: .ci/install.py does not know what that is"
-            )
+            raise SystemExit(f"a page names pip install {what}: .ci/install.py does not know what that is")
         found.append(f"{variables}pip install '.[{extra[1]}]'" if extra else f"{variables}pip install .")
     found += [f"pip install '.[{extra}]'" for extra in _EXTRA.findall(text)]
     found += _MAKE.findall(text)
@@ -191,7 +191,7 @@ def attempt(command: str) -> bool:
 
 def main(words: list[str]) -> int:
     """Run the commands, all or those that hold one of ``words``; returns the exit code."""
-    every = commands((ROOT / "README.md").read_text()) + OTHERS
+    every = commands("\n".join((ROOT / page).read_text() for page in PAGES)) + OTHERS
     if words == ["--list"]:
         print("\n".join(every))
         return 0

@@ -1,8 +1,8 @@
-"""The README's command table, generated from the one in the code.
+"""``docs/reference/commands.md``: every command, generated from the table in the code.
 
 python ops/command_table.py            prints it
-python ops/command_table.py --write    puts it into README.md
-python ops/command_table.py --check    exits 1 when README.md is not current
+python ops/command_table.py --write    puts it into the page
+python ops/command_table.py --check    exits 1 when the page is not current
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from kedis.commands import load_all
 from kedis.engine.table import Command, every_command
 
-README = Path(__file__).parent.parent / "README.md"
+PAGE = Path(__file__).parent.parent / "docs" / "reference" / "commands.md"
 BEGIN, END = "<!-- commands begin -->", "<!-- commands end -->"
 
 
@@ -28,7 +28,7 @@ def table() -> str:
             groups[row.group].append(row)
     lines = []
     for group, rows in sorted(groups.items()):
-        lines += [f"\n**{group}** ({len(rows)})\n", "| command | does | complexity |", "|---|---|---|"]
+        lines += [f"\n## {group} ({len(rows)})\n", "| command | does | complexity |", "|---|---|---|"]
         for row in sorted(rows, key=lambda row: row.name):
             name = row.name.upper().replace("|", " ")
             lines.append(f"| `{name}` | {row.summary} | {row.complexity.replace('|', '/')} |")
@@ -43,20 +43,20 @@ def inserted(text: str) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="The command table of the README.")
-    parser.add_argument("--write", action="store_true", help="put the table into README.md")
-    parser.add_argument("--check", action="store_true", help="fail when README.md is not current")
+    parser = argparse.ArgumentParser(description="The page of all commands.")
+    parser.add_argument("--write", action="store_true", help="put the table into the page")
+    parser.add_argument("--check", action="store_true", help="fail when the page is not current")
     options = parser.parse_args()
     if not options.write and not options.check:
         print(table())
         return 0
-    text = README.read_text()
+    text = PAGE.read_text()
     current = inserted(text)
     if options.write:
-        README.write_text(current)
+        PAGE.write_text(current)
     elif current != text:
         print(
-            "README.md: the command table is not current; run python ops/command_table.py --write",
+            "commands.md is not current; run python ops/command_table.py --write",
             file=sys.stderr,
         )
         return 1

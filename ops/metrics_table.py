@@ -1,4 +1,4 @@
-"""The table of all metrics in ``docs/metrics.md``, made from the code.
+"""The table of all metrics in ``docs/reference/metrics.md``, made from the code.
 
 ``python ops/metrics_table.py`` prints it, ``--write`` puts it into the page, ``--check`` fails where the page is old.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 from kedis.observability.metrics import FAMILIES
 from kedis.observability.metrics_family import Family
 
-PAGE = Path(__file__).parent.parent / "docs" / "metrics.md"
+PAGE = Path(__file__).parent.parent / "docs" / "reference" / "metrics.md"
 BEGIN, END = "<!-- the table: python ops/metrics_table.py --write -->", "<!-- end of the table -->"
 
 

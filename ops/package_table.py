@@ -1,4 +1,4 @@
-"""``docs/packages.md``: the packages of Kedis and what each may import, from the list that the import test checks.
+"""``docs/understand/packages.md``: the packages and what each may import, from the list that the import test checks.
 
 ``python -m ops.package_table`` prints the tables, ``--write`` puts them into the page, ``--check`` fails where the page
 is old.
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from tests.architecture import LAYERS, PACKAGES, ROOT
 
-PAGE = ROOT / "docs" / "packages.md"
+PAGE = ROOT / "docs" / "understand" / "packages.md"
 BEGIN, END = "<!-- the tables: python -m ops.package_table --write -->", "<!-- end of the tables -->"
 
 

@@ -1,4 +1,4 @@
-"""``docs/settings.md``: every setting with Redis's default and Kedis's, made from the code.
+"""``docs/reference/settings.md``: every setting with Redis's default and Kedis's, made from the code.
 
 ``python ops/settings_table.py`` prints the tables, ``--write`` puts them into the page, ``--check`` fails where the
 page is old.
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from kedis.config import settings_markdown
 
-PAGE = Path(__file__).parent.parent / "docs" / "settings.md"
+PAGE = Path(__file__).parent.parent / "docs" / "reference" / "settings.md"
 BEGIN, END = "<!-- the tables: python ops/settings_table.py --write -->", "<!-- end of the tables -->"
 
 

@@ -1,4 +1,4 @@
-"""Names that were given up for the field's own: nothing in the package bears them any more (docs/moved.md)."""
+"""Names that were given up for the field's own: nothing in the package bears them (docs/reference/moved.md)."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def describe_settings() -> str:
 
 
 def settings_markdown() -> str:
-    """Every setting beside Redis's, as Markdown tables for docs/settings.md."""
+    """Every setting beside Redis's, as Markdown tables for docs/reference/settings.md."""
     lines: list[str] = []
     for title, settings in _groups():
         lines += [

@@ -2,7 +2,7 @@
 
 Each is declared once: default, bounds, a line of help and, unless it may change while the server runs,
 ``fixed``.  Flags, the file, CONFIG and the docs all read this.  Names and defaults are Redis 7.0's; where they
-are not, ``redis_default``, ``reason`` and ``otherwise`` say so (docs/settings.md shows them side by side).
+are not, ``redis_default``, ``reason`` and ``otherwise`` say so (docs/reference/settings.md shows them side by side).
 """
 
 from __future__ import annotations

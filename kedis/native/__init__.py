@@ -1,4 +1,4 @@
-"""The native path: a request from its bytes to its reply in C, where its extensions were built (docs/native-build.md).
+"""The native path: a request from its bytes to its reply in C, where its extensions were built.
 
 It serves clean requests of plain clients, and hands everything else to the Python path on the same bytes; that one
 alone defines what a command is. ``docs/understand/native.md`` explains both.

@@ -1,6 +1,6 @@
 """The table of all metrics: Kedis's own first, then those under the names of redis_exporter, chosen streams last.
 
-``FAMILIES`` is what is exposed, documented (docs/metrics.md) and tested; nothing else knows a metric's name.
+``FAMILIES`` is what is exposed, documented (docs/reference/metrics.md) and tested; nothing else knows a metric's name.
 """
 
 from __future__ import annotations

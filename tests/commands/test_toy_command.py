@@ -17,6 +17,7 @@ from kedis.cli.client.catalogue import builtin
 from kedis.cli.client.completion import CommandCompleter, KeyNames
 from kedis.cli.client.secrets import carries_secret
 from kedis.commands import load_all
+from kedis.engine import table as tables
 from kedis.engine.flags import DENYOOM, FAST, WRITE
 from kedis.engine.keyspec import span
 from kedis.engine.table import COMMANDS, command, container
@@ -55,7 +56,8 @@ def declare_toys() -> None:
 
 
 @pytest.fixture
-def client() -> Iterator[Client]:
+def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
+    monkeypatch.setattr(tables, "_spare", [])  # of engines that have ended: they know no toys
     declare_toys()
     secrets._commands.cache_clear()
     try:

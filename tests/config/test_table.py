@@ -80,7 +80,9 @@ def test_the_page_is_current() -> None:
 def rows() -> dict[str, list[str]]:
     """The page's rows by setting: Redis's default, Kedis's, at run time, effect, text."""
     lines = [
-        line for line in (ROOT / "docs" / "settings.md").read_text().splitlines() if line.count(" | ") == 5
+        line
+        for line in (ROOT / "docs" / "reference" / "settings.md").read_text().splitlines()
+        if line.count(" | ") == 5
     ]
     cells = [[cell.strip("*`") for cell in line.strip("| ").split(" | ")] for line in lines]
     return {name: ["" if cell == '""' else cell for cell in rest] for name, *rest in cells}

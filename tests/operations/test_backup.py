@@ -1,4 +1,4 @@
-"""The backup that docs/operations.md describes, while somebody writes and rewrites begin."""
+"""The backup that docs/operate/running.md describes, while somebody writes and rewrites begin."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 import kedis
 
-DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "operations.md"
+DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "operate" / "running.md"
 
 
 def commands() -> str:

@@ -88,8 +88,8 @@ def test_the_python_interface() -> None:
 
 
 def test_every_module_of_then_is_there_or_listed() -> None:
-    """docs/moved.md names each module that a program of then may have imported and that is no more."""
-    listed = (Path(__file__).parents[2] / "docs" / "moved.md").read_text()
+    """docs/reference/moved.md names each module that a program of then may have imported and that is no more."""
+    listed = (Path(__file__).parents[2] / "docs" / "reference" / "moved.md").read_text()
     root = Path(kedis.__file__).parent.parent
     missing = [
         path for path in RECORDED["modules"] if not (root / path).exists() and f"`{path}`" not in listed

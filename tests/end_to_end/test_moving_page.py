@@ -1,4 +1,4 @@
-"""docs/migration.md does what it says: its commands are run from top to bottom, on real servers.
+"""docs/operate/moving-from-redis.md does what it says: its commands are run from top to bottom, on real servers.
 
 The page speaks of the usual port and of Redis's usual folder; here both are others.  A server that it starts in the
 background is waited for.
@@ -20,7 +20,7 @@ import pytest
 from tests.persistence.server import Kedis, Wire
 from tests.ports import free_port
 
-PAGE = Path(__file__).parents[2] / "docs" / "migration.md"
+PAGE = Path(__file__).parents[2] / "docs" / "operate" / "moving-from-redis.md"
 BLOCKS = re.findall(r"```sh\n(.*?)```", PAGE.read_text(), re.DOTALL)
 KEYS = 250
 
