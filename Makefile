@@ -1,17 +1,18 @@
 # make run    install what the server needs, and start it (PORT=7000, ARGS="--appendonly no")
 # make cli    kedis-cli on it (PORT=7000, ARGS="GET key")
 # make test   install what the tests need, and run them on all cores (WORKERS=1: one after another)
-# make test-install   every command of the README that installs Kedis, each in a fresh environment
+# make test-install   every command of the pages that installs Kedis, each in a fresh environment
 # make test-restarts  kill -9 and restart under clients that never rest, ROUNDS=100 of each kind
 # make test-fakeredis fakeredis's own tests (from PyPI) on real Redis, on Kedis, and through kedis.patch()
 # make test-redis-acl Redis's own tests of access control (Debian's source package) on Kedis; needs apt-get and tclsh
 # make test-bullmq    bullmq (npm) on a Kedis server; needs Node
-# make test-pure  the same tests on the Python path, without the extensions of the native path (docs/native-build.md)
+# make test-pure  the same tests on the Python path, without the extensions of the native path (docs/understand/native-build.md)
 # make check  style, types, import rules
+# make docs   the pages in docs/ as a site in build/site; every link is checked
 # make fuzz   differential fuzzing against real Redis until stopped
 # make fuzz-native  a million random and mutated inputs through both paths, under AddressSanitizer (COUNT=1000000)
 # make load   Locust: SCENARIO=mixed SHAPE=steps, reports in build/load/ (ARGS="--objective-p99-ms 20")
-# make wheel  a wheel in dist/ for each of PYTHONS="python3.11 python3.12" (needs a C compiler; docs/native-build.md)
+# make wheel  a wheel in dist/ for each of PYTHONS="python3.11 python3.12" (needs a C compiler; docs/understand/native-build.md)
 # make test-wheels    the wheels in dist/, each in a fresh environment: server, redis-benchmark, a part of the tests
 # make bench  every comparison with real Redis, written to ops/bench/results/ (ARGS=--quick: rough)
 
@@ -120,6 +121,16 @@ check: $(STAMP)
 	@$(BIN)/mypy
 	@$(BIN)/python -m ops.package_table --check
 	@$(BIN)/python -m pytest -q tests/test_imports.py
+
+# Without --quiet, under which --strict counts no warning.
+SITE_STAMP := $(VENV)/.site
+$(SITE_STAMP): ops/site/requirements.txt | $(STAMP)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+.PHONY: docs
+docs: $(SITE_STAMP)
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 fuzz: $(STAMP) tools
 	@$(BIN)/python -m tests.differential.fuzz
