@@ -115,6 +115,7 @@ def test_scrape_targets_are_services_with_that_port() -> None:
 
 def test_ports_are_those_that_the_programs_listen_on() -> None:
     assert SERVICES["kedis"]["ports"][0].endswith(f":{Config().port}")
+    assert SERVICES["kedis"]["ports"][1].endswith(f":{Config().metrics_port}")
     assert SERVICES["locust"]["environment"]["KEDIS_HOST"] == f"kedis:{Config().port}"
     exposed = re.findall(r"^EXPOSE (.*)$", (ROOT / "ops" / "Dockerfile").read_text(), re.MULTILINE)
     assert exposed == ["8089 9646", f"{Config().port} {Config().metrics_port}"]
@@ -195,4 +196,4 @@ def test_compose_itself_agrees(profile: list[str]) -> None:
     assert done.returncode == 0, done.stderr
     resolved = yaml.safe_load(done.stdout)["services"]
     assert resolved["kedis"]["command"] == SERVICES["kedis"]["command"]
-    assert resolved["kedis"]["ports"] == ["127.0.0.1:6379:6379/tcp"]
+    assert resolved["kedis"]["ports"] == ["127.0.0.1:6379:6379/tcp", "127.0.0.1:9121:9121/tcp"]
