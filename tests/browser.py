@@ -173,6 +173,7 @@ class Page:
             deviceScaleFactor=scale,
             mobile=mobile,
         )
+        self.call("Emulation.setScrollbarsHidden", hidden=True)
         scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
         self.call("Emulation.setEmulatedMedia", features=scheme)
 

@@ -76,7 +76,8 @@ class LivePage:
         self._figures: LiveFigures | None = None
         self._second: _Second | None = None
         self._passed = Event()
-        self._reading = self._faulty = self._ended = False
+        self._reader: gevent.Greenlet | None = None
+        self._faulty = self._ended = False
         self._files = {path.name: path.read_bytes() for path in _FOLDER.iterdir() if path.suffix in _TYPES}
         self.open_streams = 0
 
@@ -86,23 +87,30 @@ class LivePage:
         return {**files, "/": self._file, "/events": self._events, "/login": self._login}
 
     def tick(self) -> None:
-        """Periodic work: take a sample each second, and begin to make the events if a page is open."""
-        if not self._history.sample():
+        """Periodic work: take a sample each second, and begin to make the events if a page is open.
+
+        A fault of the page does not keep the other periodic work from being done.
+        """
+        try:
+            is_due = not self._ended and self._history.sample()
+        except Exception:
+            self._fault()
             return
-        if self.open_streams:
+        if is_due and self.open_streams:
             self._begin_reading()
-        else:
+        elif is_due:
             self._figures = self._second = None
 
     def stop(self) -> None:
         """End the streams.  Idempotent."""
         self._ended = True
         self._passed.set()
+        if self._reader is not None:
+            self._reader.kill(block=False)
 
     def _begin_reading(self) -> None:
-        if not self._reading:
-            self._reading = True
-            gevent.spawn(self._read)
+        if self._reader is None:
+            self._reader = gevent.spawn(self._read)
 
     def _read(self) -> None:
         """Make the events of this second in slices of ``_SLICE_NS``, and wake the streams; runs in a greenlet."""
@@ -117,15 +125,18 @@ class LivePage:
             self._second = _Second(_event("figures", figures.public()), _event("private", figures.private()))
             self._passed.set()
             self._passed = Event()
+            self._faulty = False
         except Exception:
             self._figures = None
-            if not self._faulty:
-                log.exception("internal error: the live page is not updated")
-            self._faulty = True
-        else:
-            self._faulty = False
+            self._fault()
         finally:
-            self._reading = False
+            self._reader = None
+
+    def _fault(self) -> None:
+        """Log the exception that is being handled, unless the one before has not passed yet."""
+        if not self._faulty:
+            log.exception("internal error: the live page is not updated")
+        self._faulty = True
 
     # -- answers ------------------------------------------------------------------------------------------
 

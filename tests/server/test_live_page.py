@@ -173,4 +173,23 @@ def test_a_fault_of_the_figures_is_logged_once_and_passes(
         time.sleep(2.5)  # some seconds fail
         broken = False
         assert next(events)[0] == "figures"
-    assert len([line for line in caplog.records if "live page" in line.message]) == 1
+    assert len([line for line in caplog.records if "not updated" in line.message]) == 1
+
+
+def test_a_fault_of_the_history_does_not_end_the_periodic_work(
+    server: kedis.Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def sample(_history: object) -> bool:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(live_page.LiveHistory, "sample", sample)
+    client = server.client()
+    client.flushall()
+    with caplog.at_level(logging.ERROR):
+        for number in range(100):
+            client.set(f"short:{number}", 1, px=1)
+        deadline = time.monotonic() + 60
+        while client.dbsize():  # the active expiry cycle removes them
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    assert not [line for line in caplog.records if "periodic work" in line.message]

@@ -49,7 +49,8 @@ export class Chart {
    * @param series of the page
    * @param curves [{column, label}], up to three
    * @param format of a value
-   * @param options {most, limit}: the least upper end of the axis, and a function that gives a limit to draw, or 0
+   * @param options {most, limit, binary}: the least upper end of the axis; a function that gives a limit to draw, or
+   *   0; whether the axis ends at a power of two
    */
   constructor(title, series, curves, format, options = {}) {
     Object.assign(this, { title, series, curves, format, options });
@@ -57,6 +58,7 @@ export class Chart {
     this.svg = shape("svg", { class: "chart", role: "img", tabindex: "0" });
     this.legend = element("div", { class: "legend" });
     this.values = curves.map((curve, number) => this.#key(curve.label, `curve s${number + 1}`));
+    if (options.limit) this.limit = this.#key("limit", "limit");
     this.when = element("span");
     this.legend.append(this.when);
     this.svg.addEventListener("pointermove", (event) => this.#point(event));
@@ -139,6 +141,10 @@ export class Chart {
     this.curves.forEach((curve, number) => {
       this.values[number].textContent = this.format(this.series.columns[curve.column][shown] ?? null);
     });
+    if (this.limit) {
+      this.limit.textContent = this.format(limit);
+      this.limit.parentElement.hidden = !limit;
+    }
     this.when.textContent = this.cursor !== null && shown >= 0 ? ` at ${new Date(this.cursor).toLocaleTimeString("en-GB")}` : "";
     this.svg.setAttribute("aria-label", this.#said());
     this.svg.replaceChildren(...parts);
