@@ -80,7 +80,12 @@ def on_nav(nav: Any, config: Any, files: Any) -> Any:
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
-    """Rewrite the links that lead out of ``docs/``, or into it from a page that was brought in."""
+    """Rewrite the links that lead out of ``docs/``, or into it from a page that was brought in; find the title.
+
+    MkDocs takes a heading for the title only where it is the very beginning.
+    """
+    if heading := re.search(r"^# (.+)$", markdown, re.MULTILINE):
+        page.meta.setdefault("title", heading[1])
     parts = _FENCE.split(markdown)
     parts[::2] = [_LINK.sub(lambda found: _link(found, page.file.src_uri), part) for part in parts[::2]]
     return "".join(parts)
