@@ -10,6 +10,7 @@ from grafana_foundation_sdk.models.common import (
     BigValueGraphMode,
     GraphTresholdsStyleMode,
     LegendDisplayMode,
+    LegendPlacement,
     ScaleDistribution,
     StackingMode,
     TooltipDisplayMode,
@@ -115,7 +116,8 @@ def _lines(panel: Panel) -> Any:
     made.legend(
         common.VizLegendOptions()
         .show_legend(True)
-        .display_mode(LegendDisplayMode.LIST)
+        .display_mode(LegendDisplayMode.TABLE)
+        .placement(LegendPlacement.RIGHT)
         .calcs(["lastNotNull"])
     )
     made.tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI))

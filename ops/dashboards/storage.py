@@ -24,14 +24,14 @@ MEMORY = Board(
             "Memory",
             [
                 lines(
-                    "By kind",
+                    "Memory by kind",
                     "What the account is made of.",
                     "bytes",
                     (f"sum by (kind) (kedis_memory_bytes{{{INSTANCE}}})", "{{kind}}"),
                     stacked=True,
                 ),
                 lines(
-                    "Of the limit",
+                    "Memory used, share of maxmemory",
                     "Used memory as a share of maxmemory; nothing where there is no limit.",
                     "percentunit",
                     (
@@ -41,7 +41,7 @@ MEMORY = Board(
                     thresholds=[(0.9, YELLOW), (1.0, RED)],
                 ),
                 lines(
-                    "Resident over used",
+                    "Resident memory over used",
                     "What the process occupies against what is accounted for: fragmentation, and the interpreter.",
                     "short",
                     (
@@ -55,20 +55,20 @@ MEMORY = Board(
             "Eviction",
             [
                 lines(
-                    "Evicted keys",
+                    "Evicted keys per second, by policy",
                     "Keys a second, by policy.",
                     "ops",
                     (rate("kedis_evicted_keys_total", by="policy"), "{{policy}}"),
                     stacked=True,
                 ),
                 lines(
-                    "Time for it",
+                    "Eviction, share of the core",
                     "Share of the core that eviction takes.",
                     "percentunit",
                     (rate("kedis_eviction_seconds_total"), "eviction"),
                 ),
                 lines(
-                    "Keys looked at",
+                    "Keys sampled for each evicted",
                     "Keys drawn and compared, for each that was evicted.",
                     "short",
                     (
@@ -77,7 +77,7 @@ MEMORY = Board(
                     ),
                 ),
                 lines(
-                    "Hits and misses",
+                    "Look-ups per second: hits and misses",
                     "Look-ups a second.",
                     "ops",
                     (rate("kedis_keyspace_hits_total"), "hits"),
@@ -85,10 +85,13 @@ MEMORY = Board(
                     stacked=True,
                 ),
                 lines(
-                    "Hit ratio", "Share of the look-ups that found their key.", "percentunit", (HITS, "hits")
+                    "Hit ratio of look-ups",
+                    "Share of the look-ups that found their key.",
+                    "percentunit",
+                    (HITS, "hits"),
                 ),
                 lines(
-                    "Waiting to be freed",
+                    "Lazy free: values pending",
                     "Large values that were removed and are freed in the background.",
                     "short",
                     (f"sum(kedis_lazyfree_pending_objects{{{INSTANCE}}})", "values"),
@@ -107,40 +110,40 @@ EXPIRY = Board(
             "Expiry",
             [
                 lines(
-                    "Expired keys",
+                    "Expired keys per second, by finder",
                     "Keys a second, by who found them.",
                     "ops",
                     (rate("kedis_expired_keys_total", by="by"), "{{by}}"),
                     stacked=True,
                 ),
                 lines(
-                    "Keys with a time to live",
+                    "Keys with a time to live, by database",
                     "By database.",
                     "short",
                     (f"sum by (db) (kedis_db_keys_expiring{{{INSTANCE}}})", "{{db}}"),
                     stacked=True,
                 ),
                 lines(
-                    "Average time to live",
+                    "Average time to live, by database",
                     "Estimated from a sample.",
                     "s",
                     (f"max by (db) (kedis_db_average_ttl_seconds{{{INSTANCE}}})", "{{db}}"),
                 ),
                 heatmap(
-                    "A slice of the cycle",
+                    "Expiry cycle latency heatmap",
                     "How long one slice keeps the event loop.",
                     "s",
                     "kedis_expire_cycle_duration_seconds",
                 ),
                 lines(
-                    "Share of the core",
+                    "Expiry cycle, share of the core",
                     "Time that the cycle takes.",
                     "percentunit",
                     (rate("kedis_expire_cycle_duration_seconds_sum"), "cycle"),
                     width=6,
                 ),
                 lines(
-                    "Due, not removed",
+                    "Expired keys not removed, share",
                     "Estimated share of dead keys among those with a time to live.",
                     "percentunit",
                     (f"max by (instance) (kedis_expire_dead_ratio{{{INSTANCE}}})", "{{instance}}"),
@@ -148,7 +151,7 @@ EXPIRY = Board(
                     width=6,
                 ),
                 lines(
-                    "Ran out of time",
+                    "Expiry cycle out of time, per second",
                     "Periods a second in which the cycle used up its share with work left.",
                     "ops",
                     (rate("kedis_expire_cycle_exhausted_total"), "exhausted"),
@@ -167,13 +170,13 @@ PERSISTENCE = Board(
             "Durability",
             [
                 heatmap(
-                    "Syncs",
+                    "fsync latency heatmap",
                     "How long the disk takes to make data durable.",
                     "s",
                     "kedis_aof_fsync_duration_seconds",
                 ),
                 lines(
-                    "Quantiles of syncs",
+                    "fsync latency quantiles",
                     "One in a hundred, and in a thousand, takes longer.",
                     "s",
                     *quantiles("kedis_aof_fsync_duration_seconds"),
@@ -181,13 +184,13 @@ PERSISTENCE = Board(
                     width=12,
                 ),
                 heatmap(
-                    "Group commit",
+                    "Group commit size heatmap",
                     "Changes that one sync made durable.",
                     "short",
                     "kedis_aof_group_commit_size",
                 ),
                 lines(
-                    "Changes a sync",
+                    "Changes made durable by one fsync",
                     "The more share one, the less each pays.",
                     "short",
                     (
@@ -197,7 +200,7 @@ PERSISTENCE = Board(
                     width=6,
                 ),
                 lines(
-                    "Trouble",
+                    "fsync and write faults per second",
                     "Delayed syncs, and writes and syncs that failed, a second.",
                     "ops",
                     (rate("kedis_aof_fsync_delayed_total"), "delayed"),
@@ -211,29 +214,32 @@ PERSISTENCE = Board(
             "File",
             [
                 lines(
-                    "Written", "Bytes a second.", "Bps", (rate("kedis_aof_written_bytes_total"), "written")
+                    "AOF bytes written per second",
+                    "Bytes a second.",
+                    "Bps",
+                    (rate("kedis_aof_written_bytes_total"), "written"),
                 ),
                 lines(
-                    "Size",
+                    "AOF size: now, and after the rewrite",
                     "All files, and what the automatic rewrite compares with.",
                     "bytes",
                     (f"sum(kedis_aof_current_size_bytes{{{INSTANCE}}})", "now"),
                     (f"sum(kedis_aof_base_size_bytes{{{INSTANCE}}})", "after the last rewrite"),
                 ),
                 lines(
-                    "Writes",
+                    "AOF write latency quantiles",
                     "How long a write takes; one covers a turn of the event loop.",
                     "s",
                     *quantiles("kedis_aof_write_duration_seconds"),
                 ),
                 lines(
-                    "Rewrite under way",
+                    "AOF rewrite under way: bytes written",
                     "Bytes of the new base so far.",
                     "bytes",
                     (f"sum(kedis_aof_rewrite_written_bytes{{{INSTANCE}}})", "written"),
                 ),
                 lines(
-                    "Rewrites",
+                    "Duration of the last rewrite and fork",
                     "How long the last took, and how long its fork held everybody up.",
                     "s",
                     (f"max(kedis_aof_rewrite_duration_seconds{{{INSTANCE}}})", "rewrite"),

@@ -29,29 +29,29 @@ OVERVIEW = Board(
             "Health",
             [
                 stat(
-                    "Ready",
+                    "Every server ready",
                     "1 when every server takes every command.",
                     f"min(kedis_ready{{{INSTANCE}}})",
                     "bool_yes_no",
                 ),
-                stat("Requests now", "Commands a second.", rate("kedis_commands_total"), "reqps"),
+                stat("Commands per second", "Commands a second.", rate("kedis_commands_total"), "reqps"),
                 stat(
-                    "p99",
+                    "Request latency p99",
                     "99 of 100 requests are answered within.",
                     REQUESTS[1][0],
                     "s",
                     [(0.008, YELLOW), (0.05, RED)],
                 ),
                 stat(
-                    "Errors now",
+                    "Error replies, share of commands",
                     "Share of the commands that are answered with an error.",
                     f"({rate('kedis_error_replies_total')} or vector(0)) / {rate('kedis_commands_total')}",
                     "percentunit",
                     [(0.01, YELLOW), (0.05, RED)],
                 ),
-                stat("Hit ratio", "Look-ups that found their key.", HITS, "percentunit"),
+                stat("Hit ratio of look-ups", "Look-ups that found their key.", HITS, "percentunit"),
                 stat(
-                    "Up since",
+                    "Uptime of the youngest server",
                     "How long the youngest server has run.",
                     f"time() - max(kedis_start_time_seconds{{{INSTANCE}}})",
                     "s",
@@ -62,20 +62,20 @@ OVERVIEW = Board(
             "Traffic",
             [
                 lines(
-                    "Requests",
+                    "Commands per second, by command",
                     "Commands a second, by command.",
                     "reqps",
                     (rate("kedis_commands_total", by="cmd"), "{{cmd}}"),
                     stacked=True,
                 ),
                 lines(
-                    "Latency of requests",
+                    "Request latency quantiles",
                     "From bytes received to reply sent, queueing included.",
                     "s",
                     *REQUESTS,
                 ),
                 lines(
-                    "Errors",
+                    "Error replies per second, by kind",
                     "Error replies a second, by the first word.",
                     "reqps",
                     (f"{rate('kedis_error_replies_total', by='kind')} or vector(0)", "{{kind}}"),
@@ -86,7 +86,7 @@ OVERVIEW = Board(
             "Resources",
             [
                 lines(
-                    "Memory",
+                    "Memory: used, resident, limit",
                     "What is accounted for, what the process occupies, and maxmemory.",
                     "bytes",
                     (f"sum(kedis_memory_used_bytes{{{INSTANCE}}})", "used"),
@@ -94,14 +94,14 @@ OVERVIEW = Board(
                     (f"sum(kedis_memory_limit_bytes{{{INSTANCE}}})", "maxmemory"),
                 ),
                 lines(
-                    "Clients",
+                    "Clients by state",
                     "Connections by what they are doing.",
                     "short",
                     (f"sum by (state) (kedis_clients{{{INSTANCE}}})", "{{state}}"),
                     stacked=True,
                 ),
                 lines(
-                    "Keys",
+                    "Keys by database",
                     "Keys of each database.",
                     "short",
                     (f"sum by (db) (kedis_db_keys{{{INSTANCE}}})", "{{db}}"),
@@ -120,10 +120,10 @@ COMMANDS = Board(
     "Each command: how often, how long, how often in vain.",
     [
         Row(
-            "All chosen",
+            "Chosen commands",
             [
                 lines(
-                    "Rate",
+                    "Calls per second, by command",
                     "Calls a second.",
                     "reqps",
                     (rate("kedis_commands_total", COMMAND, "cmd"), "{{cmd}}"),
@@ -131,26 +131,26 @@ COMMANDS = Board(
                     width=12,
                 ),
                 heatmap(
-                    "Execution time",
+                    "Command latency heatmap",
                     "How the execution times of the chosen commands are spread.",
                     "s",
                     "kedis_command_duration_seconds",
                     ',cmd=~"$cmd"',
                 ),
                 lines(
-                    "Quantiles",
+                    "Command latency quantiles",
                     "Execution time, waiting excluded.",
                     "s",
                     *quantiles("kedis_command_duration_seconds", ',cmd=~"$cmd"'),
                 ),
                 lines(
-                    "p99 by command",
+                    "Command latency p99, by command",
                     "99 of 100 calls take no longer.",
                     "s",
                     (_P99_BY_COMMAND, "{{cmd}}"),
                 ),
                 lines(
-                    "Time spent",
+                    "Share of the core, by command",
                     "Share of the core that each command takes.",
                     "percentunit",
                     (rate("kedis_command_duration_seconds_sum", COMMAND, "cmd"), "{{cmd}}"),
@@ -159,45 +159,45 @@ COMMANDS = Board(
             ],
         ),
         Row(
-            "Worst",
+            "Slowest, most called, failing",
             [
                 table(
-                    "Slowest",
+                    "Slowest commands, by p99",
                     "The ten highest p99.",
                     "s",
                     f"topk(10, {_P99_BY_COMMAND})",
                     "{{cmd}}",
                 ),
                 table(
-                    "Most called",
+                    "Most called commands, calls per second",
                     "The ten most frequent.",
                     "reqps",
                     f"topk(10, {rate('kedis_commands_total', COMMAND, 'cmd')})",
                     "{{cmd}}",
                 ),
                 table(
-                    "Most errors",
+                    "Commands with most errors per second",
                     "Commands and first words of their errors.",
                     "reqps",
                     f"topk(10, sum by (cmd, kind) (rate(kedis_command_errors_total{{{COMMAND}}}{WINDOW})))",
                     "{{cmd}} {{kind}}",
                 ),
                 lines(
-                    "Errors",
+                    "Failed calls per second",
                     "Calls a second that ended in an error.",
                     "reqps",
                     (rate("kedis_command_errors_total", COMMAND, "cmd, kind"), "{{cmd}} {{kind}}"),
                     width=8,
                 ),
                 lines(
-                    "Rejected",
+                    "Rejected calls per second",
                     "Calls a second that were refused before they ran.",
                     "reqps",
                     (rate("kedis_command_rejected_total", COMMAND, "cmd, kind"), "{{cmd}} {{kind}}"),
                     width=8,
                 ),
                 lines(
-                    "Slow log",
+                    "Slow-log entries per second",
                     "Commands a second that went to the slow log.",
                     "reqps",
                     (rate("kedis_slow_commands_total"), "slow"),
@@ -218,7 +218,7 @@ CLIENTS = Board(
             "Clients",
             [
                 lines(
-                    "Connections",
+                    "Clients by state",
                     "By what they are doing.",
                     "short",
                     (f"sum by (state) (kedis_clients{{{INSTANCE}}})", "{{state}}"),
@@ -226,7 +226,7 @@ CLIENTS = Board(
                     width=6,
                 ),
                 lines(
-                    "Of maxclients",
+                    "Clients, share of maxclients",
                     "Connections as a share of those that may be; beyond, clients are refused.",
                     "percentunit",
                     (
@@ -238,7 +238,7 @@ CLIENTS = Board(
                     width=6,
                 ),
                 lines(
-                    "Coming and going",
+                    "Connections per second",
                     "Connections a second: accepted, refused, closed at a limit.",
                     "ops",
                     (rate("kedis_connections_total"), "accepted"),
@@ -247,7 +247,7 @@ CLIENTS = Board(
                     width=6,
                 ),
                 lines(
-                    "Buffers",
+                    "Client buffers",
                     "Bytes received and not run, and answered and not sent.",
                     "bytes",
                     (f"sum(kedis_client_input_buffer_bytes{{{INSTANCE}}})", "input"),
@@ -255,20 +255,20 @@ CLIENTS = Board(
                     width=6,
                 ),
                 lines(
-                    "Network",
+                    "Network traffic per second",
                     "Bytes a second.",
                     "Bps",
                     (rate("kedis_network_received_bytes_total"), "received"),
                     (rate("kedis_network_sent_bytes_total"), "sent"),
                 ),
                 lines(
-                    "Commands a read",
+                    "Pipeline depth heatmap",
                     "Pipelining: how many commands one read brings.",
                     "short",
                     *quantiles("kedis_pipeline_depth"),
                 ),
                 lines(
-                    "Transactions",
+                    "Transactions per second, by outcome",
                     "A second, by how they ended.",
                     "ops",
                     (rate("kedis_transactions_total", by="outcome"), "{{outcome}}"),
@@ -280,10 +280,13 @@ CLIENTS = Board(
             "Event loop",
             [
                 heatmap(
-                    "Requests", "From bytes received to reply sent.", "s", "kedis_request_duration_seconds"
+                    "Request latency heatmap",
+                    "From bytes received to reply sent.",
+                    "s",
+                    "kedis_request_duration_seconds",
                 ),
                 lines(
-                    "Waiting and running",
+                    "Request latency p99: queueing and whole",
                     "p99 of the time before the command began, and of the whole.",
                     "s",
                     (quantiles("kedis_request_wait_seconds")[1][0], "waiting"),
@@ -291,33 +294,33 @@ CLIENTS = Board(
                     width=12,
                 ),
                 lines(
-                    "Turns",
+                    "Event-loop turn duration",
                     "How long a turn that served clients kept the loop.",
                     "s",
                     *quantiles("kedis_event_loop_turn_seconds"),
                 ),
                 lines(
-                    "Lag",
+                    "Event-loop lag",
                     "How late periodic work begins.",
                     "s",
                     *quantiles("kedis_event_loop_lag_seconds"),
                     thresholds=[(0.05, YELLOW), (0.1, RED)],
                 ),
                 lines(
-                    "Garbage collector",
+                    "Garbage collector, share of the time",
                     "Share of the time in its pauses, by generation.",
                     "percentunit",
                     (rate("kedis_gc_pause_seconds_sum", by="generation"), "{{generation}}"),
                     stacked=True,
                 ),
                 lines(
-                    "Greenlets",
+                    "Greenlets in the server",
                     "One for each client, and a few more.",
                     "short",
                     (f"sum(kedis_greenlets{{{INSTANCE}}})", "greenlets"),
                 ),
                 lines(
-                    "The price of metrics",
+                    "Metrics, share of the core",
                     "Share of the core that scrapes take.",
                     "percentunit",
                     (rate("kedis_metrics_render_seconds_total"), "rendering"),
@@ -335,33 +338,37 @@ LOAD = Board(
         Row(
             "Load",
             [
-                lines("Users", "Simulated users.", "short", ("sum(locust_users)", "users")),
+                lines("Simulated users", "Simulated users.", "short", ("sum(locust_users)", "users")),
                 lines(
-                    "Requests",
+                    "Locust requests per second, by name",
                     "A second, as Locust counts them.",
                     "reqps",
                     (f"sum by (name) (rate(locust_requests_total{WINDOW}))", "{{name}}"),
                     stacked=True,
                 ),
                 lines(
-                    "Failures",
+                    "Locust failures per second",
                     "A second.",
                     "reqps",
                     (f"sum by (name) (rate(locust_failures_total{WINDOW}))", "{{name}}"),
                     thresholds=[(0.001, RED)],
                 ),
                 lines(
-                    "Latency at the client",
+                    "Request latency at the client",
                     "As Locust measures it, network and client included; without commands that wait for others.",
                     "s",
                     *quantiles("locust_request_duration_seconds", 'method!="wait"', selected=False),
                     width=12,
                 ),
                 lines(
-                    "Latency in the server", "From bytes received to reply sent.", "s", *REQUESTS, width=12
+                    "Request latency in the server",
+                    "From bytes received to reply sent.",
+                    "s",
+                    *REQUESTS,
+                    width=12,
                 ),
                 lines(
-                    "Commands",
+                    "Commands per second, by command",
                     "A second, as the server counts them.",
                     "reqps",
                     (rate("kedis_commands_total", by="cmd"), "{{cmd}}"),
@@ -369,7 +376,7 @@ LOAD = Board(
                     width=12,
                 ),
                 lines(
-                    "Execution",
+                    "Command latency p99, by command",
                     "p99 of the commands themselves.",
                     "s",
                     (quantiles("kedis_command_duration_seconds", "", ", cmd")[1][0], "{{cmd}}"),
