@@ -71,7 +71,7 @@ class PageAccess:
         elif self._engine.config.protected_mode and not _is_loopback(request.peer):
             return False
         row = self._engine.table.named(b"slowlog|get")
-        return user is not None and row is not None and user.may(row, _SLOWLOG_GET)
+        return user is not None and row is not None and user.denial(row, _SLOWLOG_GET) is None
 
     def _authenticated(self, request: Request) -> User | None:
         """The user whose name and password the request bears; no name is that of the default user."""
