@@ -1,8 +1,8 @@
 """``python -m ops.dashboards.render [--seconds N]``: the dashboards as pictures, without Grafana.
 
-Starts a server, a mixed load and a Prometheus with the shipped configuration, waits, runs every panel's expressions
-through Prometheus's API, and draws what comes with matplotlib into ``docs/images``.  The load test's dashboard has a
-server of its own, on which Locust works.
+Starts a server, a load and a Prometheus with the shipped configuration, waits, runs every panel's expressions through
+Prometheus's API, and draws what comes with matplotlib into ``docs/images``.  The boards are drawn from three servers: a
+healthy one that is visited, one whose memory is full, and one on which Locust works.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import matplotlib as mpl
@@ -25,12 +27,17 @@ import matplotlib as mpl
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 from ops.dashboards.boards import BOARDS
 from ops.dashboards.demo import ROOT, Prometheus, ServerProcess, locust_load, mixed_load
 from ops.dashboards.expressions import filled_in
 from ops.dashboards.panels import Board, Panel, Query
+from ops.dashboards.visitors import visited
+
+Load = Callable[[ServerProcess, int], AbstractContextManager[None]]
 
 IMAGES = ROOT / "docs" / "images"
 #: Inches of a unit of Grafana's grid, across and down.
@@ -42,6 +49,10 @@ _TITLE = 0.7
 _HEADING = 2
 #: Of many lines, so many of the highest are named.
 _MOST_LEGENDS = 8
+#: Characters of a line in a legend.
+_LEGEND_WIDTH = 20
+#: Inches for the labels of an axis, to the left of the data, and for the legend to the right.
+_LABELS, _LEGEND = 0.55, 1.4
 _BACKGROUND, _TEXT = "#181b1f", "#d0d4da"
 _COLOURS = {"green": "#73bf69", "yellow": "#fade2a", "red": "#f2495c"}
 
@@ -61,11 +72,12 @@ class Drawing:
         inches = height * _DOWN + _TITLE
         figure = plt.figure(figsize=(24 * _ACROSS, inches), facecolor=_BACKGROUND)
         grid = figure.add_gridspec(
-            height, 24, hspace=6.0, wspace=6.0, left=0.04, right=0.99, top=1 - _TITLE / inches, bottom=0.03
+            height, 24, hspace=6.0, wspace=2.0, left=0.015, right=0.995, top=1 - _TITLE / inches, bottom=0.03
         )
-        figure.text(0.04, 1 - 0.4 / inches, board.title, color=_TEXT, fontsize=15, va="center")
+        figure.text(0.015, 1 - 0.4 / inches, board.title, color=_TEXT, fontsize=15, va="center")
         for panel, x, y in places:
             axes = figure.add_subplot(grid[y : y + panel.height - 1, x : x + panel.width])
+            _inset(axes, panel)
             self._panel(axes, panel)
         for title, y in _headings(board):
             axes = figure.add_subplot(grid[y, :])
@@ -78,7 +90,9 @@ class Drawing:
 
     def _panel(self, axes: Axes, panel: Panel) -> None:
         axes.set_facecolor(_BACKGROUND)
-        axes.set_title(panel.title, color=_TEXT, fontsize=9, loc="left")
+        left = axes.get_position().x0 - (0.0 if panel.kind in ("stat", "table") else _LABELS / 24 / _ACROSS)
+        place = axes.figure.transFigure.inverted().transform(axes.transAxes.transform((0, 1)))[1]
+        axes.figure.text(left, place + 0.006, panel.title, color=_TEXT, fontsize=9, va="bottom")
         axes.tick_params(colors=_TEXT, labelsize=7)
         for side in axes.spines.values():
             side.set_color("#34383e")
@@ -108,25 +122,39 @@ class Drawing:
             if axes.get_ylim()[1] > value:
                 axes.axhline(value, color=colour, linewidth=0.7, linestyle="--")
         if panel.least is not None:
-            axes.set_ylim(panel.least, axes.get_ylim()[1] * 1.1)  # room for the names, and a line at the top
+            axes.set_ylim(panel.least, axes.get_ylim()[1] * 1.05)  # a line at the top is seen
         axes.yaxis.set_major_formatter(lambda value, _: shown(value, panel.unit))
         axes.xaxis.set_major_formatter(lambda moment, _: shown(moment, "s"))
+        axes.yaxis.set_major_locator(MaxNLocator(5))
+        axes.xaxis.set_major_locator(MaxNLocator(4, prune="lower"))
         axes.set_xlim(-self._seconds, 0)
         axes.grid(color="#2a2e34", linewidth=0.4)
-        highest = sorted(courses, key=lambda name: -_last_number(courses[name][1]))[:_MOST_LEGENDS]
+        last = {name: _last_number(values) for name, (_, values) in courses.items() if name}
+        self._name(axes, last, panel.unit)
+
+    def _name(self, axes: Axes, last: dict[str, float], unit: str) -> None:
+        """The legend, to the right of the data: the highest of the lines, with their last values."""
+        highest = sorted(last, key=lambda name: -last[name])
+        named = highest[:_MOST_LEGENDS]
         drawn = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
-        named = [name for name in courses if name in highest and name]
-        if named:
+        if len(highest) > len(named):
+            named = named[:-1]
+        texts = [_named(name, shown(last[name], unit)) for name in named]
+        handles = [drawn[name] for name in named]
+        if len(highest) > len(named):
+            texts.append(f"and {len(highest) - len(named)} more")
+            handles.append(Line2D([], [], linewidth=0))
+        if texts:
             axes.legend(
-                [drawn[name] for name in named],
-                named,
-                fontsize=6,
+                handles,
+                texts,
+                fontsize=7,
                 labelcolor=_TEXT,
-                facecolor=_BACKGROUND,
-                edgecolor="none",
-                framealpha=0.6,
+                frameon=False,
+                handlelength=1.2,
                 loc="upper left",
-                ncols=2,
+                bbox_to_anchor=(1.0, 1.04),
+                borderaxespad=0.4,
             )
 
     def _stat(self, axes: Axes, panel: Panel) -> None:
@@ -177,6 +205,23 @@ class Drawing:
             axes.text(0.02, place, _legend(query, sample["metric"]), color=_TEXT, fontsize=8, va="top")
             value = shown(float(sample["value"][1]), panel.unit)
             axes.text(0.98, place, value, color=_TEXT, fontsize=8, va="top", ha="right")
+
+
+def _inset(axes: Axes, panel: Panel) -> None:
+    """Make room for the labels and the legend within the panel's own part of the picture."""
+    if panel.kind in ("stat", "table"):
+        return
+    whole = axes.get_position()
+    inch = 1 / (24 * _ACROSS)
+    legend = _LEGEND if panel.kind == "lines" else 0.1
+    width = whole.width - (_LABELS + legend) * inch
+    axes.set_position((whole.x0 + _LABELS * inch, whole.y0, width, whole.height))
+
+
+def _named(name: str, value: str) -> str:
+    """A line of a legend, or several where it is longer than the room beside the data."""
+    text = f"{name}  {value}"
+    return text if len(text) <= _LEGEND_WIDTH else f"{fill(name, _LEGEND_WIDTH)}\n{value}"
 
 
 def _stack(axes: Axes, courses: dict[str, tuple[list[float], list[float]]]) -> None:
@@ -247,29 +292,22 @@ def _free_port() -> int:
 
 @contextlib.contextmanager
 def watched(
-    boards: Sequence[Board], settings: dict[str, str], users: int
+    boards: Sequence[Board], settings: dict[str, str], load: Load
 ) -> Iterator[Callable[[float], None]]:
     """A server under load with a Prometheus; gives what draws ``boards`` after so many seconds.
 
     Args:
-        users: of Locust; where there are none, the mixed load of :mod:`ops.dashboards.demo`.
+        load: what works on the server, given it and the port for Locust's metrics.
     """
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as at_end:
         metrics, locust = _free_port(), _free_port()
         settings = {"appendonly": "yes", "dir": f"{folder}/kedis", **settings}
         server = at_end.enter_context(ServerProcess(metrics_port=metrics, **settings))
         prometheus = Prometheus(
-            Path(folder), f"127.0.0.1:{metrics}", _free_port(), locust=f"127.0.0.1:{locust}" if users else ""
+            Path(folder), f"127.0.0.1:{metrics}", _free_port(), locust=f"127.0.0.1:{locust}"
         )
         at_end.callback(prometheus.stop)
-        if users:
-            at_end.enter_context(locust_load(server.url, locust, users))
-        else:
-            stop = threading.Event()
-            load = threading.Thread(target=mixed_load, args=(server, stop))
-            load.start()
-            at_end.callback(load.join, 30)
-            at_end.callback(stop.set)
+        at_end.enter_context(load(server, locust))
 
         def draw(seconds: float) -> None:
             print(f"loading for {seconds:.0f} s")
@@ -282,18 +320,42 @@ def watched(
         yield draw
 
 
+def _visitors(server: ServerProcess, _locust_port: int) -> AbstractContextManager[None]:
+    return visited(server.port)
+
+
+@contextlib.contextmanager
+def _mixture(server: ServerProcess, _locust_port: int) -> Iterator[None]:
+    stop = threading.Event()
+    load = threading.Thread(target=mixed_load, args=(server, stop))
+    load.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        load.join(30)
+
+
+def _locust(server: ServerProcess, locust_port: int) -> AbstractContextManager[None]:
+    return locust_load(server.url, locust_port, users=30)
+
+
 def main() -> None:
     """Draw all boards."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=90, help="how long each load runs before")
     seconds = parser.parse_args().seconds
     IMAGES.mkdir(parents=True, exist_ok=True)
+    overview, commands, memory, expiry, persistence, clients, load_test = BOARDS
     full = {"maxmemory": "3mb", "maxmemory_policy": "allkeys-lru", "slowlog_log_slower_than": "50"}
-    *boards, load_test = BOARDS
-    with watched(boards, {"appendfsync": "always", **full}, users=0) as draw:
-        draw(seconds)
-    with watched([load_test], {}, users=30) as draw:
-        draw(seconds)
+    healthy = {"maxmemory": "64mb", "maxmemory_policy": "allkeys-lru"}
+    for boards, settings, load in (
+        ([overview, commands, expiry, clients], healthy, _visitors),
+        ([memory, persistence], {"appendfsync": "always", **full}, _mixture),
+        ([load_test], {}, _locust),
+    ):
+        with watched(boards, settings, load) as draw:
+            draw(seconds)
 
 
 if __name__ == "__main__":

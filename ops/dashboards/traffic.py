@@ -262,7 +262,7 @@ CLIENTS = Board(
                     (rate("kedis_network_sent_bytes_total"), "sent"),
                 ),
                 lines(
-                    "Pipeline depth heatmap",
+                    "Pipeline depth quantiles",
                     "Pipelining: how many commands one read brings.",
                     "short",
                     *quantiles("kedis_pipeline_depth"),
