@@ -28,6 +28,12 @@ def _last_unit(place: int) -> int:
     return (step + _STEPS + 1 << shift) - 1
 
 
+def bucket_end_ns(place: int) -> int:
+    """The longest duration in a bucket, where those of longer calls follow the short ones. O(1)."""
+    last = place if place < _SHORT else _last_unit(place - _SHORT)
+    return (last + 1 << _UNIT_BITS) - 1
+
+
 #: Codes of errors that are told apart, as in Redis from 7.2 on: a script can invent any number of them.
 MOST_CODES = 128
 #: What all others count as.

@@ -4,7 +4,7 @@
 clients, and is for those who may run SLOWLOG GET. Durations are seconds, sizes bytes. Bytes of clients are made text,
 for the page to escape.
 
-The commands take the time: 5 us for one that is idle, 0.1 ms for one that was called within the window.
+The commands take the time: 5 us for one that is idle, 0.1 ms at most for one that was called within the window.
 :meth:`LiveFigures.walk` reads them in pieces, between which clients can be served.
 """
 
@@ -17,11 +17,17 @@ from typing import Any
 from kedis import native
 from kedis.engine.counters import Counters
 from kedis.observability.info import section_fields
-from kedis.observability.latency import percentile_us
 from kedis.observability.live_history import LiveHistory, all_fsyncs, shortened
 from kedis.observability.metrics_reading import memory, not_ready
 from kedis.observability.observer import Observer
-from kedis.observability.recent import WINDOW, RecentCalls, RecentHistogram, percentile
+from kedis.observability.recent import (
+    NO_CALLS,
+    WINDOW,
+    Calls,
+    RecentCalls,
+    RecentHistogram,
+    percentile,
+)
 from kedis.structures.histogram import Histogram
 from kedis.version import VERSION
 
@@ -29,7 +35,6 @@ from kedis.version import VERSION
 SLOW_CALLS = 20
 _PERCENTILES = (50, 99, 99.9)
 _NS = 1_000_000_000
-_NO_PERCENTILES = (None, None, None)
 
 Json = dict[str, Any]
 Durations = list[float | None]
@@ -116,7 +121,7 @@ class LiveFigures:
             "path": native.PATH,
             "role": dict(section_fields(observer, "Replication"))["role"],
             "uptime": max(engine.monotonic() - engine.started_monotonic_ns, 0) // _NS,
-            "commands": observer.total_calls(),
+            "commands": observer.operations.latest[1],
             "errors": sum(engine.table.error_counts.values()),
             "faults": engine.faults,
             "not_ready": not_ready(observer),
@@ -233,33 +238,30 @@ class _CommandRow:
         self._window = RecentCalls()
         if is_new:
             self._window.sample(Counters())
-        self._seen = (-1, -1)
-        self._all: tuple[float | None, ...] = _NO_PERCENTILES
+        self._all: Durations = []
 
     def read(self, counters: Counters, seconds: float) -> Json:
         """The row; ``seconds`` is the length of the window."""
-        recent = self._window.sample(counters)
-        calls, recent_calls = counters.calls, recent.calls
-        if (calls, counters.nanoseconds) != self._seen:
-            self._seen = (calls, counters.nanoseconds)
-            self._all = _percentiles(counters)
+        window = self._window
+        if window.sample(counters) or not self._all:
+            self._all = _percentiles(window.newest, NO_CALLS)
+        newest, oldest = window.newest, window.oldest
+        calls, spent = newest.calls - oldest.calls, newest.nanoseconds - oldest.nanoseconds
         return {
             "name": self._name,
-            "calls": calls,
+            "calls": newest.calls,
             "failed": counters.failed + counters.rejected,
-            "per_second": shortened(recent_calls / seconds) if seconds else None,
-            "share": shortened(recent.nanoseconds / _NS / seconds) if seconds else None,
-            "recent": _percentiles(recent) if recent_calls else _NO_PERCENTILES,
+            "per_second": shortened(calls / seconds) if seconds else None,
+            "share": shortened(spent / _NS / seconds) if seconds else None,
+            "recent": _percentiles(newest, oldest),
             "all": self._all,
         }
 
 
-def _percentiles(counters: Counters) -> tuple[float | None, ...]:
-    """Seconds that 50, 99 and 99.9 % of the calls do not exceed, as INFO latencystats has them."""
-    durations = counters.durations()
-    if not durations:
-        return _NO_PERCENTILES
-    return tuple(shortened(percentile_us(durations, percent) / 1e6) for percent in _PERCENTILES)
+def _percentiles(calls: Calls, before: Calls) -> Durations:
+    """Seconds that 50, 99 and 99.9 % of the calls since ``before`` do not exceed, as INFO latencystats has them."""
+    found = [calls.percentile_ns(percent, before) for percent in _PERCENTILES]
+    return [None if value is None else value / _NS for value in found]
 
 
 def _of_histogram(histogram: Histogram) -> Durations:

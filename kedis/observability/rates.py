@@ -26,6 +26,11 @@ class Rate:
         self._samples.append((now_ns, count))
 
     @property
+    def latest(self) -> tuple[int, int]:
+        """Nanoseconds and the counter's value of the last sample; zeros before the first."""
+        return self._samples[-1] if self._samples else (0, 0)
+
+    @property
     def per_second(self) -> float:
         """The average over the samples; 0 before there are two."""
         if len(self._samples) < 2:

@@ -30,6 +30,7 @@ class Watched:
 
     def pass_second(self) -> dict[str, float | None]:
         self.clock.now_ns += SECOND
+        self.app.observer.sample()
         assert self.history.sample()
         return self.history.newest()
 

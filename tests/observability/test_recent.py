@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
+
 from kedis.engine.counters import Counters
 from kedis.observability.latency import percentile_us
-from kedis.observability.recent import WINDOW, RecentCalls, RecentHistogram, percentile
+from kedis.observability.recent import NO_CALLS, WINDOW, RecentCalls, RecentHistogram, percentile
 from kedis.structures.histogram import Histogram
 
 
@@ -20,17 +22,25 @@ def count(counters: Counters, nanoseconds: int) -> None:
     counters.nanoseconds += nanoseconds
 
 
+def recent(window: RecentCalls) -> tuple[int, int]:
+    """Calls and nanoseconds in the window."""
+    newest, oldest = window.newest, window.oldest
+    return newest.calls - oldest.calls, newest.nanoseconds - oldest.nanoseconds
+
+
 def test_calls_of_the_window_only() -> None:
     counters = counted(1_000_000)
     window = RecentCalls()
-    assert window.sample(counters).calls == 0  # before the window
+    window.sample(counters)
+    assert recent(window) == (0, 0)  # before the window
     count(counters, 2_000)
-    recent = window.sample(counters)
-    assert (recent.calls, recent.nanoseconds) == (1, 2_000)
-    assert percentile_us(recent.durations(), 100) < 3
+    assert window.sample(counters)
+    assert recent(window) == (1, 2_000)
+    assert window.newest.percentile_ns(100, window.oldest) == 2_047
     for _ in range(WINDOW):
-        recent = window.sample(counters)
-    assert recent.calls == 0  # it has left the window
+        assert not window.sample(counters)
+    assert recent(window) == (0, 0)  # it has left the window
+    assert window.newest.percentile_ns(50, window.oldest) is None
 
 
 def test_a_longer_call_than_any_before() -> None:
@@ -38,9 +48,26 @@ def test_a_longer_call_than_any_before() -> None:
     window = RecentCalls()
     window.sample(counters)
     count(counters, 5_000_000_000)
-    recent = window.sample(counters)
-    assert recent.calls == 1
-    assert 5_000_000 <= percentile_us(recent.durations(), 50) < 5_050_000
+    window.sample(counters)
+    (longest,) = [window.newest.percentile_ns(50, window.oldest)]
+    assert longest is not None
+    assert 5_000_000_000 <= longest < 5_050_000_000
+
+
+def test_percentiles_are_those_of_info() -> None:
+    chance = random.Random(7)
+    early = [int(chance.lognormvariate(9, 2)) for _ in range(3000)]
+    late = [int(chance.lognormvariate(10, 2)) for _ in range(3000)]
+    counters = counted(*early)
+    window = RecentCalls()
+    window.sample(counters)
+    for nanoseconds in late:
+        count(counters, nanoseconds)
+    window.sample(counters)
+    for percent in (0, 1, 50, 90, 99, 99.9, 100):
+        for before, told in ((NO_CALLS, counted(*early, *late)), (window.oldest, counted(*late))):
+            found = window.newest.percentile_ns(percent, before)
+            assert found == percentile_us(told.durations(), percent) * 1000
 
 
 def test_after_a_reset_the_window_begins_anew() -> None:
@@ -49,16 +76,17 @@ def test_after_a_reset_the_window_begins_anew() -> None:
     window.sample(counters)
     counters.reset()
     count(counters, 1_000)
-    assert window.sample(counters).calls == 1
+    window.sample(counters)
+    assert recent(window) == (1, 1_000)
 
     histogram = Histogram()
-    recent = RecentHistogram()
+    observations = RecentHistogram()
     for _ in range(3):
         histogram.add(100)
-    recent.sample(histogram)
+    observations.sample(histogram)
     reset = Histogram()
     reset.add(1 << 20)
-    assert sum(recent.sample(reset).counts) == 1
+    assert sum(observations.sample(reset).counts) == 1
 
 
 def test_observations_of_the_window_only() -> None:
