@@ -43,6 +43,7 @@ PACKAGES: list[dict[str, str]] = [
     {
         "observability": "histograms, slow log, INFO, metrics",
         "persistence": "the append-only file, RDB files, forked children",
+        "replication": "what a master and its replicas say to each other, and the stream, without sockets",
     },
     {"native.loop": "receiving and sending, in Cython"},
     {
@@ -181,6 +182,7 @@ LAYERS: dict[str, list[tuple[str, set[str]]]] = {
             {"connection", "cron", "deadlines", "loading", "memory_relief", "migration", "sender"},
         ),
         ("durability", {"aof_faults", "aof_policy", "group_commit", "snapshot_policy"}),
+        ("replication", {"full_sync", "replica_link", "replication"}),
         ("servers", {"app", "metrics_http", "network_server", "threaded_server"}),
     ],
 }

@@ -39,10 +39,6 @@ container(
 )
 
 
-def _type_of(client: Client) -> str:
-    return "pubsub" if client.subscriptions else "normal"
-
-
 def _client_type(raw: bytes) -> str:
     kind = _TYPES.get(raw.lower())
     if kind is None:
@@ -59,7 +55,7 @@ def describe(client: Client) -> bytes:
     """The line that CLIENT LIST prints for ``client``, with Redis's fields."""
     now = client.engine.monotonic()
     transport = client.transport
-    waiting = transport.output_bytes()
+    waiting = transport.output_bytes() + (0 if client.replica is None else client.replica.unsent_bytes())
     pending = transport.input_bytes()
     buffers = transport.buffers()
     reply_list = client.out.__sizeof__()
@@ -105,6 +101,7 @@ def describe(client: Client) -> bytes:
 def _flags(client: Client) -> str:
     caching = client.caching
     flags = {
+        "S": client.is_replica,
         "O": client in client.engine.monitors,
         "P": client.subscriptions > 0,
         "x": client.queue is not None,
@@ -172,7 +169,7 @@ def client_list(client: Client, argv: Sequence[bytes]) -> Verbatim:
     clients = list(client.engine.clients.values())
     if len(argv) == 4 and argv[2].lower() == b"type":
         kind = _client_type(argv[3])
-        clients = [other for other in clients if _type_of(other) == kind]
+        clients = [other for other in clients if other.kind == kind]
     elif len(argv) >= 4 and argv[2].lower() == b"id":
         wanted = [integer(raw, errors.INVALID_CLIENT_ID) for raw in argv[3:]]
         clients = [client.engine.clients[number] for number in wanted if number in client.engine.clients]
@@ -334,7 +331,7 @@ def _id_filter(value: bytes) -> Callable[[Client], bool]:
 
 
 def _type_filter(kind: str) -> Callable[[Client], bool]:
-    return lambda client: _type_of(client) == kind
+    return lambda client: client.kind == kind
 
 
 def _text_filter(attribute: str, value: bytes) -> Callable[[Client], bool]:

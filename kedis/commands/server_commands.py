@@ -1,4 +1,4 @@
-"""Server commands: INFO, SHUTDOWN, ROLE, WAIT, LOLWUT."""
+"""Server commands: INFO, SHUTDOWN, LOLWUT."""
 
 from __future__ import annotations
 
@@ -70,39 +70,6 @@ def shutdown(client: Client, argv: Sequence[bytes]) -> Any:
     client.engine.process.shut_down(frozenset(word.decode() for word in options))
     client.close_after_reply = True
     return NO_REPLY
-
-
-@command(
-    "ROLE",
-    arity=1,
-    flags=NOSCRIPT | LOADING | STALE | FAST,
-    group="server",
-    since="2.8.12",
-    summary="Returns the replication role: always master, without replicas.",
-    complexity="O(1)",
-    categories="admin dangerous",
-)
-def role(_client: Client, _argv: Sequence[bytes]) -> list[Any]:
-    return [b"master", 0, []]
-
-
-@command(
-    "WAIT",
-    arity=3,
-    flags=NOSCRIPT,
-    group="generic",
-    since="3.0.0",
-    summary="Always 0: there are no replicas.",
-    complexity="O(1)",
-    categories="connection -keyspace",
-    tips=["request_policy:all_shards", "response_policy:agg_min"],
-    syntax="numreplicas:int timeout:int",
-)
-def wait(_client: Client, argv: Sequence[bytes]) -> int:
-    integer(argv[1])
-    if integer(argv[2], errors.TIMEOUT_NOT_AN_INTEGER) < 0:
-        raise CommandError(errors.TIMEOUT_NEGATIVE)
-    return 0
 
 
 _PICTURE = b"""\

@@ -78,27 +78,10 @@ class Replication(Group, title="replication", because="there are no replicas"):
     replica_announced = flag(True, "let Sentinel report this replica")
     replica_announce_ip = text("", "address to report to the master", alias="slave-announce-ip")
     replica_announce_port = integer(0, 0, 65535, "port to report to the master", alias="slave-announce-port")
-    repl_diskless_sync = flag(True, "send copies without a file in between")
-    repl_diskless_sync_delay = integer(5, 0, INT_MAX, "seconds to wait for more replicas")
-    repl_diskless_sync_max_replicas = integer(0, 0, INT_MAX, "replicas that end the wait; 0 is off")
     repl_diskless_load = choice(
         "disabled", ("disabled", "on-empty-db", "swapdb"), "load copies without a file"
     )
-    repl_ping_replica_period = integer(
-        10, 1, INT_MAX, "seconds between pings of the replicas", alias="repl-ping-slave-period"
-    )
-    repl_timeout = integer(60, 1, INT_MAX, "seconds of silence that end a link")
     repl_disable_tcp_nodelay = flag(False, "save packets rather than time")
-    repl_backlog_size = memory(
-        1 << 20, "bytes kept for replicas that come back", 1, clamp=(16 << 10, LLONG_MAX)
-    )
-    repl_backlog_ttl = integer(3600, 0, LLONG_MAX, "seconds to keep them without a replica")
-    min_replicas_to_write = integer(
-        0, 0, INT_MAX, "replicas without which writes are refused", alias="min-slaves-to-write"
-    )
-    min_replicas_max_lag = integer(
-        10, 0, INT_MAX, "seconds of silence that make a replica not count", alias="min-slaves-max-lag"
-    )
 
 
 class Cluster(Group, title="cluster", because="there is no cluster"):

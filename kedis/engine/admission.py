@@ -122,6 +122,8 @@ def _check(client: Client, command: Command, argv: Sequence[bytes]) -> None:
         raise CommandError(errors.OUT_OF_MEMORY)
     if restrictions.write_error is not None and (command.writes or flags & Flag.ANSWERS_DISK_ERROR):
         raise CommandError(restrictions.write_error)
+    if restrictions.few_replicas and command.writes and not client.trusted:
+        raise CommandError(errors.FEW_REPLICAS)
     if client.resp == 2 and client.subscriptions and not flags & Flag.WHILE_SUBSCRIBED:
         raise CommandError(errors.only_pubsub(command.name))
     if restrictions.loading and not flags & Flag.LOADING:

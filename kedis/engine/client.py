@@ -23,15 +23,18 @@ from kedis.engine.execution import Execution
 from kedis.engine.keyspace_events import ClientEvents
 from kedis.engine.maxmemory import MemoryLimit
 from kedis.engine.ports import (
+    AttachedReplica,
     Durability,
     EventLoop,
     NoDurability,
     NoEventLoop,
     NoProcess,
+    NoReplication,
     NoScripting,
     Observer,
     Persistence,
     Process,
+    Replication,
     Scripting,
     Snapshots,
 )
@@ -68,7 +71,8 @@ class Services:
 
     Attributes:
         execution: the innermost unit (MULTI, a script) under way; None outside units.
-        process, durability, persistence, snapshots, scripting, observer: the ports (:mod:`kedis.engine.ports`).
+        process, durability, persistence, snapshots, scripting, replication, observer: the ports
+            (:mod:`kedis.engine.ports`).
         clients: the connected clients by id.
         monitors: the clients that have sent MONITOR.
         slow_ns: minimum duration of the calls that are reported to the observer.
@@ -100,6 +104,7 @@ class Services:
         self.persistence: Persistence | None = None
         self.snapshots: Snapshots | None = None
         self.scripting: Scripting = NoScripting()
+        self.replication: Replication = NoReplication()
         #: :func:`kedis.engine.call.call` in C, where the native path is there: it takes the client, the command, the
         #: words and whether a slow call is reported, and returns the value, or NotImplemented where it declines.
         self.native: Callable[[Client, Command, Sequence[bytes], bool], Any] | None = None
@@ -217,6 +222,7 @@ class Client:
             references, which only the garbage collector frees.)
         dirty_epoch: the :attr:`kedis.engine.propagation.Propagation.epoch` of its last change.
         may_block: whether commands may block it.
+        replica: what it is as a replica of this server, once it has sent REPLCONF, PSYNC or SYNC.
         last_command: for CLIENT LIST.
     """
 
@@ -249,6 +255,7 @@ class Client:
         "out",
         "queue",
         "queued_bytes",
+        "replica",
         "reply_mode",
         "resp",
         "subscribed",
@@ -290,6 +297,7 @@ class Client:
         self.subscriptions = 0
         self.caching: Caching | None = None
         self.blocked: Waiter | None = None
+        self.replica: AttachedReplica | None = None
         self.dirty_epoch = 0
         self.close_after_reply = False
         self.name = b""
@@ -369,6 +377,7 @@ class Client:
             or self.blocked is not None
             or self.caching is not None
             or self.no_touch
+            or self.is_replica
         )
 
     @property
@@ -385,6 +394,18 @@ class Client:
     def is_instrumented(self) -> bool:
         """Whether its calls need hooks: MONITOR, client-side caching, CLIENT NO-TOUCH."""
         return self.caching is not None or self.no_touch or self.engine.restrictions.monitored
+
+    @property
+    def is_replica(self) -> bool:
+        """Whether it is a replica of this server."""
+        return self.replica is not None and self.replica.attached
+
+    @property
+    def kind(self) -> str:
+        """Its class for CLIENT LIST, CLIENT KILL and the limits of unread replies."""
+        if self.is_replica:
+            return "replica"
+        return "pubsub" if self.subscriptions else "normal"
 
     def propagate(self, *argv: bytes | bytearray) -> None:
         """Propagate ``argv`` instead of the running command's own words; may be called several times."""
@@ -417,6 +438,8 @@ class Client:
         engine = self.engine
         self.unwatch()
         engine.blocking.forget(self)
+        if self.replica is not None:
+            engine.replication.forget(self)
         if self.subscriptions:
             engine.pubsub.leave(self)
         if self.caching is not None:

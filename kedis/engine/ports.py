@@ -6,6 +6,7 @@ until the real one is set.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -157,6 +158,78 @@ class Scripting(Protocol):
         """The server ends now: end the running script, if there is one.  Its unit is not recorded."""
 
 
+class Upstream(Protocol):
+    """The link of a replica to its master.
+
+    Attributes:
+        online: the data are those of the master, whose stream is being followed.
+        database: the one that the next command of the stream is for.
+    """
+
+    online: bool
+    database: int
+
+    def confirm(self) -> None:
+        """Tell the master at the end of this turn how far its stream was followed."""
+
+    def info(self) -> Sequence[tuple[str, Any]]:
+        """The fields of INFO replication from ``master_host`` to ``replica_announced``."""
+
+    def role(self) -> list[Any]:
+        """ROLE."""
+
+
+class AttachedReplica(Protocol):
+    """What a client is as a replica of this server; ``attached`` once it has asked to be synchronised."""
+
+    @property
+    def attached(self) -> bool: ...
+
+    def unsent_bytes(self) -> int:
+        """Bytes of the stream that it has not taken yet."""
+
+
+class Replication(Protocol):
+    """Replication: the history of this server, its replicas, and the link to its own master.
+
+    Attributes:
+        upstream: the link to the master; None while this server is a master.
+    """
+
+    upstream: Upstream | None
+
+    def info(self) -> Sequence[tuple[str, Any]]:
+        """The fields of INFO replication."""
+
+    def role(self) -> list[Any]:
+        """ROLE."""
+
+    def figures(self) -> Mapping[str, int]:
+        """The figures of other sections of INFO, by name: ``sync_full``, ``mem_replication_backlog``, ..."""
+
+    def notes(self) -> Mapping[str, str]:
+        """What a snapshot says of the history whose data it holds; nothing where there is none."""
+
+    def configure(self, client: Any, option: bytes, value: bytes) -> bool:
+        """REPLCONF with one option. Returns whether it is answered; raises CommandError."""
+
+    def synchronize(self, client: Any, history: str | None, first: int) -> None:
+        """Make ``client`` a replica, and answer it (PSYNC; ``history`` None: SYNC). Raises CommandError.
+
+        Args:
+            first: number of the first byte of the stream that it lacks.
+        """
+
+    def wait(self, client: Any, argv: Sequence[bytes], count: int, timeout_ms: int) -> Any:
+        """WAIT: the number of replicas that have all changes up to now; blocks until there are ``count``."""
+
+    def forget(self, client: Any) -> None:
+        """Handle that ``client``, a replica, is gone."""
+
+    def publish(self, argv: Sequence[bytes]) -> None:
+        """Send replicas a command that is no change of the data (PUBLISH)."""
+
+
 class SlowLog(Protocol):
     """The calls that took longer than ``slowlog-log-slower-than``."""
 
@@ -298,6 +371,62 @@ NO_SCRIPTS: Mapping[str, int] = dict.fromkeys(
     ),
     0,
 )
+
+
+#: The figures of INFO where there was never a replica.
+NO_REPLICAS: Mapping[str, int] = dict.fromkeys(
+    (
+        *("sync_full", "sync_partial_ok", "sync_partial_err", "total_net_repl_output_bytes"),
+        *("mem_replication_backlog", "mem_total_replication_buffers", "mem_clients_slaves"),
+    ),
+    0,
+)
+
+
+class NoReplication:
+    """Null implementation for an engine without a network: a master without replicas."""
+
+    upstream: Upstream | None = None
+
+    def __init__(self) -> None:
+        self._id = secrets.token_hex(20)
+
+    def info(self) -> Sequence[tuple[str, Any]]:
+        return (
+            ("role", "master"),
+            ("connected_slaves", 0),
+            ("master_failover_state", "no-failover"),
+            ("master_replid", self._id),
+            ("master_replid2", "0" * 40),
+            ("master_repl_offset", 0),
+            ("second_repl_offset", -1),
+            ("repl_backlog_active", 0),
+            ("repl_backlog_size", 0),
+            ("repl_backlog_first_byte_offset", 0),
+            ("repl_backlog_histlen", 0),
+        )
+
+    def role(self) -> list[Any]:
+        return [b"master", 0, []]
+
+    def figures(self) -> Mapping[str, int]:
+        return NO_REPLICAS
+
+    def notes(self) -> Mapping[str, str]:
+        return {}
+
+    def configure(self, client: Any, option: bytes, value: bytes) -> bool:
+        raise CommandError(errors.NO_REPLICAS_HERE)
+
+    def synchronize(self, client: Any, history: str | None, first: int) -> None:
+        raise CommandError(errors.NO_REPLICAS_HERE)
+
+    def wait(self, client: Any, argv: Sequence[bytes], count: int, timeout_ms: int) -> Any:
+        return 0
+
+    def forget(self, client: Any) -> None: ...
+
+    def publish(self, argv: Sequence[bytes]) -> None: ...
 
 
 class NoScripting:

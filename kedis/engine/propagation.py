@@ -118,21 +118,26 @@ class Propagation:
     def add_sink(self, sink: Sink) -> None:
         """Feed ``sink`` the commands recorded from now on. Raises when earlier ones cannot be encoded."""
         self.flush()
-        self._sinks.append(sink)
+        self._sinks = [*self._sinks, sink]  # not in place: a sink may leave while it is fed
         self.active = True
         self.reselect()
 
     def remove_sink(self, sink: Sink) -> None:
         """Stop feeding ``sink``; it does not get the commands that are not flushed. Idempotent."""
-        if sink in self._sinks:
-            self._sinks.remove(sink)
+        self._sinks = [other for other in self._sinks if other is not sink]
         self.active = bool(self._sinks)
         if not self.active:
             self.entries.clear()
 
-    def feeds_only(self, sink: Sink) -> bool:
-        """Whether ``sink`` is the only one."""
-        return len(self._sinks) == 1 and self._sinks[0] is sink
+    def feeds(self, sink: Sink) -> bool:
+        """Whether ``sink`` is one of the sinks."""
+        return sink in self._sinks
+
+    def feed_others(self, data: bytes, sink: Sink) -> None:
+        """Feed the sinks but ``sink``, which has taken ``data`` by another way; that counts it in ``offset``."""
+        for other in self._sinks:
+            if other is not sink:
+                other.feed((data,))
 
     def reselect(self) -> None:
         """Record SELECT again before the next command, which is the first of a file."""

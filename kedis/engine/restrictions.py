@@ -17,6 +17,7 @@ class Restrictions:
         monitored: some client has sent MONITOR.
         busy: the error for commands that are refused while a script is over its time limit; None: no such script.
         ended: the server has shut down: no command runs any more, and none is acknowledged.
+        few_replicas: fewer replicas follow than ``min-replicas-to-write`` asks for: writes are refused.
         write_error: whole error message with which writes are refused; None when they are accepted.
         paused_until_ns, pause_writes_only: the arguments of CLIENT PAUSE, by the monotonic clock; 0: no pause.
     """
@@ -26,6 +27,7 @@ class Restrictions:
         "_snapshot_error",
         "busy",
         "ended",
+        "few_replicas",
         "loading",
         "memory_full",
         "monitored",
@@ -41,7 +43,7 @@ class Restrictions:
         self.loading = False
         self.memory_full = self.out_of_memory = False
         self.monitored = False
-        self.ended = False
+        self.ended = self.few_replicas = False
         self.busy: str | None = None
         self.write_error: str | None = None
         self._journal_error: str | None = None
@@ -58,6 +60,7 @@ class Restrictions:
             or self.paused_until_ns > 0
             or self.ended
             or self.busy is not None
+            or self.few_replicas
             or self.monitored
         )
 
@@ -77,6 +80,12 @@ class Restrictions:
         self._snapshot_error = text
         self.write_error = self._journal_error or text
         self.update()
+
+    def set_few_replicas(self, few: bool) -> None:
+        """Refuse writes because too few replicas follow, or accept them again."""
+        if few != self.few_replicas:
+            self.few_replicas = few
+            self.update()
 
     def set_monitored(self, monitored: bool) -> None:
         """Set whether some client has sent MONITOR."""

@@ -436,7 +436,32 @@ def migrated_key_changed(key: bytes) -> str:
     return f"ERR '{_shown(key)}' was changed while it was migrated: it was copied, and stays"
 
 
-# Replication and cluster, which Kedis lacks.
+# Replication.
+
+NO_REPLICAS_HERE = "ERR an engine without a network has no replicas"
+PENDING_OUTPUT = "ERR SYNC and PSYNC are invalid with pending output"
+FEW_REPLICAS = "NOREPLICAS Not enough good replicas to write."
+REPLCONF_ADDRESS_TOO_LONG = "ERR REPLCONF ip-address provided by replica instance is too long: %d bytes"
+
+
+WAIT_ON_REPLICA = (
+    "ERR WAIT cannot be used with replica instances. Please also note that since Redis 4.0 if a replica is configured "
+    "to be writable (which is not the default) writes to replicas are just local and are not propagated."
+)
+NO_MASTER_LINK = "NOMASTERLINK Can't SYNC while not connected with my master"
+
+
+def unknown_snapshot_part(name: bytes) -> str:
+    """The error for a part of a snapshot that REPLCONF rdb-filter-only does not know."""
+    return f"ERR Unsupported rdb-filter-only option: {_shown(name)}"
+
+
+def unknown_replconf_option(option: bytes) -> str:
+    """The error for an option that REPLCONF does not know."""
+    return f"ERR Unrecognized REPLCONF option: {_shown(option)}"
+
+
+# Cluster and modules, which Kedis lacks.
 
 NO_REPLICATION = "ERR Kedis does not replicate other servers"
 INVALID_MASTER_PORT = "ERR Invalid master port"

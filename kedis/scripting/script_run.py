@@ -124,6 +124,8 @@ class Run(ScriptState):
         restrictions = self.client.engine.restrictions
         if restrictions.write_error is not None and command.writes:
             self._refuse(command, restrictions.write_error)
+        if restrictions.few_replicas and command.writes:
+            self._refuse(command, errors.FEW_REPLICAS)
         if self.denies_growth and command.flags & DENYOOM and not self.wrote:
             self._refuse(command, errors.OUT_OF_MEMORY)
 
