@@ -97,6 +97,7 @@ cdef Py_ssize_t FILE_DIRTY_END = slot_offset(AppendFile._dirty_end)
 cdef Py_ssize_t FILE_SIZE = slot_offset(AppendFile.size)
 cdef Py_ssize_t FILE_UNCOVERED = slot_offset(AppendFile._uncovered)
 cdef object SEALED = CHECKSUM_BYTES
+cdef Py_ssize_t PROPAGATION_SINKS = slot_offset(Propagation._sinks)
 cdef Py_ssize_t PROPAGATION_OFFSET = slot_offset(Propagation.offset)
 cdef Py_ssize_t PROPAGATION_EPOCH = slot_offset(Propagation.epoch)
 
@@ -315,6 +316,9 @@ cdef class Loop:
                     return False
             elif journal.holds_replies and not journal.flush():
                 return False
+        if cycle.replication is not None:
+            self.path.settle()
+            cycle.replication.end_turn()
         waiting = cycle.waiting
         if waiting:
             cycle.waiting = []
@@ -338,6 +342,7 @@ cdef class Loop:
         cdef int descriptor
         cdef bint direct
         cdef char* data = self.path.journal
+        cdef bytes copy = None
         cdef long long began
         if file is None or slot_get(file, FILE_DIRTY_END) == Py_True:
             self.path.settle()
@@ -350,6 +355,8 @@ cdef class Loop:
             size = <object>slot_get(file, FILE_SIZE) + length
             crc = crc32(PyMemoryView_FromMemory(data, length, PyBUF_READ), <object>slot_get(file, FILE_CRC))
             direct = uncovered < SEALED or slot_get(file, FILE_CHECKSUMS) != Py_True
+            if PyList_GET_SIZE(<object>slot_get(self.path.propagation, PROPAGATION_SINKS)) > 1:
+                copy = PyBytes_FromStringAndSize(data, length)
         except MemoryError:
             direct = False
         if not direct:  # the Python path writes the checksum
@@ -361,6 +368,8 @@ cdef class Loop:
             file.cut_off()
             self.path.settle()
             return journal.flush()
+        if copy is not None:
+            self.path.propagation.feed_others(copy, aof)
         self.path.forget_journal()
         slot_set(file, FILE_SIZE, size)
         slot_set(file, FILE_CRC, crc)

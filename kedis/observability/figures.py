@@ -59,7 +59,6 @@ class Figures:
         self.network = network
         #: Names this run of the server; 40 hexadecimal digits, as Redis has them.
         self.run_id = secrets.token_hex(20)
-        self.replication_id = secrets.token_hex(20)
         self.slowlog = SlowLog(config.slowlog_max_len)
         self.latency = LatencyMonitor()
         self.memory = MemoryFigures()

@@ -210,7 +210,7 @@ class AofPolicy:
             or aof.timestamps
             or aof.unwritten
             or propagation.entries
-            or not propagation.feeds_only(aof)
+            or not propagation.feeds(aof)
         ):
             return None
         return aof.file

@@ -24,6 +24,7 @@ from kedis.server.memory_relief import MemoryRelief
 from kedis.server.metrics_http import MetricsServer
 from kedis.server.migration import Migrations
 from kedis.server.network_server import NetworkServer
+from kedis.server.replication import Replication
 from kedis.server.snapshot_policy import SnapshotPolicy
 
 log = logging.getLogger("kedis.server")
@@ -48,6 +49,7 @@ class App:
         self.aof = AofPolicy(self.network, self._fail)
         self.migrations = Migrations(self.network)
         self.saving = SnapshotPolicy(self.network, self.aof.aof)
+        self.replication = Replication(self.network, self.saving.saver, self.aof.aof)
         self.ended = Event()
         self.exit_code = 0
         #: Called when clients can connect, before the data are loaded.
@@ -167,6 +169,7 @@ class App:
         for connection in self.network.connections:
             connection.stop_reading()
         self.saving.stop()
+        self.replication.stop()
         if not self.aof.stop():
             self.exit_code = 1
         self._stop_serving()
@@ -174,6 +177,7 @@ class App:
     def discard(self) -> None:
         """After :meth:`start` has failed, in a program that goes on: release all resources.  Idempotent."""
         self._stop_serving()
+        self.replication.stop()
         self.saving.stop()
         self.aof.discard()
 

@@ -120,7 +120,7 @@ class Cron:
             client = connection.client
             if client.blocked is not None:
                 continue
-            listens = client.subscriptions or client in self._engine.monitors
+            listens = client.subscriptions or client.is_replica or client in self._engine.monitors
             if client.last_interaction_ns < deadline and not listens:
                 self._network.idle_disconnections += 1
                 connection.close()
