@@ -40,7 +40,7 @@ class Cursor:
     """The place of one reader of the stream, which keeps what comes after it in memory.
 
     Attributes:
-        offset: number of bytes before it.
+        offset: number of bytes before it; whoever has taken some of :meth:`ahead` adds their number.
     """
 
     __slots__ = ("_backlog", "_block", "offset")
@@ -67,9 +67,9 @@ class Cursor:
             at = 0
         return block.view[at : block.used]
 
-    def advance(self, count: int) -> None:
-        """Go on by ``count`` bytes, no more than :meth:`ahead` gave."""
-        self.offset += count
+    def is_at_end(self) -> bool:
+        """Whether nothing comes next."""
+        return self.offset == self._backlog.offset
 
     def copy(self) -> Cursor:
         """Another cursor at the same place."""
@@ -123,15 +123,17 @@ class Backlog:
         for piece in pieces:
             size = len(piece)
             block = self._tail
-            if size <= block.room - block.used:
-                block.view[block.used : block.used + size] = piece
-                block.used += size
+            used = block.used
+            if (end := used + size) <= block.room:
+                block.view[used:end] = piece
+                block.used = end
             elif size >= _BLOCK and type(piece) is bytes:
                 self._add(Block(self.offset, piece))
             else:
                 self._append_in_parts(memoryview(piece))
             self.offset += size
-        self.trim()
+        if self._head is not self._tail:
+            self.trim()
 
     def _append_in_parts(self, rest: memoryview) -> None:
         at = self.offset

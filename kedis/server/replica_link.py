@@ -56,11 +56,14 @@ class ReplicaLink:
         self._engine = network.engine
         self._replica = replica
         self._connection = connection
+        self._send_some = connection.sock.send
         self._count = count
         self._pending: deque[memoryview] = deque()
         self._file: _File | None = None
         self._watcher: Any = None
         self._ended = False
+        #: The stream is being sent.
+        self._follows = False
         self.on_drained: Callable[[], None] | None = None
         self.progress_ns = self._engine.monotonic()
 
@@ -93,6 +96,21 @@ class ReplicaLink:
         """Send what there is, as far as the kernel takes it."""
         if self._ended or self._connection.closed:
             return
+        cursor = self._replica.cursor
+        if cursor is not None and self._follows and self._watcher is None and not self._pending:
+            # Nearly always: one send of what the turn has added.
+            ahead = cursor.ahead()
+            try:
+                sent = self._send_some(ahead)
+            except OSError:  # whatever it is: the way below finds it again
+                sent = 0
+            self._count(sent)
+            cursor.offset += sent
+            if sent == len(ahead) and cursor.is_at_end():
+                return
+        self._pump_all()
+
+    def _pump_all(self) -> None:
         try:
             waits = self._send()
         except (BlockingIOError, InterruptedError):
@@ -129,8 +147,9 @@ class ReplicaLink:
                 cursor = self._replica.cursor
                 if not self._replica.streams or cursor is None or not (ahead := cursor.ahead()):
                     return False
+                self._follows = True
                 sent = sock.send(ahead)
-                cursor.advance(sent)
+                cursor.offset += sent
             budget -= sent
             self._count(sent)
             self.progress_ns = self._engine.monotonic()
