@@ -137,6 +137,7 @@ for _kind in (
     syntax="channel message",
 )
 def publish(client: Client, argv: Sequence[bytes]) -> int:
+    client.engine.replication.publish(client, argv)
     return client.engine.pubsub.publish(argv[1], argv[2])
 
 
@@ -152,6 +153,7 @@ def publish(client: Client, argv: Sequence[bytes]) -> int:
     syntax="shardchannel message",
 )
 def spublish(client: Client, argv: Sequence[bytes]) -> int:
+    client.engine.replication.publish(client, argv)
     return client.engine.pubsub.publish_shard(argv[1], argv[2])
 
 

@@ -226,8 +226,8 @@ class Replication(Protocol):
     def forget(self, client: Any) -> None:
         """Handle that ``client``, a replica, is gone."""
 
-    def publish(self, argv: Sequence[bytes]) -> None:
-        """Send replicas a command that is no change of the data (PUBLISH)."""
+    def publish(self, client: Any, argv: Sequence[bytes]) -> None:
+        """Record ``argv`` of ``client``, which changes no data, for replicas alone (PUBLISH)."""
 
 
 class SlowLog(Protocol):
@@ -426,7 +426,7 @@ class NoReplication:
 
     def forget(self, client: Any) -> None: ...
 
-    def publish(self, argv: Sequence[bytes]) -> None: ...
+    def publish(self, client: Any, argv: Sequence[bytes]) -> None: ...
 
 
 class NoScripting:

@@ -31,7 +31,7 @@ from kedis.engine.client import Client
 from kedis.process.clock import SYSTEM_CLOCKS
 from kedis.engine.counters import Counters
 from kedis.engine.flags import Flag
-from kedis.engine.propagation import Propagation
+from kedis.engine.propagation import Message, Propagation
 from kedis.engine.table import Command
 from kedis.engine.restrictions import Restrictions
 from kedis.errors import CommandError
@@ -746,7 +746,9 @@ cdef class Path:
         """As kedis.engine.call.record: one effect is encoded here, several make a unit."""
         cdef Py_ssize_t effects = PyList_GET_SIZE(self.batch)
         cdef bint overridden = slot_get(self.propagation, PROPAGATION_OVERRIDDEN) == Py_True
-        if effects + (not overridden and changed and row.writes) > 1:
+        if effects + (not overridden and changed and row.writes) > 1 or (
+            effects and type((<tuple>self.batch[0])[1]) is Message
+        ):
             self.settle()
             record(self.client, row.command, argv, changed)
             self.wrote = self.wrote or changed

@@ -23,6 +23,7 @@ from kedis import errors
 from kedis.commands.parsing.numbers import NumberError, parse_int
 from kedis.commands.parsing.options import integer
 from kedis.engine.ports import Upstream
+from kedis.engine.propagation import Message
 from kedis.errors import CommandError
 from kedis.replication.backlog import Backlog
 from kedis.replication.confirmations import Confirmations
@@ -109,7 +110,7 @@ class Master:
         self._sent = offset
         self._last_ping_ns = self.engine.monotonic()
         if self.upstream is None:
-            self.engine.propagation.add_sink(self)
+            self.engine.propagation.add_sink(self, messages=True)
         self._server.began()
 
     def end_stream(self) -> None:
@@ -136,8 +137,10 @@ class Master:
         self.end_stream()
         self.identity.renew()
 
-    def publish(self, argv: Sequence[bytes]) -> None:
+    def publish(self, client: Client, argv: Sequence[bytes]) -> None:
         """See :class:`kedis.engine.ports.Replication`."""
+        if self.backlog is not None and self.upstream is None:
+            self.engine.propagation.batch.append((client.database, Message(argv)))
 
     def end_turn(self) -> None:
         """Send what this turn has added to the stream."""

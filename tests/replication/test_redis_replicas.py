@@ -184,3 +184,21 @@ def test_the_stream_is_not_disturbed_by_what_a_replica_sends(replica: Oracle) ->
         role, offset, replicas = client.execute_command("ROLE")
         assert (role, [each[1] for each in replicas]) == (b"master", [str(replica.port).encode()])
         assert offset == client.info("replication")["master_repl_offset"]
+
+
+def test_messages_go_to_replicas_and_not_to_the_file(replica: Oracle, tmp_path: Any) -> None:
+    with master(appendonly="yes", dir=str(tmp_path)) as server, client_of(server) as client:
+        follow(replica, server.port)
+        listener = replica.another()
+        listener.call("SUBSCRIBE", "news")
+        client.publish("news", "one")
+        with client.pipeline() as unit:
+            unit.set("a", 1).publish("news", "two").set("a", 2).execute()
+        client.eval("redis.call('publish', 'news', 'three') return redis.call('publish', 'news', 'four')", 0)
+        received = [listener.receive()[2] for _ in range(4)]
+        listener.close_socket()
+        assert received == [b"one", b"two", b"three", b"four"]
+        assert_equal(client, replica)
+        recorded = b"".join(path.read_bytes() for path in tmp_path.rglob("*.aof"))
+        assert b"news" not in recorded
+        assert client.info("persistence")["aof_last_write_status"] == "ok"
