@@ -182,7 +182,7 @@ LAYERS: dict[str, list[tuple[str, set[str]]]] = {
             {"connection", "cron", "deadlines", "loading", "memory_relief", "migration", "sender"},
         ),
         ("durability", {"aof_faults", "aof_policy", "group_commit", "snapshot_policy"}),
-        ("replication", {"full_sync", "replica_link", "replication"}),
+        ("replication", {"full_sync", "replica_link", "replication", "shutdown"}),
         ("servers", {"app", "metrics_http", "network_server", "threaded_server"}),
     ],
 }

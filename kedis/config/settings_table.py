@@ -137,8 +137,8 @@ class Process(Group, title="process and log", effective=True):
         10,
         0,
         INT_MAX,
-        "seconds that a shutdown waits for the disk, and for a script that has written",
-        otherwise="Redis waits for its replicas, and for the disk without end",
+        "seconds that a shutdown waits for replicas, for the disk, and for a script that has written",
+        otherwise="Redis waits for the disk without end",
     )
     shutdown_on_sigint: tuple[str, ...] = special(
         Choices(SHUTDOWN_OPTIONS), (), "options of the shutdown that SIGINT asks for"

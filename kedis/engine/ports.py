@@ -30,6 +30,16 @@ class Process(Protocol):
     def shut_down(self, options: frozenset[str]) -> None:
         """End the server by the options of SHUTDOWN. Raises CommandError when saving fails."""
 
+    @property
+    def shutdown_waits(self) -> bool:
+        """Whether a shutdown waits for replicas."""
+
+    def join_shutdown(self, waiter: Any) -> None:
+        """Answer ``waiter``, a blocked client's, with an error if the shutdown that waits does not come."""
+
+    def abort_shutdown(self) -> bool:
+        """End the shutdown that waits, and go on; False when there is none."""
+
     def rewrite_config(self) -> None:
         """Write the configuration file (CONFIG REWRITE). Raises CommandError."""
 
@@ -321,9 +331,14 @@ class Observer(Protocol):
 class NoProcess:
     """Null implementation for an engine without a process: it can only sleep."""
 
-    can_migrate = False
+    can_migrate = shutdown_waits = False
 
     def shut_down(self, options: frozenset[str]) -> None: ...
+
+    def join_shutdown(self, waiter: Any) -> None: ...
+
+    def abort_shutdown(self) -> bool:
+        return False
 
     def rewrite_config(self) -> None: ...
 

@@ -158,6 +158,16 @@ class Master:
                 if replica.streams and replica.link is not None:
                     replica.link.pump()
 
+    def settled_offset(self) -> int:
+        """The offset behind all changes up to now."""
+        if self.backlog is not None:
+            self.engine.propagation.flush()
+        return self.offset
+
+    def ask_for_confirmations(self) -> None:
+        """Ask the replicas, at the end of this turn, how far they are."""
+        self._wants_confirmations = self.backlog is not None
+
     def _say(self, wire: bytes) -> None:
         """Put a command that is no change into the stream, unless that is the master's."""
         if self.backlog is not None and self.upstream is None:
@@ -383,14 +393,12 @@ class Master:
     def wait(self, client: Client, argv: Sequence[bytes], count: int, timeout_ms: int) -> Any:
         """See :class:`kedis.engine.ports.Replication`."""
         engine = self.engine
-        if self.backlog is not None and engine.execution is None:
-            engine.propagation.flush()
-        offset = self.offset
+        offset = self.offset if engine.execution is not None else self.settled_offset()
         confirmed = self.confirmed(offset)
         if confirmed >= count or engine.execution is not None or not client.may_block:
             return confirmed
         self.confirmations.wait(client, argv, offset, count, timeout_ms)
-        self._wants_confirmations = True
+        self.ask_for_confirmations()
         return NO_REPLY
 
     def good(self) -> int:

@@ -25,6 +25,7 @@ from kedis.server.metrics_http import MetricsServer
 from kedis.server.migration import Migrations
 from kedis.server.network_server import NetworkServer
 from kedis.server.replication import Replication
+from kedis.server.shutdown import ReplicaWait
 from kedis.server.snapshot_policy import SnapshotPolicy
 
 log = logging.getLogger("kedis.server")
@@ -50,6 +51,7 @@ class App:
         self.migrations = Migrations(self.network)
         self.saving = SnapshotPolicy(self.network, self.aof.aof)
         self.replication = Replication(self.network, self.saving.saver, self.aof.aof)
+        self.replica_wait = ReplicaWait(self.network, self.replication.master, self._end_of_wait)
         self.ended = Event()
         self.exit_code = 0
         #: Called when clients can connect, before the data are loaded.
@@ -114,10 +116,21 @@ class App:
                 return True
             log.warning("a script does not end, so its changes are dropped, and no snapshot is saved")
             options |= {"nosave"}
+        return self.replica_wait.begin(options) or self._save_and_end(options)
+
+    def _save_and_end(self, options: frozenset[str]) -> bool:
         if not self.saving.save_at_end(options):
             return False
         self.request_stop(0)
         return True
+
+    def _end_of_wait(self, options: frozenset[str]) -> bool:
+        """The replicas have all, or the time is up."""
+        ended = self._save_and_end(options)
+        if not ended:
+            log.error("the data could not be saved, so the server goes on")
+            self.on_going_on()
+        return ended
 
     def _save_and_stop_later(self, options: frozenset[str]) -> None:
         if not self.save_and_stop(options):
@@ -130,6 +143,22 @@ class App:
         """SHUTDOWN. Raises CommandError when it cannot save."""
         if not self.save_and_stop(options):
             raise CommandError(errors.SHUTDOWN_FAILED)
+
+    @property
+    def shutdown_waits(self) -> bool:
+        """See :class:`kedis.engine.ports.Process`."""
+        return self.replica_wait.options is not None
+
+    def join_shutdown(self, waiter: Any) -> None:
+        """See :class:`kedis.engine.ports.Process`."""
+        self.replica_wait.join(waiter)
+
+    def abort_shutdown(self) -> bool:
+        """SHUTDOWN ABORT."""
+        aborted = self.replica_wait.abort()
+        if aborted:
+            self.on_going_on()
+        return aborted
 
     def _fail(self) -> None:
         """Stop with exit code 1 after a failure of the disk: close all clients unanswered."""
@@ -169,6 +198,7 @@ class App:
         for connection in self.network.connections:
             connection.stop_reading()
         self.saving.stop()
+        self.replica_wait.end()
         self.replication.stop()
         if not self.aof.stop():
             self.exit_code = 1

@@ -202,3 +202,53 @@ def test_messages_go_to_replicas_and_not_to_the_file(replica: Oracle, tmp_path: 
         recorded = b"".join(path.read_bytes() for path in tmp_path.rglob("*.aof"))
         assert b"news" not in recorded
         assert client.info("persistence")["aof_last_write_status"] == "ok"
+
+
+def stopped_behind(replica: Oracle, client: redis.Redis, port: int) -> None:
+    """A replica that lacks a write, and does not run."""
+    follow(replica, port)
+    replica.process.send_signal(signal.SIGSTOP)
+    client.set("late", 1)
+
+
+def shut_down(port: int, *options: str) -> list[Any]:
+    """SHUTDOWN in a thread of its own; the list gets the error that ends it."""
+    outcome: list[Any] = []
+
+    def run() -> None:
+        with redis.Redis(port=port, protocol=2, retry=None) as other:
+            try:
+                outcome.append(other.execute_command("SHUTDOWN", *options))
+            except redis.RedisError as error:
+                outcome.append(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return outcome
+
+
+def test_a_shutdown_waits_for_what_replicas_lack(replica: Oracle) -> None:
+    with master(shutdown_timeout="1000") as server, client_of(server) as client:
+        stopped_behind(replica, client, server.port)
+        outcome = shut_down(server.port, "NOSAVE")
+        eventually(lambda: client.info("clients")["blocked_clients"] == 1, "it waits")
+        assert client.get("late") == b"1"
+        replica.process.send_signal(signal.SIGCONT)
+        eventually(lambda: outcome, "it ends")
+        assert isinstance(outcome[0], redis.ConnectionError)
+        eventually(lambda: replica.call("GET", "late") == b"1", "the replica has it")
+
+
+def test_a_shutdown_that_waits_is_aborted(replica: Oracle) -> None:
+    with master(shutdown_timeout="1000") as server, client_of(server) as client:
+        with pytest.raises(redis.ResponseError, match="No shutdown in progress"):
+            client.execute_command("SHUTDOWN", "ABORT")
+        stopped_behind(replica, client, server.port)
+        outcome = shut_down(server.port)
+        eventually(lambda: client.info("clients")["blocked_clients"] == 1, "it waits")
+        assert client.execute_command("SHUTDOWN", "ABORT")
+        eventually(lambda: outcome, "it is answered")
+        assert str(outcome[0]) == "Errors trying to SHUTDOWN. Check logs."
+        client.set("late", 2)
+        outcome = shut_down(server.port, "NOW")
+        eventually(lambda: outcome, "it ends at once")
+        assert isinstance(outcome[0], redis.ConnectionError)
