@@ -94,6 +94,8 @@ class Backlog:
         offset: number of bytes of the stream so far.
     """
 
+    __slots__ = ("_head", "_start", "_tail", "offset", "size")  # which the native path reads and writes, too
+
     def __init__(self, offset: int, size: int) -> None:
         self.size = size
         self.offset = offset

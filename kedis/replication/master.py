@@ -69,6 +69,7 @@ class Master:
         identity: the ids of its history.
         backlog: the stream; None before the first replica.
         replicas: those that have sent PSYNC or SYNC, in this order.
+        following: those that get the stream as it comes; the native path sends to them as well.
         upstream: the link to a master of this server; its bytes are the stream then.
         failover_state: for INFO.
         last_offset: bytes of the stream so far, also where there is no backlog.
@@ -80,6 +81,7 @@ class Master:
         self.identity = Identity()
         self.backlog: Backlog | None = None
         self.replicas: dict[Client, Replica] = {}
+        self.following: list[Replica] = []
         self.upstream: Upstream | None = None
         self.failover_state = "no-failover"
         self.last_offset = 0
@@ -89,7 +91,7 @@ class Master:
         self._last_ping_ns = 0
         self._alone_since_ns = 0
         self._figures = dict.fromkeys(("sync_full", "sync_partial_ok", "sync_partial_err"), 0)
-        self.sent_bytes = 0
+        self._sent_before = 0
         engine.config.subscribe("repl-backlog-size", lambda _config: self._resize())
         for name in ("min-replicas-to-write", "min-replicas-max-lag"):
             engine.config.subscribe(name, lambda _config: self.count_good())
@@ -129,6 +131,10 @@ class Master:
             self.backlog.append(pieces)
         except MemoryError:
             self.lost()
+
+    def sent_natively(self) -> None:
+        """The native path has fed the stream and sent it to those that follow."""
+        self._sent = self.offset
 
     def lost(self) -> None:
         """See :class:`kedis.engine.propagation.Sink`: whoever follows this history lacks a change."""
@@ -468,6 +474,7 @@ class Master:
             self.backlog.trim()
         if replica.link is not None:
             replica.link.end()
+        self._sent_before += replica.sent_bytes
         self.count_good()
 
     def drop(self, replica: Replica) -> None:
@@ -511,7 +518,7 @@ class Master:
         memory = 0 if backlog is None else backlog.memory()
         return {
             **self._figures,
-            "total_net_repl_output_bytes": self.sent_bytes,
+            "total_net_repl_output_bytes": self._sent_before + self._sent_to_present(),
             "mem_replication_backlog": kept,
             "mem_total_replication_buffers": memory,
             "mem_clients_slaves": max(memory - kept, 0) if self.replicas else 0,
@@ -534,7 +541,10 @@ class Master:
     def reset_figures(self) -> None:
         """Zero the figures that only grow (CONFIG RESETSTAT)."""
         self._figures = dict.fromkeys(self._figures, 0)
-        self.sent_bytes = 0
+        self._sent_before = -self._sent_to_present()
+
+    def _sent_to_present(self) -> int:
+        return sum(replica.sent_bytes for replica in self.replicas.values())
 
 
 def is_diskless(config: Config, group: Sequence[Replica]) -> bool:

@@ -75,6 +75,8 @@ class Replica:
         confirmed: offset up to which it has confirmed the stream.
         confirmed_ns: when it has last been heard of.
         since_ns: since when it has waited for a full synchronisation.
+        sent_bytes: so far.
+        waits: the kernel has not taken all that was to be sent.
         limit_since_ns: since when its unsent bytes have been over the soft limit; 0: they are not.
     """
 
@@ -90,9 +92,11 @@ class Replica:
         "limit_since_ns",
         "link",
         "listening_port",
+        "sent_bytes",
         "since_ns",
         "state",
         "streams",
+        "waits",
         "wants_keys",
         "wants_snapshot_only",
     )
@@ -111,6 +115,8 @@ class Replica:
         self.confirmed = 0
         self.confirmed_ns = self.since_ns = now_ns
         self.limit_since_ns = 0
+        self.sent_bytes = 0
+        self.waits = False
 
     @property
     def attached(self) -> bool:

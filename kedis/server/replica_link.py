@@ -42,7 +42,7 @@ class ReplicaLink:
     """Sends to ``replica`` through ``connection``; see :class:`kedis.replication.replicas.Link`.
 
     Args:
-        count: called with the number of bytes that were sent.
+        following: the replicas that get the stream as it comes, of which this will be one.
 
     Attributes:
         on_drained: called whenever all that was given has been sent.
@@ -50,20 +50,18 @@ class ReplicaLink:
     """
 
     def __init__(
-        self, network: Network, replica: Replica, connection: Peer, count: Callable[[int], None]
+        self, network: Network, replica: Replica, connection: Peer, following: list[Replica]
     ) -> None:
         self._network = network
         self._engine = network.engine
         self._replica = replica
         self._connection = connection
         self._send_some = connection.sock.send
-        self._count = count
+        self._following = following
         self._pending: deque[memoryview] = deque()
         self._file: _File | None = None
         self._watcher: Any = None
-        self._ended = False
-        #: The stream is being sent.
-        self._follows = False
+        self._ended = self._follows = False
         self.on_drained: Callable[[], None] | None = None
         self.progress_ns = self._engine.monotonic()
 
@@ -96,9 +94,11 @@ class ReplicaLink:
         """Send what there is, as far as the kernel takes it."""
         if self._ended or self._connection.closed:
             return
+        if self._watcher is not None:  # it goes on when the kernel takes more
+            self.check_limit()
+            return
         cursor = self._replica.cursor
-        if cursor is not None and self._follows and self._watcher is None and not self._pending:
-            # Nearly always: one send of what the turn has added.
+        if cursor is not None and self._follows:  # nearly always: one send of what the turn has added
             ahead = cursor.ahead()
             try:
                 sent = self._send_some(ahead)
@@ -111,6 +111,9 @@ class ReplicaLink:
         self._pump_all()
 
     def _pump_all(self) -> None:
+        """Send what there is, of any kind; also when the socket is writable again."""
+        if self._ended or self._connection.closed:
+            return
         try:
             waits = self._send()
         except (BlockingIOError, InterruptedError):
@@ -147,13 +150,19 @@ class ReplicaLink:
                 cursor = self._replica.cursor
                 if not self._replica.streams or cursor is None or not (ahead := cursor.ahead()):
                     return False
-                self._follows = True
+                if not self._follows:
+                    self._follows = True
+                    self._following.append(self._replica)
                 sent = sock.send(ahead)
                 cursor.offset += sent
             budget -= sent
             self._count(sent)
             self.progress_ns = self._engine.monotonic()
         return True
+
+    def _count(self, sent: int) -> None:
+        self._replica.sent_bytes += sent
+        self._network.bytes_sent += sent
 
     def _send_file(self, file: _File) -> int:
         left = file.size - file.offset
@@ -169,13 +178,15 @@ class ReplicaLink:
     def _watch(self) -> None:
         if self._watcher is None:
             self._watcher = self._network.hub.loop.io(self._connection.fd, _WRITE)
-            self._watcher.start(self.pump)
+            self._watcher.start(self._pump_all)
+            self._replica.waits = True
 
     def _unwatch(self) -> None:
         if self._watcher is not None:
             self._watcher.stop()
             self._watcher.close()
             self._watcher = None
+            self._replica.waits = False
 
     # -- limits and the end -------------------------------------------------------------------------------
 
@@ -217,6 +228,9 @@ class ReplicaLink:
     def end(self) -> None:
         """Send no more.  Idempotent."""
         self._ended = True
+        if self._follows:
+            self._follows = False
+            self._following.remove(self._replica)
         self._unwatch()
         self._pending.clear()
         self._close_file()

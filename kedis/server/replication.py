@@ -59,7 +59,7 @@ class Replication:
         connection = replica.client.transport
         if not isinstance(connection, Connection):
             raise CommandError("ERR a replica needs a connection of its own")
-        link = ReplicaLink(self._network, replica, connection, self._count_sent)
+        link = ReplicaLink(self._network, replica, connection, self.master.following)
         self._links[replica] = link
         return link
 
@@ -76,10 +76,6 @@ class Replication:
         """See :class:`kedis.replication.master.Server`."""
         self._network.cycle.replication = None
         self._timer.stop()
-
-    def _count_sent(self, count: int) -> None:
-        self.master.sent_bytes += count
-        self._network.bytes_sent += count
 
     # -- turns --------------------------------------------------------------------------------------------
 
