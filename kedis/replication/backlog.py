@@ -126,6 +126,8 @@ class Backlog:
             size = len(piece)
             block = self._tail
             used = block.used
+            if not size:  # a block may be read-only
+                continue
             if (end := used + size) <= block.room:
                 block.view[used:end] = piece
                 block.used = end
