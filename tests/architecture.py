@@ -151,6 +151,7 @@ LAYERS: dict[str, list[tuple[str, set[str]]]] = {
                 "metrics_kedis",
                 "metrics_reading",
                 "metrics_redis",
+                "metrics_replication",
                 "metrics_streams",
             },
         ),

@@ -215,7 +215,7 @@ class Replication(Protocol):
         """ROLE."""
 
     def figures(self) -> Mapping[str, int]:
-        """The figures of other sections of INFO, by name: ``sync_full``, ``mem_replication_backlog``, ..."""
+        """Figures of other sections of INFO, and of the metrics, by name: ``sync_full``, ``replicas_online``, ..."""
 
     def notes(self) -> Mapping[str, str]:
         """What a snapshot says of the history whose data it holds; nothing where there is none."""
@@ -393,6 +393,7 @@ NO_REPLICAS: Mapping[str, int] = dict.fromkeys(
     (
         *("sync_full", "sync_partial_ok", "sync_partial_err", "total_net_repl_output_bytes"),
         *("mem_replication_backlog", "mem_total_replication_buffers", "mem_clients_slaves"),
+        *("replicas_online", "replicas_synchronising", "replica_lag_bytes", "replica_lag_seconds"),
     ),
     0,
 )

@@ -516,12 +516,17 @@ class Master:
         backlog = self.backlog
         kept = 0 if backlog is None else min(len(backlog), backlog.size)
         memory = 0 if backlog is None else backlog.memory()
+        online, now = self.online(), self.engine.monotonic()
         return {
             **self._figures,
             "total_net_repl_output_bytes": self._sent_before + self._sent_to_present(),
             "mem_replication_backlog": kept,
             "mem_total_replication_buffers": memory,
             "mem_clients_slaves": max(memory - kept, 0) if self.replicas else 0,
+            "replicas_online": len(online),
+            "replicas_synchronising": sum(each.is_synchronising for each in self.replicas.values()),
+            "replica_lag_bytes": max((self.offset - each.confirmed for each in online), default=0),
+            "replica_lag_seconds": max((each.lag_seconds(now) for each in online), default=0),
         }
 
     def notes(self) -> Mapping[str, str]:

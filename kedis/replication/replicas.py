@@ -124,6 +124,11 @@ class Replica:
         return self.state is not State.ANNOUNCED
 
     @property
+    def is_synchronising(self) -> bool:
+        """Whether it waits for a snapshot, or is being sent one."""
+        return self.state in (State.WAITING, State.SNAPSHOT, State.TRANSFER)
+
+    @property
     def address(self) -> str:
         """The host that others reach it by."""
         return self.announced_address or self.client.address.rpartition(":")[0].strip("[]")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -14,6 +15,7 @@ import redis
 
 import kedis
 from tests.oracle import Oracle
+from tests.ports import free_port
 from tests.replication.pairs import (
     assert_equal,
     eventually,
@@ -252,3 +254,19 @@ def test_a_shutdown_that_waits_is_aborted(replica: Oracle) -> None:
         outcome = shut_down(server.port, "NOW")
         eventually(lambda: outcome, "it ends at once")
         assert isinstance(outcome[0], redis.ConnectionError)
+
+
+def test_metrics_show_the_replicas(replica: Oracle) -> None:
+    port = free_port()
+    with master(metrics_port=str(port)) as server, client_of(server) as client:
+        follow(replica, server.port)
+        client.set("a", 1)
+        assert client.execute_command("WAIT", 1, 60_000) == 1
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+            text = answer.read().decode()
+    lines = dict(line.rsplit(" ", 1) for line in text.splitlines() if line[:1] != "#")
+    assert float(lines["kedis_replicas_online"]) == 1
+    assert float(lines['kedis_replica_synchronisations_total{kind="full"}']) == 1
+    assert float(lines["redis_connected_slaves"]) == 1
+    labels = f'slave_ip="127.0.0.1",slave_port="{replica.port}",slave_state="online"'
+    assert f"redis_connected_slave_lag_seconds{{{labels}}}" in lines
