@@ -151,7 +151,7 @@ class Record(NamedTuple):
 
 @dataclass
 class SnapshotReader:
-    """Reads a file.
+    """Reads a file, or what arrives from a source.
 
     Attributes:
         packing: the thresholds by which containers are packed; without them all are full.
@@ -161,7 +161,7 @@ class SnapshotReader:
         libraries: the code of each library of functions that has been read.
     """
 
-    data: bytes | mmap
+    data: bytes | mmap | Source
     verify: bool = True
     packing: Packing | None = None
     position: int = 0
@@ -169,8 +169,6 @@ class SnapshotReader:
     notes: dict[str, str] = field(default_factory=dict)
     libraries: list[bytes] = field(default_factory=list)
     _unsupported: Unsupported | None = None
-    _crc: int = 0
-    _checked: int = 0
 
     def records(self) -> Iterator[Record]:
         """The keys in order.
@@ -178,7 +176,7 @@ class SnapshotReader:
         Raises RdbError, with the offset, for any file that is not a sound snapshot. Unsupported content is left
         out, and raises Unsupported when the rest has been read and found sound.
         """
-        source = Source(self.data)
+        source = self.data if isinstance(self.data, Source) else Source(self.data)
         self._read_header(source)
         database = 0
         expire_at_ms: int | None = None
@@ -195,9 +193,9 @@ class SnapshotReader:
                 # Not Record(...), which takes 0.2 us more.
                 yield _new(Record, (database, key, value, expire_at_ms, idle, frequency))
                 expire_at_ms = idle = frequency = None
-                self.position = position = source.position
-                if position - self._checked >= _PIECE and self.verify:
-                    self._check_to(position)
+                self.position = source.base + source.position
+                if source.position - source.checked >= _PIECE and self.verify:
+                    source.check()
             elif code == _EXPIRE_MS:
                 expire_at_ms = source.integer(8, signed=True)
             elif code == _EXPIRE_S:
@@ -224,7 +222,7 @@ class SnapshotReader:
 
     def _pass_over(self, source: Source, code: int) -> None:
         """Skip unsupported content, and remember the first."""
-        offset = source.position - 1
+        offset = source.offset - 1
         if not is_passed_over(code):
             raise RdbError(f"an unknown mark, 0x{code:02x},", offset)
         where = f" in the key {source.string()[:64]!r}" if code < FUNCTIONS else ""
@@ -243,21 +241,17 @@ class SnapshotReader:
                 f"version {self.version} of the format, which is later than {VERSION},", len(MAGIC)
             )
 
-    def _check_to(self, position: int) -> None:
-        self._crc = crc64(self.data[self._checked : position], self._crc)
-        self._checked = position
-
     def _finish(self, source: Source) -> None:
-        end = source.position
-        self.position = end
+        end = self.position = source.offset
         if self.version < 5:
             return
+        if self.verify:
+            source.check()
+        computed = source.crc
         expected = source.integer(8)
-        if self.verify and expected:
-            self._check_to(end)
-            if self._crc != expected:
-                raise RdbError("a wrong checksum", end)
-        self.position = source.position
+        if self.verify and expected and computed != expected:
+            raise RdbError("a wrong checksum", end)
+        self.position = source.offset
 
 
 def put_in(database: Any, record: Record) -> None:
