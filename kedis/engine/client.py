@@ -25,8 +25,10 @@ from kedis.engine.maxmemory import MemoryLimit
 from kedis.engine.ports import (
     Durability,
     EventLoop,
+    Following,
     NoDurability,
     NoEventLoop,
+    NoFollowing,
     NoProcess,
     NoScripting,
     Observer,
@@ -68,7 +70,8 @@ class Services:
 
     Attributes:
         execution: the innermost unit (MULTI, a script) under way; None outside units.
-        process, durability, persistence, snapshots, scripting, observer: the ports (:mod:`kedis.engine.ports`).
+        process, durability, persistence, snapshots, scripting, following, observer: the ports
+            (:mod:`kedis.engine.ports`).
         clients: the connected clients by id.
         monitors: the clients that have sent MONITOR.
         slow_ns: minimum duration of the calls that are reported to the observer.
@@ -100,6 +103,7 @@ class Services:
         self.persistence: Persistence | None = None
         self.snapshots: Snapshots | None = None
         self.scripting: Scripting = NoScripting()
+        self.following: Following = NoFollowing()
         #: :func:`kedis.engine.call.call` in C, where the native path is there: it takes the client, the command, the
         #: words and whether a slow call is reported, and returns the value, or NotImplemented where it declines.
         self.native: Callable[[Client, Command, Sequence[bytes], bool], Any] | None = None
@@ -153,8 +157,7 @@ class Services:
         """Set the loading state, in which commands without the ``loading`` flag are refused and nothing expires."""
         if loading != self.restrictions.loading:
             self.keyspace.set_loading(loading)
-        self.restrictions.loading = loading
-        self.restrictions.update()
+        self.restrictions.set_loading(loading)
 
     def unpause(self) -> None:
         """End a CLIENT PAUSE and let the paused clients continue."""

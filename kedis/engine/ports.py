@@ -138,6 +138,28 @@ class Snapshots(Protocol):
         """FLUSHALL: empty the snapshot as well."""
 
 
+class Following(Protocol):
+    """The server as the replica of another one."""
+
+    def follow(self, host: str, port: int, who: str) -> bool:
+        """REPLICAOF by the client ``who``; False where that is the master already. Raises CommandError."""
+
+    def lead(self, who: str) -> None:
+        """REPLICAOF NO ONE by the client ``who``: be a master. Idempotent."""
+
+    def role(self) -> list[Any] | None:
+        """The reply to ROLE; None where this server is a master."""
+
+    def fields(self) -> Sequence[tuple[str, Any]]:
+        """The lines of INFO replication that only a replica has, its role included; none for a master."""
+
+    def identity(self) -> Sequence[tuple[str, Any]]:
+        """The lines of INFO replication on the history: identities and offsets."""
+
+    def notes(self) -> Mapping[str, str]:
+        """What a snapshot is to say of the place in the stream at which it stands."""
+
+
 class Scripting(Protocol):
     """Lua scripts and functions, as far as persistence and INFO look at them."""
 
@@ -275,6 +297,27 @@ class NoEventLoop:
     def refused_browser(self, client: NamedClient) -> None: ...
 
     def turn(self, client: Any) -> None: ...
+
+
+class NoFollowing:
+    """Null implementation for an engine that cannot be a replica."""
+
+    def follow(self, host: str, port: int, who: str) -> bool:
+        raise CommandError(errors.NO_REPLICATION)
+
+    def lead(self, who: str) -> None: ...
+
+    def role(self) -> list[Any] | None:
+        return None
+
+    def fields(self) -> Sequence[tuple[str, Any]]:
+        return ()
+
+    def identity(self) -> Sequence[tuple[str, Any]]:
+        return ()
+
+    def notes(self) -> Mapping[str, str]:
+        return {}
 
 
 class NoDurability:

@@ -170,6 +170,8 @@ class ScriptService:
             raise CommandError(texts.WRITING_SCRIPT)
         if restrictions.write_error is not None:
             raise CommandError(restrictions.write_error)
+        if restrictions.read_only:
+            raise CommandError(errors.READ_ONLY_REPLICA_SCRIPT)
         if restrictions.out_of_memory and not flags & ScriptFlag.ALLOW_OOM:
             raise CommandError(errors.OUT_OF_MEMORY)
 
