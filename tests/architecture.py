@@ -44,6 +44,7 @@ PACKAGES: list[dict[str, str]] = [
         "observability": "histograms, slow log, INFO, metrics",
         "persistence": "the append-only file, RDB files, forked children",
     },
+    {"replication": "a replica's side of replication: handshake, snapshot and stream, without sockets"},
     {"native.loop": "receiving and sending, in Cython"},
     {
         "embedded": "`kedis.connect()`, `aconnect()`, `patch()`: the engine in the program's own process",
@@ -101,7 +102,7 @@ LAYERS: dict[str, list[tuple[str, set[str]]]] = {
     "commands": [("arguments", {"parsing"}), ("families", {"*"})],
     "config": [
         ("words and types", {"config_errors", "list_types", "setting_types", "syntax"}),
-        ("the settings", {"declare", "ignored", "settings_table"}),
+        ("the settings", {"declare", "ignored", "replica_settings", "settings_table"}),
         ("the current values", {"load", "settings"}),
         ("as programs give them", {"keywords"}),
         ("texts", {"describe", "file_rewrite"}),
@@ -181,6 +182,7 @@ LAYERS: dict[str, list[tuple[str, set[str]]]] = {
             {"connection", "cron", "deadlines", "loading", "memory_relief", "migration", "sender"},
         ),
         ("durability", {"aof_faults", "aof_policy", "group_commit", "snapshot_policy"}),
+        ("replication", {"following", "master_link", "snapshot_intake"}),
         ("servers", {"app", "metrics_http", "network_server", "threaded_server"}),
     ],
 }

@@ -78,12 +78,12 @@ def shutdown(client: Client, argv: Sequence[bytes]) -> Any:
     flags=NOSCRIPT | LOADING | STALE | FAST,
     group="server",
     since="2.8.12",
-    summary="Returns the replication role: always master, without replicas.",
+    summary="Returns the replication role.",
     complexity="O(1)",
     categories="admin dangerous",
 )
-def role(_client: Client, _argv: Sequence[bytes]) -> list[Any]:
-    return [b"master", 0, []]
+def role(client: Client, _argv: Sequence[bytes]) -> list[Any]:
+    return client.engine.following.role() or [b"master", 0, []]
 
 
 @command(

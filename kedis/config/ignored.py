@@ -8,7 +8,7 @@ that gains an effect moves to settings_table.py.
 from __future__ import annotations
 
 from kedis.config.declare import Group, choice, flag, integer, memory, special, text
-from kedis.config.list_types import OomScores, ReplicaOf
+from kedis.config.list_types import OomScores
 from kedis.config.setting_types import (
     INT_MAX,
     LLONG_MAX,
@@ -64,30 +64,17 @@ class Tuning(Group, title="snapshots, append-only file and freeing"):
 
 
 class Replication(Group, title="replication", because="there are no replicas"):
-    replicaof: str = special(ReplicaOf(), "", "host and port to copy from", alias="slaveof", fixed=True)
-    masterauth = text("", "password for the master", secret=True)
-    masteruser = text("", "user for the master", secret=True)
-    replica_serve_stale_data = flag(
-        True, "answer while cut off from the master", alias="slave-serve-stale-data"
+    replica_ignore_disk_write_errors = flag(
+        False,
+        "go on when a replica cannot write to its disk",
+        otherwise="it always goes on, and writes its files anew when it can",
     )
-    replica_read_only = flag(True, "refuse writes on a replica", alias="slave-read-only")
-    replica_ignore_maxmemory = flag(True, "leave eviction to the master", alias="slave-ignore-maxmemory")
-    replica_ignore_disk_write_errors = flag(False, "go on when a replica cannot write to its disk")
-    replica_lazy_flush = flag(False, "flush in the background before a full copy", alias="slave-lazy-flush")
-    replica_priority = integer(100, 0, INT_MAX, "rank for a failover; 0 is never", alias="slave-priority")
-    replica_announced = flag(True, "let Sentinel report this replica")
-    replica_announce_ip = text("", "address to report to the master", alias="slave-announce-ip")
-    replica_announce_port = integer(0, 0, 65535, "port to report to the master", alias="slave-announce-port")
     repl_diskless_sync = flag(True, "send copies without a file in between")
     repl_diskless_sync_delay = integer(5, 0, INT_MAX, "seconds to wait for more replicas")
     repl_diskless_sync_max_replicas = integer(0, 0, INT_MAX, "replicas that end the wait; 0 is off")
-    repl_diskless_load = choice(
-        "disabled", ("disabled", "on-empty-db", "swapdb"), "load copies without a file"
-    )
     repl_ping_replica_period = integer(
         10, 1, INT_MAX, "seconds between pings of the replicas", alias="repl-ping-slave-period"
     )
-    repl_timeout = integer(60, 1, INT_MAX, "seconds of silence that end a link")
     repl_disable_tcp_nodelay = flag(False, "save packets rather than time")
     repl_backlog_size = memory(
         1 << 20, "bytes kept for replicas that come back", 1, clamp=(16 << 10, LLONG_MAX)

@@ -18,6 +18,7 @@ from kedis.config.list_types import (
     SavePoints,
     StreamKeys,
 )
+from kedis.config.replica_settings import FollowingSettings
 from kedis.config.setting_types import (
     INT_MAX,
     LLONG_MAX,
@@ -338,5 +339,6 @@ class EffectiveSettings(
     Observation,
     Encodings,
     StreamNodes,
+    FollowingSettings,
 ):
     """All of them as attributes of one class."""

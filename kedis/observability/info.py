@@ -336,18 +336,25 @@ def _stats(observer: Figures) -> Fields:
 
 
 def _replication(observer: Figures) -> Fields:
+    following = observer.engine.following
     return (
-        ("role", "master"),
+        *(following.fields() or (("role", "master"),)),
         ("connected_slaves", 0),
         ("master_failover_state", "no-failover"),
-        ("master_replid", observer.replication_id),
-        ("master_replid2", "0" * 40),
-        ("master_repl_offset", 0),
-        ("second_repl_offset", -1),
+        *(following.identity() or _no_history(observer)),
         ("repl_backlog_active", 0),
         ("repl_backlog_size", observer.engine.config.repl_backlog_size),
         ("repl_backlog_first_byte_offset", 0),
         ("repl_backlog_histlen", 0),
+    )
+
+
+def _no_history(observer: Figures) -> Fields:
+    return (
+        ("master_replid", observer.replication_id),
+        ("master_replid2", "0" * 40),
+        ("master_repl_offset", 0),
+        ("second_repl_offset", -1),
     )
 
 
