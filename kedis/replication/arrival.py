@@ -12,7 +12,7 @@ from kedis.engine.engine import Engine
 from kedis.errors import CommandError
 from kedis.rdb.snapshot import SnapshotReader, put_in
 from kedis.rdb.source import ArrivingSource, RdbError
-from kedis.replication.replica_link import Position
+from kedis.replication.handshake import Position
 from kedis.scripting.service import service_of
 from kedis.store.database import Database
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 
-from kedis.replication.replica_link import NO_ID, Position
+from kedis.replication.handshake import NO_ID, Position
 
 
 class History:

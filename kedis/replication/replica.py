@@ -8,7 +8,7 @@ from typing import Any
 
 from kedis.config import Config
 from kedis.replication.data_history import History
-from kedis.replication.replica_link import Position
+from kedis.replication.handshake import Position
 
 _SECOND_NS = 1_000_000_000
 

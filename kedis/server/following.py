@@ -26,8 +26,7 @@ from kedis.process.clock import monotonic
 from kedis.replication.applier import Applier, StreamError
 from kedis.replication.arrival import BadSnapshot
 from kedis.replication.data_history import History
-from kedis.replication.replica import Replica, Stage
-from kedis.replication.replica_link import (
+from kedis.replication.handshake import (
     Answered,
     Continued,
     Event,
@@ -41,6 +40,7 @@ from kedis.replication.replica_link import (
     StreamData,
     acknowledgement,
 )
+from kedis.replication.replica import Replica, Stage
 from kedis.server.aof_policy import AofPolicy
 from kedis.server.master_link import MasterLink
 from kedis.server.network import Network

@@ -13,7 +13,7 @@ import gevent
 from gevent import socket as gevent_socket
 
 from kedis.process.clock import monotonic
-from kedis.replication.replica_link import (
+from kedis.replication.handshake import (
     Event,
     Greeting,
     Link,

@@ -27,8 +27,8 @@ from kedis.persistence.rdb_file import replace_file
 from kedis.persistence.reasons import reason_with_file
 from kedis.persistence.saver import Saver
 from kedis.replication.arrival import Arrival
+from kedis.replication.handshake import FullSync, SnapshotBegins
 from kedis.replication.replica import Replica
-from kedis.replication.replica_link import FullSync, SnapshotBegins
 from kedis.server.loading import timed_loading
 from kedis.server.master_link import MasterLink
 from kedis.server.network import Network

@@ -11,7 +11,7 @@ from kedis.config import Config
 from kedis.engine.engine import Engine
 from kedis.rdb.snapshot import pieces
 from kedis.replication.arrival import Arrival, BadSnapshot, database_in, position_in
-from kedis.replication.replica_link import Position
+from kedis.replication.handshake import Position
 from kedis.scripting.service import service_of
 from kedis.store.digest import keyspace_digest
 from tests.commands.driver import Client, Clock

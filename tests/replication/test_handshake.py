@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from kedis.replication.replica_link import (
+from kedis.replication.handshake import (
     Answered,
     Continued,
     Event,
