@@ -40,6 +40,8 @@ container(
 
 
 def _type_of(client: Client) -> str:
+    if client.is_master:
+        return "master"
     return "pubsub" if client.subscriptions else "normal"
 
 
@@ -105,6 +107,7 @@ def describe(client: Client) -> bytes:
 def _flags(client: Client) -> str:
     caching = client.caching
     flags = {
+        "M": client.is_master,
         "O": client in client.engine.monitors,
         "P": client.subscriptions > 0,
         "x": client.queue is not None,

@@ -83,7 +83,8 @@ def shutdown(client: Client, argv: Sequence[bytes]) -> Any:
     categories="admin dangerous",
 )
 def role(client: Client, _argv: Sequence[bytes]) -> list[Any]:
-    return client.engine.following.role() or [b"master", 0, []]
+    upstream = client.engine.following.upstream
+    return [b"master", 0, []] if upstream is None else upstream.role()
 
 
 @command(

@@ -389,6 +389,11 @@ class Client:
         """Whether its calls need hooks: MONITOR, client-side caching, CLIENT NO-TOUCH."""
         return self.caching is not None or self.no_touch or self.engine.restrictions.monitored
 
+    @property
+    def is_master(self) -> bool:
+        """Whether its commands are those of the master of this server."""
+        return self.transport.kind == "master"
+
     def propagate(self, *argv: bytes | bytearray) -> None:
         """Propagate ``argv`` instead of the running command's own words; may be called several times."""
         self.engine.propagation.override(self.database, argv)

@@ -138,6 +138,27 @@ class Snapshots(Protocol):
         """FLUSHALL: empty the snapshot as well."""
 
 
+class Upstream(Protocol):
+    """The link of a replica to its master."""
+
+    @property
+    def online(self) -> bool:
+        """Whether the data are those of the master, whose stream is being followed."""
+
+    @property
+    def database(self) -> int:
+        """The database that the next command of the stream is for."""
+
+    def confirm(self) -> None:
+        """Tell the master soon how far its stream was followed."""
+
+    def info(self) -> Sequence[tuple[str, Any]]:
+        """The lines of INFO replication from ``master_host`` to ``replica_announced``."""
+
+    def role(self) -> list[Any]:
+        """The reply to ROLE."""
+
+
 class Following(Protocol):
     """The server as the replica of another one."""
 
@@ -147,11 +168,9 @@ class Following(Protocol):
     def lead(self, who: str) -> None:
         """REPLICAOF NO ONE by the client ``who``: be a master. Idempotent."""
 
-    def role(self) -> list[Any] | None:
-        """The reply to ROLE; None where this server is a master."""
-
-    def fields(self) -> Sequence[tuple[str, Any]]:
-        """The lines of INFO replication that only a replica has, its role included; none for a master."""
+    @property
+    def upstream(self) -> Upstream | None:
+        """The link to the master; None while this server is a master."""
 
     def identity(self) -> Sequence[tuple[str, Any]]:
         """The lines of INFO replication on the history: identities and offsets."""
@@ -307,11 +326,7 @@ class NoFollowing:
 
     def lead(self, who: str) -> None: ...
 
-    def role(self) -> list[Any] | None:
-        return None
-
-    def fields(self) -> Sequence[tuple[str, Any]]:
-        return ()
+    upstream: Upstream | None = None
 
     def identity(self) -> Sequence[tuple[str, Any]]:
         return ()

@@ -338,7 +338,8 @@ def _stats(observer: Figures) -> Fields:
 def _replication(observer: Figures) -> Fields:
     following = observer.engine.following
     return (
-        *(following.fields() or (("role", "master"),)),
+        ("role", "master" if following.upstream is None else "slave"),
+        *(() if following.upstream is None else following.upstream.info()),
         ("connected_slaves", 0),
         ("master_failover_state", "no-failover"),
         *(following.identity() or _no_history(observer)),

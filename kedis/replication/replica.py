@@ -125,22 +125,19 @@ class Replica:
 
     # -- what is shown ------------------------------------------------------------------------------------
 
-    def role(self) -> list[Any] | None:
-        """The reply to ROLE; None for a master."""
-        if self.master is None:
-            return None
+    def role(self) -> list[Any]:
+        """The reply to ROLE of a replica."""
+        assert self.master is not None
         host, port = self.master
         offset = self.history.offset if self.is_up or self.resumes else -1
         return [b"slave", host.encode("utf-8", "surrogateescape"), port, self.stage.value, offset]
 
-    def fields(self) -> list[tuple[str, Any]]:
-        """The lines of INFO replication that only a replica has, in Redis's order, the role included; else none."""
-        if self.master is None:
-            return []
+    def info(self) -> list[tuple[str, Any]]:
+        """The lines of INFO replication that only a replica has, in Redis's order."""
+        assert self.master is not None
         config = self._config
         host, port = self.master
         fields: list[tuple[str, Any]] = [
-            ("role", "slave"),
             ("master_host", host),
             ("master_port", port),
             ("master_link_status", "up" if self.is_up else "down"),

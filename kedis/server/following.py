@@ -19,6 +19,7 @@ from kedis import errors
 from kedis.config import Config
 from kedis.engine.call import unblock
 from kedis.engine.client import Client
+from kedis.engine.ports import Upstream
 from kedis.engine.transport import NullTransport
 from kedis.errors import CommandError
 from kedis.persistence.saver import Saver
@@ -51,6 +52,9 @@ log = logging.getLogger("kedis.replication")
 #: Seconds between two attempts, and between two acknowledgements.
 _PAUSE = 1.0
 _ACK_SECONDS = 1.0
+#: The same at the beginning of a link, while nothing has come, and how long that is the case.
+_FIRST_ACK_SECONDS = 0.1
+_EAGER_SECONDS = 3.0
 _SETTINGS = ("replica-read-only", "replica-serve-stale-data", "replica-ignore-maxmemory")
 
 
@@ -92,6 +96,7 @@ class Following:
         self.began_anew: Callable[[], None] = lambda: None
         self._intake = SnapshotIntake(network, self.state, aof.aof, saver)
         self._database = 0
+        self._wants_confirmation = False
         self._greenlet: gevent.Greenlet | None = None
         network.engine.following = self
         for name in _SETTINGS:
@@ -160,11 +165,30 @@ class Following:
         self._restrict()
         log.info("MASTER MODE enabled (user request from '%s')", who)
 
-    def role(self) -> list[Any] | None:
+    @property
+    def upstream(self) -> Upstream | None:
+        return None if self.state.master is None else self
+
+    # -- the link as others see it (kedis.engine.ports.Upstream) ------------------------------------------
+
+    @property
+    def online(self) -> bool:
+        return self.state.is_up
+
+    @property
+    def database(self) -> int:
+        return self._database
+
+    def confirm(self) -> None:
+        self._wants_confirmation = True
+
+    def info(self) -> Sequence[tuple[str, Any]]:
+        return self.state.info()
+
+    def role(self) -> list[Any]:
         return self.state.role()
 
-    def fields(self) -> Sequence[tuple[str, Any]]:
-        return self.state.fields()
+    # -- the history --------------------------------------------------------------------------------------
 
     def identity(self) -> Sequence[tuple[str, Any]]:
         history = self.state.history
@@ -329,14 +353,17 @@ class Following:
 
     def _apply_all(self, link: MasterLink, client: Client, applier: Applier) -> None:
         state = self.state
-        ack_at = monotonic()
+        began = state.received
+        ack_at = began_at = monotonic()
         silent_at = ack_at + self._engine.config.repl_timeout
         while True:
             now = monotonic()
-            if applier.wants_acknowledgement or now >= ack_at:
-                applier.wants_acknowledgement = False
+            if applier.wants_acknowledgement or self._wants_confirmation or now >= ack_at:
+                applier.wants_acknowledgement = self._wants_confirmation = False
                 link.send(acknowledgement(state.history.offset))
-                ack_at = now + _ACK_SECONDS
+                # A master begins its stream at an acknowledgement, and misses one that comes too early.
+                eager = state.received == began and now < began_at + _EAGER_SECONDS
+                ack_at = now + (_FIRST_ACK_SECONDS if eager else _ACK_SECONDS)
             if now >= silent_at:
                 raise LinkError("MASTER timeout: no data nor PING received...")
             event = link.next_event(ack_at - now)
