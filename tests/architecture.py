@@ -37,6 +37,7 @@ PACKAGES: list[dict[str, str]] = [
     {
         "native.lua_bridge": "calls of scripts, and EVALSHA, in Cython and C",
         "native.recovery": "recorded commands from their bytes, in Cython",
+        "native.string_records": "strings of a snapshot from their bytes, in Cython",
     },
     {"scripting": "Lua scripts and functions: the interpreter, its sandbox, libraries, one run"},
     {"commands": "the handlers, one module per family; `parsing/` for their arguments"},

@@ -377,6 +377,8 @@ class Client:
     @property
     def user_name(self) -> bytes:
         """The user name in CLIENT LIST; that of the default user before authentication."""
+        if self.is_master:  # no user may do what it does
+            return b"(superuser)"
         return (self.user or self.engine.users.default).name
 
     @property

@@ -45,6 +45,8 @@ from kedis.store.keyspace import Keyspace
 from kedis.store.types import Value
 
 MAGIC = b"REDIS"
+_STRING = 0
+PutStrings = Callable[[Any, int, int, int], tuple[int, int]]
 #: The mark of a library of functions; its code follows.
 FUNCTIONS = 0xF5
 _IDLE, _FREQUENCY, _NOTE, _SIZES, _EXPIRE_MS, _EXPIRE_S, _DATABASE, _END = range(0xF8, 0x100)
@@ -155,6 +157,10 @@ class SnapshotReader:
 
     Attributes:
         packing: the thresholds by which containers are packed; without them all are full.
+        put_strings: takes the strings that it can, instead of :meth:`records`: the bytes, the position of a record,
+            the end, and the number of the database. It returns the position behind those that it has taken, and how
+            many they were.
+        taken: number of those.
         position: offset up to which the file has been read; at the end that behind the checksum.
         version: of the format.
         notes: names and values that describe the writer.
@@ -164,10 +170,12 @@ class SnapshotReader:
     data: bytes | mmap | Source
     verify: bool = True
     packing: Packing | None = None
+    put_strings: PutStrings | None = None
     position: int = 0
     version: int = 0
     notes: dict[str, str] = field(default_factory=dict)
     libraries: list[bytes] = field(default_factory=list)
+    taken: int = 0
     _unsupported: Unsupported | None = None
 
     def records(self) -> Iterator[Record]:
@@ -182,8 +190,15 @@ class SnapshotReader:
         expire_at_ms: int | None = None
         idle: int | None = None
         frequency: int | None = None
-        string, byte, packing = source.string, source.byte, self.packing
+        string, byte, packing, put_strings = source.string, source.byte, self.packing, self.put_strings
         while (code := byte()) != _END:
+            if (
+                put_strings is not None
+                and (code == _STRING or (code == _EXPIRE_MS and expire_at_ms is None))
+                and (expire_at_ms is idle is frequency is None)
+                and self._put_strings(source, database, put_strings)
+            ):
+                continue
             if code < 0x40 and is_value_type(code):
                 key = string()
                 try:
@@ -219,6 +234,17 @@ class SnapshotReader:
         self._finish(source)
         if self._unsupported is not None:
             raise self._unsupported
+
+    def _put_strings(self, source: Source, database: int, put_strings: PutStrings) -> bool:
+        """Have the records taken that begin at the byte before; False where none is."""
+        begin = source.position - 1
+        end, count = put_strings(source.data, begin, source.end, database)
+        if not count:
+            return False
+        source.position = end
+        self.position = source.offset
+        self.taken += count
+        return True
 
     def _pass_over(self, source: Source, code: int) -> None:
         """Skip unsupported content, and remember the first."""

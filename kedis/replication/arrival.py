@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from kedis import native
 from kedis.engine.engine import Engine
 from kedis.errors import CommandError
-from kedis.rdb.snapshot import SnapshotReader, put_in
+from kedis.rdb.snapshot import PutStrings, SnapshotReader, put_in
 from kedis.rdb.source import ArrivingSource, RdbError
 from kedis.replication.handshake import Position
 from kedis.scripting.service import service_of
@@ -78,7 +79,12 @@ class Arrival:
         """Read all; yields every few hundred keys. Raises BadSnapshot, and what ``more`` raises."""
         engine = self._engine
         source = ArrivingSource(self._more, verify=engine.config.rdbchecksum)
-        reader = SnapshotReader(source, verify=engine.config.rdbchecksum, packing=engine.keyspace.packing)
+        reader = SnapshotReader(
+            source,
+            verify=engine.config.rdbchecksum,
+            packing=engine.keyspace.packing,
+            put_strings=self._put_strings() if self._keeps else None,
+        )
         try:
             yield from self._read(reader)
             if source.position < source.end or self._more():
@@ -88,6 +94,23 @@ class Arrival:
         self.loaded_bytes = reader.position
         self._codes = reader.libraries
         self.database = database_in(reader.notes, len(engine.keyspace.databases))
+
+    def _put_strings(self) -> PutStrings | None:
+        """What takes strings natively, if the native path is there."""
+        if native.PATH != "native":
+            return None
+        from kedis.native.string_records import put_strings
+
+        databases = self._databases
+
+        def put(data: bytes, position: int, end: int, number: int) -> tuple[int, int]:
+            return (
+                put_strings(data, position, end, databases[number])
+                if number < len(databases)
+                else (position, 0)
+            )
+
+        return put
 
     def _read(self, reader: SnapshotReader) -> Iterator[None]:
         count = len(self._engine.keyspace.databases)
@@ -104,10 +127,10 @@ class Arrival:
                 put_in(database, record)
             read += 1
             if read % _STEP == 0:
-                self.commands = read
+                self.commands = read + reader.taken
                 self.loaded_bytes = reader.position
                 yield
-        self.commands = read
+        self.commands = read + reader.taken
 
     def install(self) -> None:
         """Put what was read in place of the data, functions included.  Raises BadSnapshot; nothing has changed then."""

@@ -189,6 +189,8 @@ class ScriptService:
     ) -> Any:
         if self.running is not None:  # a client that is above BUSY
             raise CommandError(self.running.busy_text)
+        if self._engine.restrictions.master_down and not flags & ScriptFlag.ALLOW_STALE:
+            raise CommandError(errors.MASTER_DOWN)
         engine, inner = self._engine, self._inner
         inner.database, inner.db = client.database, client.db
         inner.user, inner.caching, inner.caller = client.user, client.caching, client
