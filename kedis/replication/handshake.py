@@ -39,6 +39,13 @@ class LinkError(Exception):
     """The link is of no use any more; the message is for the log."""
 
 
+class ConnectionLost(LinkError):
+    """The master has ended the connection."""
+
+    def __init__(self) -> None:
+        super().__init__("connection lost")
+
+
 @dataclass(frozen=True)
 class Position:
     """A place in the history of a data set: the identity of the master, and the offset of the last byte applied."""

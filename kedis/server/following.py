@@ -29,6 +29,7 @@ from kedis.replication.arrival import BadSnapshot
 from kedis.replication.data_history import History
 from kedis.replication.handshake import (
     Answered,
+    ConnectionLost,
     Continued,
     Event,
     FullSync,
@@ -261,6 +262,8 @@ class Following:
         elif isinstance(error, BadSnapshot):
             log.error("Failed trying to load the MASTER synchronization DB from %s: %s", "disk/socket", error)
         elif self.state.is_up:
+            if not isinstance(error, (ConnectionLost, OSError)):
+                log.warning("%s", error)
             log.info("Connection with master lost.")
             log.info("Caching the disconnected master state.")
         elif self.state.stage is Stage.SYNC:

@@ -14,6 +14,7 @@ from gevent import socket as gevent_socket
 
 from kedis.process.clock import monotonic
 from kedis.replication.handshake import (
+    ConnectionLost,
     Event,
     Greeting,
     Link,
@@ -106,7 +107,7 @@ class MasterLink:
         except TimeoutError:
             return None
         if not data:
-            raise LinkError("connection lost")
+            raise ConnectionLost
         self._network.bytes_received += len(data)
         return data
 
