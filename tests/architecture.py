@@ -37,14 +37,15 @@ PACKAGES: list[dict[str, str]] = [
     {
         "native.lua_bridge": "calls of scripts, and EVALSHA, in Cython and C",
         "native.recovery": "recorded commands from their bytes, in Cython",
+        "native.string_records": "strings of a snapshot from their bytes, in Cython",
     },
     {"scripting": "Lua scripts and functions: the interpreter, its sandbox, libraries, one run"},
     {"commands": "the handlers, one module per family; `parsing/` for their arguments"},
     {
         "observability": "histograms, slow log, INFO, metrics",
         "persistence": "the append-only file, RDB files, forked children",
-        "replication": "what a master and its replicas say to each other, and the stream, without sockets",
     },
+    {"replication": "what a master and its replicas say to each other, and the stream, without sockets"},
     {"native.loop": "receiving and sending, in Cython"},
     {
         "embedded": "`kedis.connect()`, `aconnect()`, `patch()`: the engine in the program's own process",
@@ -102,7 +103,7 @@ LAYERS: dict[str, list[tuple[str, set[str]]]] = {
     "commands": [("arguments", {"parsing"}), ("families", {"*"})],
     "config": [
         ("words and types", {"config_errors", "list_types", "setting_types", "syntax"}),
-        ("the settings", {"declare", "ignored", "settings_table"}),
+        ("the settings", {"declare", "ignored", "replica_settings", "settings_table"}),
         ("the current values", {"load", "settings"}),
         ("as programs give them", {"keywords"}),
         ("texts", {"describe", "file_rewrite"}),
@@ -183,7 +184,8 @@ LAYERS: dict[str, list[tuple[str, set[str]]]] = {
             {"connection", "cron", "deadlines", "loading", "memory_relief", "migration", "sender"},
         ),
         ("durability", {"aof_faults", "aof_policy", "group_commit", "snapshot_policy"}),
-        ("replication", {"full_sync", "replica_link", "replication", "shutdown"}),
+        ("following a master", {"following", "master_link", "snapshot_intake"}),
+        ("being followed", {"full_sync", "replica_link", "replication", "shutdown"}),
         ("servers", {"app", "metrics_http", "network_server", "threaded_server"}),
     ],
 }

@@ -102,6 +102,7 @@ def _flags(client: Client) -> str:
     caching = client.caching
     flags = {
         "S": client.is_replica,
+        "M": client.is_master,
         "O": client in client.engine.monitors,
         "P": client.subscriptions > 0,
         "x": client.queue is not None,

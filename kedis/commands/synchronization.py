@@ -89,7 +89,7 @@ def sync(client: Client, _argv: Sequence[bytes]) -> Any:
 )
 def wait(client: Client, argv: Sequence[bytes]) -> Any:
     replication = client.engine.replication
-    if replication.upstream is not None:
+    if client.engine.following.upstream is not None:
         raise CommandError(errors.WAIT_ON_REPLICA)
     count = integer(argv[1])
     timeout_ms = integer(argv[2], errors.TIMEOUT_NOT_AN_INTEGER)

@@ -10,54 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kedis import errors
 from kedis.commands.help import help_lines
-from kedis.commands.parsing.numbers import NumberError, parse_int
 from kedis.engine.flags import ADMIN, FAST, LOADING, NO_ASYNC_LOADING, NOSCRIPT, STALE
 from kedis.engine.table import command, container
 from kedis.errors import CommandError
-from kedis.resp.values import OK
 
 if TYPE_CHECKING:
     from kedis.engine.client import Client
-
-_PORT_MAX = 65535
-
-# -- replicas ---------------------------------------------------------------------------------------------
-
-
-@command(
-    "REPLICAOF",
-    arity=3,
-    flags=ADMIN | NOSCRIPT | STALE | NO_ASYNC_LOADING,
-    group="server",
-    since="5.0.0",
-    summary="Not supported, except NO ONE: makes this server a replica.",
-    complexity="O(1)",
-    syntax='args(host-port{host port:int} | no-one{"NO" "ONE"})',
-)
-def replicaof(_client: Client, argv: Sequence[bytes]) -> Any:
-    if (argv[1].lower(), argv[2].lower()) == (b"no", b"one"):
-        return OK
-    try:
-        valid = 0 <= parse_int(argv[2]) <= _PORT_MAX
-    except NumberError:
-        valid = False
-    raise CommandError(errors.NO_REPLICATION if valid else errors.INVALID_MASTER_PORT)
-
-
-@command(
-    "SLAVEOF",
-    arity=3,
-    flags=ADMIN | NOSCRIPT | STALE | NO_ASYNC_LOADING,
-    group="server",
-    since="1.0.0",
-    summary="Old name of REPLICAOF.",
-    complexity="O(1)",
-    syntax='args(host-port{host port:int} | no-one{"NO" "ONE"})',
-    deprecated=("5.0.0", "REPLICAOF"),
-)
-def slaveof(client: Client, argv: Sequence[bytes]) -> Any:
-    return replicaof(client, argv)
-
 
 # -- clusters ---------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ that gains an effect moves to settings_table.py.
 from __future__ import annotations
 
 from kedis.config.declare import Group, choice, flag, integer, memory, special, text
-from kedis.config.list_types import OomScores, ReplicaOf
+from kedis.config.list_types import OomScores
 from kedis.config.setting_types import (
     INT_MAX,
     LLONG_MAX,
@@ -64,22 +64,10 @@ class Tuning(Group, title="snapshots, append-only file and freeing"):
 
 
 class Replication(Group, title="replication", because="there are no replicas"):
-    replicaof: str = special(ReplicaOf(), "", "host and port to copy from", alias="slaveof", fixed=True)
-    masterauth = text("", "password for the master", secret=True)
-    masteruser = text("", "user for the master", secret=True)
-    replica_serve_stale_data = flag(
-        True, "answer while cut off from the master", alias="slave-serve-stale-data"
-    )
-    replica_read_only = flag(True, "refuse writes on a replica", alias="slave-read-only")
-    replica_ignore_maxmemory = flag(True, "leave eviction to the master", alias="slave-ignore-maxmemory")
-    replica_ignore_disk_write_errors = flag(False, "go on when a replica cannot write to its disk")
-    replica_lazy_flush = flag(False, "flush in the background before a full copy", alias="slave-lazy-flush")
-    replica_priority = integer(100, 0, INT_MAX, "rank for a failover; 0 is never", alias="slave-priority")
-    replica_announced = flag(True, "let Sentinel report this replica")
-    replica_announce_ip = text("", "address to report to the master", alias="slave-announce-ip")
-    replica_announce_port = integer(0, 0, 65535, "port to report to the master", alias="slave-announce-port")
-    repl_diskless_load = choice(
-        "disabled", ("disabled", "on-empty-db", "swapdb"), "load copies without a file"
+    replica_ignore_disk_write_errors = flag(
+        False,
+        "go on when a replica cannot write to its disk",
+        otherwise="it always goes on, and writes its files anew when it can",
     )
     repl_disable_tcp_nodelay = flag(False, "save packets rather than time")
 

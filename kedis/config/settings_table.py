@@ -18,6 +18,7 @@ from kedis.config.list_types import (
     SavePoints,
     StreamKeys,
 )
+from kedis.config.replica_settings import FollowingSettings
 from kedis.config.setting_types import (
     INT_MAX,
     LLONG_MAX,
@@ -279,7 +280,6 @@ class Replicas(Group, title="replicas of this server", effective=True):
     repl_ping_replica_period = integer(
         10, 1, INT_MAX, "seconds between pings of the replicas", alias="repl-ping-slave-period"
     )
-    repl_timeout = integer(60, 1, INT_MAX, "seconds of silence that end a link")
     repl_backlog_size = memory(
         1 << 20, "bytes of the stream kept for replicas that come back", 1, clamp=(16 << 10, LLONG_MAX)
     )
@@ -364,5 +364,6 @@ class EffectiveSettings(
     Observation,
     Encodings,
     StreamNodes,
+    FollowingSettings,
 ):
     """All of them as attributes of one class."""

@@ -26,8 +26,10 @@ from kedis.engine.ports import (
     AttachedReplica,
     Durability,
     EventLoop,
+    Following,
     NoDurability,
     NoEventLoop,
+    NoFollowing,
     NoProcess,
     NoReplication,
     NoScripting,
@@ -71,7 +73,7 @@ class Services:
 
     Attributes:
         execution: the innermost unit (MULTI, a script) under way; None outside units.
-        process, durability, persistence, snapshots, scripting, replication, observer: the ports
+        process, durability, persistence, snapshots, scripting, replication, following, observer: the ports
             (:mod:`kedis.engine.ports`).
         clients: the connected clients by id.
         monitors: the clients that have sent MONITOR.
@@ -105,6 +107,7 @@ class Services:
         self.snapshots: Snapshots | None = None
         self.scripting: Scripting = NoScripting()
         self.replication: Replication = NoReplication()
+        self.following: Following = NoFollowing()
         #: :func:`kedis.engine.call.call` in C, where the native path is there: it takes the client, the command, the
         #: words and whether a slow call is reported, and returns the value, or NotImplemented where it declines.
         self.native: Callable[[Client, Command, Sequence[bytes], bool], Any] | None = None
@@ -158,8 +161,7 @@ class Services:
         """Set the loading state, in which commands without the ``loading`` flag are refused and nothing expires."""
         if loading != self.restrictions.loading:
             self.keyspace.set_loading(loading)
-        self.restrictions.loading = loading
-        self.restrictions.update()
+        self.restrictions.set_loading(loading)
 
     def unpause(self) -> None:
         """End a CLIENT PAUSE and let the paused clients continue."""
@@ -383,6 +385,8 @@ class Client:
     @property
     def user_name(self) -> bytes:
         """The user name in CLIENT LIST; that of the default user before authentication."""
+        if self.is_master:  # no user may do what it does
+            return b"(superuser)"
         return (self.user or self.engine.users.default).name
 
     @property
@@ -401,10 +405,17 @@ class Client:
         return self.replica is not None and self.replica.attached
 
     @property
+    def is_master(self) -> bool:
+        """Whether its commands are those of the master of this server."""
+        return self.transport.kind == "master"
+
+    @property
     def kind(self) -> str:
         """Its class for CLIENT LIST, CLIENT KILL and the limits of unread replies."""
         if self.is_replica:
             return "replica"
+        if self.is_master:
+            return "master"
         return "pubsub" if self.subscriptions else "normal"
 
     def propagate(self, *argv: bytes | bytearray) -> None:

@@ -149,6 +149,44 @@ class Snapshots(Protocol):
         """FLUSHALL: empty the snapshot as well."""
 
 
+class Upstream(Protocol):
+    """The link of a replica to its master."""
+
+    @property
+    def online(self) -> bool:
+        """Whether the data are those of the master, whose stream is being followed."""
+
+    @property
+    def database(self) -> int:
+        """The database that the next command of the stream is for."""
+
+    def confirm(self) -> None:
+        """Tell the master soon how far its stream was followed."""
+
+    def info(self) -> Sequence[tuple[str, Any]]:
+        """The lines of INFO replication from ``master_host`` to ``replica_announced``."""
+
+    def role(self) -> list[Any]:
+        """The reply to ROLE."""
+
+
+class Following(Protocol):
+    """The server as the replica of another one."""
+
+    def follow(self, host: str, port: int, who: str) -> bool:
+        """REPLICAOF by the client ``who``; False where that is the master already. Raises CommandError."""
+
+    def lead(self, who: str) -> None:
+        """REPLICAOF NO ONE by the client ``who``: be a master. Idempotent."""
+
+    @property
+    def upstream(self) -> Upstream | None:
+        """The link to the master; None while this server is a master."""
+
+    def notes(self) -> Mapping[str, str]:
+        """What a snapshot is to say of the place in the stream at which it stands."""
+
+
 class Scripting(Protocol):
     """Lua scripts and functions, as far as persistence and INFO look at them."""
 
@@ -168,27 +206,6 @@ class Scripting(Protocol):
         """The server ends now: end the running script, if there is one.  Its unit is not recorded."""
 
 
-class Upstream(Protocol):
-    """The link of a replica to its master.
-
-    Attributes:
-        online: the data are those of the master, whose stream is being followed.
-        database: the one that the next command of the stream is for.
-    """
-
-    online: bool
-    database: int
-
-    def confirm(self) -> None:
-        """Tell the master at the end of this turn how far its stream was followed."""
-
-    def info(self) -> Sequence[tuple[str, Any]]:
-        """The fields of INFO replication from ``master_host`` to ``replica_announced``."""
-
-    def role(self) -> list[Any]:
-        """ROLE."""
-
-
 class AttachedReplica(Protocol):
     """What a client is as a replica of this server; ``attached`` once it has asked to be synchronised."""
 
@@ -200,13 +217,7 @@ class AttachedReplica(Protocol):
 
 
 class Replication(Protocol):
-    """Replication: the history of this server, its replicas, and the link to its own master.
-
-    Attributes:
-        upstream: the link to the master; None while this server is a master.
-    """
-
-    upstream: Upstream | None
+    """Replication: the history of this server, and its replicas."""
 
     def info(self) -> Sequence[tuple[str, Any]]:
         """The fields of INFO replication."""
@@ -365,6 +376,20 @@ class NoEventLoop:
     def turn(self, client: Any) -> None: ...
 
 
+class NoFollowing:
+    """Null implementation for an engine that cannot be a replica."""
+
+    def follow(self, host: str, port: int, who: str) -> bool:
+        raise CommandError(errors.NO_REPLICATION)
+
+    def lead(self, who: str) -> None: ...
+
+    upstream: Upstream | None = None
+
+    def notes(self) -> Mapping[str, str]:
+        return {}
+
+
 class NoDurability:
     """Null implementation for an engine without persistence."""
 
@@ -401,8 +426,6 @@ NO_REPLICAS: Mapping[str, int] = dict.fromkeys(
 
 class NoReplication:
     """Null implementation for an engine without a network: a master without replicas."""
-
-    upstream: Upstream | None = None
 
     def __init__(self) -> None:
         self._id = secrets.token_hex(20)

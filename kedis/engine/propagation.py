@@ -38,6 +38,8 @@ _JOIN_LIMIT = 1 << 20
 _JOIN_PIECES = 8192
 _LARGE = 64 * 1024
 _FEW_WORDS = 64
+#: A command that changes every key, as the listener sees commands that it is not shown one by one.
+_EVERYTHING = (b"FLUSHALL",)
 #: Bytes per command above which encoding several commands is faster than searching their request (200 ns a command).
 _WORTH_LOOKING = 200
 
@@ -231,6 +233,21 @@ class Propagation:
         for database, argv in effects:
             self.append(database, argv)
         self.append(effects[-1][0], (b"EXEC",))
+
+    def append_wire(self, before: int, wire: bytes, after: int) -> None:
+        """Record commands that came as a stream of their own, by its bytes. O(1).
+
+        Args:
+            before, after: the databases in which they begin and end.
+        """
+        if not self.active:
+            return
+        if self.listener is not None:
+            self.listener.note(_EVERYTHING)
+        if before != self._database:
+            self.entries.append(encode_command((b"SELECT", b"%d" % before)))
+        self.entries.append(wire)
+        self._database = after
 
     def flush_batch(self) -> None:
         """Record effects of no command (the expiry cycle, eviction), each as a unit of its own."""

@@ -12,6 +12,9 @@ class Restrictions:
     Attributes:
         needs_checks: whether a command has to pass :mod:`kedis.engine.admission` before it runs.
         loading: data are being loaded.
+        read_only: this is a replica, on which clients may not write.  It does not set ``needs_checks``: reads are to be
+            as fast as elsewhere, so whoever runs commands looks at it for those that write.
+        master_down: this is a replica without a link to its master, and is not to answer from data that may be old.
         memory_full: the data exceed their limit (:mod:`kedis.engine.maxmemory`).
         out_of_memory: the data exceed their limit and no key may be evicted: commands that may grow are refused.
         monitored: some client has sent MONITOR.
@@ -29,18 +32,21 @@ class Restrictions:
         "ended",
         "few_replicas",
         "loading",
+        "master_down",
         "memory_full",
         "monitored",
         "needs_checks",
         "out_of_memory",
         "pause_writes_only",
         "paused_until_ns",
+        "read_only",
         "write_error",
     )
 
     def __init__(self) -> None:
         self.needs_checks = False
         self.loading = False
+        self.read_only = self.master_down = False
         self.memory_full = self.out_of_memory = False
         self.monitored = False
         self.ended = self.few_replicas = False
@@ -55,6 +61,7 @@ class Restrictions:
         """Recompute ``needs_checks`` after a change of the state that it depends on."""
         self.needs_checks = (
             self.loading
+            or self.master_down
             or self.memory_full
             or self.write_error is not None
             or self.paused_until_ns > 0
@@ -63,6 +70,16 @@ class Restrictions:
             or self.few_replicas
             or self.monitored
         )
+
+    def set_replica(self, *, read_only: bool, master_down: bool) -> None:
+        """Set what a replica refuses; both False for a master."""
+        self.read_only, self.master_down = read_only, master_down
+        self.update()
+
+    def set_loading(self, loading: bool) -> None:
+        """Set whether data are being loaded; :meth:`kedis.engine.client.Services.set_loading` also stops expiry."""
+        self.loading = loading
+        self.update()
 
     def set_memory(self, *, full: bool, out_of_memory: bool = False) -> None:
         """Set whether the data exceed their limit, and whether no key may be evicted."""

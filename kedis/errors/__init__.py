@@ -463,7 +463,13 @@ def unknown_replconf_option(option: bytes) -> str:
 
 # Cluster and modules, which Kedis lacks.
 
-NO_REPLICATION = "ERR Kedis does not replicate other servers"
+READ_ONLY_REPLICA = "READONLY You can't write against a read only replica."
+READ_ONLY_REPLICA_SCRIPT = "READONLY You can not run script with write flag on readonly replica."
+MASTER_DOWN = "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'."
+BECAME_REPLICA = (
+    "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)"
+)
+NO_REPLICATION = "ERR this server cannot be a replica"
 INVALID_MASTER_PORT = "ERR Invalid master port"
 NO_FAILOVER = "ERR No failover in progress."
 FAILOVER_TIMEOUT = "ERR FAILOVER timeout must be greater than 0"

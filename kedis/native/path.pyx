@@ -227,6 +227,7 @@ cdef class Path:
         cdef object listener = <object>slot_get(self.propagation, PROPAGATION_LISTENER)
         self.active = slot_get(self.propagation, PROPAGATION_ACTIVE) == Py_True
         self.note = None if listener is None else listener.note
+        self.read_only = slot_get(self.restrictions, RESTRICTIONS_READ_ONLY) == Py_True
         self.limit = self.memory.limit
         self.slow_ns = self.engine.slow_ns
         self.plain = (
@@ -274,7 +275,7 @@ cdef class Path:
                 outcome = FOREIGN
                 break
             row = <Row>found
-            if not row.least <= self.count <= row.most:
+            if not row.least <= self.count <= row.most or (row.writes and self.read_only):
                 outcome = FOREIGN
                 break
             self.start = position

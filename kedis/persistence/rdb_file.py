@@ -99,12 +99,13 @@ class SnapshotLoader:
     """Loads a file into an engine in its loading state; its figures can be read meanwhile.
 
     Args:
-        is_base: of an append-only file, whose later commands may still name expired keys.
+        is_base: of an append-only file, or of a replica's data: later commands may still name expired keys.
 
     Attributes:
         total_bytes, loaded_bytes: of the file.
         commands: number of keys loaded.
         expired: number of keys left out because they had expired.
+        notes: what the file says of its writer, once all is loaded.
     """
 
     def __init__(self, engine: Engine, path: str, *, is_base: bool = False) -> None:
@@ -115,6 +116,7 @@ class SnapshotLoader:
         self.loaded_bytes = 0
         self.commands = 0
         self.expired = 0
+        self.notes: dict[str, str] = {}
 
     @property
     def keys(self) -> int:
@@ -136,6 +138,7 @@ class SnapshotLoader:
                 try:
                     yield from self._load(reader)
                     self._load_libraries(reader.libraries)
+                    self.notes = reader.notes
                 except RdbError as error:
                     raise DamagedSnapshot(describe(self.path, error)) from None
                 self.loaded_bytes = reader.position

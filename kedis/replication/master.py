@@ -22,12 +22,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 from kedis import errors
 from kedis.commands.parsing.numbers import NumberError, parse_int
 from kedis.commands.parsing.options import integer
-from kedis.engine.ports import Upstream
 from kedis.engine.propagation import Message
 from kedis.errors import CommandError
 from kedis.replication.backlog import Backlog
 from kedis.replication.confirmations import Confirmations
-from kedis.replication.identity import Identity
+from kedis.replication.data_history import History
 from kedis.replication.master_figures import history_fields, replica_fields
 from kedis.replication.replicas import Link, Replica, State
 from kedis.resp.replies import encode_command
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from kedis.config import Config
     from kedis.engine.client import Client
     from kedis.engine.engine import Engine
+    from kedis.engine.ports import Upstream
 
 log = logging.getLogger("kedis.replication")
 
@@ -66,25 +66,21 @@ class Master:
     """Replication of ``engine`` as a master; a sink of its propagation (:class:`kedis.engine.propagation.Sink`).
 
     Attributes:
-        identity: the ids of its history.
+        history: of the data, which this server has alone, or shares with its master.
         backlog: the stream; None before the first replica.
         replicas: those that have sent PSYNC or SYNC, in this order.
         following: those that get the stream as it comes; the native path sends to them as well.
-        upstream: the link to a master of this server; its bytes are the stream then.
         failover_state: for INFO.
-        last_offset: bytes of the stream so far, also where there is no backlog.
     """
 
-    def __init__(self, engine: Engine, server: Server) -> None:
+    def __init__(self, engine: Engine, server: Server, history: History) -> None:
         self.engine = engine
         self._server = server
-        self.identity = Identity()
+        self.history = history
         self.backlog: Backlog | None = None
         self.replicas: dict[Client, Replica] = {}
         self.following: list[Replica] = []
-        self.upstream: Upstream | None = None
         self.failover_state = "no-failover"
-        self.last_offset = 0
         self.confirmations = Confirmations(engine, self.confirmed)
         self._wants_confirmations = False
         self._sent = 0
@@ -97,12 +93,17 @@ class Master:
             engine.config.subscribe(name, lambda _config: self.count_good())
         self.count_good()
 
+    @property
+    def upstream(self) -> Upstream | None:
+        """The link to the master of this server, whose bytes are the stream then."""
+        return self.engine.following.upstream
+
     # -- the stream ---------------------------------------------------------------------------------------
 
     @property
     def offset(self) -> int:
         """Number of bytes of the stream."""
-        return self.last_offset if self.backlog is None else self.backlog.offset
+        return self.history.offset if self.backlog is None else self.backlog.offset
 
     def begin_stream(self, offset: int) -> None:
         """Keep the stream from ``offset`` on; the changes of the engine feed it, unless a master does. Idempotent."""
@@ -119,10 +120,41 @@ class Master:
         """Keep the stream no longer; nobody follows it any more."""
         if self.backlog is None:
             return
-        self.last_offset = self.backlog.offset
+        if self.upstream is None:
+            self.history.offset = self.backlog.offset
         self.engine.propagation.remove_sink(self)
         self.backlog = None
         self._server.ended()
+
+    # -- the role of this server --------------------------------------------------------------------------
+
+    def prepare_to_follow(self) -> None:
+        """This server is about to follow a master: the history goes on with its stream, from here on."""
+        self.history.offset = self.settled_offset()
+        self.engine.propagation.remove_sink(self)
+
+    def change_role(self) -> None:
+        """This server follows a master now, whose stream is kept for replicas; or is a master itself."""
+        if self.upstream is not None:
+            self.begin_stream(self.history.offset)
+        else:
+            self.drop_replicas()  # when they come back they learn the new id
+            if self.backlog is not None:
+                self.engine.propagation.add_sink(self, messages=True)
+        self.count_good()
+
+    def begin_anew(self) -> None:
+        """The data are those of another history now."""
+        self.drop_replicas()
+        self.end_stream()
+        self.begin_stream(self.history.offset)
+
+    def pass_on(self, data: bytes) -> None:
+        """Put into the stream what came from the master of this server and was applied."""
+        if self.backlog is not None:
+            self.backlog.append((data,))
+
+    # -- feeding the stream -------------------------------------------------------------------------------
 
     def feed(self, pieces: Sequence[bytes]) -> None:
         """See :class:`kedis.engine.propagation.Sink`."""
@@ -141,7 +173,7 @@ class Master:
         log.error("a change is missing in the replication stream: all replicas are synchronised anew")
         self.drop_replicas()
         self.end_stream()
-        self.identity.renew()
+        self.history.renew()
 
     def publish(self, client: Client, argv: Sequence[bytes]) -> None:
         """See :class:`kedis.engine.ports.Replication`."""
@@ -241,14 +273,14 @@ class Master:
             return
         self._figures["sync_full"] += 1
         if self.backlog is None:  # nothing is kept of the history so far: none may be continued
-            self.identity.renew()
-            self.begin_stream(self.last_offset)
+            self.history.renew()
+            self.begin_stream(self.history.offset)
         self._server.snapshot_later()
 
     def _continue(self, replica: Replica, history: str, first: int) -> bool:
         """Continue the stream from the byte ``first`` of ``history`` on, if that is possible."""
-        identity, backlog = self.identity, self.backlog
-        if not identity.covers(history, first):
+        own, backlog = self.history, self.backlog
+        if not own.covers(history, first):
             self._log_other_history(replica, history, first)
         elif backlog is None or not backlog.holds(first):
             log.info(
@@ -269,23 +301,23 @@ class Master:
         return False
 
     def _log_other_history(self, replica: Replica, history: str, first: int) -> None:
-        identity = self.identity
+        own = self.history
         if history == "?":
             log.info("Full resync requested by replica %s", replica.name)
-        elif history == identity.second_id:
+        elif history == own.second_id:
             log.info(
                 "Partial resynchronization not accepted: Requested offset for second ID was %d, but I can reply up "
                 "to %d",
                 first,
-                identity.second_offset,
+                own.second_offset,
             )
         else:
             log.info(
                 "Partial resynchronization not accepted: Replication ID mismatch (Replica asked for '%s', my "
                 "replication IDs are '%s' and '%s')",
                 history,
-                identity.id,
-                identity.second_id,
+                own.replid,
+                own.second_id,
             )
 
     def _accept(self, replica: Replica, backlog: Backlog, first: int) -> None:
@@ -294,7 +326,7 @@ class Master:
         replica.state = State.ONLINE
         replica.stand_at(backlog.cursor(first))
         named = replica.handles_psync2
-        replica.link.say(b"+CONTINUE %b\r\n" % self.identity.id.encode() if named else b"+CONTINUE\r\n")
+        replica.link.say(b"+CONTINUE %b\r\n" % self.history.replid.encode() if named else b"+CONTINUE\r\n")
         self._stream_to(replica)
         log.info(
             "Partial resynchronization request from %s accepted. Sending %d bytes of backlog starting from offset %d.",
@@ -347,7 +379,7 @@ class Master:
         assert replica.link is not None and replica.cursor is not None
         replica.state = State.SNAPSHOT
         if replica.knows_offsets:
-            identity, offset = self.identity.id, replica.cursor.offset
+            identity, offset = self.history.replid, replica.cursor.offset
             replica.link.say(b"+FULLRESYNC %b %d\r\n" % (identity.encode(), offset))
 
     def have_snapshot(self, replica: Replica, *, at_once: bool) -> None:
@@ -441,7 +473,7 @@ class Master:
             self._alone_since_ns = self._alone_since_ns or now
             if now - self._alone_since_ns > config.repl_backlog_ttl * _SECOND_NS:
                 self.end_stream()
-                self.identity.renew()
+                self.history.renew()
                 log.info(
                     "Replication backlog freed after %d seconds without connected replicas.",
                     config.repl_backlog_ttl,
@@ -501,7 +533,7 @@ class Master:
             fields.append(("min_slaves_good_slaves", self.good()))
         fields += replica_fields(self.replicas.values(), self.engine.monotonic())
         size = self.engine.config.repl_backlog_size
-        fields += history_fields(self.identity, self.backlog, self.offset, size, self.failover_state)
+        fields += history_fields(self.history, self.backlog, self.offset, size, self.failover_state)
         return fields
 
     def role(self) -> list[Any]:
@@ -535,11 +567,12 @@ class Master:
             self.backlog is None or self.engine.execution is not None
         ):  # whose changes are not in the stream yet
             return {}
+        if self.upstream is not None:
+            return self.engine.following.notes()
         self.engine.propagation.flush()
-        database = 0 if self.upstream is None else self.upstream.database
         return {
-            "repl-stream-db": str(database),
-            "repl-id": self.identity.id,
+            "repl-stream-db": "0",
+            "repl-id": self.history.replid,
             "repl-offset": str(self.offset),
         }
 

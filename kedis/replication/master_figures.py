@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from kedis.replication.backlog import Backlog
-from kedis.replication.identity import Identity
+from kedis.replication.data_history import History
 from kedis.replication.replicas import Replica
 
 
@@ -24,15 +24,15 @@ def replica_fields(replicas: Iterable[Replica], now_ns: int) -> Sequence[tuple[s
 
 
 def history_fields(
-    identity: Identity, backlog: Backlog | None, offset: int, size: int, failover_state: str
+    history: History, backlog: Backlog | None, offset: int, size: int, failover_state: str
 ) -> Sequence[tuple[str, Any]]:
     """The fields behind those of the replicas; ``size`` is the setting repl-backlog-size."""
     return (
         ("master_failover_state", failover_state),
-        ("master_replid", identity.id),
-        ("master_replid2", identity.second_id),
+        ("master_replid", history.replid),
+        ("master_replid2", history.second_id),
         ("master_repl_offset", offset),
-        ("second_repl_offset", identity.second_offset),
+        ("second_repl_offset", history.second_offset),
         ("repl_backlog_active", int(backlog is not None)),
         ("repl_backlog_size", size),
         ("repl_backlog_first_byte_offset", 0 if backlog is None else backlog.start + 1),

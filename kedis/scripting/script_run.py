@@ -65,7 +65,9 @@ class Run(ScriptState):
         restrictions, config = client.engine.restrictions, client.engine.config
         self.client, self.inner, self.user = client, inner, client.user
         self.argv, self.name, self.is_function = argv, name, is_function
-        self.forbidden = forbidden_flags(flags, read_only=read_only)
+        self.forbidden = forbidden_flags(flags, read_only=read_only) | (
+            WRITE if restrictions.read_only else 0
+        )
         self.denies_growth = restrictions.out_of_memory and not flags & ScriptFlag.ALLOW_OOM
         self.run = self.end_error = self.last_ns = None
         self.targets = _ALL
@@ -118,7 +120,10 @@ class Run(ScriptState):
         return command
 
     def _why_forbidden(self, command: Command) -> str:
-        return texts.NOT_ALLOWED_IN_SCRIPT if command.flags & NOSCRIPT else texts.READ_ONLY_SCRIPT
+        if command.flags & NOSCRIPT:
+            return texts.NOT_ALLOWED_IN_SCRIPT
+        # Only a script that says that it reads may not even publish.
+        return texts.READ_ONLY_SCRIPT if self.forbidden & MAY_REPLICATE else errors.READ_ONLY_REPLICA
 
     def _check(self, command: Command) -> None:
         restrictions = self.client.engine.restrictions

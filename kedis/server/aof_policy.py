@@ -356,6 +356,12 @@ class AofPolicy:
         else:
             self._turn_off()
 
+    def start_over(self) -> None:
+        """All data were replaced by others that nobody has recorded: begin with a new base, if the file is on."""
+        if self.aof.aof_enabled:
+            self._turn_off()
+            self._turn_on_at_last()
+
     def _turn_on(self) -> None:
         self._rewriter.cancel()
         if self.aof.aof_rewrite_in_progress:

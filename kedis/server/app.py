@@ -19,7 +19,9 @@ from kedis.errors import CommandError
 from kedis.observability.observer import Observer
 from kedis.process.clock import SYSTEM_CLOCKS
 from kedis.process.threads import real_sleep
+from kedis.replication.arrival import database_in, position_in
 from kedis.server.aof_policy import AofPolicy
+from kedis.server.following import Following
 from kedis.server.memory_relief import MemoryRelief
 from kedis.server.metrics_http import MetricsServer
 from kedis.server.migration import Migrations
@@ -50,7 +52,8 @@ class App:
         self.aof = AofPolicy(self.network, self._fail)
         self.migrations = Migrations(self.network)
         self.saving = SnapshotPolicy(self.network, self.aof.aof)
-        self.replication = Replication(self.network, self.saving.saver, self.aof.aof)
+        self.following = Following(self.network, self.aof, self.saving.saver, lambda: self.network.port)
+        self.replication = Replication(self.network, self.saving.saver, self.aof.aof, self.following)
         self.replica_wait = ReplicaWait(self.network, self.replication.master, self._end_of_wait)
         self.ended = Event()
         self.exit_code = 0
@@ -91,6 +94,8 @@ class App:
             return
         self.aof.start()
         self.saving.start()
+        notes = self.saving.notes
+        self.following.start(position_in(notes), database_in(notes, self.config.databases))
         self.network.serve_data()
         log.info("Ready to accept connections on port %d (pid %d)", self.network.port, os.getpid())
 
@@ -197,6 +202,7 @@ class App:
         self.network.stop_accepting()
         for connection in self.network.connections:
             connection.stop_reading()
+        self.following.stop()
         self.saving.stop()
         self.replica_wait.end()
         self.replication.stop()
@@ -218,6 +224,7 @@ class App:
         self.aof.abandon()
 
     def _stop_serving(self) -> None:
+        self.following.stop()
         self.observer.collector.stop()
         self.migrations.stop()
         self.metrics.stop()

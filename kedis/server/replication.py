@@ -19,6 +19,7 @@ from kedis.server.replica_link import ReplicaLink
 if TYPE_CHECKING:
     from kedis.persistence.aof import Aof
     from kedis.persistence.saver import Saver
+    from kedis.server.following import Following
     from kedis.server.network import Network
 
 log = logging.getLogger("kedis.replication")
@@ -34,12 +35,13 @@ class Replication:
     Args:
         saver: makes snapshots for the disk; never at the same time.
         aof: is rewritten at other times as well.
+        following: this server as a replica, which has the same history.
 
     Attributes:
         master: what is said to replicas, and known of them.
     """
 
-    def __init__(self, network: Network, saver: Saver, aof: Aof) -> None:
+    def __init__(self, network: Network, saver: Saver, aof: Aof, following: Following) -> None:
         self._network = network
         self._engine = network.engine
         self._saver = saver
@@ -48,7 +50,12 @@ class Replication:
         self._sync: FullSync | None = None
         self._links: dict[Replica, ReplicaLink] = {}
         self._round_at = 0.0
-        self.master = Master(network.engine, self)
+        self.master = master = Master(network.engine, self, following.state.history)
+        following.turning = master.prepare_to_follow
+        following.turned = master.change_role
+        following.renamed = master.drop_replicas
+        following.began_anew = master.begin_anew
+        following.passed = master.pass_on
         self._timer = network.hub.loop.timer(_TICK_SECONDS, _TICK_SECONDS, ref=False)
         network.engine.replication = self.master
 

@@ -7,7 +7,8 @@ import random
 import pytest
 
 from kedis.replication.backlog import Backlog, Cursor
-from kedis.replication.identity import NO_ID, Identity
+from kedis.replication.data_history import History
+from kedis.replication.handshake import NO_ID
 
 
 def read(cursor: Cursor, most: int = 1 << 30) -> bytes:
@@ -96,12 +97,13 @@ def test_a_copied_cursor_holds_as_well() -> None:
 
 
 def test_a_history_goes_on_under_another_id() -> None:
-    identity = Identity()
-    old = identity.id
-    assert identity.covers(old, 10**9) and not identity.covers(NO_ID, 1)
-    identity.shift(100)
-    assert (identity.second_id, identity.second_offset) == (old, 101)
-    assert identity.covers(old, 101) and not identity.covers(old, 102)
-    assert identity.covers(identity.id, 102)
-    identity.renew()
-    assert not identity.covers(old, 1)
+    history = History()
+    old = history.replid
+    assert history.covers(old, 10**9) and not history.covers(NO_ID, 1)
+    history.offset = 100
+    history.branch()
+    assert (history.second_id, history.second_offset) == (old, 101)
+    assert history.covers(old, 101) and not history.covers(old, 102)
+    assert history.covers(history.replid, 102)
+    history.renew()
+    assert not history.covers(old, 1)

@@ -10,6 +10,7 @@ from kedis.config import Config
 from kedis.engine.client import Client
 from kedis.engine.engine import Engine
 from kedis.engine.transport import NullTransport
+from kedis.replication.data_history import History
 from kedis.replication.master import GET_ACK, PING, Master
 from kedis.replication.replicas import Replica, State
 
@@ -63,7 +64,7 @@ class World:
         self.links: list[Collector] = []
         self.waits = False
         self.turns = False
-        self.master = Master(self.engine, self)
+        self.master = Master(self.engine, self, History())
         self.engine.replication = self.master
         self.writer = Client(self.engine, NullTransport())
 
@@ -131,7 +132,7 @@ def test_a_full_synchronisation() -> None:
     offset = len(SELECT + wire(b"SET", b"waiting", b"1"))
     (replica,) = world.master.next_group()
     world.master.begin_snapshot([replica])
-    identity = world.master.identity.id.encode()
+    identity = world.master.history.replid.encode()
     assert link.take() == b"+FULLRESYNC %b %d\r\n" % (identity, offset)
     world.write(b"SET", b"meanwhile", b"1")
     assert link.take() == b""
@@ -187,7 +188,7 @@ def test_a_partial_synchronisation() -> None:
     world.engine.disconnect(client)
     assert link.closed
     world.write(b"SET", b"b", b"2")
-    identity = world.master.identity.id.encode()
+    identity = world.master.history.replid.encode()
     _, link = world.replica(b"PSYNC", identity, b"%d" % (had + 1))
     assert link.take() == b"+CONTINUE %b\r\n" % identity + wire(b"SET", b"b", b"2")
     _, link = world.replica(b"PSYNC", identity, b"%d" % (world.master.offset + 1))
@@ -201,10 +202,10 @@ def test_a_partial_synchronisation() -> None:
 def test_what_cannot_be_continued_begins_anew(history: str, first: int) -> None:
     world = World(repl_diskless_sync_delay=0)
     world.synchronise()
-    second = world.master.identity.id
-    world.master.identity.shift(0)
+    second = world.master.history.replid
+    world.master.history.branch()
     world.write(b"SET", b"a", b"1")
-    asked = {"own": world.master.identity.id, "other": "f" * 40, "second": second}[history]
+    asked = {"own": world.master.history.replid, "other": "f" * 40, "second": second}[history]
     _, link = world.replica(b"PSYNC", asked.encode(), b"%d" % first)
     continues = (history == "own" and 1 <= first <= 24) or (history == "second" and first == 1)
     assert link.take().startswith(b"+CONTINUE") == continues
@@ -233,7 +234,7 @@ def test_pings_and_silence() -> None:
 def test_the_stream_ends_without_replicas() -> None:
     world = World(repl_diskless_sync_delay=0, repl_backlog_ttl=100)
     client, _ = world.synchronise()
-    identity = world.master.identity.id
+    identity = world.master.history.replid
     world.write(b"SET", b"a", b"1")
     offset = world.master.offset
     world.engine.disconnect(client)
@@ -244,7 +245,7 @@ def test_the_stream_ends_without_replicas() -> None:
     world.now += SECOND
     world.master.tick()
     assert not world.turns and not world.engine.propagation.active
-    assert world.master.identity.id != identity
+    assert world.master.history.replid != identity
     world.write(b"SET", b"a", b"2")
     assert world.master.offset == offset
 
@@ -252,10 +253,10 @@ def test_the_stream_ends_without_replicas() -> None:
 def test_a_lost_change_ends_the_history() -> None:
     world = World(repl_diskless_sync_delay=0)
     _, link = world.synchronise()
-    identity = world.master.identity.id
+    identity = world.master.history.replid
     world.engine.propagation.drop()
     assert link.closed
-    assert world.master.identity.id != identity
+    assert world.master.history.replid != identity
 
 
 def test_wait_asks_for_confirmations() -> None:
