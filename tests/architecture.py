@@ -185,7 +185,7 @@ LAYERS: dict[str, list[tuple[str, set[str]]]] = {
         ),
         ("durability", {"aof_faults", "aof_policy", "group_commit", "snapshot_policy"}),
         ("following a master", {"following", "master_link", "snapshot_intake"}),
-        ("being followed", {"full_sync", "replica_link", "replication", "shutdown"}),
+        ("being followed", {"failover", "full_sync", "replica_link", "replication", "shutdown"}),
         ("servers", {"app", "metrics_http", "network_server", "threaded_server"}),
     ],
 }

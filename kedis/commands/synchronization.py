@@ -57,6 +57,8 @@ def replconf(client: Client, argv: Sequence[bytes]) -> Any:
 )
 def psync(client: Client, argv: Sequence[bytes]) -> Any:
     first = integer(argv[2])
+    if len(argv) > 3 and argv[3].lower() == b"failover":
+        client.engine.replication.take_over(client, argv[1].decode("utf-8", "replace"))
     client.engine.replication.synchronize(client, argv[1].decode("utf-8", "replace"), first)
     return NO_REPLY
 
@@ -118,26 +120,32 @@ def role(client: Client, _argv: Sequence[bytes]) -> list[Any]:
     flags=ADMIN | NOSCRIPT | STALE,
     group="server",
     since="6.2.0",
-    summary="Not supported: hands the master role to a replica.",
+    summary="Hands the master role to a replica that has all changes.",
     complexity="O(1)",
     syntax='["TO" target{host port:int ["FORCE"]}] ["ABORT"] ["TIMEOUT" milliseconds:int]',
 )
-def failover(_client: Client, argv: Sequence[bytes]) -> Any:
+def failover(client: Client, argv: Sequence[bytes]) -> Any:
+    process = client.engine.process
     if [word.lower() for word in argv[1:]] == [b"abort"]:
-        raise CommandError(errors.NO_FAILOVER)
+        process.abort_failover()
+        return OK
+    target: tuple[str, int] | None = None
+    timeout_ms = 0
     seen: set[bytes] = set()
     position = 1
     while position < len(argv):
         word, left = argv[position].lower(), len(argv) - position - 1
         if word == b"timeout" and left >= 1 and word not in seen:
-            if integer(argv[position + 1]) <= 0:
+            timeout_ms = integer(argv[position + 1])
+            if timeout_ms <= 0:
                 raise CommandError(errors.FAILOVER_TIMEOUT)
             position += 1
         elif word == b"to" and left >= 2 and word not in seen:
-            integer(argv[position + 2])
+            target = argv[position + 1].decode("utf-8", "replace"), integer(argv[position + 2])
             position += 2
         elif word != b"force" or word in seen:
             raise CommandError(errors.SYNTAX)
         seen.add(word)
         position += 1
-    raise CommandError(errors.FAILOVER_WITHOUT_REPLICAS)
+    process.fail_over(target, b"force" in seen, timeout_ms)
+    return OK

@@ -40,6 +40,12 @@ class Process(Protocol):
     def abort_shutdown(self) -> bool:
         """End the shutdown that waits, and go on; False when there is none."""
 
+    def fail_over(self, target: tuple[str, int] | None, force: bool, timeout_ms: int) -> None:
+        """FAILOVER to a replica, ``target`` or any (:mod:`kedis.server.failover`). Raises CommandError."""
+
+    def abort_failover(self) -> None:
+        """FAILOVER ABORT. Raises CommandError."""
+
     def rewrite_config(self) -> None:
         """Write the configuration file (CONFIG REWRITE). Raises CommandError."""
 
@@ -234,6 +240,9 @@ class Replication(Protocol):
     def configure(self, client: Any, option: bytes, value: bytes) -> bool:
         """REPLCONF with one option. Returns whether it is answered; raises CommandError."""
 
+    def take_over(self, client: Any, history: str) -> None:
+        """Become the master of the history that ``client`` has led so far (PSYNC FAILOVER). Raises CommandError."""
+
     def synchronize(self, client: Any, history: str | None, first: int) -> None:
         """Make ``client`` a replica, and answer it (PSYNC; ``history`` None: SYNC). Raises CommandError.
 
@@ -351,6 +360,12 @@ class NoProcess:
     def abort_shutdown(self) -> bool:
         return False
 
+    def fail_over(self, target: tuple[str, int] | None, force: bool, timeout_ms: int) -> None:
+        raise CommandError(errors.FAILOVER_WITHOUT_REPLICAS)
+
+    def abort_failover(self) -> None:
+        raise CommandError(errors.NO_FAILOVER)
+
     def rewrite_config(self) -> None: ...
 
     def migrate(self, client: Any, request: Any) -> None:
@@ -455,6 +470,9 @@ class NoReplication:
         return {}
 
     def configure(self, client: Any, option: bytes, value: bytes) -> bool:
+        raise CommandError(errors.NO_REPLICAS_HERE)
+
+    def take_over(self, client: Any, history: str) -> None:
         raise CommandError(errors.NO_REPLICAS_HERE)
 
     def synchronize(self, client: Any, history: str | None, first: int) -> None:

@@ -474,6 +474,13 @@ INVALID_MASTER_PORT = "ERR Invalid master port"
 NO_FAILOVER = "ERR No failover in progress."
 FAILOVER_TIMEOUT = "ERR FAILOVER timeout must be greater than 0"
 FAILOVER_WITHOUT_REPLICAS = "ERR FAILOVER requires connected replicas."
+FAILOVER_ON_REPLICA = "ERR FAILOVER is not valid when server is a replica."
+FAILOVER_UNDER_WAY = "ERR FAILOVER already in progress."
+FAILOVER_FORCE = "ERR FAILOVER with force option requires both a timeout and target HOST and IP."
+FAILOVER_NOT_A_REPLICA = "ERR FAILOVER target HOST and PORT is not a replica."
+FAILOVER_NOT_ONLINE = "ERR FAILOVER target replica is not online."
+TAKEOVER_OF_MASTER = "ERR PSYNC FAILOVER can't be sent to a master."
+TAKEOVER_OF_OTHER = "ERR PSYNC FAILOVER replid must match my replid."
 CLUSTER_DISABLED = "ERR This instance has cluster support disabled"
 MODULE_NOT_ALLOWED = (
     'ERR MODULE command not allowed. If the enable-module-command option is set to "local", you can run it from '

@@ -39,6 +39,10 @@ class LinkError(Exception):
     """The link is of no use any more; the message is for the log."""
 
 
+class TakeoverRefused(LinkError):
+    """The replica that was to be the master will not."""
+
+
 class ConnectionLost(LinkError):
     """The master has ended the connection."""
 
@@ -56,12 +60,16 @@ class Position:
 
 @dataclass(frozen=True)
 class Greeting:
-    """What a replica says of itself in the handshake; empty is not said."""
+    """What a replica says of itself in the handshake; empty is not said.
+
+    ``takes_over``: it was the master until now, and asks a replica to be it (FAILOVER).
+    """
 
     port: int
     address: str = ""
     user: str = ""
     password: str = ""
+    takes_over: bool = False
 
 
 # -- events -----------------------------------------------------------------------------------------------
@@ -271,7 +279,8 @@ class Link:
     def _ask(self) -> None:
         position = self._position
         words = ("?", "-1") if position is None else (position.replid, str(position.offset + 1))
-        self._output.append(encode_command([b"PSYNC", *(word.encode() for word in words)]))
+        last = (b"FAILOVER",) if self._greeting.takes_over else ()
+        self._output.append(encode_command([b"PSYNC", *(word.encode() for word in words), *last]))
         self._events.append(Requested(position))
         self.phase = Phase.PSYNC
 
@@ -289,6 +298,8 @@ class Link:
                 raise LinkError(f"Master replied with wrong +CONTINUE syntax: {text}")
             self._events.append(Continued(replid))
             self.phase = Phase.STREAM
+        elif self._greeting.takes_over:
+            raise TakeoverRefused(f"Failover target rejected psync request: {text}")
         elif text.startswith(_LATER):
             raise LinkError(f"Master is currently unable to PSYNC but should be in the future: {text}")
         elif text.startswith("-ERR"):

@@ -253,6 +253,15 @@ class Master:
         assert isinstance(client.replica, Replica)
         return client.replica
 
+    def take_over(self, client: Client, history: str) -> None:
+        """See :class:`kedis.engine.ports.Replication`."""
+        if self.upstream is None:
+            raise CommandError(errors.TAKEOVER_OF_MASTER)
+        if history != self.history.replid:
+            raise CommandError(errors.TAKEOVER_OF_OTHER)
+        log.info("Failover request received for replid %s.", history)
+        self.engine.following.lead(f"PSYNC FAILOVER from {client.address}")
+
     def synchronize(self, client: Client, history: str | None, first: int) -> None:
         """See :class:`kedis.engine.ports.Replication`."""
         replica = self._replica(client)
@@ -466,7 +475,8 @@ class Master:
         now, config = self.engine.monotonic(), self.engine.config
         if self.replicas:
             self._alone_since_ns = 0
-            if now - self._last_ping_ns >= config.repl_ping_replica_period * _SECOND_NS:
+            pings = self.failover_state == "no-failover"  # or nobody would ever have the whole stream
+            if pings and now - self._last_ping_ns >= config.repl_ping_replica_period * _SECOND_NS:
                 self._last_ping_ns = now
                 self._say(PING)
         elif self.backlog is not None and config.repl_backlog_ttl and self.upstream is None:

@@ -21,6 +21,7 @@ from kedis.process.clock import SYSTEM_CLOCKS
 from kedis.process.threads import real_sleep
 from kedis.replication.arrival import database_in, position_in
 from kedis.server.aof_policy import AofPolicy
+from kedis.server.failover import Failover
 from kedis.server.following import Following
 from kedis.server.memory_relief import MemoryRelief
 from kedis.server.metrics_http import MetricsServer
@@ -54,6 +55,7 @@ class App:
         self.saving = SnapshotPolicy(self.network, self.aof.aof)
         self.following = Following(self.network, self.aof, self.saving.saver, lambda: self.network.port)
         self.replication = Replication(self.network, self.saving.saver, self.aof.aof, self.following)
+        self.failover = Failover(self.network, self.replication.master, self.following)
         self.replica_wait = ReplicaWait(self.network, self.replication.master, self._end_of_wait)
         self.ended = Event()
         self.exit_code = 0
@@ -165,6 +167,14 @@ class App:
             self.on_going_on()
         return aborted
 
+    def fail_over(self, target: tuple[str, int] | None, force: bool, timeout_ms: int) -> None:
+        """FAILOVER."""
+        self.failover.begin(target, force, timeout_ms)
+
+    def abort_failover(self) -> None:
+        """FAILOVER ABORT."""
+        self.failover.abort()
+
     def _fail(self) -> None:
         """Stop with exit code 1 after a failure of the disk: close all clients unanswered."""
         self.request_stop(1)
@@ -205,6 +215,7 @@ class App:
         self.following.stop()
         self.saving.stop()
         self.replica_wait.end()
+        self.failover.stop()
         self.replication.stop()
         if not self.aof.stop():
             self.exit_code = 1

@@ -40,6 +40,7 @@ from kedis.replication.handshake import (
     Requested,
     SnapshotBegins,
     StreamData,
+    TakeoverRefused,
     acknowledgement,
 )
 from kedis.replication.replica import Replica, Stage
@@ -85,6 +86,7 @@ class Following:
         passed: takes the bytes of the stream that were applied, for replicas of this server.
         began_anew: called when the data have become those of another history: replicas of this server must follow.
         renamed: called when the history goes on under another identity.
+        taken_over: called when the replica of a failover has become the master (True), or will not.
         turning, turned: called before a master becomes a replica, and after any change of the role.
     """
 
@@ -98,6 +100,8 @@ class Following:
         self.passed: Callable[[bytes], None] = lambda data: None
         self.began_anew: Callable[[], None] = lambda: None
         self.renamed: Callable[[], None] = lambda: None
+        self.taken_over: Callable[[bool], None] = lambda accepted: None
+        self._takes_over = False
         self.turning: Callable[[], None] = lambda: None
         self.turned: Callable[[], None] = lambda: None
         self._intake = SnapshotIntake(network, self.state, aof.aof, saver)
@@ -135,7 +139,7 @@ class Following:
 
     # -- the port of the engine (kedis.engine.ports.Following) --------------------------------------------
 
-    def follow(self, host: str, port: int, who: str) -> bool:
+    def follow(self, host: str, port: int, who: str, *, takes_over: bool = False) -> bool:
         state = self.state
         if state.master is not None and state.master[0].lower() == host.lower() and state.master[1] == port:
             log.info(
@@ -151,6 +155,7 @@ class Following:
             self.turning()
         self.stop()
         state.follow(host, port)
+        self._takes_over = takes_over
         self.turned()
         self._engine.config.replicaof = f"{host} {port}"
         log.info("REPLICAOF %s:%d enabled (user request from '%s')", host, port, who)
@@ -163,6 +168,7 @@ class Following:
         if state.master is None:
             return
         self.stop()
+        self._takes_over = False
         state.lead()
         history = state.history
         log.info(
@@ -286,12 +292,21 @@ class Following:
             config.replica_announce_ip,
             config.masteruser,
             config.masterauth,
+            self._takes_over,
         )
         link = MasterLink(self._network, host, port, greeting, state.position, config.repl_timeout)
         try:
             log.info("Non blocking connect for SYNC fired the event.")
             state.stage = Stage.HANDSHAKE
-            agreed = self._shake_hands(link)
+            try:
+                agreed = self._shake_hands(link)
+            except TakeoverRefused:
+                self._takes_over = False
+                self.taken_over(False)
+                raise
+            if self._takes_over:
+                self._takes_over = False
+                self.taken_over(True)
             if isinstance(agreed, FullSync):
                 self._synchronise(link, agreed)
             else:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -94,3 +97,87 @@ def test_the_role_changes_hands(start: Start, kinds: str) -> None:
     assert_equal(new, old, other)
     assert figures(new) == (0, 2)  # nobody needed a snapshot
     assert new.execute_command("WAIT", 2, PATIENCE_SECONDS * 1000) == 2
+
+
+@pytest.mark.parametrize("kinds", ["kedis kedis kedis", "redis kedis kedis", "kedis redis kedis"])
+def test_failover(start: Start, kinds: str) -> None:
+    """Every write that was acknowledged, before, during and after, is on the new master."""
+    old, new, other = map(start, kinds.split())
+    mixed_load(old, 10, "old:")
+    follow(new, old)
+    follow(other, old)
+    written: list[int] = []
+    refused = threading.Event()
+
+    def write() -> None:
+        with redis.Redis(port=port_of(old), protocol=2) as client:
+            for number in itertools.count():
+                try:
+                    client.set(f"number:{number}", number)
+                except redis.ReadOnlyError:
+                    refused.set()
+                    return
+                written.append(number)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    eventually(lambda: len(written) > 100, "a hundred writes")
+    assert old.execute_command("FAILOVER", "TO", "127.0.0.1", port_of(new), "TIMEOUT", 60_000)
+    assert refused.wait(PATIENCE_SECONDS)
+    writer.join()
+    eventually(lambda: new.info("replication")["role"] == "master", "the replica leads")
+    eventually(lambda: old.info("replication").get("master_link_status") == "up", "the old one follows")
+    assert old.info("replication")["master_failover_state"] == "no-failover"
+    assert new.get(f"number:{written[-1]}") == b"%d" % written[-1]
+    assert new.dbsize() >= len(written)
+    follow(other, new)
+    mixed_load(new, 10, "new:")
+    assert_equal(new, old, other)
+    assert figures(new) == (0, 2)
+
+
+def test_a_failover_that_nobody_can_take(start: Start) -> None:
+    old, new = start("kedis"), start("kedis")
+
+    def refusal(*words: object) -> str:
+        with pytest.raises(redis.ResponseError) as caught:
+            old.execute_command("FAILOVER", *words)
+        return str(caught.value)
+
+    assert refusal() == "FAILOVER requires connected replicas."
+    assert refusal("ABORT") == "No failover in progress."
+    follow(new, old)
+    assert refusal("TO", "127.0.0.1", 1) == "FAILOVER target HOST and PORT is not a replica."
+    assert (
+        refusal("FORCE", "TIMEOUT", 1)
+        == "FAILOVER with force option requires both a timeout and target HOST and IP."
+    )
+    old.config_set("repl-ping-replica-period", 1000)
+    old.set("a", 1)
+    assert old.execute_command("FAILOVER", "TIMEOUT", 60_000)
+    eventually(lambda: new.info("replication")["role"] == "master", "the replica leads")
+    with pytest.raises(redis.ResponseError, match="FAILOVER is not valid when server is a replica"):
+        old.execute_command("FAILOVER")
+
+
+def test_a_failover_in_vain(start: Start) -> None:
+    """A replica that stands still never has everything: the master stays it, and writers go on."""
+    old = start("kedis")
+    stopped = Oracle()
+    try:
+        stopped.call("REPLICAOF", "127.0.0.1", port_of(old))
+        eventually(lambda: old.info("replication").get("slave0", {}).get("state") == "online", "it follows")
+        stopped.process.send_signal(signal.SIGSTOP)
+        old.set("a", 1)
+        assert old.execute_command("FAILOVER", "TIMEOUT", 100)
+        old.set("a", 2)  # waits for the end
+        assert old.info("replication")["role"] == "master"
+        assert old.execute_command("FAILOVER")
+        assert old.info("replication")["master_failover_state"] == "waiting-for-sync"
+        with pytest.raises(redis.ResponseError, match="FAILOVER already in progress"):
+            old.execute_command("FAILOVER")
+        assert old.execute_command("FAILOVER", "ABORT")
+        old.set("a", 3)
+    finally:
+        stopped.process.send_signal(signal.SIGCONT)
+        stopped.close()
