@@ -215,7 +215,10 @@ class Saver:
             remove_if_there(self._temporary)
 
     def wants_to_start(self) -> bool:
-        """Whether a save point is reached or a save was scheduled, and it may start now (not in a script, nor while loading)."""
+        """Whether a save point is reached or a save was scheduled, and it may start now.
+
+        It may not in a script, nor while loading.
+        """
         if self._child is not None or self._other_child() or self._engine.restrictions.busy is not None:
             return False
         if (
