@@ -41,9 +41,6 @@ class Tuning(Group, title="snapshots, append-only file and freeing"):
     lazyfree_lazy_expire = flag(
         False, "free expired values in the background", otherwise="as lazyfree-lazy-eviction"
     )
-    rdb_del_sync_files = flag(
-        False, "remove snapshots that were made for replicas only", otherwise="there are no replicas"
-    )
     rdb_key_save_delay = integer(
         0, -INT_MAX - 1, INT_MAX, "microseconds of pause a key, for tests", hidden=True, otherwise=_FOR_TESTS
     )

@@ -29,4 +29,7 @@ class FollowingSettings(Group, title="replica of another server", effective=True
         "read a full copy as it comes: never, when there are no data, or beside them",
         otherwise="whatever it is, a copy that is damaged leaves the old data as they are",
     )
+    rdb_del_sync_files = flag(
+        False, "without other persistence, do not keep the files by which full copies came"
+    )
     repl_timeout = integer(60, 1, INT_MAX, "seconds of silence that end a link")

@@ -177,7 +177,18 @@ class Upstream(Protocol):
 
 
 class Following(Protocol):
-    """The server as the replica of another one."""
+    """The server as the replica of another one.
+
+    Attributes:
+        received_bytes: of masters, since the start.
+        loads_beside: a snapshot is being loaded beside the data, which are served meanwhile.
+    """
+
+    @property
+    def received_bytes(self) -> int: ...
+
+    @property
+    def loads_beside(self) -> bool: ...
 
     def follow(self, host: str, port: int, who: str) -> bool:
         """REPLICAOF by the client ``who``; False where that is the master already. Raises CommandError."""
@@ -393,6 +404,9 @@ class NoEventLoop:
 
 class NoFollowing:
     """Null implementation for an engine that cannot be a replica."""
+
+    received_bytes = 0
+    loads_beside = False
 
     def follow(self, host: str, port: int, who: str) -> bool:
         raise CommandError(errors.NO_REPLICATION)

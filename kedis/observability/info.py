@@ -241,7 +241,7 @@ def _persistence(observer: Figures) -> Fields:
     aof = engine.persistence
     fields: list[tuple[str, Any]] = [
         ("loading", int(engine.loading)),
-        ("async_loading", 0),
+        ("async_loading", int(engine.following.loads_beside)),
         ("current_cow_peak", 0),
         ("current_cow_size", 0),
         ("current_cow_size_age", 0),
@@ -287,7 +287,7 @@ def _stats(observer: Figures) -> Fields:
         ("instantaneous_ops_per_sec", round(observer.operations.per_second)),
         ("total_net_input_bytes", _fact(network, "bytes_received")),
         ("total_net_output_bytes", _fact(network, "bytes_sent")),
-        ("total_net_repl_input_bytes", 0),
+        ("total_net_repl_input_bytes", engine.following.received_bytes),
         ("total_net_repl_output_bytes", replication["total_net_repl_output_bytes"]),
         ("instantaneous_input_kbps", f"{observer.input_bytes.per_second / 1024:.2f}"),
         ("instantaneous_output_kbps", f"{observer.output_bytes.per_second / 1024:.2f}"),

@@ -231,8 +231,15 @@ class Saver:
             remove_if_there(self._temporary)
 
     def wants_to_start(self) -> bool:
-        """Whether a save point is reached or a save was scheduled, and it may start now (not in a script)."""
+        """Whether a save point is reached or a save was scheduled, and it may start now.
+
+        It may not in a script, nor while loading.
+        """
         if self.rdb_bgsave_in_progress or self._other_child() or self._engine.restrictions.busy is not None:
+            return False
+        if (
+            self._engine.loading
+        ):  # a replica: the data are gone, and those that take their place are not there yet
             return False
         now = monotonic()
         if self.rdb_last_bgsave_status == "err" and now - self._tried_at < _RETRY_SECONDS:

@@ -37,6 +37,7 @@ class Replica:
         received: offset of the last byte received of the stream, applied or not.
         total_bytes: of the snapshot that is being received; 0 where nobody knows.
         received_bytes: of it so far.
+        received_bytes_in_all: of snapshots and streams, since the start.
         full_syncs, partial_syncs: number of synchronisations since the start.
     """
 
@@ -49,6 +50,7 @@ class Replica:
         self.resumes = False
         self.received = 0
         self.total_bytes = self.received_bytes = 0
+        self.received_bytes_in_all = 0
         self.full_syncs = self.partial_syncs = 0
         self._heard_ns = self._transfer_heard_ns = 0
         self._down_since_ns = 0
@@ -79,8 +81,10 @@ class Replica:
         self.resumes = False
         self.history.branch()
 
-    def heard(self) -> None:
-        """Bytes have come from the master."""
+    def heard(self, size: int = 0) -> None:
+        """So many bytes of the stream have come."""
+        self.received += size
+        self.received_bytes_in_all += size
         self._heard_ns = self._monotonic()
 
     def begin_transfer(self, total_bytes: int) -> None:
@@ -92,6 +96,7 @@ class Replica:
     def transferred(self, size: int) -> None:
         """So many bytes of the snapshot have come."""
         self.received_bytes += size
+        self.received_bytes_in_all += size
         self._transfer_heard_ns = self._monotonic()
 
     def synchronised(self, replid: str, offset: int) -> None:

@@ -182,6 +182,14 @@ class Following:
         log.info("MASTER MODE enabled (user request from '%s')", who)
 
     @property
+    def received_bytes(self) -> int:
+        return self.state.received_bytes_in_all
+
+    @property
+    def loads_beside(self) -> bool:
+        return self._intake.loads_beside
+
+    @property
     def upstream(self) -> Upstream | None:
         return None if self.state.master is None else self
 
@@ -246,7 +254,7 @@ class Following:
         self._greenlet = gevent.spawn(self._run)
 
     def _run(self) -> None:
-        while True:
+        while not self._engine.restrictions.ended:
             was_up = False
             try:
                 self._follow_once()
@@ -390,9 +398,8 @@ class Following:
                 continue
             assert isinstance(event, StreamData)
             silent_at = monotonic() + self._engine.config.repl_timeout
-            state.heard()
+            state.heard(len(event.data))
             client.last_interaction_ns = self._engine.monotonic()
-            state.received += len(event.data)
             link.await_quiet()
             try:
                 applier.feed(event.data)

@@ -57,7 +57,10 @@ class MasterLink:
         self._events: deque[Event] = deque()
         self._seconds = seconds
         self._turned_at = self._shown_at = monotonic()
-        self.sock: socket.socket = gevent_socket.create_connection((host, port), timeout=seconds)
+        try:
+            self.sock: socket.socket = gevent_socket.create_connection((host, port), timeout=seconds)
+        except (ValueError, OverflowError) as error:  # what cannot be an address
+            raise LinkError(f"Unable to connect to MASTER: {error}") from None
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._send_output()
 
@@ -136,9 +139,15 @@ class MasterLink:
             self._turned_at = monotonic()
 
     def await_quiet(self) -> None:
-        """Wait until no script is under way that has let others in: the data must not change under it."""
-        while self._network.engine.restrictions.busy is not None:
+        """Wait until no script is under way that has let others in: the data must not change under it.
+
+        Raises LinkError where the server has ended, after which nothing changes any more.
+        """
+        restrictions = self._network.engine.restrictions
+        while restrictions.busy is not None and not restrictions.ended:
             gevent.sleep(0.01)
+        if restrictions.ended:
+            raise LinkError("this server ends")
 
     def cut(self) -> None:
         """End the connection; the greenlet that reads learns of it. Idempotent."""

@@ -52,6 +52,8 @@ class SnapshotIntake:
         self._state = state
         self._aof = aof
         self._saver = saver
+        #: A snapshot is being loaded beside the data, which are served meanwhile.
+        self.loads_beside = False
 
     def take(self, link: MasterLink, full: FullSync, begins: SnapshotBegins) -> int:
         """Take the snapshot over; returns the database in which the stream goes on.
@@ -194,10 +196,12 @@ class SnapshotIntake:
     def _loading(self, arrival: Arrival, *, refuses: bool) -> Iterator[None]:
         restrictions = self._engine.restrictions
         self._aof.loader = arrival
+        self.loads_beside = not refuses
         if refuses:
             restrictions.set_loading(True)
         try:
             yield
         finally:
+            self.loads_beside = False
             if refuses:
                 restrictions.set_loading(False)

@@ -235,6 +235,26 @@ def test_old_data_are_not_served_where_that_is_not_wanted(redis: Oracle, pair: t
     replica.call("CONFIG", "SET", "replica-serve-stale-data", "yes")
 
 
+def test_who_waits_for_a_key_is_sent_away(redis: Oracle, kedis: KedisProcess, replica: Raw) -> None:
+    replica.call("REPLICAOF", "NO", "ONE")
+    waiter = kedis.connect()
+    waiter.sendall(b"BLPOP queue 0\r\n")
+    until(lambda: replica.info("clients")["blocked_clients"] == "1")
+    follow(replica, redis.port)
+    assert waiter.recv(1000).startswith(
+        b"-UNBLOCKED force unblock from blocking operation, instance state changed"
+    )
+    assert waiter.recv(1000) == b""
+    waiter.close()
+
+
+def test_the_setting_is_kept(redis: Oracle, pair: tuple[Raw, Raw]) -> None:
+    _, replica = pair
+    assert replica.call("CONFIG", "GET", "replicaof") == [b"replicaof", b"127.0.0.1 %d" % redis.port]
+    assert replica.call("CONFIG", "SET", "replicaof", "127.0.0.1 1").endswith("can't set immutable config")
+    assert dict(zip(*[iter(replica.call("HELLO"))] * 2, strict=True))[b"role"] == b"replica"
+
+
 def test_a_replica_becomes_a_master(redis: Oracle, pair: tuple[Raw, Raw]) -> None:
     master, replica = pair
     is_same(master, replica)
