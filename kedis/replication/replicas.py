@@ -17,10 +17,16 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
+from kedis import errors
+from kedis.commands.parsing.options import integer
+from kedis.errors import CommandError
 from kedis.replication.backlog import Cursor
 
 if TYPE_CHECKING:
     from kedis.engine.client import Client
+
+
+_LONGEST_ADDRESS = 255
 
 
 class State(Enum):
@@ -118,6 +124,24 @@ class Replica:
         self.sent_bytes = 0
         self.waits = False
 
+    def announce(self, option: bytes, value: bytes) -> None:
+        """Take what it says of itself before it asks (REPLCONF). Raises CommandError."""
+        if option == b"listening-port":
+            self.listening_port = integer(value)
+        elif option == b"ip-address":
+            if len(value) > _LONGEST_ADDRESS:
+                raise CommandError(errors.REPLCONF_ADDRESS_TOO_LONG % len(value))
+            self.announced_address = value.decode("utf-8", "replace")
+        elif option == b"capa":
+            self.handles_eof |= value.lower() == b"eof"
+            self.handles_psync2 |= value.lower() == b"psync2"
+        elif option == b"rdb-only":
+            self.wants_snapshot_only = integer(value) == 1
+        elif option == b"rdb-filter-only":
+            self.wants_keys = not _names_functions(value)
+        else:
+            raise CommandError(errors.unknown_replconf_option(option))
+
     @property
     def attached(self) -> bool:
         """See :class:`kedis.engine.ports.AttachedReplica`."""
@@ -153,3 +177,12 @@ class Replica:
         if self.cursor is not None:
             self.cursor.close()
         self.cursor = cursor
+
+
+def _names_functions(value: bytes) -> bool:
+    """Whether ``rdb-filter-only`` names the functions, which leaves out the keys. Raises CommandError."""
+    names = value.lower().split()
+    for name in names:
+        if name != b"functions":
+            raise CommandError(errors.unknown_snapshot_part(name))
+    return bool(names)

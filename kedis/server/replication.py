@@ -59,10 +59,10 @@ class Replication:
         self._timer = network.hub.loop.timer(_TICK_SECONDS, _TICK_SECONDS, ref=False)
         network.engine.replication = self.master
 
-    # -- what the master's side asks for (kedis.replication.master.Server) --------------------------------
+    # -- what the master's side asks for (kedis.replication.master_stream.Server) --------------------------------
 
     def link(self, replica: Replica) -> ReplicaLink:
-        """See :class:`kedis.replication.master.Server`. Raises CommandError where there is no socket."""
+        """See :class:`kedis.replication.master_stream.Server`. Raises CommandError where there is no socket."""
         connection = replica.client.transport
         if not isinstance(connection, Connection):
             raise CommandError("ERR a replica needs a connection of its own")
@@ -71,16 +71,16 @@ class Replication:
         return link
 
     def snapshot_later(self) -> None:
-        """See :class:`kedis.replication.master.Server`."""
+        """See :class:`kedis.replication.master_stream.Server`."""
         self._network.next_turn(self._begin_waiting)
 
     def began(self) -> None:
-        """See :class:`kedis.replication.master.Server`."""
+        """See :class:`kedis.replication.master_stream.Server`."""
         self._network.cycle.replication = self
         self._timer.start(self._tick)
 
     def ended(self) -> None:
-        """See :class:`kedis.replication.master.Server`."""
+        """See :class:`kedis.replication.master_stream.Server`."""
         self._network.cycle.replication = None
         self._timer.stop()
 

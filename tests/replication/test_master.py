@@ -11,7 +11,8 @@ from kedis.engine.client import Client
 from kedis.engine.engine import Engine
 from kedis.engine.transport import NullTransport
 from kedis.replication.data_history import History
-from kedis.replication.master import GET_ACK, PING, Master
+from kedis.replication.master import Master
+from kedis.replication.master_stream import GET_ACK, PING
 from kedis.replication.replicas import Replica, State
 
 SECOND = 1_000_000_000
