@@ -245,6 +245,9 @@ class Replication(Protocol):
     def figures(self) -> Mapping[str, int]:
         """Figures of other sections of INFO, and of the metrics, by name: ``sync_full``, ``replicas_online``, ..."""
 
+    def reset_figures(self) -> None:
+        """Zero the figures that only grow (CONFIG RESETSTAT)."""
+
     def notes(self) -> Mapping[str, str]:
         """What a snapshot says of the history whose data it holds; nothing where there is none."""
 
@@ -479,6 +482,8 @@ class NoReplication:
 
     def figures(self) -> Mapping[str, int]:
         return NO_REPLICAS
+
+    def reset_figures(self) -> None: ...
 
     def notes(self) -> Mapping[str, str]:
         return {}

@@ -141,6 +141,7 @@ class Figures:
     def reset(self) -> None:
         """CONFIG RESETSTAT: zero every figure that only grows."""
         self.engine.reset_counters()
+        self.engine.replication.reset_figures()
         if self.expiry is not None:
             self.expiry.reset_counters()
         if self.network is not None:

@@ -129,8 +129,9 @@ class PipedSync(FullSync):
         finally:
             real_close(end)
         log.info("Background RDB transfer started by pid %d", self.child.pid)
-        self._at_end = False
+        self._at_end = self._gives = False
         self._reads = True
+        self._passed_on = 0
         for link in links.values():
             link.say(b"$EOF:%b\r\n" % _MARK)
             link.on_drained = self._drained
@@ -158,15 +159,15 @@ class PipedSync(FullSync):
         self._passed_on += len(part)
         self._reads = False
         self._watcher.stop()
+        self._gives = True  # those that have nothing yet are not drained
         for replica in self.replicas:
             self._links[replica].give(part)
+        self._gives = False
         self._drained()
-
-    _passed_on = 0
 
     def _drained(self) -> None:
         """Go on reading when all have the last part."""
-        if self._reads or self._at_end or not self._watchers:
+        if self._gives or self._reads or self._at_end or not self._watchers:
             return
         replicas = self.replicas
         if all(self._links[replica].is_drained for replica in replicas):

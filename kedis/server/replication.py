@@ -72,6 +72,14 @@ class Replication:
 
     def snapshot_later(self) -> None:
         """See :class:`kedis.replication.master_stream.Server`."""
+        if isinstance(self._sync, PipedSync):
+            log.info("Current BGSAVE has socket target. Waiting for next BGSAVE for SYNC")
+        elif self._sync is None and not self._may_fork():
+            log.info(
+                "No BGSAVE in progress, but another BG operation is active. BGSAVE for replication delayed"
+            )
+        elif self._sync is None and not self.master.next_group():
+            log.info("Delay next BGSAVE for diskless SYNC")
         self._network.next_turn(self._begin_waiting)
 
     def began(self) -> None:
@@ -169,12 +177,14 @@ class Replication:
 
     def _ended(self, outcome: Outcome) -> None:
         """The child has ended."""
-        self._sync = None
+        sync, self._sync = self._sync, None
         self._saver.end_transfer(outcome.copied_bytes)
         if outcome.failure:
             log.warning("Background transfer error: %s", outcome.failure)
-        else:
+        elif isinstance(sync, PipedSync):
             log.info("Background RDB transfer terminated with success")
+        else:
+            log.info("Background saving terminated with success")
         self._network.next_turn(self._begin_waiting)
 
     # -- end ----------------------------------------------------------------------------------------------

@@ -270,3 +270,15 @@ def test_metrics_show_the_replicas(replica: Oracle) -> None:
     assert float(lines["redis_connected_slaves"]) == 1
     labels = f'slave_ip="127.0.0.1",slave_port="{replica.port}",slave_state="online"'
     assert f"redis_connected_slave_lag_seconds{{{labels}}}" in lines
+
+
+def test_resetstat_zeroes_what_only_grows(replica: Oracle) -> None:
+    names = ("sync_full", "total_net_repl_output_bytes")
+    with master() as server, client_of(server) as client:
+        follow(replica, server.port)
+        assert all(client.info("stats")[name] for name in names)
+        client.config_resetstat()
+        assert not client.info("stats")["sync_full"]
+        client.set("a", 1)
+        assert client.execute_command("WAIT", 1, 60_000) == 1
+        assert 0 < client.info("stats")["total_net_repl_output_bytes"] < 1000
