@@ -181,3 +181,17 @@ def test_a_failover_in_vain(start: Start) -> None:
     finally:
         stopped.process.send_signal(signal.SIGCONT)
         stopped.close()
+
+
+def test_info_and_role_are_those_of_redis(start: Start) -> None:
+    def pair(kind: str) -> tuple[redis.Redis, redis.Redis]:
+        leader, replica = start(kind), start(kind)
+        leader.config_set("min-replicas-to-write", 1)
+        follow(replica, leader)
+        return leader, replica
+
+    for ours, theirs in zip(pair("kedis"), pair("redis"), strict=True):
+        assert list(ours.info("replication")) == list(theirs.info("replication"))
+        our_role, their_role = ours.execute_command("ROLE"), theirs.execute_command("ROLE")
+        assert [type(part) for part in our_role] == [type(part) for part in their_role]
+        assert our_role[0] == their_role[0]

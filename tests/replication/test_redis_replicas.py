@@ -282,3 +282,28 @@ def test_resetstat_zeroes_what_only_grows(replica: Oracle) -> None:
         client.set("a", 1)
         assert client.execute_command("WAIT", 1, 60_000) == 1
         assert 0 < client.info("stats")["total_net_repl_output_bytes"] < 1000
+
+
+def test_evictions_reach_replicas(replica: Oracle) -> None:
+    with master(maxmemory="8mb", maxmemory_policy="allkeys-random") as server, client_of(server) as client:
+        follow(replica, server.port)
+        with client.pipeline(transaction=False) as batch:
+            for number in range(20_000):
+                batch.set(f"key:{number}", b"x" * 500)
+            batch.execute()
+        assert client.info("stats")["evicted_keys"] > 1000
+        assert_equal(client, replica)
+
+
+def test_replicas_under_appendfsync_always(replica: Oracle, tmp_path: Any) -> None:
+    settings = {"appendonly": "yes", "appendfsync": "always", "dir": str(tmp_path)}
+    with master(**settings) as server, client_of(server) as client:
+        follow(replica, server.port)
+        writers = [
+            threading.Thread(target=mixed_load, args=(client, 20, f"{number}:")) for number in range(4)
+        ]
+        for writer in writers:
+            writer.start()
+        for writer in writers:
+            writer.join()
+        assert_equal(client, replica)
