@@ -75,6 +75,8 @@ def admit(client: Client, argv: list[bytes]) -> Command | None:
         return None
     if restrictions.paused_until_ns:
         _check_pause(client, command)
+    if restrictions.writes_held and not client.trusted and _may_write(client, command):
+        raise Deferred(Stop.PAUSED)
     if client.queue is not None and not command.flags & Flag.NOT_QUEUED:
         client.queue.append((command, argv))
         client.queued_bytes += sum(map(len, argv)) + ARGUMENT_OVERHEAD * len(argv) + _COMMAND_OVERHEAD

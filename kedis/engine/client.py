@@ -168,6 +168,11 @@ class Services:
         self.restrictions.end_pause()
         self.loop.unpaused()
 
+    def release_writes(self) -> None:
+        """Let the writes run that were held for a shutdown or a failover."""
+        self.restrictions.hold_writes(False)
+        self.loop.unpaused()
+
     def check_clock(self) -> int:
         """Step of the wall clock since the last call, in ns; 0 if it was not set.
 

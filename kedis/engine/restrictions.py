@@ -22,6 +22,7 @@ class Restrictions:
         ended: the server has shut down: no command runs any more, and none is acknowledged.
         few_replicas: fewer replicas follow than ``min-replicas-to-write`` asks for: writes are refused.
         write_error: whole error message with which writes are refused; None when they are accepted.
+        writes_held: writes wait, until a shutdown or a failover has come to its end; nothing expires meanwhile.
         paused_until_ns, pause_writes_only: the arguments of CLIENT PAUSE, by the monotonic clock; 0: no pause.
     """
 
@@ -41,6 +42,7 @@ class Restrictions:
         "paused_until_ns",
         "read_only",
         "write_error",
+        "writes_held",
     )
 
     def __init__(self) -> None:
@@ -55,7 +57,7 @@ class Restrictions:
         self._journal_error: str | None = None
         self._snapshot_error: str | None = None
         self.paused_until_ns = 0
-        self.pause_writes_only = False
+        self.pause_writes_only = self.writes_held = False
 
     def update(self) -> None:
         """Recompute ``needs_checks`` after a change of the state that it depends on."""
@@ -65,6 +67,7 @@ class Restrictions:
             or self.memory_full
             or self.write_error is not None
             or self.paused_until_ns > 0
+            or self.writes_held
             or self.ended
             or self.busy is not None
             or self.few_replicas
@@ -126,6 +129,11 @@ class Restrictions:
     def end_pause(self) -> None:
         """End the pause; :meth:`kedis.engine.client.Services.unpause` also resumes the paused clients."""
         self.paused_until_ns = 0
+        self.update()
+
+    def hold_writes(self, held: bool) -> None:
+        """Let writes wait, or let them run; :meth:`kedis.engine.client.Services.release_writes` resumes who waited."""
+        self.writes_held = held
         self.update()
 
     def end(self) -> None:

@@ -68,6 +68,7 @@ class Cron:
         if (
             not engine.loading
             and not engine.restrictions.paused_until_ns
+            and not engine.restrictions.writes_held
             and engine.restrictions.busy is None
         ):
             self.expiry.effort = engine.config.active_expire_effort

@@ -64,7 +64,7 @@ class Failover:
         self._target, self._force = target, force
         now = self._engine.monotonic()
         self._deadline_ns = now + timeout_ms * 1_000_000 if timeout_ms else FOREVER_NS
-        self._engine.restrictions.pause(FOREVER_NS, writes_only=True)
+        self._engine.restrictions.hold_writes(True)
         self._master.failover_state = _WAITING
         self._timer.start(self._look)
 
@@ -133,7 +133,7 @@ class Failover:
         self._timer.stop()
         self._master.failover_state = _NONE
         self._target = None
-        self._engine.unpause()
+        self._engine.release_writes()
 
 
 def _place(replica: Replica) -> tuple[str, int]:

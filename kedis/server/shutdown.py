@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from kedis import errors
 from kedis.engine.call import finish_blocked
-from kedis.engine.client import FOREVER_NS
 from kedis.errors import CommandError
 from kedis.replication.replicas import Replica
 
@@ -44,7 +43,6 @@ class ReplicaWait:
         self._timer = network.hub.loop.timer(_STEP_SECONDS, _STEP_SECONDS, ref=False)
         self._waiters: list[Waiter] = []
         self._offset = self._deadline_ns = 0
-        self._pause = (0, False)
         self.options: frozenset[str] | None = None
 
     def begin(self, options: frozenset[str]) -> bool:
@@ -58,9 +56,7 @@ class ReplicaWait:
         if not self._lagging():
             return False
         log.info("Waiting for replicas before shutting down.")
-        restrictions = engine.restrictions
-        self._pause = restrictions.paused_until_ns, restrictions.pause_writes_only
-        restrictions.pause(FOREVER_NS, writes_only=True)
+        engine.restrictions.hold_writes(True)
         self.options = options
         self._deadline_ns = engine.monotonic() + engine.config.shutdown_timeout * _SECOND_NS
         self._master.ask_for_confirmations()
@@ -85,9 +81,7 @@ class ReplicaWait:
         self._timer.stop()
         if self.options is not None:
             self.options = None
-            self._engine.unpause()
-            if self._pause[0]:
-                self._engine.restrictions.pause(*self._pause)
+            self._engine.release_writes()
 
     def _refuse(self) -> None:
         waiters, self._waiters = self._waiters, []
@@ -119,7 +113,7 @@ class ReplicaWait:
         count = len(self._master.replicas)
         log.info("%d of %d replicas are in sync when shutting down.", count - len(lagging), count)
         options = self.options or frozenset()
-        self.options = None  # the pause stays: whoever waits for its end is not served any more
+        self.options = None  # writes stay held
         if not self._go_on(options):
             self.options = options
             self.end()

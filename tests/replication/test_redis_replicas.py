@@ -228,16 +228,29 @@ def shut_down(port: int, *options: str) -> list[Any]:
     return outcome
 
 
+def write_in_vain(port: int) -> None:
+    """A write that is never answered."""
+    with redis.Redis(port=port, protocol=2, retry=None) as other, pytest.raises(redis.ConnectionError):
+        other.set("held", 1)
+
+
 def test_a_shutdown_waits_for_what_replicas_lack(replica: Oracle) -> None:
     with master(shutdown_timeout="1000") as server, client_of(server) as client:
         stopped_behind(replica, client, server.port)
         outcome = shut_down(server.port, "NOSAVE")
         eventually(lambda: client.info("clients")["blocked_clients"] == 1, "it waits")
         assert client.get("late") == b"1"
+        held = threading.Thread(target=lambda: write_in_vain(server.port))
+        held.start()
+        client.client_pause(1)
+        client.client_unpause()  # of no effect on what the shutdown holds
+        assert client.get("held") is None
         replica.process.send_signal(signal.SIGCONT)
         eventually(lambda: outcome, "it ends")
         assert isinstance(outcome[0], redis.ConnectionError)
+        held.join()
         eventually(lambda: replica.call("GET", "late") == b"1", "the replica has it")
+        assert replica.call("GET", "held") is None
 
 
 def test_a_shutdown_that_waits_is_aborted(replica: Oracle) -> None:
