@@ -221,9 +221,7 @@ class Saver:
         """
         if self._child is not None or self._other_child() or self._engine.restrictions.busy is not None:
             return False
-        if (
-            self._engine.loading
-        ):  # a replica: the data are gone, and those that take their place are not there yet
+        if self._engine.loading:  # a replica may have no data at all then
             return False
         now = monotonic()
         if self.rdb_last_bgsave_status == "err" and now - self._tried_at < _RETRY_SECONDS:
