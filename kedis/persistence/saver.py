@@ -131,7 +131,7 @@ class Saver:
             database.clear()
         engine.set_loading(True)
         try:
-            loader = SnapshotLoader(engine, self.path())
+            loader = SnapshotLoader(engine, self.path(), is_base=engine.keyspace.follows)
             for _ in loader.steps():
                 pass
         except (DamagedSnapshot, OSError) as error:
