@@ -44,14 +44,6 @@ class Tuning(Group, title="snapshots, append-only file and freeing"):
     rdb_key_save_delay = integer(
         0, -INT_MAX - 1, INT_MAX, "microseconds of pause a key, for tests", hidden=True, otherwise=_FOR_TESTS
     )
-    key_load_delay = integer(
-        0,
-        -INT_MAX - 1,
-        INT_MAX,
-        "microseconds of pause a key loaded, for tests",
-        hidden=True,
-        otherwise=_FOR_TESTS,
-    )
     sanitize_dump_payload = choice(
         "no", ("no", "yes", "clients"), "check RESTORE payloads deeply", otherwise="they always are"
     )

@@ -29,6 +29,14 @@ class FollowingSettings(Group, title="replica of another server", effective=True
         "read a full copy as it comes: never, when there are no data, or beside them",
         otherwise="whatever it is, a copy that is damaged leaves the old data as they are",
     )
+    key_load_delay = integer(
+        0,
+        -INT_MAX - 1,
+        INT_MAX,
+        "microseconds of pause a key loaded, for tests",
+        hidden=True,
+        otherwise="of a full copy alone; a negative one is none",
+    )
     rdb_del_sync_files = flag(
         False, "without other persistence, do not keep the files by which full copies came"
     )

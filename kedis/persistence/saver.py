@@ -133,7 +133,7 @@ class Saver:
             database.clear()
         engine.set_loading(True)
         try:
-            loader = SnapshotLoader(engine, self.path())
+            loader = SnapshotLoader(engine, self.path(), is_base=engine.keyspace.follows)
             for _ in loader.steps():
                 pass
         except (DamagedSnapshot, OSError) as error:
@@ -237,9 +237,7 @@ class Saver:
         """
         if self.rdb_bgsave_in_progress or self._other_child() or self._engine.restrictions.busy is not None:
             return False
-        if (
-            self._engine.loading
-        ):  # a replica: the data are gone, and those that take their place are not there yet
+        if self._engine.loading:  # a replica may have no data at all then
             return False
         now = monotonic()
         if self.rdb_last_bgsave_status == "err" and now - self._tried_at < _RETRY_SECONDS:

@@ -135,12 +135,13 @@ class Arrival:
     def install(self) -> None:
         """Put what was read in place of the data, functions included.  Raises BadSnapshot; nothing has changed then."""
         engine = self._engine
-        self._install_libraries()
+        self.install_libraries()
         engine.keyspace.replace(self._databases)
         engine.tracking.flushed()
         self.discard()
 
-    def _install_libraries(self) -> None:
+    def install_libraries(self) -> None:
+        """Put the functions in place of those that are there. Raises BadSnapshot; nothing has changed then."""
         if not self._codes and not self._engine.scripting.library_codes():
             return
         libraries = service_of(self._engine).libraries

@@ -274,7 +274,10 @@ class Following:
             log.error("Protocol error from the master's stream, which is of no use any more: %s", error)
             self.state.distrust()
         elif isinstance(error, BadSnapshot):
-            log.error("Failed trying to load the MASTER synchronization DB from %s: %s", "disk/socket", error)
+            log.error("Internal error in RDB reading: %s", error)
+            log.error(
+                "Failed trying to load the MASTER synchronization DB from disk/socket; the data stay as they are"
+            )
         elif self.state.is_up:
             if not isinstance(error, (ConnectionLost, OSError)):
                 log.warning("%s", error)

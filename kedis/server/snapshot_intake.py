@@ -144,10 +144,16 @@ class SnapshotIntake:
         return more
 
     def _look_through(self, link: MasterLink, file: IO[bytes]) -> None:
-        """Read the whole file, and keep nothing. Raises BadSnapshot."""
+        """Read the whole file, and keep nothing but the functions: whether they can be loaded shows when they are.
+
+        Raises BadSnapshot; nothing has changed then.
+        """
         file.seek(0)
-        for _ in Arrival(self._engine, self._data_in(file, link), keeps=False).steps():
+        arrival = Arrival(self._engine, self._data_in(file, link), keeps=False)
+        for _ in arrival.steps():
             link.give_way()
+        link.await_quiet()
+        arrival.install_libraries()
 
     def _empty(self, link: MasterLink) -> None:
         """Remove the data; their memory is free afterwards, unless ``replica-lazy-flush`` leaves that for later."""
@@ -183,14 +189,24 @@ class SnapshotIntake:
 
     def _load(self, arrival: Arrival, link: MasterLink, *, refuses: bool) -> None:
         with self._loading(arrival, refuses=refuses), timed_loading(self._aof):
+            paused_for = 0
             try:
                 for _ in arrival.steps():
                     link.give_way()
                     link.show_life()
+                    paused_for = self._pause(arrival, paused_for)
                 link.await_quiet()
                 arrival.install()
             finally:
                 arrival.discard()
+
+    def _pause(self, arrival: Arrival, paused_for: int) -> int:
+        """Pause for the keys since the first ``paused_for`` (``key-load-delay``); returns the number of all."""
+        keys = arrival.keys
+        delay = self._engine.config.key_load_delay
+        if delay > 0:
+            gevent.sleep((keys - paused_for) * delay / 1e6)
+        return keys
 
     @contextlib.contextmanager
     def _loading(self, arrival: Arrival, *, refuses: bool) -> Iterator[None]:

@@ -207,6 +207,16 @@ def test_notes() -> None:
     assert position_in({}) is None
 
 
+def test_functions_alone_are_put_in_place() -> None:
+    engine = Client().engine
+    data = snapshot(filled().engine)
+    arrival = Arrival(engine, giver(cut(data, 100)), keeps=False)
+    for _ in arrival.steps():
+        pass
+    arrival.install_libraries()
+    assert engine.scripting.library_codes() == [LIBRARY]
+
+
 def test_a_library_that_cannot_be_loaded_leaves_all_as_it_is() -> None:
     source = Client()
     source.call("FUNCTION", "LOAD", LIBRARY.decode())

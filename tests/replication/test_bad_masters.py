@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from kedis.rdb.snapshot import pieces
 from tests.commands.driver import Client
 from tests.oracle import Oracle
 from tests.replication.masters import ID, Raw, linked, scripted, until
@@ -27,6 +28,9 @@ def of(*keys: str) -> bytes:
 
 
 NEW = of("new", "other")
+WITH_BAD_FUNCTIONS = b"".join(
+    pieces(Client().engine.keyspace, {}, compressed=False, checksum=True, libraries=[b"#!lua name=x\nno Lua"])
+)
 
 
 def counted(data: bytes) -> bytes:
@@ -86,6 +90,7 @@ BAD = {
         "Failed trying to load the MASTER synchronization DB",
     ),
     "no snapshot": (counted(b"no snapshot at all"), "Failed trying to load the MASTER synchronization DB"),
+    "functions that are none": (counted(WITH_BAD_FUNCTIONS), "a library of functions cannot be loaded"),
     "more behind it": (counted(NEW + b"x"), "more bytes behind the end"),
 }
 
