@@ -37,6 +37,7 @@ PACKAGES: list[dict[str, str]] = [
     {
         "native.lua_bridge": "calls of scripts, and EVALSHA, in Cython and C",
         "native.recovery": "recorded commands from their bytes, in Cython",
+        "native.string_records": "strings of a snapshot from their bytes, in Cython",
     },
     {"scripting": "Lua scripts and functions: the interpreter, its sandbox, libraries, one run"},
     {"commands": "the handlers, one module per family; `parsing/` for their arguments"},
@@ -44,6 +45,7 @@ PACKAGES: list[dict[str, str]] = [
         "observability": "histograms, slow log, INFO, metrics, figures of the live page",
         "persistence": "the append-only file, RDB files, forked children",
     },
+    {"replication": "what a master and its replicas say to each other, and the stream, without sockets"},
     {"native.loop": "receiving and sending, in Cython"},
     {
         "embedded": "`kedis.connect()`, `aconnect()`, `patch()`: the engine in the program's own process",
@@ -103,7 +105,7 @@ LAYERS: dict[str, list[tuple[str, set[str]]]] = {
     "commands": [("arguments", {"parsing"}), ("families", {"*"})],
     "config": [
         ("words and types", {"config_errors", "list_types", "setting_types", "syntax"}),
-        ("the settings", {"declare", "ignored", "settings_table"}),
+        ("the settings", {"declare", "ignored", "replica_settings", "settings_table"}),
         ("the current values", {"load", "settings"}),
         ("as programs give them", {"keywords"}),
         ("texts", {"describe", "file_rewrite"}),
@@ -157,6 +159,7 @@ LAYERS: dict[str, list[tuple[str, set[str]]]] = {
                 "metrics_kedis",
                 "metrics_reading",
                 "metrics_redis",
+                "metrics_replication",
                 "metrics_streams",
             },
         ),
@@ -191,6 +194,8 @@ LAYERS: dict[str, list[tuple[str, set[str]]]] = {
         ),
         ("durability", {"aof_faults", "aof_policy", "group_commit", "snapshot_policy"}),
         ("HTTP pages", {"live_page", "page_access"}),
+        ("following a master", {"following", "master_link", "snapshot_intake"}),
+        ("being followed", {"failover", "full_sync", "replica_link", "replication", "shutdown"}),
         ("servers", {"app", "metrics_http", "network_server", "threaded_server"}),
     ],
 }

@@ -41,10 +41,6 @@ container(
 )
 
 
-def _type_of(client: Client) -> str:
-    return "pubsub" if client.subscriptions else "normal"
-
-
 def _client_type(raw: bytes) -> str:
     kind = _TYPES.get(raw.lower())
     if kind is None:
@@ -104,7 +100,7 @@ def client_list(client: Client, argv: Sequence[bytes]) -> Verbatim:
     clients = list(client.engine.clients.values())
     if len(argv) == 4 and argv[2].lower() == b"type":
         kind = _client_type(argv[3])
-        clients = [other for other in clients if _type_of(other) == kind]
+        clients = [other for other in clients if other.kind == kind]
     elif len(argv) >= 4 and argv[2].lower() == b"id":
         wanted = [integer(raw, errors.INVALID_CLIENT_ID) for raw in argv[3:]]
         clients = [client.engine.clients[number] for number in wanted if number in client.engine.clients]
@@ -273,7 +269,7 @@ def _user_filter(users: Users, name: bytes) -> Callable[[Client], bool]:
 
 
 def _type_filter(kind: str) -> Callable[[Client], bool]:
-    return lambda client: _type_of(client) == kind
+    return lambda client: client.kind == kind
 
 
 def _text_filter(attribute: str, value: bytes) -> Callable[[Client], bool]:

@@ -165,7 +165,7 @@ def hello(client: Client, argv: Sequence[bytes]) -> Any:
         b"proto": client.resp,
         b"id": client.id,
         b"mode": b"standalone",
-        b"role": b"master",
+        b"role": b"master" if client.engine.following.upstream is None else b"replica",
         b"modules": [],
     }
 

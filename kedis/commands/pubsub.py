@@ -139,6 +139,7 @@ for _kind in (
     channels="first",
 )
 def publish(client: Client, argv: Sequence[bytes]) -> int:
+    client.engine.replication.publish(client, argv)
     return client.engine.pubsub.publish(argv[1], argv[2])
 
 
@@ -155,6 +156,7 @@ def publish(client: Client, argv: Sequence[bytes]) -> int:
     channels="first",
 )
 def spublish(client: Client, argv: Sequence[bytes]) -> int:
+    client.engine.replication.publish(client, argv)
     return client.engine.pubsub.publish_shard(argv[1], argv[2])
 
 

@@ -1,4 +1,4 @@
-"""Server commands: INFO, SHUTDOWN, ROLE, WAIT, LOLWUT."""
+"""Server commands: INFO, SHUTDOWN, LOLWUT."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from kedis.engine.flags import (
 )
 from kedis.engine.table import command
 from kedis.errors import CommandError
-from kedis.resp.values import NO_REPLY, Verbatim
+from kedis.resp.values import NO_REPLY, OK, Verbatim
 from kedis.version import REDIS_VERSION
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def info(client: Client, argv: Sequence[bytes]) -> Verbatim:
     flags=ADMIN | NOSCRIPT | LOADING | STALE | NO_MULTI | ALLOW_BUSY,
     group="server",
     since="1.0.0",
-    summary="Syncs all data to disk and stops the server; ABORT finds nothing to abort.",
+    summary="Waits for replicas, syncs all data to disk and stops the server.",
     complexity="O(N) in the bytes left to write",
     syntax='[nosave_save("NOSAVE" | "SAVE")] ["NOW"~7.0.0] ["FORCE"~7.0.0] ["ABORT"~7.0.0]',
 )
@@ -63,46 +63,20 @@ def shutdown(client: Client, argv: Sequence[bytes]) -> Any:
     ):
         raise CommandError(errors.SYNTAX)
     if b"abort" in options:
-        raise CommandError(errors.NO_SHUTDOWN)
+        if not client.engine.process.abort_shutdown():
+            raise CommandError(errors.NO_SHUTDOWN)
+        return OK
     busy = client.engine.restrictions.busy
     if busy is not None and b"nosave" not in options:  # half of what the script does would be saved
         raise CommandError(busy)
-    client.engine.process.shut_down(frozenset(word.decode() for word in options))
+    process = client.engine.process
+    process.shut_down(frozenset(word.decode() for word in options))
+    if process.shutdown_waits:
+        client.engine.blocking.wait_for_task(client, argv)
+        process.join_shutdown(client.blocked)
+        return NO_REPLY
     client.close_after_reply = True
     return NO_REPLY
-
-
-@command(
-    "ROLE",
-    arity=1,
-    flags=NOSCRIPT | LOADING | STALE | FAST,
-    group="server",
-    since="2.8.12",
-    summary="Returns the replication role: always master, without replicas.",
-    complexity="O(1)",
-    categories="admin dangerous",
-)
-def role(_client: Client, _argv: Sequence[bytes]) -> list[Any]:
-    return [b"master", 0, []]
-
-
-@command(
-    "WAIT",
-    arity=3,
-    flags=NOSCRIPT,
-    group="generic",
-    since="3.0.0",
-    summary="Always 0: there are no replicas.",
-    complexity="O(1)",
-    categories="connection -keyspace",
-    tips=["request_policy:all_shards", "response_policy:agg_min"],
-    syntax="numreplicas:int timeout:int",
-)
-def wait(_client: Client, argv: Sequence[bytes]) -> int:
-    integer(argv[1])
-    if integer(argv[2], errors.TIMEOUT_NOT_AN_INTEGER) < 0:
-        raise CommandError(errors.TIMEOUT_NEGATIVE)
-    return 0
 
 
 _PICTURE = b"""\

@@ -68,7 +68,7 @@ def exec_(client: Client, _argv: Sequence[bytes]) -> Replies | NoReply | NullArr
     broken = client.watch_broken or _watched_key_is_due(client)
     client.end_transaction()
     engine = client.engine
-    if engine.restrictions.needs_checks:
+    if engine.restrictions.needs_checks or engine.restrictions.read_only:
         refused = refusal(client, queue)
         if refused is not None:
             engine.transactions["failed"] += 1

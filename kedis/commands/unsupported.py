@@ -10,86 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kedis import errors
 from kedis.commands.help import help_lines
-from kedis.commands.parsing.numbers import NumberError, parse_int
-from kedis.commands.parsing.options import integer
 from kedis.engine.flags import ADMIN, FAST, LOADING, NO_ASYNC_LOADING, NOSCRIPT, STALE
 from kedis.engine.table import command, container
 from kedis.errors import CommandError
-from kedis.resp.values import OK
 
 if TYPE_CHECKING:
     from kedis.engine.client import Client
-
-_PORT_MAX = 65535
-
-# -- replicas ---------------------------------------------------------------------------------------------
-
-
-@command(
-    "REPLICAOF",
-    arity=3,
-    flags=ADMIN | NOSCRIPT | STALE | NO_ASYNC_LOADING,
-    group="server",
-    since="5.0.0",
-    summary="Not supported, except NO ONE: makes this server a replica.",
-    complexity="O(1)",
-    syntax='args(host-port{host port:int} | no-one{"NO" "ONE"})',
-)
-def replicaof(_client: Client, argv: Sequence[bytes]) -> Any:
-    if (argv[1].lower(), argv[2].lower()) == (b"no", b"one"):
-        return OK
-    try:
-        valid = 0 <= parse_int(argv[2]) <= _PORT_MAX
-    except NumberError:
-        valid = False
-    raise CommandError(errors.NO_REPLICATION if valid else errors.INVALID_MASTER_PORT)
-
-
-@command(
-    "SLAVEOF",
-    arity=3,
-    flags=ADMIN | NOSCRIPT | STALE | NO_ASYNC_LOADING,
-    group="server",
-    since="1.0.0",
-    summary="Old name of REPLICAOF.",
-    complexity="O(1)",
-    syntax='args(host-port{host port:int} | no-one{"NO" "ONE"})',
-    deprecated=("5.0.0", "REPLICAOF"),
-)
-def slaveof(client: Client, argv: Sequence[bytes]) -> Any:
-    return replicaof(client, argv)
-
-
-@command(
-    "FAILOVER",
-    arity=-1,
-    flags=ADMIN | NOSCRIPT | STALE,
-    group="server",
-    since="6.2.0",
-    summary="Not supported: hands the master role to a replica.",
-    complexity="O(1)",
-    syntax='["TO" target{host port:int ["FORCE"]}] ["ABORT"] ["TIMEOUT" milliseconds:int]',
-)
-def failover(_client: Client, argv: Sequence[bytes]) -> Any:
-    if [word.lower() for word in argv[1:]] == [b"abort"]:
-        raise CommandError(errors.NO_FAILOVER)
-    seen: set[bytes] = set()
-    position = 1
-    while position < len(argv):
-        word, left = argv[position].lower(), len(argv) - position - 1
-        if word == b"timeout" and left >= 1 and word not in seen:
-            if integer(argv[position + 1]) <= 0:
-                raise CommandError(errors.FAILOVER_TIMEOUT)
-            position += 1
-        elif word == b"to" and left >= 2 and word not in seen:
-            integer(argv[position + 2])
-            position += 2
-        elif word != b"force" or word in seen:
-            raise CommandError(errors.SYNTAX)
-        seen.add(word)
-        position += 1
-    raise CommandError(errors.FAILOVER_WITHOUT_REPLICAS)
-
 
 # -- clusters ---------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ other than Redis's default is named in the log with the reason, which ``because`
 from __future__ import annotations
 
 from kedis.config.declare import Group, choice, flag, integer, memory, special, text
-from kedis.config.list_types import OomScores, ReplicaOf
+from kedis.config.list_types import OomScores
 from kedis.config.setting_types import (
     INT_MAX,
     LLONG_MAX,
@@ -41,19 +41,8 @@ class Tuning(Group, title="snapshots, append-only file and freeing"):
     lazyfree_lazy_expire = flag(
         False, "free expired values in the background", otherwise="as lazyfree-lazy-eviction"
     )
-    rdb_del_sync_files = flag(
-        False, "remove snapshots that were made for replicas only", otherwise="there are no replicas"
-    )
     rdb_key_save_delay = integer(
         0, -INT_MAX - 1, INT_MAX, "microseconds of pause a key, for tests", hidden=True, otherwise=_FOR_TESTS
-    )
-    key_load_delay = integer(
-        0,
-        -INT_MAX - 1,
-        INT_MAX,
-        "microseconds of pause a key loaded, for tests",
-        hidden=True,
-        otherwise=_FOR_TESTS,
     )
     sanitize_dump_payload = choice(
         "no", ("no", "yes", "clients"), "check RESTORE payloads deeply", otherwise="they always are"
@@ -64,41 +53,12 @@ class Tuning(Group, title="snapshots, append-only file and freeing"):
 
 
 class Replication(Group, title="replication", because="there are no replicas"):
-    replicaof: str = special(ReplicaOf(), "", "host and port to copy from", alias="slaveof", fixed=True)
-    masterauth = text("", "password for the master", secret=True)
-    masteruser = text("", "user for the master", secret=True)
-    replica_serve_stale_data = flag(
-        True, "answer while cut off from the master", alias="slave-serve-stale-data"
+    replica_ignore_disk_write_errors = flag(
+        False,
+        "go on when a replica cannot write to its disk",
+        otherwise="it always goes on, and writes its files anew when it can",
     )
-    replica_read_only = flag(True, "refuse writes on a replica", alias="slave-read-only")
-    replica_ignore_maxmemory = flag(True, "leave eviction to the master", alias="slave-ignore-maxmemory")
-    replica_ignore_disk_write_errors = flag(False, "go on when a replica cannot write to its disk")
-    replica_lazy_flush = flag(False, "flush in the background before a full copy", alias="slave-lazy-flush")
-    replica_priority = integer(100, 0, INT_MAX, "rank for a failover; 0 is never", alias="slave-priority")
-    replica_announced = flag(True, "let Sentinel report this replica")
-    replica_announce_ip = text("", "address to report to the master", alias="slave-announce-ip")
-    replica_announce_port = integer(0, 0, 65535, "port to report to the master", alias="slave-announce-port")
-    repl_diskless_sync = flag(True, "send copies without a file in between")
-    repl_diskless_sync_delay = integer(5, 0, INT_MAX, "seconds to wait for more replicas")
-    repl_diskless_sync_max_replicas = integer(0, 0, INT_MAX, "replicas that end the wait; 0 is off")
-    repl_diskless_load = choice(
-        "disabled", ("disabled", "on-empty-db", "swapdb"), "load copies without a file"
-    )
-    repl_ping_replica_period = integer(
-        10, 1, INT_MAX, "seconds between pings of the replicas", alias="repl-ping-slave-period"
-    )
-    repl_timeout = integer(60, 1, INT_MAX, "seconds of silence that end a link")
     repl_disable_tcp_nodelay = flag(False, "save packets rather than time")
-    repl_backlog_size = memory(
-        1 << 20, "bytes kept for replicas that come back", 1, clamp=(16 << 10, LLONG_MAX)
-    )
-    repl_backlog_ttl = integer(3600, 0, LLONG_MAX, "seconds to keep them without a replica")
-    min_replicas_to_write = integer(
-        0, 0, INT_MAX, "replicas without which writes are refused", alias="min-slaves-to-write"
-    )
-    min_replicas_max_lag = integer(
-        10, 0, INT_MAX, "seconds of silence that make a replica not count", alias="min-slaves-max-lag"
-    )
 
 
 class Cluster(Group, title="cluster", because="there is no cluster"):
@@ -258,8 +218,6 @@ REFUSED = frozenset(
     {
         "aof-disable-auto-gc",
         "cluster-enabled",
-        "min-replicas-to-write",
-        "replicaof",
         "socket-mark-id",
         "tls-cluster",
         "tls-port",

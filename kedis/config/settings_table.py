@@ -19,6 +19,7 @@ from kedis.config.list_types import (
     SavePoints,
     StreamKeys,
 )
+from kedis.config.replica_settings import FollowingSettings
 from kedis.config.setting_types import (
     INT_MAX,
     LLONG_MAX,
@@ -83,7 +84,6 @@ class Clients(Group, title="clients", effective=True):
         OutputLimits(),
         OUTPUT_LIMITS,
         "class, hard limit, soft limit, seconds: unread replies that cut a client off",
-        otherwise="the class of the replicas is of no effect: there are none",
     )
     tracking_table_max_keys = integer(
         1000000, 0, LLONG_MAX, "keys remembered for clients that cache; 0 is no limit"
@@ -144,8 +144,8 @@ class Process(Group, title="process and log", effective=True):
         10,
         0,
         INT_MAX,
-        "seconds that a shutdown waits for the disk, and for a script that has written",
-        otherwise="Redis waits for its replicas, and for the disk without end",
+        "seconds that a shutdown waits for replicas, for the disk, and for a script that has written",
+        otherwise="Redis waits for the disk without end",
     )
     shutdown_on_sigint: tuple[str, ...] = special(
         Choices(SHUTDOWN_OPTIONS), (), "options of the shutdown that SIGINT asks for"
@@ -275,6 +275,31 @@ class AppendOnlyFile(Group, title="append-only file", effective=True):
     aof_checksum = flag(True, "write and check checksums between the commands (Kedis's own)", own=True)
 
 
+class Replicas(Group, title="replicas of this server", effective=True):
+    repl_diskless_sync = flag(True, "send snapshots as they are made; else from a file")
+    repl_diskless_sync_delay = integer(
+        5, 0, INT_MAX, "seconds that such a snapshot waits for more replicas to share it"
+    )
+    repl_diskless_sync_max_replicas = integer(
+        0, 0, INT_MAX, "number of replicas that need not wait any longer; 0 is off"
+    )
+    repl_ping_replica_period = integer(
+        10, 1, INT_MAX, "seconds between pings of the replicas", alias="repl-ping-slave-period"
+    )
+    repl_backlog_size = memory(
+        1 << 20, "bytes of the stream kept for replicas that come back", 1, clamp=(16 << 10, LLONG_MAX)
+    )
+    repl_backlog_ttl = integer(
+        3600, 0, LLONG_MAX, "seconds that the stream goes on without a replica; 0 is for ever"
+    )
+    min_replicas_to_write = integer(
+        0, 0, INT_MAX, "replicas without which writes are refused; 0 is none", alias="min-slaves-to-write"
+    )
+    min_replicas_max_lag = integer(
+        10, 0, INT_MAX, "seconds of silence that make a replica not count", alias="min-slaves-max-lag"
+    )
+
+
 class Observation(Group, title="observation", effective=True):
     slowlog_log_slower_than = integer(
         10000, -1, LLONG_MAX, "microseconds that make a command slow; -1 is never"
@@ -347,8 +372,10 @@ class EffectiveSettings(
     Scripts,
     Snapshots,
     AppendOnlyFile,
+    Replicas,
     Observation,
     Encodings,
     StreamNodes,
+    FollowingSettings,
 ):
     """All of them as attributes of one class."""

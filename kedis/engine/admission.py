@@ -76,6 +76,8 @@ def admit(client: Client, argv: list[bytes]) -> Command | None:
         return None
     if restrictions.paused_until_ns:
         _check_pause(client, command)
+    if restrictions.writes_held and not client.trusted and _may_write(client, command):
+        raise Deferred(Stop.PAUSED)
     if client.queue is not None and not command.flags & Flag.NOT_QUEUED:
         client.queue.append((command, argv))
         client.queued_bytes += sum(map(len, argv)) + ARGUMENT_OVERHEAD * len(argv) + _COMMAND_OVERHEAD
@@ -127,8 +129,14 @@ def _check(client: Client, command: Command, argv: Sequence[bytes], *, is_queued
         raise CommandError(errors.OUT_OF_MEMORY)
     if restrictions.write_error is not None and (command.writes or flags & Flag.ANSWERS_DISK_ERROR):
         raise CommandError(restrictions.write_error)
+    if restrictions.few_replicas and command.writes and not client.trusted:
+        raise CommandError(errors.FEW_REPLICAS)
+    if restrictions.read_only and _changes(client, command) and not client.trusted:
+        raise CommandError(errors.READ_ONLY_REPLICA)
     if client.resp == 2 and client.subscriptions and not flags & Flag.WHILE_SUBSCRIBED:
         raise CommandError(errors.only_pubsub(command.name))
+    if restrictions.master_down and not flags & Flag.STALE:
+        raise CommandError(errors.MASTER_DOWN)
     if restrictions.loading and not flags & Flag.LOADING:
         raise CommandError(errors.LOADING)
     if restrictions.busy is not None and not flags & Flag.ALLOW_BUSY:
@@ -144,6 +152,13 @@ def _may_grow(client: Client, command: Command) -> bool:
     if command.flags & Flag.RUNS_QUEUE:
         return any(queued.flags & Flag.DENYOOM for queued, _ in client.queue)
     return not command.flags & Flag.NOT_QUEUED
+
+
+def _changes(client: Client, command: Command) -> bool:
+    """Whether ``command`` writes, or is an EXEC of one that does."""
+    if command.flags & Flag.RUNS_QUEUE and client.queue:
+        return any(queued.writes for queued, _ in client.queue)
+    return command.writes
 
 
 def _check_pause(client: Client, command: Command) -> None:

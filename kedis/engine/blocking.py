@@ -78,11 +78,23 @@ class Waiter:
         deadline_ns: latest time of the answer, by the monotonic clock; 0: none.
         attempt: takes the awaited value.
         when_gone: gives the reply when a key was deleted or changed its type; None: the client keeps waiting.
+        when_late: gives the reply at the deadline, and to CLIENT UNBLOCK; None: a null array.
         queue: name shared by the waiters of a key that wait for the same values, such as the members of a consumer
             group: where one of them gets nothing, the next are not tried. None: tried in any case.
     """
 
-    __slots__ = ("argv", "attempt", "client", "command", "deadline_ns", "keys", "kind", "queue", "when_gone")
+    __slots__ = (
+        "argv",
+        "attempt",
+        "client",
+        "command",
+        "deadline_ns",
+        "keys",
+        "kind",
+        "queue",
+        "when_gone",
+        "when_late",
+    )
 
     def __init__(
         self,
@@ -104,6 +116,7 @@ class Waiter:
         self.attempt = attempt
         self.when_gone = when_gone
         self.queue = queue
+        self.when_late: Callable[[], Any] | None = None
 
 
 class Blocking:
@@ -179,12 +192,24 @@ class Blocking:
             self._set_deadline(waiter, self._monotonic() + timeout_ms * 1_000_000)
         return NO_REPLY
 
-    def wait_for_task(self, client: BlockedClient, argv: Sequence[bytes]) -> None:
+    def wait_for_task(
+        self,
+        client: BlockedClient,
+        argv: Sequence[bytes],
+        timeout_ms: int = 0,
+        when_late: Callable[[], Any] | None = None,
+    ) -> None:
         """Block ``client``, which runs ``argv``, until a task ends (:func:`kedis.engine.call.finish_blocked`).
 
-        Nothing else ends the wait.
+        Args:
+            timeout_ms: timeout in milliseconds; 0 for none.
+            when_late: gives the reply at the timeout, and to CLIENT UNBLOCK; without it nothing else ends the wait.
         """
-        self._block(client, Waiter(client, self._resolve(argv), argv, type(None), (), _nothing, None))
+        waiter = Waiter(client, self._resolve(argv), argv, type(None), (), _nothing, None)
+        waiter.when_late = when_late
+        self._block(client, waiter)
+        if timeout_ms:
+            self._set_deadline(waiter, self._monotonic() + timeout_ms * 1_000_000)
 
     def _block(self, client: BlockedClient, waiter: Waiter) -> None:
         self.count += 1

@@ -330,12 +330,13 @@ def _finish(waiter: Waiter, attempt: Attempt, key: bytes) -> None:
 def unblock(client: Client, error: CommandError | None = None) -> bool:
     """Answer ``client`` as at its timeout, or with ``error`` (CLIENT UNBLOCK). False if it is not blocked."""
     waiter = client.blocked
-    if waiter is None or not waiter.keys:
+    if waiter is None or not (waiter.keys or waiter.when_late):
         return False
+    value = NULL_ARRAY if waiter.when_late is None else waiter.when_late()
     client.engine.blocking.forget(client)
     if error is not None:
         client.engine.count_error(waiter.command, error)
-    client.encode(NULL_ARRAY if error is None else error)
+    client.encode(value if error is None else error)
     client.transport.wants_send()
     return True
 

@@ -23,15 +23,20 @@ from kedis.engine.execution import Execution
 from kedis.engine.keyspace_events import ClientEvents
 from kedis.engine.maxmemory import MemoryLimit
 from kedis.engine.ports import (
+    AttachedReplica,
     Durability,
     EventLoop,
+    Following,
     NoDurability,
     NoEventLoop,
+    NoFollowing,
     NoProcess,
+    NoReplication,
     NoScripting,
     Observer,
     Persistence,
     Process,
+    Replication,
     Scripting,
     Snapshots,
 )
@@ -68,7 +73,8 @@ class Services:
 
     Attributes:
         execution: the innermost unit (MULTI, a script) under way; None outside units.
-        process, durability, persistence, snapshots, scripting, observer: the ports (:mod:`kedis.engine.ports`).
+        process, durability, persistence, snapshots, scripting, replication, following, observer: the ports
+            (:mod:`kedis.engine.ports`).
         clients: the connected clients by id.
         monitors: the clients that have sent MONITOR.
         slow_ns: minimum duration of the calls that are reported to the observer.
@@ -100,6 +106,8 @@ class Services:
         self.persistence: Persistence | None = None
         self.snapshots: Snapshots | None = None
         self.scripting: Scripting = NoScripting()
+        self.replication: Replication = NoReplication()
+        self.following: Following = NoFollowing()
         #: :func:`kedis.engine.call.call` in C, where the native path is there: it takes the client, the command, the
         #: words and whether a slow call is reported, and returns the value, or NotImplemented where it declines.
         self.native: Callable[[Client, Command, Sequence[bytes], bool], Any] | None = None
@@ -153,12 +161,16 @@ class Services:
         """Set the loading state, in which commands without the ``loading`` flag are refused and nothing expires."""
         if loading != self.restrictions.loading:
             self.keyspace.set_loading(loading)
-        self.restrictions.loading = loading
-        self.restrictions.update()
+        self.restrictions.set_loading(loading)
 
     def unpause(self) -> None:
         """End a CLIENT PAUSE and let the paused clients continue."""
         self.restrictions.end_pause()
+        self.loop.unpaused()
+
+    def release_writes(self) -> None:
+        """Let the writes run that were held for a shutdown or a failover."""
+        self.restrictions.hold_writes(False)
         self.loop.unpaused()
 
     def check_clock(self) -> int:
@@ -227,6 +239,7 @@ class Client:
         dirty_epoch: the :attr:`kedis.engine.propagation.Propagation.epoch` of its last change.
         limited: whether the permissions of its user are all that has to be checked.
         may_block: whether commands may block it.
+        replica: what it is as a replica of this server, once it has sent REPLCONF, PSYNC or SYNC.
         last_command: for CLIENT LIST.
     """
 
@@ -260,6 +273,7 @@ class Client:
         "out",
         "queue",
         "queued_bytes",
+        "replica",
         "reply_mode",
         "resp",
         "subscribed",
@@ -301,6 +315,7 @@ class Client:
         self.subscriptions = 0
         self.caching: Caching | None = None
         self.blocked: Waiter | None = None
+        self.replica: AttachedReplica | None = None
         self.dirty_epoch = 0
         self.close_after_reply = False
         self.name = b""
@@ -381,6 +396,7 @@ class Client:
             or self.blocked is not None
             or self.caching is not None
             or self.no_touch
+            or self.is_replica
         )
         self.limited = not needs_checks and user is not None and not user.may_all
         self.needs_checks = needs_checks or self.limited
@@ -393,6 +409,8 @@ class Client:
     @property
     def user_name(self) -> bytes:
         """The user name in CLIENT LIST; that of the default user before authentication."""
+        if self.is_master:  # no user may do what it does
+            return b"(superuser)"
         return (self.user or self.engine.users.default).name
 
     @property
@@ -404,6 +422,25 @@ class Client:
     def is_instrumented(self) -> bool:
         """Whether its calls need hooks: MONITOR, client-side caching, CLIENT NO-TOUCH."""
         return self.caching is not None or self.no_touch or self.engine.restrictions.monitored
+
+    @property
+    def is_replica(self) -> bool:
+        """Whether it is a replica of this server."""
+        return self.replica is not None and self.replica.attached
+
+    @property
+    def is_master(self) -> bool:
+        """Whether its commands are those of the master of this server."""
+        return self.transport.kind == "master"
+
+    @property
+    def kind(self) -> str:
+        """Its class for CLIENT LIST, CLIENT KILL and the limits of unread replies."""
+        if self.is_replica:
+            return "replica"
+        if self.is_master:
+            return "master"
+        return "pubsub" if self.subscriptions else "normal"
 
     def propagate(self, *argv: bytes | bytearray) -> None:
         """Propagate ``argv`` instead of the running command's own words; may be called several times."""
@@ -436,6 +473,8 @@ class Client:
         engine = self.engine
         self.unwatch()
         engine.blocking.forget(self)
+        if self.replica is not None:
+            engine.replication.forget(self)
         if self.subscriptions:
             engine.pubsub.leave(self)
         if self.caching is not None:

@@ -20,7 +20,7 @@ def client_line(client: Client, running: Command | None = None) -> bytes:
     """
     now = client.engine.monotonic()
     transport = client.transport
-    waiting = transport.output_bytes()
+    waiting = transport.output_bytes() + (0 if client.replica is None else client.replica.unsent_bytes())
     pending = transport.input_bytes()
     buffers = transport.buffers()
     reply_list = client.out.__sizeof__()
@@ -66,6 +66,8 @@ def client_line(client: Client, running: Command | None = None) -> bytes:
 def _flags(client: Client) -> str:
     caching = client.caching
     flags = {
+        "S": client.is_replica,
+        "M": client.is_master,
         "O": client in client.engine.monitors,
         "P": client.subscriptions > 0,
         "x": client.queue is not None,

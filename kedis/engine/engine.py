@@ -84,6 +84,7 @@ class Engine(Services):
                 or not command.least <= len(argv) <= command.most
                 or (client.needs_checks and not _is_permitted(client, command, argv))
                 or restrictions.needs_checks
+                or (command.writes and restrictions.read_only)
             ):
                 try:
                     command = admit(client, argv)

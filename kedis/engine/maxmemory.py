@@ -60,6 +60,7 @@ class MemoryLimit:
         self.clients_bytes = 0
         self.exceeded_ns = 0
         self.exceeded_since_ns = 0
+        self._is_left_to_master = False
         for name in _SETTINGS:
             config.subscribe(name, self._follow)
         self._follow(config)
@@ -78,10 +79,16 @@ class MemoryLimit:
         """Subtract ``size``, the bytes of the buffers of all clients, from the limit of the data."""
         self.clients_bytes = size
         limit = self._config.maxmemory
-        self.limit = max(limit - size, 0) if limit else UNLIMITED
+        self.limit = max(limit - size, 0) if limit and not self._is_left_to_master else UNLIMITED
         if self._keyspace.account.used > self.limit or self._restrictions.memory_full:
             self.fill_up()
             self.loop.evict_later()
+
+    def leave_to_master(self, left: bool) -> None:
+        """Whether nothing is evicted or refused here, because a master does that (``replica-ignore-maxmemory``)."""
+        if left != self._is_left_to_master:
+            self._is_left_to_master = left
+            self.count_clients(self.clients_bytes)
 
     def fill_up(self) -> None:
         """Mark memory as full: every command is checked until the data no longer exceed their limit."""

@@ -6,6 +6,7 @@ until the real one is set.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -28,6 +29,22 @@ class Process(Protocol):
 
     def shut_down(self, options: frozenset[str]) -> None:
         """End the server by the options of SHUTDOWN. Raises CommandError when saving fails."""
+
+    @property
+    def shutdown_waits(self) -> bool:
+        """Whether a shutdown waits for replicas."""
+
+    def join_shutdown(self, waiter: Any) -> None:
+        """Answer ``waiter``, a blocked client's, with an error if the shutdown that waits does not come."""
+
+    def abort_shutdown(self) -> bool:
+        """End the shutdown that waits, and go on; False when there is none."""
+
+    def fail_over(self, target: tuple[str, int] | None, force: bool, timeout_ms: int) -> None:
+        """FAILOVER to a replica, ``target`` or any (:mod:`kedis.server.failover`). Raises CommandError."""
+
+    def abort_failover(self) -> None:
+        """FAILOVER ABORT. Raises CommandError."""
 
     def rewrite_config(self) -> None:
         """Write the configuration file (CONFIG REWRITE). Raises CommandError."""
@@ -140,6 +157,55 @@ class Snapshots(Protocol):
         """FLUSHALL: empty the snapshot as well."""
 
 
+class Upstream(Protocol):
+    """The link of a replica to its master."""
+
+    @property
+    def online(self) -> bool:
+        """Whether the data are those of the master, whose stream is being followed."""
+
+    @property
+    def database(self) -> int:
+        """The database that the next command of the stream is for."""
+
+    def confirm(self) -> None:
+        """Tell the master soon how far its stream was followed."""
+
+    def info(self) -> Sequence[tuple[str, Any]]:
+        """The lines of INFO replication from ``master_host`` to ``replica_announced``."""
+
+    def role(self) -> list[Any]:
+        """The reply to ROLE."""
+
+
+class Following(Protocol):
+    """The server as the replica of another one.
+
+    Attributes:
+        received_bytes: of masters, since the start.
+        loads_beside: a snapshot is being loaded beside the data, which are served meanwhile.
+    """
+
+    @property
+    def received_bytes(self) -> int: ...
+
+    @property
+    def loads_beside(self) -> bool: ...
+
+    def follow(self, host: str, port: int, who: str) -> bool:
+        """REPLICAOF by the client ``who``; False where that is the master already. Raises CommandError."""
+
+    def lead(self, who: str) -> None:
+        """REPLICAOF NO ONE by the client ``who``: be a master. Idempotent."""
+
+    @property
+    def upstream(self) -> Upstream | None:
+        """The link to the master; None while this server is a master."""
+
+    def notes(self) -> Mapping[str, str]:
+        """What a snapshot is to say of the place in the stream at which it stands."""
+
+
 class Scripting(Protocol):
     """Lua scripts and functions, as far as persistence and INFO look at them."""
 
@@ -157,6 +223,57 @@ class Scripting(Protocol):
 
     def cut_off(self) -> None:
         """The server ends now: end the running script, if there is one.  Its unit is not recorded."""
+
+
+class AttachedReplica(Protocol):
+    """What a client is as a replica of this server; ``attached`` once it has asked to be synchronised."""
+
+    @property
+    def attached(self) -> bool: ...
+
+    def unsent_bytes(self) -> int:
+        """Bytes of the stream that it has not taken yet."""
+
+
+class Replication(Protocol):
+    """Replication: the history of this server, and its replicas."""
+
+    def info(self) -> Sequence[tuple[str, Any]]:
+        """The fields of INFO replication."""
+
+    def role(self) -> list[Any]:
+        """ROLE."""
+
+    def figures(self) -> Mapping[str, int]:
+        """Figures of other sections of INFO, and of the metrics, by name: ``sync_full``, ``replicas_online``, ..."""
+
+    def reset_figures(self) -> None:
+        """Zero the figures that only grow (CONFIG RESETSTAT)."""
+
+    def notes(self) -> Mapping[str, str]:
+        """What a snapshot says of the history whose data it holds; nothing where there is none."""
+
+    def configure(self, client: Any, option: bytes, value: bytes) -> bool:
+        """REPLCONF with one option. Returns whether it is answered; raises CommandError."""
+
+    def take_over(self, client: Any, history: str) -> None:
+        """Become the master of the history that ``client`` has led so far (PSYNC FAILOVER). Raises CommandError."""
+
+    def synchronize(self, client: Any, history: str | None, first: int) -> None:
+        """Make ``client`` a replica, and answer it (PSYNC; ``history`` None: SYNC). Raises CommandError.
+
+        Args:
+            first: number of the first byte of the stream that it lacks.
+        """
+
+    def wait(self, client: Any, argv: Sequence[bytes], count: int, timeout_ms: int) -> Any:
+        """WAIT: the number of replicas that have all changes up to now; blocks until there are ``count``."""
+
+    def forget(self, client: Any) -> None:
+        """Handle that ``client``, a replica, is gone."""
+
+    def publish(self, client: Any, argv: Sequence[bytes]) -> None:
+        """Record ``argv`` of ``client``, which changes no data, for replicas alone (PUBLISH)."""
 
 
 class SlowLog(Protocol):
@@ -250,9 +367,20 @@ class Observer(Protocol):
 class NoProcess:
     """Null implementation for an engine without a process: it can only sleep."""
 
-    can_migrate = False
+    can_migrate = shutdown_waits = False
 
     def shut_down(self, options: frozenset[str]) -> None: ...
+
+    def join_shutdown(self, waiter: Any) -> None: ...
+
+    def abort_shutdown(self) -> bool:
+        return False
+
+    def fail_over(self, target: tuple[str, int] | None, force: bool, timeout_ms: int) -> None:
+        raise CommandError(errors.FAILOVER_WITHOUT_REPLICAS)
+
+    def abort_failover(self) -> None:
+        raise CommandError(errors.NO_FAILOVER)
 
     def rewrite_config(self) -> None: ...
 
@@ -279,6 +407,23 @@ class NoEventLoop:
     def turn(self, client: Any) -> None: ...
 
 
+class NoFollowing:
+    """Null implementation for an engine that cannot be a replica."""
+
+    received_bytes = 0
+    loads_beside = False
+
+    def follow(self, host: str, port: int, who: str) -> bool:
+        raise CommandError(errors.NO_REPLICATION)
+
+    def lead(self, who: str) -> None: ...
+
+    upstream: Upstream | None = None
+
+    def notes(self) -> Mapping[str, str]:
+        return {}
+
+
 class NoDurability:
     """Null implementation for an engine without persistence."""
 
@@ -300,6 +445,66 @@ NO_SCRIPTS: Mapping[str, int] = dict.fromkeys(
     ),
     0,
 )
+
+
+#: The figures of INFO where there was never a replica.
+NO_REPLICAS: Mapping[str, int] = dict.fromkeys(
+    (
+        *("sync_full", "sync_partial_ok", "sync_partial_err", "total_net_repl_output_bytes"),
+        *("mem_replication_backlog", "mem_total_replication_buffers", "mem_clients_slaves"),
+        *("replicas_online", "replicas_synchronising", "replica_lag_bytes", "replica_lag_seconds"),
+    ),
+    0,
+)
+
+
+class NoReplication:
+    """Null implementation for an engine without a network: a master without replicas."""
+
+    def __init__(self) -> None:
+        self._id = secrets.token_hex(20)
+
+    def info(self) -> Sequence[tuple[str, Any]]:
+        return (
+            ("role", "master"),
+            ("connected_slaves", 0),
+            ("master_failover_state", "no-failover"),
+            ("master_replid", self._id),
+            ("master_replid2", "0" * 40),
+            ("master_repl_offset", 0),
+            ("second_repl_offset", -1),
+            ("repl_backlog_active", 0),
+            ("repl_backlog_size", 0),
+            ("repl_backlog_first_byte_offset", 0),
+            ("repl_backlog_histlen", 0),
+        )
+
+    def role(self) -> list[Any]:
+        return [b"master", 0, []]
+
+    def figures(self) -> Mapping[str, int]:
+        return NO_REPLICAS
+
+    def reset_figures(self) -> None: ...
+
+    def notes(self) -> Mapping[str, str]:
+        return {}
+
+    def configure(self, client: Any, option: bytes, value: bytes) -> bool:
+        raise CommandError(errors.NO_REPLICAS_HERE)
+
+    def take_over(self, client: Any, history: str) -> None:
+        raise CommandError(errors.NO_REPLICAS_HERE)
+
+    def synchronize(self, client: Any, history: str | None, first: int) -> None:
+        raise CommandError(errors.NO_REPLICAS_HERE)
+
+    def wait(self, client: Any, argv: Sequence[bytes], count: int, timeout_ms: int) -> Any:
+        return 0
+
+    def forget(self, client: Any) -> None: ...
+
+    def publish(self, client: Any, argv: Sequence[bytes]) -> None: ...
 
 
 class NoScripting:

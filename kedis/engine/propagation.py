@@ -12,7 +12,8 @@ Three rules are applied here, once, for every sink:
 * SELECT precedes a command of another database than the one before, and the first command for a new sink or a new
   file of the AOF (:meth:`Propagation.reselect`);
 * the effects of a unit are wrapped in MULTI and EXEC where they are two or more;
-* a command is recorded with the words chosen by its handler (``client.propagate``), or else those of the client.
+* a command is recorded with the words chosen by its handler (``client.propagate``), or else those of the client;
+* a message (PUBLISH), which changes no data, goes to the sinks that take messages: replicas, not the AOF.
 
 ``offset`` numbers the bytes of the stream, as replication counts them. Comments of the AOF (checksums, times) are no
 part of it.
@@ -37,6 +38,8 @@ _JOIN_LIMIT = 1 << 20
 _JOIN_PIECES = 8192
 _LARGE = 64 * 1024
 _FEW_WORDS = 64
+#: A command that changes every key, as the listener sees commands that it is not shown one by one.
+_EVERYTHING = (b"FLUSHALL",)
 #: Bytes per command above which encoding several commands is faster than searching their request (200 ns a command).
 _WORTH_LOOKING = 200
 
@@ -55,6 +58,16 @@ class Listener(Protocol):
     """Receiver of each command at once, when it is recorded."""
 
     note: Callable[[Sequence[bytes | bytearray]], None]
+
+
+class Message(tuple[bytes, ...]):
+    """A command that changes no data, among the effects of a unit: only for sinks that take messages."""
+
+    __slots__ = ()
+
+
+class _EncodedMessage(bytes):
+    """A message among the entries."""
 
 
 class _Openings(dict[bytes, bytes]):
@@ -92,7 +105,9 @@ class Propagation:
 
     __slots__ = (
         "_database",
+        "_messages",
         "_sinks",
+        "_takers",
         "active",
         "batch",
         "entries",
@@ -111,28 +126,42 @@ class Propagation:
         self.offset = 0
         self.listener: Listener | None = None
         self._sinks: list[Sink] = []
+        #: The sinks that take messages, and whether there are such among the entries.
+        self._takers: list[Sink] = []
+        self._messages = False
         self._database = -1
 
     # -- sinks --------------------------------------------------------------------------------------------
 
-    def add_sink(self, sink: Sink) -> None:
-        """Feed ``sink`` the commands recorded from now on. Raises when earlier ones cannot be encoded."""
+    def add_sink(self, sink: Sink, *, messages: bool = False) -> None:
+        """Feed ``sink`` the commands recorded from now on. Raises when earlier ones cannot be encoded.
+
+        ``messages``: whether it takes messages as well.
+        """
         self.flush()
-        self._sinks.append(sink)
+        if messages:
+            self._takers = [*self._takers, sink]
+        self._sinks = [*self._sinks, sink]  # not in place: a sink may leave while it is fed
         self.active = True
         self.reselect()
 
     def remove_sink(self, sink: Sink) -> None:
         """Stop feeding ``sink``; it does not get the commands that are not flushed. Idempotent."""
-        if sink in self._sinks:
-            self._sinks.remove(sink)
+        self._sinks = [other for other in self._sinks if other is not sink]
+        self._takers = [other for other in self._takers if other is not sink]
         self.active = bool(self._sinks)
         if not self.active:
             self.entries.clear()
 
-    def feeds_only(self, sink: Sink) -> bool:
-        """Whether ``sink`` is the only one."""
-        return len(self._sinks) == 1 and self._sinks[0] is sink
+    def feeds(self, sink: Sink) -> bool:
+        """Whether ``sink`` is one of the sinks."""
+        return sink in self._sinks
+
+    def feed_others(self, data: bytes, sink: Sink) -> None:
+        """Feed the sinks but ``sink``, which has taken ``data`` by another way; that counts it in ``offset``."""
+        for other in self._sinks:
+            if other is not sink:
+                other.feed((data,))
 
     def reselect(self) -> None:
         """Record SELECT again before the next command, which is the first of a file."""
@@ -141,20 +170,29 @@ class Propagation:
     def flush(self) -> None:
         """Encode the recorded commands and feed them to the sinks. On an exception they stay recorded, unfed."""
         if self.entries:
+            whole = _encoded(self.entries) if self._messages else None
             pieces = self.take()
             self.offset += sum(map(len, pieces))
             for sink in self._sinks:
-                sink.feed(pieces)
+                sink.feed(whole if whole is not None and sink in self._takers else pieces)
 
     def take(self) -> list[bytes]:
-        """Remove and return the bytes of the recorded commands, in pieces. On an exception they stay recorded."""
-        pieces = _encoded(self.entries)
+        """Remove and return the bytes of the recorded commands, in pieces. On an exception they stay recorded.
+
+        Messages are left out.
+        """
+        entries = self.entries
+        if self._messages:
+            entries = [entry for entry in entries if type(entry) is not _EncodedMessage]
+        pieces = _encoded(entries)
         self.entries.clear()
+        self._messages = False
         return pieces
 
     def drop(self) -> None:
         """Forget recorded commands that cannot be encoded, and notify every sink of the loss."""
         self.entries.clear()
+        self._messages = False
         self.reselect()
         for sink in self._sinks:
             sink.lost()
@@ -170,6 +208,10 @@ class Propagation:
 
         A list is kept as it is and must not change any more. O(1) for a list, else O(size of the command).
         """
+        if type(argv) is Message:
+            self.entries.append(_EncodedMessage(encode_command(argv)))
+            self._messages = True
+            return
         if self.listener is not None:
             self.listener.note(argv)
         entry = argv if type(argv) is list else _settled(argv)
@@ -183,13 +225,29 @@ class Propagation:
         """Record several commands so that a replay runs all or none of them. O(their size)."""
         if not self.active or not effects:
             return
-        if len(effects) == 1:
-            self.append(*effects[0])
+        if len(effects) == 1 or all(type(argv) is Message for _, argv in effects):
+            for effect in effects:
+                self.append(*effect)
             return
         self.append(effects[0][0], (b"MULTI",))
         for database, argv in effects:
             self.append(database, argv)
         self.append(effects[-1][0], (b"EXEC",))
+
+    def append_wire(self, before: int, wire: bytes, after: int) -> None:
+        """Record commands that came as a stream of their own, by its bytes. O(1).
+
+        Args:
+            before, after: the databases in which they begin and end.
+        """
+        if not self.active:
+            return
+        if self.listener is not None:
+            self.listener.note(_EVERYTHING)
+        if before != self._database:
+            self.entries.append(encode_command((b"SELECT", b"%d" % before)))
+        self.entries.append(wire)
+        self._database = after
 
     def flush_batch(self) -> None:
         """Record effects of no command (the expiry cycle, eviction), each as a unit of its own."""

@@ -22,7 +22,7 @@ class Buffers(NamedTuple):
 class Transport(Protocol):
     """The interface of a client's connection for commands: a socket, an in-process connection or a null object."""
 
-    kind: str  # "tcp", "unix", "in-process"; "" where there is none
+    kind: str  # "tcp", "unix", "in-process", "master" (the link of a replica); "" where there is none
     fd: int
 
     def close(self) -> None:

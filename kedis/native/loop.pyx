@@ -16,13 +16,15 @@ from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 from cpython.buffer cimport PyBUF_READ
-from cpython.memoryview cimport PyMemoryView_FromMemory
+from cpython.memoryview cimport PyMemoryView_FromMemory, PyMemoryView_GET_BUFFER
 from posix.unistd cimport close, write
 
 from kedis.native.path cimport ASIDE, FINISHED, FOREIGN, LATER, MORE, Path, Peer, observe
 
 from kedis.engine.client import Client
 from kedis.engine.propagation import Propagation
+from kedis.replication.backlog import Backlog, Block, Cursor
+from kedis.replication.replicas import Replica
 from kedis.native.path import Path as _Path
 from kedis.persistence.append_file import AppendFile
 from kedis.persistence.append_file import CHECKSUM_BYTES
@@ -34,6 +36,7 @@ cdef extern from "slots.h" nogil:
     void slot_set(object owner, Py_ssize_t offset, object value)
     long long slot_int(object owner, Py_ssize_t offset)
     int slot_add(object owner, Py_ssize_t offset, long long amount) except -1
+    int slot_set_int(object owner, Py_ssize_t offset, long long number) except -1
 
 cdef extern from "Python.h":
     PyObject* Py_True
@@ -97,6 +100,18 @@ cdef Py_ssize_t FILE_DIRTY_END = slot_offset(AppendFile._dirty_end)
 cdef Py_ssize_t FILE_SIZE = slot_offset(AppendFile.size)
 cdef Py_ssize_t FILE_UNCOVERED = slot_offset(AppendFile._uncovered)
 cdef object SEALED = CHECKSUM_BYTES
+cdef Py_ssize_t PROPAGATION_SINKS = slot_offset(Propagation._sinks)
+cdef Py_ssize_t BACKLOG_OFFSET = slot_offset(Backlog.offset)
+cdef Py_ssize_t BACKLOG_TAIL = slot_offset(Backlog._tail)
+cdef Py_ssize_t BLOCK_ROOM = slot_offset(Block.room)
+cdef Py_ssize_t BLOCK_USED = slot_offset(Block.used)
+cdef Py_ssize_t BLOCK_VIEW = slot_offset(Block.view)
+cdef Py_ssize_t CURSOR_BLOCK = slot_offset(Cursor._block)
+cdef Py_ssize_t CURSOR_OFFSET = slot_offset(Cursor.offset)
+cdef Py_ssize_t REPLICA_CLIENT = slot_offset(Replica.client)
+cdef Py_ssize_t REPLICA_CURSOR = slot_offset(Replica.cursor)
+cdef Py_ssize_t REPLICA_SENT_BYTES = slot_offset(Replica.sent_bytes)
+cdef Py_ssize_t REPLICA_WAITS = slot_offset(Replica.waits)
 cdef Py_ssize_t PROPAGATION_OFFSET = slot_offset(Propagation.offset)
 cdef Py_ssize_t PROPAGATION_EPOCH = slot_offset(Propagation.epoch)
 
@@ -175,6 +190,8 @@ cdef class Loop:
     cdef long long began_ns, slice_ns
     cdef object moment
     cdef bint limits_clients, handed_over
+    #: The changes of this turn were put into the replication stream, and sent.
+    cdef bint streamed
 
     def __cinit__(self):
         self.descriptor = -1
@@ -315,6 +332,12 @@ cdef class Loop:
                     return False
             elif journal.holds_replies and not journal.flush():
                 return False
+        if cycle.replication is not None:
+            if self.streamed and not self.handed_over:
+                self.streamed = False
+            else:
+                self.path.settle()
+                cycle.replication.end_turn()
         waiting = cycle.waiting
         if waiting:
             cycle.waiting = []
@@ -338,6 +361,7 @@ cdef class Loop:
         cdef int descriptor
         cdef bint direct
         cdef char* data = self.path.journal
+        cdef bytes copy = None
         cdef long long began
         if file is None or slot_get(file, FILE_DIRTY_END) == Py_True:
             self.path.settle()
@@ -350,6 +374,8 @@ cdef class Loop:
             size = <object>slot_get(file, FILE_SIZE) + length
             crc = crc32(PyMemoryView_FromMemory(data, length, PyBUF_READ), <object>slot_get(file, FILE_CRC))
             direct = uncovered < SEALED or slot_get(file, FILE_CHECKSUMS) != Py_True
+            if PyList_GET_SIZE(<object>slot_get(self.path.propagation, PROPAGATION_SINKS)) > 1 and not self.stream_has_room(length):
+                copy = PyBytes_FromStringAndSize(data, length)
         except MemoryError:
             direct = False
         if not direct:  # the Python path writes the checksum
@@ -361,6 +387,10 @@ cdef class Loop:
             file.cut_off()
             self.path.settle()
             return journal.flush()
+        if copy is not None:
+            self.path.propagation.feed_others(copy, aof)
+        elif PyList_GET_SIZE(<object>slot_get(self.path.propagation, PROPAGATION_SINKS)) > 1:
+            self.send_stream(data, length)
         self.path.forget_journal()
         slot_set(file, FILE_SIZE, size)
         slot_set(file, FILE_CRC, crc)
@@ -371,6 +401,56 @@ cdef class Loop:
         observe(aof.writes, monotonic_ns() - began, 1)
         journal.commits.unsynced = True
         return True
+
+    # -- the replication stream ---------------------------------------------------------------------------
+
+    cdef bint stream_has_room(self, Py_ssize_t length) except -1:
+        """Whether the last block of the replication stream takes so many bytes, and nobody else is fed."""
+        cdef object replication = self.cycle.replication
+        cdef object tail
+        if replication is None or PyList_GET_SIZE(<object>slot_get(self.path.propagation, PROPAGATION_SINKS)) != 2:
+            return False
+        tail = <object>slot_get(replication.master.backlog, BACKLOG_TAIL)
+        return slot_int(tail, BLOCK_USED) + length <= slot_int(tail, BLOCK_ROOM)
+
+    cdef int send_stream(self, const char* data, Py_ssize_t length) except -1:
+        """Append to the replication stream, which has room, and send to those that have all that came before.
+
+        As kedis.replication.backlog.Backlog.append and kedis.server.replica_link.ReplicaLink.pump.
+        """
+        cdef object replication = self.cycle.replication
+        cdef object master = replication.master
+        cdef object backlog = master.backlog
+        cdef object tail = <object>slot_get(backlog, BACKLOG_TAIL)
+        cdef object cursor
+        cdef long long used = slot_int(tail, BLOCK_USED)
+        cdef long long before = slot_int(backlog, BACKLOG_OFFSET)
+        cdef ssize_t done
+        cdef Peer peer
+        memcpy(<char*>PyMemoryView_GET_BUFFER(<object>slot_get(tail, BLOCK_VIEW)).buf + used, data, length)
+        slot_set_int(tail, BLOCK_USED, used + length)
+        slot_set_int(backlog, BACKLOG_OFFSET, before + length)
+        for replica in list(master.following):
+            cursor = <object>slot_get(replica, REPLICA_CURSOR)
+            peer = <Peer?>slot_get(<object>slot_get(replica, REPLICA_CLIENT), CLIENT_TRANSPORT)
+            if peer.closed:
+                continue
+            if (
+                slot_get(replica, REPLICA_WAITS) != Py_True
+                and slot_int(cursor, CURSOR_OFFSET) == before
+                and slot_get(cursor, CURSOR_BLOCK) == <PyObject*>tail
+            ):
+                done = send(peer.fd, data, length, MSG_DONTWAIT | MSG_NOSIGNAL)
+                if done > 0:
+                    self.sent += done
+                    slot_add(cursor, CURSOR_OFFSET, done)
+                    slot_add(replica, REPLICA_SENT_BYTES, done)
+                if done == length:
+                    continue
+            replica.link.pump()
+        master.sent_natively()
+        self.streamed = True
+        return 0
 
     def serve_kept(self, Watch watch):
         """Serve what was received of one client in an earlier turn, and watch it again."""

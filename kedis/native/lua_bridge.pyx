@@ -141,6 +141,7 @@ cdef Py_ssize_t RUN_USER = slot_offset(ScriptState.user)
 cdef Py_ssize_t RUN_WROTE = slot_offset(ScriptState.wrote)
 cdef Py_ssize_t RESTRICTIONS_ENDED = slot_offset(Restrictions.ended)
 cdef Py_ssize_t RESTRICTIONS_NEEDS_CHECKS = slot_offset(Restrictions.needs_checks)
+cdef Py_ssize_t RESTRICTIONS_READ_ONLY = slot_offset(Restrictions.read_only)
 cdef Py_ssize_t STATUS_TEXT = slot_offset(SimpleString.text)
 
 cdef bytes _INTERNAL = b"ERR internal error"

@@ -59,7 +59,7 @@ cdef class Path:
     cdef list batch
     cdef dict ready
     # Of the turn: see begin_turn.
-    cdef bint active, plain
+    cdef bint active, plain, read_only
     cdef object note
     cdef long long limit, slow_ns
     cdef Py_ssize_t journal_size, journal_room

@@ -31,7 +31,7 @@ from kedis.engine.client import Client
 from kedis.process.clock import SYSTEM_CLOCKS
 from kedis.engine.counters import Counters
 from kedis.engine.flags import Flag
-from kedis.engine.propagation import Propagation
+from kedis.engine.propagation import Message, Propagation
 from kedis.engine.table import Command
 from kedis.engine.restrictions import Restrictions
 from kedis.engine.users import User
@@ -230,6 +230,7 @@ cdef class Path:
         cdef object listener = <object>slot_get(self.propagation, PROPAGATION_LISTENER)
         self.active = slot_get(self.propagation, PROPAGATION_ACTIVE) == Py_True
         self.note = None if listener is None else listener.note
+        self.read_only = slot_get(self.restrictions, RESTRICTIONS_READ_ONLY) == Py_True
         self.limit = self.memory.limit
         self.slow_ns = self.engine.slow_ns
         self.plain = (
@@ -278,7 +279,7 @@ cdef class Path:
                 outcome = FOREIGN
                 break
             row = <Row>found
-            if not row.least <= self.count <= row.most:
+            if not row.least <= self.count <= row.most or (row.writes and self.read_only):
                 outcome = FOREIGN
                 break
             if self.access is not None and not self.permits(row):
@@ -789,7 +790,9 @@ cdef class Path:
         """As kedis.engine.call.record: one effect is encoded here, several make a unit."""
         cdef Py_ssize_t effects = PyList_GET_SIZE(self.batch)
         cdef bint overridden = slot_get(self.propagation, PROPAGATION_OVERRIDDEN) == Py_True
-        if effects + (not overridden and changed and row.writes) > 1:
+        if effects + (not overridden and changed and row.writes) > 1 or (
+            effects and type((<tuple>self.batch[0])[1]) is Message
+        ):
             self.settle()
             record(self.client, row.command, argv, changed)
             self.wrote = self.wrote or changed

@@ -130,7 +130,7 @@ cdef class Scripts:
         return <object>found
 
     cdef object new_run(self, ScriptCall call):
-        """A Run as its ``__init__`` makes it, for a server without restrictions."""
+        """A Run as its ``__init__`` makes it, for a server that needs no checks."""
         cdef object run = PyType_GenericAlloc(<PyTypeObject*>self.run_type, 0)
         slot_set(run, RUN_CLIENT, call.client)
         slot_set(run, RUN_INNER, self.inner)
@@ -139,6 +139,8 @@ cdef class Scripts:
         slot_set(run, RUN_NAME, <object>PyList_GET_ITEM(call.argv, 1))
         slot_set(run, RUN_IS_FUNCTION, False)
         slot_set(run, RUN_FORBIDDEN, self.forbidden_of(call.flags))
+        if slot_get(self.restrictions, RESTRICTIONS_READ_ONLY) == Py_True:
+            slot_set(run, RUN_FORBIDDEN, slot_int(run, RUN_FORBIDDEN) | _WRITE)
         slot_set(run, RUN_DENIES_GROWTH, False)
         slot_set(run, RUN_RUN, None)
         slot_set(run, RUN_END_ERROR, None)

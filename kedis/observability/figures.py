@@ -59,7 +59,6 @@ class Figures:
         self.network = network
         #: Names this run of the server; 40 hexadecimal digits, as Redis has them.
         self.run_id = secrets.token_hex(20)
-        self.replication_id = secrets.token_hex(20)
         self.slowlog = SlowLog(config.slowlog_max_len)
         self.latency = LatencyMonitor()
         self.memory = MemoryFigures()
@@ -142,6 +141,7 @@ class Figures:
     def reset(self) -> None:
         """CONFIG RESETSTAT: zero every figure that only grows."""
         self.engine.reset_counters()
+        self.engine.replication.reset_figures()
         if self.expiry is not None:
             self.expiry.reset_counters()
         if self.network is not None:

@@ -159,6 +159,7 @@ def _memory(observer: Figures) -> Fields:
     clients = observer.clients.input_bytes + observer.clients.output_bytes
     data = max(used - clients, 0)
     known = used + figures.startup
+    replication = engine.replication.figures()
     return (
         *_with_human("used_memory", used),
         *_with_human("used_memory_rss", resident),
@@ -175,9 +176,9 @@ def _memory(observer: Figures) -> Fields:
         ("mem_fragmentation_ratio", f"{resident / known if known else 1.0:.2f}"),
         ("mem_fragmentation_bytes", max(resident - known, 0)),
         ("mem_not_counted_for_evict", 0),
-        ("mem_replication_backlog", 0),
-        ("mem_total_replication_buffers", 0),
-        ("mem_clients_slaves", 0),
+        ("mem_replication_backlog", replication["mem_replication_backlog"]),
+        ("mem_total_replication_buffers", replication["mem_total_replication_buffers"]),
+        ("mem_clients_slaves", replication["mem_clients_slaves"]),
         ("mem_clients_normal", clients),
         ("mem_cluster_links", 0),
         ("mem_aof_buffer", _fact(engine.persistence, "aof_buffer_length")),
@@ -247,7 +248,7 @@ def _persistence(observer: Figures) -> Fields:
     aof = engine.persistence
     fields: list[tuple[str, Any]] = [
         ("loading", int(engine.loading)),
-        ("async_loading", 0),
+        ("async_loading", int(engine.following.loads_beside)),
         ("current_cow_peak", 0),
         ("current_cow_size", 0),
         ("current_cow_size_age", 0),
@@ -283,6 +284,7 @@ def _loading_fields(aof: Any, now: int) -> Fields:
 def _stats(observer: Figures) -> Fields:
     engine, expiry, network = observer.engine, observer.expiry, observer.network
     keyspace = engine.keyspace
+    replication = engine.replication.figures()
     exceeded = (
         max(engine.monotonic() - engine.memory.exceeded_since_ns, 0) if engine.memory.exceeded_since_ns else 0
     )
@@ -292,16 +294,16 @@ def _stats(observer: Figures) -> Fields:
         ("instantaneous_ops_per_sec", round(observer.operations.per_second)),
         ("total_net_input_bytes", _fact(network, "bytes_received")),
         ("total_net_output_bytes", _fact(network, "bytes_sent")),
-        ("total_net_repl_input_bytes", 0),
-        ("total_net_repl_output_bytes", 0),
+        ("total_net_repl_input_bytes", engine.following.received_bytes),
+        ("total_net_repl_output_bytes", replication["total_net_repl_output_bytes"]),
         ("instantaneous_input_kbps", f"{observer.input_bytes.per_second / 1024:.2f}"),
         ("instantaneous_output_kbps", f"{observer.output_bytes.per_second / 1024:.2f}"),
         ("instantaneous_input_repl_kbps", "0.00"),
         ("instantaneous_output_repl_kbps", "0.00"),
         ("rejected_connections", _fact(network, "rejected_connections")),
-        ("sync_full", 0),
-        ("sync_partial_ok", 0),
-        ("sync_partial_err", 0),
+        ("sync_full", replication["sync_full"]),
+        ("sync_partial_ok", replication["sync_partial_ok"]),
+        ("sync_partial_err", replication["sync_partial_err"]),
         ("expired_keys", keyspace.expired_keys),
         ("expired_stale_perc", f"{_fact(expiry, 'stale_percentage', 0.0):.2f}"),
         ("expired_time_cap_reached_count", _fact(expiry, "time_cap_reached")),
@@ -343,19 +345,7 @@ def _stats(observer: Figures) -> Fields:
 
 
 def _replication(observer: Figures) -> Fields:
-    return (
-        ("role", "master"),
-        ("connected_slaves", 0),
-        ("master_failover_state", "no-failover"),
-        ("master_replid", observer.replication_id),
-        ("master_replid2", "0" * 40),
-        ("master_repl_offset", 0),
-        ("second_repl_offset", -1),
-        ("repl_backlog_active", 0),
-        ("repl_backlog_size", observer.engine.config.repl_backlog_size),
-        ("repl_backlog_first_byte_offset", 0),
-        ("repl_backlog_histlen", 0),
-    )
+    return observer.engine.replication.info()
 
 
 def _cpu(_observer: Figures) -> Fields:

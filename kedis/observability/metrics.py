@@ -1,15 +1,16 @@
-"""The table of all metrics: Kedis's own first, then those under the names of redis_exporter, chosen streams last.
+"""The table of all metrics: Kedis's own first, those under the names of redis_exporter, replicas, chosen streams.
 
 ``FAMILIES`` is what is exposed, documented (docs/reference/metrics.md) and tested; nothing else knows a metric's name.
 """
 
 from __future__ import annotations
 
-from kedis.observability import metrics_kedis, metrics_redis, metrics_streams
+from kedis.observability import metrics_kedis, metrics_redis, metrics_replication, metrics_streams
 from kedis.observability.metrics_family import Family
 
 FAMILIES: tuple[Family, ...] = (
     *metrics_kedis.FAMILIES,
     *metrics_redis.FAMILIES,
+    *metrics_replication.FAMILIES,
     *metrics_streams.FAMILIES,
 )

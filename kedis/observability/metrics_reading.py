@@ -213,6 +213,8 @@ def not_ready(observer: Observer) -> str:
         return f"loading the data: {percent:.0f}%"
     if engine.restrictions.write_error is not None:
         return f"writes are refused: {engine.restrictions.write_error}"
+    if engine.restrictions.few_replicas:
+        return "writes are refused: too few replicas follow"
     return _not_answering(observer)
 
 

@@ -17,11 +17,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 from kedis import errors
 from kedis.engine.engine import Engine
+from kedis.engine.ports import LoadProgress
 from kedis.errors import CommandError
 from kedis.persistence.append_file import AppendFile
 from kedis.persistence.folder import AofError, Folder
 from kedis.persistence.loader import Loader, Tail
-from kedis.persistence.rdb_file import SnapshotLoader
 from kedis.process.clock import monotonic, monotonic_ns
 from kedis.process.system import sync_directory
 from kedis.scripting.service import service_of
@@ -44,7 +44,7 @@ class Aof:
         self.state = "off"
         self.is_recording = False
         #: Loader of the data, also after the load; a snapshot's where there is no append-only file.
-        self.loader: Loader | SnapshotLoader | None = None
+        self.loader: LoadProgress | None = None
         self.replay: Loader | None = None
         #: Pieces fed by the propagation stream and not written yet.
         self.unwritten: list[bytes] = []
@@ -108,7 +108,7 @@ class Aof:
         return sum(map(len, self.unwritten)) + self.engine.propagation.size()
 
     @property
-    def load_progress(self) -> Loader | SnapshotLoader | None:
+    def load_progress(self) -> LoadProgress | None:
         """The loader of the data, also after the load."""
         return self.loader
 

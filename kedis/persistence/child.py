@@ -35,12 +35,16 @@ class Outcome:
 class Child:
     """A process that runs ``work``. Raises OSError or MemoryError when it cannot be created.
 
+    Args:
+        keeps: a descriptor that stays open in it.
+
     Attributes:
         pid: of the process.
+        notice_fd: readable when it has ended, or is about to.
         fork_seconds: time for which the fork blocked the parent.
     """
 
-    def __init__(self, work: Callable[[], None]) -> None:
+    def __init__(self, work: Callable[[], None], keeps: int | None = None) -> None:
         self._pipe, out = os.pipe()
         gc.freeze()  # otherwise a collection in the child would touch, and so copy, every object
         began = monotonic()
@@ -51,9 +55,13 @@ class Child:
             real_close(out)
             raise
         if self.pid == 0:
-            _live(work, out)
+            _live(work, out, out if keeps is None else keeps)
         self.fork_seconds = monotonic() - began
         real_close(out)
+
+    @property
+    def notice_fd(self) -> int:
+        return self._pipe
 
     def poll(self) -> Outcome | None:
         """The outcome of the child; None while it runs."""
@@ -80,15 +88,17 @@ class Child:
         real_close(self._pipe)
 
 
-def _live(work: Callable[[], None], out: int) -> None:
-    """Run the work in the child. Never returns."""
+def _live(work: Callable[[], None], out: int, kept: int) -> None:
+    """Run the work in the child, with no descriptors but these two. Never returns."""
     report: dict[str, Any] = {"error": "", "copied_bytes": 0}
     try:
         for number in (signal.SIGTERM, signal.SIGUSR1):
             signal.signal(number, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent decides
-        os.closerange(3, out)
-        os.closerange(out + 1, os.sysconf("SC_OPEN_MAX"))
+        first, second = sorted((out, kept))
+        os.closerange(3, first)
+        os.closerange(first + 1, second)
+        os.closerange(second + 1, os.sysconf("SC_OPEN_MAX"))
         os.nice(_NICENESS)
         gc.disable()
         work()

@@ -14,6 +14,7 @@ from kedis.rdb.snapshot import SnapshotReader, pieces, put_in
 from kedis.rdb.source import RdbError
 from kedis.rdb.unsupported_features import describe
 from kedis.scripting.service import service_of
+from kedis.store.keyspace import Keyspace
 from kedis.version import REDIS_VERSION, VERSION
 
 _SYNC_EVERY = 4 << 20
@@ -26,10 +27,10 @@ class DamagedSnapshot(Exception):
     """The file cannot be loaded; the message names it, and the offset."""
 
 
-def write_rdb(engine: Engine, path: str, *, is_base: bool = False) -> int:
-    """Write all data to a new file at ``path`` and sync it; returns its size.
+def snapshot_of(engine: Engine, *, is_base: bool = False, keys: bool = True) -> Iterator[bytes]:
+    """All data, or the functions only without ``keys``, in pieces of about 1 MB. O(data); nothing may change meanwhile.
 
-    ``is_base``: of an append-only file.  Raises OSError.  O(data); nothing may change meanwhile.
+    ``is_base``: of an append-only file.
     """
     config = engine.config
     notes = {
@@ -37,20 +38,30 @@ def write_rdb(engine: Engine, path: str, *, is_base: bool = False) -> int:
         "redis-bits": "64",
         "ctime": str(int(time.time())),
         "used-mem": str(engine.keyspace.used),
+        **engine.replication.notes(),
         "aof-base": str(int(is_base)),
         "kedis-ver": VERSION,
     }
+    return pieces(
+        engine.keyspace if keys else Keyspace(0),
+        notes,
+        compressed=config.rdbcompression,
+        checksum=config.rdbchecksum,
+        libraries=engine.scripting.library_codes(),
+    )
+
+
+def write_rdb(engine: Engine, path: str, *, is_base: bool = False) -> int:
+    """Write all data to a new file at ``path`` and sync it; returns its size.
+
+    ``is_base``: of an append-only file.  Raises OSError.  O(data); nothing may change meanwhile.
+    """
+    config = engine.config
     size = synced = 0
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | OPEN_FLAGS, 0o666)
     with os.fdopen(fd, "wb", buffering=0) as file:
-        for piece in pieces(
-            engine.keyspace,
-            notes,
-            compressed=config.rdbcompression,
-            checksum=config.rdbchecksum,
-            libraries=engine.scripting.library_codes(),
-        ):
-            size += _write_all(file.fileno(), piece)
+        for piece in snapshot_of(engine, is_base=is_base):
+            size += write_all(file.fileno(), piece)
             if config.rdb_save_incremental_fsync and size - synced > _SYNC_EVERY:
                 os.fsync(file.fileno())
                 synced = size
@@ -58,7 +69,8 @@ def write_rdb(engine: Engine, path: str, *, is_base: bool = False) -> int:
     return size
 
 
-def _write_all(fd: int, data: bytes) -> int:
+def write_all(fd: int, data: bytes) -> int:
+    """Write all of ``data``; returns its length. Raises OSError."""
     view = memoryview(data)
     while view:
         view = view[os.write(fd, view) :]
@@ -87,12 +99,13 @@ class SnapshotLoader:
     """Loads a file into an engine in its loading state; its figures can be read meanwhile.
 
     Args:
-        is_base: of an append-only file, whose later commands may still name expired keys.
+        is_base: of an append-only file, or of a replica's data: later commands may still name expired keys.
 
     Attributes:
         total_bytes, loaded_bytes: of the file.
         commands: number of keys loaded.
         expired: number of keys left out because they had expired.
+        notes: what the file says of its writer, once all is loaded.
     """
 
     def __init__(self, engine: Engine, path: str, *, is_base: bool = False) -> None:
@@ -103,6 +116,7 @@ class SnapshotLoader:
         self.loaded_bytes = 0
         self.commands = 0
         self.expired = 0
+        self.notes: dict[str, str] = {}
 
     @property
     def keys(self) -> int:
@@ -124,6 +138,7 @@ class SnapshotLoader:
                 try:
                     yield from self._load(reader)
                     self._load_libraries(reader.libraries)
+                    self.notes = reader.notes
                 except RdbError as error:
                     raise DamagedSnapshot(describe(self.path, error)) from None
                 self.loaded_bytes = reader.position

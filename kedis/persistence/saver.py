@@ -43,6 +43,8 @@ class Saver:
         self._fork = fork
         self._other_child = other_child
         self._child: Child | None = None
+        #: The child that makes a snapshot for replicas.
+        self._transfer: Child | None = None
         self._path = self._temporary = ""
         self._folder = ""
         self._began = 0.0
@@ -68,7 +70,7 @@ class Saver:
 
     @property
     def rdb_bgsave_in_progress(self) -> int:
-        return int(self._child is not None)
+        return int(self._child is not None or self._transfer is not None)
 
     @property
     def rdb_changes_since_last_save(self) -> int:
@@ -76,7 +78,7 @@ class Saver:
 
     @property
     def rdb_current_bgsave_time_sec(self) -> int:
-        return int(monotonic() - self._began) if self._child is not None else -1
+        return int(monotonic() - self._began) if self.rdb_bgsave_in_progress else -1
 
     def loaded(self, keys: int, expired: int) -> None:
         """Reset the figures after a load: the data are those of the file."""
@@ -109,7 +111,7 @@ class Saver:
         """Save in this process. Raises CommandError."""
         if self._engine.loading:  # the data are a part of the file that would be replaced
             raise CommandError(errors.LOADING)
-        if self._child is not None:
+        if self.rdb_bgsave_in_progress:
             raise CommandError(errors.BGSAVE_IN_PROGRESS)
         path = self.path()
         temporary = self._temporary_name(path)
@@ -131,7 +133,7 @@ class Saver:
             database.clear()
         engine.set_loading(True)
         try:
-            loader = SnapshotLoader(engine, self.path())
+            loader = SnapshotLoader(engine, self.path(), is_base=engine.keyspace.follows)
             for _ in loader.steps():
                 pass
         except (DamagedSnapshot, OSError) as error:
@@ -150,7 +152,7 @@ class Saver:
 
     def background(self, *, schedule: bool) -> bytes:
         """BGSAVE; returns its reply.  Raises CommandError."""
-        if self._child is not None:
+        if self.rdb_bgsave_in_progress:
             raise CommandError(errors.BGSAVE_IN_PROGRESS)
         if self._other_child():
             if not schedule:
@@ -178,9 +180,7 @@ class Saver:
         except Exception as error:
             self._failed(reason_with_file(error))
             return False
-        self.forks += 1
-        self.fork_seconds = self._child.fork_seconds
-        self.forked_at = monotonic()
+        self._count_fork(self._child)
         log.info("saving in process %d (fork took %.1f ms)", self._child.pid, self.fork_seconds * 1e3)
         return True
 
@@ -207,6 +207,22 @@ class Saver:
             log.info("saved to %s in %.1f s", self._path, self.save_seconds)
             self._succeeded(self._dirty_at_fork)
 
+    def _count_fork(self, child: Child) -> None:
+        self.forks += 1
+        self.fork_seconds = child.fork_seconds
+        self.forked_at = monotonic()
+
+    def begin_transfer(self, child: Child) -> None:
+        """``child`` makes a snapshot for replicas: none is made for the disk meanwhile."""
+        self._transfer = child
+        self._began = monotonic()
+        self._count_fork(child)
+
+    def end_transfer(self, copied_bytes: int) -> None:
+        """That child has ended; it had ``copied_bytes`` of memory of its own."""
+        self._transfer = None
+        self.rdb_last_cow_size = copied_bytes
+
     def cancel(self) -> None:
         """Kill the save under way; the file is not changed."""
         if self._child is not None:
@@ -215,8 +231,13 @@ class Saver:
             remove_if_there(self._temporary)
 
     def wants_to_start(self) -> bool:
-        """Whether a save point is reached or a save was scheduled, and it may start now (not in a script)."""
-        if self._child is not None or self._other_child() or self._engine.restrictions.busy is not None:
+        """Whether a save point is reached or a save was scheduled, and it may start now.
+
+        It may not in a script, nor while loading.
+        """
+        if self.rdb_bgsave_in_progress or self._other_child() or self._engine.restrictions.busy is not None:
+            return False
+        if self._engine.loading:  # a replica may have no data at all then
             return False
         now = monotonic()
         if self.rdb_last_bgsave_status == "err" and now - self._tried_at < _RETRY_SECONDS:

@@ -45,6 +45,8 @@ from kedis.store.keyspace import Keyspace
 from kedis.store.types import Value
 
 MAGIC = b"REDIS"
+_STRING = 0
+PutStrings = Callable[[Any, int, int, int], tuple[int, int]]
 #: The mark of a library of functions; its code follows.
 FUNCTIONS = 0xF5
 _IDLE, _FREQUENCY, _NOTE, _SIZES, _EXPIRE_MS, _EXPIRE_S, _DATABASE, _END = range(0xF8, 0x100)
@@ -151,26 +153,30 @@ class Record(NamedTuple):
 
 @dataclass
 class SnapshotReader:
-    """Reads a file.
+    """Reads a file, or what arrives from a source.
 
     Attributes:
         packing: the thresholds by which containers are packed; without them all are full.
+        put_strings: takes the strings that it can, instead of :meth:`records`: the bytes, the position of a record,
+            the end, and the number of the database. It returns the position behind those that it has taken, and how
+            many they were.
+        taken: number of those.
         position: offset up to which the file has been read; at the end that behind the checksum.
         version: of the format.
         notes: names and values that describe the writer.
         libraries: the code of each library of functions that has been read.
     """
 
-    data: bytes | mmap
+    data: bytes | mmap | Source
     verify: bool = True
     packing: Packing | None = None
+    put_strings: PutStrings | None = None
     position: int = 0
     version: int = 0
     notes: dict[str, str] = field(default_factory=dict)
     libraries: list[bytes] = field(default_factory=list)
+    taken: int = 0
     _unsupported: Unsupported | None = None
-    _crc: int = 0
-    _checked: int = 0
 
     def records(self) -> Iterator[Record]:
         """The keys in order.
@@ -178,14 +184,21 @@ class SnapshotReader:
         Raises RdbError, with the offset, for any file that is not a sound snapshot. Unsupported content is left
         out, and raises Unsupported when the rest has been read and found sound.
         """
-        source = Source(self.data)
+        source = self.data if isinstance(self.data, Source) else Source(self.data)
         self._read_header(source)
         database = 0
         expire_at_ms: int | None = None
         idle: int | None = None
         frequency: int | None = None
-        string, byte, packing = source.string, source.byte, self.packing
+        string, byte, packing, put_strings = source.string, source.byte, self.packing, self.put_strings
         while (code := byte()) != _END:
+            if (
+                put_strings is not None
+                and (code == _STRING or (code == _EXPIRE_MS and expire_at_ms is None))
+                and (expire_at_ms is idle is frequency is None)
+                and self._put_strings(source, database, put_strings)
+            ):
+                continue
             if code < 0x40 and is_value_type(code):
                 key = string()
                 try:
@@ -195,9 +208,9 @@ class SnapshotReader:
                 # Not Record(...), which takes 0.2 us more.
                 yield _new(Record, (database, key, value, expire_at_ms, idle, frequency))
                 expire_at_ms = idle = frequency = None
-                self.position = position = source.position
-                if position - self._checked >= _PIECE and self.verify:
-                    self._check_to(position)
+                self.position = source.base + source.position
+                if source.position - source.checked >= _PIECE and self.verify:
+                    source.check()
             elif code == _EXPIRE_MS:
                 expire_at_ms = source.integer(8, signed=True)
             elif code == _EXPIRE_S:
@@ -222,9 +235,20 @@ class SnapshotReader:
         if self._unsupported is not None:
             raise self._unsupported
 
+    def _put_strings(self, source: Source, database: int, put_strings: PutStrings) -> bool:
+        """Have the records taken that begin at the byte before; False where none is."""
+        begin = source.position - 1
+        end, count = put_strings(source.data, begin, source.end, database)
+        if not count:
+            return False
+        source.position = end
+        self.position = source.offset
+        self.taken += count
+        return True
+
     def _pass_over(self, source: Source, code: int) -> None:
         """Skip unsupported content, and remember the first."""
-        offset = source.position - 1
+        offset = source.offset - 1
         if not is_passed_over(code):
             raise RdbError(f"an unknown mark, 0x{code:02x},", offset)
         where = f" in the key {source.string()[:64]!r}" if code < FUNCTIONS else ""
@@ -243,21 +267,17 @@ class SnapshotReader:
                 f"version {self.version} of the format, which is later than {VERSION},", len(MAGIC)
             )
 
-    def _check_to(self, position: int) -> None:
-        self._crc = crc64(self.data[self._checked : position], self._crc)
-        self._checked = position
-
     def _finish(self, source: Source) -> None:
-        end = source.position
-        self.position = end
+        end = self.position = source.offset
         if self.version < 5:
             return
+        if self.verify:
+            source.check()
+        computed = source.crc
         expected = source.integer(8)
-        if self.verify and expected:
-            self._check_to(end)
-            if self._crc != expected:
-                raise RdbError("a wrong checksum", end)
-        self.position = source.position
+        if self.verify and expected and computed != expected:
+            raise RdbError("a wrong checksum", end)
+        self.position = source.offset
 
 
 def put_in(database: Any, record: Record) -> None:

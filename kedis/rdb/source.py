@@ -8,9 +8,11 @@ LZF.
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from io import BytesIO
 from mmap import mmap
 
+from kedis.rdb.crc64 import crc64
 from kedis.rdb.lzf import LzfError, compress, decompress
 
 _INT8, _INT16, _INT32, _LZF = range(4)
@@ -21,6 +23,8 @@ SHORTEST_COMPRESSED = 21
 LONGEST_INTEGER = 11
 #: Nothing is longer, in Redis as here.
 LONGEST_STRING = 512 << 20
+#: A string of this size or more that arrives in pieces is gathered without a second copy.
+_LONG = 1 << 20
 
 _PACK_14 = struct.Struct(">H").pack
 _PACK_32 = struct.Struct(">BI").pack
@@ -43,32 +47,55 @@ class Source:
 
     All methods raise RdbError when the data end too early or are invalid. Nothing is allocated for
     a length before so many bytes are known to exist.
+
+    Attributes:
+        base: offset of the first byte of ``data`` in the whole.
+        checked, crc: position up to which the checksum has been computed, and its value.
     """
 
-    __slots__ = ("data", "end", "position")
+    __slots__ = ("base", "checked", "crc", "data", "end", "position")
 
     def __init__(self, data: bytes | mmap, position: int = 0, end: int | None = None) -> None:
         self.data = data
         self.position = position
         self.end = len(data) if end is None else end
+        self.base = self.checked = self.crc = 0
+
+    @property
+    def offset(self) -> int:
+        """Offset in the whole of the next byte."""
+        return self.base + self.position
 
     def fail(self, reason: str) -> RdbError:
         """The error to raise here."""
-        return RdbError(reason, self.position)
+        return RdbError(reason, self.offset)
+
+    def reach(self, count: int) -> None:
+        """Have the next ``count`` bytes in ``data``, of which some are not there yet."""
+        raise self.fail(f"{self.end - self.position} bytes where {count} must be")
+
+    def check(self) -> None:
+        """Compute the checksum up to ``position``.  O(bytes since the last call)."""
+        if self.position > self.checked:
+            self.crc = crc64(self.data[self.checked : self.position], self.crc)
+            self.checked = self.position
 
     def take(self, count: int) -> bytes:
         """The next ``count`` bytes."""
         position = self.position
         after = position + count
         if after > self.end:
-            raise self.fail(f"{self.end - position} bytes where {count} must be")
+            self.reach(count)
+            position = self.position
+            after = position + count
         self.position = after
         return self.data[position:after]
 
     def byte(self) -> int:
         position = self.position
         if position >= self.end:
-            raise self.fail("the end where more must be")
+            self.reach(1)
+            position = self.position
         self.position = position + 1
         return self.data[position]
 
@@ -86,8 +113,12 @@ class Source:
         if encoded:
             raise self.fail("a string where a length must be")
         if length > self.end - self.position:
-            raise self.fail(f"a length of {length} with {self.end - self.position} bytes left")
+            self._doubt(length)
         return length
+
+    def _doubt(self, length: int) -> None:
+        """Handle a length that is greater than the number of bytes at hand."""
+        raise self.fail(f"a length of {length} with {self.end - self.position} bytes left")
 
     def number(self) -> int:
         """A number written like a length, whatever its size."""
@@ -131,7 +162,7 @@ class Source:
             else:
                 self.position = position
                 append(self.string())
-                position = self.position
+                data, end, position = self.data, self.end, self.position
         self.position = position
         return found
 
@@ -158,6 +189,70 @@ class Source:
         if first == _LENGTH64:
             return int.from_bytes(self.take(8), "big"), False
         raise self.fail(f"an unknown form of length, 0x{first:02x},")
+
+
+class ArrivingSource(Source):
+    """Reads data that arrive in pieces, of which it holds only those at hand.
+
+    Args:
+        more: the next piece; empty at the end. It may take its time, and raise.
+        verify: compute the checksum.
+    """
+
+    __slots__ = ("_more", "_verify")
+
+    def __init__(self, more: Callable[[], bytes], *, verify: bool = True) -> None:
+        super().__init__(b"")
+        self._more = more
+        self._verify = verify
+
+    def reach(self, count: int) -> None:
+        rest = self._let_go()
+        pieces, size = [rest], len(rest)
+        while size < count:
+            piece = self._next(size, count)
+            pieces.append(piece)
+            size += len(piece)
+        self.data, self.end = b"".join(pieces), size
+
+    def take(self, count: int) -> bytes:
+        if count < _LONG or count <= self.end - self.position:
+            return super().take(count)
+        # What a BytesIO holds becomes bytes without a copy.
+        gathered = BytesIO()
+        rest = self._let_go()
+        if self._verify:
+            self.crc = crc64(rest, self.crc)
+        size = gathered.write(rest)
+        while size < count:
+            piece = self._next(size, count)
+            behind = len(piece) - (count - size)
+            if behind > 0:
+                self.data, self.end = piece[-behind:], behind
+                piece = piece[:-behind]
+            size += gathered.write(piece)
+            if self._verify:
+                self.crc = crc64(piece, self.crc)
+        self.base += count
+        return gathered.getvalue()
+
+    def _let_go(self) -> bytes:
+        """Drop the data at hand; returns what has not been read of them, nor added to the checksum."""
+        if self._verify:
+            self.check()
+        rest = bytes(self.data[self.position :])
+        self.base += self.position
+        self.data, self.end, self.position, self.checked = b"", 0, 0, 0
+        return rest
+
+    def _next(self, size: int, count: int) -> bytes:
+        piece = self._more()
+        if not piece:
+            raise self.fail(f"{size} bytes where {count} must be")
+        return piece
+
+    def _doubt(self, length: int) -> None:
+        """More may come."""
 
 
 def encode_length(length: int) -> bytes:

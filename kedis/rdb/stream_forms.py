@@ -135,7 +135,7 @@ def _read_halves(source: Source) -> int:
 
 
 def _read_node(source: Source, last: int) -> Block:
-    begin = source.position
+    begin = source.offset
     raw_id = source.string()
     if len(raw_id) != _ID_BYTES:
         raise source.fail("an id of a node of another length")

@@ -154,7 +154,7 @@ def decode_value(source: Source, kind: int, packing: Packing | None = None) -> V
     found = _READERS.get(kind)
     if found is None:
         if is_passed_over(kind):
-            raise Unsupported(pass_over(source, kind), source.position)
+            raise Unsupported(pass_over(source, kind), source.offset)
         raise source.fail(f"the unknown type {kind}")
     reader, has_packing, is_flat = found
     value: Any = reader(source)
@@ -272,7 +272,7 @@ def _read_quicklist_2(source: Source) -> List:
 
 def _inside(source: Source, read: Callable[[bytes], list[bytes]]) -> list[bytes]:
     """The elements in the next flat representation; offsets in errors are those of the whole."""
-    begin = source.position
+    begin = source.offset
     raw = source.string()
     try:
         return read(raw)

@@ -66,7 +66,9 @@ class Run(ScriptState):
         restrictions, config = client.engine.restrictions, client.engine.config
         self.client, self.inner, self.user = client, inner, client.user
         self.argv, self.name, self.is_function = argv, name, is_function
-        self.forbidden = forbidden_flags(flags, read_only=read_only)
+        self.forbidden = forbidden_flags(flags, read_only=read_only) | (
+            WRITE if restrictions.read_only else 0
+        )
         self.denies_growth = restrictions.out_of_memory and not flags & ScriptFlag.ALLOW_OOM
         self.run = self.end_error = self.last_ns = None
         self.targets = _ALL
@@ -126,12 +128,17 @@ class Run(ScriptState):
             self._refuse(command, texts.DENIED_IN_SCRIPT[denial[0]])
 
     def _why_forbidden(self, command: Command) -> str:
-        return texts.NOT_ALLOWED_IN_SCRIPT if command.flags & NOSCRIPT else texts.READ_ONLY_SCRIPT
+        if command.flags & NOSCRIPT:
+            return texts.NOT_ALLOWED_IN_SCRIPT
+        # Only a script that says that it reads may not even publish.
+        return texts.READ_ONLY_SCRIPT if self.forbidden & MAY_REPLICATE else errors.READ_ONLY_REPLICA
 
     def _check(self, command: Command) -> None:
         restrictions = self.client.engine.restrictions
         if restrictions.write_error is not None and command.writes:
             self._refuse(command, restrictions.write_error)
+        if restrictions.few_replicas and command.writes:
+            self._refuse(command, errors.FEW_REPLICAS)
         if self.denies_growth and command.flags & DENYOOM and not self.wrote:
             self._refuse(command, errors.OUT_OF_MEMORY)
 

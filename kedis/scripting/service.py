@@ -170,6 +170,10 @@ class ScriptService:
             raise CommandError(texts.WRITING_SCRIPT)
         if restrictions.write_error is not None:
             raise CommandError(restrictions.write_error)
+        if restrictions.few_replicas:
+            raise CommandError(errors.FEW_REPLICAS)
+        if restrictions.read_only:
+            raise CommandError(errors.READ_ONLY_REPLICA_SCRIPT)
         if restrictions.out_of_memory and not flags & ScriptFlag.ALLOW_OOM:
             raise CommandError(errors.OUT_OF_MEMORY)
 
@@ -187,6 +191,8 @@ class ScriptService:
     ) -> Any:
         if self.running is not None:  # a client that is above BUSY
             raise CommandError(self.running.busy_text)
+        if self._engine.restrictions.master_down and not flags & ScriptFlag.ALLOW_STALE:
+            raise CommandError(errors.MASTER_DOWN)
         engine, inner = self._engine, self._inner
         inner.database, inner.db = client.database, client.db
         inner.user, inner.caching, inner.caller = client.user, client.caching, client

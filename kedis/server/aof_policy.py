@@ -212,7 +212,7 @@ class AofPolicy:
             or aof.timestamps
             or aof.unwritten
             or propagation.entries
-            or not propagation.feeds_only(aof)
+            or not propagation.feeds(aof)
         ):
             return None
         return aof.file
@@ -357,6 +357,12 @@ class AofPolicy:
             self._turn_on()
         else:
             self._turn_off()
+
+    def start_over(self) -> None:
+        """All data were replaced by others that nobody has recorded: begin with a new base, if the file is on."""
+        if self.aof.aof_enabled:
+            self._turn_off()
+            self._turn_on_at_last()
 
     def _turn_on(self) -> None:
         self._rewriter.cancel()

@@ -20,11 +20,16 @@ from kedis.observability.observer import Observer
 from kedis.persistence.users_file import open_users_file
 from kedis.process.clock import SYSTEM_CLOCKS
 from kedis.process.threads import real_sleep
+from kedis.replication.arrival import database_in, position_in
 from kedis.server.aof_policy import AofPolicy
+from kedis.server.failover import Failover
+from kedis.server.following import Following
 from kedis.server.memory_relief import MemoryRelief
 from kedis.server.metrics_http import MetricsServer
 from kedis.server.migration import Migrations
 from kedis.server.network_server import NetworkServer
+from kedis.server.replication import Replication
+from kedis.server.shutdown import ReplicaWait
 from kedis.server.snapshot_policy import SnapshotPolicy
 
 log = logging.getLogger("kedis.server")
@@ -50,6 +55,10 @@ class App:
         self.aof = AofPolicy(self.network, self._fail)
         self.migrations = Migrations(self.network)
         self.saving = SnapshotPolicy(self.network, self.aof.aof)
+        self.following = Following(self.network, self.aof, self.saving.saver, lambda: self.network.port)
+        self.replication = Replication(self.network, self.saving.saver, self.aof.aof, self.following)
+        self.failover = Failover(self.network, self.replication.master, self.following)
+        self.replica_wait = ReplicaWait(self.network, self.replication.master, self._end_of_wait)
         self.ended = Event()
         self.exit_code = 0
         #: Called when clients can connect, before the data are loaded.
@@ -89,6 +98,8 @@ class App:
             return
         self.aof.start()
         self.saving.start()
+        notes = self.saving.notes
+        self.following.start(position_in(notes), database_in(notes, self.config.databases))
         self.network.serve_data()
         log.info("Ready to accept connections on port %d (pid %d)", self.network.port, os.getpid())
 
@@ -114,10 +125,21 @@ class App:
                 return True
             log.warning("a script does not end, so its changes are dropped, and no snapshot is saved")
             options |= {"nosave"}
+        return self.replica_wait.begin(options) or self._save_and_end(options)
+
+    def _save_and_end(self, options: frozenset[str]) -> bool:
         if not self.saving.save_at_end(options):
             return False
         self.request_stop(0)
         return True
+
+    def _end_of_wait(self, options: frozenset[str]) -> bool:
+        """The replicas have all, or the time is up."""
+        ended = self._save_and_end(options)
+        if not ended:
+            log.error("the data could not be saved, so the server goes on")
+            self.on_going_on()
+        return ended
 
     def _save_and_stop_later(self, options: frozenset[str]) -> None:
         if not self.save_and_stop(options):
@@ -130,6 +152,30 @@ class App:
         """SHUTDOWN. Raises CommandError when it cannot save."""
         if not self.save_and_stop(options):
             raise CommandError(errors.SHUTDOWN_FAILED)
+
+    @property
+    def shutdown_waits(self) -> bool:
+        """See :class:`kedis.engine.ports.Process`."""
+        return self.replica_wait.options is not None
+
+    def join_shutdown(self, waiter: Any) -> None:
+        """See :class:`kedis.engine.ports.Process`."""
+        self.replica_wait.join(waiter)
+
+    def abort_shutdown(self) -> bool:
+        """SHUTDOWN ABORT."""
+        aborted = self.replica_wait.abort()
+        if aborted:
+            self.on_going_on()
+        return aborted
+
+    def fail_over(self, target: tuple[str, int] | None, force: bool, timeout_ms: int) -> None:
+        """FAILOVER."""
+        self.failover.begin(target, force, timeout_ms)
+
+    def abort_failover(self) -> None:
+        """FAILOVER ABORT."""
+        self.failover.abort()
 
     def _fail(self) -> None:
         """Stop with exit code 1 after a failure of the disk: close all clients unanswered."""
@@ -173,7 +219,11 @@ class App:
         self.network.stop_accepting()
         for connection in self.network.connections:
             connection.stop_reading()
+        self.following.stop()
         self.saving.stop()
+        self.replica_wait.end()
+        self.failover.stop()
+        self.replication.stop()
         if not self.aof.stop():
             self.exit_code = 1
         self._stop_serving()
@@ -181,6 +231,7 @@ class App:
     def discard(self) -> None:
         """After :meth:`start` has failed, in a program that goes on: release all resources.  Idempotent."""
         self._stop_serving()
+        self.replication.stop()
         self.saving.stop()
         self.aof.discard()
 
@@ -191,6 +242,7 @@ class App:
         self.aof.abandon()
 
     def _stop_serving(self) -> None:
+        self.following.stop()
         self.observer.collector.stop()
         self.migrations.stop()
         self.metrics.stop()

@@ -41,6 +41,13 @@ class TurnJournal(Protocol):
         """
 
 
+class StreamEnd(Protocol):
+    """The replication stream, as the end of a turn uses it."""
+
+    def end_turn(self) -> None:
+        """Send what this turn has added to the stream."""
+
+
 class BeforeSleep:
     """Collects the connections with replies, and sends these at the end of each turn.
 
@@ -55,6 +62,8 @@ class BeforeSleep:
         self._clock = clock
         self.figures = TurnFigures()
         self.journal: TurnJournal | None = None
+        #: The stream for replicas, while there is one: it is sent before the replies.
+        self.replication: StreamEnd | None = None
         self.waiting: list[Peer] = []
         #: Connections whose replies depend on durable data only: sent without waiting for the journal.
         self.durable: list[Peer] = []
@@ -90,7 +99,10 @@ class BeforeSleep:
                 self._run_at_end()
             if self.durable:
                 self._release_durable()
-            if self.journal is not None and not self.journal.flush():
+            durable = self.journal is None or self.journal.flush()
+            if self.replication is not None:
+                self.replication.end_turn()
+            if not durable:
                 if self.figures.began_ns:
                     self.figures.hold(len(self.waiting), self._clock())
                 self.failing_since_ns = 0

@@ -49,7 +49,7 @@ class ClientEviction:
 
     def note(self, connection: Peer, size: int) -> None:
         """The buffers of ``connection`` occupy ``size`` bytes now.  O(1), and evictions."""
-        if not self.limit or connection.closed or connection.client.no_evict:
+        if not self.limit or connection.closed or connection.client.no_evict or connection.client.is_replica:
             size = 0
         before = connection.noted_bytes
         if size == before:

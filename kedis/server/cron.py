@@ -68,6 +68,7 @@ class Cron:
         if (
             not engine.loading
             and not engine.restrictions.paused_until_ns
+            and not engine.restrictions.writes_held
             and engine.restrictions.busy is None
         ):
             self.expiry.effort = engine.config.active_expire_effort
@@ -120,7 +121,7 @@ class Cron:
             client = connection.client
             if client.blocked is not None:
                 continue
-            listens = client.subscriptions or client in self._engine.monitors
+            listens = client.subscriptions or client.is_replica or client in self._engine.monitors
             if client.last_interaction_ns < deadline and not listens:
                 self._network.idle_disconnections += 1
                 connection.close()

@@ -178,7 +178,7 @@ class GroupCommit:
         self.unsynced = False
         self._sync_began = monotonic()
         self._aof.count_group()
-        if not self._network.engine.propagation.entries:  # which would be counted as synced, too
+        if not self._aof.has_unwritten:  # which would be counted as synced, too
             self.unsynced_keys.begin_sync()
         return file
 

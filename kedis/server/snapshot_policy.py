@@ -33,6 +33,8 @@ class SnapshotPolicy:
         self._engine = network.engine
         self._aof = aof
         self._faults = FaultLog(log)
+        #: What the file that was loaded says of its writer.
+        self.notes: dict[str, str] = {}
         self.saver = Saver(network.engine, lambda: aof.aof_rewrite_in_progress)
         self._timer = network.hub.loop.timer(_TICK_SECONDS, _TICK_SECONDS, ref=False)
         self._engine.snapshots = self.saver
@@ -49,11 +51,13 @@ class SnapshotPolicy:
             return
         try:
             with timed_loading(self._aof):
-                loader = self._aof.loader = SnapshotLoader(self._engine, path)
+                follows = bool(self._engine.config.replicaof)
+                loader = self._aof.loader = SnapshotLoader(self._engine, path, is_base=follows)
                 for _ in in_slices(loader.steps(), LoadingLog(loader, log), self._network):
                     if interrupted():
                         return
             self.saver.loaded(loader.keys, loader.expired)
+            self.notes = loader.notes
             log.info("loaded %d keys, %d bytes from %s", loader.keys, loader.loaded_bytes, path)
         except DamagedSnapshot as damage:
             raise StartError(str(damage)) from None

@@ -55,9 +55,10 @@ class Database(KeyTable):
 
     def lookup_read_no_touch(self, key: bytes, notify_miss: bool = True) -> Any:
         """Like :meth:`lookup_read`, for commands that do not count as an access to the key (TYPE, TTL, OBJECT)."""
-        if self.expires and key in self.expires:
-            self._remove_if_due(key)
-        value = self.data.get(key)
+        if self.expires and key in self.expires and self._remove_if_due(key, reads=True):
+            value = None
+        else:
+            value = self.data.get(key)
         if value is None:
             keyspace = self.keyspace
             keyspace.misses += 1
@@ -83,9 +84,10 @@ class Database(KeyTable):
 
     def lookup_read_typed(self, key: bytes, kind: type[Kind]) -> Kind | None:
         """The container at ``key`` for reading; None when there is none.  Raises WRONGTYPE."""
-        if self.expires and key in self.expires:
-            self._remove_if_due(key)
-        value = self.data.get(key)
+        if self.expires and key in self.expires and self._remove_if_due(key, reads=True):
+            value = None
+        else:
+            value = self.data.get(key)
         if value is None:
             keyspace = self.keyspace
             keyspace.misses += 1
@@ -101,9 +103,10 @@ class Database(KeyTable):
 
     def lookup_write_typed(self, key: bytes, kind: type[Kind]) -> Kind | None:
         """The container at ``key`` for writing (no hit or miss counted).  Raises WRONGTYPE."""
-        if self.expires and key in self.expires:
-            self._remove_if_due(key)
-        value = self.data.get(key)
+        if self.expires and key in self.expires and self._remove_if_due(key):
+            value = None
+        else:
+            value = self.data.get(key)
         if value is None:
             return None
         if type(value) is kind:
@@ -118,9 +121,10 @@ class Database(KeyTable):
         A created container is in the keyspace at once; the caller fills it and calls :meth:`modified`
         before it returns, and nothing may raise in between.
         """
-        if self.expires and key in self.expires:
-            self._remove_if_due(key)
-        value = self.data.get(key)
+        if self.expires and key in self.expires and self._remove_if_due(key):
+            value = None
+        else:
+            value = self.data.get(key)
         if value is None:
             created: Any = kind()
             keyspace = self.keyspace
@@ -140,9 +144,10 @@ class Database(KeyTable):
 
     def lookup_read_string(self, key: bytes) -> bytes | None:
         """The string at ``key`` as immutable bytes, for reading; counts hit or miss.  Raises WRONGTYPE."""
-        if self.expires and key in self.expires:
-            self._remove_if_due(key)
-        value = self.data.get(key)
+        if self.expires and key in self.expires and self._remove_if_due(key, reads=True):
+            value = None
+        else:
+            value = self.data.get(key)
         if value is None:
             keyspace = self.keyspace
             keyspace.misses += 1

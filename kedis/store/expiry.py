@@ -78,7 +78,7 @@ class ActiveExpiry:
         ``clock`` gives nanoseconds since 1970. Returns whether :meth:`resume` should be called in the next
         turn of the loop. Deletions are journalled through the keyspace's hook, once a slice has returned.
         """
-        if not self.keyspace.active_expiry or self.keyspace.loading:
+        if not self.keyspace.active_expiry or self.keyspace.loading or self.keyspace.follows:
             self._unvisited = 0
             return False
         share = 25 + 2 * (self.effort - 1)

@@ -1,7 +1,8 @@
 """The keys of one database: their tables, times to live and watches, and their part of the memory account.
 
 ``expires`` holds the keys with a time to live and their expiry times in ms since 1970. Expiry is exact on access:
-every look-up goes through a method that first removes a key that is due.
+every look-up goes through a method that first removes a key that is due; on a replica, where the master removes it, the
+method takes it for absent.
 
 ``index`` and ``volatile`` are scan indexes beside the dicts ``data`` and ``expires``: they provide SCAN's
 guarantee and a fair random key for RANDOMKEY and the expiry cycle, which a Python dict cannot.
@@ -136,11 +137,18 @@ class KeyTable:
         self.keyspace.expired_keys += 1
         self._notify_removed(key, "expired")
 
-    def _remove_if_due(self, key: bytes) -> bool:
+    def _remove_if_due(self, key: bytes, *, reads: bool = False) -> bool:
+        """Whether ``key`` is due, and therefore not there. It is removed, unless that is left to a master.
+
+        Where clients may write all the same, only what ``reads`` leaves it: a change must find no such key.
+        """
         if not self.is_due(key):
             return False
+        keyspace = self.keyspace
+        if keyspace.follows and (reads or not keyspace.follower_writes):
+            return True
         self.expire_now(key)
-        self.keyspace.expired_on_access += 1
+        keyspace.expired_on_access += 1
         return True
 
     def _forget_expiry(self, key: bytes) -> None:

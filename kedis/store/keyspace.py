@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kedis.store.access import LfuTracker, LruTracker
+from kedis.store.access import AccessTracker, LfuTracker, LruTracker
 from kedis.store.database import Database
 from kedis.store.events import KeyspaceEvents
 from kedis.store.eviction import Eviction
@@ -14,12 +14,14 @@ class Keyspace(KeyspaceState):
     """``count`` databases, whose events are reported to ``events``."""
 
     __slots__ = (
+        "_tracker",
         "databases",
         "eviction",
     )
 
     def __init__(self, count: int = 16, events: KeyspaceEvents | None = None) -> None:
         super().__init__(events)
+        self._tracker: type[LruTracker] | type[LfuTracker] | None = None
         self.databases = [Database(self, number) for number in range(count)]
         self.eviction = Eviction(self, self.databases)
 
@@ -43,13 +45,14 @@ class Keyspace(KeyspaceState):
             kind = LruTracker
         elif policy.endswith("-lfu"):
             kind = LfuTracker
-        if type(self.databases[0].access_tracker) is (kind or type(None)):
+        if kind is self._tracker:
             return
+        self._tracker = kind
         self.tracked_since_ns = self.now_ns
         for database in self.databases:
             if database.access_tracker is not None:
                 database.access_tracker.forget_all()
-            database.access_tracker = kind(self, database.held) if kind is not None else None
+            database.access_tracker = self._new_tracker(database)
 
     def check(self) -> None:
         """Verify every database and the account of memory, once nothing waits to be freed; for tests.  O(N)."""
@@ -70,12 +73,45 @@ class Keyspace(KeyspaceState):
             for key in list(database.watchers):
                 if one.exists(key) or two.exists(key):
                     database.break_watches(key)
-        for name in ("data", "expires", "index", "access_tracker", "volatile"):
-            mine, other = getattr(one, name), getattr(two, name)
-            setattr(one, name, other)
-            setattr(two, name, mine)
+        _exchange(one, two)
         for database in (one, two):
-            if database.access_tracker is not None:
-                database.access_tracker.held = database.held
             database.signal_awaited()
         self.dirty += 1
+
+    def blank(self) -> list[Database]:
+        """Empty databases beside those that are there, to be filled and then to take their place (:meth:`replace`)."""
+        made = [Database(self, number) for number in range(len(self.databases))]
+        for database in made:
+            database.access_tracker = self._new_tracker(database)
+        return made
+
+    def replace(self, prepared: list[Database]) -> None:
+        """Put the contents of ``prepared`` in place of the data; watches are broken. O(databases and watched keys).
+
+        ``prepared`` then holds the old contents.
+        """
+        for database, other in zip(self.databases, prepared, strict=True):
+            for key in [key for key in database.watchers if key in database.data or key in other.data]:
+                database.break_watches(key)
+            _exchange(database, other)
+            if type(database.access_tracker) is not type(self._new_tracker(database)):  # another policy by now
+                if database.access_tracker is not None:
+                    database.access_tracker.forget_all()
+                database.access_tracker = self._new_tracker(database)
+        self.eviction.forget_candidates()
+        if self.observed:
+            for database in self.databases:
+                database.signal_awaited()
+
+    def _new_tracker(self, database: Database) -> AccessTracker | None:
+        return None if self._tracker is None else self._tracker(self, database.held)
+
+
+def _exchange(one: Database, two: Database) -> None:
+    for name in ("data", "expires", "index", "access_tracker", "volatile"):
+        mine, other = getattr(one, name), getattr(two, name)
+        setattr(one, name, other)
+        setattr(two, name, mine)
+    for database in (one, two):
+        if database.access_tracker is not None:
+            database.access_tracker.held = database.held

@@ -36,6 +36,8 @@ class KeyspaceState:
         "events",
         "expired_keys",
         "expired_on_access",
+        "follower_writes",
+        "follows",
         "hits",
         "lazy_free",
         "lazy_overwrite",
@@ -72,6 +74,8 @@ class KeyspaceState:
         self.expired_on_access = 0
         self.loading = False
         self.active_expiry = True
+        #: The data follow a master's, which removes what is due; and whether clients may change them all the same.
+        self.follows = self.follower_writes = False
         self.account = Account()
         #: Whether overwritten values are freed in the background (lazyfree-lazy-server-del).
         self.lazy_overwrite = False

@@ -140,8 +140,6 @@ def test_what_means_nothing_to_kedis_is_told_once_with_the_reason_unless_it_is_t
 REFUSED_VALUES = {
     "aof-disable-auto-gc": "yes",
     "cluster-enabled": "yes",
-    "min-replicas-to-write": "1",
-    "replicaof": "127.0.0.1 6379",
     "socket-mark-id": "1",
     "tls-cluster": "yes",
     "tls-port": "6380",

@@ -1,0 +1,193 @@
+"""The replication stream in memory: one copy for the backlog and all replicas.
+
+The stream is a chain of blocks of 64 KB. A replica holds a :class:`Cursor`, its place in a block; sending advances it
+from block to block. The backlog is the part of the chain that is kept for replicas that come back: the blocks at its
+head are let go when more than the set size is kept and no cursor stands in them. Twenty replicas that keep up cost
+twenty cursors; one that does not keep up holds the blocks from its place on, which are the others' as well.
+
+Bytes are numbered from 1, as in PSYNC; ``offset`` is the number of the last one, so a place between two bytes is the
+number of those before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+_BLOCK = 64 * 1024
+
+
+class Block:
+    """A part of the stream. Its memory is taken whole and filled by degrees; a large piece is a block of its own.
+
+    Attributes:
+        start: number of bytes of the stream before it.
+        used: bytes filled.
+        cursors: number of cursors that stand in it.
+    """
+
+    __slots__ = ("cursors", "next", "room", "start", "used", "view")
+
+    def __init__(self, start: int, data: bytes | None = None) -> None:
+        self.start = start
+        self.view = memoryview(bytearray(_BLOCK) if data is None else data)
+        self.room = len(self.view)
+        self.used = 0 if data is None else self.room
+        self.cursors = 0
+        self.next: Block | None = None
+
+
+class Cursor:
+    """The place of one reader of the stream, which keeps what comes after it in memory.
+
+    Attributes:
+        offset: number of bytes before it; whoever has taken some of :meth:`ahead` adds their number.
+    """
+
+    __slots__ = ("_backlog", "_block", "offset")
+
+    def __init__(self, backlog: Backlog, block: Block, offset: int) -> None:
+        block.cursors += 1
+        self._backlog = backlog
+        self._block: Block | None = block
+        self.offset = offset
+
+    def distance(self) -> int:
+        """Bytes from here to the end of the stream."""
+        return self._backlog.offset - self.offset
+
+    def ahead(self) -> memoryview:
+        """The bytes that come next, as far as they lie together; empty at the end. O(1)."""
+        block = self._block
+        assert block is not None, "a closed cursor reads nothing"
+        at = self.offset - block.start
+        if at == block.used and block.next is not None:
+            block.cursors -= 1
+            block = self._block = block.next
+            block.cursors += 1
+            at = 0
+        return block.view[at : block.used]
+
+    def is_at_end(self) -> bool:
+        """Whether nothing comes next."""
+        return self.offset == self._backlog.offset
+
+    def copy(self) -> Cursor:
+        """Another cursor at the same place."""
+        assert self._block is not None
+        return Cursor(self._backlog, self._block, self.offset)
+
+    def close(self) -> None:
+        """Read no more, and keep nothing in memory. Idempotent."""
+        if self._block is not None:
+            self._block.cursors -= 1
+            self._block = None
+
+
+class Backlog:
+    """The stream, with the latest bytes kept.
+
+    Args:
+        offset: number of bytes that the stream had before.
+        size: bytes to keep; there may be up to a block more, and what slow readers hold.
+
+    Attributes:
+        offset: number of bytes of the stream so far.
+    """
+
+    __slots__ = ("_head", "_start", "_tail", "offset", "size")  # which the native path reads and writes, too
+
+    def __init__(self, offset: int, size: int) -> None:
+        self.size = size
+        self.offset = offset
+        self._head = self._tail = Block(offset)
+        #: Where the first byte that is kept lies; the head may begin before it.
+        self._start = offset
+
+    # -- figures ------------------------------------------------------------------------------------------
+
+    @property
+    def start(self) -> int:
+        """Number of bytes before the first one that is kept."""
+        return self._start
+
+    def __len__(self) -> int:
+        """Number of bytes kept."""
+        return self.offset - self._start
+
+    def memory(self) -> int:
+        """Bytes of memory that the stream takes, whoever keeps them. O(1): blocks are counted by what they hold."""
+        return self.offset - self._start + (self._tail.room - self._tail.used)
+
+    # -- writing ------------------------------------------------------------------------------------------
+
+    def append(self, pieces: Iterable[bytes | memoryview]) -> None:
+        """Append to the stream. O(bytes); pieces of a block's size or more are not copied."""
+        for piece in pieces:
+            size = len(piece)
+            block = self._tail
+            used = block.used
+            if not size:  # a block may be read-only
+                continue
+            if (end := used + size) <= block.room:
+                block.view[used:end] = piece
+                block.used = end
+            elif size >= _BLOCK and type(piece) is bytes:
+                self._add(Block(self.offset, piece))
+            else:
+                self._append_in_parts(memoryview(piece))
+            self.offset += size
+        if self._head is not self._tail:
+            self.trim()
+
+    def _append_in_parts(self, rest: memoryview) -> None:
+        at = self.offset
+        while rest:
+            block = self._tail
+            free = block.room - block.used
+            if not free:
+                block = self._add(Block(at))
+                free = block.room
+            part = rest[:free]
+            block.view[block.used : block.used + len(part)] = part
+            block.used += len(part)
+            at += len(part)
+            rest = rest[free:]
+
+    def _add(self, block: Block) -> Block:
+        self._tail.next = block
+        self._tail = block
+        return block
+
+    def trim(self) -> None:
+        """Let go of the blocks at the head that are over the size and in which no cursor stands."""
+        while (
+            (following := self._head.next) is not None
+            and not self._head.cursors
+            and self.offset - following.start >= self.size
+        ):
+            self._head = following
+            self._start = following.start
+
+    # -- reading ------------------------------------------------------------------------------------------
+
+    def holds(self, first: int) -> bool:
+        """Whether all bytes from number ``first`` on are kept; the next one to come counts as kept."""
+        return self._start < first <= self.offset + 1
+
+    def cursor(self, first: int) -> Cursor:
+        """A cursor before the byte number ``first``, which :meth:`holds`. O(blocks)."""
+        offset = first - 1
+        for block in self._blocks():
+            if offset <= block.start + block.used and (block.next is None or offset < block.next.start):
+                return Cursor(self, block, offset)
+        raise AssertionError("the byte is not kept")
+
+    def end(self) -> Cursor:
+        """A cursor behind the last byte. O(1)."""
+        return Cursor(self, self._tail, self.offset)
+
+    def _blocks(self) -> Iterator[Block]:
+        block: Block | None = self._head
+        while block is not None:
+            yield block
+            block = block.next

@@ -1,0 +1,237 @@
+"""Masters that say something wrong, or die: the data stay, the log says why, and the replica tries again."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from kedis.rdb.snapshot import pieces
+from tests.commands.driver import Client
+from tests.oracle import Oracle
+from tests.replication.masters import ID, Raw, linked, scripted, until
+from tests.replication.test_arrival import snapshot
+from tests.wire.kedis_process import KedisProcess
+
+FULL = b"+FULLRESYNC %b 100\r\n" % ID.encode()
+MARK = bytes(range(65, 105))
+
+
+def of(*keys: str) -> bytes:
+    """A snapshot with these keys."""
+    client = Client()
+    for key in keys:
+        client.call("SET", key, "new")
+    return snapshot(client.engine)
+
+
+NEW = of("new", "other")
+WITH_BAD_FUNCTIONS = b"".join(
+    pieces(Client().engine.keyspace, {}, compressed=False, checksum=True, libraries=[b"#!lua name=x\nno Lua"])
+)
+
+
+def counted(data: bytes) -> bytes:
+    return FULL + b"$%d\r\n%b" % (len(data), data)
+
+
+def marked(data: bytes) -> bytes:
+    return FULL + b"$EOF:%b\r\n%b%b" % (MARK, data, MARK)
+
+
+@pytest.fixture(scope="module")
+def kedis() -> Iterator[KedisProcess]:
+    with KedisProcess("--enable-debug-command", "yes") as server:
+        yield server
+
+
+@pytest.fixture
+def replica(kedis: KedisProcess) -> Iterator[Raw]:
+    connection = Raw(kedis.address[1])
+    connection.call("REPLICAOF", "NO", "ONE")
+    connection.call("FLUSHALL")
+    connection.call("SET", "old", "1")
+    connection.call("CONFIG", "SET", "repl-diskless-load", "disabled")
+    connection.call("CONFIG", "SET", "repl-timeout", "60")
+    yield connection
+    connection.call("REPLICAOF", "NO", "ONE")
+    connection.close()
+
+
+def sends(*parts: bytes, then: Callable[[socket.socket], object] | None = None) -> Callable[..., None]:
+    """What sends ``parts`` to the replica, and then ends the link."""
+
+    def act(connection: socket.socket, _words: list[bytes]) -> None:
+        for part in parts:
+            connection.sendall(part)
+        if then is not None:
+            then(connection)
+
+    return act
+
+
+def flipped(data: bytes, at: int) -> bytes:
+    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+
+
+BAD = {
+    "nothing": (b"", "connection lost"),
+    "rubbish": (b"rubbish\r\n", "Unexpected reply to PSYNC from master: rubbish"),
+    "not now": (b"-LOADING Redis is loading\r\n", "currently unable to PSYNC"),
+    "an error": (FULL + b"-no disk\r\n", "MASTER aborted replication with an error: no disk"),
+    "another header": (FULL + b"hello\r\n", "Bad protocol from MASTER, the first byte is not '$'"),
+    "half a snapshot": (counted(NEW)[:-30], "I/O error trying to sync with MASTER: connection lost"),
+    "half of one with a mark": (marked(NEW)[:-60], "I/O error trying to sync with MASTER: connection lost"),
+    "a wrong checksum": (counted(flipped(NEW, len(NEW) - 1)), "a wrong checksum"),
+    "a flipped bit": (
+        marked(flipped(NEW, len(NEW) - 12)),
+        "Failed trying to load the MASTER synchronization DB",
+    ),
+    "no snapshot": (counted(b"no snapshot at all"), "Failed trying to load the MASTER synchronization DB"),
+    "functions that are none": (counted(WITH_BAD_FUNCTIONS), "a library of functions cannot be loaded"),
+    "more behind it": (counted(NEW + b"x"), "more bytes behind the end"),
+}
+
+
+@pytest.mark.parametrize("setting", ["disabled", "swapdb"])
+@pytest.mark.parametrize("name", BAD)
+def test_the_data_stay(kedis: KedisProcess, replica: Raw, name: str, setting: str) -> None:
+    wire, reason = BAD[name]
+    replica.call("CONFIG", "SET", "repl-diskless-load", setting)
+    with scripted(sends(wire)) as script:
+        began = time.monotonic()
+        replica.call("REPLICAOF", "127.0.0.1", script.port)
+        until(lambda: len(script.asked) >= 2, "not tried again")
+        assert time.monotonic() - began > 0.5, "tried again without a pause"
+        until(lambda: replica.call("GET", "old") == b"1")
+        assert replica.call("DBSIZE") == 1
+        assert reason in kedis.output()
+        assert replica.info()["master_link_status"] == "down"
+        replica.call("REPLICAOF", "NO", "ONE")
+    assert replica.call("SET", "new", "1") == b"OK"
+
+
+def hold(connection: socket.socket) -> None:
+    """Read until the replica has gone."""
+    while connection.recv(4096):
+        pass
+
+
+def test_the_stream_begins_behind_the_snapshot_and_rubbish_in_it_ends_the_link(replica: Raw) -> None:
+    stream = b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\n"
+    asked: list[bytes] = []
+
+    def act(connection: socket.socket, words: list[bytes]) -> None:
+        asked.append(b" ".join(words))
+        if len(asked) == 1:
+            connection.sendall(counted(NEW) + stream + b"SET b 2\r\n" + stream)
+        else:
+            connection.sendall(marked(NEW) + stream)
+            hold(connection)
+
+    with scripted(act) as script:
+        replica.call("REPLICAOF", "127.0.0.1", script.port)
+        until(lambda: len(asked) == 2)
+        assert asked[1] == b"PSYNC ? -1"  # nobody can tell where the stream goes on
+        until(lambda: replica.call("GET", "a") == b"1")
+        assert replica.call("EXISTS", "b") == 0
+        assert replica.info()["slave_repl_offset"] == str(100 + len(stream))
+        assert replica.call("DEBUG", "DIGEST") != b"0" * 40
+        replica.call("REPLICAOF", "NO", "ONE")
+
+
+def test_commands_that_fail_are_passed_over_and_counted(kedis: KedisProcess, replica: Raw) -> None:
+    commands = b"*2\r\n$7\r\nnothing\r\n$1\r\na\r\n" + b"*2\r\n$4\r\nINCR\r\n$3\r\nnew\r\n"
+    last = b"*2\r\n$4\r\nINCR\r\n$1\r\nn\r\n"
+    with scripted(sends(counted(NEW), commands + last, then=hold)) as script:
+        replica.call("REPLICAOF", "127.0.0.1", script.port)
+        until(lambda: replica.call("GET", "n") == b"1")
+        assert replica.info()["slave_repl_offset"] == str(100 + len(commands + last))
+        assert "== CRITICAL == This replica is sending an error to its master" in kedis.output()
+        replica.call("REPLICAOF", "NO", "ONE")
+
+
+def test_a_transaction_that_is_cut_off_leaves_nothing(replica: Raw) -> None:
+    whole = b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\n"
+    begun = b"*1\r\n$5\r\nMULTI\r\n*3\r\n$3\r\nSET\r\n$1\r\nb\r\n$1\r\n1\r\n"
+    with scripted(sends(counted(NEW), whole + begun)) as script:
+        replica.call("REPLICAOF", "127.0.0.1", script.port)
+        until(lambda: len(script.asked) >= 2)
+        assert script.asked[1] == [b"PSYNC", ID.encode(), b"%d" % (100 + len(whole) + 1)]
+        assert replica.call("GET", "a") == b"1"
+        assert replica.call("EXISTS", "b") == 0
+        replica.call("REPLICAOF", "NO", "ONE")
+
+
+def test_a_silent_master_is_given_up(kedis: KedisProcess, replica: Raw) -> None:
+    replica.call("CONFIG", "SET", "repl-timeout", "1")
+    with scripted(sends(counted(NEW), then=hold)) as script:
+        replica.call("REPLICAOF", "127.0.0.1", script.port)
+        until(lambda: len(script.asked) >= 2)
+        assert "MASTER timeout: no data nor PING received..." in kedis.output()
+        replica.call("REPLICAOF", "NO", "ONE")
+
+
+def test_other_history_where_the_stream_goes_on(replica: Raw) -> None:
+    other = "6" * 40
+
+    def act(connection: socket.socket, words: list[bytes]) -> None:
+        if words[1] == ID.encode():
+            connection.sendall(b"+CONTINUE %b\r\n" % other.encode())
+            hold(connection)
+        else:
+            connection.sendall(counted(NEW))
+            time.sleep(0.1)
+
+    with scripted(act) as script:
+        replica.call("REPLICAOF", "127.0.0.1", script.port)
+        until(lambda: replica.info()["master_replid"] == other)
+        info = replica.info()
+        assert (info["master_replid2"], info["second_repl_offset"]) == (ID, "101")
+        replica.call("REPLICAOF", "NO", "ONE")
+
+
+def test_itself_as_its_master(kedis: KedisProcess, replica: Raw) -> None:
+    replica.call("REPLICAOF", "127.0.0.1", kedis.address[1])
+    until(lambda: "MASTER aborted replication" in kedis.output() or "unable to PSYNC" in kedis.output())
+    assert replica.call("GET", "old") == b"1"
+    assert replica.info()["master_link_status"] == "down"
+
+
+def test_a_password(kedis: KedisProcess, replica: Raw) -> None:
+    master = Oracle("--requirepass", "secret", "--repl-diskless-sync-delay", "0")
+    try:
+        replica.call("REPLICAOF", "127.0.0.1", master.port)
+        until(lambda: "NOAUTH" in kedis.output())
+        replica.call("CONFIG", "SET", "masterauth", "wrong")
+        until(lambda: "Unable to AUTH to MASTER: -WRONGPASS" in kedis.output())
+        assert replica.call("GET", "old") == b"1"
+        replica.call("CONFIG", "SET", "masterauth", "secret")
+        linked(replica)
+        assert replica.call("DBSIZE") == 0
+        master.call("AUTH", "secret")
+        master.call("ACL", "SETUSER", "copier", "on", ">other", "+psync", "+replconf", "+ping")
+        master.call("CONFIG", "SET", "requirepass", "another")
+        replica.call("CONFIG", "SET", "masteruser", "copier", "masterauth", "other")
+        replica.call("CLIENT", "KILL", "TYPE", "master")
+        linked(replica)
+    finally:
+        replica.call("CONFIG", "SET", "masteruser", "", "masterauth", "")
+        master.close()
+
+
+def test_redis_dies_in_the_middle_and_comes_back(kedis: KedisProcess, replica: Raw) -> None:
+    master = Oracle("--repl-diskless-sync-delay", "0", "--rdb-key-save-delay", "300")
+    try:
+        master.call("DEBUG", "POPULATE", 20000)
+        replica.call("REPLICAOF", "127.0.0.1", master.port)
+        until(lambda: replica.info().get("master_sync_in_progress") == "1")
+        assert replica.call("ROLE")[3] == b"sync"
+        assert replica.call("GET", "old") == b"1"
+    finally:
+        master.close()
+    until(lambda: replica.info()["master_sync_in_progress"] == "0")
+    assert replica.call("GET", "old") == b"1"
+    assert "I/O error trying to sync with MASTER" in kedis.output()
