@@ -81,6 +81,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return standard_streams.run("kedis-server", partial(_print_page, words[0]))
     try:
         config = Config.from_command_line(words)
+        if config.umask:
+            os.umask(config.umask)
         _set_up_logging(config)
         return _launch(config)
     except (ConfigError, StartError) as error:

@@ -12,10 +12,13 @@ from __future__ import annotations
 
 import glob
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TextIO
 
 from kedis.config.config_errors import ConfigError
+from kedis.config.declare import declared
+from kedis.config.ignored import AcceptedSettings
+from kedis.config.settings_table import EffectiveSettings
 from kedis.config.syntax import quote_word, split_words
 
 COMMAND_LINE = "command line"
@@ -28,6 +31,17 @@ _OPTIONS_OF_CLIENTS = {
     "-s": "--unixsocket PATH",
 }
 STANDARD_INPUT = "standard input"
+#: Names of lines that hold passwords.
+_SECRET_LINES = {
+    "user",
+    *(
+        name
+        for settings in (EffectiveSettings, AcceptedSettings)
+        for setting in declared(settings)
+        if setting.secret
+        for name in setting.names
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -40,6 +54,10 @@ class Line:
     name: str
     words: list[str]
     included: bool = False
+
+    def without_words(self) -> Line:
+        """The line as errors may show it where its words are a secret."""
+        return replace(self, text=f"{self.name} (redacted)")
 
     def fault(self, problem: str, suggestion: str = "") -> ConfigError:
         """The error that points at this line."""
@@ -128,7 +146,9 @@ def _lines(text: str, source: str, trail: tuple[str, ...]) -> Iterator[Line]:
             name, *words = split_words(stripped)
         except ValueError as error:
             remedy = "close every quote, and leave a space after it"
-            raise ConfigError(source, number, stripped, str(error), remedy) from None
+            name = stripped.split()[0]
+            shown = f"{name} (redacted)" if name.lower() in _SECRET_LINES else stripped
+            raise ConfigError(source, number, shown, str(error), remedy) from None
         line = Line(source, number, stripped, name.lower(), words, bool(trail))
         if line.name == "include":
             yield from _include(line, trail)

@@ -254,7 +254,8 @@ class Config(EffectiveSettings, AcceptedSettings):
         try:
             self.__dict__[setting.attribute] = setting.parse(line.words, old)
         except ValueError as error:
-            raise line.fault(f"{line.name}: {error}", _remedy(setting, line)) from None
+            shown = line.without_words() if setting.secret else line
+            raise shown.fault(f"{line.name}: {error}", _remedy(setting, line)) from None
         if line.included:
             self.included[setting.name] = None
         if not setting.effective:

@@ -130,6 +130,13 @@ class Process(Group, title="process and log", effective=True):
         redis_default="no",
         reason="a unit of Type=notify needs no setting; without such a unit it is the same",
     )
+    umask: int = special(
+        Octal(0, 0o777),
+        0,
+        "permissions that no file gets, such as 077: only the user of the server may read them; 0 leaves it as it is",
+        fixed=True,
+        own=True,
+    )
     logfile = text(
         "",
         "file to log to; empty is standard output",

@@ -190,6 +190,15 @@ def test_config_set_refuses_them_too() -> None:
 
 
 @pytest.mark.parametrize(
+    "line", ["requirepass hunter2 x", 'requirepass "hunter2', "masterauth a hunter2", 'user bob ">hunter2']
+)
+def test_a_password_is_not_shown(line: str) -> None:
+    error = refusal_of_file(line + "\n")
+    assert error.line == line.split()[0] + " (redacted)"
+    assert "hunter2" not in str(error)
+
+
+@pytest.mark.parametrize(
     ("line", "problem", "suggestion"),
     [
         (
@@ -217,7 +226,7 @@ def test_config_set_refuses_them_too() -> None:
         ("xyzzy 1", "there is no setting named xyzzy", "kedis-server --help-settings lists all settings"),
         ("hz=10", "there is no setting named hz=10", "write a space instead of '=': hz 10"),
         ("hz 10 # often", "hz: wrong number of arguments", "A comment needs a line of its own"),
-        ('requirepass "a', "unbalanced quotes", "close every quote"),
+        ('logfile "a', "unbalanced quotes", "close every quote"),
         (
             "rename-command get",
             "wrong number of arguments",

@@ -247,6 +247,18 @@ def test_logrotate(option: str, tmp_path: Path) -> None:
     assert (tmp_path / "server.log.1").read_text().count("list-compress-depth") == 1
 
 
+def test_files_that_only_their_user_may_read(tmp_path: Path) -> None:
+    flags = ["--umask", "077", "--logfile", f"{tmp_path}/log", "--pidfile", f"{tmp_path}/pid"]
+    with KedisProcess(*flags, "--dir", f"{tmp_path}/data", "--appendonly", "yes") as server:
+        for line in (b"SET k v", b"SAVE", b"BGREWRITEAOF"):
+            assert server.run(line).startswith(b"+")
+        server.process.terminate()
+        assert server.process.wait(60) == 0
+    names = {path.name.partition(".")[0] for path in tmp_path.rglob("*")}
+    assert {"log", "data", "appendonlydir", "appendonly", "dump"} <= names
+    assert not [path for path in tmp_path.rglob("*") if path.stat().st_mode & 0o077]
+
+
 def test_the_level_of_the_log_is_changed_while_the_server_runs() -> None:
     with KedisProcess() as server:
         assert server.run(b"CONFIG SET loglevel warning") == b"+OK\r\n"
