@@ -25,7 +25,7 @@ from kedis.engine.flags import ADMIN, LOADING, NOSCRIPT, STALE
 from kedis.engine.table import CATEGORIES, command, container
 from kedis.engine.users import DEFAULT, UsersFile
 from kedis.errors import CommandError
-from kedis.resp.values import OK, OrderedSet, SimpleString
+from kedis.resp.values import OK, OrderedSet
 
 if TYPE_CHECKING:
     from kedis.engine.acl_selector import Selector
@@ -172,7 +172,7 @@ def acl_getuser(client: Client, argv: Sequence[bytes]) -> dict[bytes, Any] | Non
     table = client.engine.table
     root, *others = user.selectors
     return {
-        b"flags": OrderedSet(map(SimpleString, user.flags)),
+        b"flags": OrderedSet(user.flags),
         b"passwords": list(user.passwords),
         **_described(root, table),
         b"selectors": [_described(selector, table) for selector in others],

@@ -235,6 +235,28 @@ def acl_cat(servers: Servers) -> None:
     same(servers, "ACL CAT nosuch", "ACL CAT hash x")
 
 
+def acl_users(servers: Servers) -> None:
+    same(
+        servers,
+        "ACL SETUSER shape on >pw #" + "a" * 64 + " ~a* %R~b &c* +@read (+set ~x)",
+        "ACL GETUSER shape",
+        "ACL GETUSER default",
+        "ACL GETUSER nosuch",
+        "ACL USERS",
+        "ACL LIST",
+        "ACL DRYRUN shape GET z",
+        "ACL DRYRUN shape GET a",
+        "ACL LOAD",
+        "ACL SAVE",
+        "ACL LOG RESET",
+        "ACL LOG",
+        "ACL GENPASS x",
+        "ACL DELUSER shape nosuch",
+        "ACL LIST",
+    )
+    alike(servers, "ACL GENPASS", "ACL GENPASS 5")
+
+
 def persistence(servers: Servers) -> None:
     same(
         servers,
@@ -481,6 +503,16 @@ SCRIPTS: dict[str, Callable[[Servers], None]] = {
     "script|help": help_texts("SCRIPT"),
     "acl|cat": acl_cat,
     "acl|help": help_texts("ACL"),
+    "acl|deluser": acl_users,
+    "acl|dryrun": acl_users,
+    "acl|genpass": acl_users,
+    "acl|getuser": acl_users,
+    "acl|list": acl_users,
+    "acl|load": acl_users,
+    "acl|log": acl_users,
+    "acl|save": acl_users,
+    "acl|setuser": acl_users,
+    "acl|users": acl_users,
     "bgsave": persistence,
     "save": persistence,
     "bgrewriteaof": persistence,
