@@ -363,6 +363,7 @@ class CommandTable:
         rows: lower-case name -> row; a container's row holds its subcommands.
         declared: the rows by their declared names, which access rules use, renamed or removed or not.
         all_bits: the bits of all rows (:attr:`Command.bit`).
+        described_rules: access rules about commands by the bits that they allow (:mod:`kedis.engine.acl_rules`).
         recorded: the rows by the names that a journal may hold. Clients' commands are recorded under the names in the
             requests, commands propagated by handlers (DEL, LPOP) under declared names, renamed or removed or not.
         lookup: the row of a name as clients commonly spell it (all lower or all upper case), or None; the fast path.
@@ -377,6 +378,7 @@ class CommandTable:
     def __init__(
         self, declared: Mapping[bytes, Command] = COMMANDS, renames: Sequence[tuple[str, str]] = ()
     ) -> None:
+        self.described_rules: dict[tuple[int, bool], list[bytes]] = {}
         self.declared = copies = _copies(declared)
         for number, row in enumerate(_each(copies)):
             row.bit = 1 << number
