@@ -11,7 +11,35 @@ cdef enum:
 cdef enum:
     EXACT = 0
     PREFIX = 1
-    GLOB = 2
+    WILD = 2  # with * and ?, but no brackets and no backslash
+    GLOB = 3
+
+cdef enum:
+    #: The longest pattern, and the longest key, that are compared here: the steps are their product at worst.
+    LONGEST_WILD = 64
+    LONGEST_KEY = 1024
+
+
+cdef bint is_match(const char* pattern, Py_ssize_t length, const char* key, Py_ssize_t size) noexcept nogil:
+    """Whether ``key``, which is not empty, matches a WILD pattern: a mismatch goes back to the last star alone."""
+    cdef Py_ssize_t at = 0, place = 0, star = -1, tried = 0
+    while place < size:
+        if at < length and pattern[at] == 42:  # *
+            star = at
+            tried = place
+            at += 1
+        elif at < length and (pattern[at] == 63 or pattern[at] == key[place]):  # ?
+            at += 1
+            place += 1
+        elif star >= 0:
+            tried += 1
+            place = tried
+            at = star + 1
+        else:
+            return False
+    while at < length and pattern[at] == 42:
+        at += 1
+    return at == length
 
 
 cdef struct Pattern:
@@ -44,7 +72,8 @@ cdef class KeyRules:
             self.patterns[at].size = len(text)
             self.patterns[at].kind = EXACT
             if is_special(text):
-                self.patterns[at].kind = GLOB
+                is_wild = b"[" not in text and b"\\" not in text and len(text) <= LONGEST_WILD
+                self.patterns[at].kind = WILD if is_wild else GLOB
                 if text.endswith(b"*") and not is_special(text[: len(text) - 1]):
                     self.patterns[at].kind = PREFIX
                     self.patterns[at].size -= 1
@@ -61,7 +90,10 @@ cdef class KeyRules:
             pattern = &self.patterns[at]
             if access & ~pattern.access:
                 continue
-            if pattern.kind == GLOB:
+            if pattern.kind == WILD and 0 < size <= LONGEST_KEY:
+                if is_match(pattern.text, pattern.size, key, size):
+                    return True
+            elif pattern.kind >= WILD:
                 if self.matchers[at](PyBytes_FromStringAndSize(key, size)):
                     return True
             elif (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
 from kedis.resp.replies import encode_command
@@ -60,6 +62,27 @@ def test_both_paths_agree(rules: str) -> None:
         for side in sides
     ]
     assert logs[0] == logs[1]
+
+
+def test_patterns_match_as_on_the_python_path() -> None:
+    dice = Random(1)
+    sides = Side(True, 2, 0), Side(False, 2, 0)
+    for side in sides:
+        side.command(1, b"ACL", b"SETUSER", b"bob", b"on", b"nopass", b"+get")
+        side.command(0, b"AUTH", b"bob", b"x")
+        side.replies()
+    for _ in range(60):
+        pattern = "".join(
+            dice.choices("aab*?[]\\", [3, 3, 3, 4, 2, 0.2, 0.2, 0.2], k=dice.randrange(8))
+        ).encode()
+        keys = ["".join(dice.choices("ab*", [4, 4, 1], k=dice.randrange(9))) for _ in range(40)]
+        data = b"".join(encode_command([b"GET", key.encode()]) for key in [*keys, "a" * 2000])
+        for side in sides:
+            side.command(1, b"ACL", b"SETUSER", b"bob", b"resetkeys", b"~" + pattern)
+            side.replies()
+            side.feed(0, data)
+        assert sides[0].replies() == sides[1].replies(), pattern
+    assert sides[0].path is not None and sides[0].path.commands > 100
 
 
 def test_a_restricted_user_stays_on_the_native_path() -> None:
