@@ -19,7 +19,7 @@ from kedis.config import SETTINGS, Config, ConfigError, describe_settings
 from kedis.config.declare import Setting
 from kedis.server.app import App
 from kedis.server.daemon import DEFAULT_PID_FILE, Background, PidFile, stop_for_upstart, supervisor
-from kedis.server.log_handlers import LogFile, LogStream
+from kedis.server.log_handlers import LogFile, LogStream, SystemLog
 from kedis.server.service_manager import MoreTime, notify
 from kedis.server.start_error import StartError
 from kedis.version import REDIS_VERSION, VERSION
@@ -86,12 +86,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _set_up_logging(config)
         return _launch(config)
     except (ConfigError, StartError) as error:
-        if _logs_to_a_file():
+        if _keeps_its_log():
             log.critical("%s", error)
         print(f"kedis-server: {error}", file=sys.stderr)
         return 1
     except Exception:
-        if _logs_to_a_file():
+        if _keeps_its_log():
             log.critical("internal error", exc_info=True)
         raise
 
@@ -110,18 +110,21 @@ def _print_page(flag: str) -> int:
 
 
 def _set_up_logging(config: Config) -> None:
-    """Log to standard output, or to ``logfile``, which is reopened after it was renamed or removed."""
+    """Log to standard output, or to ``logfile``, which is reopened after it was renamed; and where asked to syslog."""
+    handlers: list[logging.Handler] = []
+    if config.syslog_enabled:
+        handlers.append(SystemLog(config.syslog_ident, config.syslog_facility))
     try:
-        handler = LogFile(config.logfile) if config.logfile else LogStream(sys.stdout)
+        handlers.append(LogFile(config.logfile) if config.logfile else LogStream(sys.stdout))
     except OSError as error:
         raise StartError(f"cannot write the log file {config.logfile}: {error.strerror}") from None
-    logging.basicConfig(level=_LEVELS[config.loglevel], handlers=[handler], force=True)
+    logging.basicConfig(level=_LEVELS[config.loglevel], handlers=handlers, force=True)
     config.subscribe("loglevel", lambda changed: logging.getLogger().setLevel(_LEVELS[changed.loglevel]))
 
 
-def _logs_to_a_file() -> bool:
-    """Whether the log is a file; the reason of a failed start goes to standard error in any case."""
-    return any(isinstance(handler, LogFile) for handler in logging.getLogger().handlers)
+def _keeps_its_log() -> bool:
+    """Whether the log is kept; the reason of a failed start goes to standard error in any case."""
+    return any(isinstance(handler, (LogFile, SystemLog)) for handler in logging.getLogger().handlers)
 
 
 def _launch(config: Config) -> int:

@@ -21,14 +21,11 @@ from kedis.config.setting_types import (
 )
 from kedis.config.settings_table import WHO
 
-FACILITIES = ("user", *(f"local{number}" for number in range(8)))
-
 _FOR_TESTS = "it serves the tests of Redis"
 _ONE_THREAD = "one thread serves all clients"
 _TASKSET = "use taskset, or systemd's CPUAffinity"
 _NOT_WRITTEN = "left to the administrator of the machine"
 _OOM = "use systemd's OOMScoreAdjust"
-_SYSLOG = "systemd and Docker take what is written to standard output"
 _TITLE = "the process is listed as Python's"
 
 
@@ -180,9 +177,6 @@ class Machine(Group, title="machine and process"):
     oom_score_adj_values: tuple[int, ...] = special(
         OomScores(), (0, 200, 800), "master, replica, child", otherwise=_OOM
     )
-    syslog_enabled = flag(False, "log to syslog", fixed=True, otherwise=_SYSLOG)
-    syslog_ident = text("redis", "name in the syslog", fixed=True, otherwise=_SYSLOG)
-    syslog_facility = choice("local0", FACILITIES, "facility of the syslog", fixed=True, otherwise=_SYSLOG)
     set_proc_title = flag(True, "show a title in the process list", fixed=True, otherwise=_TITLE)
     proc_title_template: str = special(
         Text(title_template, "a template of {title} {listen-addr} {server-mode} {port} and others"),

@@ -33,6 +33,7 @@ from kedis.config.setting_types import (
     file_name,
 )
 
+FACILITIES = ("user", *(f"local{number}" for number in range(8)))
 LEVELS = ("debug", "verbose", "notice", "warning")
 POLICIES = (
     "volatile-lru",
@@ -143,6 +144,9 @@ class Process(Group, title="process and log", effective=True):
         fixed=True,
         otherwise="a relative path is seen from where the server was started; in Redis from dir",
     )
+    syslog_enabled = flag(False, "log to the system's log (syslog) as well", fixed=True)
+    syslog_ident = text("redis", "name of the server there", fixed=True)
+    syslog_facility = choice("local0", FACILITIES, "facility there", fixed=True)
     loglevel = choice("notice", LEVELS, "how much to log", otherwise="debug and verbose are the same")
     databases = integer(16, 1, INT_MAX, "number of databases", fixed=True)
     hz = integer(10, 0, INT_MAX, "turns of background work a second", clamp=(1, 500))

@@ -1,4 +1,4 @@
-"""Handlers of the log: to standard output, or to a file that logrotate may rename.
+"""Handlers of the log: to standard output, or to a file that logrotate may rename; and to syslog.
 
 A log that cannot be written is no reason for the server to fail: what logs is anywhere in it.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
+import syslog
 from logging.handlers import WatchedFileHandler
 from typing import Any
 
@@ -62,3 +63,29 @@ class LogFile(_Undisturbed, WatchedFileHandler):
     def __init__(self, path: str) -> None:
         super().__init__(path)
         self.place = path
+
+
+class SystemLog(logging.Handler):
+    """The system's log, by the C library: where no such service runs, records are lost silently.
+
+    Args:
+        ident: the name of the server in it.
+        facility: of syslog, such as ``local0``.
+    """
+
+    def __init__(self, ident: str, facility: str) -> None:
+        super().__init__()
+        self.setFormatter(logging.Formatter("%(message)s"))
+        syslog.openlog(ident, syslog.LOG_PID | syslog.LOG_NDELAY, getattr(syslog, f"LOG_{facility.upper()}"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            syslog.syslog(_priority(record.levelno), self.format(record).replace("\0", "?"))
+        except OSError:
+            self.handleError(record)
+
+
+def _priority(level: int) -> int:
+    if level >= logging.WARNING:
+        return syslog.LOG_WARNING
+    return syslog.LOG_NOTICE if level >= logging.INFO else syslog.LOG_DEBUG

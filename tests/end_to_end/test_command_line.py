@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import logging
 import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import syslog
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +19,8 @@ from pathlib import Path
 import pytest
 import redis
 
+from kedis.cli.server import _set_up_logging as set_up_logging
+from kedis.config import Config
 from tests.wire.kedis_process import KedisProcess
 
 QUIET = ("--port", "0", "--appendonly", "no", "--save", "", "--metrics-port", "no")
@@ -257,6 +261,36 @@ def test_files_that_only_their_user_may_read(tmp_path: Path) -> None:
     names = {path.name.partition(".")[0] for path in tmp_path.rglob("*")}
     assert {"log", "data", "appendonlydir", "appendonly", "dump"} <= names
     assert not [path for path in tmp_path.rglob("*") if path.stat().st_mode & 0o077]
+
+
+def test_the_log_goes_to_syslog_as_well(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    opened: list[tuple[object, ...]] = []
+    written: list[tuple[int, str]] = []
+    monkeypatch.setattr(syslog, "openlog", lambda *words: opened.append(words))
+    monkeypatch.setattr(syslog, "syslog", lambda *words: written.append(words))
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", [])
+    monkeypatch.setattr(root, "level", root.level)
+    words = {
+        "syslog-enabled": "yes",
+        "syslog-ident": "cache",
+        "syslog-facility": "local3",
+        "loglevel": "debug",
+    }
+    set_up_logging(Config(words))
+    for level in (logging.WARNING, logging.INFO, logging.DEBUG):
+        logging.getLogger("kedis").log(level, "level %d", level)
+    assert opened == [("cache", syslog.LOG_PID | syslog.LOG_NDELAY, syslog.LOG_LOCAL3)]
+    assert written == [
+        (syslog.LOG_WARNING, "level 30"),
+        (syslog.LOG_NOTICE, "level 20"),
+        (syslog.LOG_DEBUG, "level 10"),
+    ]
+    assert "level 20" in capsys.readouterr().out
+    set_up_logging(Config())
+    assert len(opened) == 1 and len(root.handlers) == 1
 
 
 def test_the_level_of_the_log_is_changed_while_the_server_runs() -> None:
