@@ -25,11 +25,13 @@ TEMPORARY = "temp-"
 
 
 class AofError(Exception):
-    """The append-only file cannot be used; the message is one clear line for the user."""
+    """The append-only file cannot be used; the message is one clear line for the user.
 
+    Attributes:
+        is_in_use: whether that is because another process holds the folder's lock.
+    """
 
-class FolderInUse(AofError):
-    """Another process holds the folder's lock."""
+    is_in_use = False
 
 
 class Folder:
@@ -86,7 +88,9 @@ class Folder:
         try:
             self._fd = lock_folder(self.path)
         except BlockingIOError:
-            raise FolderInUse(f"another server is using the folder {self.path}") from None
+            error = AofError(f"another server is using the folder {self.path}")
+            error.is_in_use = True
+            raise error from None
 
     def _read_manifest(self) -> None:
         try:

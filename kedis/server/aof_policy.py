@@ -21,7 +21,7 @@ from gevent.event import Event
 from kedis.config import Config, SettingRefused
 from kedis.persistence.aof import Aof
 from kedis.persistence.append_file import AppendFile
-from kedis.persistence.folder import AofError, Folder, FolderInUse
+from kedis.persistence.folder import AofError, Folder
 from kedis.persistence.reasons import reason_of
 from kedis.persistence.rewrite import Rewriter
 from kedis.process.clock import monotonic
@@ -83,10 +83,9 @@ class AofPolicy:
         """Lock the folder and read its manifest.  Raises StartError."""
         try:
             self.aof.open()
-        except FolderInUse as error:
-            raise StartError(f"{error}\n  give this one a folder of its own: --dir FOLDER") from None
         except AofError as error:
-            raise StartError(str(error)) from None
+            remedy = "\n  give this one a folder of its own: --dir FOLDER" if error.is_in_use else ""
+            raise StartError(f"{error}{remedy}") from None
 
     def load(self, interrupted: Callable[[], bool]) -> None:
         """Load what is there, giving way to the loop, and record from then on.
