@@ -66,14 +66,14 @@ cli: $(INSTALLED)
 	@exec $(BIN)/kedis-cli -p $(PORT) $(ARGS)
 
 # Real Redis is the oracle of the differential tests; Prometheus and the exporter for Redis check the metrics,
-# docker-compose the compose file, the shells the completion scripts, and a browser the live page.
+# docker-compose the compose file, the shells the completion scripts, logrotate that the log follows it, a browser the live page.
 # Where they cannot be installed the tests that need them are skipped and say so.
-TOOLS := redis-server redis-cli prometheus promtool prometheus-redis-exporter docker-compose fish zsh chromium
+TOOLS := redis-server redis-cli prometheus promtool prometheus-redis-exporter docker-compose fish zsh logrotate chromium
 tools:
 	@for tool in $(TOOLS); do command -v $$tool >/dev/null 2>&1 || missing=1; done; [ -z "$$missing" ] || \
 	  { command -v apt-get >/dev/null 2>&1 && [ "$$(id -u)" = 0 ] && apt-get update -qq && \
 	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends redis-server redis-tools \
-	      prometheus prometheus-redis-exporter docker-compose fish zsh chromium >/dev/null; } || \
+	      prometheus prometheus-redis-exporter docker-compose fish zsh logrotate chromium >/dev/null; } || \
 	  echo "note: not all of $(TOOLS) are installed; the tests that need them will be skipped"
 
 test: $(STAMP) tools

@@ -25,13 +25,13 @@ class Block:
         cursors: number of cursors that stand in it.
     """
 
-    __slots__ = ("cursors", "next", "room", "start", "used", "view")
+    __slots__ = ("cursors", "next", "room", "start", "filled", "view")
 
     def __init__(self, start: int, data: bytes | None = None) -> None:
         self.start = start
         self.view = memoryview(bytearray(_BLOCK) if data is None else data)
         self.room = len(self.view)
-        self.used = 0 if data is None else self.room
+        self.filled = 0 if data is None else self.room
         self.cursors = 0
         self.next: Block | None = None
 
@@ -60,12 +60,12 @@ class Cursor:
         block = self._block
         assert block is not None, "a closed cursor reads nothing"
         at = self.offset - block.start
-        if at == block.used and block.next is not None:
+        if at == block.filled and block.next is not None:
             block.cursors -= 1
             block = self._block = block.next
             block.cursors += 1
             at = 0
-        return block.view[at : block.used]
+        return block.view[at : block.filled]
 
     def is_at_end(self) -> bool:
         """Whether nothing comes next."""
@@ -116,7 +116,7 @@ class Backlog:
 
     def memory(self) -> int:
         """Bytes of memory that the stream takes, whoever keeps them. O(1): blocks are counted by what they hold."""
-        return self.offset - self._start + (self._tail.room - self._tail.used)
+        return self.offset - self._start + (self._tail.room - self._tail.filled)
 
     # -- writing ------------------------------------------------------------------------------------------
 
@@ -125,12 +125,12 @@ class Backlog:
         for piece in pieces:
             size = len(piece)
             block = self._tail
-            used = block.used
+            used = block.filled
             if not size:  # a block may be read-only
                 continue
             if (end := used + size) <= block.room:
                 block.view[used:end] = piece
-                block.used = end
+                block.filled = end
             elif size >= _BLOCK and type(piece) is bytes:
                 self._add(Block(self.offset, piece))
             else:
@@ -143,13 +143,13 @@ class Backlog:
         at = self.offset
         while rest:
             block = self._tail
-            free = block.room - block.used
+            free = block.room - block.filled
             if not free:
                 block = self._add(Block(at))
                 free = block.room
             part = rest[:free]
-            block.view[block.used : block.used + len(part)] = part
-            block.used += len(part)
+            block.view[block.filled : block.filled + len(part)] = part
+            block.filled += len(part)
             at += len(part)
             rest = rest[free:]
 
@@ -178,7 +178,7 @@ class Backlog:
         """A cursor before the byte number ``first``, which :meth:`holds`. O(blocks)."""
         offset = first - 1
         for block in self._blocks():
-            if offset <= block.start + block.used and (block.next is None or offset < block.next.start):
+            if offset <= block.start + block.filled and (block.next is None or offset < block.next.start):
                 return Cursor(self, block, offset)
         raise AssertionError("the byte is not kept")
 
