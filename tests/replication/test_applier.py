@@ -196,7 +196,12 @@ def test_a_monitor_sees_the_commands_of_the_master() -> None:
     follower.applier.feed(stream("SELECT 3", "SET a 1", "MULTI", "INCR a", "EXEC", "ping"))
     lines = [line.decode().split(" ", 1)[1] for line in monitor.pushed()]
     assert [line for line in lines if "SELECT" not in line] == ['[3 ] "SET" "a" "1"', '[3 ] "INCR" "a"']
-    assert [words for _, words in follower.journal] == [[b"SET", b"a", b"1"], [b"MULTI"], [b"INCR", b"a"], [b"EXEC"]]
+    assert [words for _, words in follower.journal] == [
+        [b"SET", b"a", b"1"],
+        [b"MULTI"],
+        [b"INCR", b"a"],
+        [b"EXEC"],
+    ]
 
 
 def test_history() -> None:
