@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kedis import native
+from kedis.engine import instrumentation
 from kedis.engine.call import replay, serve_blocked
 from kedis.engine.client import Client
 from kedis.engine.engine import Engine
@@ -131,7 +132,7 @@ class Applier:
         position = 0
         while position < len(data):
             error = None
-            if self._natively is not None and self._unit is None:
+            if self._natively is not None and self._unit is None and not self._engine.monitors:
                 begin, database = position, self._client.database
                 _, position, error = self._natively.run(data, begin)
                 if position > begin:
@@ -196,6 +197,8 @@ class Applier:
         _, error = replay(self._client, {argv[0]: (row.function, 1, len(argv))}, [argv], 0)
         if error is not None:
             self._report(argv, error)
+        if self._engine.monitors:
+            instrumentation.show(self._client, row, argv)
         return error is None
 
     def _report(self, argv: list[bytes], error: Exception) -> None:

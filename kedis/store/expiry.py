@@ -92,7 +92,7 @@ class ActiveExpiry:
 
         Takes at most :data:`SLICE_NS` (and one sample), however many keys are due.
         """
-        if not self._unvisited or not self.keyspace.active_expiry:
+        if not self._unvisited or not self.keyspace.active_expiry or self.keyspace.follows:
             return False
         began = clock()
         self.keyspace.now_ns = began

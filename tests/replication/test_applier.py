@@ -189,6 +189,21 @@ def test_watches_are_broken_and_readers_served() -> None:
     assert client.call("EXEC") is None
 
 
+def test_a_monitor_sees_the_commands_of_the_master() -> None:
+    follower = Follower()
+    monitor = Client(follower.client.engine)
+    assert monitor.call("MONITOR") == b"OK"
+    follower.applier.feed(stream("SELECT 3", "SET a 1", "MULTI", "INCR a", "EXEC", "ping"))
+    lines = [line.decode().split(" ", 1)[1] for line in monitor.pushed()]
+    assert [line for line in lines if "SELECT" not in line] == ['[3 ] "SET" "a" "1"', '[3 ] "INCR" "a"']
+    assert [words for _, words in follower.journal] == [
+        [b"SET", b"a", b"1"],
+        [b"MULTI"],
+        [b"INCR", b"a"],
+        [b"EXEC"],
+    ]
+
+
 def test_history() -> None:
     history = History()
     own = history.replid

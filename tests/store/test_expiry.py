@@ -180,3 +180,17 @@ def test_flushing_and_swapping_between_slices_does_no_harm(keyspace: Keyspace) -
     assert all(len(database) == 0 for database in keyspace.databases)
     for database in keyspace.databases:
         database.check()
+
+
+def test_a_replica_leaves_it_to_its_master(keyspace: Keyspace) -> None:
+    fill(keyspace.databases[0], 20_000, -1)
+    expiry, clock = ActiveExpiry(keyspace), Clock(step=100_000)
+    assert expiry.run(INTERVAL, clock) is True
+    keyspace.follows = True  # between two slices
+    left = len(keyspace.databases[0])
+    assert expiry.resume(clock) is False
+    assert expiry.run(INTERVAL, clock) is False
+    assert len(keyspace.databases[0]) == left
+    keyspace.follows = False
+    assert run_period(expiry, clock) > 1
+    assert len(keyspace.databases[0]) < left
