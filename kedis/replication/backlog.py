@@ -25,7 +25,7 @@ class Block:
         cursors: number of cursors that stand in it.
     """
 
-    __slots__ = ("cursors", "next", "room", "start", "filled", "view")
+    __slots__ = ("cursors", "filled", "next", "room", "start", "view")
 
     def __init__(self, start: int, data: bytes | None = None) -> None:
         self.start = start
