@@ -94,7 +94,9 @@ class Keyspace(KeyspaceState):
             for key in [key for key in database.watchers if key in database.data or key in other.data]:
                 database.break_watches(key)
             _exchange(database, other)
-            if type(database.access_tracker) is not type(self._new_tracker(database)):  # another policy by now
+            if type(database.access_tracker) is not type(
+                self._new_tracker(database)
+            ):  # another policy by now
                 if database.access_tracker is not None:
                     database.access_tracker.forget_all()
                 database.access_tracker = self._new_tracker(database)

@@ -78,7 +78,15 @@ LIVELY = {
 LIVELY |= {name for name in SETTINGS_BY_NAME if name.startswith("tls-")}
 # What Kedis refuses until it has the effect.
 REFUSED = {name for name, setting in SETTINGS_BY_NAME.items() if is_refused(setting) and not setting.fixed}
-OWN = {"metrics-bind", "metrics-hosts", "metrics-port", "metrics-streams", "aof-checksum", "lua-maxmemory", "umask"}
+OWN = {
+    "metrics-bind",
+    "metrics-hosts",
+    "metrics-port",
+    "metrics-streams",
+    "aof-checksum",
+    "lua-maxmemory",
+    "umask",
+}
 # Sizes that pass 63 bits: Redis takes such a number for a percentage.
 DIFFERENT = {("maxmemory-clients", "99999999999999999999"), ("maxmemory-clients", "9223372036854775808")}
 
