@@ -49,7 +49,7 @@ class Tuning(Group, title="snapshots, append-only file and freeing"):
     )
 
 
-class Replication(Group, title="replication", because="there are no replicas"):
+class Replication(Group, title="replication", because="replicas are sent what is there at once"):
     replica_ignore_disk_write_errors = flag(
         False,
         "go on when a replica cannot write to its disk",
