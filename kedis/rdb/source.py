@@ -72,6 +72,8 @@ class Source:
 
     def reach(self, count: int) -> None:
         """Have the next ``count`` bytes in ``data``, of which some are not there yet."""
+        if count == 1:
+            raise self.fail("the end where more must be")
         raise self.fail(f"{self.end - self.position} bytes where {count} must be")
 
     def check(self) -> None:
