@@ -29,6 +29,8 @@ from kedis.engine.table import Command, CommandTable
 DEFAULT = b"default"
 #: What the default user may do unless it is told otherwise.
 _EVERYTHING = (b"~*", b"&*", b"+@all")
+#: Of the length of a password's digest, and of none.
+_NO_DIGEST = b"-" * 64
 
 
 class User(UserRules):
@@ -91,7 +93,7 @@ class User(UserRules):
         Digests are compared in constant time, all of them: timing reveals neither the first difference nor the length
         of a password, nor which one is right.
         """
-        digest = sha256(password).hexdigest().encode()
+        digest = _digest(password)
         matches = [hmac.compare_digest(digest, known) for known in self.passwords]
         return self.enabled and (self.needs_no_password or any(matches))
 
@@ -154,7 +156,7 @@ class Users:
         """Return the user of that name and password; None if there is none, or it is off."""
         user = self.by_name.get(name)
         if user is None:
-            self.trusted.accepts(password)  # takes the time of a user that is there
+            hmac.compare_digest(_digest(password), _NO_DIGEST)  # takes the time of a user that is there
             return None
         return user if user.accepts(password) else None
 
@@ -273,6 +275,10 @@ class Users:
 
     def _lines_of_pristine(self) -> list[bytes]:
         return [b"user %b %b" % (DEFAULT, self._pristine_default().described(self._table))]
+
+
+def _digest(password: bytes) -> bytes:
+    return sha256(password).hexdigest().encode()
 
 
 def _texts(lines: list[bytes]) -> list[str]:

@@ -345,6 +345,22 @@ def replicaof(name: str) -> Callable[[Servers], None]:
     return script
 
 
+def of_a_replica(servers: Servers) -> None:
+    """What is refused before anything else; conversations with real replicas are in tests/replication."""
+    same(
+        servers,
+        "PSYNC",
+        "PSYNC ?",
+        "SYNC now",
+        "MULTI",
+        "SYNC",
+        "PSYNC ? -1",
+        "REPLCONF capa foo",
+        "DISCARD",
+        "EVAL \"return redis.pcall('replconf', 'capa', 'eof')\" 0",
+    )
+
+
 def subscriptions(name: str) -> Callable[[Servers], None]:
     """One channel at a time, so that each command has one reply."""
 
@@ -563,6 +579,9 @@ SCRIPTS: dict[str, Callable[[Servers], None]] = {
     "subscribe": subscriptions("SUBSCRIBE"),
     "sunsubscribe": unsubscriptions("SUNSUBSCRIBE"),
     "unsubscribe": unsubscriptions("UNSUBSCRIBE"),
+    "psync": of_a_replica,
+    "replconf": of_a_replica,
+    "sync": of_a_replica,
     "wait": wait,
     "time": time_,
 }

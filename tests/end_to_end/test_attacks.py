@@ -384,5 +384,4 @@ def test_passwords_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch
     assert client.call("AUTH", guess) == (b"OK" if guess == b"sesame" else wrong)
     assert client.call("AUTH", "nobody", guess) == wrong
     assert client.call("HELLO", "2", "AUTH", "nobody", guess) == wrong
-    assert [(len(left), len(right)) for left, right in compared] == [(32, 32)] * 3
-    assert len({right for _, right in compared}) == 1
+    assert [(len(left), len(right)) for left, right in compared] == [(64, 64)] * 3

@@ -19,7 +19,7 @@ import pytest
 import redis
 from packaging.requirements import Requirement
 
-from kedis import native
+from kedis import native, structures
 from ops.container import health, load, passwords, serve
 from tests.ports import free_port
 
@@ -195,6 +195,7 @@ def test_what_is_copied_exists_and_is_let_through() -> None:
             assert (ROOT / source).exists() and source in let_through, source
 
 
+@pytest.mark.skipif(structures.PURE, reason="it installs a server of its own, the same on both paths")
 @pytest.mark.timeout(1500)  # a build is 50 s of processor time, which a busy machine gives late
 def test_the_steps_of_the_image_give_a_server(tmp_path: Path) -> None:
     """Each RUN of the stage ``build`` but for the folders; then what the image would start, and its check."""
