@@ -194,6 +194,7 @@ PARTS: dict[str, tuple[str, Callable[[Bench], str]]] = {
     "streams": ("Streams, and readers that wait for them", streams),
     "stalls": ("Waiting for one large command", stalls),
     "upkeep": ("Waiting for the server's housework", lambda bench: bench.script("upkeep.py")),
+    "replication": ("Replicas", lambda bench: bench.script("replication.py")),
     "churn": ("Resident memory under churn", churn),
 }
 
