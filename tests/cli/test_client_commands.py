@@ -295,6 +295,8 @@ class TestModes:
         rows = [line.split() for line in lines if line[:1].isdigit()]
         assert len(rows) == 25
         assert rows[0][0] == "1" and rows[1][5] == "(+1)"
+        once = kedis_cli("-p", str(port), "--stat", "-r", "1").out.decode().splitlines()
+        assert len([line for line in once if line[:1].isdigit()]) == 1
 
     @pytest.mark.parametrize(
         ("flags", "pattern"),
@@ -314,6 +316,14 @@ class TestModes:
             lines = [process.stdout.readline() for _ in range(3)]
             process.kill()
         assert all(line.endswith(b"-- 0.05 seconds range\n") for line in lines)
+
+    @pytest.mark.parametrize("words", [("SHUTDOWN",), ("shutdown", "nosave"), ()])
+    def test_the_end_of_the_connection_is_the_answer_to_shutdown(self, words: tuple[str, ...]) -> None:
+        with KedisProcess() as server:
+            lines = b"" if words else b"SHUTDOWN NOW\n"
+            ended = kedis_cli("-p", str(server.address[1]), *words, stdin=lines)
+            assert (ended.out, ended.err, ended.code) == (b"", "", 0)
+            assert server.process.wait(60) == 0
 
     def test_the_server_goes_away_in_the_middle(self) -> None:
         server = KedisProcess()

@@ -94,9 +94,7 @@ def _add_connection(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_commands(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "-r", "--repeat", metavar="N", type=int, default=1, help="run the command N times; -1: for ever"
-    )
+    group.add_argument("-r", "--repeat", metavar="N", type=int, help="run the command N times; -1: for ever")
     group.add_argument(
         "-i",
         "--interval",

@@ -38,9 +38,11 @@ class LinkLost(Exception):
 
     Attributes:
         is_unsent: whether nothing of what was to be sent has been sent, so that it cannot have been run.
+        is_closed: whether the server has closed the connection in good order, instead of an answer.
     """
 
     is_unsent = False
+    is_closed = False
 
 
 def outcome(error: LinkLost, unconnected: bool = False) -> str:
@@ -260,7 +262,9 @@ class ServerLink:
         except OSError as error:
             raise LinkLost(f"Lost {self.description}: {_reason(error)}") from None
         if not data:
-            raise LinkLost("Server closed the connection")
+            closed = LinkLost("Server closed the connection")
+            closed.is_closed = True
+            raise closed
         return data
 
     def _observe(self, words: Sequence[bytes], reply: object) -> None:

@@ -121,7 +121,9 @@ def _commands(options: argparse.Namespace, target: Target) -> int:
     link = connect(options, target)
     with contextlib.closing(link):
         if words:
-            well = oneshot.repeat(link, words, output, options.repeat, options.interval or 0.0)
+            well = oneshot.repeat(
+                link, words, output, 1 if options.repeat is None else options.repeat, options.interval or 0.0
+            )
         else:
             well = oneshot.run_lines(link, sys.stdin.buffer, output)
     return 0 if well else 1
@@ -149,7 +151,7 @@ def _mode(options: argparse.Namespace, target: Target) -> int:
             color = not (options.no_color or os.environ.get("NO_COLOR"))
             return latency_spectrum.run(link, options.interval, color)
         if mode == "stat":
-            return stat.run(link, options.interval or 1.0, None if options.repeat == 1 else options.repeat)
+            return stat.run(link, options.interval or 1.0, options.repeat)
         return ping_latency.run(link, output.form, options.interval, mode == "latency-history")
 
 

@@ -42,7 +42,12 @@ def run(link: Link, words: Sequence[bytes], output: Output) -> bool:
     """Run one command and print its reply; True unless that is an error. Raises LinkLost."""
     if words[0].lower() in _LISTENING:
         return listen(link, words, output)
-    reply = link.send(words)
+    try:
+        reply = link.send(words)
+    except LinkLost as error:
+        if words[0].lower() == b"shutdown" and error.is_closed:
+            return True  # which is its answer
+        raise
     while isinstance(link, ServerLink) and link.pushes:
         push = link.pushes.popleft()
         if output.shows_pushes:
