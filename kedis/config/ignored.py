@@ -163,7 +163,7 @@ class Machine(Group, title="machine and process"):
     bgsave_cpulist = text(
         "", "processors of snapshots", fixed=True, name="bgsave_cpulist", otherwise=_TASKSET
     )
-    bind_source_addr = text("", "address of outgoing connections", otherwise="only replicas make any")
+    bind_source_addr = text("", "address of outgoing connections", otherwise="the system chooses the address")
     socket_mark_id = integer(
         0, 0, UINT_MAX, "mark of the sockets, for routing", fixed=True, otherwise=_NOT_WRITTEN
     )
