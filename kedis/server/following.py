@@ -371,7 +371,6 @@ class Following:
             local_address=link.local_address,
             trusted=True,
         )
-        client.user = engine.users.default
         client.select(self._database)
         applier = Applier(engine, client, state.history, self.passed)
         engine.connect(client)

@@ -154,6 +154,22 @@ def test_expiry_is_left_to_the_master(pair: tuple[Raw, Raw]) -> None:
     until(lambda: replica.call("DBSIZE") == 1)
 
 
+def test_what_the_master_says_is_not_asked_for_permission(pair: tuple[Raw, Raw]) -> None:
+    """Whatever the default user of the replica may do."""
+    master, replica = pair
+    master.call("FLUSHALL")
+    master.call("MSET", "w_1", 9, "w_2", 5, "w_3", 1)
+    master.call("RPUSH", "numbers", 3, 1, 2)
+    replica.call("ACL", "SETUSER", "default", "resetkeys", "~a:*")
+    try:
+        master.call("SORT", "numbers", "BY", "w_*", "GET", "w_*", "STORE", "sorted")
+        master.call("EVAL", "redis.call('SET', KEYS[1], 1); return redis.call('INCR', KEYS[1])", 1, "counted")
+        until(lambda: replica.info("keyspace")["db0"].startswith("keys=6,"))
+    finally:
+        replica.call("ACL", "SETUSER", "default", "allkeys")
+    is_same(master, replica)
+
+
 def test_commands_of_the_master_see_keys_that_are_due(pair: tuple[Raw, Raw]) -> None:
     """The clock of the replica may be ahead of that of the master."""
     master, replica = pair
