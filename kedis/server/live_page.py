@@ -151,6 +151,7 @@ class LivePage:
         if not self._access.knows_host(request):
             return _refusal()
         if self._access.needs_password and not self._access.may_see_private(request):
+            self._access.note_failed_login(request)
             body = b"the name (default) and password of a user who may run SLOWLOG GET\n"
             return Response(HTTPStatus.UNAUTHORIZED, body, headers=(CHALLENGE, *SECURITY_HEADERS))
         return Response(HTTPStatus.SEE_OTHER, b"", headers=(("Location", "/"), *SECURITY_HEADERS))
@@ -185,6 +186,7 @@ class LivePage:
         locked = ""
         if not self._access.may_see_private(request):
             locked = "password" if self._access.needs_password else "stranger"
+            self._access.note_failed_login(request)
         history = {"columns": self._history.columns(), "locked": locked}
         return f"retry: {_RETRY_MS}\n\n".encode() + _event("history", history)
 

@@ -18,6 +18,7 @@ import ipaddress
 import socket
 from typing import TYPE_CHECKING
 
+from kedis.engine.acl_log import Entry
 from kedis.engine.engine import Engine
 from kedis.server.http_requests import Request
 
@@ -72,6 +73,16 @@ class PageAccess:
             return False
         row = self._engine.table.named(b"slowlog|get")
         return user is not None and row is not None and user.denial(row, _SLOWLOG_GET) is None
+
+    def note_failed_login(self, request: Request) -> None:
+        """Put a wrong name or password into ACL LOG and its count; nothing where there was none, or it is right."""
+        credentials = _basic_credentials(request.headers.get("authorization", ""))
+        if credentials is not None and self._authenticated(request) is None:
+            engine = self._engine
+            client = f"addr={request.peer} cmd=login user=(none)\n".encode()
+            now_ms = engine.clock() // 1_000_000
+            entry = Entry("auth", "toplevel", b"login", credentials[0] or b"default", now_ms, client)
+            engine.users.log.add(entry, engine.config.acllog_max_len)
 
     def _authenticated(self, request: Request) -> User | None:
         """The user whose name and password the request bears; no name is that of the default user."""

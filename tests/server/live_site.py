@@ -9,11 +9,15 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import kedis
+
 TIMEOUT = 60
 
 
 class Site:
     """The page of a server."""
+
+    server: kedis.Server
 
     def __init__(self, port: int) -> None:
         self.port = port

@@ -37,7 +37,9 @@ def locked() -> Iterator[Site]:
         port=0, metrics_port=port, requirepass="open sesame", slowlog_log_slower_than=0
     ) as running:
         running.client().set("secret:key", 1)
-        yield Site(port)
+        site = Site(port)
+        site.server = running
+        yield site
 
 
 @pytest.mark.parametrize(
@@ -88,13 +90,19 @@ def test_with_a_password_the_slow_log_is_for_those_who_know_it(locked: Site) -> 
 
 
 def test_login_asks_for_the_password_and_leads_back(locked: Site, site: Site) -> None:
+    locked.server.client().acl_log_reset()
     asked = locked.get("/login")
     assert asked.status == 401
     assert (asked.getheader("WWW-Authenticate") or "").startswith("Basic ")
     assert locked.get("/login", Authorization=basic("default", "wrong")).status == 401
+    locked.history(Authorization=basic("default", "also wrong"))
+    assert locked.get("/login", Authorization=basic("nobody", "wrong")).status == 401
     passed = locked.get("/login", Authorization=basic("default", "open sesame"))
     assert (passed.status, passed.getheader("Location")) == (303, "/")
     assert site.get("/login").status == 303  # there is nothing to ask for
+    entries = locked.server.client(decode_responses=True).acl_log()
+    tried = sorted((entry["reason"], entry["object"], entry["username"], entry["count"]) for entry in entries)
+    assert tried == [("auth", "login", "default", 2), ("auth", "login", "nobody", 1)]
 
 
 @pytest.mark.parametrize(
