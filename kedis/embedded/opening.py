@@ -65,7 +65,13 @@ def open_store(
             ) from None
         embedded.check()
     else:
-        embedded = EmbeddedEngine(Config({**NOTHING_KEPT, **_folder_settings(function, folder), **given}))
+        config = Config({**NOTHING_KEPT, **_folder_settings(function, folder), **given})
+        if config.replicaof:
+            raise ValueError(
+                f"kedis.{function}() opens a store in this process, which follows no master: "
+                "use kedis.Server(replicaof=...)"
+            )
+        embedded = EmbeddedEngine(config)
     password = embedded.engine.config.requirepass
     if password and not _CREDENTIALS & client_options.keys():
         client_options["password"] = password

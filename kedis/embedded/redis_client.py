@@ -209,8 +209,8 @@ def connect(
     in a forked child of the process raises ForkedError; :meth:`InProcessClient.fork` makes a store for a child.
 
     Raises TypeError for an option that neither redis-py nor Kedis has, or that names a server; ValueError for an
-    address in place of a folder; AofError when the folder is in use or its files are damaged; ConfigError for a bad
-    setting.
+    address in place of a folder, or a master to follow; AofError when the folder is in use or its files are damaged;
+    ConfigError for a bad setting.
     """
     opened = open_store("connect", folder, store, settings, options)
     return InProcessClient(opened.embedded, owns_store=store is None, **opened.options)

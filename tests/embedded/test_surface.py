@@ -199,3 +199,12 @@ def test_nobody_asks_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
     with kedis.connect(protocol=3) as store, store.client() as other:
         assert store.ping()
         assert other.ping()
+
+
+@pytest.mark.parametrize("open_store", [kedis.connect, kedis.aconnect])
+def test_a_store_in_the_process_follows_no_master(open_store: Any) -> None:
+    """Accepted, it would be a master with a setting that does nothing."""
+    with pytest.raises(ValueError, match=r"kedis.Server\(replicaof=...\)"):
+        open_store(replicaof="127.0.0.1 6379")
+    with kedis.Server(replicaof="127.0.0.1 1") as server:
+        assert server.client().info("replication")["role"] == "slave"
