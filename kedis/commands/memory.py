@@ -15,6 +15,7 @@ from kedis.commands.help import help_lines
 from kedis.commands.parsing.options import integer
 from kedis.engine.flags import LOADING, READONLY, STALE
 from kedis.engine.keyspec import span
+from kedis.engine.maxmemory import STARTUP_BYTES
 from kedis.engine.table import command, container
 from kedis.errors import CommandError
 from kedis.resp.values import OK, SimpleString, Verbatim
@@ -82,13 +83,13 @@ def memory_stats(client: Client, argv: Sequence[bytes]) -> dict[bytes, Any]:
     keys = sum(len(database) for database in databases)
     main = {database: key_footprint(b"") * len(database.data) for database in databases}
     times = {database: EXPIRY_ENTRY * len(database.expires) for database in databases}
-    overhead = min(clients + buffered + sum(main.values()) + sum(times.values()), used)
+    overhead = min(STARTUP_BYTES + clients + buffered + sum(main.values()) + sum(times.values()), used)
     data = used - overhead
     known = used + figures.startup
     stats: dict[bytes, Any] = {
         b"peak.allocated": max(figures.used_peak, used),
         b"total.allocated": used,
-        b"startup.allocated": 0,
+        b"startup.allocated": STARTUP_BYTES,
         b"replication.backlog": 0,
         b"clients.slaves": 0,
         b"clients.normal": clients,
@@ -106,9 +107,9 @@ def memory_stats(client: Client, argv: Sequence[bytes]) -> dict[bytes, Any]:
     return stats | {
         b"overhead.total": overhead,
         b"keys.count": keys,
-        b"keys.bytes-per-key": used // keys if keys else 0,
+        b"keys.bytes-per-key": (used - STARTUP_BYTES) // keys if keys else 0,
         b"dataset.bytes": data,
-        b"dataset.percentage": 100 * data / used if used else 0.0,
+        b"dataset.percentage": 100 * data / max(used - STARTUP_BYTES, 1),
         b"peak.percentage": 100 * used / max(figures.used_peak, used, 1),
         b"fragmentation": figures.resident / known if known else 1.0,
         b"fragmentation.bytes": figures.resident - known,

@@ -14,18 +14,22 @@ A key older than the tracking has no number: it counts as used when tracking beg
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from kedis.store.state import KeyspaceState
+from kedis.structures.key_numbers import KeyNumbers
 
 #: Initial counter of a new key, so that it is not evicted before it can be used.
 LFU_BEGIN = 5
 LFU_MOST = 255
 _MS_NS = 1_000_000
 _MINUTE_MS = 60_000
+#: The earliest access that is noted, in the year 1678.
+_LONG_AGO_NS = -(2**63) + 1
 
 
-class AccessTracker:
+class AccessTracker(ABC):
     """Base of both trackers: a number for each key of one database. Every method is O(1).
 
     Attributes:
@@ -42,30 +46,31 @@ class AccessTracker:
     def __init__(self, keyspace: KeyspaceState, held: Callable[[bytes], bytes]) -> None:
         self._keyspace = keyspace
         self.held = held
-        self.last_access: dict[bytes, int] = {}
+        self.last_access = KeyNumbers()
 
+    @abstractmethod
     def touch(self, key: bytes) -> None:
         """Record an access to the existing ``key``, unless the running command does not count as one."""
-        raise NotImplementedError
 
+    @abstractmethod
     def eviction_score(self, key: bytes) -> int:
         """Eviction score: the key with the highest goes first."""
-        raise NotImplementedError
 
     def forget(self, key: bytes) -> None:
         """Forget a removed ``key``."""
-        if self.last_access.pop(key, None) is not None:
+        if key in self.last_access:
+            del self.last_access[key]
             self._keyspace.account.remove_access()
 
-    def forget_all(self) -> dict[bytes, int]:
+    def forget_all(self) -> KeyNumbers:
         """Forget all keys; returns their numbers, whose memory is no longer in the account."""
-        forgotten, self.last_access = self.last_access, {}
+        forgotten, self.last_access = self.last_access, KeyNumbers()
         self._keyspace.account.remove_access(len(forgotten))
         return forgotten
 
     def compact(self) -> None:
         """Move the table into memory of its present size. O(keys)."""
-        self.last_access = dict(self.last_access)
+        self.last_access.repack()
 
     def _record(self, key: bytes, number: int) -> None:
         if key not in self.last_access:
@@ -90,7 +95,7 @@ class LruTracker(AccessTracker):
 
     def set_idle(self, key: bytes, seconds: int) -> None:
         """Set the idle time of the existing ``key``, in seconds."""
-        self._record(key, self._keyspace.now_ns - seconds * 1_000_000_000)
+        self._record(key, max(self._keyspace.now_ns - seconds * 1_000_000_000, _LONG_AGO_NS))
 
     def eviction_score(self, key: bytes) -> int:
         return -self.last_access.get(key, self._keyspace.tracked_since_ns)
@@ -105,10 +110,11 @@ class LfuTracker(AccessTracker):
         keyspace = self._keyspace
         if keyspace.no_touch:
             return
-        count = self.frequency(key)
-        if key in self.last_access and count < LFU_MOST:
+        count = LFU_BEGIN
+        if key in self.last_access:
+            count = self.frequency(key)
             odds = max(count - LFU_BEGIN, 0) * keyspace.lfu_log_factor + 1
-            if odds == 1 or keyspace.random.random() * odds < 1:
+            if count < LFU_MOST and (odds == 1 or keyspace.random.random() * odds < 1):
                 count += 1
         self._record(key, keyspace.now_ns // _MS_NS << 8 | count)
 

@@ -12,16 +12,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from kedis.structures.footprint import BYTES, DICT_ENTRY, INDEX_ENTRY, bytes_footprint
+from kedis.structures.footprint import BYTES, DICT_ENTRY, INDEX_ENTRY, NUMBER_ENTRY, bytes_footprint
 
 #: Bytes of a key's entries in the dict and in the scan index, and of its object beside the content.
 _KEY = DICT_ENTRY + INDEX_ENTRY + BYTES
 #: The same for a key with a string.
 _STRING = _KEY + BYTES
-#: Bytes of a time to live: the entries in dict and scan index, and the number.
-EXPIRY_ENTRY = DICT_ENTRY + INDEX_ENTRY + 32
-#: Bytes of an access record: the entry, and the number.
-ACCESS_ENTRY = DICT_ENTRY + 32
+#: Bytes of a time to live.
+EXPIRY_ENTRY = NUMBER_ENTRY
+#: Bytes of an access record.
+ACCESS_ENTRY = NUMBER_ENTRY
 
 
 def key_footprint(key: bytes) -> int:
@@ -74,6 +74,12 @@ class Account:
         size = value.footprint
         self.used += size - value.accounted_bytes
         value.accounted_bytes = size
+
+    def exchange(self, value: Any, twin: Any) -> None:
+        """Count ``twin``, an equal value, in place of ``value``."""
+        if type(twin) is not bytes and twin is not value:
+            twin.accounted_bytes = value.accounted_bytes
+            self.update(twin)
 
     def resize_string(self, before: int, after: int) -> None:
         """Replace a string of ``before`` bytes by one of ``after`` bytes."""

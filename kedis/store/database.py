@@ -31,6 +31,7 @@ from typing import Any, TypeVar
 from kedis.errors import WRONG_TYPE, CommandError
 from kedis.store.account import accounted
 from kedis.store.key_table import KeyTable
+from kedis.structures.small_integers import shared
 from kedis.structures.strings import Buffer
 
 Kind = TypeVar("Kind")
@@ -201,6 +202,8 @@ class Database(KeyTable):
             self._forget_expiry(key)
         data = self.data
         old = data.get(key)
+        if type(value) is bytes:
+            value = shared(value)
         data[key] = value
         if old is None:
             self.index.add(key)
@@ -232,7 +235,7 @@ class Database(KeyTable):
         """
         if self.lookup(key) is not None:
             self._drop(key)
-        self.data[key] = value
+        self.data[key] = shared(value) if type(value) is bytes else value
         self.index.add(key)
         self.account.add_key(key, value)
         if self.keyspace.observed:

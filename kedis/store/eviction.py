@@ -143,7 +143,7 @@ class Eviction:
         return found
 
     def _index(self, database: Database) -> Any:
-        return database.volatile if self.policy.startswith("volatile") else database.index
+        return database.expires if self.policy.startswith("volatile") else database.index
 
     def _is_candidate(self, database: Database, key: bytes) -> bool:
         return key in (database.expires if self.policy.startswith("volatile") else database.data)

@@ -17,11 +17,15 @@ Bounded time. A period (the time between two calls of :meth:`ActiveExpiry.run`, 
 25 ms of 100, but not in one piece: a slice ends after :data:`SLICE_NS`, and ``True`` asks the caller to serve
 its clients and to call :meth:`ActiveExpiry.resume` in the next turn of its loop.
 
+A replica leaves what is due to its master, but for the keys to which clients of a writable replica have given a time to
+live: their names are remembered, and visited in turn.
+
 Simplified: the slices replace Redis's second, "fast" cycle before each sleep.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 
 from kedis.store.database import Database
@@ -32,6 +36,8 @@ Clock = Callable[[], int]
 
 #: The longest piece of work without a pause, in nanoseconds: the delay that a waiting client sees.
 SLICE_NS = 2_000_000
+#: Keys of a writable replica's own clients that are visited in a period without being due.
+_OWN_SAMPLE = 20
 #: Weight of the latest period in the running estimate of the dead share.
 STALE_WEIGHT = 0.05
 #: Weight of the latest sample in the running average of the time to live.
@@ -78,8 +84,11 @@ class ActiveExpiry:
         ``clock`` gives nanoseconds since 1970. Returns whether :meth:`resume` should be called in the next
         turn of the loop. Deletions are journalled through the keyspace's hook, once a slice has returned.
         """
-        if not self.keyspace.active_expiry or self.keyspace.loading or self.keyspace.follows:
+        keyspace = self.keyspace
+        if not keyspace.active_expiry or keyspace.loading or keyspace.follows:
             self._unvisited = 0
+            if keyspace.own_expiries and keyspace.active_expiry and not keyspace.loading:
+                self._expire_own(keyspace.own_expiries, clock)
             return False
         share = 25 + 2 * (self.effort - 1)
         self._budget_ns = int(interval_seconds * 10_000_000 * share)
@@ -109,6 +118,27 @@ class ActiveExpiry:
         self._end_period()
         return False
 
+    def _expire_own(self, keys: OrderedDict[tuple[int, bytes], None], clock: Clock) -> None:
+        """Look at the ``keys`` of a writable replica's own clients in turn, until few of them are due. One slice."""
+        began = clock()
+        keyspace = self.keyspace
+        keyspace.now_ns = began
+        alive = 0
+        while keys and alive < _OWN_SAMPLE and began <= clock() < began + SLICE_NS:
+            place, _ = keys.popitem(last=False)
+            number, key = place
+            database = keyspace.databases[number]
+            at_ms = database.expires.get(key)
+            if at_ms is None:  # it has been removed, or is to stay
+                continue
+            if at_ms <= keyspace.now_ms:
+                database.expire_now(key)
+                self.expired += 1
+            else:
+                keys[place] = None
+                alive += 1
+        self.spent_ns += max(clock() - began, 0)
+
     def _end_period(self) -> None:
         if self._unvisited:
             self.time_cap_reached += 1
@@ -137,7 +167,7 @@ class ActiveExpiry:
     def _sample(self, database: Database, count: int) -> tuple[int, int]:
         """Check the next ``count`` keys or a few more; returns how many were checked, and how many were due."""
         number = database.number
-        self._cursors[number], keys = database.volatile.scan(self._cursors[number], count)
+        self._cursors[number], keys = database.expires.scan(self._cursors[number], count)
         now_ms = self.keyspace.now_ms
         expires = database.expires
         stale = 0

@@ -4,8 +4,8 @@
 every look-up goes through a method that first removes a key that is due; on a replica, where the master removes it, the
 method takes it for absent.
 
-``index`` and ``volatile`` are scan indexes beside the dicts ``data`` and ``expires``: they provide SCAN's
-guarantee and a fair random key for RANDOMKEY and the expiry cycle, which a Python dict cannot.
+``index`` is a scan index beside the dict ``data``: it provides SCAN's guarantee and a fair random key for RANDOMKEY,
+which a Python dict cannot. ``expires`` is one itself, for the expiry cycle.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from kedis.store.account import ACCESS_ENTRY, EXPIRY_ENTRY, accounted, key_footp
 from kedis.store.lazyfree import PIECE
 from kedis.store.state import KeyspaceState
 from kedis.store.types import is_value, type_of
+from kedis.structures.key_numbers import KeyNumbers
 from kedis.structures.scan_index import ScanIndex
-from kedis.structures.stepwise import pop_in_steps
 
 
 class KeyTable:
@@ -32,7 +32,6 @@ class KeyTable:
         "index",
         "keyspace",
         "number",
-        "volatile",
         "watchers",
     )
 
@@ -41,9 +40,8 @@ class KeyTable:
         self.account = keyspace.account
         self.number = number
         self.data: dict[bytes, Any] = {}
-        self.expires: dict[bytes, int] = {}
+        self.expires = KeyNumbers()
         self.index = ScanIndex()
-        self.volatile = ScanIndex()
         self.access_tracker: AccessTracker | None = None
         self.watchers: dict[bytes, list[Any]] = {}
 
@@ -67,20 +65,18 @@ class KeyTable:
         A dict that has lost keys keeps its former size.
         """
         self.data = dict(self.data)
-        self.expires = dict(self.expires)
+        self.expires.repack()
         if self.access_tracker is not None:
             self.access_tracker.compact()
         self.index.repack()
-        self.volatile.repack()
 
     def _give_up(self, later: bool) -> None:
         """Replace all tables by empty ones."""
         keyspace, account = self.keyspace, self.account
         if later:
-            rest = [self.index.free_in_steps(PIECE), self.volatile.free_in_steps(PIECE)]
+            rest = [self.index.free_in_steps(PIECE)]
             if self.access_tracker is not None:
-                access = self.access_tracker.forget_all()
-                rest.append(pop_in_steps(access.popitem, access, PIECE))
+                rest.append(self.access_tracker.forget_all().free_in_steps(PIECE))
             keyspace.lazy_free.free_keys_later(self.data, self.expires, rest)
         else:
             if self.access_tracker is not None:
@@ -90,9 +86,22 @@ class KeyTable:
             else:
                 account.free(self.footprint())
         self.data = {}
-        self.expires = {}
+        self.expires = KeyNumbers()
         self.index = ScanIndex()
-        self.volatile = ScanIndex()
+
+    def move(self, key: bytes, value: Any) -> None:
+        """Hold ``key`` and ``value``, equal ones, in place of the objects that are there. No change that anyone sees.
+
+        O(1) expected; the dict may be rebuilt, as by any new key.
+        """
+        self.account.exchange(self.data[key], value)
+        if key is not self.index.held(key):
+            del self.data[key]  # a dict would keep its object
+            self.index.exchange(key)
+            self.expires.exchange(key)
+            if self.access_tracker is not None:
+                self.access_tracker.last_access.exchange(key)
+        self.data[key] = value
 
     def held(self, key: bytes) -> bytes:
         """The object that the database keeps of ``key``; ``key`` itself where there is none. O(1) expected."""
@@ -108,9 +117,13 @@ class KeyTable:
         """Set the expiry time of the existing ``key``. Not a change by itself: call :meth:`signal_modified`."""
         if key not in self.expires:
             key = self.held(key)  # no second copy
-            self.volatile.add(key)
             self.account.add_expiry()
         self.expires[key] = at_ms
+        keyspace = self.keyspace
+        if (
+            keyspace.own_expiries is not None and not keyspace.loading
+        ):  # which it is while the stream is applied
+            keyspace.own_expiries[self.number, key] = None
 
     def clear_expiry(self, key: bytes) -> bool:
         """Make ``key`` persistent; False when it had no time to live. Call :meth:`signal_modified` afterwards."""
@@ -153,7 +166,6 @@ class KeyTable:
 
     def _forget_expiry(self, key: bytes) -> None:
         del self.expires[key]
-        self.volatile.discard(key)
         self.account.remove_expiry()
 
     def _drop(self, key: bytes, later: bool = False) -> None:
@@ -243,5 +255,6 @@ class KeyTable:
                 assert value or type_of(value) is type_of(b"")
         assert self.access_tracker is None or set(self.access_tracker.last_access) <= set(self.data)
         assert set(self.index) == set(self.data)
-        assert set(self.volatile) == set(self.expires)
+        self.index._check()
+        self.expires._check()
         assert set(self.expires) <= set(self.data)

@@ -36,7 +36,6 @@ class Keyspace(KeyspaceState):
         self.loading = loading
         for database in self.databases:
             database.index = DeferredIndex() if loading else ScanIndex(database.data)
-            database.volatile = DeferredIndex() if loading else ScanIndex(database.expires)
 
     def track_access(self, policy: str) -> None:
         """Switch access tracking to what ``policy`` needs; drops old data.  O(1) and freeing."""
@@ -101,6 +100,8 @@ class Keyspace(KeyspaceState):
                     database.access_tracker.forget_all()
                 database.access_tracker = self._new_tracker(database)
         self.eviction.forget_candidates()
+        if self.own_expiries is not None:
+            self.own_expiries.clear()
         if self.observed:
             for database in self.databases:
                 database.signal_awaited()
@@ -110,7 +111,7 @@ class Keyspace(KeyspaceState):
 
 
 def _exchange(one: Database, two: Database) -> None:
-    for name in ("data", "expires", "index", "access_tracker", "volatile"):
+    for name in ("data", "expires", "index", "access_tracker"):
         mine, other = getattr(one, name), getattr(two, name)
         setattr(one, name, other)
         setattr(two, name, mine)

@@ -15,6 +15,8 @@ from typing import Any
 
 from kedis.store.account import EXPIRY_ENTRY, accounted, key_footprint
 from kedis.store.types import is_value, type_of
+from kedis.structures.key_numbers import KeyNumbers
+from kedis.structures.scan_index import LOAD
 
 #: Containers up to this size are freed at once: it takes less than 0.1 ms.
 SMALL = 1000
@@ -65,7 +67,7 @@ class LazyFree:
         return True
 
     def free_keys_later(
-        self, data: dict[bytes, Any], expires: dict[bytes, int], rest: Iterable[Iterator[None]] = ()
+        self, data: dict[bytes, Any], expires: KeyNumbers, rest: Iterable[Iterator[None]] = ()
     ) -> None:
         """Take over a whole database: keys and values, times to live, and the steps of unaccounted parts. O(1)."""
         self._open.append(self._keys(data))
@@ -117,10 +119,11 @@ class LazyFree:
             self._freed(size)
             yield
 
-    def _times(self, expires: dict[bytes, int]) -> Iterator[None]:
-        while expires:
-            count = min(PIECE, len(expires))
-            for _ in range(count):
-                expires.popitem()
+    def _times(self, expires: KeyNumbers) -> Iterator[None]:
+        left = len(expires)
+        for _ in expires.free_in_steps(max(PIECE // LOAD, 1)):
+            count = min(PIECE, left)
+            left -= count
             self._freed(EXPIRY_ENTRY * count)
             yield
+        self._freed(EXPIRY_ENTRY * left)

@@ -7,6 +7,8 @@ the common write pays for one test.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections import OrderedDict
 from collections.abc import Callable
 from random import Random
 
@@ -21,7 +23,7 @@ from kedis.structures.stream_block import node_limits
 _DEFAULTS = Config()
 
 
-class KeyspaceState:
+class KeyspaceState(ABC):
     """Shared by the databases of one server.
 
     ``propagate_delete(database_number, key)`` is called for every key that expires, so that the deletion
@@ -49,6 +51,7 @@ class KeyspaceState:
         "node_limits",
         "now_ns",
         "observed",
+        "own_expiries",
         "packing",
         "propagate_delete",
         "random",
@@ -76,6 +79,9 @@ class KeyspaceState:
         self.active_expiry = True
         #: The data follow a master's, which removes what is due; and whether clients may change them all the same.
         self.follows = self.follower_writes = False
+        #: Keys to which clients of a writable replica have given a time to live, by database number: these are not the
+        #: master's to remove. None on all other servers.
+        self.own_expiries: OrderedDict[tuple[int, bytes], None] | None = None
         self.account = Account()
         #: Whether overwritten values are freed in the background (lazyfree-lazy-server-del).
         self.lazy_overwrite = False
@@ -101,13 +107,21 @@ class KeyspaceState:
         """Milliseconds since 1970 at the start of the running command; constant while it runs."""
         return self.now_ns // 1_000_000
 
+    def follow(self, follows: bool, *, writable: bool) -> None:
+        """Set whether the data follow a master's, and whether clients may change them all the same."""
+        self.follows, self.follower_writes = follows, writable
+        if not follows:
+            self.own_expiries = None
+        elif writable and self.own_expiries is None:
+            self.own_expiries = OrderedDict()
+
     def update_observed(self) -> None:
         """Recompute ``observed`` after a change of the state that it depends on."""
         self.observed = self.watch_count > 0 or self.events.wanted()
 
+    @abstractmethod
     def is_empty_beside(self, number: int) -> bool:
         """Whether no database but this one holds a key.  O(databases)."""
-        raise NotImplementedError
 
     def limit_packing(self, config: Config) -> None:
         """Pack containers by the settings from now on."""

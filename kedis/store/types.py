@@ -219,6 +219,25 @@ def type_of_class(kind: type) -> ValueType:
     return _BY_CLASS[kind]
 
 
+#: Bytes of a text above which it is a block of malloc's.
+LARGEST_IN_POOLS = 512 - 33
+#: The account of a packed collection that is worth a copy.
+_LARGEST_PACKED = 1024
+
+
+def small_twin(value: Any, copied: Callable[[bytes], bytes]) -> Any:
+    """An equal value in objects of its own, made with ``copied`` where it is a text; ``value`` itself if it is large.
+
+    Texts of up to four bytes may be shared: those of a single byte, and small integers.
+    """
+    if type(value) is bytes:
+        return copied(value) if 4 < len(value) <= LARGEST_IN_POOLS else value
+    packed: object = getattr(value, "packed", None)
+    if packed is None or value.accounted_bytes > _LARGEST_PACKED:
+        return value
+    return type_of(value).copy(value)
+
+
 def is_value(thing: Any) -> bool:
     """Whether ``thing`` is a value of a registered type."""
     return type(thing) in _BY_CLASS

@@ -1,9 +1,9 @@
 """The data structures. Each is a module in Python, complete by itself; some can be compiled as well, for speed.
 
 ``setup.py`` puts the compiled modules into the folder ``compiled``: made from the same source, with the C types that
-the ``.pxd`` file beside it adds, or, for scan index, skip list and packed collections, from a ``.pyx``. They have the
-names of the Python ones, and this package takes them from there where all were built: its ``__path__`` then begins with
-that folder.
+the ``.pxd`` file beside it adds, or, for scan index, key numbers, skip list and packed collections, from a ``.pyx``.
+They have the names of the Python ones, and this package takes them from there where all were built: its ``__path__``
+then begins with that folder.
 ``KEDIS_PURE=1`` in the environment chooses Python.
 
 Attributes:
@@ -19,6 +19,7 @@ COMPILABLE = (
     "consumer_groups",
     "containers",
     "id_map",
+    "key_numbers",
     "listpack_size",
     "packed",
     "scan_index",

@@ -18,6 +18,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NoReturn
 
+from kedis.structures import COMPILED
+
 #: Bytes of a bytes object beside its content, rounded.
 BYTES = 48
 #: An entry of a large dict: a table takes 30 bytes an entry when it is full and 60 after it has doubled at once.  The
@@ -25,6 +27,8 @@ BYTES = 48
 DICT_ENTRY = 43
 #: A key in a scan index: its slot in a bucket, and a share of the bucket.
 INDEX_ENTRY = 14
+#: A key and its number in the numbers of keys; in Python an entry of a dict, one of the index, and an integer.
+NUMBER_ENTRY = 22 if COMPILED else DICT_ENTRY + INDEX_ENTRY + 32
 #: Bytes of a buffer beside its ``__sizeof__``: the garbage collector's header, rounding.
 BUFFER = 24
 #: Bytes of a container beside its ``__sizeof__``: the collector's header, the number ``elements_bytes``, rounding.

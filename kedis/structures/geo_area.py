@@ -11,6 +11,7 @@ along a meridian, and at most half the width along its own circle of latitude.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from math import cos, isfinite, nan, pi, sqrt
 
@@ -34,7 +35,7 @@ _NEIGHBOURS = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (1, -1), (-1, 1), (-1, 
 _NARROW, _VERY_NARROW = 66, 80
 
 
-class Shape:
+class Shape(ABC):
     """A circle or a box around a centre; lengths in metres, positions in degrees."""
 
     __slots__ = ("half_height", "half_width", "latitude", "longitude", "reach")
@@ -49,9 +50,9 @@ class Shape:
         self.reach = reach
         """Metres from the centre to the farthest point."""
 
+    @abstractmethod
     def distance_inside(self, longitude: float, latitude: float) -> float | None:
         """Metres from the centre to a position inside, None outside.  O(1)."""
-        raise NotImplementedError
 
     def inside(self, entries: Iterable[tuple[bytes, float]]) -> Iterator[tuple[float, bytes, float]]:
         """Yield (metres, member, score) for each (member, score) with a position inside. O(N).

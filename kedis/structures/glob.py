@@ -14,6 +14,7 @@ The stars cut a pattern into segments of fixed length. The first is anchored at 
 end, and taking the leftmost place for each in between is always right, so every segment is searched for
 once: no backtracking, at worst len(pattern) * len(string) steps. A literal segment is found by
 `bytes.find`, another by a regular expression that consists of one class per byte without repetition.
+Where pattern and string are short, one regular expression does all of that at once, in a quarter of the time.
 """
 
 import re
@@ -22,13 +23,18 @@ from functools import lru_cache
 from itertools import groupby
 
 Matcher = Callable[[bytes], bool]
-# Start of the segment at or after `start`, ending at or before `end`; -1 if there is none.
-Finder = Callable[[bytes, int, int], int]
+#: What stands between two stars: a literal, or an expression. A pattern keeps nothing else, 8 bytes for a star.
+Part = bytes | re.Pattern[bytes]
 
 _ANY = frozenset(range(256))
+_ONE = tuple(frozenset((byte,)) for byte in range(256))
 #: Maximum length of a pattern with special characters, in bytes; a longer one matches nothing, because compiling takes
 #: 10 us a byte at worst. Redis likewise lets patterns with more than 1,000 stars match nothing.
 LONGEST_PATTERN = 4096
+#: Lengths up to which one regular expression is quicker than a search for each segment.
+_SHORT_PATTERN, _SHORT_STRING = 64, 512
+#: It takes 100 us to make, so that patterns that are hardly used do without.
+_USES_BEFORE_COMPILING = 100
 _META = re.compile(rb"[*?\[\\]")
 
 
@@ -48,9 +54,11 @@ def compile_glob(pattern: bytes, nocase: bool = False) -> Matcher:
             return lambda string: string.startswith(prefix)
     if len(pattern) > LONGEST_PATTERN:
         return lambda string: False
-    segments = _segments(pattern, nocase)
+    segments = segments_of(pattern, nocase)
     if len(segments) == 1:
         return _fixed(segments[0])
+    if len(pattern) <= _SHORT_PATTERN:
+        return _starred_and_short(segments)
     return _starred(segments)
 
 
@@ -62,58 +70,90 @@ def prefix_of(pattern: bytes) -> bytes | None:
 
 def _fixed(segment: list[frozenset[int]]) -> Matcher:
     """A matcher for a pattern without a star, which matches strings of its own length."""
-    length = len(segment)
-    find = _finder(segment)
-    return lambda string: len(string) == length and find(string, 0, length) == 0
+    length, part = len(segment), _part(segment)
+    return lambda string: len(string) == length and _stands_at(part, string, 0)
 
 
 def _starred(segments: list[list[frozenset[int]]]) -> Matcher:
     """A matcher for segments separated by stars; an end segment is empty where the pattern has a star there."""
-    head, *middle, tail = segments
-    head_length, tail_length = len(head), len(tail)
+    tail_length = len(segments[-1])
     shortest = max(1, sum(map(len, segments)))
-    find_head, find_tail = _finder(head), _finder(tail)
-    inner = [(_finder(segment), len(segment)) for segment in middle if segment]
+    head, *middle, tail = map(_part, segments)
+    head_length = len(segments[0])
+    inner = [part for part in middle if part]
 
     def matches(string: bytes) -> bool:
         if len(string) < shortest:
             return False
         tail_at = len(string) - tail_length
-        if find_head(string, 0, head_length) != 0 or find_tail(string, tail_at, len(string)) != tail_at:
+        if not (_stands_at(head, string, 0) and _stands_at(tail, string, tail_at)):
             return False
         position = head_length
-        for find, length in inner:
-            position = find(string, position, tail_at)
+        for part in inner:
+            position = _end_of(part, string, position, tail_at)
             if position < 0:
                 return False
-            position += length
         return True
 
     return matches
 
 
-def _finder(segment: list[frozenset[int]]) -> Finder:
-    """A finder for a segment, given as the set of bytes allowed at each place."""
+def _starred_and_short(segments: list[list[frozenset[int]]]) -> Matcher:
+    """The same as :func:`_starred`, quicker for short strings once it has been used for some."""
+    matches_long = _starred(segments)
+    short: Callable[[bytes], object] | None = None
+    left = _USES_BEFORE_COMPILING
+
+    def matches(string: bytes) -> bool:
+        nonlocal short, left
+        if short is not None and 0 < len(string) <= _SHORT_STRING:
+            return short(string) is not None
+        left -= 1
+        if not left:
+            short = re.compile(_starred_expression(segments), re.DOTALL).match
+        return matches_long(string)
+
+    return matches
+
+
+def _starred_expression(segments: list[list[frozenset[int]]]) -> bytes:
+    """For strings that are not empty. An atomic group is not tried again once it has matched: its place stays."""
+    head, *middle, tail = segments
+    inner = b"".join(b"(?>.*?%b)" % _classes(segment) for segment in middle if segment)
+    end = rb"(?>.{%d,})\Z(?<=%b)" % (len(tail), _classes(tail)) if tail else b""
+    return _classes(head) + inner + end
+
+
+def _part(segment: list[frozenset[int]]) -> Part:
+    """A segment as it is searched for, given as the set of bytes allowed at each place."""
     if all(len(allowed) == 1 for allowed in segment):
-        literal = bytes(next(iter(allowed)) for allowed in segment)
-        return lambda string, start, end: string.find(literal, start, end)
-    search = _expression(segment).search
-
-    def find(string: bytes, start: int, end: int) -> int:
-        found = search(string, start, end)
-        return -1 if found is None else found.start()
-
-    return find
+        return bytes([byte for (byte,) in segment])
+    return re.compile(_classes(segment), re.DOTALL)
 
 
-def _expression(segment: list[frozenset[int]]) -> re.Pattern[bytes]:
-    """One class per place, `{n}` for n equal places: it can match in one way only."""
+def _stands_at(part: Part, string: bytes, position: int) -> bool:
+    if type(part) is bytes:
+        return string.startswith(part, position)
+    return part.match(string, position) is not None  # type: ignore[union-attr]
+
+
+def _end_of(part: Part, string: bytes, start: int, end: int) -> int:
+    """Where the leftmost place of ``part`` within ``string[start:end]`` ends; -1 where there is none."""
+    if type(part) is bytes:
+        found = string.find(part, start, end)
+        return found + len(part) if found >= 0 else -1
+    match = part.search(string, start, end)  # type: ignore[union-attr]
+    return match.end() if match is not None else -1
+
+
+def _classes(segment: list[frozenset[int]]) -> bytes:
+    """An expression of one class per place, `{n}` for n equal places: it can match in one way only."""
     parts = []
     for allowed, run in groupby(segment):
         repeats = sum(1 for _ in run)
         times = b"{%d}" % repeats if repeats > 1 else b""
         parts.append(_class(allowed) + times)
-    return re.compile(b"".join(parts), re.DOTALL)
+    return b"".join(parts)
 
 
 @lru_cache(256)
@@ -129,8 +169,8 @@ def _class(allowed: frozenset[int]) -> bytes:
     return b"[" + b"".join(ranges) + b"]"
 
 
-def _segments(pattern: bytes, nocase: bool) -> list[list[frozenset[int]]]:
-    """Cut at the stars; each segment is a list of the sets of bytes allowed at its places."""
+def segments_of(pattern: bytes, nocase: bool = False) -> list[list[frozenset[int]]]:
+    """Cut at the stars; each segment is a list of the sets of bytes allowed at its places. O(len(pattern))."""
     segments: list[list[frozenset[int]]] = [[]]
     position = 0
     while position < len(pattern):
@@ -147,7 +187,7 @@ def _segments(pattern: bytes, nocase: bool) -> list[list[frozenset[int]]]:
             if byte == 0x5C and position < len(pattern):  # backslash
                 byte = pattern[position]
                 position += 1
-            allowed = frozenset(_cases(byte) if nocase else (byte,))
+            allowed = frozenset(_cases(byte)) if nocase else _ONE[byte]
         segments[-1].append(allowed)
     return segments
 

@@ -172,6 +172,20 @@ def _raise(buffer: bytearray, index: int, rank: int, sparse_limit: int) -> bool:
     return _raise_sparse(buffer, index, rank, sparse_limit)
 
 
+def sparse_runs(buffer: Buffer) -> bytes:
+    """The runs of the sparse form as PFDEBUG DECODE spells them, such as ``z:5 v:2,1 Z:16378``.  O(runs)."""
+    words = []
+    body = iter(buffer[HEADER_SIZE:])
+    for op in body:
+        if op & 0x80:
+            words.append(b"v:%d,%d" % ((op >> 2 & 0x1F) + 1, (op & 3) + 1))
+        elif op & 0x40:
+            words.append(b"Z:%d" % (((op & 0x3F) << 8 | next(body, 0)) + 1))
+        else:
+            words.append(b"z:%d" % ((op & 0x3F) + 1))
+    return b" ".join(words)
+
+
 def merge(buffer: bytearray, merged: bytes, dense: bool, sparse_limit: int) -> None:
     """Raise the registers to ``merged``, which are nowhere lower than the present ones; make them ``dense`` if asked.
 
@@ -235,7 +249,7 @@ def _raise_all(buffer: bytearray, merged: bytes, limit: int) -> None:
         start, first = passed.pop() if passed else (start, first)
 
 
-def _make_dense(buffer: bytearray) -> None:
+def make_dense(buffer: bytearray) -> None:
     """Change to the dense form.  O(registers); CorruptError."""
     _become_dense(buffer, registers(buffer))
 
@@ -293,7 +307,7 @@ def _raise_in_run(
     )
     growth = len(pieces) - _size(op)
     if rank > HIGHEST_VAL or (growth > 0 and len(buffer) + growth > limit):
-        _make_dense(buffer)
+        make_dense(buffer)
         return _raise_dense(buffer, index, rank)
     buffer[start : start + _size(op)] = pieces
     _join(buffer, before)

@@ -90,3 +90,10 @@ cdef class List(Packed):
     cpdef bytes pop_left(self)
     cpdef bytes pop_right(self)
     cpdef list slice(self, Py_ssize_t start, Py_ssize_t stop)
+
+
+cdef void begin_flat() noexcept
+cdef bint add_flat(const char* text, Py_ssize_t size) noexcept
+cdef bint read_listpack(const unsigned char* data, Py_ssize_t size) noexcept
+cdef Hash flat_hash(thresholds)
+cdef List flat_list()

@@ -1,12 +1,24 @@
 """The scan index in C, for the other compiled structures and the native path."""
 
 from cpython.object cimport PyObject
+from libc.stdint cimport int64_t
+
+cdef enum:
+    #: Bytes of a key in a bucket: its address, its number where each has one, and its tag.
+    PLAIN = 9
+    NUMBERED = 17
+    #: LOAD of scan_index.py.
+    load = 20
 
 
 cdef struct Bucket:
-    PyObject** keys
+    char* block
     unsigned int size
     unsigned int room
+
+
+cdef Py_ssize_t place_of(Bucket* bucket, bytes key, Py_ssize_t width) noexcept
+cdef int64_t* numbers_in(Bucket* bucket) noexcept
 
 
 cdef class ScanIndex:
@@ -15,6 +27,8 @@ cdef class ScanIndex:
     cdef Py_ssize_t count, places
     #: As in scan_index.py.
     cdef Py_ssize_t low, high, room, slack, bound, rejected
+    #: PLAIN or NUMBERED.
+    cdef Py_ssize_t width
 
     cdef void drop(self) noexcept
     cdef void pop_bucket(self) noexcept
@@ -23,6 +37,8 @@ cdef class ScanIndex:
     cdef Bucket* bucket_of(self, bytes key) noexcept
     cdef int append(self, Bucket* bucket, bytes key) except -1
     cdef int _fill(self, list keys) except -1
+    cdef void settle(self, Bucket* bucket) noexcept
+    cdef void remove_from(self, Bucket* bucket, Py_ssize_t at) noexcept
     cdef list keys_of(self, Py_ssize_t number)
     cdef void split(self) noexcept
     cdef void merge(self) noexcept

@@ -136,6 +136,16 @@ class ScanIndex:
                 return other
         return key
 
+    def exchange(self, key: bytes) -> None:
+        """Hold `key` in place of the equal object that is there; nothing where there is none. O(1) expected."""
+        index = hash(key) & self._high
+        buckets = self._buckets
+        if index >= len(buckets):
+            index &= self._low
+        bucket = buckets[index]
+        if key in bucket:
+            bucket[bucket.index(key)] = key
+
     def clear(self) -> None:
         """Remove every key."""
         self._fill([])

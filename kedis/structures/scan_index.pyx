@@ -6,15 +6,20 @@ scan_index.py explains the structure and is the reference; the same tests run on
 - Buckets are allocated by ``malloc``. Lists would stand in the arenas of Python's allocator, between keys and values
   of their time, and keep all of those arenas when the keys are deleted.
 - No garbage collector looks at them: keys are bytes, which refer to nothing.
-- A search compares addresses and bytes: 0.05 us in a bucket that is in the cache.
+- Beside each key is a tag, a byte of its hash. A search reads the tags, and of the keys hardly any but the right one,
+  where a look at each key would be a look at memory that is far away.
+- Buckets may hold a number for each key, for :mod:`kedis.structures.key_numbers`.
+
+A bucket is one block: the addresses of the keys, their numbers where they have some, and the tags.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE
 from cpython.object cimport PyObject, PyObject_Hash
 from cpython.ref cimport Py_DECREF, Py_INCREF
+from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc, realloc
-from libc.string cimport memcmp, memcpy, memmove
+from libc.string cimport memchr, memcmp, memmove
 
 from itertools import chain
 
@@ -23,26 +28,69 @@ MERGE_LOAD = 8
 REJECTIONS_PER_BUCKET = 4
 
 cdef enum:
-    #: The constants above, and by how many slots a bucket grows.
-    load = 20
+    #: Constants above, and by how many slots a bucket grows.
     merge_load = 8
     rejections_per_bucket = 4
     slots = 8
 
 
-cdef bint set_room(Bucket* bucket, Py_ssize_t room) noexcept:
+cdef inline unsigned char tag_of(bytes key) noexcept:
+    """A byte of the hash that says nothing about the bucket."""
+    return <unsigned char>(<size_t>PyObject_Hash(key) >> 48)
+
+
+cdef inline PyObject** keys_in(Bucket* bucket) noexcept:
+    return <PyObject**>bucket.block
+
+
+cdef inline int64_t* numbers_in(Bucket* bucket) noexcept:
+    """The numbers of a bucket of a width of `NUMBERED`."""
+    return <int64_t*>(bucket.block + bucket.room * sizeof(PyObject*))
+
+
+cdef inline unsigned char* tags_in(Bucket* bucket, Py_ssize_t width) noexcept:
+    return <unsigned char*>(bucket.block + bucket.room * (width - 1))
+
+
+cdef bint set_room(Bucket* bucket, Py_ssize_t room, Py_ssize_t width) noexcept:
     """Give ``bucket`` room for so many keys, not fewer than it has; False, and nothing done, without memory."""
-    cdef PyObject** keys
+    cdef char* block
     if room == 0:
-        free(bucket.keys)
-        bucket.keys = NULL
+        free(bucket.block)
+        bucket.block = NULL
+    elif room < bucket.room:
+        move_arrays(bucket.block, bucket.room, room, bucket.size, width)
+        block = <char*>realloc(bucket.block, room * width)
+        if block != NULL:
+            bucket.block = block
     else:
-        keys = <PyObject**>realloc(bucket.keys, room * sizeof(PyObject*))
-        if keys == NULL:
+        block = <char*>realloc(bucket.block, room * width)
+        if block == NULL:
             return False
-        bucket.keys = keys
+        bucket.block = block
+        move_arrays(block, bucket.room, room, bucket.size, width)
     bucket.room = <unsigned int>room
     return True
+
+
+cdef void move_arrays(char* block, Py_ssize_t old, Py_ssize_t new, Py_ssize_t size, Py_ssize_t width) noexcept:
+    """Move numbers and tags of ``size`` keys to where they stand in a bucket of another room; the block is large enough."""
+    if size == 0:
+        return
+    if new > old:
+        memmove(block + new * (width - 1), block + old * (width - 1), size)
+    if width == NUMBERED:
+        memmove(block + new * sizeof(PyObject*), block + old * sizeof(PyObject*), size * sizeof(int64_t))
+    if new < old:
+        memmove(block + new * (width - 1), block + old * (width - 1), size)
+
+
+cdef void carry(Bucket* source, Py_ssize_t at, Bucket* target, Py_ssize_t to, Py_ssize_t count, Py_ssize_t width) noexcept:
+    """Copy ``count`` keys with what belongs to them; the places may overlap."""
+    memmove(&keys_in(target)[to], &keys_in(source)[at], count * sizeof(PyObject*))
+    if width == NUMBERED:
+        memmove(&numbers_in(target)[to], &numbers_in(source)[at], count * sizeof(int64_t))
+    memmove(&tags_in(target, width)[to], &tags_in(source, width)[at], count)
 
 
 cdef inline Py_ssize_t rounded(Py_ssize_t size) noexcept:
@@ -50,24 +98,32 @@ cdef inline Py_ssize_t rounded(Py_ssize_t size) noexcept:
     return (size + slots - 1) // slots * slots
 
 
-cdef inline Py_ssize_t place_of(Bucket* bucket, bytes key) noexcept:
+cdef inline Py_ssize_t place_of(Bucket* bucket, bytes key, Py_ssize_t width) noexcept:
     """Where an equal key stands in ``bucket``; -1 for nowhere."""
-    cdef Py_ssize_t at, size = PyBytes_GET_SIZE(key)
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(key)
+    cdef unsigned char* tags
+    cdef unsigned char* tag
     cdef PyObject* held
-    for at in range(bucket.size):
-        if bucket.keys[at] == <PyObject*>key:
-            return at
-    for at in range(bucket.size):
-        held = bucket.keys[at]
-        if PyBytes_GET_SIZE(<object>held) == size and (
+    if bucket.size == 0:
+        return -1
+    tags = tag = tags_in(bucket, width)
+    while True:
+        tag = <unsigned char*>memchr(tag, tag_of(key), bucket.size - (tag - tags))
+        if tag == NULL:
+            return -1
+        held = keys_in(bucket)[tag - tags]
+        if held == <PyObject*>key or PyBytes_GET_SIZE(<object>held) == size and (
             memcmp(PyBytes_AS_STRING(<object>held), PyBytes_AS_STRING(key), size) == 0
         ):
-            return at
-    return -1
+            return tag - tags
+        tag += 1
 
 
 cdef class ScanIndex:
     """Distinct bytes keys with resumable iteration and fair random choice. See scan_index.py."""
+
+    def __cinit__(self):
+        self.width = PLAIN
 
     def __init__(self, keys=()):
         self._fill(list(keys))
@@ -90,8 +146,8 @@ cdef class ScanIndex:
         self.count -= 1
         bucket = self.buckets[self.count]
         for at in range(bucket.size):
-            Py_DECREF(<object>bucket.keys[at])
-        free(bucket.keys)
+            Py_DECREF(<object>keys_in(&bucket)[at])
+        free(bucket.block)
 
     cdef bint have_places(self, Py_ssize_t count) noexcept:
         """Make room in the directory for so many buckets; False, and nothing done, without memory."""
@@ -121,10 +177,13 @@ cdef class ScanIndex:
         return &self.buckets[number]
 
     cdef int append(self, Bucket* bucket, bytes key) except -1:
-        if bucket.size == bucket.room and not set_room(bucket, bucket.room + slots):
+        if bucket.size == bucket.room and not set_room(bucket, bucket.room + slots, self.width):
             raise MemoryError
         Py_INCREF(key)
-        bucket.keys[bucket.size] = <PyObject*>key
+        keys_in(bucket)[bucket.size] = <PyObject*>key
+        if self.width == NUMBERED:
+            numbers_in(bucket)[bucket.size] = 0
+        tags_in(bucket, self.width)[bucket.size] = tag_of(key)
         bucket.size += 1
         return 0
 
@@ -143,7 +202,7 @@ cdef class ScanIndex:
         self.high = low * 2 - 1
         for at in range(count):
             bucket = &self.buckets[at]
-            bucket.keys = NULL
+            bucket.block = NULL
             bucket.size = bucket.room = 0
         self.count = count
         self.room = load * count
@@ -164,7 +223,7 @@ cdef class ScanIndex:
         """Bytes of the directory and the buckets, with what ``malloc`` adds to each."""
         cdef Py_ssize_t number, total = self.places * sizeof(Bucket)
         for number in range(self.count):
-            total += self.buckets[number].room * sizeof(PyObject*) + sizeof(PyObject*)
+            total += self.buckets[number].room * self.width + sizeof(PyObject*)
         return total
 
     cdef list keys_of(self, Py_ssize_t number):
@@ -173,7 +232,7 @@ cdef class ScanIndex:
         cdef Py_ssize_t at
         if number < self.count:
             for at in range(self.buckets[number].size):
-                keys.append(<object>self.buckets[number].keys[at])
+                keys.append(<object>keys_in(&self.buckets[number])[at])
         return keys
 
     def _keys_of(self, Py_ssize_t number):
@@ -191,6 +250,10 @@ cdef class ScanIndex:
         """Add `key`, which must not be present. Amortised O(1)."""
         cdef Bucket* bucket = self.bucket_of(key)
         self.append(bucket, key)
+        self.settle(bucket)
+
+    cdef void settle(self, Bucket* bucket) noexcept:
+        """Count a key that has been appended; a bucket may be split by that."""
         if bucket.size > self.bound:
             self.bound = bucket.size
         self.room -= 1
@@ -200,15 +263,18 @@ cdef class ScanIndex:
     cpdef discard(self, bytes key):
         """Remove `key`, which must be present (ValueError otherwise). Amortised O(1)."""
         cdef Bucket* bucket = self.bucket_of(key)
-        cdef Py_ssize_t at = place_of(bucket, key)
-        cdef PyObject* held
+        cdef Py_ssize_t at = place_of(bucket, key, self.width)
         if at < 0:
             raise ValueError("the key is not in the index")
-        held = bucket.keys[at]
+        self.remove_from(bucket, at)
+
+    cdef void remove_from(self, Bucket* bucket, Py_ssize_t at) noexcept:
+        """Remove the key at a place of its bucket, which may be merged by that."""
+        cdef PyObject* held = keys_in(bucket)[at]
         bucket.size -= 1
-        memmove(&bucket.keys[at], &bucket.keys[at + 1], (bucket.size - at) * sizeof(PyObject*))
+        carry(bucket, at + 1, bucket, at, bucket.size - at, self.width)
         if bucket.room - bucket.size >= 2 * slots:
-            set_room(bucket, rounded(bucket.size))
+            set_room(bucket, rounded(bucket.size), self.width)
         self.room += 1
         if self.room > self.slack:
             self.merge()
@@ -217,8 +283,19 @@ cdef class ScanIndex:
     cpdef bytes held(self, bytes key):
         """The object of the index that equals `key`; `key` where there is none. O(1) expected."""
         cdef Bucket* bucket = self.bucket_of(key)
-        cdef Py_ssize_t at = place_of(bucket, key)
-        return key if at < 0 else <bytes>bucket.keys[at]
+        cdef Py_ssize_t at = place_of(bucket, key, self.width)
+        return key if at < 0 else <bytes>keys_in(bucket)[at]
+
+    def exchange(self, bytes key not None):
+        """Hold `key` in place of the equal object that is there; nothing where there is none. O(1) expected."""
+        cdef Bucket* bucket = self.bucket_of(key)
+        cdef Py_ssize_t at = place_of(bucket, key, self.width)
+        cdef PyObject* former
+        if at >= 0:
+            former = keys_in(bucket)[at]
+            Py_INCREF(key)
+            keys_in(bucket)[at] = <PyObject*>key
+            Py_DECREF(<object>former)
 
     def clear(self):
         """Remove every key."""
@@ -239,19 +316,21 @@ cdef class ScanIndex:
         cdef ScanIndex twin = ScanIndex.__new__(ScanIndex)
         cdef Bucket* bucket
         cdef Py_ssize_t at
+        twin.width = self.width
         if not twin.have_places(self.count):
             raise MemoryError
         for number in range(self.count):
             bucket = &twin.buckets[number]
-            bucket.keys = NULL
+            bucket.block = NULL
             bucket.size = bucket.room = 0
             twin.count = number + 1
-            if not set_room(bucket, rounded(self.buckets[number].size)):
+            if not set_room(bucket, rounded(self.buckets[number].size), self.width):
                 raise MemoryError
             bucket.size = self.buckets[number].size
+            if bucket.size:
+                carry(&self.buckets[number], 0, bucket, 0, bucket.size, self.width)
             for at in range(bucket.size):
-                bucket.keys[at] = self.buckets[number].keys[at]
-                Py_INCREF(<object>bucket.keys[at])
+                Py_INCREF(<object>keys_in(bucket)[at])
         twin.low, twin.high, twin.room, twin.slack = self.low, self.high, self.room, self.slack
         twin.bound, twin.rejected = self.bound, self.rejected
         return twin
@@ -261,36 +340,33 @@ cdef class ScanIndex:
         cdef Py_ssize_t number
         self.give_back_places(self.count)
         for number in range(self.count):
-            set_room(&self.buckets[number], rounded(self.buckets[number].size))
+            set_room(&self.buckets[number], rounded(self.buckets[number].size), self.width)
 
     cdef void split(self) noexcept:
         """Divide the bucket at the split pointer by one more bit of the hash; later, where memory has run out."""
-        cdef Py_ssize_t bit = self.low + 1, at, stays = 0, size
+        cdef Py_ssize_t bit = self.low + 1, at, stays = 0, size = 0
         cdef Bucket* source
         cdef Bucket* moved
-        cdef PyObject* key
         if not self.have_places(self.count + 1):
             return
         source = &self.buckets[self.count - bit]
         moved = &self.buckets[self.count]
-        moved.keys = NULL
+        moved.block = NULL
         moved.size = moved.room = 0
-        size = 0
         for at in range(source.size):
-            if PyObject_Hash(<object>source.keys[at]) & bit:
+            if PyObject_Hash(<object>keys_in(source)[at]) & bit:
                 size += 1
-        if not set_room(moved, rounded(size)):
+        if not set_room(moved, rounded(size), self.width):
             return
         for at in range(source.size):
-            key = source.keys[at]
-            if PyObject_Hash(<object>key) & bit:
-                moved.keys[moved.size] = key
+            if PyObject_Hash(<object>keys_in(source)[at]) & bit:
+                carry(source, at, moved, moved.size, 1, self.width)
                 moved.size += 1
             else:
-                source.keys[stays] = key
+                carry(source, at, source, stays, 1, self.width)
                 stays += 1
         source.size = <unsigned int>stays
-        set_room(source, rounded(stays))
+        set_room(source, rounded(stays), self.width)
         self.count += 1
         if self.count == bit * 2:
             self.low = self.high
@@ -309,12 +385,14 @@ cdef class ScanIndex:
             low >>= 1
         last = &self.buckets[self.count - 1]
         bucket = &self.buckets[(self.count - 1) & low]
-        if bucket.size + last.size > bucket.room and not set_room(bucket, rounded(bucket.size + last.size)):
+        if bucket.size + last.size > bucket.room and not set_room(
+            bucket, rounded(bucket.size + last.size), self.width
+        ):
             return
         if last.size:
-            memcpy(&bucket.keys[bucket.size], last.keys, last.size * sizeof(PyObject*))
+            carry(last, 0, bucket, bucket.size, last.size, self.width)
             bucket.size += last.size
-        free(last.keys)
+        free(last.block)
         self.count -= 1
         if low != self.low:
             self.high = self.low
@@ -365,7 +443,7 @@ cdef class ScanIndex:
             drawn = <Py_ssize_t>(draw * places)
             slot, number = drawn // width, drawn % width
             if number < self.count and slot < self.buckets[number].size:
-                return <bytes>self.buckets[number].keys[slot]
+                return <bytes>keys_in(&self.buckets[number])[slot]
             self.rejected += 1
 
     def sample(self, rng, Py_ssize_t count):
@@ -397,6 +475,8 @@ cdef class ScanIndex:
             split = (number & self.low) + self.low + 1 < self.count
             mask = self.high if split else self.low
             assert all(hash(key) & mask == number for key in bucket)
+            for at, key in enumerate(bucket):
+                assert tags_in(&self.buckets[number], self.width)[at] == tag_of(key)
 
 
 def _free(ScanIndex old, Py_ssize_t piece):

@@ -7,6 +7,7 @@ import itertools
 import sys
 import tracemalloc
 from array import array
+from typing import Any
 
 import pytest
 
@@ -88,6 +89,77 @@ def test_active_defragmentation_by_its_thresholds() -> None:
     assert bench.run(0.6) == 2
     bench.relief._config.activedefrag = False
     assert bench.run(2) == 2 and not bench.figures.defragmenting
+
+
+class Pools:
+    """Each third step is the last."""
+
+    def __init__(self) -> None:
+        self.steps: list[str] = []
+        self.entries: list[tuple[int, int]] = []
+
+    def _step(self, name: str) -> bool:
+        self.steps.append(name)
+        return self.steps.count(name) % 3 == 0
+
+    def release(self, whole: bool = False) -> bool:
+        return self._step("release all" if whole else "release")
+
+    def withhold(self, whole: bool = False) -> bool:
+        return self._step("withhold all" if whole else "withhold")
+
+    def put_back(self) -> bool:
+        return self._step("put back")
+
+    def release_entries(self, table: dict[bytes, Any], begin: int = 0) -> int:
+        self.entries.append((len(table), begin))
+        return begin + 10 if begin < 20 and table else 0
+
+
+def test_pools_are_released_in_steps_after_a_trim() -> None:
+    bench = Bench()
+    pools = bench.figures.pools = Pools()
+    bench.fill(2 * STEP // 1000)
+    bench.run()
+    for number in range(STEP // 1000):
+        bench.keyspace.databases[0].delete(b"%d" % number)
+    assert bench.run() == 1 and not pools.steps, "the trim is a step of its own"
+    for _ in range(8):
+        assert bench.run() == 1
+    assert pools.steps == 3 * ["release"]
+    left = len(bench.keyspace.databases[0])
+    assert pools.entries == [(left, 0), (left, 10), (left, 20)], "then the tables"
+    assert not bench.figures.withheld
+
+
+def test_pools_are_withheld_while_there_are_no_data() -> None:
+    bench = Bench()
+    pools = bench.figures.pools = Pools()
+    bench.fill(STEP // 1000)
+    bench.run()
+    bench.keyspace.databases[0].clear()
+    for _ in range(9):
+        assert bench.run() == (1 if bench.now < 100 * SECOND + PAUSE_NS else bench.trims)
+    assert pools.steps == 3 * ["withhold"] + 3 * ["release"]
+    assert bench.figures.withheld
+    pools.steps.clear()
+    bench.fill(STEP // 2000)
+    bench.run()
+    assert not pools.steps, "not yet"
+    bench.fill(STEP // 1000)
+    for _ in range(5):
+        bench.run()
+    assert pools.steps == 3 * ["put back"] and not bench.figures.withheld
+    bench.run()
+    assert pools.steps == 3 * ["put back"]
+
+
+def test_a_purge_releases_all_pools() -> None:
+    figures = MemoryFigures()
+    pools = figures.pools = Pools()
+    figures.give_back()
+    assert pools.steps == ["release all", "withhold all"]
+    assert figures.withheld
 
 
 def test_the_share_of_the_time_is_limited() -> None:

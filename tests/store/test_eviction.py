@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from kedis.config import Config
+from kedis.engine.absent import NoEventLoop
 from kedis.engine.engine import Engine
-from kedis.engine.ports import NoEventLoop
+from kedis.engine.maxmemory import STARTUP_BYTES
 from kedis.store.access import LFU_BEGIN, LFU_MOST, LfuTracker, LruTracker
 from tests.commands.driver import START_NS, Client, ErrorReply, Recorder
 
@@ -54,7 +55,7 @@ class Store:
 
     def shrink(self, share: float) -> None:
         """Leave room for a share of what there is, and let a command make that true."""
-        self.set("maxmemory", int(self.full * share))
+        self.set("maxmemory", STARTUP_BYTES + int(self.full * share))
         self.client.call("PING")
         self.engine.keyspace.check()
 
@@ -93,6 +94,35 @@ def test_a_transaction_queued_before_memory_was_full_is_refused_whole() -> None:
     assert call("GET", "a") == OOM
 
 
+def test_what_does_not_even_hold_the_empty_server_refuses_every_write_as_in_redis() -> None:
+    store = Store("allkeys-lru", keys=0)
+    store.set("maxmemory", 1)
+    assert store.client.call("SET", "a", "b") == OOM
+    assert store.client.call("GET", "a") is None
+    store.set("maxmemory", STARTUP_BYTES + 1000)
+    assert store.client.call("SET", "a", "b") == b"OK"
+
+
+def test_no_key_makes_room_for_clients_that_are_gone() -> None:
+    store = Store("allkeys-lru")
+    memory, buffers = store.engine.memory, store.full
+    memory.count = lambda: buffers
+    store.set("maxmemory", STARTUP_BYTES + 2 * store.full)
+    memory.count_clients(buffers)
+    store.client.call("SET", "key:0000", "x" * 100)
+    assert len(store.numbers()) == 100, "both fit"
+    buffers = 0
+    store.clock.advance(20)
+    for number in range(100, 150):
+        store.client.call("SET", f"key:{number:04d}", "x" * 100)
+    assert len(store.numbers()) == 150, "the place of the buffers is free, though nobody has counted since"
+    buffers = store.full
+    store.clock.advance(20)
+    memory.count_clients(buffers)
+    store.client.call("PING")
+    assert len(store.numbers()) <= 100
+
+
 @pytest.mark.parametrize("kind", POLICIES)
 def test_volatile_policies_spare_keys_that_do_not_expire(kind: str) -> None:
     store = Store(f"volatile-{kind}", volatile=60)
@@ -109,7 +139,7 @@ def test_allkeys_policies_go_on_to_the_last(kind: str) -> None:
     store = Store(f"allkeys-{kind}", volatile=50)
     store.shrink(0.1)
     assert 0 < len(store.numbers()) <= 12
-    assert store.engine.keyspace.used <= store.engine.config.maxmemory
+    assert store.engine.keyspace.used <= store.engine.config.maxmemory - STARTUP_BYTES
     store.shrink(0.0001)
     assert store.numbers() == []
     assert store.client.call("SET", "a", "b") == b"OK"  # there was room until now
@@ -177,7 +207,7 @@ def test_evictions_take_their_time_in_slices() -> None:
             later.append(True)
 
     store.engine.attach_loop(Loop())
-    store.set("maxmemory", int(store.full * 0.1))
+    store.set("maxmemory", STARTUP_BYTES + int(store.full * 0.1))
     store.client.call("PING")
     some = len(store.numbers())
     assert 200 < some < 2000
@@ -235,7 +265,7 @@ def test_large_values_are_freed_before_more_is_evicted() -> None:
     store.clock.advance(1)
     for number in range(10):
         store.client.call("GET", f"key:{number:04d}")
-    store.set("maxmemory", store.full * 2)
+    store.set("maxmemory", STARTUP_BYTES + store.full * 2)
     while store.engine.restrictions.memory_full:
         store.engine.memory.make_room()
     assert store.numbers() == list(range(10))
@@ -290,6 +320,16 @@ def test_frequency_rises_by_chance_and_falls_with_time() -> None:
     assert call("OBJECT", "FREQ", "key:0000") == LFU_MOST
 
 
+def test_a_new_key_begins_alike_however_long_the_server_has_run() -> None:
+    store = Store("allkeys-lfu", keys=1)
+    store.clock.advance(30 * 60_000)
+    call = store.client.call
+    assert call("OBJECT", "FREQ", "key:0000") == 0
+    call("SET", "new", "x")
+    call("RPUSH", "list", "x")
+    assert call("OBJECT", "FREQ", "new") == call("OBJECT", "FREQ", "list") == LFU_BEGIN
+
+
 def test_of_keys_used_as_often_the_one_unused_for_longer_goes_first() -> None:
     store = Store("allkeys-lfu", keys=0)
     for name in ("b", "d", "a", "c"):
@@ -317,7 +357,7 @@ def test_a_change_of_policy_begins_to_note_uses_anew() -> None:
     store.client.call("GET", "key:0001")
     store.set("maxmemory-policy", "volatile-lfu")
     assert type(keyspace.databases[0].access_tracker) is LfuTracker
-    assert keyspace.databases[0].access_tracker.last_access == {}
+    assert not keyspace.databases[0].access_tracker.last_access
     assert store.client.call("OBJECT", "FREQ", "key:0001") == LFU_BEGIN
     keyspace.check()
     store.client.call("GET", "key:0001")
@@ -359,7 +399,8 @@ def test_memory_commands() -> None:
     stats = call("MEMORY", "STATS")
     figures = dict(zip(stats[::2], stats[1::2], strict=True))
     assert figures[b"keys.count"] == 11
-    assert figures[b"total.allocated"] == store.engine.keyspace.used
+    assert figures[b"startup.allocated"] == STARTUP_BYTES
+    assert figures[b"total.allocated"] == STARTUP_BYTES + store.engine.keyspace.used
     assert figures[b"dataset.bytes"] + figures[b"overhead.total"] == figures[b"total.allocated"]
     assert b"so little" in call("MEMORY", "DOCTOR")
     assert call("MEMORY", "PURGE") == b"OK"

@@ -194,3 +194,44 @@ def test_a_replica_leaves_it_to_its_master(keyspace: Keyspace) -> None:
     keyspace.follows = False
     assert run_period(expiry, clock) > 1
     assert len(keyspace.databases[0]) < left
+
+
+def test_a_replica_removes_only_what_its_own_clients_have_given_a_time(keyspace: Keyspace) -> None:
+    database, clock = keyspace.databases[2], Clock()
+    expiry = ActiveExpiry(keyspace)
+    keyspace.follow(True, writable=True)
+    keyspace.loading = True  # as it is while the stream is applied
+    fill(database, 10, 1, b"master")
+    keyspace.loading = False
+    fill(database, 500, 1, b"own")
+    fill(database, 500, 100_000, b"long")
+    database.clear_expiry(b"own0")
+    database.delete(b"own1")
+    assert keyspace.own_expiries is not None and len(keyspace.own_expiries) == 1000
+    clock.now += 10_000_000
+    for _ in range(100):
+        expiry.run(INTERVAL, clock)
+    assert len(database) == 10 + 1 + 500 and b"own0" in database.data
+    assert expiry.expired == keyspace.expired_keys == 498
+    assert len(keyspace.own_expiries) == 500
+    keyspace.follow(True, writable=False)  # what clients may no longer write ends all the same
+    clock.now += 200_000_000_000
+    for _ in range(100):
+        expiry.run(INTERVAL, clock)
+    assert len(database) == 11 and not keyspace.own_expiries
+    keyspace.follow(False, writable=False)
+    assert keyspace.own_expiries is None
+    for _ in range(100):
+        expiry.run(INTERVAL, clock)
+    assert list(database.data) == [b"own0"]
+
+
+def test_a_slice_of_a_replica_is_bounded(keyspace: Keyspace) -> None:
+    database, clock = keyspace.databases[0], Clock(SLICE_NS // 10)
+    expiry = ActiveExpiry(keyspace)
+    keyspace.follow(True, writable=True)
+    fill(database, 100, -1)
+    expiry.run(INTERVAL, clock)
+    assert 80 < len(database) < 100
+    keyspace.replace(keyspace.blank())
+    assert not keyspace.own_expiries

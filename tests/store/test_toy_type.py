@@ -258,7 +258,7 @@ def test_an_aof_is_rewritten_and_loaded(client: Client, tmp_path: Path) -> None:
     loaded = Client(engine)
     for key in ("log", "large"):
         assert loaded.call("TOY.ALL", key) == client.call("TOY.ALL", key)
-    assert engine.keyspace.databases[0].expires == keyspace.databases[0].expires
+    assert dict(engine.keyspace.databases[0].expires) == dict(keyspace.databases[0].expires)
     empty(loaded)
 
 

@@ -5,6 +5,7 @@ import shutil
 import socket
 import subprocess
 import time
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -186,19 +187,14 @@ def test_random_patterns_without_case_against_redis(oracle: redis.Redis, seed: i
 def test_each_segment_is_searched_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The bound on the work: a search is linear in the string, and there is one for each segment."""
     searches = 0
-    plain = glob._finder
+    search = glob._end_of
 
-    def counting(segment: list[frozenset[int]]) -> glob.Finder:
-        find = plain(segment)
+    def counted(part: glob.Part, string: bytes, start: int, end: int) -> int:
+        nonlocal searches
+        searches += 1
+        return search(part, string, start, end)
 
-        def counted(string: bytes, start: int, end: int) -> int:
-            nonlocal searches
-            searches += 1
-            return find(string, start, end)
-
-        return counted
-
-    monkeypatch.setattr(glob, "_finder", counting)
+    monkeypatch.setattr(glob, "_end_of", counted)
     for pattern in (b"a*" * 50 + b"b", b"[ab]*" * 50 + b"b", b"*?a" * 40, b"*a[^b]?" * 30 + b"c"):
         matches = compile_glob(pattern)
         searches = 0
@@ -211,8 +207,51 @@ def test_each_segment_is_searched_for_once(monkeypatch: pytest.MonkeyPatch) -> N
 def test_expressions_cannot_backtrack(pattern: bytes) -> None:
     """Classes, dots and fixed counts only."""
     piece = rb"(?:\.|\[\^?(?:\\x[0-9a-f]{2}|-)+\])(?:\{[0-9]+\})?"
-    for segment in glob._segments(pattern, False):
-        assert re.fullmatch(rb"(?:%b)*" % piece, glob._expression(segment).pattern)
+    for segment in glob.segments_of(pattern):
+        assert re.fullmatch(rb"(?:%b)*" % piece, glob._classes(segment))
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    st.lists(st.sampled_from(list(b"aab**?[]^-\\")), max_size=20).map(bytes),
+    st.lists(st.sampled_from(list(b"ab-^\n")), max_size=12).map(bytes),
+)
+def test_short_strings_are_matched_as_long_ones(pattern: bytes, string: bytes) -> None:
+    """One expression says what the searches for each segment say."""
+    segments = glob.segments_of(b"*" + pattern)
+    short = re.compile(glob._starred_expression(segments), re.DOTALL)
+    assert not string or (short.match(string) is not None) is glob._starred(segments)(string)
+
+
+@pytest.mark.parametrize("pattern", [b"a*:key:*[0-9]*", b"*b?d*e", b"[^x]*[a-c]z"])
+def test_a_pattern_that_is_used_often_goes_on_matching(pattern: bytes) -> None:
+    matches = compile_glob(pattern)
+    words = [b"a:key:1", b"abcde", b"acz", b"", b"x" * 2000, b"axbz", b"a:key:" + b"1" * 2000]
+    first = [matches(word) for word in words]
+    for _ in range(300):
+        assert [matches(word) for word in words] == first
+    assert any(first)
+
+
+def test_expressions_do_not_backtrack_over_stars() -> None:
+    """A pattern with as many stars as a short one may have, on the longest short string, which does not match."""
+    matches = compile_glob(b"a*" * 31 + b"b")
+    begun = time.process_time()
+    for _ in range(400):
+        assert not matches(b"a" * 512)
+    assert time.process_time() - begun < 5  # backtracking would take longer than anyone waits
+
+
+def test_a_pattern_takes_little_more_memory_than_its_text() -> None:
+    """Whoever subscribes to long patterns does not fill the memory with what is made of them."""
+    tracemalloc.start()
+    try:
+        kept = [compile_glob(b"a*" * 200 + b"%d" % number) for number in range(100)]
+        size, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept[0](b"a" * 200 + b"0")
+    assert size < 100 * 401 * 16
 
 
 def test_too_long_a_pattern_matches_nothing_and_is_not_compiled() -> None:

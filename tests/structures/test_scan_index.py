@@ -268,6 +268,12 @@ def test_it_owns_each_key_once() -> None:
     assert owners(range(2000)) == {2}
     equal = bytes(bytearray(keys[5]))
     assert index.held(equal) is keys[5] and index.held(b"absent") == b"absent"
+    index.exchange(equal)
+    index.exchange(b"absent")
+    assert index.held(keys[5]) is equal and b"absent" not in set(index)
+    assert owners(range(5, 6)) == {1} and owners(range(6, 7)) == {2}
+    index.exchange(keys[5])
+    assert owners(range(5, 6)) == {2} and sys.getrefcount(equal) == 2
     index.discard(equal)
     assert owners(range(5, 6)) == {1}
     for key in keys[10:1500]:
