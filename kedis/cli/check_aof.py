@@ -8,9 +8,11 @@ from functools import partial
 
 from kedis.cli import standard_streams
 from kedis.persistence.check import CheckFailed, check
+from kedis.version import VERSION
 
 USAGE = """\
 usage: kedis-check-aof [--format-only] [--fix | --truncate-to-timestamp SECONDS] FILE
+       kedis-check-aof --version
 
   FILE   APPENDDIR/appendonly.aof.manifest, which checks all its files, or a single append-only file
   --format-only
@@ -33,6 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _check(words: list[str]) -> int:
     if words in (["-h"], ["--help"]):
         print(USAGE, end="")
+        return 0
+    if words in (["-v"], ["--version"]):
+        print(f"kedis-check-aof {VERSION}")
         return 0
     format_only = words[:1] == ["--format-only"]
     if format_only:

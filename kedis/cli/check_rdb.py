@@ -13,9 +13,11 @@ from kedis.rdb.snapshot import SnapshotReader
 from kedis.rdb.source import RdbError
 from kedis.rdb.unsupported_features import Unsupported, describe
 from kedis.store.types import type_of
+from kedis.version import VERSION
 
 USAGE = """\
 usage: kedis-check-rdb FILE
+       kedis-check-rdb --version
 
   FILE  a snapshot (dump.rdb), or the base of an append-only file in that form
 
@@ -33,6 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _check(words: list[str]) -> int:
     if words in (["-h"], ["--help"]):
         print(USAGE, end="")
+        return 0
+    if words in (["-v"], ["--version"]):
+        print(f"kedis-check-rdb {VERSION}")
         return 0
     if len(words) != 1 or words[0].startswith("-"):
         print(USAGE, end="", file=sys.stderr)

@@ -22,6 +22,7 @@ from kedis.errors import CommandError
 from kedis.persistence.append_file import AppendFile
 from kedis.persistence.folder import AofError, Folder
 from kedis.persistence.loader import Loader, Tail
+from kedis.persistence.rdb_file import write_rdb
 from kedis.process.clock import monotonic, monotonic_ns
 from kedis.process.system import sync_directory
 from kedis.scripting.service import service_of
@@ -54,6 +55,10 @@ class Aof:
         self._earlier_bytes = 0  # size of the files before the one being written
         self._rewrite_base_bytes = 0
         self.request_rewrite: Callable[[], None] = lambda: None
+        #: Called once, when the child of the rewrite under way has begun, or with the reason why it will not.
+        self.rewrite_waiters: list[Callable[[str | None], None]] = []
+        #: Whether the rewrite under way has no child yet.
+        self.awaits_child = False
         self.aof_rewrite_in_progress = False
         self.aof_rewrite_scheduled = False
         self.aof_last_rewrite_time_sec = -1
@@ -163,7 +168,7 @@ class Aof:
                 crc=tail.crc,
                 uncovered=tail.uncovered,
             )
-            folder.delete_history()
+            self.delete_history()
         except OSError as error:
             raise AofError(f"cannot write to {folder.path}: {error.strerror}") from None
         base = replay.base_bytes if replay else 0
@@ -185,11 +190,21 @@ class Aof:
         folder = self.folder
         manifest = folder.manifest.copy()
         if manifest.base is None:
-            AppendFile(folder.file(manifest.add_base(folder.prefix).name)).close()
+            as_rdb = self.engine.config.aof_use_rdb_preamble
+            base = folder.file(manifest.add_base(folder.prefix, as_rdb=as_rdb).name)
+            if as_rdb:
+                write_rdb(self.engine, base, is_base=True)
+            else:
+                AppendFile(base).close()
         AppendFile(folder.file(manifest.add_incr(folder.prefix).name)).close()
         sync_directory(folder.path)
         folder.persist(manifest)
         sync_directory(folder.directory)
+
+    def delete_history(self) -> None:
+        """Delete the files that are no longer needed, unless ``aof-disable-auto-gc`` keeps them. Raises OSError."""
+        if not self.engine.config.aof_disable_auto_gc:
+            self.folder.delete_history()
 
     def switch_to(self, file: AppendFile) -> AppendFile | None:
         """Write to ``file`` from now on; returns the previous file, still open."""
@@ -242,26 +257,64 @@ class Aof:
     def reload(self) -> None:
         """DEBUG LOADAOF: load the files in place of the data in memory, while all clients wait.
 
-        What is recorded is synced before. Raises CommandError, with the data as they were, where the
-        files do not hold them; AofError where they cannot be loaded, with a part of the data in memory.
+        What is recorded is synced before; where the file is off, what it holds replaces newer data, as in Redis.
+        Raises CommandError, with the data as they were, where there is nothing to load; AofError where the files
+        cannot be loaded, with a part of the data in memory.
         """
         engine = self.engine
-        if self.state != "on" or self.file is None:
-            raise CommandError(errors.AOF_LACKS_DATA)
         if engine.execution is not None:  # of which nothing is recorded before it ends
             raise CommandError(errors.AOF_LACKS_UNIT)
+        if self.state == "on":
+            self._sync_before_reload()
+            self._load_again(self.folder)
+        elif self.aof_rewrite_in_progress:
+            raise CommandError(errors.AOF_LACKS_DATA)
+        elif self.state == "waiting":
+            self._load_again(self.folder)
+        else:
+            self._load_while_off()
+
+    def rewrite_begun(self, failure: str | None = None) -> None:
+        """Tell those who wait for the child of the rewrite that it is there, or why it will not come."""
+        self.awaits_child = False
+        waiters, self.rewrite_waiters = self.rewrite_waiters, []
+        for waiter in waiters:
+            waiter(failure)
+
+    def _sync_before_reload(self) -> None:
         try:
             self.write()
-            self.file.sync()
+            if self.file is not None:
+                self.file.sync()
         except Exception as error:
-            engine.durability.unrecorded(error)
+            self.engine.durability.unrecorded(error)
             raise CommandError(errors.AOF_LOAD_FAILED) from None
+
+    def _load_while_off(self) -> None:
+        config = self.engine.config
+        folder = Folder(config.dir, config.appenddirname, config.appendfilename)
+        if not os.path.exists(folder.manifest_path):
+            raise CommandError(errors.AOF_LACKS_DATA)
+        try:
+            folder.open()
+        except AofError as error:
+            log.error("%s", error)
+            raise CommandError(errors.AOF_LOAD_FAILED) from None
+        try:
+            self._load_again(folder)
+        finally:
+            folder.close()
+
+    def _load_again(self, folder: Folder) -> None:
+        if not folder.manifest.files():
+            raise CommandError(errors.AOF_LACKS_DATA)
+        engine = self.engine
         for database in engine.keyspace.databases:
             database.clear()
         service_of(engine).libraries.flush()
         engine.set_loading(True)
         try:
-            for _ in Loader(engine, self.folder).steps():
+            for _ in Loader(engine, folder).steps():
                 pass
         except Exception as error:
             log.critical("cannot load the append-only file again: %s", error)
@@ -290,6 +343,8 @@ class Aof:
             self.engine.propagation.flush()
             if not self.unwritten:
                 return
+            if delay_us := self.engine.debug.flush_delay_us:
+                self.engine.process.sleep(delay_us / 1e6)
             assert self.file is not None  # changes are recorded only while a file is open
             length = self.file.write(self.unwritten)
         except Exception:

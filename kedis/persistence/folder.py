@@ -67,7 +67,7 @@ class Folder:
             old_style = os.path.isfile(os.path.join(self.directory, self.prefix))
             make_folder(self.path)
             self._lock()
-            self._read_manifest()
+            self._read_manifest(old_style)
             if old_style and self._awaits_upgrade():
                 self._upgrade()
             self._remove_leftovers()
@@ -92,7 +92,8 @@ class Folder:
             error.is_in_use = True
             raise error from None
 
-    def _read_manifest(self) -> None:
+    def _read_manifest(self, old_style: bool) -> None:
+        """Read it; ``old_style``: the file of an upgrade that was interrupted is there, in the folder above."""
         try:
             with open(self.manifest_path, "rb") as file:
                 content = file.read()
@@ -105,8 +106,12 @@ class Folder:
         except ManifestError as error:
             raise AofError(f"bad manifest {self.manifest_path}: {error}") from None
         for entry in self.manifest.files():
-            if not os.path.isfile(self.file(entry.name)) and not self._is_upgrade_entry(entry):
-                raise AofError(f"{self.manifest_path} lists {entry.name}, which is missing")
+            comes = old_style and self._is_upgrade_entry(entry)
+            if not comes and not os.path.isfile(self.file(entry.name)):
+                raise AofError(
+                    f"{self.manifest_path} lists {entry.name}, which is missing (The append log file "
+                    f"{entry.name} doesn't exist: No such file or directory)"
+                )
 
     def _refuse_orphans(self) -> None:
         """Raise AofError for files without a manifest: their order is unknown, and a new start would overwrite them."""
@@ -196,3 +201,22 @@ def make_folder(path: str) -> None:
     with contextlib.suppress(FileExistsError):
         os.mkdir(path)
     sync_directory(parent or ".")
+
+
+class TemporaryFolder:
+    """A folder for this user alone, which is removed by :meth:`remove`, or when the process ends. Raises OSError."""
+
+    def __init__(self) -> None:
+        import shutil  # 10 ms together, and only few programs come here
+        import tempfile
+        import weakref
+
+        self.path = path = tempfile.mkdtemp(prefix="kedis-")
+        process = os.getpid()
+
+        def remove() -> None:
+            if os.getpid() == process:  # not in a forked child
+                shutil.rmtree(path, ignore_errors=True)
+
+        #: Removes it. Idempotent.
+        self.remove = weakref.finalize(self, remove)

@@ -148,7 +148,7 @@ class Loader:
                     self.loaded_bytes = loaded_before + reader.end
                     yield
         except DamagedFile as damage:
-            raise AofError(f"{path} is damaged: {damage}{_remedy(damage)}") from None
+            raise AofError(f"{path} is damaged: {damage}{_remedy(damage)}{_in_known_words(damage)}") from None
         except OSError as error:
             raise AofError(f"cannot read {path} at offset {reader.end}: {error.strerror}") from None
         if entry.kind == "b":
@@ -182,7 +182,10 @@ class Loader:
         if not is_last:
             raise AofError(f"{path} ends with {what} at offset {sound}, and is not the last file")
         if not self._engine.config.aof_load_truncated:
-            raise AofError(f"{path} ends with {what} at offset {sound}, and aof-load-truncated is off")
+            raise AofError(
+                f"{path} ends with {what} at offset {sound}, and aof-load-truncated is off "
+                "(Unexpected end of file reading the append only file)"
+            )
         log.warning("%s ends with %s: cutting %d bytes off at offset %d", path, what, size - sound, sound)
         os.truncate(path, sound)
         fd = os.open(path, os.O_WRONLY | OPEN_FLAGS)
@@ -280,13 +283,14 @@ class Loader:
         if not isinstance(error, CommandError):
             log.error("internal error while loading", exc_info=error)
             raise _Refused(f"{command} met an internal error, {error!r}", place())
-        if feature := _feature_of_payload(argv):
+        feature = _feature_of_payload(argv)
+        if feature and self._engine.config.unsupported_data != "drop":
             raise _unsupported(feature, argv, place())
         if (
             self._engine.table.resolve_recorded(argv).flags & SELECTS_DATABASE
         ):  # the following commands would go to another database
             raise _Refused(f"{command} was answered with: {error} (see the setting databases)", place())
-        if self._engine.config.propagation_error_behavior == "panic":
+        if self._engine.config.propagation_error_behavior == "panic" and not feature:
             raise _Refused(
                 f"{command} was answered with: {error}; it does not fit what is before it, where something must be "
                 "missing (to pass over such commands: --propagation-error-behavior ignore, then BGREWRITEAOF)",
@@ -336,6 +340,14 @@ def _remedy(damage: DamagedFile) -> str:
     if "checksum" not in damage.reason:
         return ""
     return " (if it was edited by hand: start with --aof-checksum no, then BGREWRITEAOF)"
+
+
+def _in_known_words(damage: DamagedFile) -> str:
+    """The same in the words that whoever operates a Redis knows, and looks for in logs."""
+    problem = "Bad file format"
+    if damage.reason.startswith("unknown command"):
+        problem = f"U{damage.reason[1:]}"
+    return f" ({problem} reading the append only file)"
 
 
 def _odd(argv: list[bytes], problem: str) -> str:

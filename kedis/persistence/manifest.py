@@ -22,6 +22,13 @@ from kedis.resp.requests import split_inline
 LINE_LIMIT = 1024
 _PLAIN = frozenset(range(0x21, 0x7F)) - frozenset(b"\"'\\")
 
+_ESCAPED = {byte: f"\\{letter}" for byte, letter in zip(b"\n\r\t\a\b", "nrtab", strict=True)}
+
+#: The same in the words that whoever operates a Redis knows, and looks for in logs.
+_EMPTY = " (Found an empty AOF manifest)"
+_TOO_LONG = " (The AOF manifest file contains too long line)"
+_INVALID = " (Invalid AOF manifest file format)"
+
 
 class ManifestError(Exception):
     """The manifest is invalid; the message names the line."""
@@ -42,7 +49,7 @@ class Entry:
 
 @dataclass
 class Manifest:
-    """The listed files. ``base_seq`` and ``incr_seq`` are the highest numbers in use."""
+    """The listed files. ``base_seq`` and ``incr_seq`` are the highest numbers in use; the latest history is first."""
 
     base: Entry | None = None
     incrs: list[Entry] = field(default_factory=list)
@@ -61,7 +68,7 @@ class Manifest:
     def add_base(self, prefix: str, *, as_rdb: bool = False) -> Entry:
         """List a new base called ``PREFIX.SEQ.base.aof`` (or ``.rdb``); the previous base becomes history."""
         if self.base is not None:
-            self.history.append(replace(self.base, kind="h"))
+            self.history.insert(0, replace(self.base, kind="h"))
         self.base_seq += 1
         self.base = Entry(f"{prefix}.{self.base_seq}.base.{'rdb' if as_rdb else 'aof'}", self.base_seq, "b")
         return self.base
@@ -76,7 +83,8 @@ class Manifest:
     def retire_incrs(self, keep: int) -> None:
         """Turn all files of changes but the last ``keep`` into history."""
         count = len(self.incrs) - keep
-        self.history += [replace(entry, kind="h") for entry in self.incrs[:count]]
+        for entry in self.incrs[:count]:
+            self.history.insert(0, replace(entry, kind="h"))
         del self.incrs[:count]
 
     def format(self) -> bytes:
@@ -97,12 +105,12 @@ def parse_manifest(content: bytes) -> Manifest:
     O(len(content)).
     """
     if not content:
-        raise ManifestError("it is empty")
+        raise ManifestError(f"it is empty{_EMPTY}")
     manifest = Manifest()
     lines = content.split(b"\n")
     for number, line in enumerate(lines[:-1], 1):
         if len(line) > LINE_LIMIT:
-            raise ManifestError(f"line {number} is longer than {LINE_LIMIT} characters")
+            raise ManifestError(f"line {number} is longer than {LINE_LIMIT} characters{_TOO_LONG}")
         if line.startswith(b"#"):
             continue
         try:
@@ -110,9 +118,9 @@ def parse_manifest(content: bytes) -> Manifest:
         except ManifestError as error:
             raise ManifestError(f"line {number} {error}") from None
     if lines[-1]:
-        raise ManifestError(f"line {len(lines)} has no end")
+        raise ManifestError(f"line {len(lines)} has no end{_INVALID}")
     if not manifest.files() and not manifest.history:
-        raise ManifestError("it lists no file")
+        raise ManifestError(f"it lists no file{_EMPTY}")
     return manifest
 
 
@@ -120,18 +128,21 @@ def _parse_line(line: bytes) -> Entry:
     try:
         words = [word.decode("utf-8", "surrogateescape") for word in split_inline(line)]
     except ProtocolError:
-        raise ManifestError("has unbalanced quotes") from None
+        raise ManifestError(f"has unbalanced quotes{_INVALID}") from None
     if len(words) < 6 or len(words) % 2:
-        raise ManifestError("is not made of pairs that give file, seq and type")
+        raise ManifestError(f"is not made of pairs that give file, seq and type{_INVALID}")
     pairs = {words[at].lower(): words[at + 1] for at in range(0, len(words), 2)}
     name, seq, kind = pairs.get("file", ""), pairs.get("seq", ""), pairs.get("type", "")
     if not name or "/" in name or name in (".", ".."):
-        raise ManifestError("gives a path or nothing where the name of a file must be")
+        raise ManifestError(f"gives a path or nothing where the name of a file must be{_INVALID}")
     if not (seq.isascii() and seq.isdigit() and len(seq) < 19) or int(seq) == 0:
-        raise ManifestError("has no sequence number above zero")
+        raise ManifestError(f"has no sequence number above zero{_INVALID}")
     if kind not in ("b", "i", "h"):
-        raise ManifestError("has an unknown type")
-    return Entry(name, int(seq), kind)
+        raise ManifestError("has an unknown type (Unknown AOF file type)")
+    entry = Entry(name, int(seq), kind)
+    if len(entry.line()) - 1 > LINE_LIMIT:
+        raise ManifestError("gives a name that is too long to be written again")
+    return entry
 
 
 def _list(manifest: Manifest, entry: Entry) -> None:
@@ -139,12 +150,14 @@ def _list(manifest: Manifest, entry: Entry) -> None:
         manifest.history.append(entry)
     elif entry.kind == "b":
         if manifest.base is not None:
-            raise ManifestError("gives a second base")
+            raise ManifestError("gives a second base (Found duplicate base file information)")
         manifest.base = entry
         manifest.base_seq = entry.seq
     else:
         if entry.seq <= manifest.incr_seq:
-            raise ManifestError("has a sequence number that does not rise")
+            raise ManifestError(
+                "has a sequence number that does not rise (Found a non-monotonic sequence number)"
+            )
         manifest.incrs.append(entry)
         manifest.incr_seq = entry.seq
 
@@ -158,7 +171,7 @@ def _quote(name: str) -> str:
         if byte == 0x20 or byte in _PLAIN
         else f"\\{chr(byte)}"
         if byte in b'"\\'
-        else f"\\x{byte:02x}"
+        else _ESCAPED.get(byte) or f"\\x{byte:02x}"
         for byte in raw
     )
     return '"' + "".join(shown) + '"'

@@ -25,7 +25,7 @@ from typing import BinaryIO
 from zlib import crc32
 
 from kedis.persistence.checksum import PREFIX, checksum_line, parse_checksum_line, pattern
-from kedis.resp.canonical import parse_canonical
+from kedis.resp.canonical import is_canonical, parse_canonical
 
 CHUNK = 1 << 20
 #: Maximum number of bytes given to the fast path at a time; bounds the work between two yields of the loader.
@@ -193,9 +193,11 @@ class AofReader:
         piece = data[position:stop]
         if self._whole_bytes is not None and (taken := self._whole_bytes(piece)):
             return piece[:taken], taken
-        commands, taken, _ = parse_canonical(piece)
-        if taken:
+        commands, taken, form = parse_canonical(piece)
+        # In doubt about the line ends, which it passes over, the strict way decides.
+        if taken and is_canonical(form, piece[:taken], commands):
             return commands, taken
+        commands = []
         start = position
         while position < stop and data[position] != _HASH:
             try:

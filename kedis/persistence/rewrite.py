@@ -30,7 +30,7 @@ from kedis.persistence.append_file import AppendFile
 from kedis.persistence.child import Child
 from kedis.persistence.folder import TEMPORARY
 from kedis.persistence.manifest import Manifest
-from kedis.persistence.rdb_file import write_rdb
+from kedis.persistence.rdb_file import adjust_oom_score, write_rdb
 from kedis.persistence.reasons import reason_of
 from kedis.persistence.worker import InlineWorker, Worker
 from kedis.process.clock import monotonic
@@ -82,14 +82,22 @@ class Rewriter:
         self._as_rdb = False
         self._began = 0.0
         self._not_before = 0.0
+        self._delay_told = False
         self.fork_seconds = 0.0
 
     # -- starting -----------------------------------------------------------------------------------------
 
     @property
     def may_start_by_itself(self) -> bool:
-        """Whether an automatic rewrite may start now."""
-        return not self._aof.aof_rewrite_in_progress and monotonic() >= self._not_before
+        """Whether an automatic rewrite may start now; a delay is logged once."""
+        left = self._not_before - monotonic()
+        if left > 0 and not self._delay_told:
+            self._delay_told = True
+            log.warning(
+                "Background AOF rewrite has repeatedly failed and triggered the limit, will retry in %d minutes",
+                -(-left // 60),
+            )
+        return not self._aof.aof_rewrite_in_progress and left <= 0
 
     def start(self, *, afresh: bool = False) -> None:
         """Begin a rewrite; none may be under way.
@@ -97,7 +105,7 @@ class Rewriter:
         ``afresh``: do not rely on the listed files; they are replaced as a whole, or stay.
         """
         aof = self._aof
-        aof.aof_rewrite_in_progress = True
+        aof.aof_rewrite_in_progress = aof.awaits_child = True
         aof.aof_rewrite_scheduled = False
         self.afresh = afresh
         self._cancelled = False
@@ -134,7 +142,9 @@ class Rewriter:
 
     def _open_aside(self) -> AppendFile:
         path = self._aof.folder.file(f"{TEMPORARY}incr.aof")
-        remove_if_there(path)
+        if os.path.exists(path):
+            log.info("Removing the temp incr aof file %s, whose base was not written", path)
+            remove_if_there(path)
         return AppendFile(path, checksums=self._aof.engine.config.aof_checksum, size=0)
 
     def _begin_afresh(self, file: AppendFile | None, error: Exception | None) -> None:
@@ -214,13 +224,15 @@ class Rewriter:
             self._child.pid,
             self.fork_seconds * 1e3,
         )
+        self._aof.rewrite_begun()
 
     def _dump(self, path: str) -> None:
         engine = self._aof.engine
         config = engine.config
         if self._as_rdb:
-            write_rdb(engine, path, is_base=True)
+            write_rdb(engine, path, is_base=True, in_child=True)
             return
+        adjust_oom_score(engine)
         write_base(
             engine.keyspace,
             path,
@@ -254,6 +266,7 @@ class Rewriter:
             return
         self._cancelled = True
         if self._child is not None:
+            log.info("Killing AOF child %d: the rewrite is cancelled", self._child.pid)
             self._child.kill()
             self._child = None
             self._end("cancelled")
@@ -271,6 +284,7 @@ class Rewriter:
         folder = self._aof.folder
         file = self._aof.file
         manifest = folder.manifest.copy()
+        base = folder.file(manifest.add_base(folder.prefix, as_rdb=self._as_rdb).name)
         if self.afresh and file is not None:
             file.sync()
             manifest.retire_incrs(keep=0)
@@ -279,12 +293,11 @@ class Rewriter:
             file.path = path
         else:
             manifest.retire_incrs(keep=1 if file is not None else 0)
-        base = folder.file(manifest.add_base(folder.prefix, as_rdb=self._as_rdb).name)
         os.rename(self._base_path(), base)
         size = os.path.getsize(base)
         sync_directory(folder.path)
         folder.persist(manifest)
-        folder.delete_history()
+        self._aof.delete_history()
         return size
 
     def _listed(self, base_bytes: int | None, error: Exception | None) -> None:
@@ -318,12 +331,14 @@ class Rewriter:
             aof.rewrite_failures += 1
             self._delay(aof.aof_rewrites_consecutive_failures)
             log.warning("rewriting the append-only file failed: %s", failure)
+        aof.rewrite_begun(failure)
         self._on_end(failure)
 
     def _delay(self, failures: int) -> None:
         if failures >= _PATIENCE:
             minutes = min(2 ** (failures - _PATIENCE), _LONGEST_DELAY_MINUTES)
             self._not_before = monotonic() + 60 * minutes
+            self._delay_told = False
 
 
 def _reason(error: Exception | None) -> str:

@@ -15,10 +15,11 @@ from kedis.engine.engine import Engine
 from kedis.errors import CommandError
 from kedis.persistence.aof import remove_if_there
 from kedis.persistence.child import Child, Outcome
-from kedis.persistence.folder import make_folder
+from kedis.persistence.folder import TemporaryFolder, make_folder
 from kedis.persistence.rdb_file import DamagedSnapshot, SnapshotLoader, replace_file, write_rdb
 from kedis.persistence.reasons import reason_with_file
 from kedis.process.clock import monotonic
+from kedis.scripting.service import service_of
 
 log = logging.getLogger("kedis.rdb")
 
@@ -47,6 +48,7 @@ class Saver:
         self._transfer: Child | None = None
         self._path = self._temporary = ""
         self._folder = ""
+        self._own_folder: TemporaryFolder | None = None
         self._began = 0.0
         self._dirty_at_fork = 0
         self._saved_dirty = 0
@@ -92,20 +94,33 @@ class Saver:
 
     # -- saving -------------------------------------------------------------------------------------------
 
+    @property
+    def folder(self) -> str:
+        """``dir``; for a program that has named no folder a temporary one, or nothing before it is made."""
+        if self._engine.config.has_folder():
+            return self._engine.config.dir
+        return self._own_folder.path if self._own_folder is not None else ""
+
     def path(self) -> str:
         """The file."""
-        config = self._engine.config
-        return os.path.join(config.dir, config.dbfilename)
+        return os.path.join(self.folder, self._engine.config.dbfilename)
 
     def make_folder(self) -> None:
         """Create the folder of the file, once: a folder that is lost later (an unmounted disk) is not replaced.
 
-        Raises OSError.
+        A temporary one goes when the store does. Raises OSError.
         """
-        folder = self._engine.config.dir
-        if folder != self._folder:
-            make_folder(folder)
-            self._folder = folder
+        if not self._engine.config.has_folder():
+            self._own_folder = self._own_folder or TemporaryFolder()
+        elif self.folder != self._folder:
+            make_folder(self.folder)
+            self._folder = self.folder
+
+    def close(self) -> None:
+        """Remove the temporary folder, if there is one. Idempotent."""
+        if self._own_folder is not None:
+            self._own_folder.remove()
+            self._own_folder = None
 
     def save(self) -> None:
         """Save in this process. Raises CommandError."""
@@ -113,27 +128,45 @@ class Saver:
             raise CommandError(errors.LOADING)
         if self.rdb_bgsave_in_progress:
             raise CommandError(errors.BGSAVE_IN_PROGRESS)
-        path = self.path()
-        temporary = self._temporary_name(path)
+        temporary = ""
         try:
             self.make_folder()
+            temporary = temporary_name(self.path(), os.getpid())
             write_rdb(self._engine, temporary)
-            replace_file(temporary, path)
+            replace_file(temporary, self.path())
         except Exception as error:
             self._remove(temporary)
-            log.error("cannot save to %s: %s", path, reason_with_file(error))
+            log.error("cannot save to %s: %s", self.path(), reason_with_file(error))
             raise CommandError(errors.SAVE_FAILED) from None
         self._succeeded(self._engine.keyspace.dirty)
 
-    def reload(self) -> None:
-        """Save, and load the file in place of the data in memory, while all clients wait. Raises CommandError."""
-        self.save()
+    def reload(self, *, saves: bool = True, empties: bool = True, merges: bool = False) -> None:
+        """Load the snapshot while all clients wait. Raises CommandError.
+
+        Args:
+            saves: save it first.
+            empties: remove the data in memory before.
+            merges: replace keys that are there; else one of them is an error.
+        """
+        if saves:
+            self.save()
         engine = self._engine
-        for database in engine.keyspace.databases:
-            database.clear()
+        if not os.path.exists(self.path()):
+            raise CommandError(errors.RELOAD_FAILED)
+        if empties:
+            for database in engine.keyspace.databases:
+                database.clear()
+            if engine.scripting.library_codes():
+                service_of(engine).libraries.flush()
         engine.set_loading(True)
         try:
-            loader = SnapshotLoader(engine, self.path(), is_base=engine.keyspace.follows)
+            loader = SnapshotLoader(
+                engine,
+                self.path(),
+                is_base=engine.keyspace.follows,
+                merges=merges,
+                adds=not empties and not merges,
+            )
             for _ in loader.steps():
                 pass
         except (DamagedSnapshot, OSError) as error:
@@ -172,11 +205,12 @@ class Saver:
             return True
         self._tried_at = self._began = monotonic()
         self._dirty_at_fork = engine.keyspace.dirty
-        self._path = self.path()
-        self._temporary = temporary = self._temporary_name(self._path)
         try:
             self.make_folder()
-            self._child = Child(lambda: _save(engine, temporary))
+            self._path = self.path()
+            self._temporary = ""
+            self._child = Child(lambda: _save(engine, self._path))
+            self._temporary = temporary_name(self._path, self._child.pid)
         except Exception as error:
             self._failed(reason_with_file(error))
             return False
@@ -278,10 +312,11 @@ class Saver:
         with contextlib.suppress(OSError):  # the failed save is the error to report
             remove_if_there(temporary)
 
-    @staticmethod
-    def _temporary_name(path: str) -> str:
-        return os.path.join(os.path.dirname(path), f"temp-{os.getpid()}.rdb")
-
 
 def _save(engine: Engine, path: str) -> None:
-    write_rdb(engine, path)
+    write_rdb(engine, temporary_name(path, os.getpid()), in_child=True)
+
+
+def temporary_name(path: str, process: int) -> str:
+    """The name under which ``process`` writes the snapshot ``path``, as in Redis."""
+    return os.path.join(os.path.dirname(path), f"temp-{process}.rdb")

@@ -156,6 +156,8 @@ def read_zipmap(raw: bytes) -> list[bytes]:
         source.take(unused)
     if source.position != source.end:
         raise source.fail("bytes after the end of a zipmap")
+    if not elements:  # which Redis has never written
+        raise source.fail("a zipmap without elements")
     return elements
 
 

@@ -9,13 +9,15 @@ from kedis.rdb.source import RdbError, Source
 from kedis.rdb.value_forms import Packing, decode_value, encode_parts
 from kedis.store.types import Value
 
-#: The version of the format that Redis 7.0 writes.
+#: The version of the format that Redis 7.0 writes, and that is written here.
 VERSION = 10
+#: The latest that is read: 11 is that of Redis 7.2 and Valkey 8, 12 that of Redis 7.4 to 8.2.
+LATEST = 12
 _FOOTER = 10
 
 
 class WrongFooter(ValueError):
-    """The version is later than ours, or the checksum is wrong."""
+    """The version is later than any that is read, or the checksum is wrong."""
 
 
 def dump(value: Value, config: Config | None = None) -> bytes:
@@ -29,16 +31,26 @@ def dump(value: Value, config: Config | None = None) -> bytes:
     return b"".join([*parts, checksum.to_bytes(8, "little")])
 
 
-def restore(payload: bytes, packing: Packing | None = None) -> Value:
-    """The value in ``payload``, packed by the thresholds of ``packing``.
+def version_of(payload: bytes) -> int:
+    """The version that a payload names; 0 for one that is too short to be one."""
+    return int.from_bytes(payload[-_FOOTER:-8], "little") if len(payload) >= _FOOTER else 0
 
-    Raises WrongFooter; RdbError for a container without elements and for any bytes that are not a value. O(N).
+
+def contents(payload: bytes, *, verify: bool = True) -> Source:
+    """What is before the footer, whose version and, to ``verify``, checksum are checked. Raises WrongFooter. O(N)."""
+    if len(payload) < _FOOTER or version_of(payload) > LATEST:
+        raise WrongFooter
+    if verify and crc64(memoryview(payload)[:-8]).to_bytes(8, "little") != payload[-8:]:
+        raise WrongFooter
+    return Source(payload, 0, len(payload) - _FOOTER)
+
+
+def restore(payload: bytes, packing: Packing | None = None, *, verify: bool = True) -> Value:
+    """The value in ``payload``, packed by the thresholds of ``packing``; ``verify`` the checksum.
+
+    Raises WrongFooter, Unsupported, and RdbError for a container without elements and bytes that are no value. O(N).
     """
-    if len(payload) < _FOOTER or int.from_bytes(payload[-_FOOTER:-8], "little") > VERSION:
-        raise WrongFooter
-    if crc64(memoryview(payload)[:-8]).to_bytes(8, "little") != payload[-8:]:
-        raise WrongFooter
-    source = Source(payload, 0, len(payload) - _FOOTER)
+    source = contents(payload, verify=verify)
     value = decode_value(source, source.byte(), packing)
     if value is None:
         raise RdbError("a container without elements", 0)

@@ -5,6 +5,7 @@ time and an optional access record, the type, the key, the value. At the end a m
 before it; a checksum of zero means that none was computed.
 
 ==  ==========================  ==  =============================================
+F4  keys of a slot of a cluster
 F5  functions                   FB  number of keys, and of those that expire
 F7  a module's data             FC  milliseconds since 1970 when the key expires
 F8  seconds unused              FD  the same in seconds
@@ -16,13 +17,14 @@ FA  a note: name and value      FF  the end
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from mmap import mmap
 from typing import Any, NamedTuple
 
 from kedis.rdb.crc64 import crc64
-from kedis.rdb.payload import VERSION
+from kedis.rdb.payload import LATEST, VERSION
 from kedis.rdb.source import (
     LONGEST_INTEGER,
     SHORTEST_COMPRESSED,
@@ -32,7 +34,13 @@ from kedis.rdb.source import (
     encode_string,
     encode_text,
 )
-from kedis.rdb.unsupported_features import Unsupported, is_passed_over, pass_over
+from kedis.rdb.unsupported_features import (
+    WRONG_CHECKSUM,
+    LaterVersion,
+    Unsupported,
+    is_passed_over,
+    pass_over,
+)
 from kedis.rdb.value_forms import (
     Packing,
     decode_value,
@@ -45,13 +53,22 @@ from kedis.store.keyspace import Keyspace
 from kedis.store.types import Value
 
 MAGIC = b"REDIS"
+#: What a snapshot of Valkey 9 or later begins with.
+_VALKEY = b"VALKEY"
 _STRING = 0
-PutStrings = Callable[[Any, int, int, int], tuple[int, int]]
+PutRecords = Callable[[Any, int, int, int], tuple[int, int]]
+MakeRoom = Callable[[int, int], None]
+#: What a record may begin with that is given to such a function: an access, a time to live, a string, a hash, a list.
+PUT = frozenset([0xF8, 0xF9, 0xFC, _STRING, 1, 4, 16, 18])
+#: The mark of a hint: a slot of a cluster, and how many keys it has, and how many that expire.
+_SLOT = 0xF4
 #: The mark of a library of functions; its code follows.
 FUNCTIONS = 0xF5
 _IDLE, _FREQUENCY, _NOTE, _SIZES, _EXPIRE_MS, _EXPIRE_S, _DATABASE, _END = range(0xF8, 0x100)
 _HEADER = len(MAGIC) + 4
 _PIECE = 1 << 20
+#: Bytes that are given to ``put_records`` at once; it takes a few milliseconds for them.
+_STEP = 1 << 17
 _new = tuple.__new__
 _PACK_EXPIRE = struct.Struct("<BQ").pack
 
@@ -65,6 +82,7 @@ def pieces(
     compressed: bool,
     checksum: bool,
     libraries: Sequence[bytes] = (),
+    one_by_one: bool = False,
 ) -> Iterator[bytes]:
     """The file, in pieces of about 1 MB.
 
@@ -73,11 +91,12 @@ def pieces(
         compressed: compress strings.
         checksum: end with a checksum.
         libraries: the code of each library of functions.
+        one_by_one: a piece for each key instead.
 
     Nothing may change meanwhile. O(data).
     """
     crc = 0
-    for piece in _unchecked(keyspace, notes, compressed, libraries):
+    for piece in _unchecked(keyspace, notes, compressed, libraries, 1 if one_by_one else _PIECE):
         if checksum:
             crc = crc64(piece, crc)
         yield piece
@@ -85,7 +104,7 @@ def pieces(
 
 
 def _unchecked(
-    keyspace: Keyspace, notes: dict[str, str], compressed: bool, libraries: Sequence[bytes]
+    keyspace: Keyspace, notes: dict[str, str], compressed: bool, libraries: Sequence[bytes], piece: int
 ) -> Iterator[bytes]:
     head = [MAGIC, b"%04d" % VERSION]
     for name, text in notes.items():
@@ -97,12 +116,12 @@ def _unchecked(
         if database.data:
             sizes = encode_length(len(database.data)) + encode_length(len(database.expires))
             yield bytes([_DATABASE]) + encode_length(database.number) + bytes([_SIZES]) + sizes
-            yield from _keys(database, compressed)
+            yield from _keys(database, compressed, piece)
     yield bytes([_END])
 
 
-def _keys(database: Database, compressed: bool) -> Iterator[bytes]:
-    """The keys of a database. A string of usual length takes 0.5 us."""
+def _keys(database: Database, compressed: bool, piece: int) -> Iterator[bytes]:
+    """The keys of a database, in pieces of at least so many bytes. A string of usual length takes 0.5 us."""
     expires = database.expires
     use = _use_of(database)
     plain = LONGEST_INTEGER, 64 if not compressed else SHORTEST_COMPRESSED
@@ -121,7 +140,7 @@ def _keys(database: Database, compressed: bool) -> Iterator[bytes]:
             record = b"%b%c%b%b" % (before, kind, encode_string(key), content)
         append(record)
         size += len(record)
-        if size >= _PIECE:
+        if size >= piece:
             yield b"".join(gathered)
             gathered.clear()
             size = 0
@@ -157,9 +176,12 @@ class SnapshotReader:
 
     Attributes:
         packing: the thresholds by which containers are packed; without them all are full.
-        put_strings: takes the strings that it can, instead of :meth:`records`: the bytes, the position of a record,
+        put_records: takes the records that it can, instead of :meth:`records`: the bytes, the position of a record,
             the end, and the number of the database. It returns the position behind those that it has taken, and how
             many they were.
+        make_room: called with the number of a database and how many keys it has, by what the file says.
+        drop_unsupported: leave out what cannot be held. Of a hash with times to live of fields the others are kept.
+        left_out: what was, and how many of each.
         taken: number of those.
         position: offset up to which the file has been read; at the end that behind the checksum.
         version: of the format.
@@ -170,19 +192,26 @@ class SnapshotReader:
     data: bytes | mmap | Source
     verify: bool = True
     packing: Packing | None = None
-    put_strings: PutStrings | None = None
+    put_records: PutRecords | None = None
+    make_room: MakeRoom | None = None
     position: int = 0
     version: int = 0
     notes: dict[str, str] = field(default_factory=dict)
     libraries: list[bytes] = field(default_factory=list)
     taken: int = 0
+    drop_unsupported: bool = False
+    left_out: Counter[str] = field(default_factory=Counter)
     _unsupported: Unsupported | None = None
 
     def records(self) -> Iterator[Record]:
-        """The keys in order.
+        """The keys in order, without those that ``put_records`` has taken. Raises as :meth:`read`."""
+        return (record for record in self.read() if record is not None)
+
+    def read(self) -> Iterator[Record | None]:
+        """The keys in order; None whenever ``put_records`` has taken some, and before and after room is made.
 
         Raises RdbError, with the offset, for any file that is not a sound snapshot. Unsupported content is left
-        out, and raises Unsupported when the rest has been read and found sound.
+        out, and unless it is to be dropped raises Unsupported when the rest has been read and found sound.
         """
         source = self.data if isinstance(self.data, Source) else Source(self.data)
         self._read_header(source)
@@ -190,19 +219,27 @@ class SnapshotReader:
         expire_at_ms: int | None = None
         idle: int | None = None
         frequency: int | None = None
-        string, byte, packing, put_strings = source.string, source.byte, self.packing, self.put_strings
+        string, byte, packing, put_records = source.string, source.byte, self.packing, self.put_records
         while (code := byte()) != _END:
             if (
-                put_strings is not None
-                and (code == _STRING or (code == _EXPIRE_MS and expire_at_ms is None))
+                put_records is not None
+                and code in PUT
                 and (expire_at_ms is idle is frequency is None)
-                and self._put_strings(source, database, put_strings)
+                and self._put_records(source, database, put_records)
             ):
+                if source.position - source.checked >= _PIECE and self.verify:
+                    source.check()
+                yield None
                 continue
             if code < 0x40 and is_value_type(code):
                 key = string()
                 try:
                     value = decode_value(source, code, packing) if code else string()
+                except Unsupported as error:
+                    value = self._without(error, key)
+                    if value is None:
+                        expire_at_ms = idle = frequency = None
+                        continue
                 except RdbError as error:
                     raise RdbError(f"{error.reason} in the key {key[:64]!r}", error.offset) from None
                 # Not Record(...), which takes 0.2 us more.
@@ -213,6 +250,8 @@ class SnapshotReader:
                     source.check()
             elif code == _EXPIRE_MS:
                 expire_at_ms = source.integer(8, signed=True)
+                if expire_at_ms == -1:  # which Redis takes for none
+                    expire_at_ms = None
             elif code == _EXPIRE_S:
                 expire_at_ms = 1000 * source.integer(4, signed=True)
             elif code == _IDLE:
@@ -222,7 +261,14 @@ class SnapshotReader:
             elif code == _DATABASE:
                 database = source.number()
             elif code == _SIZES:
-                source.number(), source.number()
+                keys, _ = source.number(), source.number()
+                if self.make_room is not None:
+                    self.position = source.offset
+                    yield None  # it takes a step of its own
+                    self.make_room(database, keys)
+                    yield None
+            elif code == _SLOT:
+                source.number(), source.number(), source.number()
             elif code == _NOTE:
                 name, text = source.string(), source.string()
                 self.notes[name.decode("utf-8", "replace")] = text.decode("utf-8", "replace")
@@ -235,10 +281,10 @@ class SnapshotReader:
         if self._unsupported is not None:
             raise self._unsupported
 
-    def _put_strings(self, source: Source, database: int, put_strings: PutStrings) -> bool:
+    def _put_records(self, source: Source, database: int, put_records: PutRecords) -> bool:
         """Have the records taken that begin at the byte before; False where none is."""
         begin = source.position - 1
-        end, count = put_strings(source.data, begin, source.end, database)
+        end, count = put_records(source.data, begin, min(source.end, begin + _STEP), database)
         if not count:
             return False
         source.position = end
@@ -251,20 +297,30 @@ class SnapshotReader:
         offset = source.offset - 1
         if not is_passed_over(code):
             raise RdbError(f"an unknown mark, 0x{code:02x},", offset)
-        where = f" in the key {source.string()[:64]!r}" if code < FUNCTIONS else ""
-        what = pass_over(source, code)
+        key = source.string() if code < _SLOT else None
+        self._without(Unsupported(pass_over(source, code), offset), key)
+
+    def _without(self, error: Unsupported, key: bytes | None) -> Value | None:
+        """Note unsupported content; returns what of the value is to be kept, if any."""
+        self.left_out[error.what] += error.count
+        if self.drop_unsupported:
+            return error.remainder  # type: ignore[no-any-return]
         if self._unsupported is None:
-            self._unsupported = Unsupported(what, offset, where)
+            where = f" in the key {key[:64]!r}" if key is not None else ""
+            self._unsupported = Unsupported(error.what, error.offset, where)
+        return None
 
     def _read_header(self, source: Source) -> None:
         header = source.take(_HEADER)
+        if header.startswith(_VALKEY):
+            raise LaterVersion("a snapshot of Valkey 9 or later, whose format is not read,", 0)
         digits = header[len(MAGIC) :]
         if not header.startswith(MAGIC) or not digits.isdigit():
             raise RdbError("no snapshot", 0)
         self.version = int(digits)
-        if not 1 <= self.version <= VERSION:
-            raise RdbError(
-                f"version {self.version} of the format, which is later than {VERSION},", len(MAGIC)
+        if not 1 <= self.version <= LATEST:
+            raise LaterVersion(
+                f"version {self.version} of the format, which is later than {LATEST},", len(MAGIC)
             )
 
     def _finish(self, source: Source) -> None:
@@ -276,7 +332,7 @@ class SnapshotReader:
         computed = source.crc
         expected = source.integer(8)
         if self.verify and expected and computed != expected:
-            raise RdbError("a wrong checksum", end)
+            raise RdbError(WRONG_CHECKSUM, end)
         self.position = source.offset
 
 

@@ -33,6 +33,10 @@ _SHORT = [bytes([length]) for length in range(64)]
 _LENGTHS = _SHORT + [_PACK_14(1 << 14 | length) for length in range(64, 1024)]
 
 
+#: What Redis's logs say of damage inside a value, and what those who read them look for.
+CHECK_FAILED = "integrity check failed"
+
+
 class RdbError(ValueError):
     """The bytes are not RDB; ``offset`` is the place of the fault."""
 

@@ -1,4 +1,4 @@
-"""Streams in RDB: forms 15 (Redis 5 and 6), 19 (Redis 7, which is written) and 21 (Redis 8).
+"""Streams in RDB: forms 15 (Redis 5 and 6), 19 (Redis 7.0, which is written) and 21 (Redis 7.2).
 
 ::
 
@@ -25,7 +25,7 @@ from collections.abc import Iterator, Sequence
 
 from kedis.rdb.compact import read_listpack
 from kedis.rdb.flat import write_listpack
-from kedis.rdb.source import RdbError, Source, encode_length, encode_string, encode_text
+from kedis.rdb.source import CHECK_FAILED, RdbError, Source, encode_length, encode_string, encode_text
 from kedis.structures.consumer_groups import Consumer, Group
 from kedis.structures.stream import Stream
 from kedis.structures.stream_block import Block
@@ -145,7 +145,7 @@ def _read_node(source: Source, last: int) -> Block:
     try:
         return _Node(read_listpack(source.string()), base).block()
     except RdbError as error:
-        raise RdbError(f"{error.reason} (in a node of a stream)", begin) from None
+        raise RdbError(f"Stream listpack {CHECK_FAILED}: {error.reason}", begin) from None
 
 
 class _Node:
@@ -239,7 +239,7 @@ def _read_group(source: Source, stream: Stream, form: int) -> None:
 def _read_consumer(source: Source, group: Group, waiting: dict[int, tuple[int, int]], form: int) -> None:
     name = source.string()
     if group.consumer(name) is not None:
-        raise source.fail("a consumer twice")
+        raise source.fail("Duplicate stream consumer detected")
     consumer: Consumer = group.add_consumer(name, source.integer(_MOMENT_BYTES, signed=True))
     if form == STREAM_8:
         source.take(_MOMENT_BYTES)

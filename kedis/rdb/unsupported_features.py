@@ -1,17 +1,28 @@
-"""Unsupported content of Redis's snapshots: values of modules.
+"""Unsupported content of snapshots and payloads: values of modules, times to live of fields.
 
-Their bytes are skipped without being interpreted, so that the rest of the file is read and its checksum compared: only
-then is such a file known to be undamaged.
+The values of modules are skipped without being interpreted, so that the rest of the file is read and its checksum
+compared: only then is such a file known to be undamaged. Of a hash with such fields the others can be kept
+(:mod:`kedis.rdb.expiring_fields`).
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 from kedis.rdb.source import RdbError, Source
 
 _MODULE_BEFORE_4, _MODULE = 6, 7
 _MODULE_DATA = 0xF7
+_MODULE_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+
+#: The end of a message that a user reads who could start the server otherwise.
+REMEDY = " (to leave such out: --unsupported-data drop)"
+
+
+WRONG_CHECKSUM = "a wrong checksum"
 
 
 class Unsupported(RdbError):
@@ -20,18 +31,37 @@ class Unsupported(RdbError):
     Args:
         what: the unsupported content, with its article.
         where: more on its place, such as its key.
+        count: how many there are.
+        remainder: the value without them; None where nothing is left.
     """
 
-    def __init__(self, what: str, offset: int, where: str = "") -> None:
+    def __init__(
+        self, what: str, offset: int, where: str = "", *, count: int = 1, remainder: Any = None
+    ) -> None:
         super().__init__(f"holds {what}, which this version cannot hold,{where}", offset)
         self.what = what
+        self.count = count
+        self.remainder = remainder
+
+
+class LaterVersion(RdbError):
+    """The bytes are of a version of the format that is not read."""
 
 
 def describe(path: str, error: RdbError) -> str:
     """The message to a user about a file that could not be read because of ``error``."""
     if isinstance(error, Unsupported):
-        return f"{path} is not damaged: {error}"
+        return f"{path} is not damaged: {error}{REMEDY}"
+    if isinstance(error, LaterVersion):
+        return f"{path} is of a later server: {error}"
+    if error.reason == WRONG_CHECKSUM:
+        return f"{path} is damaged: {error} (RDB CRC error)"
     return f"{path} is damaged or cannot be held: {error}"
+
+
+def listed(left_out: Counter[str]) -> str:
+    """What has been left out, for the log."""
+    return ", ".join(f"{what} ({count} times)" if count > 1 else what for what, count in left_out.items())
 
 
 def is_passed_over(code: int) -> bool:
@@ -44,9 +74,7 @@ def pass_over(source: Source, code: int) -> str:
 
     Raises RdbError. O(bytes).
     """
-    what, skip = _SKIPPED[code]
-    skip(source, code)
-    return what
+    return _SKIPPED[code](source)
 
 
 def _skip_numbers(source: Source, count: int) -> None:
@@ -54,8 +82,25 @@ def _skip_numbers(source: Source, count: int) -> None:
         source.number()
 
 
-def _skip_module(source: Source, code: int) -> None:
-    _skip_numbers(source, 1 if code == _MODULE else 3)  # its id; when to load it, as a tagged integer
+def _skip_module_value(source: Source) -> str:
+    name = _module_name(source.number())
+    _skip_module_parts(source)
+    return f"a value of the module {name!r}"
+
+
+def _skip_module_data(source: Source) -> str:
+    name = _module_name(source.number())
+    _skip_numbers(source, 2)  # when to load it, as a tagged integer
+    _skip_module_parts(source)
+    return f"data of the module {name!r}"
+
+
+def _module_name(number: int) -> str:
+    """The name of a module's type: nine characters of six bits, above the ten of its version."""
+    return "".join(_MODULE_CHARACTERS[number >> shift & 63] for shift in range(58, 9, -6))
+
+
+def _skip_module_parts(source: Source) -> None:
     while kind := source.number():
         if kind in (1, 2):
             source.number()
@@ -67,12 +112,12 @@ def _skip_module(source: Source, code: int) -> None:
             raise source.fail(f"an unknown part of a module's value, {kind},")
 
 
-def _skip_old_module(source: Source, code: int) -> None:
+def _skip_old_module(source: Source) -> str:
     raise source.fail("a value of a module of Redis before 4.0, whose length nobody can tell,")
 
 
-_SKIPPED: dict[int, tuple[str, Callable[[Source, int], None]]] = {
-    _MODULE_BEFORE_4: ("a module's value", _skip_old_module),
-    _MODULE: ("a module's value", _skip_module),
-    _MODULE_DATA: ("a module's data", _skip_module),
+_SKIPPED: dict[int, Callable[[Source], str]] = {
+    _MODULE_BEFORE_4: _skip_old_module,
+    _MODULE: _skip_module_value,
+    _MODULE_DATA: _skip_module_data,
 }

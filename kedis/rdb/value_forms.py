@@ -1,4 +1,4 @@
-"""Whole values: written in the plainest form, read in every form that Redis has written since 1.2.
+"""Whole values: written in the plainest form, read in every form that Redis has written since 1.2, up to 8.2.
 
 ==  ===============================  ==  ====================================================
  0  string                           11  set as an intset
@@ -8,11 +8,12 @@
  4  hash                             16  hash as a listpack
  5  sorted set, scores as doubles    17  sorted set as a listpack
  9  hash as a zipmap                 18  list of listpacks, and of single large elements
-10  list as a ziplist
+10  list as a ziplist                20  set as a listpack
 ==  ===============================  ==  ====================================================
 
 The forms 0, 1, 2, 4 and 5 are written here, the flat ones by :mod:`kedis.rdb.flat`. At the end of this module the form
-of every type is registered (:func:`register`).
+of every type is registered (:func:`register`). Streams: :mod:`kedis.rdb.stream_forms`; hashes of which fields have a
+time to live: :mod:`kedis.rdb.expiring_fields`.
 """
 
 from __future__ import annotations
@@ -26,7 +27,10 @@ from itertools import chain
 from typing import Any
 
 from kedis.rdb.compact import read_intset, read_listpack, read_ziplist, read_zipmap
+from kedis.rdb.expiring_fields import FLAT_EXPIRING_FIELDS
+from kedis.rdb.expiring_fields import readers as expiring_fields_readers
 from kedis.rdb.source import (
+    CHECK_FAILED,
     RdbError,
     Source,
     encode_length,
@@ -157,7 +161,12 @@ def decode_value(source: Source, kind: int, packing: Packing | None = None) -> V
             raise Unsupported(pass_over(source, kind), source.offset)
         raise source.fail(f"the unknown type {kind}")
     reader, has_packing, is_flat = found
-    value: Any = reader(source)
+    try:
+        value: Any = reader(source)
+    except Unsupported as error:
+        if error.remainder is not None and packing is not None:
+            error.remainder.choose(packing[type(error.remainder)], by_entries_alone=is_flat)
+        raise
     if kind == _STRING:
         return value  # type: ignore[no-any-return]
     if not value:
@@ -253,7 +262,7 @@ def _pairs_to_sorted_set(source: Source, texts: Sequence[bytes]) -> SortedSet:
 def _read_quicklist(source: Source) -> List:
     elements: list[bytes] = []
     for _ in range(source.length()):
-        elements += _inside(source, read_ziplist)
+        elements += _inside(source, read_ziplist, "Ziplist")
     return List(elements)
 
 
@@ -262,22 +271,28 @@ def _read_quicklist_2(source: Source) -> List:
     for _ in range(source.length()):
         container = source.number()
         if container == _PLAIN:
-            elements.append(source.string())
+            element = source.string()
+            if not element:  # only elements that are too large for a listpack stand alone
+                raise source.fail("a part of a list without bytes")
+            elements.append(element)
         elif container == _PACKED:
-            elements += _inside(source, read_listpack)
+            elements += _inside(source, read_listpack, "Listpack")
         else:
             raise source.fail(f"an unknown part of a list, {container},")
     return List(elements)
 
 
-def _inside(source: Source, read: Callable[[bytes], list[bytes]]) -> list[bytes]:
-    """The elements in the next flat representation; offsets in errors are those of the whole."""
+def _inside(source: Source, read: Callable[[bytes], list[bytes]], name: str) -> list[bytes]:
+    """The elements in the next flat representation; offsets in errors are those of the whole.
+
+    ``name`` is that of the type and the form in Redis's logs, such as ``Zset ziplist``.
+    """
     begin = source.offset
     raw = source.string()
     try:
         return read(raw)
     except RdbError as error:
-        raise RdbError(f"{error.reason} (in {len(raw)} bytes)", begin) from None
+        raise RdbError(f"{name} {CHECK_FAILED}: {error.reason} (in {len(raw)} bytes)", begin) from None
 
 
 #: Form number -> its reader, whether the type has a packed representation, and whether the form is flat.
@@ -307,7 +322,7 @@ register(
         lambda value: value,
         {
             _LIST: _read_list,
-            10: lambda source: List(_inside(source, read_ziplist)),
+            10: lambda source: List(_inside(source, read_ziplist, "List ziplist")),
             14: _read_quicklist,
             18: _read_quicklist_2,
         },
@@ -318,7 +333,11 @@ register(
     Form(
         _SET,
         lambda value: value,
-        {_SET: _read_set, 11: lambda source: _set(source, _inside(source, read_intset))},
+        {
+            _SET: _read_set,
+            11: lambda source: _set(source, _inside(source, read_intset, "Intset")),
+            20: lambda source: _set(source, _inside(source, read_listpack, "Set listpack")),
+        },
         flat=[11],
     ),
 )
@@ -329,11 +348,12 @@ register(
         lambda value: chain.from_iterable(value.items()),
         {
             _HASH: _read_hash,
-            9: lambda source: _hash(source, _inside(source, read_zipmap)),  # which Redis converts
-            13: lambda source: _hash(source, _inside(source, read_ziplist)),
-            16: lambda source: _hash(source, _inside(source, read_listpack)),
+            9: lambda source: _hash(source, _inside(source, read_zipmap, "Zipmap")),  # which Redis converts
+            13: lambda source: _hash(source, _inside(source, read_ziplist, "Hash ziplist")),
+            16: lambda source: _hash(source, _inside(source, read_listpack, "Hash listpack")),
+            **expiring_fields_readers(_hash),
         },
-        flat=[13, 16],
+        flat=[13, 16, *FLAT_EXPIRING_FIELDS],
     ),
 )
 register(
@@ -344,8 +364,8 @@ register(
         {
             3: _read_old_sorted_set,
             _SORTED_SET: _read_sorted_set,
-            12: lambda source: _pairs_to_sorted_set(source, _inside(source, read_ziplist)),
-            17: lambda source: _pairs_to_sorted_set(source, _inside(source, read_listpack)),
+            12: lambda source: _pairs_to_sorted_set(source, _inside(source, read_ziplist, "Zset ziplist")),
+            17: lambda source: _pairs_to_sorted_set(source, _inside(source, read_listpack, "Zset listpack")),
         },
         flat=[12, 17],
     ),

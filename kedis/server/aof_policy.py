@@ -71,11 +71,14 @@ class AofPolicy:
         self.selective = self._always = False
         #: Turned on while a rewrite is being cancelled, whose folder is in use until it has ended.
         self._turns_on_later = False
+        #: Called once, when the file that has been turned on is whole.
+        self.on_whole: Callable[[], None] | None = None
         self._retry_at = self._sealed_at = 0.0
         self._retry_seconds = _RETRY_SECONDS[0]
         self._engine.persistence = self.aof
         self._engine.durability = self._faults
         self._engine.config.subscribe("appendonly", self._turn_on_or_off)
+        self._engine.config.subscribe("aof-disable-auto-gc", self._delete_history)
 
     # -- start --------------------------------------------------------------------------------------------
 
@@ -209,6 +212,7 @@ class AofPolicy:
             or self.commits.batch
             or self._faults.write_failed
             or aof.timestamps
+            or self._engine.debug.flush_delay_us
             or aof.unwritten
             or propagation.entries
             or not propagation.feeds(aof)
@@ -277,9 +281,9 @@ class AofPolicy:
         self._check_rewrite(now)
 
     def _seal(self, now: float) -> None:
-        """Once a second: a checksum behind what was written."""
+        """Once a second: a checksum behind what was written; not while writing fails, which is tried for itself."""
         file = self.aof.file
-        if file is None or now - self._sealed_at < _SEAL_SECONDS:
+        if file is None or self._faults.write_failed or now - self._sealed_at < _SEAL_SECONDS:
             return
         self._sealed_at = now
         with contextlib.suppress(
@@ -301,22 +305,39 @@ class AofPolicy:
 
     def _check_rewrite(self, now: float) -> None:
         aof = self.aof
-        snapshots = self._engine.snapshots
-        if aof.aof_rewrite_in_progress or (snapshots is not None and snapshots.rdb_bgsave_in_progress):
+        if aof.aof_rewrite_in_progress or self._saves_snapshot():
             return
         if self._faults.must_replace or aof.state == "waiting":
             if now >= self._retry_at:
                 self._rewriter.start(afresh=True)
-        elif aof.aof_rewrite_scheduled or self._faults.wants_rewrite(now):
+        elif aof.aof_rewrite_scheduled:
+            aof.aof_rewrite_scheduled = False
+            self.request_rewrite()
+        elif self._faults.wants_rewrite(now):
             self._rewriter.start()
         elif aof.state == "on" and aof.wants_rewrite() and self._rewriter.may_start_by_itself:
             log.info("the append-only file has grown to %d bytes", aof.aof_current_size)
             self._rewriter.start()
 
+    def _delete_history(self, _config: Config) -> None:
+        """Delete what ``aof-disable-auto-gc`` has kept; during a rewrite that does it at its end."""
+        if self.aof.state == "on" and not self.aof.aof_rewrite_in_progress:
+            try:
+                self.aof.delete_history()
+            except OSError as error:
+                log.warning("cannot delete append-only files that are no longer needed: %s", reason_of(error))
+
+    def _saves_snapshot(self) -> bool:
+        snapshots = self._engine.snapshots
+        return snapshots is not None and bool(snapshots.rdb_bgsave_in_progress)
+
     def _rewrite_ended(self, failure: str | None) -> None:
         if failure is None:
             self._retry_seconds = _RETRY_SECONDS[0]
             self._faults.replaced(self._rewriter.afresh)
+            if self.on_whole is not None:
+                self._network.next_turn(self.on_whole)
+                self.on_whole = None
         else:
             self._retry_at = monotonic() + self._retry_seconds
             self._retry_seconds = min(self._retry_seconds * 2, _RETRY_SECONDS[1])
@@ -371,7 +392,18 @@ class AofPolicy:
         if not self._open_folder():
             raise SettingRefused("Unable to turn on AOF. Check server logs.")
         self.aof.state = "waiting"
+        if self._saves_snapshot() or self._engine.execution is not None:
+            self.aof.aof_rewrite_scheduled = True
+            log.info("AOF background was scheduled to start when possible: the append-only file is turned on")
+            return
         self._rewriter.start(afresh=True)
+
+    def may_end(self, *, forced: bool) -> bool:
+        """Whether the server may end: not while the file that has been turned on is not whole, unless it is forced."""
+        if self.aof.state != "waiting":
+            return True
+        log.warning("Writing initial AOF. Exit anyway." if forced else "Writing initial AOF, can't exit.")
+        return forced
 
     def _turn_off(self) -> None:
         self._rewriter.cancel()

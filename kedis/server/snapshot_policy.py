@@ -35,6 +35,8 @@ class SnapshotPolicy:
         self._faults = FaultLog(log)
         #: What the file that was loaded says of its writer.
         self.notes: dict[str, str] = {}
+        #: Keys that were left out of it, as they had expired.
+        self.gone: list[tuple[int, bytes]] = []
         self.saver = Saver(network.engine, lambda: aof.aof_rewrite_in_progress)
         self._timer = network.hub.loop.timer(_TICK_SECONDS, _TICK_SECONDS, ref=False)
         self._engine.snapshots = self.saver
@@ -47,7 +49,7 @@ class SnapshotPolicy:
         if self._engine.config.save:
             self._make_folder()
         path = self.saver.path()
-        if not os.path.exists(path):
+        if not self._engine.config.has_folder() or not os.path.exists(path):
             return
         try:
             with timed_loading(self._aof):
@@ -57,9 +59,10 @@ class SnapshotPolicy:
                     if interrupted():
                         return
             self.saver.loaded(loader.keys, loader.expired)
-            self.notes = loader.notes
+            self.notes, self.gone = loader.notes, loader.gone
             log.info("loaded %d keys, %d bytes from %s", loader.keys, loader.loaded_bytes, path)
         except DamagedSnapshot as damage:
+            log.critical("Terminating server after rdb file reading failure.")
             raise StartError(str(damage)) from None
         except OSError as error:
             raise StartError(f"cannot read {path}: {reason_with_file(error)}") from None
@@ -96,6 +99,7 @@ class SnapshotPolicy:
         self._timer.stop()
         self._timer.close()
         self.saver.cancel()
+        self.saver.close()
 
     def save_at_end(self, words: frozenset[str]) -> bool:
         """Save before shutdown, if ``words`` (of SHUTDOWN, or the settings) or the save points want it.
@@ -109,7 +113,10 @@ class SnapshotPolicy:
         try:
             self.saver.save()
         except CommandError:
-            return "force" in words
+            if "force" in words:
+                return True
+            log.error("Error trying to save the DB, can't exit.")  # in the words that operators know
+            return False
         log.info("saved to %s", self.saver.path())
         return True
 

@@ -1,4 +1,4 @@
-"""Snapshots beside Redis's: saving, loading, what a save in the background costs others, and two forms of a base.
+"""Snapshots beside Redis's: saving, loading, also under eviction policies, a save beside a writer, two forms of a base.
 
     python ops/bench/snapshots.py                       everything, as Markdown
     python ops/bench/snapshots.py --only files --quick
@@ -13,11 +13,12 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from against_redis import LOAD_CORE, SERVER_CORE, Running, describe_machine
 from aof import probe, server
+from fairness import processor_clock
 
 SNAPSHOTS_ONLY = ("--appendonly", "no", "--rdbcompression", "no")
 
@@ -25,6 +26,12 @@ SNAPSHOTS_ONLY = ("--appendonly", "no", "--rdbcompression", "no")
 def strings(count: int) -> Iterator[str]:
     """16-byte keys, 32-byte values."""
     return (f"SET key:{number:012d} {number:032d}" for number in range(count))
+
+
+def hashes(count: int) -> Iterator[str]:
+    """Of ten fields."""
+    fields = " ".join(f"field:{number} value:{number}" for number in range(10))
+    return (f"HSET key:{number:012d} {fields}" for number in range(count))
 
 
 def small_containers(count: int) -> Iterator[str]:
@@ -150,7 +157,39 @@ def bench_bases(count: int) -> None:
             print(f"| {title} | {form} | {size:.0f} | {rewriting:.2f} | {loading:.2f} |", flush=True)
 
 
-PARTS = {"files": bench_files, "background": bench_background, "bases": bench_bases}
+def bench_policies(count: int) -> None:
+    """Loading small hashes, by eviction policy: those that track accesses read them for each key."""
+    print(f"\n### Loading {count:,} hashes of ten fields, seconds of processor time, least of three\n")
+    print("| maxmemory-policy | Redis | Kedis | Redis / Kedis |\n|---|---|---|---|")
+    for policy in ("noeviction", "allkeys-lru", "allkeys-lfu"):
+        flags = (*SNAPSHOTS_ONLY, "--maxmemory", "4gb", "--maxmemory-policy", policy)
+        ours, theirs = (_loading_time(name, count, flags) for name in ("kedis", "redis"))
+        print(f"| {policy} | {theirs:.2f} | {ours:.2f} | {theirs / ours:.2f} |", flush=True)
+
+
+def _loading_time(name: str, count: int, flags: Sequence[str]) -> float:
+    """What loading takes of the processor: of a start with the file, less that of one without."""
+    with tempfile.TemporaryDirectory() as empty, tempfile.TemporaryDirectory() as folder:
+        with server(name, empty, *flags) as running:
+            idle = time.clock_gettime(processor_clock(running.pid))
+        with server(name, folder, *flags) as running:
+            fill(running, hashes(count))
+            running.call("save")
+        taken = []
+        for _ in range(3):
+            with server(name, folder, *flags) as running:
+                taken.append(time.clock_gettime(processor_clock(running.pid)) - idle)
+                assert running.call("dbsize") == str(count)
+                running.call("config", "set", "save", "")
+    return min(taken)
+
+
+PARTS = {
+    "files": bench_files,
+    "background": bench_background,
+    "bases": bench_bases,
+    "policies": bench_policies,
+}
 
 
 def main() -> None:

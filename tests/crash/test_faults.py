@@ -143,7 +143,9 @@ def test_sync_fails_under_everysec(directory: Path) -> None:
     assert wire.call("SET", "a", 1) == b"OK"
     assert wire.call("SET", "gone", 1, "PX", 700) == b"OK"
     with Injection(kedis, "fdatasync", "error=EIO"):
-        wire.call("SET", "b", 1)
+        accepted = (
+            wire.call("SET", "b", 1) == b"OK"
+        )  # refused where a sync of what came before has failed already
         assert wait_until(wire, 3, "PING", reply=IO_ERROR) < 2.5
         assert wire.call("SET", "c", 1) == IO_ERROR
         assert wire.call("GET", "a") == b"1"
@@ -154,7 +156,8 @@ def test_sync_fails_under_everysec(directory: Path) -> None:
     assert "appendonly.aof.1.base.aof" not in names and "appendonly.aof.1.incr.aof" not in names
     assert wire.call("SET", "d", 1) == b"OK"
     kedis.kill()
-    assert strings(load(directory)[0]) == {b"a": b"1", b"b": b"1", b"d": b"1"}
+    expected = {b"a": b"1", b"d": b"1"} | ({b"b": b"1"} if accepted else {})
+    assert strings(load(directory)[0]) == expected
 
 
 @traced
@@ -164,7 +167,8 @@ def test_sync_fails_when_a_rewrite_begins(directory: Path) -> None:
     wire = kedis.connect()
     assert wire.call("SET", "a", 1) == b"OK"
     with Injection(kedis, "fdatasync", "error=EIO:when=1"):
-        assert wire.call("BGREWRITEAOF") == b"Background append only file rewriting started"
+        refused = "ERR Can't execute an AOF background rewriting. Please check the server logs for more information."
+        assert wire.call("BGREWRITEAOF") == ErrorReply(refused)
         deadline = time.monotonic() + 20
         while "can be written again" not in kedis.log():
             assert time.monotonic() < deadline

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from kedis.persistence.folder import AofError
 from tests.persistence.folders import load, strings
 from tests.persistence.server import Kedis
 
@@ -81,7 +82,16 @@ class Load:
 
 
 def numbers(directory: Path) -> dict[str, int]:
-    engine, _ = load(directory)
+    """What is in the folder, once the child of a rewrite, which dies with the server, has let go of its lock."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            engine, _ = load(directory)
+            break
+        except AofError as error:
+            if not error.is_in_use or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
     return {key.decode(): int(value) for key, value in strings(engine).items()}
 
 

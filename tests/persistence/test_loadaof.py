@@ -71,6 +71,23 @@ def test_where_the_file_lacks_the_data_nothing_happens(tmp_path: Path) -> None:
     kedis.terminate()
 
 
+def test_an_old_file_that_is_off_is_loaded_as_it_is(tmp_path: Path) -> None:
+    """As in Redis: what was written since the file was made is gone."""
+    kedis = Kedis(tmp_path, "--appendonly", "no", *_FLAGS)
+    fill(kedis.call)
+    assert kedis.call("BGREWRITEAOF") == b"Background append only file rewriting started"
+    while kedis.info()["aof_rewrite_in_progress"] == "1":
+        pass
+    digest = kedis.call("DEBUG", "DIGEST")
+    kedis.call("SET", "later", 1)
+    for _ in range(2):
+        assert kedis.call("DEBUG", "LOADAOF") == b"OK"
+        assert kedis.call("DEBUG", "DIGEST") == digest
+    assert kedis.call("FCALL", "f", 0) == 1
+    assert kedis.call("CONFIG", "SET", "appendonly", "yes") == b"OK"  # the folder is free again
+    kedis.terminate()
+
+
 def test_a_transaction_is_not_lost(tmp_path: Path) -> None:
     """Redis forgets what the transaction has done before."""
     kedis = Kedis(tmp_path, *_FLAGS)

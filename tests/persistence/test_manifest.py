@@ -52,6 +52,15 @@ def test_a_listed_file_that_is_missing(tmp_path: Path) -> None:
     assert files(tmp_path) == {BASE: b"", MANIFEST: LISTING}
 
 
+def test_the_file_of_an_old_version_that_is_missing_is_named(tmp_path: Path) -> None:
+    """An upgrade that was interrupted is finished by the next start, if its file is there."""
+    listing = b"file appendonly.aof seq 1 type b\n"
+    write_folder(tmp_path, {MANIFEST: listing})
+    with pytest.raises(AofError, match=r"lists appendonly\.aof, which is missing"):
+        load(tmp_path)
+    assert files(tmp_path) == {MANIFEST: listing}
+
+
 def test_files_without_a_manifest_are_not_overwritten(tmp_path: Path) -> None:
     write_folder(tmp_path, {INCR: encode("SET", "a", 1)})
     with pytest.raises(AofError, match=r"manifest .* is missing"):
@@ -82,3 +91,10 @@ def test_a_manifest_survives_the_file(name: str) -> None:
     manifest.retire_incrs(keep=1)
     assert parse_manifest(manifest.format()) == manifest
     assert len(manifest.history) == 2
+
+
+def test_white_space_in_names_is_written_as_redis_does() -> None:
+    manifest = Manifest()
+    manifest.add_base(" file seq \n\n.aof ", as_rdb=True)
+    assert manifest.format() == b'file " file seq \\n\\n.aof .1.base.rdb" seq 1 type b\n'
+    assert parse_manifest(manifest.format()) == manifest

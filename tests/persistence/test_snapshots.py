@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import shutil
 import signal
 import subprocess
 import time
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from kedis.persistence.child import Child
 from kedis.persistence.folder import make_folder
 from kedis.persistence.rdb_file import DamagedSnapshot, SnapshotLoader, write_rdb
 from kedis.persistence.saver import Saver
+from kedis.rdb.crc64 import crc64
 from tests.commands.driver import Client, Clock, ErrorReply
 from tests.persistence.folders import MANIFEST
 from tests.persistence.server import Kedis, Wire, write_folder
@@ -215,7 +218,7 @@ def test_a_damaged_snapshot_ends_the_start_in_one_line(tmp_path: Path, damage: s
             "no snapshot": b"hello, world",
             "flipped": sound.replace(b"hello", b"hellp"),
             "cut": sound[:-20],
-            "later version": b"REDIS0011" + sound[9:],
+            "later version": b"REDIS0013" + sound[9:],
         }[damage]
     )
     kedis = Kedis(tmp_path, *OFF, wait=False)
@@ -223,7 +226,8 @@ def test_a_damaged_snapshot_ends_the_start_in_one_line(tmp_path: Path, damage: s
     last = kedis.log().splitlines()[-1]
     assert str(path) in last or "bye" in last
     assert "Traceback" not in kedis.log()
-    assert any("dump.rdb is damaged" in line for line in kedis.log().splitlines())
+    expected = "dump.rdb is of a later server" if damage == "later version" else "dump.rdb is damaged"
+    assert any(expected in line for line in kedis.log().splitlines())
 
 
 # -- parts ------------------------------------------------------------------------------------------------
@@ -294,9 +298,10 @@ def test_a_failed_child_tells_why() -> None:
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """A snapshot that takes a good part of a second to load."""
+    """A snapshot that takes a good part of a second to load: of values that the reader in Python reads."""
     client = Client(Engine(Config({"appendonly": "no"})))
-    client.call("MSET", *(f"{name}:{number}" for number in range(300_000) for name in ("key", "value")))
+    for number in range(100_000):
+        client.call("ZADD", f"key:{number}", number, "member")
     path = tmp_path_factory.mktemp("made") / "dump.rdb"
     write_rdb(client.engine, str(path))
     return path.read_bytes()
@@ -450,3 +455,76 @@ def test_a_new_folder_is_durable_with_all_that_it_is_in(
     monkeypatch.chdir(tmp_path)
     make_folder("relative")
     assert synced[-1] == "." and (tmp_path / "relative").is_dir()
+
+
+@pytest.mark.parametrize("delay", [1_000_000, -1])
+def test_a_save_in_the_background_pauses_behind_each_key(tmp_path: Path, delay: int) -> None:
+    kedis = Kedis(tmp_path, *OFF, "--rdb-key-save-delay", str(delay))
+    try:
+        wire = kedis.connect()
+        wire.call("MSET", *range(120))
+        wire.call("SAVE")  # not in a child: no pause
+        wire.call("BGSAVE")
+        if delay > 0:
+            assert info(wire)["rdb_bgsave_in_progress"] == "1"
+            wire.call("SHUTDOWN", "NOSAVE", "NOW")
+        else:
+            until(lambda: info(wire)["rdb_bgsave_in_progress"] == "0")
+    except ConnectionError:
+        pass
+    finally:
+        kedis.kill()
+
+
+def test_what_is_wrong_is_also_said_in_the_words_of_redis(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    _, path = saved(tmp_path)
+    sound = path.read_bytes()
+    path.write_bytes(sound[:-1] + bytes([sound[-1] ^ 1]))
+    with pytest.raises(DamagedSnapshot, match="RDB CRC error"):
+        load_again(path)
+    path.write_bytes(b"REDIS0010\x02\x01s\x00\x04\x01h\x00\x00\x01k\x01v\xff" + bytes(8))
+    assert load_again(path).keys == 1
+    assert "skipping empty key: s" in caplog.text
+    assert "empty keys skipped: 2" in caplog.text
+
+
+def load_again(path: Path) -> SnapshotLoader:
+    engine = Engine(Config({"appendonly": "no"}), clock=Clock())
+    engine.set_loading(True)
+    loader = SnapshotLoader(engine, str(path))
+    for _ in loader.steps():
+        pass
+    return loader
+
+
+def test_a_damaged_payload_is_logged(tmp_path: Path) -> None:
+    kedis = Kedis(tmp_path, *OFF)
+    try:
+        body = b"\x10\x03abc\x0a\x00"
+        payload = body + crc64(body).to_bytes(8, "little")
+        assert str(kedis.call("RESTORE", "k", 0, payload)) == "ERR Bad data format"
+        until(lambda: "integrity check failed" in kedis.log())
+    finally:
+        kedis.kill()
+
+
+def test_a_fork_keeps_no_garbage() -> None:
+    """What is frozen is never freed: what nobody reaches any more must not be."""
+
+    class Cycle:
+        def __init__(self) -> None:
+            self.me = self
+
+    gc.disable()
+    try:
+        gone = weakref.ref(Cycle())
+        assert gone() is not None
+        child = Child(lambda: None)
+        assert gone() is None
+    finally:
+        gc.enable()
+        gc.unfreeze()
+        while child.poll() is None:
+            time.sleep(0.01)

@@ -443,7 +443,7 @@ def test_compressed_bytes_cost_no_more_than_they_come_to() -> None:
 )
 def test_answers_are_those_of_redis(client: Client, oracle: Oracle, words: tuple[Any, ...]) -> None:
     payload = dump(b"hello")
-    later = payload[:-10] + struct.pack("<H", 11)
+    later = payload[:-10] + struct.pack("<H", 13)
     empty = b"\x01\x00" + struct.pack("<H", 10)
     unknown = b"\x30\x00" + struct.pack("<H", 10)
     stand_ins = {
@@ -491,3 +491,23 @@ def test_a_restored_list_wakes_whoever_waits_for_it(client: Client) -> None:
     assert waiting.pushed() == [[b"list", b"a"]]
     assert client.call("LRANGE", "list", 0, -1) == [b"b"]
     assert client.journal()[-1] == "0 LPOP list"
+
+
+@pytest.mark.parametrize(
+    ("payload", "reason"),
+    [
+        (b"\x09\x02\x00\xff", "Zipmap integrity check failed"),
+        (b"\x0a\x03abc", "List ziplist integrity check failed"),
+        (b"\x0b\x03abc", "Intset integrity check failed"),
+        (b"\x0c\x03abc", "Zset ziplist integrity check failed"),
+        (b"\x0d\x03abc", "Hash ziplist integrity check failed"),
+        (b"\x10\x03abc", "Hash listpack integrity check failed"),
+        (b"\x11\x03abc", "Zset listpack integrity check failed"),
+        (b"\x0f\x01\x10" + b"\0" * 15 + b"\1\x03abc", "Stream listpack integrity check failed"),
+        (b"\x12\x01\x01\x00", "a part of a list without bytes"),
+    ],
+)
+def test_damage_is_named_by_type_and_form(payload: bytes, reason: str) -> None:
+    """In Redis's words, which those who read the log look for."""
+    with pytest.raises(RdbError, match=reason):
+        restore(payload + b"\x0a\x00" + b"\0" * 8, verify=False)

@@ -97,7 +97,7 @@ def test_streams_are_copied_and_what_is_unknown_is_left_out(
         world.call("SET", "a", "1")
         taken = server_snapshot.take(world.link(), world.home, "the server", Script())
         assert (taken.keys, taken.left_out) == (2, 0)
-        monkeypatch.setattr("kedis.rdb.payload.VERSION", 9)  # as if the server were of a later version
+        monkeypatch.setattr("kedis.rdb.payload.LATEST", 9)  # as if the server were of a later version
         taken = server_snapshot.take(world.link(), world.home, "the server", Script())
         assert (taken.keys, taken.left_out) == (1, 1)
     finally:
