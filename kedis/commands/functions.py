@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from kedis import errors
 from kedis.commands.help import help_lines
 from kedis.commands.lua_scripts import script_arguments, show_to_monitors
 from kedis.commands.parsing.numbers import NumberError, parse_int
-from kedis.engine.client import Client
+from kedis.engine.client import Client, Services
 from kedis.engine.flags import (
     ALLOW_BUSY,
     DENYOOM,
@@ -27,7 +27,7 @@ from kedis.engine.table import command, container
 from kedis.errors import CommandError
 from kedis.errors import script_texts as texts
 from kedis.resp.values import OK, OrderedSet, SimpleString
-from kedis.scripting.headers import FLAG_NAMES
+from kedis.scripting.headers import FLAG_NAMES, call_flags
 from kedis.scripting.libraries import Function, Library
 from kedis.scripting.service import service_of
 from kedis.structures.glob import compile_glob
@@ -37,9 +37,11 @@ _SYNTAX = "function numkeys:int [key@0...] [arg...]"
 
 
 def _call(client: Client, argv: Sequence[bytes], *, read_only: bool) -> Any:
-    show_to_monitors(client, argv)
     service = service_of(client.engine)
     function = service.libraries.find(argv[1])
+    if function is not None:
+        service.admit(function.flags)
+    show_to_monitors(client, argv)
     if function is None:
         raise CommandError(texts.NO_FUNCTION)
     try:
@@ -50,10 +52,21 @@ def _call(client: Client, argv: Sequence[bytes], *, read_only: bool) -> Any:
     return service.run_function(client, argv, function, keys, arguments, read_only=read_only)
 
 
+def _flags_by_function(command_flags: int) -> Callable[[Services, Sequence[bytes]], int]:
+    """The flags of an FCALL by the function that it finds."""
+
+    def flags(engine: Services, argv: Sequence[bytes]) -> int:
+        function = service_of(engine).libraries.find(argv[1])
+        return command_flags if function is None else call_flags(function.flags, command_flags)
+
+    return flags
+
+
 @command(
     "FCALL",
     arity=-3,
     flags=_FLAGS | MAY_REPLICATE,
+    stated_flags=_flags_by_function(_FLAGS | MAY_REPLICATE),
     group="scripting",
     since="7.0.0",
     summary="Calls a function.",
@@ -69,6 +82,7 @@ def fcall(client: Client, argv: Sequence[bytes]) -> Any:
     "FCALL_RO",
     arity=-3,
     flags=_FLAGS | READONLY,
+    stated_flags=_flags_by_function(_FLAGS | READONLY),
     group="scripting",
     since="7.0.0",
     summary="Calls a function that only reads.",

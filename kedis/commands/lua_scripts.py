@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from kedis.commands.help import help_lines
 from kedis.commands.parsing.options import integer
-from kedis.engine.client import Client
+from kedis.engine.client import Client, Services
 from kedis.engine.flags import (
     ALLOW_BUSY,
     LOADING,
@@ -24,6 +24,7 @@ from kedis.engine.table import command, container
 from kedis.errors import CommandError
 from kedis.errors import script_texts as texts
 from kedis.resp.values import OK, SimpleString
+from kedis.scripting.headers import call_flags, script_flags
 from kedis.scripting.service import service_of
 
 _FLAGS = NOSCRIPT | STALE | SKIP_MONITOR | NO_MANDATORY_KEYS
@@ -47,24 +48,59 @@ def show_to_monitors(client: Client, argv: Sequence[bytes]) -> None:
         show(client, engine.table.resolve(argv), argv)
 
 
+def _stated(script: bytes) -> int | None:
+    """The flags in the header of ``script``; None where that is wrong."""
+    try:
+        return script_flags(script)[0]
+    except CommandError:
+        return None
+
+
 def _evaluate(client: Client, argv: Sequence[bytes], *, read_only: bool) -> Any:
+    service = service_of(client.engine)
+    if argv[1].startswith(b"#!") and (flags := _stated(argv[1])) is not None:
+        service.admit(flags)
     show_to_monitors(client, argv)
     keys, arguments = script_arguments(argv, integer(argv[2]))
-    service = service_of(client.engine)
     digest = service.load(argv[1])
     return service.run_script(client, argv, digest, keys, arguments, read_only=read_only)
 
 
 def _evaluate_sha(client: Client, argv: Sequence[bytes], *, read_only: bool) -> Any:
+    service = service_of(client.engine)
+    flags = service.flags_of(argv[1])
+    if flags is not None:
+        service.admit(flags)
     show_to_monitors(client, argv)
     keys, arguments = script_arguments(argv, integer(argv[2]))
-    return service_of(client.engine).run_script(client, argv, argv[1], keys, arguments, read_only=read_only)
+    return service.run_script(client, argv, argv[1], keys, arguments, read_only=read_only)
+
+
+def _flags_by_text(command_flags: int) -> Callable[[Services, Sequence[bytes]], int]:
+    """The flags of an EVAL by the header of its script; a wrong one is an error when it runs."""
+
+    def flags(_engine: Services, argv: Sequence[bytes]) -> int:
+        found = _stated(argv[1])
+        return command_flags if found is None else call_flags(found, command_flags)
+
+    return flags
+
+
+def _flags_by_digest(command_flags: int) -> Callable[[Services, Sequence[bytes]], int]:
+    """The flags of an EVALSHA by the script that it finds."""
+
+    def flags(engine: Services, argv: Sequence[bytes]) -> int:
+        found = service_of(engine).flags_of(argv[1])
+        return command_flags if found is None else call_flags(found, command_flags)
+
+    return flags
 
 
 @command(
     "EVAL",
     arity=-3,
     flags=_FLAGS | MAY_REPLICATE,
+    stated_flags=_flags_by_text(_FLAGS | MAY_REPLICATE),
     group="scripting",
     since="2.6.0",
     summary="Runs a Lua script.",
@@ -80,6 +116,7 @@ def eval_(client: Client, argv: Sequence[bytes]) -> Any:
     "EVALSHA",
     arity=-3,
     flags=_FLAGS | MAY_REPLICATE,
+    stated_flags=_flags_by_digest(_FLAGS | MAY_REPLICATE),
     group="scripting",
     since="2.6.0",
     summary="Runs a cached Lua script, named by its SHA-1 digest.",
@@ -95,6 +132,7 @@ def evalsha(client: Client, argv: Sequence[bytes]) -> Any:
     "EVAL_RO",
     arity=-3,
     flags=_FLAGS | READONLY,
+    stated_flags=_flags_by_text(_FLAGS | READONLY),
     group="scripting",
     since="7.0.0",
     summary="Runs a Lua script that only reads.",
@@ -110,6 +148,7 @@ def eval_ro(client: Client, argv: Sequence[bytes]) -> Any:
     "EVALSHA_RO",
     arity=-3,
     flags=_FLAGS | READONLY,
+    stated_flags=_flags_by_digest(_FLAGS | READONLY),
     group="scripting",
     since="7.0.0",
     summary="Runs a cached Lua script that only reads, named by its SHA-1 digest.",

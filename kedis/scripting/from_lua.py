@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from kedis.errors import CommandError
-from kedis.resp.values import BigNumber, OrderedMap, OrderedSet, SimpleString, Verbatim
+from kedis.resp.values import BigNumberText, OrderedMap, OrderedSet, SimpleString, Verbatim
 from kedis.scripting.codes import (
     ARRAY,
     BIG_NUMBER,
@@ -74,10 +74,8 @@ def _status(text: bytes) -> SimpleString:
     return SimpleString(text.translate(_SPACES))
 
 
-def _big_number(text: bytes) -> Any:
-    text = text.translate(_SPACES)
-    digits = text.removeprefix(b"-")
-    return BigNumber(int(text)) if digits.isdigit() and len(digits) < 4000 else text
+def _big_number(text: bytes) -> BigNumberText:
+    return BigNumberText(text.translate(_SPACES))
 
 
 _SCALARS: dict[int, Callable[[Any], Any]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kedis.engine.flags import DENYOOM, STALE, WRITE
 from kedis.errors import CommandError
 
 
@@ -25,6 +26,20 @@ FLAG_NAMES: dict[str, int] = {
     "no-cluster": ScriptFlag.NO_CLUSTER,
     "allow-cross-slot-keys": ScriptFlag.ALLOW_CROSS_SLOT_KEYS,
 }
+
+
+def call_flags(flags: int, command_flags: int) -> int:
+    """The flags of a call of a script or function with ``flags`` by a command that has ``command_flags``.
+
+    One without a header leaves the command's; one with a header writes, grows and needs fresh data unless it says
+    otherwise.
+    """
+    if flags & ScriptFlag.COMPATIBILITY:
+        return command_flags
+    found = command_flags & ~(WRITE | DENYOOM | STALE)
+    if not flags & ScriptFlag.NO_WRITES:
+        found |= WRITE if flags & ScriptFlag.ALLOW_OOM else WRITE | DENYOOM
+    return found | STALE if flags & ScriptFlag.ALLOW_STALE else found
 
 
 def _shown(text: bytes) -> str:

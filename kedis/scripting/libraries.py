@@ -10,16 +10,15 @@ from kedis import errors
 from kedis.errors import CommandError
 from kedis.errors import script_texts as texts
 from kedis.rdb.crc64 import crc64
-from kedis.rdb.payload import VERSION, WrongFooter
+from kedis.rdb.payload import VERSION, WrongFooter, contents
 from kedis.rdb.snapshot import FUNCTIONS
-from kedis.rdb.source import RdbError, Source, encode_text
+from kedis.rdb.source import RdbError, encode_text
 from kedis.resp.requests import split_inline
 from kedis.scripting.headers import FLAG_NAMES
 
 if TYPE_CHECKING:  # the interpreter is loaded when it is needed
     from kedis.scripting.runtime import Caller, Runtime
 
-_FOOTER = 10
 _NAME_CHARACTERS = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
 #: Bytes that a library and a function take beside their texts, about.
 _OVERHEAD = 120
@@ -196,16 +195,12 @@ class Libraries:
 
 def _codes_of(payload: bytes) -> list[bytes]:
     try:
-        if len(payload) < _FOOTER or int.from_bytes(payload[-_FOOTER:-8], "little") > VERSION:
-            raise WrongFooter
-        if crc64(memoryview(payload)[:-8]).to_bytes(8, "little") != payload[-8:]:
-            raise WrongFooter
+        source = contents(payload)
     except WrongFooter:
         raise CommandError(errors.DUMP_FOOTER) from None
-    source = Source(payload, 0, len(payload) - _FOOTER)
     codes: list[bytes] = []
     try:
-        while source.position < len(payload) - _FOOTER:
+        while source.position < source.end:
             if source.byte() != FUNCTIONS:
                 raise CommandError(texts.NOT_A_FUNCTION)
             codes.append(source.string())

@@ -16,8 +16,9 @@ from kedis import errors
 from kedis.engine.call import call, caller_in_unit
 from kedis.engine.client import Client, Services
 from kedis.engine.denials import log_denial
-from kedis.engine.execution import ScriptState
-from kedis.engine.flags import DENYOOM, MAY_REPLICATE, NOSCRIPT, WRITE
+from kedis.engine.execution import Effect, ScriptState
+from kedis.engine.flags import DENYOOM, MAY_REPLICATE, NOSCRIPT, STALE, WRITE
+from kedis.engine.propagation import ForFile, ForReplicas, Message
 from kedis.engine.table import Command
 from kedis.engine.users import User
 from kedis.errors import CommandError
@@ -30,6 +31,7 @@ _LEVELS = (logging.DEBUG, logging.DEBUG, logging.INFO, logging.WARNING)
 #: What the code of a library may take while it is loaded, in nanoseconds.
 _MOST_LOADING_NS = 500_000_000
 _AOF = 1
+_REPLICAS = 2
 _ALL = 3
 
 
@@ -69,6 +71,8 @@ class Run(ScriptState):
         self.forbidden = forbidden_flags(flags, read_only=read_only) | (
             WRITE if restrictions.read_only else 0
         )
+        if client.engine.debug.allows_in_scripts:
+            self.forbidden &= ~NOSCRIPT
         self.denies_growth = restrictions.out_of_memory and not flags & ScriptFlag.ALLOW_OOM
         self.run = self.end_error = self.last_ns = None
         self.targets = _ALL
@@ -80,11 +84,9 @@ class Run(ScriptState):
 
     def engage(self, bridge: Any) -> None:
         """The unit is under way: tell the native bridge which calls it may run itself."""
-        execution, user = self.client.engine.execution, self.user
+        execution = self.client.engine.execution
         assert execution is not None, "a script is a unit"
-        is_plain = (
-            not self.inner.is_instrumented and not self.denies_growth and (user is None or user.may_all)
-        )
+        is_plain = not self.inner.is_instrumented and not self.denies_growth
         bridge.engage(self, self.inner, execution.effects, self.forbidden, is_plain)
 
     def call(self, argv: list[bytes]) -> Any:
@@ -96,13 +98,13 @@ class Run(ScriptState):
         if flags & self.forbidden:
             self._refuse(command, self._why_forbidden(command))
         user = self.user
-        if user is not None and not user.may_all:
-            self._check_permission(user, command, argv)
+        if user is not None and not (user.may_all or user.may(command, argv)):
+            self._deny(user, command, argv)
         if self.denies_growth or self.client.engine.restrictions.needs_checks:
             self._check(command)
         if flags & WRITE:
             self.wrote = True
-        if not self.targets & _AOF:
+        if self.targets != _ALL:
             return self._call_slowly(command, argv)
         run = self.run
         if run is None:  # the first call
@@ -120,12 +122,12 @@ class Run(ScriptState):
             self._refuse(command, texts.WRONG_ARITY_IN_SCRIPT)
         return command
 
-    def _check_permission(self, user: User, command: Command, argv: Sequence[bytes]) -> None:
+    def _deny(self, user: User, command: Command, argv: Sequence[bytes]) -> None:
         denial = user.denial(command, argv)
-        if denial is not None:
-            running = self.client.engine.table.find(self.argv)
-            log_denial(self.client, command, argv, denial, "lua", running)
-            self._refuse(command, texts.DENIED_IN_SCRIPT[denial[0]])
+        assert denial is not None, "it may not"
+        running = self.client.engine.table.find(self.argv)
+        log_denial(self.client, command, argv, denial, "lua", running)
+        self._refuse(command, texts.DENIED_IN_SCRIPT[denial[0]])
 
     def _why_forbidden(self, command: Command) -> str:
         if command.flags & NOSCRIPT:
@@ -134,12 +136,17 @@ class Run(ScriptState):
         return texts.READ_ONLY_SCRIPT if self.forbidden & MAY_REPLICATE else errors.READ_ONLY_REPLICA
 
     def _check(self, command: Command) -> None:
+        """Refuse what the server's state forbids; a script that has written may write on, else it would be torn."""
         restrictions = self.client.engine.restrictions
+        if restrictions.master_down and not command.flags & STALE:
+            self._refuse(command, texts.STALE_IN_SCRIPT)
+        if self.wrote:
+            return
         if restrictions.write_error is not None and command.writes:
             self._refuse(command, restrictions.write_error)
         if restrictions.few_replicas and command.writes:
             self._refuse(command, errors.FEW_REPLICAS)
-        if self.denies_growth and command.flags & DENYOOM and not self.wrote:
+        if self.denies_growth and command.flags & DENYOOM:
             self._refuse(command, errors.OUT_OF_MEMORY)
 
     def _refuse(self, command: Command | None, text: str) -> Any:
@@ -150,14 +157,27 @@ class Run(ScriptState):
         raise error
 
     def _call_slowly(self, command: Command, argv: Sequence[bytes]) -> Any:
-        """Run a command that MONITOR or client-side caching accompanies, or that is not propagated (redis.set_repl)."""
+        """Run a command that MONITOR or client-side caching accompanies, or that is not for all (redis.set_repl)."""
         execution = self.client.engine.execution
         assert execution is not None, "a script is a unit"
         mark = len(execution.effects)
-        value = call(self.inner, command, argv, reports_slow=False)
-        if not self.targets & _AOF:
-            del execution.effects[mark:]
+        value = call(self.inner, command, argv)
+        if self.targets != _ALL:
+            execution.effects[mark:] = self._limited(execution.effects[mark:])
         return value
+
+    def _limited(self, effects: list[Effect]) -> list[Effect]:
+        """``effects`` as they go to the targets that the script has chosen; messages are for replicas anyway."""
+        if self.targets == _REPLICAS:
+            return [
+                (number, argv if type(argv) is Message else ForReplicas(map(bytes, argv)))
+                for number, argv in effects
+            ]
+        if self.targets == _AOF:
+            return [
+                (number, ForFile(map(bytes, argv))) for number, argv in effects if type(argv) is not Message
+            ]
+        return []
 
     # -- time -----------------------------------------------------------------------------------------------
 
@@ -223,7 +243,7 @@ class Run(ScriptState):
         self.inner.speak(protocol)
 
     def set_repl(self, targets: int) -> None:
-        """There is one stream of effects: it gets those that the AOF is to get."""
+        """Propagate the effects of the next commands to ``targets`` alone: 1 is the AOF, 2 are replicas, 3 both."""
         self.targets = targets
 
     def may(self, argv: list[bytes]) -> bool | None:
@@ -233,7 +253,7 @@ class Run(ScriptState):
         except CommandError:
             return None
         user = self.user
-        return user is None or user.denial(command, argv) is None
+        return user is None or user.denial(command, argv) is None  # the arity may be wrong
 
     def count(self, error: CommandError, is_counted: bool) -> None:
         """Count an error within the result: those that no command has counted make one failure of the script."""

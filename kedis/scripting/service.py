@@ -11,6 +11,7 @@ from typing import Any
 from kedis import errors
 from kedis.engine.call import run_unit, serve_blocked
 from kedis.engine.client import Client, Services
+from kedis.engine.flags import NOSCRIPT
 from kedis.engine.transport import NullTransport
 from kedis.errors import CommandError
 from kedis.errors import script_texts as texts
@@ -69,7 +70,13 @@ class ScriptService:
         bridge, engine = runtime.bridge, self._engine
         if bridge is not None:
             bridge.attach(engine)
-            bridge.serve(self, runtime, engine, self._flags, self._inner, Run, forbidden_flags, limit_ns)
+            forbidden = _forbidden_but_debug if engine.debug.allows_in_scripts else forbidden_flags
+            bridge.serve(self, runtime, engine, self._flags, self._inner, Run, forbidden, limit_ns)
+
+    def follow_debug(self) -> None:
+        """DEBUG has changed what scripts may call, which the native path keeps by a script's flags."""
+        if self._made is not None:
+            self._let_the_native_path_in(self._made)
 
     def _limit_memory(self, size: int) -> None:
         if self._made is not None:
@@ -112,6 +119,10 @@ class ScriptService:
         """Whether EVALSHA finds ``digest``, in any case."""
         return digest.lower() in self._flags
 
+    def flags_of(self, digest: bytes) -> int | None:
+        """The flags of the script that EVALSHA finds under ``digest``, in any case; None where it finds none."""
+        return self._flags.get(digest.lower())
+
     def flush(self) -> None:
         """Forget all scripts (SCRIPT FLUSH).  O(scripts)."""
         digests = list(self._flags)
@@ -140,8 +151,8 @@ class ScriptService:
             flags = self._flags.get(digest)
             if flags is None:
                 raise CommandError(texts.NO_SCRIPT)
-        if not flags & ScriptFlag.COMPATIBILITY:
-            self._admit(flags, read_only=read_only)
+        if read_only and not flags & ScriptFlag.COMPATIBILITY:
+            _check_reading(flags)
         method = self._runtime().run_script
         return self._run(client, argv, digest, flags, method, keys, arguments, read_only, False)
 
@@ -156,26 +167,28 @@ class ScriptService:
         read_only: bool,
     ) -> Any:
         """Run a function.  Raises CommandError."""
-        self._admit(function.flags, read_only=read_only)
+        if read_only:
+            _check_reading(function.flags)
         method = self._runtime().run_function
         name, flags = function.name, function.flags
         return self._run(client, argv, name, flags, method, keys, arguments, read_only, True)
 
-    def _admit(self, flags: int, *, read_only: bool) -> None:
-        """Whether a script that says what it does may run now.  Raises CommandError."""
+    def admit(self, flags: int) -> None:
+        """Whether a script or function that says what it does may run now, whatever its code and arguments are.
+
+        Raises CommandError.
+        """
         restrictions = self._engine.restrictions
-        if flags & ScriptFlag.NO_WRITES:
+        if flags & (ScriptFlag.NO_WRITES | ScriptFlag.COMPATIBILITY):
             return
-        if read_only:
-            raise CommandError(texts.WRITING_SCRIPT)
+        if restrictions.out_of_memory and not flags & ScriptFlag.ALLOW_OOM:
+            raise CommandError(errors.OUT_OF_MEMORY)
         if restrictions.write_error is not None:
             raise CommandError(restrictions.write_error)
         if restrictions.few_replicas:
             raise CommandError(errors.FEW_REPLICAS)
         if restrictions.read_only:
-            raise CommandError(errors.READ_ONLY_REPLICA_SCRIPT)
-        if restrictions.out_of_memory and not flags & ScriptFlag.ALLOW_OOM:
-            raise CommandError(errors.OUT_OF_MEMORY)
+            raise CommandError(errors.READ_ONLY_REPLICA)
 
     def _run(
         self,
@@ -196,6 +209,7 @@ class ScriptService:
         engine, inner = self._engine, self._inner
         inner.database, inner.db = client.database, client.db
         inner.user, inner.caching, inner.caller = client.user, client.caching, client
+        inner.caller_keys = keys
         inner.id, inner.no_touch = client.id, client.no_touch
         if inner.resp != 2:
             inner.speak(2)
@@ -212,7 +226,7 @@ class ScriptService:
             return run_unit(client, body)
         finally:
             self.running = None
-            inner.caching, inner.caller = None, None
+            inner.caching, inner.caller, inner.caller_keys = None, None, ()
             if run.slow:
                 engine.restrictions.set_busy(None)
             if run.wrote:
@@ -268,9 +282,20 @@ class ScriptService:
         }
 
 
+def _check_reading(flags: int) -> None:
+    """Raise CommandError for what may write and is called as what reads only."""
+    if not flags & ScriptFlag.NO_WRITES:
+        raise CommandError(texts.WRITING_SCRIPT)
+
+
 def service_of(engine: Services) -> ScriptService:
     """The engine's scripts, made when they are first asked for."""
     service = engine.scripting
     if not isinstance(service, ScriptService):
         service = engine.scripting = ScriptService(engine)
     return service
+
+
+def _forbidden_but_debug(flags: int, *, read_only: bool) -> int:
+    """:func:`forbidden_flags` while DEBUG lets scripts call what is denied to them."""
+    return forbidden_flags(flags, read_only=read_only) & ~NOSCRIPT

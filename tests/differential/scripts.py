@@ -117,7 +117,7 @@ class Comparison:
             queue.append(words)
         elif name == b"MULTI" and not is_error(reply):
             self.queues[client] = []
-        elif name in (b"EXEC", b"DISCARD", b"RESET", b"QUIT") and not _misspelt(reply):
+        elif name in (b"EXEC", b"DISCARD", b"RESET", b"QUIT") and not misspelt(reply):
             self.queues[client] = None
 
     # -- replies that are right in more than one way --------------------------------------------------------
@@ -207,7 +207,7 @@ class Comparison:
     def _compare_database(self) -> None:
         for key in sorted(flatten(self.step(0, [b"KEYS", b"*"]))):
             kind = self.step(0, [b"TYPE", key])
-            value = self.step(0, [word or key for word in _READ[kind[1]]])
+            value = self.step(0, [word or key for word in READ[kind[1]]])
             self.signed_zero |= kind[1] == b"zset" and b"-0" in flatten(value)
             self.step(0, [b"PTTL", key])
             self.step(0, [b"OBJECT", b"ENCODING", key])
@@ -226,7 +226,7 @@ class Comparison:
 _LINE = 600
 
 # The empty word stands for the key.
-_READ = {
+READ = {
     b"string": [b"GET", b""],
     b"list": [b"LRANGE", b"", b"0", b"-1"],
     b"set": [b"SMEMBERS", b""],
@@ -255,7 +255,7 @@ def _is_undefined(words: list[bytes]) -> bool:
     return name == b"LPOS" and v.MIN in words
 
 
-def _misspelt(reply: Reply) -> bool:
+def misspelt(reply: Reply) -> bool:
     return is_error(reply) and reply[1].startswith(b"ERR wrong number")
 
 

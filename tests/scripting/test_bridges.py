@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -16,6 +17,8 @@ if native.PATH != "native":
 
 from kedis.config import Config
 from kedis.engine.engine import Engine
+from kedis.engine.table import Command
+from kedis.engine.users import User
 from kedis.errors import CommandError
 from kedis.native.path import Path
 from kedis.scripting import codes
@@ -286,3 +289,26 @@ def test_a_script_gets_nothing_of_the_bridge() -> None:
         )
     assert b"unable to dump" in scripts.wire("return string.dump(redis.call)")
     assert scripts.value("return type(redis.call)") == b"function"
+
+
+@pytest.mark.parametrize("bridge", ["path", "evalsha"])
+def test_calls_of_a_restricted_user_stay_on_the_path(bridge: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its permissions are looked at there; what they do not allow is denied as everywhere."""
+    side = Side(bridge, 2, monkeypatch)
+    side.call("ACL", "SETUSER", "bob", "on", "nopass", "+@all", "-@dangerous", "~a*", "%R~[bc]?")
+    side.call("AUTH", "bob", "x")
+    asked: list[str] = []
+    may = User.may
+
+    def counted(user: User, command: Command, argv: Sequence[bytes]) -> bool:
+        asked.append(command.name)
+        return may(user, command, argv)
+
+    monkeypatch.setattr(User, "may", counted)
+    source = "for n = 1, 5 do redis.call('SET', KEYS[1], n) end return redis.call('GET', ARGV[1])"
+    assert side.eval(source, 1, "a1", "b1") == b"$-1\r\n"
+    assert set(asked) <= {"eval", "evalsha"}
+    for source in ("redis.call('SET', 'b1', 1)", "redis.call('GET', 'd')", "redis.call('FLUSHALL')"):
+        assert b"The user executing the script can't" in side.eval(source, 0)
+    side.call("AUTH", "default", "")
+    assert side.call("ACL", "LOG").count(b"$3\r\nlua\r\n") == 3

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from itertools import count
 from typing import Any
 
 import pytest
 
+import kedis
 from kedis.config import Config
+from kedis.engine.absent import NoEventLoop
 from kedis.engine.counters import MOST_CODES
 from kedis.engine.engine import Engine
-from tests.commands.driver import Client, ErrorReply
+from tests.commands.driver import Client, ErrorReply, to_bytes
+from tests.differential.scenarios import Connection
 from tests.oracle import Oracle
 from tests.scripting.agreement import Wire
 from tests.scripting.test_programs import Kedis
@@ -209,6 +213,11 @@ def test_functions_list_what_redis_lists(oracle: Oracle) -> None:
             "redis.set_repl(0) redis.call('SET', 'a', 1) redis.set_repl(redis.REPL_ALL) redis.call('SET', 'b', 2)",
             ["0 SET b 2"],
         ),
+        (
+            "redis.set_repl(redis.REPL_AOF) redis.call('SET', 'k', 'v') redis.call('SET', 'l', 'v')",
+            ["0 MULTI", "0 SET k v", "0 SET l v", "0 EXEC"],
+        ),
+        ("redis.set_repl(redis.REPL_REPLICA) redis.call('SET', 'k', 'v')", []),
         ("redis.call('SELECT', 2) redis.call('SET', 'k', 'v')", ["2 SET k v"]),
     ],
 )
@@ -312,14 +321,29 @@ def test_monitor_shows_the_script_and_its_commands() -> None:
     ]
 
 
-def test_the_slow_log_has_the_script_alone() -> None:
-    client = Client()
-    client.call("CONFIG", "SET", "slowlog-log-slower-than", 0)
-    client.call("SLOWLOG", "RESET")
-    client.call("EVAL", "redis.call('SET', 'k', 'v') return 1", 0)
-    shown = [entry[3][0] for entry in client.call("SLOWLOG", "GET")]
-    assert b"EVAL" in shown
-    assert b"SET" not in shown
+def test_the_slow_log_has_the_script_and_its_commands(oracle: Oracle) -> None:
+    """On the native path as well, where the server has it, with EVALSHA and inside MULTI."""
+    body = "redis.call('set', KEYS[1], 'v') redis.call('lpush', 'list', 'x', 'y') return redis.call('get', KEYS[1])"
+    calls = [
+        ("EVAL", body, 1, "k"),
+        ("EVALSHA", digest(body), 1, "k"),
+        ("MULTI",),
+        ("EVALSHA", digest(body), 1, "k"),
+        ("SET", "k", "w"),
+        ("EXEC",),
+    ]
+    with kedis.Server() as server:
+        logs = []
+        for port in (oracle.port, server.port):
+            connection = Connection(port)
+            for words in (("CONFIG", "SET", "slowlog-log-slower-than", 0), ("SLOWLOG", "RESET"), *calls):
+                connection.call(*map(to_bytes, words))
+            log = connection.call(b"SLOWLOG", b"GET", b"-1")[1]
+            logs.append([(entry[1][3][1], entry[1][4][1] == b"?:0", entry[1][5]) for entry in log])
+            connection.call(b"CONFIG", b"SET", b"slowlog-log-slower-than", b"10000")
+            connection.close()
+    assert logs[1] == logs[0]
+    assert len(logs[0]) > len(calls) + 6
 
 
 def test_tracking_remembers_what_a_script_has_read() -> None:
@@ -382,6 +406,48 @@ def test_scripts_while_the_disk_fails() -> None:
     refused = client.call("EVAL", "return redis.call('SET', 'k', 'v')", 0)
     assert str(refused).startswith("MISCONF Errors writing to the AOF file: x script: ")
     assert str(client.call("EVAL", "#!lua\nreturn 1", 0)).startswith("MISCONF")
+
+
+@pytest.mark.parametrize("fault", ["disk", "replicas"])
+def test_a_script_that_has_written_writes_on_when_a_fault_comes_meanwhile(fault: str) -> None:
+    """Others run while a script is slow, and so may come what refuses writes: half a script would be worse."""
+    client = Client()
+    client.call("CONFIG", "SET", "busy-reply-threshold", 1)
+    engine = client.engine
+    engine.monotonic = count(1, 1_000_000).__next__
+
+    class Loop(NoEventLoop):
+        def turn(self, _client: object) -> None:
+            engine.keyspace.databases[0].set_value(b"turned", b"1")
+            if fault == "disk":
+                engine.restrictions.set_write_error("MISCONF Errors writing to the AOF file: x")
+            else:
+                engine.restrictions.set_few_replicas(True)
+
+    engine.loop = Loop()
+    script = (
+        "redis.call('SET', 'a', 1) repeat until redis.call('GET', 'turned') return redis.call('SET', 'b', 2)"
+    )
+    assert client.call("EVAL", script, 0) == b"OK"
+    assert client.call("EVAL", "return redis.pcall('SET', 'c', 3)", 0).__class__ is ErrorReply
+    assert client.call("MGET", "a", "b", "c") == [b"1", b"2", None]
+
+
+def test_scripts_on_a_stale_replica(oracle: Oracle) -> None:
+    """Who may run while the master is away gets nothing of the old data by a script either."""
+    client = Client()
+    client.call("SET", "k", "v")
+    client.engine.restrictions.set_replica(read_only=True, master_down=True)
+    oracle.call("CONFIG", "SET", "replica-serve-stale-data", "no")
+    oracle.call("REPLICAOF", "127.0.0.1", 1)
+    try:
+        for flags in ("allow-stale,no-writes", "no-writes"):
+            for body in ("redis.call('GET', 'k')", "redis.pcall('GET', 'k')", "redis.call('PING')", "1"):
+                script = f"#!lua flags={flags}\nreturn {body}"
+                assert client.call("EVAL", script, 0) == oracle.call("EVAL", script, 0), script
+    finally:
+        oracle.call("REPLICAOF", "NO", "ONE")
+        oracle.call("CONFIG", "SET", "replica-serve-stale-data", "yes")
 
 
 def test_many_calls_in_one_script() -> None:

@@ -46,7 +46,7 @@ local function array_length(options, t)
       return nil
     end
     if key > most then
-      most = key
+      most = key < 2147483648 and key or -2147483648 -- as a C int has it
     end
     items = items + 1
   end

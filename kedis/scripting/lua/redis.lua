@@ -421,7 +421,7 @@ local function put_table(out, t, depth)
   end
   value = rawget(t, "double")
   if type(value) == "number" then
-    return put_pair(out, DOUBLE, value)
+    return put_pair(out, DOUBLE, value == 0 and 1 / value < 0 and "-0" or value) -- the bridge has no zero with a sign
   end
   value = rawget(t, "big_number")
   if type(value) == "string" then

@@ -150,18 +150,19 @@ function base.error(...)
 end
 
 -- The outcome of a pcall: an error of a Redis function is seen as its text.
-local function outcome(nested, ok, problem, ...)
+local function outcome(nested, ok, ...)
   support.nested = nested
-  if not ok then
-    if type(problem) == "table" then
-      local text = problem.err
-      if text ~= nil then
-        return false, text
-      end
-    end
-    return false, shown_problem(problem)
+  if ok then
+    return ok, ...
   end
-  return ok, problem, ...
+  local problem = ...
+  if type(problem) == "table" then
+    local text = problem.err
+    if text ~= nil then
+      return false, text
+    end
+  end
+  return false, shown_problem(problem)
 end
 
 -- A pcall without arguments calls what is on Lua's stack, which is a boolean in Redis.
@@ -375,15 +376,16 @@ end
 
 local coroutine_create, coroutine_resume, coroutine_wrap = coroutine.create, coroutine.resume, coroutine.wrap
 
-local function resumed(nested, ok, problem, ...)
+local function resumed(nested, ok, ...)
   support.nested = nested
-  if not ok then
-    if support.is_stopped() then
-      error(problem, 0)
-    end
-    return false, shown_problem(problem)
+  if ok then
+    return ok, ...
   end
-  return ok, problem, ...
+  local problem = ...
+  if support.is_stopped() then
+    error(problem, 0)
+  end
+  return false, shown_problem(problem)
 end
 
 function coroutines.resume(...)
