@@ -58,14 +58,15 @@ class AccessLog:
         self.counts = dict.fromkeys(("auth", "command", "key", "channel"), 0)
 
     def add(self, entry: Entry, most: int) -> None:
-        """Add ``entry`` and drop the oldest beyond ``most``. O(1) without a drop."""
+        """Add ``entry``; where it is like none that is there, drop the oldest beyond ``most``. O(1) without a drop."""
         self.counts[entry.reason] += 1
         entries = self._entries
         for known in islice(entries, _COMPARED):
             if known.is_like(entry):
                 entry.count += known.count
                 entries.remove(known)
-                break
+                entries.appendleft(entry)
+                return
         entries.appendleft(entry)
         while len(entries) > most:
             entries.pop()

@@ -15,6 +15,8 @@ from kedis.engine.keyspec import CHANGES, READS
 from kedis.engine.table import Command, CommandTable
 
 _SPACES = re.compile(rb"[\s\0]")
+#: What ends a word inside of a selector; other white space is skipped before one only.
+_WORD_ENDS = re.compile(rb"[ \n\r\t\0]")
 _DIGEST = re.compile(rb"[0-9a-f]{64}")
 
 UNKNOWN = "Unknown command or category name in ACL"
@@ -52,7 +54,10 @@ def has_spaces(word: bytes) -> bool:
 
 
 def with_selectors_joined(words: Sequence[bytes]) -> Iterator[bytes]:
-    """``words`` with those of each selector, from ``(`` to ``)``, as one. Raises UnmatchedParenthesis."""
+    """``words`` with those of each selector, from ``(`` to ``)``, as one.
+
+    Raises UnmatchedParenthesis, with the latest word that could have begun the selector.
+    """
     joined: bytes | None = None
     first = b""
     for word in words:
@@ -63,6 +68,8 @@ def with_selectors_joined(words: Sequence[bytes]) -> Iterator[bytes]:
             joined, first = word, word
         else:
             joined += b" " + word
+            if word.startswith(b"(") and not word.endswith(b")"):
+                first = word
         if word.endswith(b")"):
             yield joined
             joined = None
@@ -170,7 +177,7 @@ def _digest(rule: bytes) -> bytes:
 def _selector(rules: bytes, table: CommandTable, all_channels: bool) -> Selector:
     selector = Selector()
     selector.all_channels = all_channels
-    for rule in rules.split():
+    for rule in filter(None, (word.lstrip(b"\v\f") for word in _WORD_ENDS.split(rules))):
         if rule.startswith(b"(") or rule.endswith(b")"):  # a line could not give it back
             raise RuleError(_SYNTAX)
         apply_to_selector(selector, rule, table)
@@ -229,16 +236,15 @@ def _allow_keys(selector: Selector, rule: bytes) -> None:
         letters, _, pattern = rule[1:].partition(b"~")
         access = 0
         for letter in letters.upper():
-            access |= _ACCESS_LETTERS.get(bytes((letter,)), 0) or _refuse_syntax()
+            kind = _ACCESS_LETTERS.get(bytes((letter,)), 0)
+            if not kind or access & kind:  # unknown, or a second time
+                raise RuleError(_SYNTAX)
+            access |= kind
         if not access:
             raise RuleError(_SYNTAX)
     if has_spaces(pattern):
         raise RuleError(_SYNTAX)
     selector.allow_keys(pattern, access)
-
-
-def _refuse_syntax() -> int:
-    raise RuleError(_SYNTAX)
 
 
 def _set_category(selector: Selector, rule: bytes, table: CommandTable) -> None:
@@ -267,7 +273,7 @@ def _set_command(selector: Selector, rule: bytes, table: CommandTable) -> None:
         raise RuleError(UNKNOWN)
     if command.parent is not None:
         raise RuleError(_FIRST_WORD_OF_SUBCOMMAND)
-    if command.subcommands:
+    if command.subcommands and first_word:
         raise RuleError(UNKNOWN)
     if not first_word or has_spaces(first_word):
         raise RuleError(_SYNTAX)

@@ -32,7 +32,7 @@ def refusal_in_exec(client: Client, command: Command, argv: Sequence[bytes]) -> 
     denial = None if user.may_all else user.denial(command, argv)
     if denial is None:
         return None
-    log_denial(client, command, argv, denial, "multi", client.engine.table.named(b"exec"))
+    log_denial(client, command, argv, denial, "multi")
     return CommandError(errors.no_longer_permitted(denial[0]))
 
 
@@ -52,7 +52,7 @@ def log_denial(
 
 def log_failed_login(client: Client, argv: Sequence[bytes], name: bytes) -> None:
     """Record that ``client`` has failed to become the user ``name`` by the command ``argv``."""
-    context = "toplevel" if client.queue is None else "multi"
+    context = "toplevel" if client.transaction is None else "multi"
     _log(client, "auth", context, argv[0], name, client.engine.table.named(argv[0]))
 
 

@@ -24,6 +24,7 @@ from kedis.engine.acl_rules import (
     with_selectors_joined,
 )
 from kedis.engine.acl_selector import Denial
+from kedis.engine.permits import Permit, permit_of
 from kedis.engine.table import Command, CommandTable
 
 DEFAULT = b"default"
@@ -42,22 +43,35 @@ class User(UserRules):
         compiled: its permissions as the native path reads them; None until that needs them.
     """
 
-    __slots__ = ("compiled", "may_all", "name")
+    __slots__ = ("_permits", "compiled", "may_all", "name")
 
     def __init__(self, name: bytes) -> None:
         super().__init__()
         self.name = name
         self.may_all = False
         self.compiled: Any = None
+        #: What is asked of each command that the user has called.
+        self._permits: dict[Command, Permit] = {}
 
     def become(self, rules: UserRules, table: CommandTable) -> None:
         """Take over ``rules``. O(rules)."""
         self.take(rules)
         self.compiled = None
+        self._permits = {}
         self.may_all = any(
             selector.all_keys and selector.all_channels and selector.commands == table.all_bits
             for selector in self.selectors
         )
+
+    def may(self, command: Command, argv: Sequence[bytes]) -> bool:
+        """Whether the user may run ``command``, whose arity is right, with these words.
+
+        O(selectors x keys x patterns); 0.3 us for a command of one key and patterns that are prefixes.
+        """
+        permits = self._permits.get(command)
+        if permits is None:
+            permits = self._permits[command] = permit_of(self.selectors, command)
+        return permits(argv)
 
     def denial(self, command: Command, argv: Sequence[bytes]) -> Denial | None:
         """Why the user may not run ``command`` with these words; None where it may.
@@ -130,9 +144,12 @@ class Users:
     ) -> None:
         self._config, self._table, self._changed = config, table, changed
         self.by_name: dict[bytes, User] = {}
-        self.default = self._open(DEFAULT)
-        self.trusted = self._open(b"(superuser)")
-        del self.by_name[self.trusted.name]
+        everything = self.new_rules()
+        self.apply(everything, (*_EVERYTHING, b"on", b"nopass"))
+        self.default = self.by_name[DEFAULT] = User(DEFAULT)
+        self.default.become(everything, table)
+        self.trusted = User(b"(superuser)")
+        self.trusted.become(everything, table)
         self.file: UsersFile | None = None
         self.log = AccessLog()
         config.subscribe("requirepass", self._follow_requirepass)
@@ -140,7 +157,7 @@ class Users:
             self._follow_requirepass(config)
         self._load_lines()
         #: The users of which the configuration file tells; None where it has no line for any.
-        self._written = self.lines() if config.user_lines else None
+        self._written = self.lines() if config.user_lines and not self._tells_passwords() else None
 
     # -- finding ------------------------------------------------------------------------------------------
 
@@ -212,13 +229,6 @@ class Users:
     def _all_channels(self) -> bool:
         return self._config.acl_pubsub_default == "allchannels"
 
-    def _open(self, name: bytes) -> User:
-        rules = self.new_rules()
-        self.apply(rules, (*_EVERYTHING, b"on", b"nopass"))
-        user = self.by_name[name] = User(name)
-        user.become(rules, self._table)
-        return user
-
     def _pristine_default(self) -> UserRules:
         rules = self.new_rules()
         self.apply(rules, (*_EVERYTHING, b"on", *self._password_rules(self._config)))
@@ -253,19 +263,25 @@ class Users:
             if name in seen:
                 raise line.fault("Duplicate user found. A user can only be defined once in config files")
             seen.add(name)
-            rules = UserRules()
+            rules = self.new_rules()
+            # Only the user that is there already is reset, which its flags show: it has sanitize-payload then.
+            before = (b"reset",) if name == DEFAULT else ()
             try:
-                self.apply(rules, (b"reset", *with_selectors_joined(words)))
+                self.apply(rules, (*before, *with_selectors_joined(words)))
             except (RuleError, UnmatchedParenthesis) as error:
                 raise line.fault(_explained(error)) from None
             self.put(name, rules)
+
+    def _tells_passwords(self) -> bool:
+        """Whether a ``user`` line of the configuration has a password as it is, in place of its digest."""
+        return any(word.startswith((">", "<")) for line in self._config.user_lines for word in line.words[1:])
 
     def config_lines(self) -> list[str] | None:
         """The ``user`` lines of a configuration file; None where those that are there say all. O(users)."""
         lines = self.lines()
         if self._config.aclfile or lines == self._written:
             return None
-        if self._written is None and lines == self._lines_of_pristine():
+        if self._written is None and not self._config.user_lines and lines == self._lines_of_pristine():
             return None
         return _texts(self.lines(for_file=True))
 

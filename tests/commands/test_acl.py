@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections.abc import Sequence
 from typing import Any
@@ -53,7 +54,7 @@ def test_help(client: Client) -> None:
 
 _RULES = """
 +nosuch | +@nosuch | +config|nosuch | -config|get | +get|x | +get|a|b | -get|x | +get| | +|x | + | - | +config|get|x
-~* ~k | allkeys %R~k | %RX~k | %~k | % | %R | ~ | %R ~ | %R~x %W~x | %W~* %R~* ~x | %rw~y ~*
+~* ~k | allkeys %R~k | %RX~k | %RR~k | %wW~k | %~k | % | %R | ~ | %R ~ | %R~x %W~x | %W~* %R~* ~x | %rw~y ~*
 & | &* &x | allchannels &x | &a &b resetchannels &c
 (+get | +get) | () | (+get ~x) (+set) | (on) | ((+get)) | ()x | (+get)x +set) | ( +get ~a )
 (~a ~b +get) clearselectors
@@ -376,9 +377,28 @@ def test_user_lines() -> None:
         "--user", "bob", "on", ">x", "(+get", "~k)", "--user", "default", "on", "nopass", "+@all", "~*"
     )
     assert [line.split(b" #")[0] for line in engine.users.lines()] == [
-        b"user bob on sanitize-payload",
+        b"user bob on",
         b"user default on nopass sanitize-payload ~* resetchannels +@all",
     ]
+
+
+def test_user_lines_are_shown_as_redis_shows_them() -> None:
+    """A user that a line makes has sanitize-payload only where the line says so; default, which is there, is reset."""
+    lines = [
+        ("bob", "on", "nopass", "sanitize-payload", "~*", "+@all"),
+        ("al", "on", "nopass", "skip-sanitize-payload"),
+        ("cy", "on", "nopass", "~a"),
+        ("de",),
+        ("gi", "skip-sanitize-payload", "sanitize-payload", "on"),
+        ("hu", "on", "nopass", "reset", "on", "~x"),
+        ("default", "on", "nopass", "~*", "&*", "+@all"),
+    ]
+    words = [word for line in lines for word in ("--user", *line)]
+    oracle = Oracle(*words)
+    try:
+        assert engine_of(*words).users.lines() == oracle.call("ACL", "LIST")
+    finally:
+        oracle.close()
 
 
 @pytest.mark.parametrize(
@@ -402,6 +422,20 @@ def test_a_password_is_not_in_the_error() -> None:
         engine_of("--user", "bob", ">hunter2", "#" + "a" * 64, "+nosuch")
     assert "user bob (redacted) (redacted) +nosuch" in str(refused.value)
     assert "hunter2" not in str(refused.value) and "aaa" not in str(refused.value)
+
+
+def test_passwords_of_the_configuration_file_become_digests() -> None:
+    """By the first CONFIG REWRITE, as in Redis."""
+    digest = hashlib.sha256(b"hunter2").hexdigest()
+    users: Users = engine_of("--user", "bob", "on", ">hunter2", "~k").users
+    lines = users.config_lines()
+    assert lines == [
+        f"user bob on #{digest} ~k resetchannels -@all",
+        "user default on nopass ~* &* +@all",
+    ]
+    users.config_written()
+    assert users.config_lines() is None
+    assert engine_of("--user", "bob", "on", f"#{digest}", "~k").users.config_lines() is None
 
 
 def test_lines_for_the_configuration_file() -> None:
