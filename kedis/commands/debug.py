@@ -7,39 +7,73 @@ DEBUG SLEEP blocks the whole server, which is its purpose; the server does the s
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kedis import errors
+from kedis.commands import debug_replication as replication
+from kedis.commands import debug_replies as replies
+from kedis.commands import debug_settings as switches
+from kedis.commands import debug_values as values
+from kedis.commands.parsing.numbers import leading_number
 from kedis.engine.flags import ADMIN, LOADING, NOSCRIPT, STALE
 from kedis.engine.table import command
 from kedis.errors import CommandError
 from kedis.resp.values import OK, SimpleString
 from kedis.store.digest import keyspace_digest, value_digest
-from kedis.store.types import type_of
 
 if TYPE_CHECKING:
     from kedis.engine.client import Client
 
 #: The longest DEBUG SLEEP, in seconds.
 _LONGEST_SLEEP = 86_400.0
-_LEADING_NUMBER = re.compile(rb"\s*+([+-]?(?:[0-9]++\.?[0-9]*+|\.[0-9]++)(?:[eE][+-]?[0-9]++)?)")
+_RELOAD_OPTIONS = {b"merge", b"noflush", b"nosave"}
 
 _HELP = (
     "DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+    "AOF-FLUSH-SLEEP <microseconds>",
+    "    Blocks the server for so long before each write of the append-only file.",
+    "CHANGE-REPL-ID",
+    "    Begins a history of which no replica has any part.",
+    "CONFIG-REWRITE-FORCE-ALL",
+    "    CONFIG REWRITE with a line for every setting.",
     "DIGEST",
     "    Returns a digest of the data of all databases.",
     "DIGEST-VALUE <key> [<key> ...]",
     "    Returns a digest of each value.",
+    "ERROR <text>",
+    "    Answers with the text as an error.",
+    "HTSTATS <database>, HTSTATS-KEY <key>",
+    "    Describes the tables of a database, or of a value.",
+    "LISTPACK <key>, QUICKLIST <key> [<0|1>], SDSLEN <key>",
+    "    Tells whether a value is kept so.",
     "LOADAOF",
-    "    Loads the append-only file in place of the data in memory; blocks the server meanwhile.",
+    "    Loads the append-only file, even an old one that is off, in place of the data in memory;",
+    "    blocks the server meanwhile.",
+    "LOG <text>",
+    "    Writes the text to the log.",
     "OBJECT <key>",
     "    Describes the internal representation of a value, as Redis would choose it.",
-    "RELOAD",
-    "    Saves a snapshot and loads it again; blocks the server meanwhile.",
+    "PAUSE-CRON <0|1>",
+    "    Stops the periodic work, or goes on with it.",
+    "POPULATE <count> [<prefix>] [<size>]",
+    "    Adds strings named key:<number>; replicas do not learn of them.",
+    "PROTOCOL <type>",
+    "    Answers with a reply of a type: string, integer, double, bignum, null, array, set, map, attrib, push,",
+    "    verbatim, true, false.",
+    "QUICKLIST-PACKED-THRESHOLD <size>, REPLYBUFFER <PEAK-RESET-TIME|RESIZING> <value>",
+    "    Accepted, without effect.",
+    "RELOAD [MERGE] [NOFLUSH] [NOSAVE]",
+    "    Saves a snapshot (unless NOSAVE) and loads it in place of the data, or beside them (NOFLUSH).",
+    "    MERGE: keys that are there are replaced. Blocks the server meanwhile.",
+    "REPLICATE <word> [<word> ...]",
+    "    Sends a command to replicas alone.",
     "SET-ACTIVE-EXPIRE <0|1>",
     "    Turns the removal of expired keys in the background off or on.",
+    "SET-DISABLE-DENY-SCRIPTS <0|1>",
+    "    Lets scripts call what is denied to them.",
+    "SET-SKIP-CHECKSUM-VALIDATION <0|1>",
+    "    Leaves the checksums of snapshots and payloads unchecked.",
     "SLEEP <seconds>",
     "    Blocks the whole server; decimals are allowed.",
     "HELP",
@@ -80,26 +114,6 @@ def _digest_value(client: Client, argv: Sequence[bytes]) -> list[SimpleString]:
     return [SimpleString(value_digest(client.db, key).hex().encode()) for key in argv[2:]]
 
 
-def _object(client: Client, argv: Sequence[bytes]) -> SimpleString:
-    key = argv[2]
-    value = client.db.lookup(key)
-    if value is None:
-        raise CommandError(errors.NO_SUCH_KEY)
-    row = type_of(value)
-    name = row.encoding(value)
-    length = row.serialized_length(value)
-    line = (
-        f"Value at:{id(value):#x} refcount:{row.references(value)} encoding:{name.decode()} "
-        f"serializedlength:{length} lru:{(client.engine.clock() // 1_000_000_000) & 0xFFFFFF} lru_seconds_idle:0"
-    )
-    if name == b"quicklist":
-        line += (
-            f" ql_nodes:1 ql_avg_node:{len(value):.2f} ql_listpack_max:-2 ql_compressed:0 "
-            f"ql_uncompressed_size:{length}"
-        )
-    return SimpleString(line.encode())
-
-
 def _loadaof(client: Client, argv: Sequence[bytes]) -> SimpleString:
     engine = client.engine
     if engine.persistence is None:
@@ -117,26 +131,25 @@ def _loadaof(client: Client, argv: Sequence[bytes]) -> SimpleString:
 
 
 def _reload(client: Client, argv: Sequence[bytes]) -> SimpleString:
+    options = {word.lower() for word in argv[2:]}
+    if not options <= _RELOAD_OPTIONS:
+        raise CommandError(errors.RELOAD_OPTIONS)
     if client.engine.snapshots is None:
         raise CommandError(errors.NO_PERSISTENCE)
-    client.engine.snapshots.reload()
-    return OK
-
-
-def _set_active_expire(client: Client, argv: Sequence[bytes]) -> SimpleString:
-    client.engine.keyspace.active_expiry = _leading_number(argv[2]) != 0
+    client.engine.snapshots.reload(
+        saves=b"nosave" not in options, empties=b"noflush" not in options, merges=b"merge" in options
+    )
     return OK
 
 
 def _sleep(client: Client, argv: Sequence[bytes]) -> SimpleString:
-    client.engine.process.sleep(max(0.0, min(_leading_number(argv[2]), _LONGEST_SLEEP)))
+    client.engine.process.sleep(max(0.0, min(leading_number(argv[2]), _LONGEST_SLEEP)))
     return OK
 
 
-def _leading_number(text: bytes) -> float:
-    """The number that ``text`` begins with, 0 when there is none: DEBUG takes any text."""
-    match = _LEADING_NUMBER.match(text[:64])
-    return float(match[1]) if match else 0.0
+def _log(client: Client, argv: Sequence[bytes]) -> SimpleString:
+    client.engine.process.log(f"DEBUG LOG: {argv[2].decode('utf-8', 'backslashreplace')}")
+    return OK
 
 
 def _help(client: Client, argv: Sequence[bytes]) -> list[SimpleString]:
@@ -146,13 +159,31 @@ def _help(client: Client, argv: Sequence[bytes]) -> list[SimpleString]:
 _ANY_NUMBER = 2**31
 #: Name -> fewest and most arguments (DEBUG and the name included), and the function.
 _SUBCOMMANDS: dict[bytes, tuple[int, int, Callable[[Client, Sequence[bytes]], Any]]] = {
+    b"aof-flush-sleep": (3, 3, switches.flush_delay),
+    b"change-repl-id": (2, 2, replication.change_id),
+    b"config-rewrite-force-all": (2, 2, switches.rewrite_all),
     b"digest": (2, 2, _digest),
     b"digest-value": (2, _ANY_NUMBER, _digest_value),
+    b"error": (3, 3, replies.error),
     b"help": (2, 2, _help),
+    b"htstats": (3, 3, values.htstats),
+    b"htstats-key": (3, 3, values.htstats_key),
+    b"listpack": (3, 3, values.listpack),
     b"loadaof": (2, _ANY_NUMBER, _loadaof),
-    b"object": (3, 3, _object),
-    b"reload": (2, 2, _reload),
-    b"set-active-expire": (3, 3, _set_active_expire),
+    b"log": (3, 3, _log),
+    b"object": (3, 3, values.object_),
+    b"pause-cron": (3, 3, switches.switch("pauses_cron")),
+    b"populate": (3, 5, replication.populate),
+    b"protocol": (3, 3, replies.protocol),
+    b"quicklist": (3, 4, values.quicklist),
+    b"quicklist-packed-threshold": (3, 3, switches.packed_threshold),
+    b"reload": (2, _ANY_NUMBER, _reload),
+    b"replicate": (3, _ANY_NUMBER, replication.replicate),
+    b"replybuffer": (4, 4, switches.reply_buffer),
+    b"sdslen": (3, 3, values.sdslen),
+    b"set-active-expire": (3, 3, switches.set_active_expire),
+    b"set-disable-deny-scripts": (3, 3, switches.allow_in_scripts),
+    b"set-skip-checksum-validation": (3, 3, switches.switch("skips_checksums")),
     b"sleep": (3, 3, _sleep),
 }
 _UNKNOWN = (1, 0, _help)

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from kedis.engine.ports import NoProcess
+from kedis.engine.absent import NoProcess
 from kedis.store.expiry import ActiveExpiry
 from tests.commands.driver import Client, ErrorReply
 
