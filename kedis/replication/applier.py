@@ -99,7 +99,7 @@ class Applier:
             from kedis.native.path import Path
             from kedis.native.recovery import Recovery
 
-            self._natively = Recovery(Path(engine), client, _handlers(engine))
+            self._natively = Recovery(Path(engine), client, _handlers(engine), engine.table.recorded)
 
     @property
     def held_bytes(self) -> int:
@@ -158,6 +158,7 @@ class Applier:
         name = argv[0].lower()
         if name in _IDLE:
             self.wants_acknowledgement |= name == b"replconf"
+            self._engine.table.recorded[name].counters.count(0)
             self._pass_on(wire)
             return
         try:
@@ -168,7 +169,9 @@ class Applier:
             return
         if row.flags & OPENS_QUEUE and self._unit is None:
             self._unit, self._held = [], [wire]
+            row.counters.count(0)
         elif row.flags & RUNS_QUEUE and self._unit is not None:
+            row.counters.count(0)
             self._run_unit(wire)
         elif row.flags & NOT_QUEUED:
             self._report(argv, CommandError("ERR misplaced in the stream"))
@@ -194,12 +197,24 @@ class Applier:
     def _run(self, row: Command, argv: list[bytes]) -> bool:
         """Run the handler; whether it has met no error."""
         assert row.function is not None  # resolve_recorded() returns only rows with a handler
+        began = self._engine.clock()
         _, error = replay(self._client, {argv[0]: (row.function, 1, len(argv))}, [argv], 0)
+        self._count(row, argv, self._engine.clock() - began)
         if error is not None:
             self._report(argv, error)
         if self._engine.monitors:
             instrumentation.show(self._client, row, argv)
         return error is None
+
+    def _count(self, row: Command, argv: list[bytes], elapsed: int) -> None:
+        """Count a call, as one of a client: it may be slow."""
+        engine = self._engine
+        if not 0 <= elapsed < engine.slow_ns:
+            elapsed = max(elapsed - engine.check_clock(), 0)
+            if elapsed >= engine.slow_ns:
+                engine.observer.take_slow_call(self._client, row, argv, elapsed)
+        row.counters.nanoseconds += elapsed
+        row.counters.count(elapsed)
 
     def _report(self, argv: list[bytes], error: Exception) -> None:
         self.failures += 1

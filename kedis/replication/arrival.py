@@ -6,19 +6,20 @@ They keep their indexes from the first key on: nothing is left to be done for al
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 
-from kedis import native
 from kedis.engine.engine import Engine
 from kedis.errors import CommandError
-from kedis.rdb.snapshot import PutStrings, SnapshotReader, put_in
+from kedis.persistence.snapshot_steps import SnapshotSteps
+from kedis.rdb.snapshot import SnapshotReader, put_in
 from kedis.rdb.source import ArrivingSource, RdbError
+from kedis.rdb.unsupported_features import REMEDY, LaterVersion, Unsupported, listed
 from kedis.replication.handshake import Position
 from kedis.scripting.service import service_of
-from kedis.store.database import Database
 
-#: Keys between two yields. (A large value may make pauses of its own, while its next bytes are awaited.)
-_STEP = 128
+log = logging.getLogger("kedis.replication")
+
 _ID = "repl-id"
 _OFFSET = "repl-offset"
 _DATABASE = "repl-stream-db"
@@ -26,6 +27,10 @@ _DATABASE = "repl-stream-db"
 
 class BadSnapshot(Exception):
     """The snapshot cannot be used; the message says why."""
+
+
+class UnreadableSnapshot(BadSnapshot):
+    """It is of a later server, or holds what this version cannot hold: so will the next."""
 
 
 def position_in(notes: dict[str, str]) -> Position | None:
@@ -43,8 +48,8 @@ def database_in(notes: dict[str, str], count: int) -> int:
     return number if number < count else 0
 
 
-class Arrival:
-    """Reads one snapshot.
+class Arrival(SnapshotSteps):
+    """Reads one snapshot. (A large value may make pauses of its own, while its next bytes are awaited.)
 
     Args:
         more: the next bytes of it; empty at its end. It may wait, and raise.
@@ -52,28 +57,19 @@ class Arrival:
         keeps: whether the keys are kept, to replace the data; else they are only looked at.
 
     Attributes:
-        loaded_bytes, commands: bytes and keys read so far; with ``total_bytes`` and ``keys`` the figures of a loader.
         database: the one in which the stream goes on.
     """
 
     def __init__(
         self, engine: Engine, more: Callable[[], bytes], total_bytes: int = 0, *, keeps: bool = True
     ) -> None:
+        super().__init__(engine.keyspace.blank() if keeps else [], total_bytes)
         self._engine = engine
         self._more = more
-        self._databases: list[Database] = engine.keyspace.blank() if keeps else []
         self._keeps = keeps
         self._codes: list[bytes] = []
-        self.total_bytes = total_bytes
-        self.loaded_bytes = 0
-        self.commands = 0
         self.expired = 0
         self.database = 0
-
-    @property
-    def keys(self) -> int:
-        """Keys kept so far."""
-        return sum(map(len, self._databases))
 
     def steps(self) -> Iterator[None]:
         """Read all; yields every few hundred keys. Raises BadSnapshot, and what ``more`` raises."""
@@ -83,54 +79,36 @@ class Arrival:
             source,
             verify=engine.config.rdbchecksum,
             packing=engine.keyspace.packing,
-            put_strings=self._put_strings() if self._keeps else None,
+            put_records=self._putting(engine.keyspace.packing, None) if self._keeps else None,
+            make_room=self._making_room(is_there=False) if self._keeps else None,
+            drop_unsupported=engine.config.unsupported_data == "drop",
         )
         try:
             yield from self._read(reader)
             if source.position < source.end or self._more():
                 raise RdbError("more bytes behind the end", source.offset)
+        except Unsupported as error:
+            raise UnreadableSnapshot(f"{error}{REMEDY}") from None
+        except LaterVersion as error:
+            raise UnreadableSnapshot(str(error)) from None
         except RdbError as error:
             raise BadSnapshot(str(error)) from None
-        self.loaded_bytes = reader.position
+        if reader.left_out and self._keeps:
+            log.warning(
+                "MASTER <-> REPLICA sync: left out, as unsupported-data asks: %s", listed(reader.left_out)
+            )
         self._codes = reader.libraries
         self.database = database_in(reader.notes, len(engine.keyspace.databases))
 
-    def _put_strings(self) -> PutStrings | None:
-        """What takes strings natively, if the native path is there."""
-        if native.PATH != "native":
-            return None
-        from kedis.native.string_records import put_strings
-
-        databases = self._databases
-
-        def put(data: bytes, position: int, end: int, number: int) -> tuple[int, int]:
-            return (
-                put_strings(data, position, end, databases[number])
-                if number < len(databases)
-                else (position, 0)
-            )
-
-        return put
-
     def _read(self, reader: SnapshotReader) -> Iterator[None]:
-        count = len(self._engine.keyspace.databases)
-        databases, keeps = self._databases, self._keeps
-        read = 0
-        for record in reader.records():
-            number, key, value = record[:3]
-            if number >= count:
-                raise RdbError(f"database {number} of {count} (see the setting databases)", reader.position)
-            if keeps and value is not None:
-                database = databases[number]
-                if key in database.data:
-                    raise RdbError(f"the key {key[:64]!r} a second time", reader.position)
-                put_in(database, record)
-            read += 1
-            if read % _STEP == 0:
-                self.commands = read + reader.taken
-                self.loaded_bytes = reader.position
+        for record in self._records(reader, len(self._engine.keyspace.databases)):
+            if record is None:
                 yield
-        self.commands = read + reader.taken
+            elif self._keeps and record.value is not None:
+                database = self._databases[record.database]
+                if record.key in database.data:
+                    raise RdbError(f"the key {record.key[:64]!r} a second time", reader.position)
+                put_in(database, record)
 
     def install(self) -> None:
         """Put what was read in place of the data, functions included.  Raises BadSnapshot; nothing has changed then."""

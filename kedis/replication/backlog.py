@@ -1,9 +1,10 @@
 """The replication stream in memory: one copy for the backlog and all replicas.
 
-The stream is a chain of blocks of 64 KB. A replica holds a :class:`Cursor`, its place in a block; sending advances it
-from block to block. The backlog is the part of the chain that is kept for replicas that come back: the blocks at its
-head are let go when more than the set size is kept and no cursor stands in them. Twenty replicas that keep up cost
-twenty cursors; one that does not keep up holds the blocks from its place on, which are the others' as well.
+The stream is a chain of blocks of 64 KB, or of a sixteenth of a small backlog. A replica holds a :class:`Cursor`, its
+place in a block; sending advances it from block to block. The backlog is the part of the chain that is kept for
+replicas that come back: the blocks at its head are let go when more than the set size is kept and no cursor stands in
+them. Twenty replicas that keep up cost twenty cursors; one that does not keep up holds the blocks from its place on,
+which are the others' as well.
 
 Bytes are numbered from 1, as in PSYNC; ``offset`` is the number of the last one, so a place between two bytes is the
 number of those before it.
@@ -13,11 +14,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-_BLOCK = 64 * 1024
+#: The largest and the smallest block, in bytes; between them it is this share of the backlog's size.
+_BLOCK, _SMALLEST_BLOCK, _SHARE = 64 * 1024, 1024, 16
 
 
 class Block:
-    """A part of the stream. Its memory is taken whole and filled by degrees; a large piece is a block of its own.
+    """A part of the stream. Its memory is taken whole and filled by degrees, or it is a part of a large piece.
+
+    Args:
+        content: the part, or the number of bytes that there is room for.
 
     Attributes:
         start: number of bytes of the stream before it.
@@ -27,11 +32,11 @@ class Block:
 
     __slots__ = ("cursors", "filled", "next", "room", "start", "view")
 
-    def __init__(self, start: int, data: bytes | None = None) -> None:
+    def __init__(self, start: int, content: memoryview | int) -> None:
         self.start = start
-        self.view = memoryview(bytearray(_BLOCK) if data is None else data)
+        self.view = memoryview(bytearray(content)) if isinstance(content, int) else content
         self.room = len(self.view)
-        self.filled = 0 if data is None else self.room
+        self.filled = 0 if isinstance(content, int) else self.room
         self.cursors = 0
         self.next: Block | None = None
 
@@ -99,7 +104,7 @@ class Backlog:
     def __init__(self, offset: int, size: int) -> None:
         self.size = size
         self.offset = offset
-        self._head = self._tail = Block(offset)
+        self._head = self._tail = Block(offset, self._room())
         #: Where the first byte that is kept lies; the head may begin before it.
         self._start = offset
 
@@ -118,10 +123,14 @@ class Backlog:
         """Bytes of memory that the stream takes, whoever keeps them. O(1): blocks are counted by what they hold."""
         return self.offset - self._start + (self._tail.room - self._tail.filled)
 
+    def _room(self) -> int:
+        """Bytes of a new block: few in a small backlog, which would keep several times its size otherwise."""
+        return min(max(self.size // _SHARE, _SMALLEST_BLOCK), _BLOCK)
+
     # -- writing ------------------------------------------------------------------------------------------
 
     def append(self, pieces: Iterable[bytes | memoryview]) -> None:
-        """Append to the stream. O(bytes); pieces of a block's size or more are not copied."""
+        """Append to the stream. O(bytes); pieces that no block has room for are not copied."""
         for piece in pieces:
             size = len(piece)
             block = self._tail
@@ -131,13 +140,19 @@ class Backlog:
             if (end := used + size) <= block.room:
                 block.view[used:end] = piece
                 block.filled = end
-            elif size >= _BLOCK and type(piece) is bytes:
-                self._add(Block(self.offset, piece))
+            elif size >= self._room() and type(piece) is bytes:
+                self._append_whole(memoryview(piece))
             else:
                 self._append_in_parts(memoryview(piece))
             self.offset += size
         if self._head is not self._tail:
             self.trim()
+
+    def _append_whole(self, piece: memoryview) -> None:
+        """Append a large piece as it is, in parts, so that a reader may come back to the later ones alone."""
+        room = self._room()
+        for at in range(0, len(piece), room):
+            self._add(Block(self.offset + at, piece[at : at + room]))
 
     def _append_in_parts(self, rest: memoryview) -> None:
         at = self.offset
@@ -145,7 +160,7 @@ class Backlog:
             block = self._tail
             free = block.room - block.filled
             if not free:
-                block = self._add(Block(at))
+                block = self._add(Block(at, self._room()))
                 free = block.room
             part = rest[:free]
             block.view[block.filled : block.filled + len(part)] = part

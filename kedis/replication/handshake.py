@@ -299,7 +299,7 @@ class Link:
             self._events.append(Continued(replid))
             self.phase = Phase.STREAM
         elif self._greeting.takes_over:
-            raise TakeoverRefused(f"Failover target rejected psync request: {text}")
+            raise TakeoverRefused(f"The target of the failover will not be the master: {text}")
         elif text.startswith(_LATER):
             raise LinkError(f"Master is currently unable to PSYNC but should be in the future: {text}")
         elif text.startswith("-ERR"):
@@ -361,6 +361,14 @@ class Link:
     def _end_snapshot(self) -> None:
         self._events.append(SnapshotEnds())
         self.phase = Phase.STREAM
+
+
+def after_sync() -> Link:
+    """A link on which others have sent a greeting and SYNC: a snapshot and the stream follow."""
+    link = Link(Greeting(0))
+    link.take_output()
+    link.phase = Phase.HEADER
+    return link
 
 
 def acknowledgement(offset: int) -> bytes:

@@ -59,7 +59,7 @@ class Master(Stream):
     # -- replicas come ------------------------------------------------------------------------------------
 
     def configure(self, client: Client, option: bytes, value: bytes) -> bool:
-        """See :class:`kedis.engine.ports.Replication`."""
+        """See :class:`kedis.engine.replication_ports.Replication`."""
         if option == b"ack":
             if client.is_replica:
                 self._confirm(self._replica(client), value)
@@ -78,7 +78,7 @@ class Master(Stream):
         return client.replica
 
     def take_over(self, client: Client, history: str) -> None:
-        """See :class:`kedis.engine.ports.Replication`."""
+        """See :class:`kedis.engine.replication_ports.Replication`."""
         if self.upstream is None:
             raise CommandError(errors.TAKEOVER_OF_MASTER)
         if history != self.history.replid:
@@ -87,7 +87,7 @@ class Master(Stream):
         self.engine.following.lead(f"PSYNC FAILOVER from {client.address}")
 
     def synchronize(self, client: Client, history: str | None, first: int) -> None:
-        """See :class:`kedis.engine.ports.Replication`."""
+        """See :class:`kedis.engine.replication_ports.Replication`."""
         replica = self._replica(client)
         if replica.attached:
             return
@@ -262,7 +262,7 @@ class Master(Stream):
         return [replica for replica in self.replicas.values() if replica.state is State.ONLINE]
 
     def wait(self, client: Client, argv: Sequence[bytes], count: int, timeout_ms: int) -> Any:
-        """See :class:`kedis.engine.ports.Replication`."""
+        """See :class:`kedis.engine.replication_ports.Replication`."""
         engine = self.engine
         offset = self.offset if engine.execution is not None else self.settled_offset()
         confirmed = self.confirmed(offset)
@@ -327,7 +327,7 @@ class Master(Stream):
     # -- replicas go --------------------------------------------------------------------------------------
 
     def forget(self, client: Client) -> None:
-        """See :class:`kedis.engine.ports.Replication`."""
+        """See :class:`kedis.engine.replication_ports.Replication`."""
         replica = self.replicas.pop(client, None)
         client.replica = None
         if replica is None:
@@ -338,8 +338,12 @@ class Master(Stream):
         replica.stand_at(None)
         if self.backlog is not None:
             self.backlog.trim()
-        if replica.link is not None:
-            replica.link.end()
+        link, replica.link = (
+            replica.link,
+            None,
+        )  # each knows the other: a fork would keep such a cycle for ever
+        if link is not None:
+            link.end()
         self._sent_before += replica.sent_bytes
         self.count_good()
 
@@ -356,7 +360,7 @@ class Master(Stream):
     # -- figures ------------------------------------------------------------------------------------------
 
     def info(self) -> Sequence[tuple[str, Any]]:
-        """See :class:`kedis.engine.ports.Replication`."""
+        """See :class:`kedis.engine.replication_ports.Replication`."""
         fields: list[tuple[str, Any]] = []
         if self.upstream is None:
             fields.append(("role", "master"))
@@ -371,14 +375,14 @@ class Master(Stream):
         return fields
 
     def role(self) -> list[Any]:
-        """See :class:`kedis.engine.ports.Replication`."""
+        """See :class:`kedis.engine.replication_ports.Replication`."""
         if self.upstream is not None:
             return self.upstream.role()
         online = ([each.address, each.listening_port, each.confirmed] for each in self.online())
         return [b"master", self.offset, [[str(word).encode() for word in words] for words in online]]
 
     def figures(self) -> Mapping[str, int]:
-        """See :class:`kedis.engine.ports.Replication`."""
+        """See :class:`kedis.engine.replication_ports.Replication`."""
         backlog = self.backlog
         kept = 0 if backlog is None else min(len(backlog), backlog.size)
         memory = 0 if backlog is None else backlog.memory()
@@ -389,6 +393,7 @@ class Master(Stream):
             "mem_replication_backlog": kept,
             "mem_total_replication_buffers": memory,
             "mem_clients_slaves": max(memory - kept, 0) if self.replicas else 0,
+            "replicas": len(self.replicas),
             "replicas_online": len(online),
             "replicas_synchronising": sum(each.is_synchronising for each in self.replicas.values()),
             "replica_lag_bytes": max((self.offset - each.confirmed for each in online), default=0),
@@ -396,7 +401,7 @@ class Master(Stream):
         }
 
     def notes(self) -> Mapping[str, str]:
-        """See :class:`kedis.engine.ports.Replication`."""
+        """See :class:`kedis.engine.replication_ports.Replication`."""
         if (
             self.backlog is None or self.engine.execution is not None
         ):  # whose changes are not in the stream yet

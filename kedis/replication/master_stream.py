@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Protocol
 from kedis.engine.propagation import Message
 from kedis.replication.backlog import Backlog
 from kedis.replication.data_history import History
+from kedis.replication.handshake import Position
 from kedis.replication.replicas import Link, Replica
 from kedis.resp.replies import encode_command
 
 if TYPE_CHECKING:
     from kedis.engine.client import Client
     from kedis.engine.engine import Engine
-    from kedis.engine.ports import Upstream
+    from kedis.engine.replication_ports import Upstream
 
 log = logging.getLogger("kedis.replication")
 
@@ -98,6 +99,26 @@ class Stream(ABC):
             self.engine.propagation.add_sink(self, messages=True)
         self._server.began()
 
+    def resume(self, position: Position, gone: Sequence[tuple[int, bytes]]) -> None:
+        """Go on from ``position``, at which the data stand that were loaded, with an identity of its own.
+
+        Replicas that were there before the restart ask for the former identity, and need no snapshot if they have no
+        more than that.
+
+        Args:
+            gone: databases and keys that were left out, as they had expired: replicas have them yet.
+        """
+        self.history.adopt(position.replid, position.offset)
+        self.history.branch()
+        self.begin_stream(position.offset)
+        selected = -1
+        for number, key in gone:
+            if number != selected:
+                selected = number
+                self._say(encode_command((b"SELECT", b"%d" % number)))
+            self._say(encode_command((b"DEL", key)))
+        self.engine.propagation.reselect()
+
     def end_stream(self) -> None:
         """Keep the stream no longer; nobody follows it any more."""
         if self.backlog is None:
@@ -158,9 +179,17 @@ class Stream(ABC):
         self.history.renew()
 
     def publish(self, client: Client, argv: Sequence[bytes]) -> None:
-        """See :class:`kedis.engine.ports.Replication`."""
+        """See :class:`kedis.engine.replication_ports.Replication`."""
         if self.backlog is not None and self.upstream is None:
             self.engine.propagation.batch.append((client.database, Message(argv)))
+
+    def divert(self, argv: Sequence[bytes]) -> None:
+        """See :class:`kedis.engine.replication_ports.Replication`."""
+        self._say(encode_command(argv))
+
+    def renew(self) -> None:
+        """See :class:`kedis.engine.replication_ports.Replication`."""
+        self.history.renew()
 
     def end_turn(self) -> None:
         """Send what this turn has added to the stream."""
@@ -187,6 +216,16 @@ class Stream(ABC):
     def ask_for_confirmations(self) -> None:
         """Ask the replicas, at the end of this turn, how far they are."""
         self._wants_confirmations = self.backlog is not None
+
+    def ask_at_once(self) -> int:
+        """Ask the replicas how far they are, without waiting for their next second.
+
+        Returns the offset that a replica with everything confirms: Redis's replica, asked within the stream, tells what
+        came before the question. So the first of two questions is part of the answer to the second.
+        """
+        for _ in range(2):
+            self._say(GET_ACK)
+        return self.offset - len(GET_ACK)
 
     def _say(self, wire: bytes) -> None:
         """Put a command that is no change into the stream, unless that is the master's."""

@@ -14,17 +14,20 @@ state          meaning                                                       in 
 
 from __future__ import annotations
 
+import logging
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 from kedis import errors
 from kedis.commands.parsing.options import integer
+from kedis.engine.client_line import client_line
 from kedis.errors import CommandError
 from kedis.replication.backlog import Cursor
 
 if TYPE_CHECKING:
     from kedis.engine.client import Client
 
+log = logging.getLogger("kedis.replication")
 
 _LONGEST_ADDRESS = 255
 
@@ -144,7 +147,7 @@ class Replica:
 
     @property
     def attached(self) -> bool:
-        """See :class:`kedis.engine.ports.AttachedReplica`."""
+        """See :class:`kedis.engine.replication_ports.AttachedReplica`."""
         return self.state is not State.ANNOUNCED
 
     @property
@@ -165,12 +168,26 @@ class Replica:
         return f"{self.address}:<unknown-replica-port>"
 
     def unsent_bytes(self) -> int:
-        """See :class:`kedis.engine.ports.AttachedReplica`; the snapshot is not counted."""
+        """See :class:`kedis.engine.replication_ports.AttachedReplica`; the snapshot is not counted."""
         return 0 if self.cursor is None else self.cursor.distance()
 
     def lag_seconds(self, now_ns: int) -> int:
         """Seconds since it was last heard of; 0 before it follows the stream."""
         return max(now_ns - self.confirmed_ns, 0) // 1_000_000_000 if self.state is State.ONLINE else 0
+
+    def disturbs(self, command: str, error: CommandError | None) -> None:
+        """See :class:`kedis.engine.replication_ports.AttachedReplica`. What is logged are Redis's words."""
+        if error is not None:
+            log.critical(
+                "== CRITICAL == This master is sending an error to its replica: '%s' after processing the command '%s'",
+                error,
+                command,
+            )
+        log.warning(
+            "Replica generated a reply to command '%s', disconnecting it: %s",
+            command,
+            client_line(self.client).decode("ascii", "backslashreplace").rstrip(),
+        )
 
     def stand_at(self, cursor: Cursor | None) -> None:
         """Take ``cursor`` as its place in the stream; the one before is closed."""

@@ -39,6 +39,8 @@ class Failover:
         self._target: tuple[str, int] | None = None
         self._force = False
         self._deadline_ns = 0
+        #: The end of the stream when replicas were asked, and what those confirm that have all of it.
+        self._end_offset = self._wanted = -1
         following.taken_over = self._taken_over
 
     def begin(self, target: tuple[str, int] | None, force: bool, timeout_ms: int) -> None:
@@ -52,10 +54,10 @@ class Failover:
             raise CommandError(errors.FAILOVER_ON_REPLICA)
         if self._master.failover_state != _NONE:
             raise CommandError(errors.FAILOVER_UNDER_WAY)
-        if force and not (target and timeout_ms):
-            raise CommandError(errors.FAILOVER_FORCE)
         if not self._master.replicas:
             raise CommandError(errors.FAILOVER_WITHOUT_REPLICAS)
+        if force and not (target and timeout_ms):
+            raise CommandError(errors.FAILOVER_FORCE)
         if target is not None:
             self._check(target)
             log.info("FAILOVER requested to %s:%d.", *target)
@@ -66,6 +68,7 @@ class Failover:
         self._deadline_ns = now + timeout_ms * 1_000_000 if timeout_ms else FOREVER_NS
         self._engine.restrictions.hold_writes(True)
         self._master.failover_state = _WAITING
+        self._end_offset = -1
         self._timer.start(self._look)
 
     def _check(self, target: tuple[str, int]) -> None:
@@ -90,9 +93,11 @@ class Failover:
     def _look(self) -> None:
         """See whether a replica has everything, or the time is up."""
         try:
-            offset = self._master.settled_offset()
+            if self._master.settled_offset() != self._end_offset:
+                self._wanted = self._master.ask_at_once()
+                self._end_offset = self._master.offset
             for replica in self._master.online():
-                if self._target in (None, _place(replica)) and replica.confirmed == offset:
+                if self._target in (None, _place(replica)) and replica.confirmed >= self._wanted:
                     log.info("Failover target is %s and is synced, failing over.", replica.name)
                     self._follow(_place(replica))
                     return

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from math import inf
 from typing import Any
 
 import gevent
@@ -19,25 +20,20 @@ from kedis import errors
 from kedis.config import Config
 from kedis.engine.call import unblock
 from kedis.engine.client import Client
-from kedis.engine.ports import Upstream
+from kedis.engine.replication_ports import Upstream
 from kedis.engine.transport import NullTransport
 from kedis.errors import CommandError
 from kedis.persistence.saver import Saver
 from kedis.process.clock import monotonic
 from kedis.replication.applier import Applier, StreamError
-from kedis.replication.arrival import BadSnapshot
+from kedis.replication.arrival import BadSnapshot, UnreadableSnapshot
 from kedis.replication.data_history import History
 from kedis.replication.handshake import (
-    Answered,
-    ConnectionLost,
     Continued,
-    Event,
     FullSync,
     Greeting,
     LinkError,
     Position,
-    Refused,
-    Requested,
     SnapshotBegins,
     StreamData,
     TakeoverRefused,
@@ -45,6 +41,7 @@ from kedis.replication.handshake import (
 )
 from kedis.replication.replica import Replica, Stage
 from kedis.server.aof_policy import AofPolicy
+from kedis.server.link_log import log_end, log_handshake
 from kedis.server.master_link import MasterLink
 from kedis.server.network import Network
 from kedis.server.snapshot_intake import SnapshotIntake
@@ -53,10 +50,15 @@ log = logging.getLogger("kedis.replication")
 
 #: Seconds between two attempts, and between two acknowledgements.
 _PAUSE = 1.0
+#: Seconds before another snapshot is asked of a master whose last one is none that this version can hold.
+_LONG_PAUSE = 60.0
 _ACK_SECONDS = 1.0
 #: The same at the beginning of a link, while nothing has come, and how long that is the case.
 _FIRST_ACK_SECONDS = 0.1
 _EAGER_SECONDS = 3.0
+#: How long the stream rests before what has come is acknowledged ahead of time: a master that pauses its writers to
+#: hand over (FAILOVER, of Redis too) waits for no more than that.
+_REST_SECONDS = 0.02
 _SETTINGS = ("replica-read-only", "replica-serve-stale-data", "replica-ignore-maxmemory")
 
 
@@ -87,6 +89,7 @@ class Following:
         began_anew: called when the data have become those of another history: replicas of this server must follow.
         renamed: called when the history goes on under another identity.
         taken_over: called when the replica of a failover has become the master (True), or will not.
+        on_part: called when the server may have become a replica, or a master.
         turning, turned: called before a master becomes a replica, and after any change of the role.
     """
 
@@ -101,6 +104,7 @@ class Following:
         self.began_anew: Callable[[], None] = lambda: None
         self.renamed: Callable[[], None] = lambda: None
         self.taken_over: Callable[[bool], None] = lambda accepted: None
+        self.on_part: Callable[[], None] = lambda: None
         self._takes_over = False
         self.turning: Callable[[], None] = lambda: None
         self.turned: Callable[[], None] = lambda: None
@@ -137,7 +141,7 @@ class Following:
             self._greenlet.kill(block=False)
             self._greenlet = None
 
-    # -- the port of the engine (kedis.engine.ports.Following) --------------------------------------------
+    # -- the port of the engine (kedis.engine.replication_ports.Following) --------------------------------------------
 
     def follow(self, host: str, port: int, who: str, *, takes_over: bool = False) -> bool:
         state = self.state
@@ -186,6 +190,10 @@ class Following:
         return self.state.received_bytes_in_all
 
     @property
+    def synchronisations(self) -> tuple[int, int]:
+        return self.state.full_syncs, self.state.partial_syncs
+
+    @property
     def loads_beside(self) -> bool:
         return self._intake.loads_beside
 
@@ -193,7 +201,7 @@ class Following:
     def upstream(self) -> Upstream | None:
         return None if self.state.master is None else self
 
-    # -- the link as others see it (kedis.engine.ports.Upstream) ------------------------------------------
+    # -- the link as others see it (kedis.engine.replication_ports.Upstream) ------------------------------------------
 
     @property
     def online(self) -> bool:
@@ -237,9 +245,9 @@ class Following:
             read_only=follows and config.replica_read_only,
             master_down=follows and not self.state.is_up and not config.replica_serve_stale_data,
         )
-        engine.keyspace.follows = follows
-        engine.keyspace.follower_writes = not config.replica_read_only
+        engine.keyspace.follow(follows, writable=not config.replica_read_only)
         engine.memory.leave_to_master(follows and config.replica_ignore_maxmemory)
+        self.on_part()
 
     def _disconnect_blocked(self) -> None:
         """Who waits for a key would wait for a master's change."""
@@ -256,39 +264,23 @@ class Following:
     def _run(self) -> None:
         while not self._engine.restrictions.ended:
             was_up = False
+            pause = _PAUSE
             try:
                 self._follow_once()
             except (LinkError, OSError, BadSnapshot, StreamError) as error:
                 was_up = self.state.is_up
-                self._report_loss(error)
+                if isinstance(error, UnreadableSnapshot):
+                    pause = _LONG_PAUSE
+                log_end(error, self.state, pause)
+                if isinstance(error, StreamError):
+                    self.state.distrust()
             except Exception as error:
                 self._network.report("following the master", error)
                 self.state.distrust()
             self.state.cut()
             self._restrict()
             if not was_up:
-                gevent.sleep(_PAUSE)
-
-    def _report_loss(self, error: Exception) -> None:
-        if isinstance(error, StreamError):
-            log.error("Protocol error from the master's stream, which is of no use any more: %s", error)
-            self.state.distrust()
-        elif isinstance(error, BadSnapshot):
-            log.error("Internal error in RDB reading: %s", error)
-            log.error(
-                "Failed trying to load the MASTER synchronization DB from disk/socket; the data stay as they are"
-            )
-        elif self.state.is_up:
-            if not isinstance(error, (ConnectionLost, OSError)):
-                log.warning("%s", error)
-            log.info("Connection with master lost.")
-            log.info("Caching the disconnected master state.")
-        elif self.state.stage is Stage.SYNC:
-            log.warning("I/O error trying to sync with MASTER: %s", error)
-        elif self.state.stage is Stage.CONNECTING:
-            log.warning("Error condition on socket for SYNC: %s", error)
-        else:
-            log.warning("%s", error)
+                gevent.sleep(pause)
 
     def _follow_once(self) -> None:
         """One link, from connecting to its end. Raises LinkError, OSError, BadSnapshot, StreamError."""
@@ -332,7 +324,7 @@ class Following:
             event = link.next_event()
             if isinstance(event, (FullSync, Continued)):
                 return event
-            _log_handshake(event)
+            log_handshake(event)
 
     def _synchronise(self, link: MasterLink, full: FullSync) -> None:
         state = self.state
@@ -385,21 +377,23 @@ class Following:
         began = state.received
         ack_at = began_at = monotonic()
         silent_at = ack_at + self._engine.config.repl_timeout
+        rest_at = inf
         while True:
             now = monotonic()
-            if applier.wants_acknowledgement or self._wants_confirmation or now >= ack_at:
+            if applier.wants_acknowledgement or self._wants_confirmation or now >= min(ack_at, rest_at):
                 applier.wants_acknowledgement = self._wants_confirmation = False
                 link.send(acknowledgement(state.history.offset))
                 # A master begins its stream at an acknowledgement, and misses one that comes too early.
                 eager = state.received == began and now < began_at + _EAGER_SECONDS
-                ack_at = now + (_FIRST_ACK_SECONDS if eager else _ACK_SECONDS)
+                ack_at, rest_at = now + (_FIRST_ACK_SECONDS if eager else _ACK_SECONDS), inf
             if now >= silent_at:
                 raise LinkError("MASTER timeout: no data nor PING received...")
-            event = link.next_event(ack_at - now)
+            event = link.next_event(min(ack_at, rest_at) - now)
             if event is None:
                 continue
             assert isinstance(event, StreamData)
-            silent_at = monotonic() + self._engine.config.repl_timeout
+            now = monotonic()
+            silent_at, rest_at = now + self._engine.config.repl_timeout, now + _REST_SECONDS
             state.heard(len(event.data))
             client.last_interaction_ns = self._engine.monotonic()
             link.await_quiet()
@@ -408,24 +402,3 @@ class Following:
             finally:
                 self._database = client.database
             link.give_way()
-
-
-def _log_handshake(event: Event | None) -> None:
-    if isinstance(event, Answered):
-        log.info("Master replied to PING, replication can continue...")
-    elif isinstance(event, Requested):
-        if event.position is None:
-            log.info("Partial resynchronization not possible (no cached master)")
-        else:
-            log.info(
-                "Trying a partial resynchronization (request %s:%d).",
-                event.position.replid,
-                event.position.offset + 1,
-            )
-    elif isinstance(event, Refused) and event.what == "PSYNC":
-        log.info("Master does not support PSYNC or is in error state (reply: %s)", event.text)
-        log.info("Retrying with SYNC...")
-    elif isinstance(event, Refused):
-        log.info("(Non critical) Master does not understand REPLCONF %s: %s", event.what, event.text)
-    else:
-        raise LinkError(f"{type(event).__name__} within the handshake")

@@ -59,6 +59,7 @@ class FullSync:
         self._links = links
         self._on_end = on_end
         self._outcome: Outcome | None = None
+        self._child_outcome: Outcome | None = None
         self._keys = next(iter(links)).wants_keys
         self._watchers: list[Any] = []
         self.child: Child
@@ -76,7 +77,7 @@ class FullSync:
         engine, keys = self._network.engine, self._keys
 
         def work() -> None:
-            for piece in snapshot_of(engine, keys=keys):
+            for piece in snapshot_of(engine, keys=keys, in_child=True):
                 write_all(fd, piece)
 
         self.child = Child(work, fd)
@@ -96,11 +97,20 @@ class FullSync:
     def poll(self) -> None:
         """See whether the child has ended, and whether a replica stands still."""
 
+    def _poll_child(self) -> Outcome | None:
+        if self._child_outcome is None:
+            self._child_outcome = self.child.poll()
+        return self._child_outcome
+
+    def _kill_child(self) -> None:
+        if self._child_outcome is None:  # else its number may be another process's by now
+            self.child.kill()
+
     def cancel(self) -> None:
         """End the child; the replicas have to ask again."""
         self._stop_watching()
         if self._outcome is None:
-            self.child.kill()
+            self._kill_child()
         for replica in self.replicas:
             self._master.drop(replica)
 
@@ -185,19 +195,16 @@ class PipedSync(FullSync):
             if not link.is_drained and now - link.progress_ns > timeout_ns:
                 log.warning("Disconnecting timedout replica (full sync): %s", replica.name)
                 self._master.drop(replica)
-        if not self._at_end:
-            if not self.replicas:
-                log.warning("Diskless rdb transfer, last replica dropped, killing fork child.")
-                self._stop_watching()
-                self.child.kill()
-                real_close(self._pipe)
-                self._end(Outcome("the last replica has left", 0))
-            return
-        outcome = self.child.poll()
-        if outcome is not None:
-            self._stop_watching()
-            real_close(self._pipe)
-            self._end(outcome)
+        outcome = self._poll_child()
+        if not self._at_end and not self.replicas:
+            log.warning("Diskless rdb transfer, last replica dropped, killing fork child.")
+            self._kill_child()
+            outcome = Outcome("the last replica has left", 0)
+        elif outcome is None or not (self._at_end or outcome.failure):
+            return  # what it has left in the pipe is to be read, unless that is of no use
+        self._stop_watching()
+        real_close(self._pipe)
+        self._end(outcome)
 
     def _end(self, outcome: Outcome) -> None:
         self._outcome = outcome
@@ -250,8 +257,15 @@ class FiledSync(FullSync):
         return True
 
     def poll(self) -> None:
-        outcome = self.child.poll() if self._outcome is None else None
-        if outcome is None:
+        if self._outcome is not None:
+            return
+        if not self.replicas:  # nobody else would have the file
+            log.warning("The last replica that waited for the snapshot has left, killing fork child.")
+            self._kill_child()
+            outcome = Outcome("the last replica has left", 0)
+        elif (found := self._poll_child()) is not None:
+            outcome = found
+        else:
             return
         self._outcome = outcome
         for replica in self.replicas:

@@ -10,7 +10,7 @@ import socket
 from collections import deque
 
 import gevent
-from gevent import socket as gevent_socket
+import gevent.socket
 
 from kedis.process.clock import monotonic
 from kedis.replication.handshake import (
@@ -19,11 +19,14 @@ from kedis.replication.handshake import (
     Greeting,
     Link,
     LinkError,
+    Phase,
     Position,
     SnapshotData,
     SnapshotEnds,
 )
 from kedis.server.network import Network
+from kedis.server.outgoing import connect
+from kedis.server.tls_context import reason
 
 #: The largest read, in bytes: some thousand commands.
 _READ = 64 * 1024
@@ -58,11 +61,24 @@ class MasterLink:
         self._seconds = seconds
         self._turned_at = self._shown_at = monotonic()
         try:
-            self.sock: socket.socket = gevent_socket.create_connection((host, port), timeout=seconds)
+            self.sock: socket.socket = connect(host, port, seconds, network.engine.config.bind_source_addr)
         except (ValueError, OverflowError) as error:  # what cannot be an address
             raise LinkError(f"Unable to connect to MASTER: {error}") from None
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if network.engine.config.tls_replication:
+            self._begin_tls()
         self._send_output()
+
+    def _begin_tls(self) -> None:
+        """Shake hands. Raises LinkError, or OSError."""
+        context = self._network.tls.replica
+        assert context is not None  # the setting is on
+        plain = self.sock
+        try:
+            self.sock = context.wrap_socket(plain)  # within the time of the connection
+        except OSError as error:
+            plain.close()
+            raise LinkError(f"TLS with MASTER has failed: {reason(error)}") from None
 
     @property
     def local_address(self) -> str:
@@ -79,11 +95,17 @@ class MasterLink:
             data = self._receive(self._seconds if seconds is None else seconds)
             if data is None:
                 if seconds is None:
-                    raise LinkError(f"Timeout: no data from MASTER for {self._seconds} seconds")
+                    raise LinkError(self._silence())
                 return None
             self._events += self._link.feed(data)
             self._send_output()
         return self._events.popleft()
+
+    def _silence(self) -> str:
+        """What a master that says nothing means, by how far the link is; programs look for the first words."""
+        if self._link.phase in (Phase.COUNTED, Phase.MARKED):
+            return "Timeout receiving bulk data from MASTER... (see repl-timeout)"
+        return "Timeout connecting to the MASTER..."
 
     def next_snapshot_data(self) -> bytes:
         """Wait for the next bytes of the snapshot; empty at its end, again and again. Raises LinkError, or OSError."""
@@ -152,7 +174,8 @@ class MasterLink:
     def cut(self) -> None:
         """End the connection; the greenlet that reads learns of it. Idempotent."""
         with contextlib.suppress(OSError):
-            self.sock.shutdown(socket.SHUT_RDWR)
+            # Not that of a TLS socket, which would go on as a plain one.
+            gevent.socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Close the socket. Idempotent."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from gevent import socket
 from gevent.pool import Group
 
 from kedis import errors
 from kedis.commands.migrate import Migration
 from kedis.engine.call import finish_blocked
 from kedis.resp.replies import encode_command
+from kedis.server.outgoing import connect
 from kedis.server.receive_buffer import ReceiveBuffer
 
 if TYPE_CHECKING:
@@ -42,8 +42,7 @@ class Migrations:
         replies: list[Any] = []
         failure = ""
         try:
-            address = (migration.host, migration.port)
-            with socket.create_connection(address, timeout=migration.timeout_seconds) as connection:
+            with connect(migration.host, migration.port, migration.timeout_seconds) as connection:
                 connection.sendall(b"".join(map(encode_command, migration.requests)))
                 failure = errors.MIGRATE_READING
                 replies.extend(_replies(connection, len(migration.requests)))

@@ -16,6 +16,7 @@ from kedis import native
 from kedis.engine.client import Client
 from kedis.resp.long_replies import Chunk
 from kedis.resp.requests import RequestParser
+from kedis.server.tls_socket import TlsSocket
 
 
 class PythonState:
@@ -31,6 +32,7 @@ class PythonState:
         "queued",
         "sealed",
         "sock",
+        "tls",
         "unsent",
     )
 
@@ -42,7 +44,8 @@ class PythonState:
     parser: RequestParser
     queued: bool
     sealed: list[Chunk]
-    sock: socket.SocketType
+    sock: socket.SocketType | TlsSocket
+    tls: TlsSocket | None
     unsent: deque[Any]
 
     #: Bytes of replies, and of input that makes no whole command, that the native path holds.
@@ -69,6 +72,7 @@ class Peer(State, ABC):
         sealed: replies that wait for the sync under way; later ones are in ``client.out``.
         closed: nothing is read, run or sent any more.
         noted_bytes: the size of its buffers that client eviction knows of.
+        tls: the socket, where it speaks TLS.
         unsent: output that the kernel has not taken, in order.
         commands_before: commands of the read at hand that the native path has run before it handed over the rest.
     """

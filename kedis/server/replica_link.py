@@ -25,6 +25,8 @@ log = logging.getLogger("kedis.replication")
 _WRITE = 2
 #: Bytes sent at once, so that one replica cannot block the loop.
 _BURST = 4 << 20
+#: Bytes of a file that are read at once where they must be encrypted.
+_PART = 64 * 1024
 _SECOND_NS = 1_000_000_000
 
 
@@ -148,11 +150,15 @@ class ReplicaLink:
                 sent = self._send_file(self._file)
             else:
                 cursor = self._replica.cursor
-                if not self._replica.streams or cursor is None or not (ahead := cursor.ahead()):
+                if not self._replica.streams or cursor is None:
                     return False
-                if not self._follows:
+                if (
+                    not self._follows
+                ):  # before there is anything: the native path sends to those that follow alone
                     self._follows = True
                     self._following.append(self._replica)
+                if not (ahead := cursor.ahead()):
+                    return False
                 sent = sock.send(ahead)
                 cursor.offset += sent
             budget -= sent
@@ -165,11 +171,18 @@ class ReplicaLink:
         self._network.bytes_sent += sent
 
     def _send_file(self, file: _File) -> int:
+        """Send more of a file, by TLS through ``_pending``; returns the number of bytes sent."""
         left = file.size - file.offset
-        sent = os.sendfile(self._connection.fd, file.fd, file.offset, left) if left else 0
-        if left and not sent:
+        sent = taken = 0
+        if left and self._connection.tls is not None:
+            part = os.pread(file.fd, min(left, _PART), file.offset)
+            taken = len(part)
+            self._pending.append(memoryview(part))
+        elif left:
+            sent = taken = os.sendfile(self._connection.fd, file.fd, file.offset, left)
+        if left and not taken:
             raise OSError("the snapshot is shorter than it was")
-        file.offset += sent
+        file.offset += taken
         if file.offset == file.size:
             self._close_file()
             file.done()

@@ -166,8 +166,7 @@ class Replication:
                 self._sync = PipedSync(self._network, self.master, links, self._ended)
             else:
                 self._saver.make_folder()
-                folder = self._engine.config.dir
-                self._sync = FiledSync(self._network, self.master, links, self._ended, folder)
+                self._sync = FiledSync(self._network, self.master, links, self._ended, self._saver.folder)
         except (OSError, MemoryError) as error:
             log.warning("BGSAVE for replication failed: %s", reason_with_file(error))
             for replica in group:

@@ -37,13 +37,25 @@ class Raw:
         self._reader = hiredis.Reader(replyError=str)
 
     def call(self, *words: Any) -> Any:
+        self.send(*words)
+        return self.receive()
+
+    def send(self, *words: Any) -> None:
         self._socket.sendall(encode_command([to_bytes(word) for word in words]))
+
+    def receive(self) -> Any:
+        """The next reply. Raises ConnectionError at the end."""
         while (reply := self._reader.gets()) is False:
             data = self._socket.recv(65536)
             if not data:
                 raise ConnectionError("closed")
             self._reader.feed(data)
         return reply
+
+    def await_end(self) -> None:
+        """Wait until the other side has closed the connection, whatever it sends before."""
+        while self._socket.recv(65536):
+            pass
 
     def info(self, section: str = "replication") -> dict[str, str]:
         lines = self.call("INFO", section).decode().splitlines()

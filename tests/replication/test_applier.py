@@ -216,3 +216,18 @@ def test_history() -> None:
     assert (history.offset, history.second_id, history.second_offset) == (5, NO_ID, -1)
     history.branch()
     assert (history.second_id, history.second_offset) == ("c" * 40, 6)
+
+
+@pytest.mark.parametrize("pieces", [1, 1000])
+def test_calls_are_counted(pieces: int) -> None:
+    """By command, brackets and all, as those of a client; a slow one is in the slow log (Redis does so)."""
+    follower = Follower()
+    engine = follower.client.engine
+    wire = stream(*DATA, *IDLE)
+    for begin in range(0, len(wire), len(wire) // pieces + 1):
+        follower.applier.feed(wire[begin : begin + len(wire) // pieces + 1])
+    calls = {name: row.counters.calls for name, row in engine.table.rows.items() if row.counters.calls}
+    assert calls[b"set"] == calls[b"incr"] == calls[b"select"] == 2
+    assert calls[b"multi"] == calls[b"exec"] == calls[b"ping"] == calls[b"replconf"] == calls[b"publish"] == 1
+    assert calls[b"lpush"] == calls[b"zadd"] == calls[b"xadd"] == 1
+    assert engine.table.rows[b"zadd"].counters.nanoseconds >= 0

@@ -86,6 +86,33 @@ def test_a_slow_reader_holds_what_it_lacks() -> None:
     assert backlog.memory() < 300_000
 
 
+@pytest.mark.parametrize("size", [1 << 14, 1 << 16, 1 << 20])
+def test_little_more_than_the_size_is_kept(size: int) -> None:
+    backlog = Backlog(0, size)
+    for _ in range(3 * size // 100):
+        backlog.append([b"x" * 100])
+        assert len(backlog) < size + size // 8
+    assert len(backlog) >= size
+    assert backlog.memory() < size + size // 4
+
+
+def test_of_a_large_piece_no_more_is_kept_than_of_small_ones() -> None:
+    backlog = Backlog(0, 1 << 14)
+    backlog.append([b"x" * 1_000_000])
+    assert 1 << 14 <= len(backlog) < 20_000
+    cursor = backlog.cursor(backlog.start + 1)
+    assert read(cursor) == b"x" * len(backlog)
+    assert not backlog.holds(1)
+
+
+def test_a_backlog_that_is_made_smaller_keeps_less_by_and_by() -> None:
+    backlog = Backlog(0, 1 << 20)
+    backlog.append([b"x" * 1000] * 2000)
+    backlog.size = 1 << 14
+    backlog.append([b"x" * 1000] * 100)
+    assert len(backlog) < 20_000
+
+
 def test_a_copied_cursor_holds_as_well() -> None:
     backlog = Backlog(0, 1)
     first = backlog.end()

@@ -113,6 +113,21 @@ def test_the_data_stay(kedis: KedisProcess, replica: Raw, name: str, setting: st
     assert replica.call("SET", "new", "1") == b"OK"
 
 
+@pytest.mark.parametrize("setting", ["disabled", "swapdb"])
+def test_a_snapshot_of_a_later_server(kedis: KedisProcess, replica: Raw, setting: str) -> None:
+    """The next one would be no other: it is not asked for once a second."""
+    replica.call("CONFIG", "SET", "repl-diskless-load", setting)
+    said = kedis.output().count("cannot be held here")
+    with scripted(sends(counted(b"REDIS0099" + NEW[9:]))) as script:
+        replica.call("REPLICAOF", "127.0.0.1", script.port)
+        until(lambda: kedis.output().count("cannot be held here") > said)
+        assert "the data stay as they are, the next try is in 60 s" in kedis.output()
+        assert replica.call("GET", "old") == b"1" and replica.call("DBSIZE") == 1
+        time.sleep(1.5)
+        assert len(script.asked) == 1
+        replica.call("REPLICAOF", "NO", "ONE")
+
+
 def hold(connection: socket.socket) -> None:
     """Read until the replica has gone."""
     while connection.recv(4096):

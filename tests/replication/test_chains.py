@@ -128,6 +128,7 @@ def test_failover(start: Start, kinds: str) -> None:
     eventually(lambda: new.info("replication")["role"] == "master", "the replica leads")
     eventually(lambda: old.info("replication").get("master_link_status") == "up", "the old one follows")
     assert old.info("replication")["master_failover_state"] == "no-failover"
+    assert figures(new) == (0, 1)  # and no snapshot was needed
     assert new.get(f"number:{written[-1]}") == b"%d" % written[-1]
     assert new.dbsize() >= len(written)
     follow(other, new)

@@ -184,3 +184,37 @@ def test_a_child_that_fails_leaves_no_mark() -> None:
     world.turn()
     assert link.sent.endswith(b"one")
     assert world.dropped == world.replicas
+
+
+def test_the_death_of_the_child_is_noticed_while_a_replica_stands_still() -> None:
+    """Nobody looks at the pipe then."""
+    slow = Link(is_quick=False)
+    world = World(slow)
+    world.write(b"one")
+    world.turn()
+    world.sync.poll()
+    assert not world.ended
+    world.child.outcome = Outcome("killed", 0)
+    world.sync.poll()
+    assert [outcome.failure for outcome in world.ended] == ["killed"]
+    assert world.dropped == world.replicas and slow.pending == b"one"
+    world.sync.cancel()
+    assert not world.child.killed  # its number may be another's by now
+    os.close(world.end)
+
+
+def test_what_a_child_has_left_in_the_pipe_is_read_after_its_end() -> None:
+    slow = Link(is_quick=False)
+    world = World(slow)
+    world.write(b"one")
+    world.turn()
+    world.write(b"two")
+    os.close(world.end)
+    world.child.outcome = Outcome("", 0)
+    world.sync.poll()
+    assert not world.ended
+    slow.take()
+    assert world.turn()
+    slow.take()
+    assert world.turn()
+    assert [outcome.failure for outcome in world.ended] == [""] and b"onetwo" in slow.sent

@@ -102,6 +102,28 @@ def test_partial_synchronisation_refused() -> None:
     assert events[2:] == [FullSync(OTHER, 1), SnapshotBegins(0), SnapshotEnds()]
 
 
+def test_cut_off_at_every_byte() -> None:
+    """Nothing is believed that was not said to its end: no identity, no stream, no end of a snapshot."""
+    position = Position(ID, 99)
+    for agreed in (
+        b"+FULLRESYNC %b 7\r\n$5\r\nREDIS" % OTHER.encode() + STREAM,
+        b"+FULLRESYNC %b 7\r\n$EOF:%b\r\nREDIS%b" % (OTHER.encode(), MARK, MARK) + STREAM,
+        b"+CONTINUE %b\r\n" % OTHER.encode() + STREAM,
+    ):
+        wire = HANDSHAKE + agreed
+        whole, asked = drive(Link(PLAIN, position), [wire])
+        for cut in range(len(wire)):
+            events, sent = drive(Link(PLAIN, position), [wire[:cut]])
+            assert asked.startswith(sent)
+            if events and isinstance(last := events[-1], (SnapshotData, StreamData)):
+                other = whole[len(events) - 1]
+                assert isinstance(other, type(last)) and other.data.startswith(last.data)
+                events.pop()
+            assert events == whole[: len(events)]
+            if SnapshotEnds() in events:
+                assert cut >= len(wire) - len(STREAM)
+
+
 def test_password_user_and_address() -> None:
     greeting = Greeting(7000, "10.0.0.9", "replica", "secret")
     wire = b"-NOAUTH Authentication required.\r\n+OK\r\n+OK\r\n+OK\r\n+OK\r\n"

@@ -117,10 +117,7 @@ def test_writes_are_refused(pair: tuple[Raw, Raw]) -> None:
         assert replica.call("EVALSHA", digest, 0).startswith(refused)
     assert replica.call("EVAL", "return redis.pcall('GET', 'nothing')", 0) is None
     shebang = "#!lua\nreturn redis.call('GET', 'a')"
-    assert (
-        replica.call("EVAL", shebang, 0)
-        == "READONLY You can not run script with write flag on readonly replica."
-    )
+    assert replica.call("EVAL", shebang, 0) == "READONLY You can't write against a read only replica."
     master.call("FUNCTION", "LOAD", "REPLACE", LIBRARY)
     is_same(master, replica)
     assert replica.call("FCALL", "read", 0) == 7
@@ -129,6 +126,13 @@ def test_writes_are_refused(pair: tuple[Raw, Raw]) -> None:
     assert replica.call("SET", "only:here", "1") == b"OK"
     assert replica.call("GET", "only:here") == b"1"
     replica.call("DEL", "only:here")
+    replica.call("SELECT", 9)
+    replica.call("SET", "soon", "1", "PX", 50)  # the master knows nothing of it
+    replica.call("RPUSH", "later", "1")
+    replica.call("PEXPIRE", "later", 50)
+    replica.call("EVAL", "redis.call('SET', 'by:script', '1', 'PX', 50)", 0)
+    until(lambda: replica.call("DBSIZE") == 0)
+    replica.call("SELECT", 0)
     replica.call("CONFIG", "SET", "replica-read-only", "yes")
     assert replica.call("SET", "a", "1") == refused
     is_same(master, replica)
@@ -242,7 +246,7 @@ def test_old_data_are_not_served_where_that_is_not_wanted(redis: Oracle, pair: t
         assert replica.call("GET", "a") == down
         assert replica.call("PING") == down
         assert replica.call("EVAL", "return 1", 0) == down
-        assert replica.call("ROLE")[3] == b"connect"
+        assert replica.call("ROLE")[3] in (b"connect", b"connecting")
         assert replica.info()["master_link_status"] == "down"
     finally:
         replica.call("REPLICAOF", "127.0.0.1", redis.port)
