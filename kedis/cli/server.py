@@ -17,7 +17,9 @@ from kedis import native
 from kedis.cli import standard_streams
 from kedis.config import SETTINGS, Config, ConfigError, describe_settings
 from kedis.config.declare import Setting
-from kedis.server.app import App
+from kedis.process.process_list import hide_arguments
+from kedis.router.router_app import RouterApp
+from kedis.server.app import PATIENT, App
 from kedis.server.daemon import DEFAULT_PID_FILE, Background, PidFile, stop_for_upstart, supervisor
 from kedis.server.log_handlers import LogFile, LogStream, SystemLog
 from kedis.server.service_manager import MoreTime, notify
@@ -51,6 +53,7 @@ the settings most often changed:
   --maxmemory 0               limit such as 100mb; 0 is none
   --maxmemory-policy noeviction
   --metrics-port 9121         Prometheus metrics; without the flag the next free one where it is taken; or: no
+  --upstream redis://HOST:PORT,HOST:PORT   no data of its own: those of a cluster, a server, a Sentinel group
   --daemonize no              yes: run in the background; --logfile FILE and --pidfile FILE go with it
 
 --help-settings prints every setting with its default. Stop with Ctrl-C or SIGTERM; a second signal stops at once.
@@ -77,10 +80,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the server; returns the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     standard_streams.open_standard_streams()
+    if native.LOOP:
+        from kedis.native.pools import watch
+
+        watch()  # in a process that is the server's own, from the beginning
     if words and words[0] in _PAGES:
         return standard_streams.run("kedis-server", partial(_print_page, words[0]))
     try:
         config = Config.from_command_line(words)
+        hide_arguments(config.secret_flags)
         if config.umask:
             os.umask(config.umask)
         _set_up_logging(config)
@@ -151,12 +159,12 @@ def _serve(config: Config, background: Background | None = None) -> int:
         os.getpid(),
     )
     _name_what_has_no_effect(config)
-    if config.keeps_nothing():
+    if config.keeps_nothing() and not config.upstream:
         log.warning(
             "no data will be kept: appendonly is no and there are no save points. "
             "Either of --appendonly yes and --save '3600 1' keeps them over a restart"
         )
-    app = App(config)
+    app = RouterApp(config) if config.upstream else App(config)
     pid_file = PidFile(config.pidfile) if config.pidfile else None
 
     def on_listening() -> None:
@@ -172,14 +180,14 @@ def _serve(config: Config, background: Background | None = None) -> int:
         with MoreTime(partial(_notify, config)):
             app.start()
         _tune_gc()
-        _notify(config, "READY=1", f"STATUS=serving on port {app.network.port}")
+        _notify(config, "READY=1", f"STATUS=serving on {app.network.shown_ports}")
         return app.run_until_stopped()
     finally:
         for watcher in watchers:
             watcher.stop()
         if pid_file is not None:
             pid_file.remove()
-        log.info("bye")
+        log.info("Kedis is now ready to exit, bye bye...")
 
 
 def _name_what_has_no_effect(config: Config) -> None:
@@ -215,7 +223,8 @@ def _tune_gc() -> None:
 def _handle_signals(app: App) -> list[Any]:
     """The first SIGTERM or SIGINT shuts the server down in order, the second at once.
 
-    If the configured save fails the server goes on, as Redis does, and the next one is the first again.
+    If the configured save fails the server goes on, as Redis does, and the next one is the first again. While the first
+    append-only file is being written, the end waits for that, where Redis goes on.
     SIGHUP, SIGALRM and SIGPIPE are ignored, as in Redis.
     """
     loop = gevent.get_hub().loop
@@ -225,13 +234,16 @@ def _handle_signals(app: App) -> list[Any]:
     def on_signal(number: int) -> None:
         if received:
             os._exit(1)
+        if app.engine.debug.pauses_cron:  # which signals wait for in Redis
+            app.put_off = lambda: on_signal(number)
+            return
         config = app.config
         options = config.shutdown_on_sigterm if number == signal.SIGTERM else config.shutdown_on_sigint
         log.info("%s received, shutting down", signal.Signals(number).name)
-        if app.save_and_stop(frozenset(options)):
+        if app.save_and_stop(frozenset([*options, PATIENT])):
             received.append(number)
         else:
-            log.error("the data could not be saved, so the server goes on")
+            log.error("Errors trying to shut down: the data could not be saved, so the server goes on")
 
     watchers = []
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from kedis import errors
 from kedis.commands.parsing.options import integer
-from kedis.commands.string_ranges import read_stored
+from kedis.commands.string_ranges import RECORDED_LIMIT, read_stored
 from kedis.engine.flags import DENYOOM, FAST, READONLY, WRITE
 from kedis.engine.keyspec import span
 from kedis.engine.table import command
@@ -171,8 +171,8 @@ def bit_offset(client: Client, raw: bytes, width: int = 0) -> int:
     if width and raw.startswith(b"#"):
         raw, scale = raw[1:], width
     offset = integer(raw, errors.BIT_OFFSET_OUT_OF_RANGE) * scale
-    too_far = offset >> 3 >= client.engine.config.proto_max_bulk_len and not client.trusted
-    if offset < 0 or too_far:
+    limit = RECORDED_LIMIT if client.trusted else client.engine.config.proto_max_bulk_len
+    if offset < 0 or offset >> 3 >= limit:
         raise CommandError(errors.BIT_OFFSET_OUT_OF_RANGE)
     return offset
 

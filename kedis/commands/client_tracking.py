@@ -98,18 +98,31 @@ def _check_options(old: Caching | None, new: Caching, prefixes: list[bytes]) -> 
         raise CommandError(errors.OPTIN_AND_OPTOUT)
     if old is not None and ((new.opt_in and old.opt_out) or (new.opt_out and old.opt_in)):
         raise CommandError(errors.CANNOT_SWITCH_OPT)
-    existing = sorted(old.prefixes) if old is not None else []
-    for position, prefix in enumerate(prefixes):
-        for other in existing:
-            if _overlap(prefix, other):
-                raise CommandError(errors.overlapping_prefixes(prefix, "an existing", other))
-        for other in prefixes[position + 1 :]:
-            if _overlap(prefix, other):
-                raise CommandError(errors.overlapping_prefixes(prefix, "another provided", other))
+    _check_prefixes(sorted(old.prefixes) if old is not None else [], prefixes)
 
 
-def _overlap(one: bytes, two: bytes) -> bool:
-    return one.startswith(two) or two.startswith(one)
+def _check_prefixes(existing: list[bytes], prefixes: list[bytes]) -> None:
+    """Raise CommandError for the first of ``prefixes`` that overlaps another. O(N log N)."""
+    overlapping = _overlapping([*existing, *prefixes])
+    if not overlapping:
+        return
+    position, prefix = next(each for each in enumerate(prefixes) if each[1] in overlapping)
+    for kind, others in (("an existing", existing), ("another provided", prefixes[position + 1 :])):
+        for other in others:
+            if prefix.startswith(other) or other.startswith(prefix):
+                raise CommandError(errors.overlapping_prefixes(prefix, kind, other))
+
+
+def _overlapping(prefixes: list[bytes]) -> set[bytes]:
+    """Those that begin another one, are begun by one, or are there twice: in order they follow the shortest one."""
+    found: set[bytes] = set()
+    shortest = None
+    for prefix in sorted(prefixes):
+        if shortest is not None and prefix.startswith(shortest):
+            found.update((shortest, prefix))
+        else:
+            shortest = prefix
+    return found
 
 
 @command(

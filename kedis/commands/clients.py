@@ -76,9 +76,9 @@ def client_id(client: Client, _argv: Sequence[bytes]) -> int:
     complexity="O(1)",
     tips=["nondeterministic_output"],
 )
-def client_info(client: Client, _argv: Sequence[bytes]) -> Verbatim:
+def client_info(client: Client, argv: Sequence[bytes]) -> Verbatim:
     _now_running(client, b"info")
-    return Verbatim(client_line(client))
+    return Verbatim(client_line(client, argv=argv))
 
 
 @command(
@@ -106,7 +106,7 @@ def client_list(client: Client, argv: Sequence[bytes]) -> Verbatim:
         clients = [client.engine.clients[number] for number in wanted if number in client.engine.clients]
     elif len(argv) != 2:
         raise CommandError(errors.SYNTAX)
-    return Verbatim(b"".join(map(client_line, clients)))
+    return Verbatim(b"".join([client_line(one, argv=argv if one is client else ()) for one in clients]))
 
 
 @command(

@@ -170,6 +170,26 @@ def hello(client: Client, argv: Sequence[bytes]) -> Any:
     }
 
 
+def protocol_of_hello(client: Client, argv: Sequence[bytes]) -> int:
+    """The protocol that HELLO would change to, without running it; 0 for none, as where it would fail. O(words)."""
+    if len(argv) < 2 or argv[1] not in (b"2", b"3"):
+        return 0
+    position = 2
+    while position < len(argv):
+        option, values = argv[position].upper(), argv[position + 1 :]
+        if (
+            option == b"AUTH"
+            and len(values) > 1
+            and client.engine.users.authenticate(*values[:2]) is not None
+        ):
+            position += 3
+        elif option == b"SETNAME" and values and all(0x21 <= byte <= 0x7E for byte in values[0]):
+            position += 2
+        else:
+            return 0
+    return int(argv[1])
+
+
 def _apply_hello_options(client: Client, argv: Sequence[bytes]) -> None:
     """Apply the options in order; as in Redis those before an invalid one stay applied."""
     position = 2

@@ -206,7 +206,7 @@ def latency_histogram(client: Client, argv: Sequence[bytes]) -> dict[bytes, Any]
     }
 
 
-def _rows(client: Client, names: Sequence[bytes]) -> list[Command]:
+def _rows(client: Client, names: Sequence[bytes]) -> Sequence[Command]:
     """The commands named, each followed by its subcommands; all when none is named."""
     if not names:
         return client.engine.table.every()

@@ -1,6 +1,7 @@
 """DUMP and RESTORE: values serialized in the RDB format.
 
-RESTORE is journalled with its expiry time (ABSTTL), or as DEL if that has passed.
+RESTORE is journalled with its expiry time (ABSTTL), or as DEL if that has passed. A payload of a later version of the
+format is journalled in the version of Redis 7.0, which any replica and any reader of the append-only file knows.
 """
 
 from __future__ import annotations
@@ -15,13 +16,15 @@ from kedis.engine.flags import ASKING, DENYOOM, READONLY, WRITE
 from kedis.engine.keyspec import span
 from kedis.engine.table import command
 from kedis.errors import CommandError
-from kedis.rdb.payload import WrongFooter, dump, restore
-from kedis.rdb.source import RdbError
+from kedis.rdb.payload import VERSION, WrongFooter, dump, restore, version_of
+from kedis.rdb.source import CHECK_FAILED, RdbError
+from kedis.rdb.unsupported_features import Unsupported
 from kedis.resp.values import OK
 from kedis.store.access import LfuTracker, LruTracker
 
 if TYPE_CHECKING:
     from kedis.engine.client import Client
+    from kedis.store.types import Value
 
 _COUNT_MAX = 255
 
@@ -96,12 +99,7 @@ def restore_(client: Client, argv: Sequence[bytes]) -> Any:
     ttl = integer(argv[2])
     if ttl < 0:
         raise CommandError(errors.INVALID_TTL)
-    try:
-        value = restore(argv[3], db.keyspace.packing)
-    except WrongFooter:
-        raise CommandError(errors.DUMP_FOOTER) from None
-    except RdbError:
-        raise CommandError(errors.DUMP_FORMAT) from None
+    value = _restored(client, argv[3])
     now_ms = db.keyspace.now_ms
     at_ms = ttl if options.absolute or not ttl else min(ttl + now_ms, INT64_MAX)
     if 0 < at_ms <= now_ms and not db.keyspace.loading:
@@ -116,9 +114,27 @@ def restore_(client: Client, argv: Sequence[bytes]) -> Any:
     elif options.frequency is not None and isinstance(db.access_tracker, LfuTracker):
         db.access_tracker.set_frequency(key, options.frequency)
     db.signal_modified(key, "restore")
-    if at_ms and not options.absolute:
-        client.propagate(*argv[:2], b"%d" % at_ms, *argv[3:], b"ABSTTL")
+    is_ours = version_of(argv[3]) <= VERSION
+    if not is_ours or (at_ms and not options.absolute):
+        payload = argv[3] if is_ours else dump(value, client.engine.config)
+        client.propagate(*argv[:2], b"%d" % at_ms, payload, *argv[4:], b"ABSTTL")
     return OK
+
+
+def _restored(client: Client, payload: bytes) -> Value:
+    """The value in ``payload``, or with ``unsupported-data drop`` what can be held of it. Raises CommandError. O(N)."""
+    try:
+        return restore(payload, client.db.keyspace.packing, verify=not client.engine.debug.skips_checksums)
+    except WrongFooter:
+        raise CommandError(errors.DUMP_FOOTER) from None
+    except Unsupported as error:
+        if client.engine.config.unsupported_data == "drop" and error.remainder is not None:
+            return error.remainder  # type: ignore[no-any-return]
+        raise CommandError(errors.unsupported_payload(error.what)) from None
+    except RdbError as error:
+        begin = "" if CHECK_FAILED in error.reason else f"{CHECK_FAILED}: "
+        client.engine.process.log(f"RESTORE: {begin}{error}")
+        raise CommandError(errors.DUMP_FORMAT) from None
 
 
 @command(

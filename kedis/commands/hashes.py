@@ -345,7 +345,7 @@ def hrandfield(client: Client, argv: Sequence[bytes]) -> Any:
     fields = client.db.lookup_read_typed(argv[1], Hash)
     if fields is None:
         return []
-    chosen = sample(fields, rng, count)
+    chosen = sample(client, fields, count)
     return Pairs((field, fields[field]) for field in chosen) if with_values else chosen
 
 

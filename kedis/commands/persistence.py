@@ -9,14 +9,18 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from kedis import errors
+from kedis.engine.call import finish_blocked
 from kedis.engine.flags import ADMIN, FAST, LOADING, NO_ASYNC_LOADING, NO_MULTI, NOSCRIPT, STALE
 from kedis.engine.table import command
 from kedis.errors import CommandError
-from kedis.resp.values import OK, SimpleString
+from kedis.resp.values import NO_REPLY, OK, NoReply, SimpleString
 
 if TYPE_CHECKING:
     from kedis.engine.client import Client
     from kedis.engine.ports import Snapshots
+
+
+_REWRITING = SimpleString(b"Background append only file rewriting started")
 
 
 def _snapshots(client: Client) -> Snapshots:
@@ -81,14 +85,31 @@ def lastsave(client: Client, _argv: Sequence[bytes]) -> int:
     summary="Rewrites the append-only file in a background process.",
     complexity="O(N) in the size of the data, in another process",
 )
-def bgrewriteaof(client: Client, argv: Sequence[bytes]) -> SimpleString:
+def bgrewriteaof(client: Client, argv: Sequence[bytes]) -> SimpleString | NoReply:
     persistence = client.engine.persistence
     if persistence is None:
         raise CommandError(errors.NO_PERSISTENCE)
     if persistence.aof_rewrite_in_progress:
         raise CommandError(errors.REWRITE_IN_PROGRESS)
-    if client.engine.snapshots is not None and client.engine.snapshots.rdb_bgsave_in_progress:
+    snapshots = client.engine.snapshots
+    if client.engine.execution is not None or (snapshots is not None and snapshots.rdb_bgsave_in_progress):
         persistence.aof_rewrite_scheduled = True
         return SimpleString(b"Background append only file rewriting scheduled")
     persistence.request_rewrite()
-    return SimpleString(b"Background append only file rewriting started")
+    if not persistence.awaits_child or not client.may_block:
+        return _REWRITING
+    client.engine.blocking.wait_for_task(client, argv)
+    waiter = client.blocked
+
+    def answer(failure: str | None) -> None:
+        if waiter is not None:
+            finish_blocked(client.engine, waiter, lambda _client, _key: _rewriting(failure))
+
+    persistence.rewrite_waiters.append(answer)
+    return NO_REPLY
+
+
+def _rewriting(failure: str | None) -> SimpleString:
+    if failure is not None:
+        raise CommandError(errors.REWRITE_NOT_STARTED)
+    return _REWRITING

@@ -75,7 +75,8 @@ def shutdown(client: Client, argv: Sequence[bytes]) -> Any:
         client.engine.blocking.wait_for_task(client, argv)
         process.join_shutdown(client.blocked)
         return NO_REPLY
-    client.close_after_reply = True
+    # A server that ends closes everybody last: who finds the connection closed finds nobody listening, and no save.
+    client.close_after_reply = not client.engine.restrictions.ended
     return NO_REPLY
 
 

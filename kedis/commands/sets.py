@@ -16,6 +16,7 @@ from kedis.engine.flags import DENYOOM, FAST, READONLY, WRITE
 from kedis.engine.keyspec import span
 from kedis.engine.table import command
 from kedis.errors import CommandError
+from kedis.resp.values import OrderedSet
 from kedis.structures.packed import Set
 
 if TYPE_CHECKING:
@@ -167,9 +168,13 @@ def scard(client: Client, argv: Sequence[bytes]) -> int:
     complexity="O(N) in the size of the set",
     syntax="key@0",
 )
-def smembers(client: Client, argv: Sequence[bytes]) -> set[bytes]:
+def smembers(client: Client, argv: Sequence[bytes]) -> set[bytes] | OrderedSet:
     members = client.db.lookup_read_typed(argv[1], Set)
-    return set() if members is None else members.as_set()
+    if members is None:
+        return set()
+    if members.packed is not None:  # integers, which Redis gives in ascending order, too
+        return OrderedSet(sorted(members, key=int) if isinstance(members, set) else members)
+    return members.as_set()
 
 
 # -- random members and scanning --------------------------------------------------------------------------
@@ -247,7 +252,7 @@ def srandmember(client: Client, argv: Sequence[bytes]) -> bytes | list[bytes] | 
         raise CommandError(errors.SYNTAX)
     count = parse_sample_count(argv[2])
     members = client.db.lookup_read_typed(argv[1], Set)
-    return [] if members is None else sample(members, rng, count)
+    return [] if members is None else sample(client, members, count)
 
 
 @command(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from kedis import errors
 from kedis.commands.parsing.numbers import INT64_MAX, format_double
 from kedis.commands.parsing.options import double
-from kedis.commands.parsing.sampling import MOST_REPEATS, parse_sample_count
+from kedis.commands.parsing.sampling import parse_sample_count, repeats
 from kedis.commands.parsing.scan_options import parse_cursor, parse_scan
 from kedis.engine.flags import DENYOOM, FAST, READONLY, WRITE
 from kedis.engine.keyspec import span
@@ -304,12 +304,10 @@ def zrandmember(client: Client, argv: Sequence[bytes]) -> Any:
     members = client.db.lookup_read_typed(argv[1], SortedSet)
     if members is None:
         return []
-    if -count > MOST_REPEATS:
-        raise CommandError(errors.OUT_OF_RANGE)
     if count >= 0:
         chosen = members.sample(count, rng)
     else:
-        chosen = [members.random_member(rng) for _ in range(-count)]
+        chosen = [members.random_member(rng) for _ in range(repeats(client, count))]
     return Pairs(chosen) if with_scores else [name for name, _ in chosen]
 
 

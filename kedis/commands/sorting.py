@@ -10,6 +10,7 @@ except with ``LIMIT``, where the order in Redis is undefined.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from heapq import nlargest, nsmallest
 from itertools import compress, count, islice
 from operator import eq
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 Lookup = Callable[[Sequence[bytes]], Sequence[bytes | None]]
 #: Below this share of the elements a part is picked out of them, not cut out of all in order.
 _SMALL_PART = 10
+#: How many names of keys are made at a time, and of about how many bytes.
+_PART, _PART_BYTES = 1000, 1 << 20
 
 _SOURCE = span("RO access", 1)
 _NAMED_AFTER_ELEMENTS = unknown_keys("RO access")
@@ -268,8 +271,17 @@ def _lookup(db: Database, pattern: bytes) -> Lookup:
         return lambda elements: [None] * len(elements)
     behind, arrow, field = after.partition(b"->")
     if not (arrow and field):
-        return lambda elements: _strings(db, [before + element + after for element in elements])
-    return lambda elements: _fields(db, [before + element + behind for element in elements], field)
+        return lambda elements: _in_parts(elements, before, after, partial(_strings, db))
+    return lambda elements: _in_parts(elements, before, behind, partial(_fields, db, field))
+
+
+def _in_parts(elements: Sequence[bytes], before: bytes, after: bytes, look_up: Lookup) -> list[bytes | None]:
+    """What ``look_up`` finds for each element between two texts; not all names are there at the same time."""
+    size = max(1, min(_PART, _PART_BYTES // (len(before) + len(after) + 1)))
+    found: list[bytes | None] = []
+    for at in range(0, len(elements), size):
+        found += look_up([before + element + after for element in elements[at : at + size]])
+    return found
 
 
 def _strings(db: Database, keys: Sequence[bytes]) -> list[bytes | None]:
@@ -281,5 +293,5 @@ def _string(value: Any) -> bytes | None:
     return bytes(value) if isinstance(value, bytes | bytearray) else None
 
 
-def _fields(db: Database, keys: Sequence[bytes], field: bytes) -> list[bytes | None]:
+def _fields(db: Database, field: bytes, keys: Sequence[bytes]) -> list[bytes | None]:
     return [value.get(field) if type(value) is Hash else None for value in db.lookup_read_many(keys)]

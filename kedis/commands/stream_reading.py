@@ -7,7 +7,7 @@ not journalled.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from kedis.commands.stream_pending import propagate_last_id, seen_consumer
 from kedis.commands.stream_replies import ALL, entries, entry
 from kedis.engine.blocking import NOT_READY
 from kedis.engine.flags import BLOCKING, READONLY, WRITE
-from kedis.engine.keyspec import KeySpec, after_keyword
+from kedis.engine.keyspec import after_keyword
 from kedis.engine.table import command
 from kedis.errors import CommandError
 from kedis.errors import stream_errors as texts
@@ -61,26 +61,11 @@ class Reading:
     after: dict[bytes, int] | None = None
 
 
-def _finder(spec: KeySpec) -> Callable[[Sequence[bytes]], list[tuple[int, str]]]:
-    """Finds keys by ``spec``; where that does not fit, as the command itself does, and where it gives none, not at all.
-
-    So does Redis, for these two commands.
-    """
-
-    def find(argv: Sequence[bytes]) -> list[tuple[int, str]]:
-        try:
-            found = [(at, spec.flags) for at in spec.positions(argv)]
-        except ValueError:
-            return [(at, "") for at in _by_options(argv)]
-        if not found:
-            raise ValueError("no streams")
-        return found
-
-    return find
-
-
 def _by_options(argv: Sequence[bytes]) -> range:
-    """The positions behind the STREAMS that stands where an option may stand.  ValueError when there is none."""
+    """The positions behind the STREAMS that stands where an option may stand.  ValueError when there is none.
+
+    So Redis finds the keys where the description does not fit, for these two commands.
+    """
     at = 1
     while at < len(argv):
         option = argv[at].upper()
@@ -108,7 +93,7 @@ _DELIVERED_KEYS = after_keyword("RO access", "STREAMS", 4, last=-1, limit=2)
     since="5.0.0",
     summary="Returns the entries of several streams behind an id each; waits for one if need be.",
     keys=[_READ_KEYS],
-    find_keys=_finder(_READ_KEYS),
+    odd_keys=_by_options,
     complexity="O(log N + M) for each stream, N being its entries and M those returned",
     syntax='["COUNT" count:int] ["BLOCK" milliseconds:int] "STREAMS" streams{key@0... id...}',
 )
@@ -171,7 +156,7 @@ def _read_when_ready(client: Client, key: bytes, reading: Reading) -> Any:
     since="5.0.0",
     summary="Delivers entries of several streams to a consumer of a group, its pending ones again; may wait.",
     keys=[_DELIVERED_KEYS],
-    find_keys=_finder(_DELIVERED_KEYS),
+    odd_keys=_by_options,
     complexity="O(log N + M) for each stream, N being its entries and M those returned",
     syntax=(
         '"GROUP" group_consumer{group consumer} ["COUNT" count:int] ["BLOCK" milliseconds:int] ["NOACK"] '

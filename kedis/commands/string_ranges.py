@@ -20,6 +20,9 @@ from kedis.structures.strings import Buffer
 if TYPE_CHECKING:
     from kedis.engine.client import Client
 
+#: Bytes of a string that recorded commands may make: nothing has so many addresses.
+RECORDED_LIMIT = 1 << 47
+
 
 @command(
     "STRLEN",
@@ -146,6 +149,6 @@ def read_stored(client: Client, key: bytes) -> bytes | bytearray:
 
 
 def _check_length(client: Client, length: int) -> None:
-    """Refuse strings longer than ``proto-max-bulk-len``; not while the journal is replayed."""
-    if length > client.engine.config.proto_max_bulk_len and not client.trusted:
+    """Refuse strings longer than ``proto-max-bulk-len``; of recorded ones only those that no machine can hold."""
+    if length > (RECORDED_LIMIT if client.trusted else client.engine.config.proto_max_bulk_len):
         raise CommandError(errors.STRING_TOO_LONG)

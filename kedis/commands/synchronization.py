@@ -11,6 +11,7 @@ from kedis.engine.flags import (
     ADMIN,
     ALLOW_BUSY,
     FAST,
+    FROM_REPLICA,
     LOADING,
     NO_ASYNC_LOADING,
     NO_MULTI,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 @command(
     "REPLCONF",
     arity=-1,
-    flags=ADMIN | NOSCRIPT | LOADING | STALE | ALLOW_BUSY,
+    flags=ADMIN | NOSCRIPT | LOADING | STALE | ALLOW_BUSY | FROM_REPLICA,
     group="server",
     since="3.0.0",
     summary="Options and confirmations of a replica; sent by replicas only.",
@@ -48,7 +49,7 @@ def replconf(client: Client, argv: Sequence[bytes]) -> Any:
 @command(
     "PSYNC",
     arity=-3,
-    flags=ADMIN | NOSCRIPT | NO_ASYNC_LOADING | NO_MULTI,
+    flags=ADMIN | NOSCRIPT | NO_ASYNC_LOADING | NO_MULTI | FROM_REPLICA,
     group="server",
     since="2.8.0",
     summary="Makes this connection a replica, from an offset of a history if that is kept.",
@@ -56,7 +57,13 @@ def replconf(client: Client, argv: Sequence[bytes]) -> Any:
     syntax="replicationid offset:int",
 )
 def psync(client: Client, argv: Sequence[bytes]) -> Any:
-    first = integer(argv[2])
+    try:
+        first = integer(argv[2])
+    except CommandError:
+        client.engine.process.log(
+            f"Replica {client.address} asks for synchronization but with a wrong offset"
+        )
+        raise
     if len(argv) > 3 and argv[3].lower() == b"failover":
         client.engine.replication.take_over(client, argv[1].decode("utf-8", "replace"))
     client.engine.replication.synchronize(client, argv[1].decode("utf-8", "replace"), first)
@@ -66,7 +73,7 @@ def psync(client: Client, argv: Sequence[bytes]) -> Any:
 @command(
     "SYNC",
     arity=1,
-    flags=ADMIN | NOSCRIPT | NO_ASYNC_LOADING | NO_MULTI,
+    flags=ADMIN | NOSCRIPT | NO_ASYNC_LOADING | NO_MULTI | FROM_REPLICA,
     group="server",
     since="1.0.0",
     summary="Makes this connection a replica; of the time before PSYNC.",

@@ -8,6 +8,7 @@ values), file_rewrite (CONFIG REWRITE), describe (help and docs).
 from kedis.config.config_errors import ConfigError, SettingRefused
 from kedis.config.describe import describe_settings, settings_markdown
 from kedis.config.file_rewrite import NO_FILE, render_rewrite, rewrite_file
+from kedis.config.setting_types import parse_size
 from kedis.config.settings import SECRET_SETTINGS, SETTINGS, SETTINGS_BY_NAME, Config
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "ConfigError",
     "SettingRefused",
     "describe_settings",
+    "parse_size",
     "render_rewrite",
     "rewrite_file",
     "settings_markdown",

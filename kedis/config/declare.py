@@ -31,6 +31,7 @@ class Traits(TypedDict, total=False):
     reason: str  # why the default differs
     otherwise: str  # how its effect differs from Redis, or why it has none
     own: bool  # Redis has no such setting
+    names_a_file: bool  # set to the value it has, it is applied all the same: the file may be another
 
 
 class Setting:
@@ -50,6 +51,7 @@ class Setting:
         self.reason = traits.get("reason", "")
         self.otherwise = traits.get("otherwise", "")
         self.own = traits.get("own", False)
+        self.names_a_file = traits.get("names_a_file", False)
         self.attribute = ""
         self.group = ""
         self.effective = False

@@ -27,13 +27,16 @@ MARKER = "# Changed while the server was running:"
 _UNREADABLE = object()
 
 
-def render_rewrite(old_text: str, config: Config, users: Sequence[str] | None = None) -> str:
+def render_rewrite(
+    old_text: str, config: Config, users: Sequence[str] | None = None, *, every: bool = False
+) -> str:
     """The new text of a configuration file whose text is ``old_text``.
 
     Pure: reads no file.  O(lines + settings).
 
     Args:
         users: the ``user`` lines that take the place of those in the file; None leaves them as they are.
+        every: also give the settings that are at their default.
     """
     lines = old_text.split("\n")
     if lines[-1] == "":
@@ -47,7 +50,7 @@ def render_rewrite(old_text: str, config: Config, users: Sequence[str] | None = 
         is_included = setting.name in config.included
         at = [place for place in places.get(setting.name, ()) if not is_included or place[0] > last_include]
         if not at:
-            if not _is_unsaid(setting, config):
+            if every or not _is_unsaid(setting, config):
                 added += _written(setting, config)
         elif _replay(setting, at, config) != config.value(setting):
             replaced.update((number, []) for number, _ in at)
@@ -59,7 +62,9 @@ def render_rewrite(old_text: str, config: Config, users: Sequence[str] | None = 
     return "".join(line + "\n" for line in kept + added)
 
 
-def rewrite_file(path: str, config: Config, users: Sequence[str] | None = None) -> None:
+def rewrite_file(
+    path: str, config: Config, users: Sequence[str] | None = None, *, every: bool = False
+) -> None:
     """Bring the file up to date in one step, durably; see :func:`render_rewrite`.
 
     Waits for the disk, so it does not belong in a command.  A missing file is made anew; a link is followed;
@@ -69,7 +74,7 @@ def rewrite_file(path: str, config: Config, users: Sequence[str] | None = None) 
     if os.path.exists(path):
         with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
             old_text = file.read()
-    new_text = render_rewrite(old_text, config, users)
+    new_text = render_rewrite(old_text, config, users, every=every)
     replace_file(path, new_text.encode("utf-8", "surrogateescape"), 0o644)
 
 
@@ -82,7 +87,10 @@ def _with_users(lines: list[str], users: Sequence[str]) -> list[str]:
 
 
 def _first_word(line: str) -> str:
-    return line.strip(" \t\r").partition(" ")[0].partition("\t")[0].lower()
+    try:
+        return split_words(line.strip(" \t\r"))[0].lower()
+    except (ValueError, IndexError):  # blank, or not a line that could have been loaded
+        return ""
 
 
 def _places(lines: list[str]) -> tuple[dict[str, list[tuple[int, list[str]]]], int]:

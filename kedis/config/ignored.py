@@ -8,24 +8,20 @@ other than Redis's default is named in the log with the reason, which ``because`
 from __future__ import annotations
 
 from kedis.config.declare import Group, choice, flag, integer, memory, special, text
-from kedis.config.list_types import OomScores
 from kedis.config.setting_types import (
     INT_MAX,
     LLONG_MAX,
     UINT_MAX,
     ULLONG_MAX,
-    Choice,
     Text,
     host_name,
     title_template,
 )
 from kedis.config.settings_table import WHO
 
-_FOR_TESTS = "it serves the tests of Redis"
 _ONE_THREAD = "one thread serves all clients"
 _TASKSET = "use taskset, or systemd's CPUAffinity"
 _NOT_WRITTEN = "left to the administrator of the machine"
-_OOM = "use systemd's OOMScoreAdjust"
 _TITLE = "the process is listed as Python's"
 
 
@@ -38,14 +34,8 @@ class Tuning(Group, title="snapshots, append-only file and freeing"):
     lazyfree_lazy_expire = flag(
         False, "free expired values in the background", otherwise="as lazyfree-lazy-eviction"
     )
-    rdb_key_save_delay = integer(
-        0, -INT_MAX - 1, INT_MAX, "microseconds of pause a key, for tests", hidden=True, otherwise=_FOR_TESTS
-    )
     sanitize_dump_payload = choice(
         "no", ("no", "yes", "clients"), "check RESTORE payloads deeply", otherwise="they always are"
-    )
-    aof_disable_auto_gc = flag(
-        False, "keep append-only files that are no longer needed", otherwise="they are always removed"
     )
 
 
@@ -87,25 +77,12 @@ class Cluster(Group, title="cluster", because="there is no cluster"):
     cluster_link_sendbuf_limit = memory(0, "most bytes waiting for a node; 0 is no limit", 0, ULLONG_MAX)
 
 
-class Tls(Group, title="TLS", because="there is no TLS: use a tunnel or a proxy"):
-    tls_port = integer(0, 0, 65535, "TLS port")
-    tls_cert_file = text("", "certificate")
-    tls_key_file = text("", "its key")
-    tls_key_file_pass = text("", "the key's password", secret=True)
-    tls_client_cert_file = text("", "certificate as a client")
-    tls_client_key_file = text("", "its key")
-    tls_client_key_file_pass = text("", "the key's password", secret=True)
-    tls_dh_params_file = text("", "Diffie-Hellman parameters")
-    tls_ca_cert_file = text("", "trusted certificates")
-    tls_ca_cert_dir = text("", "folder of trusted certificates")
-    tls_auth_clients = choice("yes", ("no", "yes", "optional"), "ask clients for certificates")
-    tls_replication = flag(False, "TLS towards the master")
-    tls_cluster = flag(False, "TLS on the cluster bus")
-    tls_protocols = text("", "protocol versions")
-    tls_ciphers = text("", "ciphers up to TLS 1.2")
-    tls_ciphersuites = text("", "ciphers of TLS 1.3")
-    tls_prefer_server_ciphers = flag(False, "the server's order of ciphers wins")
-    tls_session_caching = flag(True, "resume sessions")
+class Tls(
+    Group,
+    title="TLS in a cluster, and its cache",
+    because="the cache of sessions is OpenSSL's, which keeps tickets with the clients",
+):
+    tls_cluster = flag(False, "TLS on the cluster bus", otherwise="there is no cluster")
     tls_session_cache_size = integer(20480, 0, INT_MAX, "sessions to keep")
     tls_session_cache_timeout = integer(300, 0, INT_MAX, "seconds to keep them")
 
@@ -117,7 +94,7 @@ class Modules(Group, title="modules", because="there are no modules"):
 class Structures(
     Group,
     title="inner structure of values",
-    because="values are not moved; free memory is given back whole, in steps",
+    because="values are moved, and pages given back, in steps of a millisecond or two",
 ):
     activerehashing = flag(
         True, "rehash in the background", otherwise="the tables are Python's, which rehash at once"
@@ -136,8 +113,6 @@ class Structures(
         "how long a command may wait for evictions",
         otherwise="at most half a millisecond; the rest follows in later turns",
     )
-    active_defrag_cycle_min = integer(1, 1, 99, "least share of the processor, in percent")
-    active_defrag_threshold_upper = integer(100, 0, 1000, "percent of fragmentation for most effort")
     active_defrag_max_scan_fields = integer(1000, 1, LLONG_MAX, "elements handled in one step")
     jemalloc_bg_thread = flag(True, "let the allocator purge in a thread")
 
@@ -163,20 +138,10 @@ class Machine(Group, title="machine and process"):
     bgsave_cpulist = text(
         "", "processors of snapshots", fixed=True, name="bgsave_cpulist", otherwise=_TASKSET
     )
-    bind_source_addr = text("", "address of outgoing connections", otherwise="the system chooses the address")
     socket_mark_id = integer(
         0, 0, UINT_MAX, "mark of the sockets, for routing", fixed=True, otherwise=_NOT_WRITTEN
     )
     disable_thp = flag(True, "switch huge pages off", fixed=True, otherwise=_NOT_WRITTEN)
-    oom_score_adj: str = special(
-        Choice(("no", "yes", "relative", "absolute"), {"relative": "yes"}),
-        "no",
-        "adjust the kernel's OOM score",
-        otherwise=_OOM,
-    )
-    oom_score_adj_values: tuple[int, ...] = special(
-        OomScores(), (0, 200, 800), "master, replica, child", otherwise=_OOM
-    )
     set_proc_title = flag(True, "show a title in the process list", fixed=True, otherwise=_TITLE)
     proc_title_template: str = special(
         Text(title_template, "a template of {title} {listen-addr} {server-mode} {port} and others"),
@@ -192,6 +157,14 @@ class Machine(Group, title="machine and process"):
     )
     use_exit_on_panic = flag(
         False, "exit rather than abort on a fault", hidden=True, otherwise="there is no abort"
+    )
+    loading_process_events_interval_bytes = integer(
+        2 << 20,
+        1024,
+        INT_MAX,
+        "bytes that are loaded between two looks at clients",
+        hidden=True,
+        otherwise="the time decides",
     )
     watchdog_period = integer(
         0,
@@ -210,12 +183,9 @@ class Machine(Group, title="machine and process"):
 #: it does in Redis for safety or for the data, and would not notice that it does nothing.
 REFUSED = frozenset(
     {
-        "aof-disable-auto-gc",
         "cluster-enabled",
         "socket-mark-id",
         "tls-cluster",
-        "tls-port",
-        "tls-replication",
     }
 )
 

@@ -9,12 +9,14 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from kedis.config.setting_types import WRONG_COUNT, Choice, Kind, parse_size, print_size
+from kedis.config.setting_types import WRONG_COUNT, Choice, Kind, OneWord, parse_size, print_size
 from kedis.config.syntax import quote_word
 
 OutputLimit = tuple[int, int, int]
 
-_NUMBER = re.compile("-?[0-9]{1,18}")
+_NUMBER = re.compile("[+-]?[0-9]{1,18}")
+#: The largest number of changes or seconds: Redis keeps 32 bits of a larger one.
+_MOST = (1 << 31) - 1
 _FLOAT = re.compile(r"[+-]?(?:[0-9]{1,20}\.?[0-9]{0,20}|\.[0-9]{1,20})(?:[eE][+-]?[0-9]{1,3})?")
 _MOST_ADDRESSES = 16
 _MOST_STREAMS = 100
@@ -55,7 +57,7 @@ class SavePoints(WordList):
             raise ValueError("Invalid save parameters")
         numbers = [int(word) for word in words]
         pairs = tuple(zip(numbers[::2], numbers[1::2], strict=True))
-        if any(seconds < 1 or changes < 0 for seconds, changes in pairs):
+        if any(seconds < 1 or not 0 <= changes <= _MOST for seconds, changes in pairs):
             raise ValueError("Invalid save parameters")
         return (*old, *pairs) if pairs else ()
 
@@ -90,7 +92,7 @@ class OutputLimits(WordList):
 
     def _limit(self, hard: str, soft: str, seconds: str) -> OutputLimit:
         try:
-            if not re.fullmatch("[0-9]{1,18}", seconds):
+            if not _NUMBER.fullmatch(seconds) or not 0 <= int(seconds) <= _MOST:
                 raise ValueError(seconds)
             return parse_size(hard), parse_size(soft), int(seconds)
         except ValueError:
@@ -139,7 +141,7 @@ class Choices(WordList):
         return f"any of {', '.join(self._one.options)}"
 
 
-class EventClasses(Kind):
+class EventClasses(OneWord):
     """The letters of keyspace events.  The value holds every letter on its own, ``A`` never."""
 
     _ALL = "g$lshzxetd"

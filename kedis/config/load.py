@@ -4,13 +4,14 @@ Files: one setting a line, see syntax.py; ``include`` reads another file at its 
 in which the server was started, and takes patterns, which may match nothing.
 
 Flags, as redis-server takes them: ``--name value ...``, with ``--name=value`` and ``"--name value"`` as other
-spellings.  The words up to the next flag are the value, so one that begins with ``--`` needs the form with
-``=``.  ``--save`` alone is ``--save ""``.
+spellings.  The word after a name alone is its value, whatever it begins with; behind that, ``--`` begins the next flag.
+``--save`` alone, or before a flag, is ``--save ""``.  Words before the first flag are a line of their own.
 """
 
 from __future__ import annotations
 
 import glob
+import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TextIO
@@ -31,6 +32,8 @@ _OPTIONS_OF_CLIENTS = {
     "-s": "--unixsocket PATH",
 }
 STANDARD_INPUT = "standard input"
+#: What may stand before a name.
+_BEFORE_NAME = re.compile(r"""[\s"']*""")
 #: Names of lines that hold passwords.
 _SECRET_LINES = {
     "user",
@@ -83,20 +86,35 @@ def flag_lines(words: Sequence[str], known: Collection[str]) -> Iterator[Line]:
     Raises ConfigError for a word that belongs to no flag.
     """
     at = 0
+    if words and words[0].lower() in known:
+        at = _end_of_values(words, 0, known)
+        yield _flag_line(words[0].lower(), list(words[1:at]))
     while at < len(words):
         first = words[at]
         if not first.startswith("--") or first == "--":
             raise _not_a_flag(first, known)
-        end = at + 1
-        while end < len(words) and not _begins_flag(words[end], known):
-            end += 1
         name, values = _split_flag(first, known)
-        values += words[at + 1 : end]
-        if name == "save" and not values:
-            values = [""]
-        text = " ".join([f"--{name}", *map(quote_word, values)])
-        yield Line(COMMAND_LINE, None, text, name, values)
+        at += 1
+        if not values and at < len(words) and not (name == "save" and words[at].startswith("--")):
+            values = [words[at]]
+            at += 1
+        end = _end_of_values(words, at, known)
+        values += words[at:end]
+        yield _flag_line(name, values or [""] if name == "save" else values)
         at = end
+
+
+def _end_of_values(words: Sequence[str], at: int, known: Collection[str]) -> int:
+    """Where the next flag begins, from ``at`` on."""
+    while at < len(words) and not _begins_flag(words[at], known):
+        at += 1
+    return at
+
+
+def _flag_line(name: str, values: list[str]) -> Line:
+    """A line of the command line, which errors show as Redis does, every value in quotes."""
+    text = " ".join([name, *(quote_word(value, always=True) for value in values)])
+    return Line(COMMAND_LINE, None, f"'{text}'", name, values)
 
 
 def _split_flag(word: str, known: Collection[str]) -> tuple[str, list[str]]:
@@ -143,17 +161,25 @@ def _lines(text: str, source: str, trail: tuple[str, ...]) -> Iterator[Line]:
         if not stripped or stripped.startswith("#"):
             continue
         try:
-            name, *words = split_words(stripped)
+            given = split_words(stripped)
         except ValueError as error:
             remedy = "close every quote, and leave a space after it"
-            name = stripped.split()[0]
-            shown = f"{name} (redacted)" if name.lower() in _SECRET_LINES else stripped
-            raise ConfigError(source, number, shown, str(error), remedy) from None
+            raise ConfigError(source, number, _without_secret(stripped), str(error), remedy) from None
+        if not given:  # white space that is no blank
+            continue
+        name, *words = given
         line = Line(source, number, stripped, name.lower(), words, bool(trail))
         if line.name == "include":
             yield from _include(line, trail)
         else:
             yield line
+
+
+def _without_secret(text: str) -> str:
+    """A line that cannot be split into words, as an error may show it."""
+    name = _BEFORE_NAME.sub("", text, count=1)
+    name = next((secret for secret in sorted(_SECRET_LINES) if name.lower().startswith(secret)), "")
+    return f"{name} (redacted)" if name else text
 
 
 def _include(line: Line, trail: tuple[str, ...]) -> Iterator[Line]:

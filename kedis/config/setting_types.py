@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -35,14 +36,15 @@ _UNITS = {
 }
 
 
-class Kind:
-    """The type of a setting.  A subclass of a single word gives :meth:`parse_word`."""
+class Kind(ABC):
+    """The type of a setting."""
 
     #: Takes several words; one word that holds spaces counts as several.
     many = False
     #: A second line of the same file adds to the first instead of replacing it.
     accumulates = False
 
+    @abstractmethod
     def parse(self, words: Sequence[str], old: Any) -> Any:
         """The value of ``words``.
 
@@ -52,13 +54,6 @@ class Kind:
 
         Raises ValueError with the reason, in Redis's words.
         """
-        if len(words) != 1:
-            raise ValueError(WRONG_COUNT)
-        return self.parse_word(words[0])
-
-    def parse_word(self, word: str) -> Any:
-        """The value of a single word.  Raises ValueError."""
-        raise NotImplementedError
 
     def text(self, value: Any) -> str:
         """The value as CONFIG GET prints it."""
@@ -68,12 +63,25 @@ class Kind:
         """The value as written behind the name in a configuration file, one item per line."""
         return [quote_word(self.text(value))]
 
+    @abstractmethod
     def expected(self) -> str:
         """A description of valid values, to end the sentence "it takes …"."""
-        raise NotImplementedError
 
 
-class Flag(Kind):
+class OneWord(Kind):
+    """The type of a setting that takes a single word."""
+
+    def parse(self, words: Sequence[str], old: Any) -> Any:
+        if len(words) != 1:
+            raise ValueError(WRONG_COUNT)
+        return self.parse_word(words[0])
+
+    @abstractmethod
+    def parse_word(self, word: str) -> Any:
+        """The value of a single word.  Raises ValueError."""
+
+
+class Flag(OneWord):
     """``yes`` or ``no`` in any case; a bool."""
 
     def parse_word(self, word: str) -> bool:
@@ -89,7 +97,7 @@ class Flag(Kind):
         return "yes or no"
 
 
-class Integer(Kind):
+class Integer(OneWord):
     """A whole number within bounds, both included.
 
     ``clamp`` narrows the value further without complaint, as Redis does with ``hz``.
@@ -159,7 +167,7 @@ class Memory(Integer):
         return f"a size in bytes{least}, such as 1048576, 100mb or 1gb"
 
 
-class MemoryOrPercent(Kind):
+class MemoryOrPercent(OneWord):
     """A size in bytes, or a share of maxmemory such as ``5%``, kept as a negative number."""
 
     def parse_word(self, word: str) -> int:
@@ -184,7 +192,7 @@ class MemoryOrPercent(Kind):
         return "a size in bytes, such as 100mb, or a share of maxmemory, such as 5%"
 
 
-class Text(Kind):
+class Text(OneWord):
     """Any text; ``check`` may refuse it by raising ValueError."""
 
     def __init__(self, check: Callable[[str], None] | None = None, expected: str = "text") -> None:
@@ -200,7 +208,7 @@ class Text(Kind):
         return f"{self._expected}, in quotes if it holds spaces"
 
 
-class Folder(Kind):
+class Folder(OneWord):
     """A folder, kept as an absolute path."""
 
     def parse_word(self, word: str) -> str:
@@ -210,7 +218,7 @@ class Folder(Kind):
         return "the path of a folder"
 
 
-class Choice(Kind):
+class Choice(OneWord):
     """One word of a list, in any case; ``synonyms`` maps further words to them."""
 
     def __init__(self, options: Sequence[str], synonyms: Mapping[str, str] | None = None) -> None:
@@ -227,7 +235,7 @@ class Choice(Kind):
         return f"one of {', '.join(self.options)}"
 
 
-class PortOrNo(Kind):
+class PortOrNo(OneWord):
     """A TCP port, or ``no`` for none, which is None."""
 
     def parse_word(self, word: str) -> int | None:
@@ -277,8 +285,11 @@ def host_name(word: str) -> None:
 
 
 def title_template(word: str) -> None:
-    """Refuse a process title with variables that do not exist, or with nothing beside ``{title}``."""
+    """Refuse a process title with variables that do not exist, or with nothing beside those that may be empty.
+
+    ``{{`` stands for a brace.
+    """
     variables = "title|listen-addr|server-mode|port|tls-port|unixsocket|config-file"
-    rest = word.replace("{title}", "")
-    if not rest.strip() or not re.fullmatch(rf"(?:[^{{]|\{{(?:{variables})\}})+", word):
+    rest = re.sub("{(?:title|server-mode|unixsocket)}", "", word)
+    if not rest.strip(" ") or not re.fullmatch(rf"(?:[^{{]|\{{\{{|\{{(?:{variables})\}})+", word):
         raise ValueError("template format is invalid or contains unknown variables")

@@ -19,6 +19,7 @@ from kedis.config.declare import Setting, declared
 from kedis.config.ignored import DIRECTIVES, REFUSED, REFUSED_DIRECTIVES, AcceptedSettings
 from kedis.config.list_types import OutputLimit
 from kedis.config.load import Line, file_lines, flag_lines, stream_lines
+from kedis.config.setting_types import Folder
 from kedis.config.settings_table import SAVE_POINTS, EffectiveSettings
 from kedis.errors import CommandError
 
@@ -39,17 +40,21 @@ class Config(EffectiveSettings, AcceptedSettings):
         renamed_commands: (name, new name) of each ``rename-command``; a new name of "" removes the command.
         user_lines: the ``user`` lines, which the engine applies.
         included: values that included files had a part in, as they were before the flags.
+        secret_flags: words of the command line that hold passwords.
+        in_program: whether a program has opened the store, which writes to no folder that nobody has named.
         supervisor: what supervises this process (``no``, ``systemd`` or ``upstart``), found out at the start.
     """
 
     def __init__(self, settings: Mapping[str, str] | None = None) -> None:
-        self._initial = {setting.attribute: setting.initial() for setting in SETTINGS}
+        self._initial = DEFAULTS | {setting.attribute: setting.initial() for setting in FOLDERS}
         self.__dict__.update(self._initial)
         self._listeners: dict[str, list[Listener]] = {}
         self.file: str | None = None
         self.renamed_commands: list[tuple[str, str]] = []
         self.user_lines: list[Line] = []
         self.included: dict[str, Any] = {}
+        self.secret_flags: list[str] = []
+        self.in_program = False
         self.supervisor = "no"
         self._given: set[str] = set()
         #: The last lines that give a setting without effect another value than Redis's default, by the setting's name.
@@ -77,7 +82,9 @@ class Config(EffectiveSettings, AcceptedSettings):
             config._load(file_lines(flags[0]))
             config.included = {name: config.value(SETTINGS_BY_NAME[name]) for name in config.included}
             config.file = os.path.abspath(flags.pop(0))
-        config._load(flag_lines(flags, NAMES))
+        lines = list(flag_lines(flags, NAMES))
+        config.secret_flags = [word for line in lines for word in _secrets_of(line)]
+        config._load(lines)
         config._refuse()
         return config
 
@@ -105,6 +112,10 @@ class Config(EffectiveSettings, AcceptedSettings):
     def value(self, setting: Setting) -> Any:
         """The current value."""
         return self.__dict__[setting.attribute]
+
+    def value_of(self, name: str) -> Any:
+        """The current value of the setting ``name``. Raises KeyError for an unknown name."""
+        return self.value(SETTINGS_BY_NAME[name])
 
     def initial(self, setting: Setting) -> Any:
         """The value with which this configuration began."""
@@ -134,6 +145,11 @@ class Config(EffectiveSettings, AcceptedSettings):
         """Whether the data are lost when the server ends: neither an append-only file nor save points."""
         return not self.appendonly and not self.save
 
+    def has_folder(self) -> bool:
+        """Whether ``dir`` may have files: in a program its default may where the data are kept, else it is nobody's."""
+        named = self.is_given("dir") or self.is_given("dbfilename")
+        return named or not self.in_program or not self.keeps_nothing()
+
     def get(self, patterns: Iterable[str], compile_glob: CompileGlob) -> dict[str, str]:
         """CONFIG GET: names and printed values.
 
@@ -152,10 +168,15 @@ class Config(EffectiveSettings, AcceptedSettings):
                     found[name] = self.text(name.lower())
         return found
 
+    def impose(self, values: Mapping[str, Any]) -> None:
+        """Set settings, by their attributes, as if they had been given: no other one changes them by its default."""
+        self.__dict__.update(values)
+        self._given |= values.keys()
+
     # -- changing -----------------------------------------------------------------------------------------
 
     def subscribe(self, name: str, listener: Listener) -> None:
-        """Have ``listener(config)`` called after CONFIG SET changed ``name``.
+        """Have ``listener(config)`` called after CONFIG SET changed ``name``, or set it again where it names a file.
 
         It sees the new values.  One that raises SettingRefused must have changed nothing: all settings go
         back, and the listeners called before it are called again.  A listener of several settings is called
@@ -198,7 +219,7 @@ class Config(EffectiveSettings, AcceptedSettings):
             setting = SETTINGS_BY_NAME.get(name)
             if setting is None:
                 raise unknown_option(given)
-            if setting.fixed:
+            if setting.fixed and not (setting.own and word == self.text(name)):
                 raise set_failed(name, "can't set immutable config")
             if setting.protected and not self._protected_allowed(local):
                 raise set_failed(name, "can't set protected config")
@@ -215,7 +236,7 @@ class Config(EffectiveSettings, AcceptedSettings):
         self.__dict__.update(values)
         called: list[Listener] = []
         for attribute in values:
-            if values[attribute] == old[attribute]:
+            if values[attribute] == old[attribute] and attribute not in _NAMING_FILES:
                 continue
             for listener in self._listeners.get(attribute, ()):
                 if listener in called:
@@ -234,7 +255,7 @@ class Config(EffectiveSettings, AcceptedSettings):
     # -- loading ------------------------------------------------------------------------------------------
 
     def _load(self, lines: Iterable[Line]) -> None:
-        """Take over the lines of one source; save points begin anew with each source."""
+        """Take over the lines of one source; save points add up, over sources, too, as in Redis."""
         seen: set[str] = set()
         for line in lines:
             if line.name in DIRECTIVES:
@@ -243,7 +264,7 @@ class Config(EffectiveSettings, AcceptedSettings):
             setting = SETTINGS_BY_NAME.get(line.name)
             if setting is None:
                 raise line.fault(f"there is no setting named {line.name}", suggest_name(line.name, NAMES))
-            self._take(setting, line, setting.attribute in seen)
+            self._take(setting, line, setting.attribute in seen or setting.attribute in self._given)
             seen.add(setting.attribute)
         self._given |= seen
         if "save" not in self._given:
@@ -289,6 +310,13 @@ class Config(EffectiveSettings, AcceptedSettings):
             if setting is not None and is_refused(setting):
                 remedy = f"remove it, or give Redis's default, which is {_shown_default(setting)}"
                 raise line.fault(f"it would have no effect: {setting.otherwise}", remedy)
+
+
+def _secrets_of(line: Line) -> list[str]:
+    """The words that hold passwords, or what they are recognised by."""
+    if line.name == "user":
+        return [word for word in line.words if word.startswith((">", "#"))]
+    return line.words if line.name in SECRET_SETTINGS else []
 
 
 def _unless_given(appendonly: bool) -> tuple[tuple[int, int], ...]:
@@ -339,7 +367,12 @@ def _shown_default(setting: Setting) -> str:
 
 #: Every setting, in the order of the table.
 SETTINGS = declared(Config)
-#: The same by name; older names map to the same setting.
+#: Each default by its attribute, and the settings whose default depends on where the process is.
+DEFAULTS = {setting.attribute: setting.default for setting in SETTINGS}
+FOLDERS = [setting for setting in SETTINGS if isinstance(setting.kind, Folder)]
+#: Attributes of those that are applied when they are set to the value they have.
+_NAMING_FILES = frozenset(setting.attribute for setting in SETTINGS if setting.names_a_file)
+#: All by name; older names map to the same setting.
 SETTINGS_BY_NAME = {name: setting for setting in SETTINGS for name in setting.names}
 #: Names of the settings that hold a password.
 SECRET_SETTINGS = frozenset(name for name, setting in SETTINGS_BY_NAME.items() if setting.secret)

@@ -13,6 +13,7 @@ from kedis.config.list_types import (
     Choices,
     EventClasses,
     HostNames,
+    OomScores,
     OutputLimit,
     OutputLimits,
     Percentiles,
@@ -25,6 +26,7 @@ from kedis.config.setting_types import (
     LLONG_MAX,
     UINT_MAX,
     ULLONG_MAX,
+    Choice,
     Folder,
     MemoryOrPercent,
     Octal,
@@ -32,6 +34,8 @@ from kedis.config.setting_types import (
     Text,
     file_name,
 )
+from kedis.config.tls_settings import TlsSettings
+from kedis.config.upstream_settings import UpstreamSettings
 
 FACILITIES = ("user", *(f"local{number}" for number in range(8)))
 LEVELS = ("debug", "verbose", "notice", "warning")
@@ -59,7 +63,11 @@ OUTPUT_LIMITS: dict[str, OutputLimit] = {
 
 class Network(Group, title="network", effective=True):
     port = integer(
-        6379, 0, 65535, "TCP port; 0 takes a free one", otherwise="in Redis 0 is no TCP port at all"
+        6379,
+        0,
+        65535,
+        "TCP port; 0 takes a free one, or is none where tls-port is given",
+        otherwise="in Redis 0 is no TCP port at all",
     )
     bind: tuple[str, ...] = special(
         Addresses(),
@@ -67,6 +75,9 @@ class Network(Group, title="network", effective=True):
         "addresses to listen on; - before one: only if the machine has it",
         redis_default="* -::*",
         reason="other machines are let in on request only",
+    )
+    bind_source_addr = text(
+        "", "address from which a replica connects to its master; none: the system's choice"
     )
     unixsocket = text("", "path of a Unix socket to listen on as well", fixed=True)
     unixsocketperm: int = special(
@@ -85,6 +96,7 @@ class Clients(Group, title="clients", effective=True):
         OutputLimits(),
         OUTPUT_LIMITS,
         "class, hard limit, soft limit, seconds: unread replies that cut a client off",
+        otherwise="more seconds than 32 bits hold are refused; Redis keeps those bits",
     )
     tracking_table_max_keys = integer(
         1000000, 0, LLONG_MAX, "keys remembered for clients that cache; 0 is no limit"
@@ -164,6 +176,14 @@ class Process(Group, title="process and log", effective=True):
     shutdown_on_sigterm: tuple[str, ...] = special(
         Choices(SHUTDOWN_OPTIONS), (), "options of the shutdown that SIGTERM asks for"
     )
+    oom_score_adj: str = special(
+        Choice(("no", "yes", "relative", "absolute"), {"relative": "yes"}),
+        "no",
+        "whether the kernel's OOM score of the process is adjusted, relative to what it is or absolute",
+    )
+    oom_score_adj_values: tuple[int, ...] = special(
+        OomScores(), (0, 200, 800), "adjustment of a master, of a replica, and of a child that saves"
+    )
 
 
 class MemoryUse(Group, title="memory", effective=True):
@@ -183,12 +203,14 @@ class MemoryUse(Group, title="memory", effective=True):
     lazyfree_lazy_user_flush = flag(False, "FLUSHALL and FLUSHDB free in the background")
     activedefrag = flag(
         False,
-        "give free memory back each second while much is fragmented",
-        otherwise="values are not moved; without it free memory is given back after each 4 MB, and every 5 seconds",
+        "give free memory back each second, and move small values together, while much is fragmented",
+        otherwise="values move on the native path alone; free memory is given back anyway, each 4 MB and every 5 s",
     )
-    active_defrag_cycle_max = integer(25, 1, 99, "most share of the time for giving back, in percent")
+    active_defrag_cycle_min = integer(1, 1, 99, "least share of the time for moving values, in percent")
+    active_defrag_cycle_max = integer(25, 1, 99, "most share of the time for moving values, in percent")
     active_defrag_ignore_bytes = memory(100 << 20, "fragmentation not worth starting for", 1)
     active_defrag_threshold_lower = integer(10, 0, 1000, "percent of fragmentation to start at")
+    active_defrag_threshold_upper = integer(100, 0, 1000, "percent of fragmentation for most effort")
 
 
 class Scripts(Group, title="scripts and functions", effective=True):
@@ -214,6 +236,7 @@ class Snapshots(Group, title="snapshots (RDB)", effective=True):
         SAVE_POINTS,
         'seconds and changes after which to save; "" is none; not given, appendonly yes needs none',
         redis_default=SavePoints().text(SAVE_POINTS),
+        otherwise="more changes than 32 bits hold are refused; Redis keeps those bits",
         reason="with the append-only file every change is kept already; with appendonly no Redis's hold",
     )
     dbfilename: str = special(
@@ -221,6 +244,20 @@ class Snapshots(Group, title="snapshots (RDB)", effective=True):
         "dump.rdb",
         "file of the snapshot, inside dir",
         protected=True,
+    )
+    rdb_key_save_delay = integer(
+        0,
+        -INT_MAX - 1,
+        INT_MAX,
+        "microseconds of pause behind each key of a snapshot, for tests; -10: a microsecond behind every tenth",
+        hidden=True,
+    )
+    unsupported_data = choice(
+        "refuse",
+        ("refuse", "drop"),
+        "drop: leave out what this version cannot hold of snapshots and payloads, instead of refusing them: values of "
+        "modules, hash fields with a time to live",
+        own=True,
     )
     rdbcompression = flag(
         False,
@@ -281,6 +318,7 @@ class AppendOnlyFile(Group, title="append-only file", effective=True):
         redis_default="ignore",
         reason="a command that fails on recovery means that data are missing",
     )
+    aof_disable_auto_gc = flag(False, "keep append-only files that are no longer needed")
     aof_timestamp_enabled = flag(False, "write the time between the commands")
     aof_rewrite_incremental_fsync = flag(True, "sync in steps while rewriting")
     aof_checksum = flag(True, "write and check checksums between the commands (Kedis's own)", own=True)
@@ -388,5 +426,7 @@ class EffectiveSettings(
     Encodings,
     StreamNodes,
     FollowingSettings,
+    TlsSettings,
+    UpstreamSettings,
 ):
     """All of them as attributes of one class."""

@@ -1,9 +1,9 @@
 r"""The text of a configuration: words and quotes.
 
-A line is a name and words, separated by white space.  ``"double quotes"`` know ``\n \r \t \b \a \xHH``, and a
-backslash before anything else gives that character; ``'single quotes'`` know only ``\'``.  Outside quotes a
-backslash is a plain character.  A closing quote ends the word.  ``#`` begins a comment only as the first
-character of a line.
+A line is a name and words, separated by white space; of that only a blank, a tab or a line end ends a word that has
+begun.  ``"double quotes"`` know ``\n \r \t \b \a \xHH``, and a backslash before anything else gives that character;
+``'single quotes'`` know only ``\'``.  Outside quotes a backslash is a plain character.  A closing quote ends the word.
+``#`` begins a comment only as the first character of a line.
 
 Text is bytes read as UTF-8 with ``surrogateescape``, so any byte survives the way in and out.
 """
@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 
 _WORD = re.compile(
-    rb"""([^\s"']*+)                              # a plain beginning
+    rb"""([^ \t\n\r"']*+)                       # a plain beginning
          (?:"((?:\\.|[^"\\])*+)"|'((?:\\'|[^'])*+)')?  # perhaps quotes
          (?=\s|\Z)""",
     re.VERBOSE | re.DOTALL,
@@ -43,10 +43,10 @@ def split_words(line: str) -> list[str]:
     return words
 
 
-def quote_word(word: str) -> str:
-    """``word`` so that :func:`split_words` gives it back; quoted only where needed, always ASCII."""
+def quote_word(word: str, always: bool = False) -> str:
+    """``word`` so that :func:`split_words` gives it back; quoted where needed, or ``always``; in ASCII."""
     raw = word.encode("utf-8", "surrogateescape")
-    if _PLAIN.fullmatch(raw) and not re.search(rb"""["'\\]|^#""", raw):
+    if not always and _PLAIN.fullmatch(raw) and not re.search(rb"""["'\\]|^#""", raw):
         return word
     return '"' + "".join(map(_escape, raw)) + '"'
 

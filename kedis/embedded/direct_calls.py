@@ -92,7 +92,7 @@ def direct_caller(engine: Services) -> DirectCall:
 
     def call_natively(client: Client, command: Command, argv: list[bytes], replies: PythonReplies) -> Any:
         keyspace.now_ns = engine.clock()
-        value = native(client, command, argv, True)
+        value = native(client, command, argv)
         if value is NotImplemented:
             return call(client, command, argv, replies)
         kind = type(value)

@@ -18,10 +18,10 @@ from kedis.config import Config
 from kedis.config.keywords import changed_settings
 from kedis.embedded.direct_calls import direct_caller
 from kedis.embedded.direct_requests import Requests
+from kedis.engine.absent import NoEventLoop, NoProcess
 from kedis.engine.call import after_removals, expire_blocked, unblock
 from kedis.engine.client import Client
 from kedis.engine.engine import Engine
-from kedis.engine.ports import NoEventLoop
 from kedis.engine.table import give_back
 from kedis.engine.transport import Transport
 from kedis.errors import CommandError
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 #: Settings that persist nothing: an embedded engine writes snapshots on request only.
 NOTHING_KEPT = {"appendonly": "no", "save": ""}
+#: Settings of a copy beside these: it writes nothing of the original's (its snapshot, its file of users).
+_NO_FILES = ("dir", "dbfilename", "aclfile")
 #: Interval, in nanoseconds, of the periodic work done by requests and waiting readers.
 UPKEEP_NS = 100_000_000
 
@@ -48,6 +50,18 @@ class EmbeddedTransport(Transport, Protocol):
 
     def abandon(self) -> None:
         """In a forked child: close, and drop the unread replies."""
+
+
+class _NoShutdown(NoProcess):
+    """The process of an embedded engine, which a client does not end: SHUTDOWN ends the client's connection."""
+
+    def __init__(self, saver: Saver) -> None:
+        self._saver = saver
+
+    def shut_down(self, options: frozenset[str]) -> None:
+        """Save where the client asks for that, as SAVE does. Raises CommandError."""
+        if "save" in options:
+            self._saver.save()
 
 
 class EmbeddedEngine(NoEventLoop):
@@ -61,6 +75,7 @@ class EmbeddedEngine(NoEventLoop):
         self.engine = Engine(
             config if config is not None else Config(NOTHING_KEPT), clock=wall, monotonic=monotonic
         )
+        self.engine.config.in_program = True
         open_users_file(self.engine)
         if native.PATH == "native":
             from kedis.native.path import Path
@@ -80,7 +95,8 @@ class EmbeddedEngine(NoEventLoop):
         self.departed: deque[Client] = deque()
         self._aof = self._opened_file() if self.engine.config.appendonly else None
         self.is_persistent = self._aof is not None
-        self.engine.snapshots = Saver(self.engine, fork=False)
+        self.engine.snapshots = self._saver = Saver(self.engine, fork=False)
+        self.engine.process = _NoShutdown(self._saver)
         self.engine.attach_loop(self)
         if self.is_persistent:
             atexit.register(self.close)
@@ -114,6 +130,7 @@ class EmbeddedEngine(NoEventLoop):
                 if self._aof is not None:
                     self._aof.close()
             finally:
+                self._saver.close()
                 give_back(self.engine.table)
 
     def check(self) -> None:
@@ -136,6 +153,8 @@ class EmbeddedEngine(NoEventLoop):
     def copy(self) -> EmbeddedEngine:
         """A store in memory with the data and the settings of this one, also in a forked child, as they were then.
 
+        It has none of the files of this one: what it saves goes to a temporary folder, and goes with it.
+
         Raises ForkedError in a child that was forked in the middle of another thread's command. O(data).
         """
         if self._torn:
@@ -143,7 +162,10 @@ class EmbeddedEngine(NoEventLoop):
                 "the fork came while another thread changed this store: its data cannot be copied"
             )
         with self.lock:
-            copied = EmbeddedEngine(Config(changed_settings(self.engine.config) | NOTHING_KEPT))
+            settings = changed_settings(self.engine.config) | NOTHING_KEPT
+            copied = EmbeddedEngine(
+                Config({name: settings[name] for name in settings if name not in _NO_FILES})
+            )
             copy_data(self.engine, copied.engine)
             copied.engine.users.replace_all(self.engine.users.by_name)
         return copied

@@ -46,6 +46,13 @@ def _shared_driver_info() -> Any:
     return DriverInfo()
 
 
+@cache
+def _library() -> tuple[bytes, bytes]:
+    """Name and version of it, as CLIENT SETINFO has them."""
+    info = _shared_driver_info()
+    return info.formatted_name.encode(), info.lib_version.encode()
+
+
 class InProcessConnection(AbstractConnection):
     """A redis-py connection over an :class:`EngineSocket`.
 
@@ -59,6 +66,10 @@ class InProcessConnection(AbstractConnection):
     def __init__(self, *, embedded: EmbeddedEngine, **options: Any) -> None:
         self._embedded = embedded
         super().__init__(**options)
+        #: Its own name is told without a command: the two of redis-py take 0.1 ms of the 0.8 of a store for a test.
+        self._tells_itself = self.driver_info is _shared_driver_info()
+        if self._tells_itself:
+            self.driver_info = None
         self._tables = reply_tables(self.encoder, self._parser) if self._is_standard() else None
 
     def _is_standard(self) -> bool:
@@ -77,6 +88,8 @@ class InProcessConnection(AbstractConnection):
         tables = self._tables
         sock = EngineSocket(self._embedded) if tables is None else DirectSocket(self._embedded, tables)
         sock.settimeout(self.socket_timeout)
+        if self._tells_itself:
+            sock.client.lib_name, sock.client.lib_version = _library()
         return sock
 
     # -- direct calls -------------------------------------------------------------------------------------

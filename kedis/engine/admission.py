@@ -14,6 +14,7 @@ from kedis import errors
 from kedis.engine.client import Client, Queued
 from kedis.engine.denials import check_permission
 from kedis.engine.flags import Flag
+from kedis.engine.replication_ports import AttachedReplica
 from kedis.engine.table import Command
 from kedis.errors import CommandError
 from kedis.resp.values import QUEUED
@@ -58,6 +59,10 @@ def admit(client: Client, argv: list[bytes]) -> Command | None:
         client.set_reply_mode("on")
     elif client.reply_mode == "skip":
         client.set_reply_mode("skipping")
+    if client.replica is not None and client.replica.attached and _disturbs(client, client.replica, argv):
+        client.close_after_reply = True
+        client.transport.close()
+        return None
     command: Command | None = None
     if argv[0].lower() in _BROWSER_WORDS:
         engine.loop.refused_browser(client)
@@ -79,11 +84,31 @@ def admit(client: Client, argv: list[bytes]) -> Command | None:
     if restrictions.writes_held and not client.trusted and _may_write(client, command):
         raise Deferred(Stop.PAUSED)
     if client.queue is not None and not command.flags & Flag.NOT_QUEUED:
-        client.queue.append((command, argv))
-        client.queued_bytes += sum(map(len, argv)) + ARGUMENT_OVERHEAD * len(argv) + _COMMAND_OVERHEAD
+        client.last_command = command
+        if not client.multi_failed and not client.watch_broken:  # else it will not run
+            client.queue.append((command, argv))
+            client.queued_bytes += sum(map(len, argv)) + ARGUMENT_OVERHEAD * len(argv) + _COMMAND_OVERHEAD
         client.encode(QUEUED)
         return None
     return command
+
+
+def _disturbs(client: Client, replica: AttachedReplica, argv: Sequence[bytes]) -> bool:
+    """Whether ``replica`` has sent a command that is answered, where there is only the stream to be sent."""
+    name = argv[0][:64].decode("ascii", "backslashreplace")
+    error: CommandError | None = None
+    try:
+        command = client.engine.table.find(argv)
+        command.check_arity(len(argv))
+        if command.flags & Flag.FROM_REPLICA:
+            return False
+        name = command.name
+        if command.flags & Flag.READONLY or _may_replicate(command):
+            error = CommandError(errors.REPLICA_AND_KEYS)
+    except CommandError as refused:
+        error = refused
+    replica.disturbs(name, error)
+    return True
 
 
 def refuse(client: Client, argv: Sequence[bytes], error: CommandError) -> None:
@@ -115,7 +140,8 @@ def _check(client: Client, command: Command, argv: Sequence[bytes], *, is_queued
     """Raise CommandError where ``command`` may not run; EXEC checks the user's permissions as it comes to them."""
     engine = client.engine
     restrictions = engine.restrictions
-    flags = command.flags
+    flags = _flags(client, command, argv)
+    writes = bool(flags & Flag.WRITE)
     user = client.user
     if user is None and not flags & Flag.NO_AUTH:
         raise CommandError(errors.NO_AUTH)
@@ -125,13 +151,13 @@ def _check(client: Client, command: Command, argv: Sequence[bytes], *, is_queued
         check_permission(client, command, argv)
     if command.permission is not None:
         command.permission(client)
-    if restrictions.out_of_memory and _may_grow(client, command):
+    if restrictions.out_of_memory and _may_grow(client, flags):
         raise CommandError(errors.OUT_OF_MEMORY)
-    if restrictions.write_error is not None and (command.writes or flags & Flag.ANSWERS_DISK_ERROR):
+    if restrictions.write_error is not None and (writes or flags & Flag.ANSWERS_DISK_ERROR):
         raise CommandError(restrictions.write_error)
-    if restrictions.few_replicas and command.writes and not client.trusted:
+    if restrictions.few_replicas and writes and not client.trusted:
         raise CommandError(errors.FEW_REPLICAS)
-    if restrictions.read_only and _changes(client, command) and not client.trusted:
+    if restrictions.read_only and (writes or _runs_a_write(client, command)) and not client.trusted:
         raise CommandError(errors.READ_ONLY_REPLICA)
     if client.resp == 2 and client.subscriptions and not flags & Flag.WHILE_SUBSCRIBED:
         raise CommandError(errors.only_pubsub(command.name))
@@ -142,23 +168,28 @@ def _check(client: Client, command: Command, argv: Sequence[bytes], *, is_queued
     if restrictions.busy is not None and not flags & Flag.ALLOW_BUSY:
         raise CommandError(restrictions.busy)
     if client in engine.monitors and (flags & Flag.READONLY or _may_write(client, command)):
-        raise CommandError(errors.MONITOR_AND_KEYS)
+        raise CommandError(errors.REPLICA_AND_KEYS)
 
 
-def _may_grow(client: Client, command: Command) -> bool:
-    """Whether ``command`` is denied while memory is full; as in Redis, every command that MULTI queues is."""
+def _flags(client: Client, command: Command, argv: Sequence[bytes]) -> int:
+    """The flags of a call: those of the command, or of the script or function that it runs, where that states them."""
+    return command.flags if command.stated_flags is None else command.stated_flags(client.engine, argv)
+
+
+def _may_grow(client: Client, flags: int) -> bool:
+    """Whether a call with ``flags`` is denied while memory is full; as in Redis, all that MULTI queues are."""
     if client.queue is None:
-        return bool(command.flags & Flag.DENYOOM)
-    if command.flags & Flag.RUNS_QUEUE:
-        return any(queued.flags & Flag.DENYOOM for queued, _ in client.queue)
-    return not command.flags & Flag.NOT_QUEUED
+        return bool(flags & Flag.DENYOOM)
+    if flags & Flag.RUNS_QUEUE:
+        return any(_flags(client, queued, argv) & Flag.DENYOOM for queued, argv in client.queue)
+    return not flags & Flag.NOT_QUEUED
 
 
-def _changes(client: Client, command: Command) -> bool:
-    """Whether ``command`` writes, or is an EXEC of one that does."""
-    if command.flags & Flag.RUNS_QUEUE and client.queue:
-        return any(queued.writes for queued, _ in client.queue)
-    return command.writes
+def _runs_a_write(client: Client, command: Command) -> bool:
+    """Whether ``command`` is an EXEC of a call that writes."""
+    if not command.flags & Flag.RUNS_QUEUE or client.queue is None:
+        return False
+    return any(_flags(client, queued, argv) & Flag.WRITE for queued, argv in client.queue)
 
 
 def _check_pause(client: Client, command: Command) -> None:

@@ -46,7 +46,6 @@ def call(
     *,
     answer: Answer | None = None,
     attempt: Callable[[], Any] | None = None,
-    reports_slow: bool = True,
 ) -> Any:
     """Run ``command``, which has been admitted, for ``client``.
 
@@ -55,18 +54,17 @@ def call(
         answer: receives the value, or the error, before any other step; raises when it cannot take it.
         attempt: runs in place of the handler when a blocked client takes the awaited value. It counts as part of the
             blocked call.
-        reports_slow: whether a slow call is reported to the observer; a script is slow as a whole.
 
         Returns the value of the handler, or the CommandError that it raised or that reports an internal error.
     """
     engine = client.engine
     if engine.native is not None and answer is None and attempt is None and not client.is_instrumented:
-        value = engine.native(client, command, argv, reports_slow)
+        value = engine.native(client, command, argv)
         if value is not NotImplemented:
             return value
     keyspace = engine.keyspace
     propagation = engine.propagation
-    instrumented = attempt is None and client.is_instrumented
+    instrumented = client.is_instrumented if attempt is None else client.caching is not None
     outer = instrumentation.begin(client, command) if instrumented else None
     dirty = keyspace.dirty
     mark = len(client.out)
@@ -97,7 +95,7 @@ def call(
                 if answer is not None:
                     answer(value)
         if instrumented or client.caching is not None:
-            instrumentation.after(client, command, argv)
+            instrumentation.after(client, command, argv, was_blocked=attempt is not None)
     finally:
         if instrumented:
             instrumentation.end(client, outer)
@@ -111,8 +109,8 @@ def call(
             counters.histogram[elapsed >> 6] += 1
         else:
             counters.count(elapsed)
-        if reports_slow and elapsed >= engine.slow_ns:
-            engine.observer.take_slow_call(client, command, argv, elapsed)
+    if elapsed >= engine.slow_ns and client.blocked is None:
+        engine.observer.take_slow_call(client, command, argv, elapsed)
     if engine.events.waiting.ready and engine.execution is None:
         serve_blocked(engine)
     return value
@@ -122,7 +120,7 @@ def caller_in_unit(client: Client) -> Callable[[Command, Sequence[bytes]], Any]:
     """A function that runs commands as :func:`call` does, for ``client``, in the unit that is under way.
 
     For a script, whose calls are many: what call() looks up each time is looked up once, 0.9 us a call in place of 1.8.
-    Nothing accompanies the calls (``client.is_instrumented``), and a slow one is not reported.
+    Nothing accompanies the calls (``client.is_instrumented``).
     ``tests/scripting/test_calls.py`` shows that the two agree.
     """
     engine = client.engine
@@ -133,7 +131,7 @@ def caller_in_unit(client: Client) -> Callable[[Command, Sequence[bytes]], Any]:
     native = engine.native
 
     def run(command: Command, argv: Sequence[bytes]) -> Any:
-        if native is not None and (value := native(client, command, argv, False)) is not NotImplemented:
+        if native is not None and (value := native(client, command, argv)) is not NotImplemented:
             return value
         dirty = keyspace.dirty
         began = clock()
@@ -154,9 +152,13 @@ def caller_in_unit(client: Client) -> Callable[[Command, Sequence[bytes]], Any]:
             else:
                 add_effect((client.database, argv))
         elapsed = clock() - began
+        if not 0 <= elapsed < engine.slow_ns:
+            elapsed = max(elapsed - engine.check_clock(), 0)
+            if elapsed >= engine.slow_ns:
+                engine.observer.take_slow_call(client, command, argv, elapsed)
         counters = command.counters
         counters.nanoseconds += elapsed
-        if 0 <= elapsed < counters.short_ns:
+        if elapsed < counters.short_ns:
             counters.histogram[elapsed >> 6] += 1
         else:
             counters.count(elapsed)
@@ -179,8 +181,11 @@ def record(client: Client, command: Command, argv: Sequence[bytes], changed: boo
     propagation.overridden = False
     if engine.execution is not None:
         engine.execution.effects += effects
-    else:
+    elif command.writes:
         propagation.append_unit(effects)
+    else:  # keys that a read has found expired, none of which has to do with another
+        for effect in effects if propagation.active else ():
+            propagation.append(*effect)
     effects.clear()
 
 
@@ -220,7 +225,11 @@ def run_queue(client: Client, queue: Sequence[Queued]) -> Replies | NoReply:
         for command, argv in queue:
             replies.add(_refused(client, command, argv) or call(client, command, argv))
 
-    run_unit(client, run)
+    client.transaction = queue
+    try:
+        run_unit(client, run)
+    finally:
+        client.transaction = None
     return replies.value()
 
 

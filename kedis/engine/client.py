@@ -18,29 +18,24 @@ from typing import Any
 import hiredis
 
 from kedis.config import Config
+from kedis.engine.absent import NoDurability, NoEventLoop, NoFollowing, NoProcess, NoReplication, NoScripting
 from kedis.engine.blocking import Blocking, Waiter
+from kedis.engine.debug_switches import DebugSwitches
 from kedis.engine.execution import Execution
 from kedis.engine.keyspace_events import ClientEvents
 from kedis.engine.maxmemory import MemoryLimit
 from kedis.engine.ports import (
-    AttachedReplica,
     Durability,
     EventLoop,
-    Following,
-    NoDurability,
-    NoEventLoop,
-    NoFollowing,
-    NoProcess,
-    NoReplication,
-    NoScripting,
     Observer,
     Persistence,
     Process,
-    Replication,
+    Routing,
     Scripting,
     Snapshots,
 )
 from kedis.engine.propagation import Propagation
+from kedis.engine.replication_ports import AttachedReplica, Following, Replication
 from kedis.engine.restrictions import Restrictions
 from kedis.engine.table import Command, new_table
 from kedis.engine.tracking import Caching
@@ -58,6 +53,9 @@ from kedis.store.keyspace import Keyspace
 FOREVER_NS = 1 << 62
 #: Minimum step of the wall clock, in ns: more than the adjustment of one second.
 _CLOCK_STEP_NS = 1_000_000
+#: Bytes of a watched key, a subscription or a prefix of client-side caching in the tables of client and server: 320 to
+#: 450 with names of ten bytes, as measured.
+_ENTRY_BYTES = 400
 
 
 #: A command queued by MULTI: its row and its words.
@@ -108,9 +106,11 @@ class Services:
         self.scripting: Scripting = NoScripting()
         self.replication: Replication = NoReplication()
         self.following: Following = NoFollowing()
+        #: What serves the data of a router; None for a server with data of its own.
+        self.routing: Routing | None = None
         #: :func:`kedis.engine.call.call` in C, where the native path is there: it takes the client, the command, the
         #: words and whether a slow call is reported, and returns the value, or NotImplemented where it declines.
-        self.native: Callable[[Client, Command, Sequence[bytes], bool], Any] | None = None
+        self.native: Callable[[Client, Command, Sequence[bytes]], Any] | None = None
         self.events = ClientEvents()
         self.keyspace = Keyspace(self.config.databases, self.events)
         self.keyspace.now_ns = self.clock()
@@ -120,6 +120,7 @@ class Services:
         self.clients: dict[int, Client] = {}
         self.users = Users(self.config, self.table, self._user_changed)
         self.restrictions = Restrictions()
+        self.debug = DebugSwitches()
         self.propagation = Propagation()
         self.keyspace.propagate_delete = self.propagation.delete
         self.execution: Execution | None = None
@@ -241,6 +242,7 @@ class Client:
         may_block: whether commands may block it.
         replica: what it is as a replica of this server, once it has sent REPLCONF, PSYNC or SYNC.
         last_command: for CLIENT LIST.
+        transaction: the commands that EXEC is running; None while it runs none.
     """
 
     __slots__ = (
@@ -249,6 +251,7 @@ class Client:
         "blocked",
         "caching",
         "caller",
+        "caller_keys",
         "close_after_reply",
         "created_ns",
         "database",
@@ -278,6 +281,7 @@ class Client:
         "resp",
         "subscribed",
         "subscriptions",
+        "transaction",
         "transport",
         "trusted",
         "user",
@@ -297,12 +301,15 @@ class Client:
     ):
         self.engine = engine
         self.caller: Client | None = None
+        #: The keys that the running script of :attr:`caller` was given.
+        self.caller_keys: Sequence[bytes] = ()
         self.transport = transport
         self.address = address
         self.local_address = local_address
         self.id = engine.next_client_id()
         self.created_ns = self.last_interaction_ns = engine.monotonic()
         self.last_command: Command | None = None
+        self.transaction: Sequence[Queued] | None = None
         self.in_parts = in_parts
         self.trusted = trusted
         self.may_block = not trusted
@@ -418,6 +425,12 @@ class Client:
         """Whether the client is on this machine, for settings with the value ``local``."""
         return self.transport.kind != "tcp" or self.address.startswith(("127.0.0.1:", "[::1]:"))
 
+    def output_limit(self) -> int:
+        """The hard limit of client-output-buffer-limit that its replies fall under, in bytes; 0 is none."""
+        if self.transport.kind not in ("tcp", "unix"):
+            return 0
+        return self.engine.config.output_limit("pubsub" if self.subscriptions else "normal")[0]
+
     @property
     def is_instrumented(self) -> bool:
         """Whether its calls need hooks: MONITOR, client-side caching, CLIENT NO-TOUCH."""
@@ -441,6 +454,13 @@ class Client:
         if self.is_master:
             return "master"
         return "pubsub" if self.subscriptions else "normal"
+
+    @property
+    def state_bytes(self) -> int:
+        """What the client has the server keep: queued commands, watched keys, subscriptions, prefixes.  O(1)."""
+        caching = self.caching
+        prefixes = 0 if caching is None else len(caching.prefixes)
+        return self.queued_bytes + _ENTRY_BYTES * (len(self.watched) + self.subscriptions + prefixes)
 
     def propagate(self, *argv: bytes | bytearray) -> None:
         """Propagate ``argv`` instead of the running command's own words; may be called several times."""

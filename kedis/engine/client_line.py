@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from kedis.engine.client import Client
 from kedis.engine.table import Command
+from kedis.resp.replies import encode_command
 
 #: Bytes of main memory that a connection takes while nothing waits in its buffers: client, socket, parser, greenlet
 #: and its stack.  Measured: the process grows by 11.7 to 12.0 kB a client.
 _IDLE_BYTES = 11_800
 
 
-def client_line(client: Client, running: Command | None = None) -> bytes:
+def client_line(client: Client, running: Command | None = None, argv: Sequence[bytes] = ()) -> bytes:
     """The line that CLIENT LIST prints for ``client``, with Redis's fields.
 
     Args:
-        running: the command that it runs; the last one where none is given.
+        running: the command that it runs; the last one where none is given. While it runs a transaction that is EXEC.
+        argv: the request that it runs, whose bytes count as received and not yet done.
     """
     now = client.engine.monotonic()
     transport = client.transport
     waiting = transport.output_bytes() + (0 if client.replica is None else client.replica.unsent_bytes())
-    pending = transport.input_bytes()
+    pending = transport.input_bytes() + (len(encode_command(argv)) if argv else 0)
     buffers = transport.buffers()
     reply_list = client.out.__sizeof__()
-    queue = client.queue
+    queue = client.queue if client.transaction is None else client.transaction
     queued_bytes = sum(sum(map(len, argv)) for _, argv in queue) if queue else 0
+    kept = max(queued_bytes, client.state_bytes)
     caching = client.caching
+    if client.transaction is not None:
+        running = client.engine.table.named(b"exec")
     command = running or client.last_command
     fields: tuple[tuple[str, Any], ...] = (
         ("id", client.id),
@@ -51,7 +57,7 @@ def client_line(client: Client, running: Command | None = None) -> bytes:
         ("obl", 0),
         ("oll", buffers.chunks),
         ("omem", waiting),
-        ("tot-mem", _IDLE_BYTES + reply_list + waiting + pending + buffers.room + queued_bytes),
+        ("tot-mem", _IDLE_BYTES + reply_list + waiting + pending + buffers.room + kept),
         ("events", buffers.events),
         ("cmd", command.name if command is not None else "NULL"),
         ("user", client.user_name.decode("utf-8", "surrogateescape")),
@@ -70,7 +76,7 @@ def _flags(client: Client) -> str:
         "M": client.is_master,
         "O": client in client.engine.monitors,
         "P": client.subscriptions > 0,
-        "x": client.queue is not None,
+        "x": client.queue is not None or client.transaction is not None,
         "b": client.blocked is not None,
         "t": caching is not None,
         "R": caching is not None and caching.broken,

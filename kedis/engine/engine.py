@@ -30,7 +30,7 @@ from kedis.store.state import packing_settings
 
 def _is_permitted(client: Client, command: Command, argv: Sequence[bytes]) -> bool:
     """Whether the permissions of the user are all that has to be checked, and allow the call: 1 us less than admit."""
-    return client.limited and client.user.denial(command, argv) is None  # type: ignore[union-attr]
+    return client.limited and client.user.may(command, argv)  # type: ignore[union-attr]
 
 
 class Engine(Services):
@@ -165,6 +165,7 @@ class Engine(Services):
 
     def _limit_tracking(self, config: Config) -> None:
         self.tracking.most_keys = config.tracking_table_max_keys
+        self.tracking.limit()
 
     # -- figures ------------------------------------------------------------------------------------------
 

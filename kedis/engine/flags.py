@@ -51,6 +51,8 @@ class Flag:
     KEEPS_CACHING_CHOICE = 1 << 26
     # Counts as an access of its keys in spite of CLIENT NO-TOUCH.
     TOUCHES_KEYS = 1 << 27
+    # What a replica may send: nothing is answered to it, in whose place the stream would be disturbed.
+    FROM_REPLICA = 1 << 28
 
 
 WRITE = Flag.WRITE
@@ -81,6 +83,7 @@ ANSWERS_DISK_ERROR = Flag.ANSWERS_DISK_ERROR
 WHOLE_DATABASES = Flag.WHOLE_DATABASES
 KEEPS_CACHING_CHOICE = Flag.KEEPS_CACHING_CHOICE
 TOUCHES_KEYS = Flag.TOUCHES_KEYS
+FROM_REPLICA = Flag.FROM_REPLICA
 
 #: Flag -> its name as COMMAND INFO shows it, in that order.
 NAMES: dict[int, str] = {value: name.lower() for name, value in vars(Flag).items() if name.isupper()}

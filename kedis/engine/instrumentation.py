@@ -6,7 +6,7 @@ while a monitor is connected, is *instrumented* (``client.is_instrumented``): it
 
 1. the command runs and is answered;
 2. every monitor gets its line;
-3. the keys read by a reading command are remembered for the tracking client;
+3. the keys read by a reading command are remembered for the tracking client, of a script those that it was given;
 4. the client is notified of its own changes (inside a unit, after the end of that).
 
 The order is that of Redis, and so are the lines: time, database and address, and the words as received, quoted.
@@ -43,10 +43,13 @@ def begin(client: Client, command: Command) -> object:
     return outer
 
 
-def after(client: Client, command: Command, argv: Sequence[bytes]) -> None:
-    """Send the answered command to the monitors, and remember the keys that it read."""
+def after(client: Client, command: Command, argv: Sequence[bytes], *, was_blocked: bool) -> None:
+    """Send the answered command to the monitors, and remember the keys that it read.
+
+    ``was_blocked``: the monitors have seen it, before it waited.
+    """
     engine = client.engine
-    if engine.monitors and not command.flags & (SKIP_MONITOR | ADMIN):
+    if engine.monitors and not was_blocked and not command.flags & (SKIP_MONITOR | ADMIN):
         show(client, command, argv)
     if client.caching is not None:
         _remember(client, command, argv)
@@ -73,11 +76,14 @@ def _remember(client: Client, command: Command, argv: Sequence[bytes]) -> None:
     caching = client.caching
     if caching is None or not command.flags & READONLY or command.group == "scripting" or not caching.wants():
         return
+    if client.caller is not None:  # whatever a script has read, its keys are those that it was given
+        client.engine.tracking.remember(client.caller, client.caller_keys)
+        return
     try:
         positions = command.key_positions(argv)
     except ValueError:  # the command was refused for the same reason
         return
-    client.engine.tracking.remember(client.caller or client, [argv[position] for position in positions])
+    client.engine.tracking.remember(client, [argv[position] for position in positions])
 
 
 def monitor_line(engine: Services, client: Client, command: Command, argv: Sequence[bytes]) -> bytes:

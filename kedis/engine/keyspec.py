@@ -6,7 +6,7 @@ argument after a keyword), how to find the rest (a range or a count), and how th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -16,6 +16,7 @@ READS = 1
 CHANGES = 2
 #: Digits of the largest 64-bit integer.
 _MOST_DIGITS = 19
+_NOWHERE = range(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +40,19 @@ class KeySpec:
     first_key: int = 1
     unknown: bool = False
 
-    def positions(self, argv: Argv) -> Iterator[int]:
-        """Yield the positions of the keys in ``argv``; ValueError when the arguments do not fit."""
-        begin = self._begin(argv)
-        if begin is None:
-            return
+    def positions(self, argv: Argv) -> range:
+        """The positions of the keys in ``argv``; ValueError when the arguments do not fit.
+
+        O(1), or O(arguments) where a keyword is searched.
+        """
+        begin = self.index if self.keyword is None else self._begin(argv, self.keyword)
+        if self.unknown or begin is None:
+            return _NOWHERE
         if self.count_at is not None:
             if begin + self.count_at >= len(argv):
                 raise ValueError("no key count")
-            count = _count(argv[begin + self.count_at])
             first = begin + self.first_key
-            end = first + (count - 1) * self.step
+            end = first + (_count(argv[begin + self.count_at]) - 1) * self.step
             if end >= len(argv):
                 raise ValueError("key count out of range")
         else:
@@ -59,26 +62,31 @@ class KeySpec:
                 end = begin + (len(argv) - begin) // self.limit - 1
             if not first <= end < len(argv):
                 raise ValueError("missing keys")
-        yield from range(first, end + 1, self.step)
+        return range(first, end + 1, self.step)
 
-    def _begin(self, argv: Argv) -> int | None:
-        if self.unknown:
+    def _begin(self, argv: Argv, keyword: str) -> int | None:
+        word = _encoded(keyword)
+        size, start = len(word), self.start_from
+        if start > 0:
+            position = start
+            for each in argv[start:-1]:  # after the last argument there is no key
+                position += 1
+                if len(each) == size and (each == word or each.upper() == word):
+                    return position
             return None
-        if self.keyword is None:
-            return self.index
-        word = self.keyword.encode()
-        if self.start_from > 0:
-            search = range(self.start_from, len(argv) - 1)  # after the last argument there is no key
-        else:
-            search = range(len(argv) + self.start_from, 0, -1)
-        for position in search:
-            if argv[position].upper() == word:
+        for position in range(len(argv) + start, 0, -1):
+            if len(argv[position]) == size and argv[position].upper() == word:
                 return position + 1
         return None
 
     @property
     def is_fixed_range(self) -> bool:
         return self.keyword is None and self.count_at is None and not self.unknown
+
+
+@cache
+def _encoded(keyword: str) -> bytes:
+    return keyword.encode()
 
 
 def _count(text: bytes) -> int:

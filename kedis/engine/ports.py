@@ -1,19 +1,16 @@
-"""The ports of the engine: the process, the event loop, persistence and observability, as Protocols.
+"""The ports of the engine: the process, the event loop, persistence, a router and observability, as Protocols.
 
 Each port is an attribute of :class:`kedis.engine.client.Services`, which holds a null implementation
-until the real one is set.
+(:mod:`kedis.engine.absent`) until the real one is set. Those of replication are in
+:mod:`kedis.engine.replication_ports`.
 """
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from kedis import errors
 from kedis.engine.table import Command
-from kedis.errors import CommandError
-from kedis.process.threads import real_sleep
 from kedis.structures.histogram import Histogram
 
 
@@ -37,6 +34,10 @@ class Process(Protocol):
     def join_shutdown(self, waiter: Any) -> None:
         """Answer ``waiter``, a blocked client's, with an error if the shutdown that waits does not come."""
 
+    @property
+    def shutdown_in_ms(self) -> int:
+        """How long the shutdown that waits for replicas does so at most from now on; -1 where none waits."""
+
     def abort_shutdown(self) -> bool:
         """End the shutdown that waits, and go on; False when there is none."""
 
@@ -58,6 +59,9 @@ class Process(Protocol):
 
     def sleep(self, seconds: float) -> None:
         """Block the whole server (DEBUG SLEEP)."""
+
+    def log(self, text: str) -> None:
+        """Write a warning to the log (DEBUG LOG, RESTORE)."""
 
 
 class EventLoop(Protocol):
@@ -108,6 +112,10 @@ class Persistence(Protocol):
 
     aof_rewrite_in_progress: bool
     aof_rewrite_scheduled: bool
+    awaits_child: bool
+    """Whether the rewrite under way has no child process yet."""
+    rewrite_waiters: list[Callable[[str | None], None]]
+    """Called once, when that has begun, or with the reason why it will not."""
     aof_delayed_fsync: int
     fsyncs: Mapping[str, Histogram]
     """Duration of the syncs in nanoseconds, by policy."""
@@ -147,8 +155,8 @@ class Snapshots(Protocol):
     def background(self, *, schedule: bool) -> bytes:
         """BGSAVE, deferred if ``schedule`` and it cannot start now. Returns the status; raises CommandError."""
 
-    def reload(self) -> None:
-        """DEBUG RELOAD. Raises CommandError."""
+    def reload(self, *, saves: bool, empties: bool, merges: bool) -> None:
+        """DEBUG RELOAD: save first, load in place of the data, replace keys that are there. Raises CommandError."""
 
     def forget_changes(self) -> None:
         """Count the changes since the last snapshot from 0."""
@@ -157,53 +165,53 @@ class Snapshots(Protocol):
         """FLUSHALL: empty the snapshot as well."""
 
 
-class Upstream(Protocol):
-    """The link of a replica to its master."""
+class ShardFigures(Protocol):
+    """The figures of a node that a router sends requests to."""
 
     @property
-    def online(self) -> bool:
-        """Whether the data are those of the master, whose stream is being followed."""
+    def shown(self) -> str:
+        """``host:port``."""
 
     @property
-    def database(self) -> int:
-        """The database that the next command of the stream is for."""
-
-    def confirm(self) -> None:
-        """Tell the master soon how far its stream was followed."""
-
-    def info(self) -> Sequence[tuple[str, Any]]:
-        """The lines of INFO replication from ``master_host`` to ``replica_announced``."""
-
-    def role(self) -> list[Any]:
-        """The reply to ROLE."""
-
-
-class Following(Protocol):
-    """The server as the replica of another one.
-
-    Attributes:
-        received_bytes: of masters, since the start.
-        loads_beside: a snapshot is being loaded beside the data, which are served meanwhile.
-    """
+    def durations(self) -> Histogram:
+        """Of the requests, from their coming to the reply, in ns."""
 
     @property
-    def received_bytes(self) -> int: ...
+    def retries(self) -> Mapping[str, int]:
+        """By reason."""
 
     @property
-    def loads_beside(self) -> bool: ...
-
-    def follow(self, host: str, port: int, who: str) -> bool:
-        """REPLICAOF by the client ``who``; False where that is the master already. Raises CommandError."""
-
-    def lead(self, who: str) -> None:
-        """REPLICAOF NO ONE by the client ``who``: be a master. Idempotent."""
+    def redirects(self) -> Mapping[str, int]:
+        """By kind."""
 
     @property
-    def upstream(self) -> Upstream | None:
-        """The link to the master; None while this server is a master."""
+    def up(self) -> bool:
+        """Whether it could be reached when that was last tried."""
 
-    def notes(self) -> Mapping[str, str]:
-        """What a snapshot is to say of the place in the stream at which it stands."""
+    @property
+    def in_flight(self) -> int:
+        """Requests without a reply."""
+
+    def connections(self, kind: str) -> int:
+        """Open connections that are ``shared``, or the ``own`` ones of one client at a time."""
+
+
+class Routing(Protocol):
+    """What serves requests in place of a keyspace: a router (:mod:`kedis.router`)."""
+
+    topology_changes: int
+
+    def info(self) -> Iterable[tuple[str, Any]]:
+        """The fields of INFO router."""
+
+    def databases(self) -> Mapping[int, tuple[int, int, float]]:
+        """Number -> keys, those with a time to live, and its average in ms: of all masters, as they last said."""
+
+    def shards(self) -> Sequence[ShardFigures]:
+        """The masters."""
+
+    def all_nodes(self) -> Sequence[ShardFigures]:
+        """All nodes that requests were sent to, replicas included."""
 
 
 class Scripting(Protocol):
@@ -224,56 +232,8 @@ class Scripting(Protocol):
     def cut_off(self) -> None:
         """The server ends now: end the running script, if there is one.  Its unit is not recorded."""
 
-
-class AttachedReplica(Protocol):
-    """What a client is as a replica of this server; ``attached`` once it has asked to be synchronised."""
-
-    @property
-    def attached(self) -> bool: ...
-
-    def unsent_bytes(self) -> int:
-        """Bytes of the stream that it has not taken yet."""
-
-
-class Replication(Protocol):
-    """Replication: the history of this server, and its replicas."""
-
-    def info(self) -> Sequence[tuple[str, Any]]:
-        """The fields of INFO replication."""
-
-    def role(self) -> list[Any]:
-        """ROLE."""
-
-    def figures(self) -> Mapping[str, int]:
-        """Figures of other sections of INFO, and of the metrics, by name: ``sync_full``, ``replicas_online``, ..."""
-
-    def reset_figures(self) -> None:
-        """Zero the figures that only grow (CONFIG RESETSTAT)."""
-
-    def notes(self) -> Mapping[str, str]:
-        """What a snapshot says of the history whose data it holds; nothing where there is none."""
-
-    def configure(self, client: Any, option: bytes, value: bytes) -> bool:
-        """REPLCONF with one option. Returns whether it is answered; raises CommandError."""
-
-    def take_over(self, client: Any, history: str) -> None:
-        """Become the master of the history that ``client`` has led so far (PSYNC FAILOVER). Raises CommandError."""
-
-    def synchronize(self, client: Any, history: str | None, first: int) -> None:
-        """Make ``client`` a replica, and answer it (PSYNC; ``history`` None: SYNC). Raises CommandError.
-
-        Args:
-            first: number of the first byte of the stream that it lacks.
-        """
-
-    def wait(self, client: Any, argv: Sequence[bytes], count: int, timeout_ms: int) -> Any:
-        """WAIT: the number of replicas that have all changes up to now; blocks until there are ``count``."""
-
-    def forget(self, client: Any) -> None:
-        """Handle that ``client``, a replica, is gone."""
-
-    def publish(self, client: Any, argv: Sequence[bytes]) -> None:
-        """Record ``argv`` of ``client``, which changes no data, for replicas alone (PUBLISH)."""
+    def follow_debug(self) -> None:
+        """DEBUG has changed what scripts may call."""
 
 
 class SlowLog(Protocol):
@@ -362,161 +322,3 @@ class Observer(Protocol):
 
     def release_memory(self) -> None:
         """MEMORY PURGE: return freed memory to the operating system."""
-
-
-class NoProcess:
-    """Null implementation for an engine without a process: it can only sleep."""
-
-    can_migrate = shutdown_waits = False
-
-    def shut_down(self, options: frozenset[str]) -> None: ...
-
-    def join_shutdown(self, waiter: Any) -> None: ...
-
-    def abort_shutdown(self) -> bool:
-        return False
-
-    def fail_over(self, target: tuple[str, int] | None, force: bool, timeout_ms: int) -> None:
-        raise CommandError(errors.FAILOVER_WITHOUT_REPLICAS)
-
-    def abort_failover(self) -> None:
-        raise CommandError(errors.NO_FAILOVER)
-
-    def rewrite_config(self) -> None: ...
-
-    def migrate(self, client: Any, request: Any) -> None:
-        raise CommandError(errors.MIGRATE_NOWHERE)
-
-    def sleep(self, seconds: float) -> None:
-        real_sleep(seconds)
-
-
-class NoEventLoop:
-    """Null implementation for an engine without an event loop."""
-
-    def unpaused(self) -> None: ...
-
-    def evict_later(self) -> None: ...
-
-    def await_deadline(self, at_ns: int) -> None: ...
-
-    def broadcast_later(self) -> None: ...
-
-    def refused_browser(self, client: NamedClient) -> None: ...
-
-    def turn(self, client: Any) -> None: ...
-
-
-class NoFollowing:
-    """Null implementation for an engine that cannot be a replica."""
-
-    received_bytes = 0
-    loads_beside = False
-
-    def follow(self, host: str, port: int, who: str) -> bool:
-        raise CommandError(errors.NO_REPLICATION)
-
-    def lead(self, who: str) -> None: ...
-
-    upstream: Upstream | None = None
-
-    def notes(self) -> Mapping[str, str]:
-        return {}
-
-
-class NoDurability:
-    """Null implementation for an engine without persistence."""
-
-    def distrust(self, changed: bool) -> None: ...
-
-    def unrecorded(self, error: BaseException) -> None: ...
-
-
-#: The figures of INFO memory where no script has ever run.
-NO_SCRIPTS: Mapping[str, int] = dict.fromkeys(
-    (
-        *(
-            "used_memory_vm_eval",
-            "used_memory_scripts_eval",
-            "number_of_cached_scripts",
-            "number_of_functions",
-        ),
-        *("number_of_libraries", "used_memory_vm_functions", "used_memory_functions"),
-    ),
-    0,
-)
-
-
-#: The figures of INFO where there was never a replica.
-NO_REPLICAS: Mapping[str, int] = dict.fromkeys(
-    (
-        *("sync_full", "sync_partial_ok", "sync_partial_err", "total_net_repl_output_bytes"),
-        *("mem_replication_backlog", "mem_total_replication_buffers", "mem_clients_slaves"),
-        *("replicas_online", "replicas_synchronising", "replica_lag_bytes", "replica_lag_seconds"),
-    ),
-    0,
-)
-
-
-class NoReplication:
-    """Null implementation for an engine without a network: a master without replicas."""
-
-    def __init__(self) -> None:
-        self._id = secrets.token_hex(20)
-
-    def info(self) -> Sequence[tuple[str, Any]]:
-        return (
-            ("role", "master"),
-            ("connected_slaves", 0),
-            ("master_failover_state", "no-failover"),
-            ("master_replid", self._id),
-            ("master_replid2", "0" * 40),
-            ("master_repl_offset", 0),
-            ("second_repl_offset", -1),
-            ("repl_backlog_active", 0),
-            ("repl_backlog_size", 0),
-            ("repl_backlog_first_byte_offset", 0),
-            ("repl_backlog_histlen", 0),
-        )
-
-    def role(self) -> list[Any]:
-        return [b"master", 0, []]
-
-    def figures(self) -> Mapping[str, int]:
-        return NO_REPLICAS
-
-    def reset_figures(self) -> None: ...
-
-    def notes(self) -> Mapping[str, str]:
-        return {}
-
-    def configure(self, client: Any, option: bytes, value: bytes) -> bool:
-        raise CommandError(errors.NO_REPLICAS_HERE)
-
-    def take_over(self, client: Any, history: str) -> None:
-        raise CommandError(errors.NO_REPLICAS_HERE)
-
-    def synchronize(self, client: Any, history: str | None, first: int) -> None:
-        raise CommandError(errors.NO_REPLICAS_HERE)
-
-    def wait(self, client: Any, argv: Sequence[bytes], count: int, timeout_ms: int) -> Any:
-        return 0
-
-    def forget(self, client: Any) -> None: ...
-
-    def publish(self, client: Any, argv: Sequence[bytes]) -> None: ...
-
-
-class NoScripting:
-    """The stand-in until the first script or library: the interpreter is made when it is needed."""
-
-    def library_codes(self) -> list[bytes]:
-        return []
-
-    def figures(self) -> Mapping[str, int]:
-        return NO_SCRIPTS
-
-    def stop(self) -> bool:
-        return True
-
-    def cut_off(self) -> None: ...

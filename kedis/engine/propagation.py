@@ -13,7 +13,8 @@ Three rules are applied here, once, for every sink:
   file of the AOF (:meth:`Propagation.reselect`);
 * the effects of a unit are wrapped in MULTI and EXEC where they are two or more;
 * a command is recorded with the words chosen by its handler (``client.propagate``), or else those of the client;
-* a message (PUBLISH), which changes no data, goes to the sinks that take messages: replicas, not the AOF.
+* a message (PUBLISH), which changes no data, goes to the sinks that take messages: replicas, not the AOF;
+* where a script has chosen (redis.set_repl), a change goes to those alone, or to the others alone.
 
 ``offset`` numbers the bytes of the stream, as replication counts them. Comments of the AOF (checksums, times) are no
 part of it.
@@ -66,8 +67,24 @@ class Message(tuple[bytes, ...]):
     __slots__ = ()
 
 
-class _EncodedMessage(bytes):
-    """A message among the entries."""
+class ForReplicas(tuple[bytes, ...]):
+    """A change among the effects of a unit that is only for sinks that take messages."""
+
+    __slots__ = ()
+
+
+class ForFile(tuple[bytes, ...]):
+    """A change among the effects of a unit that is only for sinks that take no messages."""
+
+    __slots__ = ()
+
+
+class _ToTakers(bytes):
+    """An entry only for sinks that take messages."""
+
+
+class _ToOthers(bytes):
+    """An entry only for sinks that take none."""
 
 
 class _Openings(dict[bytes, bytes]):
@@ -105,7 +122,7 @@ class Propagation:
 
     __slots__ = (
         "_database",
-        "_messages",
+        "_is_parted",
         "_sinks",
         "_takers",
         "active",
@@ -126,9 +143,9 @@ class Propagation:
         self.offset = 0
         self.listener: Listener | None = None
         self._sinks: list[Sink] = []
-        #: The sinks that take messages, and whether there are such among the entries.
+        #: The sinks that take messages, and whether some entries are for these alone, or for the others alone.
         self._takers: list[Sink] = []
-        self._messages = False
+        self._is_parted = False
         self._database = -1
 
     # -- sinks --------------------------------------------------------------------------------------------
@@ -170,29 +187,26 @@ class Propagation:
     def flush(self) -> None:
         """Encode the recorded commands and feed them to the sinks. On an exception they stay recorded, unfed."""
         if self.entries:
-            whole = _encoded(self.entries) if self._messages else None
+            to_takers = _encoded(_without(_ToOthers, self.entries)) if self._is_parted else None
             pieces = self.take()
             self.offset += sum(map(len, pieces))
             for sink in self._sinks:
-                sink.feed(whole if whole is not None and sink in self._takers else pieces)
+                sink.feed(to_takers if to_takers is not None and sink in self._takers else pieces)
 
     def take(self) -> list[bytes]:
         """Remove and return the bytes of the recorded commands, in pieces. On an exception they stay recorded.
 
-        Messages are left out.
+        What is only for sinks that take messages is left out.
         """
-        entries = self.entries
-        if self._messages:
-            entries = [entry for entry in entries if type(entry) is not _EncodedMessage]
-        pieces = _encoded(entries)
+        pieces = _encoded(_without(_ToTakers, self.entries) if self._is_parted else self.entries)
         self.entries.clear()
-        self._messages = False
+        self._is_parted = False
         return pieces
 
     def drop(self) -> None:
         """Forget recorded commands that cannot be encoded, and notify every sink of the loss."""
         self.entries.clear()
-        self._messages = False
+        self._is_parted = False
         self.reselect()
         for sink in self._sinks:
             sink.lost()
@@ -208,31 +222,45 @@ class Propagation:
 
         A list is kept as it is and must not change any more. O(1) for a list, else O(size of the command).
         """
-        if type(argv) is Message:
-            self.entries.append(_EncodedMessage(encode_command(argv)))
-            self._messages = True
+        kind = type(argv)
+        if kind is Message:
+            if database != self._database:
+                self._select(database)
+            self.entries.append(_ToTakers(encode_command(argv)))
+            self._is_parted = True
             return
-        if self.listener is not None:
+        if self.listener is not None and kind is not ForReplicas:
             self.listener.note(argv)
-        entry = argv if type(argv) is list else _settled(argv)
+        entry: bytes | list[bytes]
+        if kind is ForFile or kind is ForReplicas:
+            entry = (_ToOthers if kind is ForFile else _ToTakers)(encode_command(argv))
+            self._is_parted = True
+        else:
+            entry = argv if type(argv) is list else _settled(argv)
         if database == self._database:
             self.entries.append(entry)
         else:
-            self.entries += (encode_command((b"SELECT", b"%d" % database)), entry)
-            self._database = database
+            self._select(database)
+            self.entries.append(entry)
+
+    def _select(self, database: int) -> None:
+        self.entries.append(encode_command((b"SELECT", b"%d" % database)))
+        self._database = database
 
     def append_unit(self, effects: Sequence[Effect]) -> None:
         """Record several commands so that a replay runs all or none of them. O(their size)."""
         if not self.active or not effects:
             return
-        if len(effects) == 1 or all(type(argv) is Message for _, argv in effects):
+        kinds = {type(argv) for _, argv in effects}
+        if len(effects) == 1 or kinds == {Message}:
             for effect in effects:
                 self.append(*effect)
             return
-        self.append(effects[0][0], (b"MULTI",))
+        bracket = ForFile if kinds == {ForFile} else ForReplicas if kinds <= {ForReplicas, Message} else tuple
+        self.append(effects[0][0], bracket((b"MULTI",)))
         for database, argv in effects:
             self.append(database, argv)
-        self.append(effects[-1][0], (b"EXEC",))
+        self.append(effects[-1][0], bracket((b"EXEC",)))
 
     def append_wire(self, before: int, wire: bytes, after: int) -> None:
         """Record commands that came as a stream of their own, by its bytes. O(1).
@@ -282,6 +310,10 @@ class Propagation:
             and is_canonical(form, wire, commands)
         ):
             entries[-len(commands) :] = (wire,)
+
+
+def _without(kind: type, entries: Sequence[bytes | list[bytes]]) -> list[bytes | list[bytes]]:
+    return [entry for entry in entries if type(entry) is not kind]
 
 
 def _encoded(entries: Sequence[bytes | list[bytes]]) -> list[bytes]:

@@ -97,8 +97,10 @@ class Command:
     complexity: str = ""
     function: Handler | None = None
     find_keys: Callable[[Argv], list[tuple[int, str]]] | None = None
+    odd_keys: Callable[[Argv], Sequence[int]] | None = None
     key_flags: Callable[[Argv], str] | None = None
     permission: Callable[[Any], None] | None = None
+    stated_flags: Callable[[Any, Argv], int] | None = None
     syntax: str = ""
     deprecated: tuple[str, str] | None = None
     system: bool = False
@@ -111,6 +113,8 @@ class Command:
     # Derived once, read on every call:
     names_keys: bool = False
     key_range: tuple[int, int, int, int] | None = None
+    #: Where the keys are, and the access that each place needs; None where that is not known without the words.
+    key_plan: tuple[tuple[KeySpec, int], ...] | None = None
     least: int = 0
     most: int = 0
     writes: bool = False
@@ -121,6 +125,8 @@ class Command:
         self.writes = bool(self.flags & WRITE)
         self.names_keys = self.has_keys
         self.key_range = self._key_range()
+        if self.find_keys is None and self.odd_keys is None and self.key_flags is None:
+            self.key_plan = tuple((spec, access_of(spec.flags)) for spec in self._specs_of_keys)
         #: Read-only, with fixed key positions.
         self.shows_named_keys = bool(self.flags & READONLY) and self.has_keys and not self.moves_keys
         if self.function is None or self.subcommands or self.permission is not None:
@@ -143,6 +149,10 @@ class Command:
             return None
         access = access_of(spec.flags) if self.key_flags is None else READS | CHANGES
         return spec.index, spec.last, spec.step, access
+
+    @property
+    def _specs_of_keys(self) -> list[KeySpec]:
+        return [spec for spec in self.keys if "not_key" not in spec.flags]
 
     @property
     def family(self) -> int:
@@ -232,10 +242,21 @@ class Command:
         """Positions of the keys in ``argv``, and the use of each, in Redis's words. Raises ValueError as above."""
         if self.find_keys is not None:
             return self.find_keys(argv)
-        specs = [spec for spec in self.keys if "not_key" not in spec.flags]
-        found = [(position, spec.flags) for spec in specs for position in spec.positions(argv)]
+        if self.odd_keys is not None:
+            return self._uses_or_odd(argv, self.odd_keys)
+        found = [(position, spec.flags) for spec in self._specs_of_keys for position in spec.positions(argv)]
         if self.key_flags is not None:
             return [(position, self.key_flags(argv)) for position, _ in found]
+        return found
+
+    def _uses_or_odd(self, argv: Argv, odd_keys: Callable[[Argv], Sequence[int]]) -> list[tuple[int, str]]:
+        (spec,) = self.keys
+        try:
+            found = [(position, spec.flags) for position in spec.positions(argv)]
+        except ValueError:
+            return [(position, "") for position in odd_keys(argv)]
+        if not found:
+            raise ValueError("no keys")
         return found
 
 
@@ -256,8 +277,10 @@ def command(
     tips: Sequence[str] = (),
     complexity: str = "",
     find_keys: Callable[[Argv], list[tuple[int, str]]] | None = None,
+    odd_keys: Callable[[Argv], Sequence[int]] | None = None,
     key_flags: Callable[[Argv], str] | None = None,
     permission: Callable[[Any], None] | None = None,
+    stated_flags: Callable[[Any, Argv], int] | None = None,
     syntax: str = "",
     deprecated: tuple[str, str] | None = None,
     system: bool = False,
@@ -267,13 +290,15 @@ def command(
     """Register the decorated function as the handler of ``name`` (``"CLIENT|ID"`` for a subcommand).
 
     ``categories`` names ACL categories that do not follow from flags and group; ``-name`` removes one.
-    ``find_keys`` gives the positions and flags of the keys where ``keys`` cannot describe them, ``key_flags``
-    the flags where they depend on the options. ``permission`` raises for a client that may not run the command,
-    before it is queued in a transaction; the handler calls it, too. ``syntax`` gives the arguments in the notation of
-    :mod:`kedis.commands.parsing.grammar`, ``deprecated`` the version that deprecated the command and its replacement,
-    ``system`` marks commands for the server's own use. ``secrets`` gives the positions of passwords in a call; they
-    may lie beyond its end. ``channels`` says which words are channels to the access rules: ``first``, ``all``, or
-    ``patterns`` where all are patterns of channels.
+    ``find_keys`` gives the positions and flags of the keys where ``keys`` cannot describe them, ``odd_keys`` the
+    positions in calls that the one of ``keys`` does not fit, ``key_flags`` the flags where they depend on the
+    options. ``permission`` raises for a client that may not run the command, before it is queued in a transaction; the
+    handler calls it, too. ``stated_flags`` gives the flags, from the engine and the words, where what the words name
+    states what it does. ``syntax`` gives the arguments in the
+    notation of :mod:`kedis.commands.parsing.grammar`, ``deprecated`` the version that deprecated the command and
+    its replacement, ``system`` marks commands for the server's own use. ``secrets`` gives the positions of
+    passwords in a call; they may lie beyond its end. ``channels`` says which words are channels to the access
+    rules: ``first``, ``all``, or ``patterns`` where all are patterns of channels.
     """
 
     def register(function: Handler) -> Handler:
@@ -291,8 +316,10 @@ def command(
                 complexity=complexity,
                 function=function,
                 find_keys=find_keys,
+                odd_keys=odd_keys,
                 key_flags=key_flags,
                 permission=permission,
+                stated_flags=stated_flags,
                 syntax=syntax,
                 deprecated=deprecated,
                 system=system,
@@ -390,10 +417,15 @@ class CommandTable:
         self.lookup: Callable[[bytes], Command | None] = common.get
         self.unknown = Counters()
         self.error_counts = ErrorCounts()
+        self._every = tuple(_each(self.rows))
+        #: The counters of each of them.
+        self.counters = tuple(row.counters for row in self._every)
+        #: What the native path has made of the rows; a table outlives its engine, and they with it.
+        self.native_rows: object = None
 
-    def every(self) -> list[Command]:
-        """All rows, each container followed by its subcommands.  O(rows)."""
-        return list(_each(self.rows))
+    def every(self) -> tuple[Command, ...]:
+        """All rows, each container followed by its subcommands."""
+        return self._every
 
     def named(self, name: bytes) -> Command | None:
         """The row of ``get`` or ``client|id``, in any case; None if there is none. O(1)."""
@@ -443,9 +475,9 @@ class CommandTable:
 
     def reset(self) -> None:
         """Zero all counters (CONFIG RESETSTAT).  O(rows)."""
-        for row in self.every():
-            if row.counters.is_used:
-                row.counters.reset()
+        for counters in self.counters:
+            if counters.short_ns or counters.errors or counters.refusals:
+                counters.reset()
         self.unknown.reset()
         self.error_counts.clear()
 

@@ -15,7 +15,7 @@ all its replies: they wait in :attr:`Caching.deferred` for :meth:`Tracking.settl
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -117,6 +117,10 @@ class Tracking:
         # The ids of a key's readers: a number, or a set of several, which takes 200 bytes more.
         self._readers: OrderedDict[bytes, int | set[int]] = OrderedDict()
         self._prefixes: dict[bytes, Prefix] = {}
+        #: How many prefixes there are by length: a key is looked up once for each length.
+        self._lengths: Counter[int] = Counter()
+        #: The prefixes that have keys to tell of.
+        self._to_tell: dict[bytes, Prefix] = {}
         self._waiting = False
         self.items = 0
 
@@ -136,14 +140,17 @@ class Tracking:
 
     def start(self, client: TrackingClient, caching: Caching) -> None:
         """Enable tracking for ``client``, or change its options; prefixes are added to the existing ones."""
+        for prefix in caching.prefixes:
+            if prefix not in self._prefixes:
+                self._prefixes[prefix] = Prefix()
+                self._lengths[len(prefix)] += 1
+            self._prefixes[prefix].clients[client] = None
         if client.caching is not None:
             caching.prefixes |= client.caching.prefixes
             caching.given = client.caching.given
             caching.deferred = client.caching.deferred
         client.caching = caching
         self.clients[client] = None
-        for prefix in caching.prefixes:
-            self._prefixes.setdefault(prefix, Prefix()).clients[client] = None
 
     def stop(self, client: TrackingClient) -> None:
         """Disable tracking for ``client``. Idempotent."""
@@ -156,6 +163,9 @@ class Tracking:
             del clients[client]
             if not clients:
                 del self._prefixes[prefix]
+                self._lengths[len(prefix)] -= 1
+                if not self._lengths[len(prefix)]:
+                    del self._lengths[len(prefix)]
 
     # -- keys read by clients -----------------------------------------------------------------------------
 
@@ -175,29 +185,33 @@ class Tracking:
             else:
                 readers[key] = {known, mine}
         if self.most_keys and len(readers) > self.most_keys:
-            self.limit(_EFFORT)
+            self.limit()
 
-    def limit(self, effort: int) -> None:
+    def limit(self, effort: int = _EFFORT) -> None:
         """Drop up to ``effort`` keys while there are more than ``most_keys``."""
         readers = self._readers
         while self.most_keys and len(readers) > self.most_keys and effort > 0:
-            self._tell_readers(next(iter(readers)))
+            self._tell_readers(next(iter(readers)), changed=False)
             effort -= 1
 
     # -- changes ------------------------------------------------------------------------------------------
 
     def changed(self, key: bytes, by: TrackingClient | None) -> None:
-        """Handle a change of ``key`` by the tracking client ``by``, or None. O(readers of the key + prefixes)."""
-        for prefix, state in self._prefixes.items():
-            if key.startswith(prefix):
+        """Handle a change of ``key`` by the tracking client ``by``, or None. O(its readers + lengths of prefixes)."""
+        for length in self._lengths:
+            prefix = key[:length]
+            state = self._prefixes.get(prefix)
+            if state is not None:
                 state.changed[key] = by
+                self._to_tell[prefix] = state
                 if not self._waiting:
                     self._waiting = True
                     self.broadcast_later()
         if key in self._readers:
             self._tell_readers(key)
 
-    def _tell_readers(self, key: bytes) -> None:
+    def _tell_readers(self, key: bytes, changed: bool = True) -> None:
+        """Forget ``key``, and have its readers do so. Where it has not ``changed``, NOLOOP does not spare a client."""
         readers = self._readers.pop(key)
         ids = readers if isinstance(readers, set) else (readers,)
         self.items -= len(ids)
@@ -208,7 +222,7 @@ class Tracking:
                 continue
             if client is not self.current:
                 self._send(client, message)
-            elif not client.caching.no_loop:
+            elif not (changed and client.caching.no_loop):
                 client.caching.deferred.append(key)
 
     def flushed(self) -> None:
@@ -235,8 +249,8 @@ class Tracking:
         if not self._waiting:
             return
         self._waiting = False
-        for prefix in sorted(prefix for prefix, state in self._prefixes.items() if state.changed):
-            state = self._prefixes[prefix]
+        to_tell, self._to_tell = self._to_tell, {}
+        for _, state in sorted(to_tell.items()):
             changed, state.changed = sorted(state.changed.items(), key=_key_of), {}
             message = Invalidation([key for key, _ in changed])
             for client in state.clients:

@@ -9,7 +9,7 @@ class Buffers(NamedTuple):
     """Figures of a transport for CLIENT LIST, beside the number of waiting bytes.
 
     Attributes:
-        room: bytes allocated for input and not used (``qbuf-free``).
+        room: bytes allocated or announced for input and not used (``qbuf-free``).
         chunks: pieces of replies that the kernel has not taken (``oll``).
         events: awaited events of the socket, ``r`` or ``rw``.
     """

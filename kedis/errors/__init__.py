@@ -174,6 +174,12 @@ BITFIELD_READ_ONLY = "ERR BITFIELD_RO only supports the GET subcommand"
 
 NOT_A_HYPERLOGLOG = "WRONGTYPE Key is not a valid HyperLogLog string value."
 CORRUPT_HYPERLOGLOG = "INVALIDOBJ Corrupted HLL object detected"
+NO_SUCH_HYPERLOGLOG = "ERR The specified key does not exist"
+NOT_SPARSE = "ERR HLL encoding is not sparse"
+
+
+def unknown_pfdebug(subcommand: bytes) -> str:
+    return f"ERR Unknown PFDEBUG subcommand '{_shown(subcommand[:128])}'"
 
 
 # Positions.
@@ -302,7 +308,7 @@ CACHING_WITHOUT_TRACKING = (
 CACHING_YES_WITHOUT_OPTIN = "ERR CLIENT CACHING YES is only valid when tracking is enabled in OPTIN mode."
 CACHING_NO_WITHOUT_OPTOUT = "ERR CLIENT CACHING NO is only valid when tracking is enabled in OPTOUT mode."
 MONITOR_IN_TRANSACTION = "ERR MONITOR isn't allowed for DENY BLOCKING client"
-MONITOR_AND_KEYS = "ERR Replica can't interact with the keyspace"
+REPLICA_AND_KEYS = "ERR Replica can't interact with the keyspace"
 
 
 def overlapping_prefixes(prefix: bytes, which: str, other: bytes) -> str:
@@ -449,6 +455,9 @@ def no_latency_samples(event: bytes) -> str:
 # The append-only file.
 
 NO_PERSISTENCE = "ERR Background append only file rewriting is not possible: nothing is kept on disk here"
+REWRITE_NOT_STARTED = (
+    "ERR Can't execute an AOF background rewriting. Please check the server logs for more information."
+)
 REWRITE_IN_PROGRESS = "ERR Background append only file rewriting already in progress"
 
 
@@ -484,6 +493,12 @@ INVALID_IDLETIME = "ERR Invalid IDLETIME value, must be >= 0"
 INVALID_FREQ = "ERR Invalid FREQ value, must be >= 0 and <= 255"
 DUMP_FOOTER = "ERR DUMP payload version or checksum are wrong"
 DUMP_FORMAT = "ERR Bad data format"
+
+
+def unsupported_payload(what: str) -> str:
+    return f"{DUMP_FORMAT}: the payload holds {what}, which this version cannot hold (see unsupported-data)"
+
+
 MIGRATE_KEY_AND_KEYS = "ERR When using MIGRATE KEYS option, the key argument must be set to the empty string"
 MIGRATE_WRITING = "IOERR error or timeout writing to target instance"
 MIGRATE_READING = "IOERR error or timeout reading from target instance"
@@ -491,10 +506,27 @@ MIGRATE_NOWHERE = "ERR MIGRATE needs a server of its own, and cannot run inside 
 #: The reason is in the log, as in Redis.
 SAVE_FAILED = "ERR"
 SHUTDOWN_FAILED = "ERR Errors trying to SHUTDOWN. Check logs."
-RELOAD_FAILED = "ERR Error trying to load the RDB dump, check server logs."
+RELOAD_OPTIONS = "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options."
+REWRITE_ALL_FAILED = "ERR CONFIG-REWRITE-FORCE-ALL failed: Bad address"
+PROTOCOL_TYPE = (
+    "ERR Wrong protocol type name. Please use one of the following: "
+    "string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false"
+)
+NOT_IN_RESP2 = "ERR RESP2 is not supported by this command"
+PACKED_THRESHOLD = "ERR argument must be a memory value bigger than 1 and smaller than 4gb"
+NOT_AN_SDS = "ERR Not an sds encoded string."
+NO_HASH_TABLE = "ERR The value stored at the specified key is not represented using an hash table"
+DEBUG_DATABASE = "ERR Out of range database"
+
+
+def not_encoded_so(encoding: str) -> str:
+    return f"ERR Not a {encoding} encoded object."
+
+
+RELOAD_FAILED = "ERR Error trying to load the RDB dump"
 AOF_LOAD_FAILED = "ERR Error trying to load the AOF files, check server logs."
 AOF_LACKS_DATA = (
-    "ERR the append-only file does not hold the data: it is off, or its first base is not written yet"
+    "ERR there is no append-only file to load: it was never written, or its base is being written now"
 )
 AOF_LACKS_UNIT = "ERR DEBUG LOADAOF cannot run inside a transaction, which is not in the file yet"
 BGSAVE_IN_PROGRESS = "ERR Background save already in progress"
@@ -548,7 +580,6 @@ def unknown_replconf_option(option: bytes) -> str:
 # Cluster and modules, which Kedis lacks.
 
 READ_ONLY_REPLICA = "READONLY You can't write against a read only replica."
-READ_ONLY_REPLICA_SCRIPT = "READONLY You can not run script with write flag on readonly replica."
 MASTER_DOWN = "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'."
 BECAME_REPLICA = (
     "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)"

@@ -22,7 +22,13 @@ from pathlib import Path
 
 from kedis.structures import COMPILED, PURE
 
-EXTENSIONS = ("path", "recovery", "lua_bridge", *(["loop"] if sys.platform == "linux" else []))
+EXTENSIONS = (
+    "path",
+    "recovery",
+    "lua_bridge",
+    "routing",
+    *(["loop", "pools"] if sys.platform == "linux" else []),
+)
 #: Written by a build that has failed (setup.py).
 _NOTE = Path(__file__).with_name("not_built.txt")
 

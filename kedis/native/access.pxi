@@ -11,24 +11,38 @@ cdef enum:
 cdef enum:
     EXACT = 0
     PREFIX = 1
-    WILD = 2  # with * and ?, but no brackets and no backslash
-    GLOB = 3
+    PLACES = 2
+    LONG = 3  # left to its matcher in Python
 
 cdef enum:
     #: The longest pattern, and the longest key, that are compared here: the steps are their product at worst.
-    LONGEST_WILD = 64
+    LONGEST_PATTERN = 64
     LONGEST_KEY = 1024
 
+cdef enum:
+    # What may stand at a place of a pattern: a byte, or one of these; from SET on it is the number of a set of bytes.
+    ANY = 256
+    STAR = 257
+    SET = 258
+    SET_SIZE = 32  # bytes, a bit for each
 
-cdef bint is_match(const char* pattern, Py_ssize_t length, const char* key, Py_ssize_t size) noexcept nogil:
-    """Whether ``key``, which is not empty, matches a WILD pattern: a mismatch goes back to the last star alone."""
+
+cdef bint is_match(
+    const short* places, Py_ssize_t length, const unsigned char* sets, const unsigned char* key, Py_ssize_t size
+) noexcept nogil:
+    """Whether ``key``, which is not empty, matches: a mismatch goes back to the last star alone."""
     cdef Py_ssize_t at = 0, place = 0, star = -1, tried = 0
+    cdef int allowed, byte
     while place < size:
-        if at < length and pattern[at] == 42:  # *
+        allowed = places[at] if at < length else -1
+        byte = key[place]
+        if allowed == STAR:
             star = at
             tried = place
             at += 1
-        elif at < length and (pattern[at] == 63 or pattern[at] == key[place]):  # ?
+        elif allowed == byte or allowed == ANY or (
+            allowed >= SET and sets[(allowed - SET) * SET_SIZE + (byte >> 3)] >> (byte & 7) & 1
+        ):
             at += 1
             place += 1
         elif star >= 0:
@@ -37,7 +51,7 @@ cdef bint is_match(const char* pattern, Py_ssize_t length, const char* key, Py_s
             at = star + 1
         else:
             return False
-    while at < length and pattern[at] == 42:
+    while at < length and places[at] == STAR:
         at += 1
     return at == length
 
@@ -47,6 +61,8 @@ cdef struct Pattern:
     int kind
     Py_ssize_t size
     const char* text
+    const short* places
+    const unsigned char* sets
 
 
 cdef class KeyRules:
@@ -72,12 +88,26 @@ cdef class KeyRules:
             self.patterns[at].size = len(text)
             self.patterns[at].kind = EXACT
             if is_special(text):
-                is_wild = b"[" not in text and b"\\" not in text and len(text) <= LONGEST_WILD
-                self.patterns[at].kind = WILD if is_wild else GLOB
                 if text.endswith(b"*") and not is_special(text[: len(text) - 1]):
                     self.patterns[at].kind = PREFIX
                     self.patterns[at].size -= 1
+                elif len(text) <= LONGEST_PATTERN:
+                    self.take_places(&self.patterns[at], segments_of(text))
+                else:
+                    self.patterns[at].kind = LONG
             at += 1
+
+    cdef int take_places(self, Pattern* pattern, list segments) except -1:
+        """Say of each place of the pattern which bytes may stand there."""
+        cdef array places
+        cdef bytes sets
+        places, sets = places_of(segments)
+        self.kept += [places, sets]
+        pattern.kind = PLACES
+        pattern.size = len(places)
+        pattern.places = <const short*>places.data.as_shorts
+        pattern.sets = <const unsigned char*>PyBytes_AS_STRING(sets)
+        return 0
 
     def __dealloc__(self):
         free(self.patterns)
@@ -90,10 +120,10 @@ cdef class KeyRules:
             pattern = &self.patterns[at]
             if access & ~pattern.access:
                 continue
-            if pattern.kind == WILD and 0 < size <= LONGEST_KEY:
-                if is_match(pattern.text, pattern.size, key, size):
+            if pattern.kind == PLACES and 0 < size <= LONGEST_KEY:
+                if is_match(pattern.places, pattern.size, pattern.sets, <const unsigned char*>key, size):
                     return True
-            elif pattern.kind >= WILD:
+            elif pattern.kind >= PLACES:
                 if self.matchers[at](PyBytes_FromStringAndSize(key, size)):
                     return True
             elif (
@@ -103,14 +133,46 @@ cdef class KeyRules:
                 return True
         return False
 
-    cdef bint allow_all(self, Path path, Row row, Py_ssize_t last) except -1:
-        """Whether each key of the request at hand, the last of which is at ``last``, is allowed."""
-        cdef Py_ssize_t at = row.key_first
+    cdef bint allow_all(self, Path path, Row row, Py_ssize_t at, Py_ssize_t last) except -1:
+        """Whether each key of the request at hand, from ``at`` to ``last``, is allowed."""
         while at <= last:
             if not self.allow(path.words[at], path.sizes[at], row.key_access):
                 return False
             at += row.key_step
         return True
+
+
+cdef bint is_keyword(const char* text, Py_ssize_t size, bytes word) noexcept:
+    """Whether ``text`` is ``word``, which has upper-case letters alone, in whatever case."""
+    cdef Py_ssize_t at
+    cdef const char* letters = PyBytes_AS_STRING(word)
+    if size != PyBytes_GET_SIZE(word):
+        return False
+    for at in range(size):
+        if text[at] & 0xDF != letters[at]:
+            return False
+    return True
+
+
+def places_of(segments):
+    """The places of a pattern, as is_match reads them, and the sets of bytes that they name."""
+    places = array("h")
+    sets = bytearray()
+    for number, segment in enumerate(segments):
+        if number:
+            places.append(STAR)
+        for allowed in segment:
+            if len(allowed) == 1:
+                places.extend(allowed)
+            elif len(allowed) == 256:
+                places.append(ANY)
+            else:
+                places.append(SET + len(sets) // SET_SIZE)
+                bits = 0
+                for byte in allowed:
+                    bits |= 1 << byte
+                sets += int(bits).to_bytes(SET_SIZE, "little")
+    return places, bytes(sets)
 
 
 cdef bint is_special(bytes text) except -1:
@@ -159,4 +221,4 @@ def what_to_check(user, Row row, rules_of, rules):
             rules.append(rules_of[selector])
     if not rules:
         return DENIED
-    return KEYS if row.key_step and not command.channels else ASK
+    return KEYS if row.key_places and not command.channels else ASK

@@ -10,17 +10,17 @@ cdef inline bytes word(Path self, Py_ssize_t at):
 
 cdef inline bint is_due(Path self, bytes key) except -1:
     """Whether the key has a time to live that has run out: then the handler removes it."""
-    cdef dict expires = <dict>slot_get(self.database, DATABASE_EXPIRES)
-    cdef PyObject* at_ms
-    if PyDict_Size(expires) == 0 or self.replaying:
+    cdef KeyNumbers expires = <KeyNumbers>slot_get(self.database, DATABASE_EXPIRES)
+    cdef int64_t at_ms
+    if expires.is_empty() or self.replaying:
         return False
-    at_ms = PyDict_GetItem(expires, key)
-    return at_ms != NULL and <long long><object>at_ms <= self.now // 1000000
+    return expires.find(key, &at_ms) and at_ms <= self.now // 1000000
 
 
 cdef inline bint has_expiry(Path self, bytes key):
-    cdef dict expires = <dict>slot_get(self.database, DATABASE_EXPIRES)
-    return PyDict_Size(expires) != 0 and PyDict_GetItem(expires, key) != NULL
+    cdef KeyNumbers expires = <KeyNumbers>slot_get(self.database, DATABASE_EXPIRES)
+    cdef int64_t at_ms
+    return not expires.is_empty() and expires.find(key, &at_ms)
 
 
 cdef inline PyObject* value_of(Path self, bytes key):
@@ -35,18 +35,19 @@ cdef inline int count_look(Path self, PyObject* value) except -1:
 cdef int touch(Path self, bytes key) except -1:
     """Note the access for LRU or LFU."""
     cdef object tracker = <object>slot_get(self.database, DATABASE_TRACKER)
-    cdef dict accesses
+    cdef KeyNumbers accesses
+    cdef int64_t before
     if tracker is None:
         return 0
     if type(tracker) is not LruTracker:
         slot_set_int(self.keyspace, KEYSPACE_NOW_NS, self.now)
         tracker.touch(key)
         return 0
-    accesses = <dict>slot_get(tracker, TRACKER_LAST_ACCESS)
-    if PyDict_GetItem(accesses, key) == NULL:
+    accesses = <KeyNumbers>slot_get(tracker, TRACKER_LAST_ACCESS)
+    if not accesses.find(key, &before):
         key = (<ScanIndex>slot_get(self.database, DATABASE_INDEX)).held(key)
         slot_add(self.account, ACCOUNT_USED, _ACCESS)
-    PyDict_SetItem(accesses, key, self.now)
+    accesses.put(key, self.now)
     return 0
 
 

@@ -166,11 +166,11 @@ cdef bint encode_here(Path self, object value) except -1:
         reply_bytes(self, <bytes>value)
     elif value is None:
         reply_null(self)
-    elif kind is list:
+    elif kind is list or kind is OrderedSet:
         count = PyList_GET_SIZE(value)
         if count > PART:
             return False
-        reply_header(self, 42, count)
+        reply_header(self, 126 if self.resp3 and kind is OrderedSet else 42, count)
         for at in range(count):
             if not encode_here(self, <object>PyList_GET_ITEM(value, at)):
                 return False

@@ -15,7 +15,7 @@ from libc.errno cimport EAGAIN, EINTR, errno
 from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
-from cpython.buffer cimport PyBUF_READ
+from cpython.buffer cimport PyBUF_READ, PyBUF_WRITE
 from cpython.memoryview cimport PyMemoryView_FromMemory, PyMemoryView_GET_BUFFER
 from posix.unistd cimport close, write
 
@@ -85,6 +85,8 @@ cdef enum:
     #: A longer command that comes in smaller pieces is for that parser as well, which looks at nothing twice.
     SLOW_INPUT = 4096
     SLOW_PIECE = 1024
+    #: Of Loop.receive: nothing whole has come.
+    NOTHING = -1
 
 cdef Py_ssize_t CLIENT_CLOSE_AFTER_REPLY = slot_offset(Client.close_after_reply)
 cdef Py_ssize_t CLIENT_BLOCKED = slot_offset(Client.blocked)
@@ -190,6 +192,8 @@ cdef class Loop:
     cdef long long began_ns, slice_ns
     cdef object moment
     cdef bint limits_clients, handed_over
+    #: From this size on, if it is not 0, replies are compared with client-output-buffer-limit before they are sent.
+    cdef Py_ssize_t output_limit
     #: The changes of this turn were put into the replication stream, and sent.
     cdef bint streamed
 
@@ -440,7 +444,7 @@ cdef class Loop:
                 and slot_int(cursor, CURSOR_OFFSET) == before
                 and slot_get(cursor, CURSOR_BLOCK) == <PyObject*>tail
             ):
-                done = send(peer.fd, data, length, MSG_DONTWAIT | MSG_NOSIGNAL)
+                done = self.put_on_wire(peer, data, length)
                 if done > 0:
                     self.sent += done
                     slot_add(cursor, CURSOR_OFFSET, done)
@@ -475,6 +479,7 @@ cdef class Loop:
         self.moment = self.cycle.moment_ns
         self.slice_ns = self.network.slice_ns
         self.limits_clients = self.eviction.limit != 0
+        self.output_limit = self.network.output_limit
         self.path.selective = journal is not None and journal.selective
         self.path.touches = journal.touches_unsynced if self.path.selective else None
         self.path.begin_turn()
@@ -505,6 +510,7 @@ cdef class Loop:
         cdef object client = peer.client
         cdef Py_ssize_t size, rest
         cdef ssize_t got = 0
+        cdef Py_ssize_t limit
         cdef int outcome
         cdef bint crowded
         if not kept:
@@ -516,15 +522,16 @@ cdef class Loop:
         if size:
             memcpy(self.buffer, peer.input, size)
         if not kept:
-            got = recv(peer.fd, self.buffer + size, self.small_read if crowded else READ_SIZE, MSG_DONTWAIT)
-            if got <= 0:
-                if got < 0 and (errno == EAGAIN or errno == EINTR):
-                    return 0
+            limit = self.small_read if crowded else READ_SIZE
+            got = self.receive(peer, self.buffer + size, limit)
+            if got == NOTHING:
+                return 0
+            if got == 0:
                 return self.hand_over(watch, None)  # which will find the end, too
             self.received += got
             slot_set(client, CLIENT_LAST_INTERACTION, self.moment)
             size += got
-            if crowded and got == self.small_read:
+            if crowded and got >= limit:
                 peer.keep_input(NULL, 0)
                 return self.hand_over(watch, PyBytes_FromStringAndSize(self.buffer, size))
         outcome = self.path.run(
@@ -561,6 +568,21 @@ cdef class Loop:
         elif peer.queued and self.path.selective:  # what was read before may be all that is durable
             self.cycle.hold_back(peer)
         return 0
+
+    cdef ssize_t receive(self, Peer peer, char* target, Py_ssize_t limit) except? -2:
+        """Receive up to ``limit`` bytes, by TLS up to READ_SIZE; 0 at the end, or where it has failed."""
+        cdef ssize_t got
+        if peer.tls is None:
+            got = recv(peer.fd, target, limit, MSG_DONTWAIT)
+            if got < 0:
+                return NOTHING if errno == EAGAIN or errno == EINTR else 0
+            return got
+        try:
+            return peer.tls.recv_into(PyMemoryView_FromMemory(target, READ_SIZE, PyBUF_WRITE), limit)
+        except (BlockingIOError, InterruptedError):
+            return NOTHING
+        except OSError:
+            return 0
 
     cdef int hand_over(self, Watch watch, bytes data) except -1:
         """Have the Python path serve ``data``, or receive."""
@@ -666,13 +688,11 @@ cdef class Loop:
         cdef ssize_t done
         if peer.closed:
             return 0
-        if peer.output_size and not peer.unsent:
-            done = send(peer.fd, peer.output, peer.output_size, MSG_DONTWAIT | MSG_NOSIGNAL)
+        if peer.output_size and not peer.unsent and not (self.output_limit and peer.output_size > self.output_limit):
+            done = self.put_on_wire(peer, peer.output, peer.output_size)
             if done < 0:
-                if errno != EAGAIN and errno != EINTR:
-                    peer.close()
-                    return 0
-                done = 0
+                peer.close()
+                return 0
             self.sent += done
             if done == peer.output_size:
                 peer.empty_output()
@@ -693,6 +713,19 @@ cdef class Loop:
         peer.send()
         return 0
 
+    cdef ssize_t put_on_wire(self, Peer peer, const char* data, Py_ssize_t size) except? -2:
+        """Send as far as the kernel takes it; returns how far, -1 where the connection has failed."""
+        cdef ssize_t done
+        if peer.tls is None:
+            done = send(peer.fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL)
+            return 0 if done < 0 and (errno == EAGAIN or errno == EINTR) else done
+        try:
+            return peer.tls.send(PyMemoryView_FromMemory(<char*>data, size, PyBUF_READ))
+        except (BlockingIOError, InterruptedError):
+            return 0
+        except OSError:
+            return -1
+
     cdef int send_bytes(self, Peer peer, list chunks) except -1:
         """Send the only one of ``chunks``, and empty the list."""
         cdef bytes data = chunks[0]
@@ -700,12 +733,15 @@ cdef class Loop:
         cdef ssize_t done
         if peer.closed:
             return 0
-        done = send(peer.fd, PyBytes_AS_STRING(data), size, MSG_DONTWAIT | MSG_NOSIGNAL)
+        if self.output_limit and size > self.output_limit:
+            peer.send(chunks)
+            return 0
+        done = self.put_on_wire(peer, PyBytes_AS_STRING(data), size)
         if done == size and not peer.noted_bytes and not peer.client.close_after_reply:
             self.sent += done
             chunks.clear()
             return 0
-        if done < 0 and errno != EAGAIN and errno != EINTR:
+        if done < 0:
             peer.close()
             return 0
         if done > 0:

@@ -10,16 +10,21 @@ cdef class Row:
     cdef bint writes, shows_named_keys, may_wait
     #: Its place in Path.kept_rows.
     cdef Py_ssize_t number
-    #: Command.key_range; a step of 0 where there is none.
+    #: Of the first, the last, or from one to the next; what they mean depends on key_places.
     cdef Py_ssize_t key_first, key_last, key_step
+    #: How the keys are found: KeyPlaces in rows.pxi.
+    cdef int key_places
+    cdef Py_ssize_t key_count_at
+    cdef bytes key_word
     cdef int key_access
     cdef bint key_access_varies
     cdef int (*form)(Path) except -1
     cdef find_keys(self)
+    cdef take_spec(self, spec)
 
 
 cdef class Peer:
-    cdef public object client, parser, sock, unsent
+    cdef public object client, parser, sock, tls, unsent
     cdef public int fd
     cdef public list sealed
     cdef public bint closed, queued
@@ -108,7 +113,8 @@ cdef class Path:
     cdef int run(self, Peer peer, char* data, Py_ssize_t size, long long budget_ns, long long turn_began_ns) except -1
     cpdef bint serves(self, client)
     cdef object access_of(self, client)
-    cdef bint permits(self, Row row) except -1
+    cdef int locate_keys(self, Row row, Py_ssize_t* first, Py_ssize_t* last) noexcept
+    cdef bint permits(self, object permissions, Row row) except -1
     cdef PyObject* find_row(self, const char* name, Py_ssize_t size) noexcept
     cdef int parse(self, char* position, char* end) noexcept
     cdef int parse_number(self, char** place, char* end, Py_ssize_t* number) noexcept
@@ -123,7 +129,7 @@ cdef class Path:
     cdef int record_given(self, words) except -1
     cdef object call_words(self, Row row, client, effects)
     cdef object words_given(self)
-    cdef object call_given(self, Row row, bint reports_slow)
+    cdef object call_given(self, Row row)
     cdef object handle_given(self, Row row)
     cdef object fail_given(self, Row row, bint changed, error)
     cdef int begin_replay(self, client) except -1
@@ -135,4 +141,4 @@ cdef class Path:
     cdef int select(self) except -1
     cdef int reserve(self, Py_ssize_t size) except -1
     cdef int journal_put(self, const char* data, Py_ssize_t size) except -1
-    cdef int measure(self, Row row, long long elapsed, bint reports_slow=*) except -1
+    cdef int measure(self, Row row, long long elapsed) except -1

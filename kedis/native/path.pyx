@@ -22,6 +22,7 @@ from cpython.ref cimport Py_INCREF
 from cpython.set cimport PySet_Contains, PySet_GET_SIZE
 from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_New, PyTuple_SET_ITEM
 from libc.math cimport INFINITY, fabs, signbit
+from libc.stdint cimport int64_t
 from libc.stdio cimport snprintf
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memset
@@ -31,24 +32,27 @@ from kedis.engine.client import Client
 from kedis.process.clock import SYSTEM_CLOCKS
 from kedis.engine.counters import Counters
 from kedis.engine.flags import Flag
+from kedis.engine.keyspec import access_of
 from kedis.engine.propagation import Message, Propagation
 from kedis.engine.table import Command
 from kedis.engine.restrictions import Restrictions
 from kedis.engine.users import User
 from kedis.errors import CommandError
-from kedis.resp.values import OK, PONG
+from kedis.resp.values import OK, PONG, OrderedSet
 from kedis.store.access import AccessTracker, LruTracker
 from kedis.store.account import _STRING, ACCESS_ENTRY, EXPIRY_ENTRY, Account
 from kedis.store.database import Database
 from kedis.store.key_table import KeyTable
 from kedis.store.state import KeyspaceState
 from kedis.structures.footprint import CONTAINER, INDEX_ENTRY
+from kedis.structures.glob import segments_of
 from kedis.structures.histogram import Histogram
 from kedis.structures.strings import Buffer
 
 from kedis.structures.containers cimport Hash as FullHash
 from kedis.structures.containers cimport Set as FullSet
 from kedis.structures.packed cimport Hash, List, Set, SortedSet
+from kedis.structures.key_numbers cimport KeyNumbers
 from kedis.structures.scan_index cimport ScanIndex
 from kedis.structures.sorted_set import ADDED as _ADDED, UNCHANGED as _UNCHANGED
 from kedis.structures.consumer_groups cimport Consumer, Group
@@ -89,6 +93,7 @@ from cpython.array cimport array
 from libc.limits cimport LLONG_MAX, LLONG_MIN
 
 include "offsets.pxi"
+include "small_integers.pxi"
 include "../structures/words.pxi"
 
 cdef enum:
@@ -168,9 +173,8 @@ cdef class Path:
         self.system_clock = engine.clock is SYSTEM_CLOCKS[0]
         self.kept_rows = []
         self.waits, self.depths = Histogram(), Histogram()
-        for name, command in engine.table.rows.items():
-            if len(name) < NAME and is_served(command):
-                self._add_row(name.upper(), Row(command))
+        for name, row in rows_of(engine.table).items():
+            self._add_row(name, row)
         self.rows_by_command = {(<Row>row).command: row for row in self.kept_rows}
 
     def _add_row(self, bytes name, Row row):
@@ -236,6 +240,7 @@ cdef class Path:
         self.plain = (
             slot_get(self.keyspace, KEYSPACE_LOADING) != Py_True
             and slot_get(self.keyspace, KEYSPACE_NO_TOUCH) != Py_True
+            and slot_get(self.keyspace, KEYSPACE_OWN_EXPIRIES) == Py_None
         )
 
     def feed(self, Peer peer, bytes data, long long budget_ns, long long turn_began_ns):
@@ -282,7 +287,7 @@ cdef class Path:
             if not row.least <= self.count <= row.most or (row.writes and self.read_only):
                 outcome = FOREIGN
                 break
-            if self.access is not None and not self.permits(row):
+            if self.access is not None and not self.permits(self.access, row):
                 outcome = FOREIGN  # where it is denied
                 break
             self.start = position
@@ -345,12 +350,35 @@ cdef class Path:
             return access
         return <object>found
 
-    cdef bint permits(self, Row row) except -1:
-        """Whether the user may run the request at hand; no change of the user comes between two requests of a run."""
-        cdef Access access = <Access>self.access
+    cdef int locate_keys(self, Row row, Py_ssize_t* first, Py_ssize_t* last) noexcept:
+        """Find the first and the last key of the request at hand: 1, or 0 where its handler is to say, -1 where there is none."""
+        cdef Py_ssize_t at, count
+        first[0] = row.key_first
+        if row.key_places == FIXED:
+            last[0] = row.key_first + row.key_last if row.key_last >= 0 else self.count + row.key_last
+            return 1 if last[0] < self.count else -1
+        if row.key_places == COUNTED:
+            if row.key_count_at >= self.count or self.sizes[row.key_count_at] != 1:
+                return 0
+            count = self.words[row.key_count_at][0] - 48
+            last[0] = row.key_first + (count - 1) * row.key_step
+            return 1 if 1 <= count <= 9 and last[0] < self.count else 0
+        for at in range(row.key_first, self.count - 1):
+            if is_keyword(self.words[at], self.sizes[at], row.key_word):
+                first[0] = at + 1
+                last[0] = at + (self.count - at - 1) // 2
+                return 1 if first[0] <= last[0] else 0
+        return 0
+
+    cdef bint permits(self, object permissions, Row row) except -1:
+        """Whether ``permissions``, an Access, allow the request at hand.
+
+        No change of the user comes between two requests of a run, nor between two calls of a script.
+        """
+        cdef Access access = <Access>permissions
         cdef list rules
-        cdef Py_ssize_t at, last
-        cdef int kind = ASK
+        cdef Py_ssize_t at, first = 0, last = 0
+        cdef int located, kind = ASK
         if row.number < PyBytes_GET_SIZE(access.kinds):  # EVALSHA may have come later
             kind = PyBytes_AS_STRING(access.kinds)[row.number]
         if kind == NOTHING:
@@ -358,16 +386,17 @@ cdef class Path:
         if kind == DENIED:
             return False
         if kind == KEYS:
-            last = row.key_first + row.key_last if row.key_last >= 0 else self.count + row.key_last
-            if last >= self.count:
+            located = self.locate_keys(row, &first, &last)
+            if located < 0:
                 return True  # the handler refuses it
-            rules = <list>PyList_GET_ITEM(access.rules, row.number)
-            for at in range(PyList_GET_SIZE(rules)):
-                if (<KeyRules>PyList_GET_ITEM(rules, at)).allow_all(self, row, last):
-                    return True
-            if not row.key_access_varies:
-                return False
-        return access.user.denial(row.command, self.argv()) is None
+            if located:
+                rules = <list>PyList_GET_ITEM(access.rules, row.number)
+                for at in range(PyList_GET_SIZE(rules)):
+                    if (<KeyRules>PyList_GET_ITEM(rules, at)).allow_all(self, row, first, last):
+                        return True
+                if not row.key_access_varies:
+                    return False
+        return access.user.may(row.command, self.argv())
 
     # -- parsing ------------------------------------------------------------------------------------------
 
@@ -574,7 +603,7 @@ cdef class Path:
             self.sizes[at] = PyBytes_GET_SIZE(<object>PyList_GET_ITEM(argv, at))
         return 0
 
-    def call_command(self, client, command, argv, bint reports_slow=True):
+    def call_command(self, client, command, argv):
         """kedis.engine.call.call without hooks: run an admitted command of EXEC, a script or the program itself.
 
         Returns the value, a CommandError included, or NotImplemented where nothing was done and call() must.
@@ -603,7 +632,7 @@ cdef class Path:
         self.as_value = True
         self.now = slot_int(self.keyspace, KEYSPACE_NOW_NS)
         try:
-            return self.call_given(row, reports_slow)
+            return self.call_given(row)
         finally:
             self.as_value = False
             self.client = self.database = self.given = self.effects = self.value = self.elements = None
@@ -619,12 +648,12 @@ cdef class Path:
         self.as_value = True
         self.now = slot_int(self.keyspace, KEYSPACE_NOW_NS)
         try:
-            return self.call_given(row, False)
+            return self.call_given(row)
         finally:
             self.as_value = False
             self.client = self.database = self.given = self.effects = self.value = self.elements = None
 
-    cdef object call_given(self, Row row, bint reports_slow):
+    cdef object call_given(self, Row row):
         cdef long long began = self.read_clock()
         cdef long long before
         cdef int result = DECLINED
@@ -647,7 +676,7 @@ cdef class Path:
                 value = self.fail_given(row, slot_int(self.keyspace, KEYSPACE_DIRTY) != before, error)
         if result == DECLINED:
             value = self.handle_given(row)
-        self.measure(row, self.read_clock() - began, reports_slow)
+        self.measure(row, self.read_clock() - began)
         return value
 
     cdef object words_given(self):
@@ -881,12 +910,12 @@ cdef class Path:
 
     # -- figures ------------------------------------------------------------------------------------------
 
-    cdef int measure(self, Row row, long long elapsed, bint reports_slow=True) except -1:
+    cdef int measure(self, Row row, long long elapsed) except -1:
         cdef object counters = row.counters
         cdef array histogram
         if not 0 <= elapsed < self.slow_ns:
             elapsed = max(elapsed - <long long>self.engine.check_clock(), 0)
-            if elapsed >= self.slow_ns and reports_slow:
+            if elapsed >= self.slow_ns:
                 self.engine.observer.take_slow_call(self.client, row.command, self.argv(), elapsed)
         slot_add(counters, COUNTERS_NANOSECONDS, elapsed)
         histogram = <array>slot_get(counters, COUNTERS_HISTOGRAM)

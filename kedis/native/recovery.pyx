@@ -2,7 +2,7 @@
 # cython: binding=True
 """Recovery in C: runs recorded commands by the forms of the native path, from the bytes of the append-only file.
 
-Nothing is recorded, counted or answered, and nothing expires. A command without a form, and one whose form declines,
+Nothing is recorded or answered, nothing expires, and calls are counted for a replica's stream alone. A command without a form, and one whose form declines,
 runs in its handler, as in :func:`kedis.engine.call.replay`. Commands that are none of data (SELECT, and a transaction
 whose EXEC is further on) are left to the caller.
 """
@@ -24,9 +24,12 @@ cdef class Recorded:
     cdef object handler
     cdef Row row
     cdef Py_ssize_t least, most
+    #: The row of the engine's table, where calls are counted.
+    cdef object command
 
-    def __init__(self, handler, least, most, row):
+    def __init__(self, handler, least, most, row, command):
         self.handler, self.least, self.most, self.row = handler, least, most, row
+        self.command = command
 
 
 cdef bint is_name(const char* text, Py_ssize_t size, const char* name) noexcept nogil:
@@ -45,10 +48,13 @@ cdef class Recovery:
         path: a path of its own.
         client: whose database the commands run in.
         handlers: name -> (handler, fewest words, most words) of the commands that may run.
+        counted: name -> row of the engine's table; their calls count, and may be slow. None: nothing counts.
     """
 
     cdef Path path
-    cdef object client, keyspace, propagation
+    cdef object client, engine, keyspace, propagation
+    cdef object multi, exec_
+    cdef bint counts
     cdef dict commands
     #: The command before, whose name the next one often bears.
     cdef Recorded last
@@ -56,14 +62,19 @@ cdef class Recovery:
     #: A transaction is under way whose EXEC has been seen.
     cdef bint in_transaction
 
-    def __init__(self, path, client, handlers):
-        self.path, self.client = path, client
+    def __init__(self, path, client, handlers, counted=None):
+        self.path, self.client, self.engine = path, client, client.engine
+        self.counts = counted is not None
+        counted = counted or {}
+        self.multi, self.exec_ = counted.get(b"multi"), counted.get(b"exec")
         self.keyspace, self.propagation = client.engine.keyspace, client.engine.propagation
         self.last_name = b""
         self.commands = {}
         rows = rows_with_forms(path)
         for name, (handler, least, most) in handlers.items():
-            self.commands[name] = Recorded(handler, least, most, rows.get(handler))
+            self.commands[name] = Recorded(
+                handler, least, most, rows.get(handler), counted.get(name.lower())
+            )
 
     def whole_bytes(self, bytes data):
         """The size of the whole canonical commands at the start of ``data``. O(their words)."""
@@ -86,13 +97,20 @@ cdef class Recovery:
         cdef Py_ssize_t ran = 0
         cdef Path path = self.path
         cdef Recorded found
+        cdef long long began = 0, now
         path.begin_replay(self.client)
+        if self.counts:
+            began = path.read_clock()
         try:
             while position < end and path.parse(position, end) == FINISHED:
                 found = self.find(path.words[0], path.sizes[0])
                 if found is not None and found.least <= path.count <= found.most:
                     if not self.run_form(found):
                         found.handler(self.client, path.argv())
+                    if self.counts:
+                        now = path.read_clock()
+                        self.count(found, now - began)
+                        began = now
                 elif not self.is_bracket(path.words[0], path.sizes[0], end):
                     break
                 position = path.next
@@ -104,6 +122,19 @@ cdef class Recovery:
             self.propagation.batch.clear()
             self.propagation.overridden = False
         return ran, position - start, None
+
+    cdef int count(self, Recorded found, long long elapsed) except -1:
+        """Count a call; it is of the client whose commands run, to the slow log as well."""
+        if found.row is not None:
+            return self.path.measure(found.row, elapsed)
+        if not 0 <= elapsed < self.path.slow_ns:
+            elapsed = max(elapsed - <long long>self.engine.check_clock(), 0)
+            if elapsed >= self.path.slow_ns:
+                self.engine.observer.take_slow_call(self.client, found.command, self.path.argv(), elapsed)
+        counters = found.command.counters
+        counters.nanoseconds += elapsed
+        counters.count(elapsed)
+        return 0
 
     cdef Recorded find(self, const char* name, Py_ssize_t size):
         cdef PyObject* found
@@ -125,9 +156,13 @@ cdef class Recovery:
             return False
         if size == 4 and is_name(name, size, b"EXEC") and self.in_transaction:
             self.in_transaction = False
+            if self.counts:
+                self.exec_.counters.count(0)
             return True
         if size == 5 and is_name(name, size, b"MULTI") and not self.in_transaction:
             self.in_transaction = self.ends_before(end)
+            if self.counts and self.in_transaction:
+                self.multi.counters.count(0)
             return self.in_transaction
         return False
 

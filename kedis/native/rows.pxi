@@ -17,6 +17,12 @@ cdef long long _CONTAINER = CONTAINER
 cdef long long _INDEX_ENTRY = INDEX_ENTRY
 LEFT = object()
 
+cdef enum KeyPlaces:
+    NO_PLACES = 0
+    FIXED = 1
+    COUNTED = 2  # as many as a word says
+    HALF_OF_REST = 3  # of what stands behind a word
+
 
 cdef class Row:
     """A row of the command table, with what C reads of it.
@@ -37,10 +43,27 @@ cdef class Row:
         self.find_keys()
 
     cdef find_keys(self):
-        self.key_step = 0
-        if self.command.key_range is not None:
-            self.key_first, self.key_last, self.key_step, self.key_access = self.command.key_range
-            self.key_access_varies = self.command.key_flags is not None
+        """Take over where the keys are, if one specification says it."""
+        command = self.command
+        self.key_places = NO_PLACES
+        if command.key_range is not None:
+            self.key_places = FIXED
+            self.key_first, self.key_last, self.key_step, self.key_access = command.key_range
+            self.key_access_varies = command.key_flags is not None
+        elif len(command.keys) == 1 and (command.key_plan is not None or self.may_wait):
+            self.take_spec(command.keys[0])
+
+    cdef take_spec(self, spec):
+        if spec.count_at is not None and spec.keyword is None:
+            self.key_places = COUNTED
+            self.key_count_at = spec.index + spec.count_at
+            self.key_first = spec.index + spec.first_key
+        elif spec.keyword is not None and spec.start_from > 0 and (spec.last, spec.limit) == (-1, 2):
+            self.key_places = HALF_OF_REST
+            self.key_word = spec.keyword.encode()
+            self.key_first = spec.start_from
+        self.key_step = spec.step
+        self.key_access = access_of(spec.flags)
 
 
 cdef struct Name:
@@ -57,6 +80,16 @@ _NEVER = frozenset(["migrate", "wait", "waitaof"])
 #: Those that wait only where they are asked to: see asks_to_wait.
 _MAY_WAIT = frozenset(["xread", "xreadgroup"])
 _UNSUITABLE = Flag.NOSCRIPT | Flag.BLOCKING | Flag.ADMIN | Flag.WHOLE_DATABASES
+
+
+cdef dict rows_of(table):
+    """Upper-case name -> row of the commands of ``table`` that are served here; made once for each table."""
+    if table.native_rows is None:
+        table.native_rows = {
+            name.upper(): Row(command)
+            for name, command in table.rows.items() if len(name) < NAME and is_served(command)
+        }
+    return <dict>table.native_rows
 
 
 def rows_with_forms(Path path):

@@ -64,6 +64,7 @@ cdef inline bint is_replaceable(Path self, PyObject* value):
 
 cdef int store(Path self, bytes key, bytes value, PyObject* old) except -1:
     """Set a string in place of ``old``, a string or none; its time to live stays."""
+    value = shared(value)
     if old != NULL:
         slot_add(
             self.account,
@@ -154,12 +155,12 @@ cdef int set_with_expiry(Path self) except -1:
 
 cdef int expire_at(Path self, bytes key, long long at_ms) except -1:
     """kedis.store.key_table.KeyTable.set_expiry."""
-    cdef dict expires = <dict>slot_get(self.database, DATABASE_EXPIRES)
-    if PyDict_GetItem(expires, key) == NULL:
+    cdef KeyNumbers expires = <KeyNumbers>slot_get(self.database, DATABASE_EXPIRES)
+    cdef int64_t before
+    if not expires.find(key, &before):
         key = (<ScanIndex>slot_get(self.database, DATABASE_INDEX)).held(key)
-        (<ScanIndex>slot_get(self.database, DATABASE_VOLATILE)).add(key)
         slot_add(self.account, ACCOUNT_USED, _EXPIRY)
-    return PyDict_SetItem(expires, key, at_ms)
+    return expires.put(key, at_ms)
 
 
 cdef int record_expiring(Path self, long long at_ms) except -1:
@@ -251,7 +252,7 @@ cdef int add_to_number(Path self, long long delta) except -1:
     number += delta
     store(self, key, PyBytes_FromStringAndSize(digits, write_number(digits, number)), old)
     tracker = <object>slot_get(self.database, DATABASE_TRACKER)
-    if tracker is not None and key not in <dict>slot_get(tracker, TRACKER_LAST_ACCESS):
+    if tracker is not None and key not in <KeyNumbers>slot_get(tracker, TRACKER_LAST_ACCESS):
         touch(self, key)
     reply_integer(self, number)
     return WROTE
@@ -344,16 +345,15 @@ cdef int ttl(Path self, long long unit) except -1:
     if is_due(self, key):
         return DECLINED
     cdef PyObject* value = value_of(self, key)
-    cdef PyObject* at_ms
+    cdef int64_t at_ms
     cdef long long rest
     count_look(self, value)
     if value == NULL:
         reply_integer(self, -2)
         return READ
-    at_ms = PyDict_GetItem(<dict>slot_get(self.database, DATABASE_EXPIRES), key)
-    if at_ms == NULL:
+    if not (<KeyNumbers>slot_get(self.database, DATABASE_EXPIRES)).find(key, &at_ms):
         reply_integer(self, -1)
         return READ
-    rest = <long long><object>at_ms - self.now // 1000000
+    rest = at_ms - self.now // 1000000
     reply_integer(self, (rest + 500) // 1000 if unit == 1000 else rest)
     return READ

@@ -159,7 +159,9 @@ def _pipeline(data: bytes, stars: int) -> tuple[list[list[bytes]], int]:
     # Every command has its own star, so that arguments need a count only where there are more.
     if stars != len(commands) and stars - arguments.count(b"*") != len(commands):
         return [], UNKNOWN
-    _readers.append(reader)
     if foreign and any(data.count(byte) != arguments.count(byte) for byte in b"+(=~>|%"):
         return [], UNKNOWN
+    # Only now it is certain that the reader is inside of nothing, such as a map of which the elements have not come:
+    # the next client's bytes would be taken for these.
+    _readers.append(reader)
     return commands, UNKNOWN if 13 in arguments else PLAIN

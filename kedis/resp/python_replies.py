@@ -21,6 +21,7 @@ Pairs, Scored      list, flat                      list of lists of two
 ByKey              list of lists of two            dict
 Verbatim           bytes                           same
 BigNumber          bytes                           same
+BigNumberText      bytes                           same
 Entries            list of [id, [field, value…]]   same
 =================  ==============================  ==============================
 
@@ -44,6 +45,7 @@ from kedis.resp.replies import encode_error_line, format_double
 from kedis.resp.values import (
     Attribute,
     BigNumber,
+    BigNumberText,
     ByKey,
     NoReply,
     NullArray,
@@ -145,6 +147,7 @@ def _scalars(text: Converter) -> dict[type, Converter]:
         SimpleString: text_of,
         Verbatim: text_of,
         BigNumber: lambda value: text(b"%d" % value),
+        BigNumberText: lambda value: text(bytes(value)),
     }
 
 

@@ -23,6 +23,7 @@ ByKey              ``*N`` of ``*2``        ``%N``
 Push               ``*N``                  ``>N``
 Verbatim           bulk string             ``=9 txt:hello``
 BigNumber          bulk string             ``(123``
+BigNumberText      bulk string             ``(text``
 Attribute          the value alone         ``|N`` and the value
 =================  ======================  ======================
 
@@ -31,6 +32,7 @@ Simplified: no streamed (chunked) RESP3 types, which no Redis sends.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -39,6 +41,7 @@ from kedis.errors import CommandError
 from kedis.resp.values import (
     Attribute,
     BigNumber,
+    BigNumberText,
     ByKey,
     NoReply,
     NullArray,
@@ -175,11 +178,16 @@ def format_double(value: float) -> bytes:
 
     Every finite double reads back unchanged.
     """
-    return b"%.17g" % value
+    return b"%.17g" % value if value == value else signed_nan(value)
+
+
+def signed_nan(value: float) -> bytes:
+    """A NaN as C prints it, which shows its sign: ``-nan`` is what ``0/0`` makes."""
+    return b"-nan" if math.copysign(1, value) < 0 else b"nan"
 
 
 def _encode_float2(value: float, append: Append) -> None:
-    digits = b"%.17g" % value
+    digits = format_double(value)
     append(b"%b%b\r\n" % (BULK_HEADERS[len(digits)], digits))
 
 
@@ -207,7 +215,7 @@ def _encode_big_number2(value: BigNumber, append: Append) -> None:
 
 
 def _encode_float3(value: float, append: Append) -> None:
-    append(b",%.17g\r\n" % value)
+    append(b",%b\r\n" % format_double(value))
 
 
 def _encode_bool3(value: bool, append: Append) -> None:
@@ -224,6 +232,10 @@ def _encode_verbatim3(value: Verbatim, append: Append) -> None:
 
 def _encode_big_number3(value: BigNumber, append: Append) -> None:
     append(b"(%d\r\n" % value)
+
+
+def _encode_big_number_text3(value: BigNumberText, append: Append) -> None:
+    append(b"(%b\r\n" % value)
 
 
 # ---------------------------------------------------------------- aggregates
@@ -423,6 +435,7 @@ RESP2.update(
         NullArray: _encode_null_array2,
         Verbatim: _encode_verbatim2,
         BigNumber: _encode_big_number2,
+        BigNumberText: encode_bytes,
         dict: _encode_dict2,
         set: _encode_set2,
         frozenset: _encode_set2,
@@ -442,6 +455,7 @@ RESP3.update(
         NullArray: _encode_null3,
         Verbatim: _encode_verbatim3,
         BigNumber: _encode_big_number3,
+        BigNumberText: _encode_big_number_text3,
         dict: _encode_dict3,
         set: _encode_set3,
         frozenset: _encode_set3,

@@ -110,6 +110,10 @@ class BigNumber(int):
     """An integer of any size (RESP3 ``(``; RESP2 a bulk string)."""
 
 
+class BigNumberText(bytes):
+    """What a script says is a big number, whatever it is: one line, sent like a :class:`BigNumber`."""
+
+
 class Pairs(list[tuple[Any, Any]]):
     """A list of (a, b) tuples: RESP2 prints it flat, RESP3 as an array of arrays of two.
 

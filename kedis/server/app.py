@@ -10,7 +10,7 @@ from typing import Any
 
 from gevent.event import Event
 
-from kedis import errors
+from kedis import errors, native
 from kedis.commands import load_all
 from kedis.config import Config, rewrite_file
 from kedis.engine.client import Client
@@ -22,17 +22,24 @@ from kedis.process.clock import SYSTEM_CLOCKS
 from kedis.process.threads import real_sleep
 from kedis.replication.arrival import database_in, position_in
 from kedis.server.aof_policy import AofPolicy
+from kedis.server.defragmentation import Defragmentation
 from kedis.server.failover import Failover
 from kedis.server.following import Following
 from kedis.server.memory_relief import MemoryRelief
 from kedis.server.metrics_http import MetricsServer
 from kedis.server.migration import Migrations
 from kedis.server.network_server import NetworkServer
+from kedis.server.oom_adjustment import OomScore
 from kedis.server.replication import Replication
 from kedis.server.shutdown import ReplicaWait
 from kedis.server.snapshot_policy import SnapshotPolicy
+from kedis.store.moving import Moving
 
 log = logging.getLogger("kedis.server")
+
+#: Beside the options of SHUTDOWN: end as soon as the append-only file is whole, instead of refusing to.
+PATIENT = "patient"
+_GOES_ON = "Errors trying to shut down: the data could not be saved, so the server goes on"
 
 
 class App:
@@ -51,25 +58,48 @@ class App:
         load_all()
         self.engine = Engine(config, clock=clocks[0], monotonic=clocks[1])
         open_users_file(self.engine)
-        self.network = NetworkServer(self.engine)
+        self.network = self.make_network()
         self.aof = AofPolicy(self.network, self._fail)
         self.migrations = Migrations(self.network)
         self.saving = SnapshotPolicy(self.network, self.aof.aof)
-        self.following = Following(self.network, self.aof, self.saving.saver, lambda: self.network.port)
+        self.following = Following(self.network, self.aof, self.saving.saver, self._port_for_replicas)
         self.replication = Replication(self.network, self.saving.saver, self.aof.aof, self.following)
         self.failover = Failover(self.network, self.replication.master, self.following)
         self.replica_wait = ReplicaWait(self.network, self.replication.master, self._end_of_wait)
+        self.oom_score = OomScore(self.engine)
+        self.following.on_part = self.oom_score.follow_part
         self.ended = Event()
         self.exit_code = 0
         #: Called when clients can connect, before the data are loaded.
         self.on_listening: Callable[[], None] = lambda: None
         #: Called when a shutdown that was under way has failed, and the server goes on.
         self.on_going_on: Callable[[], None] = lambda: None
+        #: The end that a signal has asked for while DEBUG PAUSE-CRON stands.
+        self.put_off: Callable[[], None] | None = None
         self.observer = Observer(self.engine, self.network.cron.expiry, self.network)
         self.metrics = MetricsServer(self.network, self.observer)
         relief = MemoryRelief(self.engine.keyspace, config, self.observer.memory, self.engine.monotonic)
-        self.network.cron.each_round += [self.observer.sample, relief.run]
+        self.network.cron.each_round += [self.observer.sample, relief.run, self._end_late]
+        if native.LOOP:
+            self._know_pools()
         self.engine.process = self
+
+    def make_network(self) -> NetworkServer:
+        """The network side of the engine."""
+        return NetworkServer(self.engine)
+
+    def _know_pools(self) -> None:
+        """Give memory back from within the arenas of Python's allocator, which the native path can read."""
+        from kedis.native import pools
+
+        memory = self.observer.memory
+        memory.pools = pools
+        memory.moving = Moving(self.engine.keyspace, pools.is_sparse, pools.copied)
+        defragmentation = Defragmentation(self.network, memory.moving, memory, self._has_child)
+        self.network.cron.each_round.append(defragmentation.run)
+
+    def _has_child(self) -> bool:
+        return bool(self.saving.saver.rdb_bgsave_in_progress or self.aof.aof.aof_rewrite_in_progress)
 
     def start(self) -> None:
         """Accept clients, load the data, then serve; until then clients are answered -LOADING.
@@ -81,15 +111,12 @@ class App:
             self.aof.open()
             log.info("data are kept in %s", self.aof.aof.folder.path)
         self.observer.collector.start()
+        self.oom_score.start()
         try:
             self.network.start()
             self.on_listening()
             self.metrics.start()
-            if self.config.appendonly:
-                self.aof.load(self.ended.is_set)
-                self.saving.warn_of_ignored_file()
-            else:
-                self.saving.load(self.ended.is_set)
+            self.load_data()
         except BaseException:
             self._stop_serving()
             self.aof.aof.close()
@@ -98,10 +125,31 @@ class App:
             return
         self.aof.start()
         self.saving.start()
-        notes = self.saving.notes
-        self.following.start(position_in(notes), database_in(notes, self.config.databases))
+        self._take_up_history()
         self.network.serve_data()
-        log.info("Ready to accept connections on port %d (pid %d)", self.network.port, os.getpid())
+        log.info("Ready to accept connections on %s (pid %d)", self.network.shown_ports, os.getpid())
+
+    def load_data(self) -> None:
+        """Load what was kept. Raises StartError."""
+        if self.config.appendonly:
+            self.aof.load(self.ended.is_set)
+            self.saving.warn_of_ignored_file()
+        else:
+            self.saving.load(self.ended.is_set)
+
+    def _port_for_replicas(self) -> int:
+        """The port on which this server, as a replica, says that it listens."""
+        network = self.network
+        return (network.tls_port if self.config.tls_replication else 0) or network.port or network.tls_port
+
+    def _take_up_history(self) -> None:
+        """Go on in the history of the snapshot that was loaded: as a replica, or as a master whose replicas return."""
+        notes, gone = self.saving.notes, self.saving.gone
+        position = position_in(notes)
+        if position is not None and not self.config.replicaof:
+            self.replication.master.resume(position, gone)
+        gone.clear()
+        self.following.start(position, database_in(notes, self.config.databases))
 
     def request_stop(self, exit_code: int = 0) -> None:
         """Have :meth:`run_until_stopped` return soon.  If called by a command, no later command runs.
@@ -114,7 +162,7 @@ class App:
         self.network.next_turn(self.ended.set)
 
     def save_and_stop(self, options: frozenset[str]) -> bool:
-        """Stop the server by the options of SHUTDOWN; False when saving failed and it goes on.
+        """Stop the server by the options of SHUTDOWN, or :data:`PATIENT`; False when saving failed and it goes on.
 
         A script that is over its time limit ends before the data are saved.  Where it does not, the data are not
         saved: half of what it does is in them.
@@ -128,6 +176,11 @@ class App:
         return self.replica_wait.begin(options) or self._save_and_end(options)
 
     def _save_and_end(self, options: frozenset[str]) -> bool:
+        if not self.aof.may_end(forced="force" in options):
+            if PATIENT not in options:
+                return False
+            self.aof.on_whole = partial(self._save_and_stop_later, options)
+            return True
         if not self.saving.save_at_end(options):
             return False
         self.request_stop(0)
@@ -137,13 +190,13 @@ class App:
         """The replicas have all, or the time is up."""
         ended = self._save_and_end(options)
         if not ended:
-            log.error("the data could not be saved, so the server goes on")
+            log.error(_GOES_ON)
             self.on_going_on()
         return ended
 
     def _save_and_stop_later(self, options: frozenset[str]) -> None:
         if not self.save_and_stop(options):
-            log.error("the data could not be saved, so the server goes on")
+            log.error(_GOES_ON)
             self.on_going_on()
 
     # -- the port of the engine (kedis.engine.ports.Process) ----------------------------------------------
@@ -158,13 +211,27 @@ class App:
         """See :class:`kedis.engine.ports.Process`."""
         return self.replica_wait.options is not None
 
+    @property
+    def shutdown_in_ms(self) -> int:
+        """See :class:`kedis.engine.ports.Process`."""
+        return self.replica_wait.left_ms
+
     def join_shutdown(self, waiter: Any) -> None:
         """See :class:`kedis.engine.ports.Process`."""
         self.replica_wait.join(waiter)
 
+    def _end_late(self) -> None:
+        put_off, self.put_off = self.put_off, None
+        if put_off is not None:
+            put_off()
+
     def abort_shutdown(self) -> bool:
         """SHUTDOWN ABORT."""
-        aborted = self.replica_wait.abort()
+        put_off, self.put_off = self.put_off is not None, None
+        if put_off:
+            log.info("Shutdown manually aborted.")
+        waited, self.aof.on_whole = self.aof.on_whole is not None, None
+        aborted = self.replica_wait.abort() or waited or put_off
         if aborted:
             self.on_going_on()
         return aborted
@@ -193,6 +260,10 @@ class App:
         """DEBUG SLEEP: everybody waits, which is its purpose."""
         real_sleep(seconds)
 
+    def log(self, text: str) -> None:
+        """DEBUG LOG, and what a command refuses that an operator should know of."""
+        log.warning("%s", text)
+
     def rewrite_config(self) -> None:
         """CONFIG REWRITE.  Blocks all clients for the few milliseconds of the disk, as in Redis."""
         path, users = self.config.file, self.engine.users
@@ -201,7 +272,7 @@ class App:
         if lines is not None and any(line.included for line in self.config.user_lines):
             raise CommandError("ERR Rewriting config file: users are given in an included file")
         try:
-            rewrite_file(path, self.config, lines)
+            rewrite_file(path, self.config, lines, every=self.engine.debug.rewrites_all)
         except OSError as error:
             log.warning("cannot rewrite %s: %s", path, error)
             raise CommandError(f"ERR Rewriting config file: {error.strerror}") from None

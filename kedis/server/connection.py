@@ -16,6 +16,7 @@ Sending is the other half (:mod:`kedis.server.sender`).
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import socket
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ from kedis.errors import ProtocolError
 from kedis.resp.requests import RequestParser
 from kedis.server.network import CROWDED_NS, READ_SIZE, SMALL_BUDGET_NS, SMALL_READ
 from kedis.server.sender import Sender
+from kedis.server.tls_socket import TlsSocket
 
 if TYPE_CHECKING:
     from kedis.server.network import Network
@@ -52,7 +54,9 @@ class Connection(Sender):
         "kind",
     )
 
-    def __init__(self, server: Network, sock: socket.SocketType, address: str, local_address: str) -> None:
+    def __init__(
+        self, server: Network, sock: socket.SocketType | TlsSocket, address: str, local_address: str
+    ) -> None:
         self.kind = "unix" if sock.family == socket.AF_UNIX else "tcp"
         client = Client(server.engine, self, address=address, local_address=local_address, in_parts=True)
         super().__init__(server, sock, client)
@@ -87,6 +91,8 @@ class Connection(Sender):
         path = server.path
         engine.connect(client)
         self._read_watcher.start(self._greenlet.switch)
+        if self.tls is not None and self.tls.has_ahead:
+            server.next_turn(self._read_ahead)
         try:
             while not self.closed:
                 given = wait()
@@ -208,6 +214,11 @@ class Connection(Sender):
         if self.commands_before > 1:
             figures.depths.add(self.commands_before)
         self.commands_before = 0
+
+    def _read_ahead(self) -> None:
+        """Serve what came with the end of the handshake, unless more has come, and all was served."""
+        if self.tls is not None and self.tls.has_ahead:
+            self._wake()
 
     def _wake(self) -> None:
         """Go on in the client's greenlet, if it is still that."""
@@ -398,10 +409,10 @@ class Connection(Sender):
     # -- transport ----------------------------------------------------------------------------------------
 
     def memory(self) -> int:
-        """Bytes of the client's buffers, of the objects made from them, and of a large argument that is announced."""
+        """Bytes of the client's buffers and state, and of a large argument that is announced."""
         parser = self.parser
         received = self.input_bytes() + parser.announced_bytes + ARGUMENT_OVERHEAD * parser.pending_arguments
-        return self.output_bytes() + received + self.client.queued_bytes
+        return self.output_bytes() + received + self.client.state_bytes
 
     def note_memory(self) -> None:
         """Tell the server what the client occupies, where that is limited.  O(replies of this turn)."""
@@ -415,7 +426,8 @@ class Connection(Sender):
     def buffers(self) -> Buffers:
         """The state of the buffers, for CLIENT LIST."""
         chunks = len(self.unsent) + len(self.sealed) + len(self.client.out) + (self.output_bytes_here > 0)
-        return Buffers(self.parser.free_bytes, chunks, "r" if self._write_watcher is None else "rw")
+        room = self.parser.free_bytes + self.parser.announced_bytes
+        return Buffers(room, chunks, "r" if self._write_watcher is None else "rw")
 
     def close(self) -> None:
         """End the connection at once; safe to call from anywhere, more than once."""
@@ -427,6 +439,10 @@ class Connection(Sender):
         self._stop_writing()
         self._drop_buffers()
         if getcurrent() is not self._greenlet:
+            with contextlib.suppress(
+                OSError
+            ):  # the client learns of it before whoever has asked for it is answered
+                self.sock.shutdown(socket.SHUT_RDWR)
             self.server.next_turn(self._wake)
 
     def _drop_buffers(self) -> None:

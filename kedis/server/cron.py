@@ -51,6 +51,8 @@ class Cron:
             began = monotonic()
             gevent.sleep(interval)
             self._network.cycle.figures.lags.add(int((monotonic() - began - interval) * 1e9))
+            if self._engine.debug.pauses_cron:
+                continue
             try:
                 self.run_round(interval)
             except Exception as error:

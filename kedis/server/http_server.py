@@ -31,6 +31,7 @@ from typing import Any
 
 import gevent
 from gevent import socket as gevent_socket
+from gevent.ssl import SSLContext, SSLSocket
 
 from kedis.process.clock import monotonic
 from kedis.server.http_requests import BadRequest, Request, parse_head, take_head
@@ -94,6 +95,7 @@ class HttpServer:
         limits: of the connections.
         log: gets at most one line a minute of faults.
         clock: monotonic seconds, for the deadlines.
+        tls: what a new connection is served by; None: it is a plain one.
     """
 
     def __init__(
@@ -103,7 +105,9 @@ class HttpServer:
         log: logging.Logger,
         limits: Limits | None = None,
         clock: Callable[[], float] = monotonic,
+        tls: Callable[[], SSLContext | None] = lambda: None,
     ) -> None:
+        self._tls = tls
         self.answer = answer
         self.pass_turn = pass_turn
         self.limits = limits or Limits()
@@ -156,7 +160,8 @@ class HttpServer:
     def _serve(self, sock: RawSocket, peer: str) -> None:
         """One connection, from the accept to its end; runs in a greenlet of its own."""
         family, kind = sock.family, sock.type
-        with gevent_socket.socket(family, kind, fileno=sock.detach()) as waiting:
+        plain = gevent_socket.socket(family, kind, fileno=sock.detach())
+        with self._wrapped(plain) as waiting:
             connection = _Connection(self, waiting, peer)
             try:
                 waiting.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -169,6 +174,13 @@ class HttpServer:
             finally:
                 self.connections.pop(connection, None)
                 self._accept_again()
+
+    def _wrapped(self, plain: Any) -> Any:
+        """The connection's socket, by TLS one whose handshake is still to come."""
+        context = self._tls()
+        if context is None:
+            return plain
+        return context.wrap_socket(plain, server_side=True, do_handshake_on_connect=False)
 
     def entered(self, connection: _Connection) -> None:
         """A connection is new or has entered another phase: it becomes the youngest of that phase."""
@@ -214,6 +226,9 @@ class _Connection:
 
     def serve(self) -> None:
         """Answer requests until the peer closes or a limit is reached.  Raises OSError."""
+        if isinstance(self._socket, SSLSocket):
+            self._socket.settimeout(self._server.limits.head_seconds)
+            self._socket.do_handshake()
         first = True
         while True:
             try:
@@ -314,6 +329,10 @@ class _Connection:
         """
         self._enter(_Phase.WAITING)
         limits = self._server.limits
+        if isinstance(self._socket, SSLSocket):  # its own way to do the same
+            self._socket.settimeout(limits.linger_seconds)
+            self._socket.unwrap()
+            return
         self._socket.shutdown(socket.SHUT_WR)
         deadline = self._server.clock() + limits.linger_seconds
         unread = limits.unread_bytes

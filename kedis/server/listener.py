@@ -40,6 +40,7 @@ class Listener(StreamServer):  # type: ignore[misc]
     ``on_exhausted(sock)`` is called for a client that is refused because descriptors have run out.
 
     Attributes:
+        tls: whether clients speak TLS there.
         local_address: the address on this side of every client, as text; empty where each has its own.
         max_accept: max. clients accepted in a turn.
     """
@@ -52,7 +53,9 @@ class Listener(StreamServer):  # type: ignore[misc]
         listening: Any,
         on_client: Callable[[RawSocket, Any, Listener], None],
         on_exhausted: Callable[[RawSocket], None],
+        tls: bool = False,
     ) -> None:
+        self.tls = tls
         self._spare = os.open(os.devnull, os.O_RDONLY)
         super().__init__(listening, on_client)
         self.local_address = _local_address(listening)

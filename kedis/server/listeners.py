@@ -21,12 +21,17 @@ log = logging.getLogger("kedis.server")
 
 #: Descriptors that the server needs for itself: files, listeners, pipes.
 RESERVED_DESCRIPTORS = 32
+#: As ``tls_port``: a free one. No setting says so, but a program that makes the configuration may.
+ANY_PORT = -1
 #: What a user can do where an address cannot be listened on.
 _REMEDIES = {
     errno.EADDRINUSE: "another program listens there (see: ss -ltnp); choose another port with --port PORT",
     errno.EACCES: "ports below 1024 need the right to use them; choose another with --port PORT",
     errno.EADDRNOTAVAIL: "no network interface has this address; --bind ADDRESS names those to listen on",
 }
+
+_NOT_LISTENING = "Unable to listen on this port. Check server logs."
+_NOT_BOUND = "Failed to bind to specified addresses."
 
 
 class Listeners:
@@ -36,7 +41,7 @@ class Listeners:
         on_client, on_exhausted: see :class:`kedis.server.listener.Listener`.
 
     Attributes:
-        port: of TCP, once it listens.
+        port, tls_port: those of TCP, once it listens; 0 for none.
     """
 
     def __init__(
@@ -49,11 +54,13 @@ class Listeners:
         self._on_client = on_client
         self._on_exhausted = on_exhausted
         self._listeners: list[Listener] = []
-        self._addresses: list[tuple[str, int]] = []
+        #: Host, port, and whether TLS is spoken there.
+        self._addresses: list[tuple[str, int, bool]] = []
+        self._bound = config.bind_addresses
         #: The Unix socket's path, and its device and inode, by which another server's in its place is told apart.
         self._unix_path = ""
         self._unix_file = (0, 0)
-        self.port = 0
+        self.port = self.tls_port = 0
 
     def __bool__(self) -> bool:
         return bool(self._listeners)
@@ -68,6 +75,7 @@ class Listeners:
         """Follow CONFIG SET from now on."""
         config = self._config
         config.subscribe("port", self._listen_anew)
+        config.subscribe("tls-port", self._listen_anew)
         config.subscribe("bind", self._listen_anew)
         config.subscribe("maxclients", self._check_maxclients)
         config.subscribe("tcp-keepalive", self._keep_alive)
@@ -92,8 +100,12 @@ class Listeners:
         for listener in self._listeners:
             listener.abandon()
 
-    def _configured(self) -> list[tuple[str, int]]:
-        return [(host, self._config.port) for host in self._config.bind_addresses]
+    def _configured(self) -> list[tuple[str, int, bool]]:
+        config = self._config
+        hosts = config.bind_addresses
+        plain = [(host, config.port, False) for host in hosts] if config.port or not config.tls_port else []
+        tls = [(host, 0 if config.tls_port == ANY_PORT else config.tls_port, True) for host in hosts]
+        return plain + (tls if config.tls_port else [])
 
     def _listen_anew(self, _config: Config) -> None:
         """Listen on the new addresses instead of the old ones; clients stay connected."""
@@ -105,15 +117,22 @@ class Listeners:
             log.warning("%s", error)
             self._stop_listening()
             self._listen_on(old)
-            raise SettingRefused("Unable to listen on this port. Check server logs.") from None
+            moved = self._config.bind_addresses != self._bound
+            raise SettingRefused(_NOT_BOUND if moved else _NOT_LISTENING) from None
+        self._bound = self._config.bind_addresses
 
-    def _listen_on(self, addresses: list[tuple[str, int]]) -> None:
-        """Listen on ``addresses``; where the first port is 0, all take the free one that it gets."""
-        self.port = 0
+    def _listen_on(self, addresses: list[tuple[str, int, bool]]) -> None:
+        """Listen on ``addresses``; where the first port of a kind is 0, all of that take the free one that it gets."""
+        self.port = self.tls_port = 0
         self._addresses = []
-        for host, port in addresses:
-            self._listen(host, self.port or port)
-            self._addresses.append((host, self.port))
+        for host, port, tls in addresses:
+            if tls:
+                self.tls_port = self._listen(host, self.tls_port or port, tls) or self.tls_port
+            else:
+                self.port = self._listen(host, self.port or port, tls) or self.port
+            self._addresses.append((host, self.tls_port if tls else self.port, tls))
+        if self._config.tls_port == ANY_PORT:
+            self._config.tls_port = self.tls_port
 
     def _stop_listening(self) -> None:
         """Leave the TCP addresses."""
@@ -121,7 +140,8 @@ class Listeners:
             listener.stop()
             self._listeners.remove(listener)
 
-    def _listen(self, host: str, port: int) -> None:
+    def _listen(self, host: str, port: int, tls: bool) -> int:
+        """Listen there; returns the port, 0 where the machine lacks an optional address. Raises StartError."""
         optional = host.startswith("-")
         host = host.removeprefix("-")
         wildcard = {"*": "0.0.0.0", "::*": "::"}.get(host, host)
@@ -135,12 +155,12 @@ class Listeners:
         except OSError as error:
             listening.close()
             if optional:
-                return
+                return 0
             remedy = f"\n  {_REMEDIES[error.errno]}" if error.errno in _REMEDIES else ""
             reason = f"{error.strerror or error}{remedy}"
             raise StartError(f"cannot listen on {host} port {port}: {reason}") from None
-        self._accept_from(listening)
-        self.port = listening.getsockname()[1]
+        self._accept_from(listening, tls)
+        return int(listening.getsockname()[1])
 
     def _listen_unix(self, path: str) -> None:
         listening = RealSocket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -156,12 +176,12 @@ class Listeners:
             raise StartError(f"cannot listen on unix socket {path}: {error.strerror or error}") from None
         self._accept_from(listening)
 
-    def _accept_from(self, listening: socket.socket) -> None:
+    def _accept_from(self, listening: socket.socket, tls: bool = False) -> None:
         if listening.family != socket.AF_UNIX:
             listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         listening.listen(self._config.tcp_backlog)
         listening.setblocking(False)
-        listener = Listener(listening, self._on_client, self._on_exhausted)
+        listener = Listener(listening, self._on_client, self._on_exhausted, tls)
         listener.keep_alive(self._config.tcp_keepalive)
         listener.start()
         self._listeners.append(listener)

@@ -68,7 +68,12 @@ class MetricsServer:
             "/healthz": self._health,
             "/readyz": self._readiness,
         }
-        self._http = HttpServer(self._answer, network.pass_turn, log, limits)
+        tls = network.tls
+        by_tls = network.engine.config.metrics_tls
+        self._scheme = "https" if by_tls else "http"
+        self._http = HttpServer(
+            self._answer, network.pass_turn, log, limits, tls=lambda: tls.server if by_tls else None
+        )
         network.http_greenlets = self._http.connections
         self.port = 0
 
@@ -86,7 +91,8 @@ class MetricsServer:
         self._network.cron.each_round.append(self._live.tick)
         self._http.start(listening)
         address = _shown_address(config.metrics_bind, self.port)
-        log.info("live page at http://%s/, metrics at http://%s/metrics", address, address)
+        scheme = self._scheme
+        log.info("live page at %s://%s/, metrics at %s://%s/metrics", scheme, address, scheme, address)
 
     def _listen(self, host: str, port: int) -> socket.socket | None:
         """A socket on ``port``; where nobody has asked for that one and it is taken, on the next free one, if any."""

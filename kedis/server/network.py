@@ -14,12 +14,14 @@ import gevent
 from greenlet import greenlet  # type: ignore[import-untyped]  # comes with gevent
 
 from kedis import native
+from kedis.config import Config
 from kedis.engine.engine import Engine
 from kedis.errors.fault_log import FaultLog
 from kedis.server.before_sleep import BeforeSleep
 from kedis.server.client_eviction import ClientEviction
 from kedis.server.peer import Peer
 from kedis.server.receive_buffer import ReceiveBuffer
+from kedis.server.tls import Tls
 
 log = logging.getLogger("kedis.server")
 
@@ -42,13 +44,16 @@ class Network:
         short_slice_ns: the same while maxmemory-clients is set, since replies may be large.
 
     Attributes:
+        tls: certificates and protocols, for clients and towards a master.
         slow_readers: clients whose replies the kernel has not taken whole.
         paused: clients that wait for the end of CLIENT PAUSE, and what wakes each.
         http_greenlets: those that serve the metrics.
+        output_limit: the smallest hard limit of client-output-buffer-limit for clients, in bytes; 0: none.
     """
 
     def __init__(self, engine: Engine, slice_ns: int, short_slice_ns: int) -> None:
         self.engine = engine
+        self.tls = Tls(engine.config)
         self.hub = gevent.get_hub()
         self.cycle = BeforeSleep(self.hub, engine.clock)
         self.connections: set[Peer] = set()
@@ -65,9 +70,15 @@ class Network:
         self.slice_ns = slice_ns
         self._slices_ns = (slice_ns, short_slice_ns)
         self._faults = FaultLog(log)
+        self.follow_output_limits(engine.config)
+        engine.config.subscribe("client-output-buffer-limit", self.follow_output_limits)
         self._deferred: list[Callable[[], Any]] = []
         self._deferred_timer = self.hub.loop.timer(0.0)
         self.reset_counters()
+        self.choose_path()
+
+    def choose_path(self) -> None:
+        """Have the native path serve requests where it is there."""
         if native.LOOP:
             self._serve_natively()
         elif native.PATH == "native":
@@ -139,6 +150,11 @@ class Network:
         """Follow maxmemory-clients, and evict.  O(clients)."""
         self.client_eviction.review()
         self.slice_ns = self._slices_ns[self.client_eviction.limit > 0]
+
+    def follow_output_limits(self, config: Config) -> None:
+        """Know from which size on replies are compared with client-output-buffer-limit before they are sent."""
+        hard = [config.output_limit(kind)[0] for kind in ("normal", "pubsub")]
+        self.output_limit = min(filter(None, hard), default=0)
 
     def wake_paused(self) -> None:
         """CLIENT PAUSE has ended: each client goes on in the next turn."""

@@ -26,8 +26,12 @@ from kedis.server.deadlines import Deadlines
 from kedis.server.listener import Listener, tcp_address
 from kedis.server.listeners import Listeners
 from kedis.server.network import SMALL_BUDGET_NS, Network
+from kedis.server.tls_handshakes import Handshakes
+from kedis.server.tls_socket import TlsSocket
 
 log = logging.getLogger("kedis.server")
+
+AnySocket = socket.SocketType | TlsSocket
 
 #: Greenlets kept for later clients.
 _IDLE_WORKERS = 64
@@ -46,6 +50,8 @@ class NetworkServer(Network):
         super().__init__(engine, BUDGET_NS, SMALL_BUDGET_NS)
         self.cron = Cron(self)
         self.deadlines = Deadlines(self)
+        self.handshakes = Handshakes(self, self.tls, self._admit)
+        self.cron.each_round.append(self.handshakes.end_slow)
         self.listeners = Listeners(engine.config, self._handle, self._refuse)
         #: Greenlets whose client has left, waiting for another.
         self._idle_workers: list[Any] = []
@@ -59,11 +65,26 @@ class NetworkServer(Network):
         """The TCP port; 0 before :meth:`start`."""
         return self.listeners.port
 
+    @property
+    def tls_port(self) -> int:
+        """The TLS port; 0 before :meth:`start`, and for none."""
+        return self.listeners.tls_port
+
+    @property
+    def shown_ports(self) -> str:
+        """Where it listens, for people: ``port 6379``, ``port 6379 and TLS port 6380``."""
+        shown = (
+            f"port {self.port}" if self.port else "",
+            f"TLS port {self.tls_port}" if self.tls_port else "",
+        )
+        return " and ".join(filter(None, shown))
+
     # -- start and end ------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Bind and begin to serve.  Raises :class:`kedis.server.start_error.StartError`."""
         self.listeners.fit_descriptors()
+        self.tls.start()
         self._follow_settings()
         self.engine.keyspace.lazy_free.enabled = True
         self.cycle.start()
@@ -80,6 +101,7 @@ class NetworkServer(Network):
             return
         self._stopped = True
         self.listeners.stop()
+        self.handshakes.stop()
         self.cron.stop()
         self.cycle.release()
         self._close_clients()
@@ -99,6 +121,7 @@ class NetworkServer(Network):
     def abandon(self) -> None:
         """In a forked child: close its copies of the sockets, which changes nothing for the parent's clients."""
         self.listeners.abandon()
+        self.handshakes.abandon()
         for connection in list(self.connections):
             connection.sock.close()
 
@@ -122,11 +145,26 @@ class NetworkServer(Network):
     # -- clients ------------------------------------------------------------------------------------------
 
     def _handle(self, sock: socket.SocketType, address: Any, listener: Listener) -> None:
-        """Serve one client, in a greenlet of its own until it has left, unless it is refused."""
+        """A client has connected: serve it, by TLS after its handshake."""
         if self._stopped:
             _end(sock)
             return
         self.connections_received += 1
+        if not listener.tls:
+            self._admit(sock, address, listener)
+        elif self._has_room_for_handshake():
+            self.handshakes.begin(sock, address, listener)
+        else:  # an answer would take a handshake; Redis gives none either
+            self.rejected_connections += 1
+            _end(sock)
+
+    def _has_room_for_handshake(self) -> bool:
+        """Whether one more client may begin; the place of a handshake that has been silent is given away."""
+        room = self.engine.config.maxclients - len(self.connections)
+        return room > len(self.handshakes) or (room > 0 and self.handshakes.make_room())
+
+    def _admit(self, sock: AnySocket, address: Any, listener: Listener) -> None:
+        """Serve one client, in a greenlet of its own until it has left, unless it is refused."""
         if len(self.connections) >= self.engine.config.maxclients:
             self._refuse(sock)
         elif self._is_unprotected_stranger(sock, address):
@@ -136,7 +174,7 @@ class NetworkServer(Network):
             worker = self._idle_workers.pop() if self._idle_workers else greenlet(self._work, self.hub)
             worker.switch(sock, address, listener)
 
-    def _work(self, sock: socket.SocketType, address: Any, listener: Listener) -> None:
+    def _work(self, sock: AnySocket, address: Any, listener: Listener) -> None:
         """Serve one client after the other: a new greenlet for each would cost a mapping of memory."""
         while True:
             self._serve(sock, address, listener)
@@ -146,10 +184,10 @@ class NetworkServer(Network):
             del sock, address, listener
             sock, address, listener = self.hub.switch()
 
-    def _serve(self, sock: socket.SocketType, address: Any, listener: Listener) -> None:
+    def _serve(self, sock: AnySocket, address: Any, listener: Listener) -> None:
         try:
             local = listener.local_address or _text(sock.getsockname(), sock)
-            connection = Connection(self, sock, _text(address, sock), local)
+            connection = self.make_connection(sock, _text(address, sock), local)
             self.connections.add(connection)
             connection.serve()
         except Exception as error:
@@ -157,7 +195,11 @@ class NetworkServer(Network):
         finally:
             _end(sock)
 
-    def _refuse(self, sock: socket.SocketType) -> None:
+    def make_connection(self, sock: AnySocket, address: str, local_address: str) -> Connection:
+        """The connection of a client that has come."""
+        return Connection(self, sock, address, local_address)
+
+    def _refuse(self, sock: AnySocket) -> None:
         self.rejected_connections += 1
         self._answer_and_close(sock, errors.TOO_MANY_CLIENTS)
 
@@ -204,12 +246,12 @@ class NetworkServer(Network):
             log.warning("closing %s: it speaks HTTP; possibly a web page attacks the server", client.address)
 
     @staticmethod
-    def _answer_and_close(sock: socket.SocketType, text: str) -> None:
+    def _answer_and_close(sock: AnySocket, text: str) -> None:
         with contextlib.suppress(OSError):  # the client is refused either way
             sock.send(f"-{text}\r\n".encode())
         _end(sock)
 
-    def _is_unprotected_stranger(self, sock: socket.SocketType, address: Any) -> bool:
+    def _is_unprotected_stranger(self, sock: AnySocket, address: Any) -> bool:
         engine = self.engine
         if (
             not engine.config.protected_mode
@@ -221,14 +263,14 @@ class NetworkServer(Network):
         return not host.startswith("127.") and host != "::1"
 
 
-def _end(sock: socket.SocketType) -> None:
+def _end(sock: AnySocket) -> None:
     """End the connection, also where a child has a copy of the descriptor: forked between accept and registration."""
     with contextlib.suppress(OSError):  # the client has ended it
         sock.shutdown(socket.SHUT_RDWR)
     sock.close()
 
 
-def _text(address: Any, sock: socket.SocketType) -> str:
+def _text(address: Any, sock: AnySocket) -> str:
     """An address as CLIENT LIST prints it."""
     if sock.family == socket.AF_UNIX:
         return f"{address or sock.getsockname()}:0"

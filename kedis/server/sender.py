@@ -1,7 +1,8 @@
 """The sending half of a connection: the output buffer and its limits.
 
 Replies are sent once per turn (:mod:`kedis.server.before_sleep`).  Bytes that the kernel does not take are kept, and
-sent when the socket is writable; a client whose buffer exceeds client-output-buffer-limit is closed.
+sent when the socket is writable; a client whose buffer exceeds client-output-buffer-limit is closed.  As in Redis the
+replies of a turn count before they are sent: one that exceeds a hard limit reaches nobody.
 
 A long reply (:mod:`kedis.resp.long_replies`) is kept as a value, and its parts are encoded one at a time, after
 the kernel has taken the bytes before them: a turn sends ``_BURST`` of it, in the memory of one part.
@@ -19,6 +20,7 @@ from kedis.errors.fault_log import FaultLog
 from kedis.resp.long_replies import Chunk, LongReply
 from kedis.server.network import Network
 from kedis.server.peer import Peer
+from kedis.server.tls_socket import TlsSocket
 
 log = logging.getLogger("kedis.server")
 _faults = FaultLog(log)
@@ -53,9 +55,10 @@ class Sender(Peer):
         "unsent_bytes",
     )
 
-    def __init__(self, server: Network, sock: socket.SocketType, client: Client) -> None:
+    def __init__(self, server: Network, sock: socket.SocketType | TlsSocket, client: Client) -> None:
         self.server = server
         self.sock = sock
+        self.tls = sock if isinstance(sock, TlsSocket) else None
         self.fd = sock.fileno()
         self.client = client
         self.unsent = deque[bytes | memoryview | LongReply]()
@@ -93,6 +96,11 @@ class Sender(Peer):
             self.surface()
         out = self.client.out if chunks is None else chunks
         if out:
+            limit = self.server.output_limit
+            if limit and sum(map(len, out)) > limit:
+                self.check_output_limit()
+                if self.closed:
+                    return
             if self.unsent:
                 self._keep(out)
             elif len(out) == 1 and type(chunk := out[0]) is bytes:

@@ -63,6 +63,13 @@ class ReplicaWait:
         self._timer.start(self._look)
         return True
 
+    @property
+    def left_ms(self) -> int:
+        """Milliseconds that the wait takes at most from now on; -1: none is under way."""
+        if self.options is None:
+            return -1
+        return max(self._deadline_ns - self._engine.monotonic(), 0) // 1_000_000
+
     def join(self, waiter: Waiter) -> None:
         """Answer ``waiter`` with an error if the shutdown is aborted or fails."""
         self._waiters.append(waiter)

@@ -13,9 +13,9 @@ import atexit
 import contextlib
 import logging
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import gevent
 import redis
@@ -27,6 +27,8 @@ from kedis.process.clock import PROGRAM_CLOCKS
 from kedis.process.forked import ForkedError, abandon_in_children
 from kedis.process.threads import Latch, RealRLock, start_thread
 from kedis.server.app import App
+from kedis.server.listeners import ANY_PORT
+from kedis.server.made_certificates import MadeForServer
 from kedis.server.start_error import StartError
 
 log = logging.getLogger("kedis.server")
@@ -37,14 +39,19 @@ class Server:
 
     Args:
         port: TCP port; 0 takes a free one, found in :attr:`port` after the start, and kept by later starts.
+        tls: speak TLS there, and nothing else. Without ``tls_cert_file`` a certificate is made for this server and the
+            machine's own names, by the command ``openssl``; clients are then asked for none, unless
+            ``tls_auth_clients`` says so.
         settings: any setting of the configuration, dashes written as underscores
             (``maxmemory="100mb"``, ``appendonly=True``).  Unless told otherwise nothing is written to disk, by no
             save points either.
 
     Attributes:
         host: the address for clients of this machine; :attr:`port`: see above.
+        authority: the path of the certificate by which clients trust this server; empty without TLS.
 
-    Raises ConfigError for a setting that does not exist or cannot have that value.
+    Raises ConfigError for a setting that does not exist or cannot have that value, StartError where a certificate is
+    wanted and cannot be made.
 
     All methods may be called in any thread or greenlet.  At the end of the program it is stopped by itself.  In a
     forked child of the process only :meth:`client` and the address can be used; the rest raises ForkedError.
@@ -52,16 +59,23 @@ class Server:
 
     noun = "server"
 
-    def __init__(self, port: int = 0, *, host: str = "127.0.0.1", **settings: Any) -> None:
+    def __init__(self, port: int = 0, *, host: str = "127.0.0.1", tls: bool = False, **settings: Any) -> None:
         self.port = port
         self._settings = {
             "appendonly": "no",
             "save": "",
+            "repl-diskless-load": "swapdb",  # or the snapshot of a master would go through a file, and stay
             "metrics-port": "no",
             "bind": host,
             **settings_of_keywords(settings),
         }
-        config = Config({**self._settings, "port": str(port)})  # which raises ConfigError now, not in start()
+        self._tls = tls
+        self._certificates: MadeForServer | None = None
+        if tls and "tls-cert-file" not in self._settings:
+            self._certificates = MadeForServer(host)
+            self._settings = {**self._certificates.settings, **self._settings}
+        config = self._configuration()  # which raises ConfigError now, not in start()
+        self.authority = config.tls_ca_cert_file if tls else ""
         self.host = _reachable(config.bind_addresses)
         self._password: str = config.requirepass
         self._life: _Life | None = None
@@ -73,11 +87,13 @@ class Server:
     def url(self) -> str:
         """The address as clients take it: ``redis://host:port``, with the password where there is one.
 
-        Raises RuntimeError where the port is not known before the start.
+        With TLS it is ``rediss://.../?ssl_ca_certs=...``, which redis-py understands. Raises RuntimeError where the
+        port is not known before the start.
         """
         password = f":{quote(self._password, safe='')}@" if self._password else ""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"redis://{password}{host}:{self._known_port()}"
+        address = f"{password}{host}:{self._known_port()}"
+        return f"rediss://{address}/?{urlencode(self._trust())}" if self._tls else f"redis://{address}"
 
     def client(self, **options: Any) -> redis.Redis:
         """A new redis-py client of this server. Raises RuntimeError like :attr:`url`."""
@@ -90,9 +106,26 @@ class Server:
     def _address(self, options: dict[str, Any]) -> dict[str, Any]:
         """``options`` of a client with what it needs to find this server."""
         found = {"host": self.host, "port": self._known_port(), **options}
+        if self._tls:
+            found = {"ssl": True, **self._trust(), **found}
         if self._password and not {"username", "password", "credential_provider"} & options.keys():
             found["password"] = self._password
         return found
+
+    def _trust(self) -> dict[str, str]:
+        """Files that a client of redis-py needs."""
+        made = self._certificates.for_clients if self._certificates is not None else {}
+        return {"ssl_ca_certs": self.authority, **made}
+
+    def _configuration(self) -> Config:
+        """Raises ConfigError."""
+        if not self._tls:
+            config = Config({**self._settings, "port": str(self.port)})
+        else:
+            config = Config({**self._settings, "port": "0", "tls-port": str(self.port)})
+            config.tls_port = self.port or ANY_PORT
+        config.in_program = True
+        return config
 
     def _known_port(self) -> int:
         if not self.port:
@@ -147,6 +180,8 @@ class Server:
     def abandon(self, reason: str) -> None:
         """See :class:`kedis.process.forked.Abandoned`."""
         self._lock = RealRLock()
+        if self._certificates is not None:
+            self._certificates.abandon()
         if self._life is not None and not self._life.ended.is_set:  # else there is nothing to share
             self._forked = reason
             self._life.abandon()
@@ -162,7 +197,7 @@ class Server:
             with self._lock:
                 life = self._life
                 if life is None or life.ended.is_set:
-                    self._life = life = _Life({**self._settings, "port": str(self.port)})
+                    self._life = life = _Life(self._configuration())
                     return life
                 if not life.is_ending:
                     return life
@@ -178,8 +213,8 @@ class _Life:
         is_ending: a stop was asked for.
     """
 
-    def __init__(self, settings: Mapping[str, str]) -> None:
-        self._settings = settings
+    def __init__(self, config: Config) -> None:
+        self._config = config
         self.port = 0
         self.ready = Latch()
         self.ended = Latch()
@@ -227,7 +262,7 @@ class _Life:
             self.ready.set()
 
     def _serve(self, hub: Any) -> None:
-        app = self._app = App(Config(self._settings), PROGRAM_CLOCKS)
+        app = self._app = App(self._config, PROGRAM_CLOCKS)
         bell = hub.loop.async_()
         bell.start(_save_and_stop, app)
         with self._lock:
@@ -236,7 +271,7 @@ class _Life:
                 bell.send()
         try:
             self._start(app)
-            self.port = app.network.port
+            self.port = app.network.port or app.network.tls_port
             if not self.is_ending:
                 self.ready.set()
             app.run_until_stopped()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from kedis.cli import tls_client
 from kedis.cli.benchmark.distributions import named
 from kedis.cli.benchmark.processes import Run
 from kedis.cli.benchmark.server_under_test import Target
@@ -113,6 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     server.add_argument("--timeout", type=_positive, default=10.0, metavar="SECONDS", help="give up after")
     server.add_argument("--against", metavar="HOST:PORT", help="a second server, measured in turn")
     server.add_argument("--against-password", default="", metavar="PASSWORD")
+    tls_client.add_flags(parser.add_argument_group("TLS, for both servers"))
 
     load = parser.add_argument_group("the load")
     load.add_argument(
@@ -182,11 +184,13 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     parser = _parser()
     words = parser.parse_args(arguments)
     _refuse_contradictions(parser, words)
-    target = Target(words.host, words.port, words.socket, words.password, words.user, words.db, words.timeout)
+    tls = tls_client.tls_of(words)
+    timeout = words.timeout
+    target = Target(words.host, words.port, words.socket, words.password, words.user, words.db, timeout, tls)
     against = None
     if words.against:
         host, port = _address(parser, words.against)
-        against = Target(host, port, "", words.against_password, "", words.db, words.timeout)
+        against = Target(host, port, "", words.against_password, "", words.db, timeout, tls)
     mix: Mix = words.mix or parse_mix(MIX)
     workload = Workload(
         tuple(mix), words.keys, words.size, words.distribution, words.pipeline, words.seed, not words.no_fill

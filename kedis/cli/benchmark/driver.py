@@ -27,6 +27,7 @@ import hiredis
 from kedis.cli.benchmark.measurement import Measurement, Recorder
 from kedis.cli.benchmark.workload import Batches
 from kedis.cli.terminal_text import one_line
+from kedis.cli.tls_client import ClientSocket
 
 READ_BYTES = 65536
 CHECKED_SHARE = 16
@@ -38,6 +39,18 @@ Progress = Callable[[int, int], None]
 
 class ServerGone(Exception):
     """The server closed a connection or stopped answering; the text is one line for the user."""
+
+
+def _or(nothing: Any, call: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """``call``, which answers ``nothing`` where it would have to wait."""
+
+    def attempt(argument: Any) -> Any:
+        try:
+            return call(argument)
+        except BlockingIOError:
+            return nothing
+
+    return attempt
 
 
 class Driver:
@@ -83,6 +96,8 @@ class Driver:
             link.setblocking(False)
             fd = link.fileno()
             self._recv[fd], self._send[fd] = link.recv, link.send
+            if isinstance(link, ClientSocket):  # a record may be there in part
+                self._recv[fd], self._send[fd] = _or(None, link.recv), _or(0, link.send)
             self._readers[fd] = hiredis.Reader()
             self._poller.register(fd, select.EPOLLIN)
         self.measurement = Measurement()
@@ -251,8 +266,10 @@ class Driver:
                 self._poller.modify(fd, select.EPOLLIN)
         return bool(event & ~select.EPOLLOUT)
 
-    def _take(self, fd: int, data: bytes) -> bool:
+    def _take(self, fd: int, data: bytes | None) -> bool:
         """Parse what has come; tell whether the batch is complete.  Raises ServerGone."""
+        if data is None:
+            return False
         if not data:
             raise ServerGone("the server closed a connection")
         index, missing = self._partial.pop(fd, (self._batch[fd], self._batches.pipeline))

@@ -20,6 +20,7 @@ from kedis.cli.benchmark.report import Report, curves, show, title, to_csv, to_j
 from kedis.cli.benchmark.runs import Interrupted, Row, run_all
 from kedis.cli.benchmark.server_under_test import Target, TargetError, facts_of
 from kedis.cli.terminal_text import one_line
+from kedis.process.process_list import hide_arguments
 
 #: Often a file system in memory, where syncing costs nothing.
 _IN_MEMORY = ("tmpfs", "ramfs")
@@ -32,6 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str] | None) -> int:
     options = parse(arguments)
+    others = [options.against.password] if options.against is not None else []
+    hide_arguments([options.target.password, *others])
     if options.plot and not plot.available():
         return _complain(plot.MISSING, 2)
     line = ProgressLine(sys.stderr)

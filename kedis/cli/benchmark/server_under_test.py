@@ -12,6 +12,7 @@ from typing import Any
 import hiredis
 
 from kedis.cli.terminal_text import one_line
+from kedis.cli.tls_client import BadTls, Tls
 from kedis.resp.replies import encode_command
 
 #: Max. requests in flight when many are sent.
@@ -34,6 +35,7 @@ class Target:
     user: str = ""
     db: int = 0
     timeout: float = 10.0
+    tls: Tls | None = None
 
     @property
     def address(self) -> str:
@@ -61,7 +63,10 @@ class Target:
                 link.settimeout(self.timeout)
                 link.connect(self.path)
                 return link
-            return socket.create_connection((self.host, self.port), timeout=self.timeout)
+            plain = socket.create_connection((self.host, self.port), timeout=self.timeout)
+            return plain if self.tls is None else self.tls.wrap(plain, self.host)
+        except BadTls as error:
+            raise TargetError(str(error)) from None
         except OSError as error:
             reason = error.strerror or str(error)
             raise TargetError(f"no server at {self.address}: {reason.lower()}") from None

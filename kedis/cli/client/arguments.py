@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from kedis.cli import tls_client
 from kedis.cli.client.target import DEFAULT_HOST, DEFAULT_PORT, BadTarget, Target, parse_url, password_from
 
 _DESCRIPTION = "Talks to a Kedis or Redis server. Without a command it opens an interactive session."
@@ -22,6 +23,7 @@ examples:
   kedis-cli --pipe < commands.txt                   mass insertion
   kedis-cli --bigkeys                               what takes the room; also --memkeys, --hotkeys
   kedis-cli -u redis://user:secret@host:6380/2      everything in one address
+  kedis-cli --tls --cacert ca.crt -h db.example     by TLS, as does -u rediss://...
   KEDISCLI_AUTH=secret kedis-cli PING               the password, unseen by other users
   kedis-cli --standalone                            go on alone when there is no server
 
@@ -55,6 +57,7 @@ def build_parser() -> argparse.ArgumentParser:
         ),
     )
     _add_connection(parser.add_argument_group("where to connect"))
+    tls_client.add_flags(parser.add_argument_group("TLS"))
     _add_commands(parser.add_argument_group("running commands"))
     _add_output(parser.add_argument_group("output"))
     _add_modes(parser.add_argument_group("modes"))
@@ -88,8 +91,8 @@ def _add_connection(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--timeout",
         metavar="SECONDS",
-        type=_seconds,
-        help="give the server up when a reply takes longer (default: wait for ever)",
+        type=_patience,
+        help="give the server up when a reply takes longer (0, the default: wait for ever)",
     )
 
 
@@ -144,6 +147,7 @@ def _add_modes(group: argparse._ArgumentGroup) -> None:
         ("latency", "round-trip times; one line and out when stdout is no terminal"),
         ("latency-history", "round-trip times, a line for each 15 seconds (-i)"),
         ("latency-dist", "how round-trip times are spread, a row every second (-i)"),
+        ("replica", "print the changes as a replica gets them, a command a line"),
     ):
         group.add_argument(f"--{name}", dest="mode", action="store_const", const=name, help=text)
     group.add_argument(
@@ -152,6 +156,8 @@ def _add_modes(group: argparse._ArgumentGroup) -> None:
         type=_seconds,
         help="how long the system makes a process wait, measured for so long, without a server",
     )
+    group.add_argument("--slave", dest="mode", action="store_const", const="replica", help=argparse.SUPPRESS)
+    group.add_argument("--rdb", metavar="FILE", help="save a snapshot of the server's data; -: to stdout")
     group.add_argument(
         "--functions-rdb", metavar="FILE", help="save the server's functions as a snapshot; -: to stdout"
     )
@@ -254,9 +260,16 @@ def _split(
 def target_of(options: argparse.Namespace, environment: Mapping[str, str]) -> Target:
     """The target by flags and environment; a flag wins over the URL, the URL over the environment.
 
-    Raises BadTarget.
+    Raises BadTarget, also for certificates that cannot be used.
     """
     target = parse_url(options.url) if options.url else Target()
+    options.tls = options.tls or target.tls is not None
+    tls = tls_client.tls_of(options)
+    if tls is not None:
+        try:
+            tls.context()  # what cannot be used is said before anything is tried
+        except tls_client.BadTls as error:
+            raise BadTarget(str(error)) from None
     given = {
         "host": options.host,
         "port": options.port,
@@ -265,7 +278,7 @@ def target_of(options: argparse.Namespace, environment: Mapping[str, str]) -> Ta
         "database": options.database,
     }
     target = replace(target, **{name: value for name, value in given.items() if value is not None})
-    return replace(target, password=_password(options, environment, target.password))
+    return replace(target, password=_password(options, environment, target.password), tls=tls)
 
 
 def _password(options: argparse.Namespace, environment: Mapping[str, str], of_url: str | None) -> str | None:
@@ -294,6 +307,11 @@ def _positive(text: str) -> int:
     if number == 0:
         raise argparse.ArgumentTypeError("0 is too small")
     return number
+
+
+def _patience(text: str) -> float | None:
+    """Seconds, of which 0 is for ever: None."""
+    return _seconds(text) or None
 
 
 def _seconds(text: str) -> float:

@@ -114,7 +114,7 @@ class ServerLink:
         self._reader = ReplyReader()
         self._reply_timeout = reply_timeout
         # The raw socket, for mass insertion.
-        self.connection = self._connect()
+        self.connection: socket.socket = self._connect()
         self._greet(protocol)
 
     def send(self, words: Sequence[bytes]) -> object:
@@ -165,6 +165,8 @@ class ServerLink:
                 address = (target.host, target.port)
                 connection = socket.create_connection(address, CONNECT_TIMEOUT_SECONDS)
                 _notice_dead_peers(connection)
+            if target.tls is not None:
+                connection = target.tls.wrap(connection, target.host)
         except (OSError, OverflowError, UnicodeError) as error:
             raise LinkLost(f"Could not connect to {self.description}: {_reason(error)}") from None
         connection.settimeout(self._reply_timeout)

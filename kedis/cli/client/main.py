@@ -14,12 +14,14 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from urllib.parse import urlsplit
 
 from kedis.cli import standard_streams
 from kedis.cli.client import arguments, lua_files, oneshot, pipe
 from kedis.cli.client.expected import ServerSays
 from kedis.cli.client.link import Link, LinkLost, Refused, ServerLink
 from kedis.cli.client.modes import (
+    as_replica,
     biggest,
     hot_keys,
     intrinsic_latency,
@@ -32,6 +34,7 @@ from kedis.cli.client.output import Output, complain
 from kedis.cli.client.render import Form
 from kedis.cli.client.target import BadTarget, Target
 from kedis.errors import ProtocolError
+from kedis.process.process_list import hide_arguments
 from kedis.resp.requests import split_inline
 from kedis.version import VERSION
 
@@ -71,6 +74,9 @@ def _run(argv: Sequence[str]) -> int:
         sys.stdout.write(script(options.completion, parser))
         return 0
     target = arguments.target_of(options, os.environ)
+    parts = urlsplit(options.url or "")
+    in_url = parts.password or parts.username  # a single word before the @ is the password
+    hide_arguments(filter(None, (options.password, in_url)))
     if options.askpass:
         target = replace(target, password=_asked_password())
     elif (options.password or (options.url and "@" in options.url)) and not options.no_auth_warning:
@@ -83,6 +89,9 @@ def _run(argv: Sequence[str]) -> int:
         return intrinsic_latency.run(options.intrinsic_latency)
     if options.mode:
         return _mode(options, target)
+    if options.rdb:
+        with contextlib.closing(connect(options, target)) as link:
+            return as_replica.save_snapshot(_server(link, "--rdb"), options.rdb)
     if options.functions_rdb:
         with contextlib.closing(connect(options, target)) as link:
             return lua_files.save_functions(link, options.functions_rdb)
@@ -139,6 +148,8 @@ def _mode(options: argparse.Namespace, target: Target) -> int:
             if not isinstance(link, ServerLink):
                 raise Refused("--pipe needs a server: give the commands a line each, without --pipe")
             return pipe.main(link, options.pipe_timeout)
+        if mode == "replica":
+            return as_replica.show_stream(_server(link, "--replica"), output)
         if mode == "scan":
             return scan.run(link, output, pattern, options.count, options.key_type, options.interval or 0.0)
         if mode in ("bigkeys", "memkeys"):
@@ -153,6 +164,13 @@ def _mode(options: argparse.Namespace, target: Target) -> int:
         if mode == "stat":
             return stat.run(link, options.interval or 1.0, options.repeat)
         return ping_latency.run(link, output.form, options.interval, mode == "latency-history")
+
+
+def _server(link: Link, flag: str) -> ServerLink:
+    """The link itself, if a server is at its other end. Raises Refused."""
+    if not isinstance(link, ServerLink):
+        raise Refused(f"{flag} needs a server")
+    return link
 
 
 def _pattern(options: argparse.Namespace) -> bytes | None:

@@ -115,6 +115,9 @@ class Shell:
                 if not self._run(words):
                     break
         except LinkLost as error:
+            if error.is_closed and words[0].lower() == b"shutdown":
+                self._stopped()  # which is its answer
+                return
             if not isinstance(error, (Refused, StandaloneError)):
                 self.say(f"({outcome(error, self.link is None)})")
             self.lose(error)
@@ -193,12 +196,7 @@ class Shell:
 
     def lose(self, error: LinkLost) -> None:
         """Close the lost link and report the loss."""
-        if self.link is not None:
-            self.target = replace(self.target, database=self.link.database)
-            self.link.close()
-        self.link = None
-        if not self.catalogue.entries:
-            self.catalogue = catalogue.builtin()
+        self._unlink()
         if self.transaction:
             self.transaction = False
             self.say("The transaction (MULTI) went with the connection: nothing of it was run.")
@@ -208,6 +206,20 @@ class Shell:
             self.target = replace(self.target, user=None, password=None)
             return
         self.on_lost(error)
+
+    def _stopped(self) -> None:
+        """The server is gone because SHUTDOWN asked for it: nobody is asked whether to go on alone."""
+        self._unlink()
+        self.transaction = False
+        self.say("The server has stopped. The next command tries to connect again.")
+
+    def _unlink(self) -> None:
+        if self.link is not None:
+            self.target = replace(self.target, database=self.link.database)
+            self.link.close()
+        self.link = None
+        if not self.catalogue.entries:
+            self.catalogue = catalogue.builtin()
 
     def announce(self, text: str) -> bool:
         """Print above the prompt, from another thread; False when the session is not at its prompt."""

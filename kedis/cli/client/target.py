@@ -6,6 +6,8 @@ import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from kedis.cli.tls_client import Tls
+
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 6379
 PASSWORD_VARIABLES = ("KEDISCLI_AUTH", "REDISCLI_AUTH")
@@ -25,6 +27,7 @@ class Target:
     user: str | None = None
     password: str | None = None
     database: int = 0
+    tls: Tls | None = None
 
     @property
     def description(self) -> str:
@@ -35,14 +38,12 @@ class Target:
 
 
 def parse_url(url: str) -> Target:
-    """Read `redis://[[user]:password@]host[:port][/database]`.
+    """Read `redis://[[user]:password@]host[:port][/database]`; `rediss://` asks for TLS.
 
-    Raises BadTarget for another scheme, for TLS, and for a port or database that is no number.
+    Raises BadTarget for another scheme, and for a port or database that is no number.
     """
     parts = urllib.parse.urlsplit(url)
-    if parts.scheme == "rediss":
-        raise BadTarget("rediss:// asks for TLS, which kedis-cli does not speak; use redis://")
-    if parts.scheme not in ("redis", "kedis"):
+    if parts.scheme not in ("redis", "kedis", "rediss"):
         raise BadTarget(f"Invalid URI scheme in {url!r}: expected redis://user:password@host:port/database")
     try:
         port = parts.port or DEFAULT_PORT
@@ -56,7 +57,8 @@ def parse_url(url: str) -> Target:
     if user is not None and password is None:
         # A single word before the @ is the password, as in redis-cli.
         user, password = None, user
-    return Target(parts.hostname or DEFAULT_HOST, port, None, user, password, int(path or 0))
+    tls = Tls() if parts.scheme == "rediss" else None
+    return Target(parts.hostname or DEFAULT_HOST, port, None, user, password, int(path or 0), tls)
 
 
 def password_from(environment: Mapping[str, str]) -> str | None:

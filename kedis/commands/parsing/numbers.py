@@ -310,3 +310,13 @@ def _print_integer(number: int) -> bytes:
         return b"%d" % number
     high, low = divmod(number, _HALF)
     return b"%d" % high + (b"%d" % low).zfill(_HALF_DIGITS)
+
+
+# Possessive quantifiers, as above.
+_LEADING_NUMBER = re.compile(rb"\s*+([+-]?(?:[0-9]++\.?[0-9]*+|\.[0-9]++)(?:[eE][+-]?[0-9]++)?)")
+
+
+def leading_number(text: bytes) -> float:
+    """The number that `text` begins with, 0 when there is none: what DEBUG takes. O(1)."""
+    match = _LEADING_NUMBER.match(text[:64])
+    return float(match[1]) if match else 0.0

@@ -9,15 +9,20 @@ than :data:`MOST_REPEATS` are refused.
 from __future__ import annotations
 
 from random import Random
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from kedis import errors
 from kedis.commands.parsing.numbers import INT64_MAX
 from kedis.commands.parsing.options import integer
 from kedis.errors import CommandError
 
+if TYPE_CHECKING:
+    from kedis.engine.client import Client
+
 #: The most picks with repeats in one call; so many hold the other clients up for about a second.
 MOST_REPEATS = 1 << 20
+#: Bytes of the shortest element of a reply.
+_LEAST_BYTES = len(b"$0\r\n\r\n")
 
 
 class Sampled(Protocol):
@@ -38,10 +43,22 @@ def parse_sample_count(raw: bytes) -> int:
     return count
 
 
-def sample(container: Sampled, rng: Random, count: int) -> list[bytes]:
+def sample(client: Client, container: Sampled, count: int) -> list[bytes]:
     """The elements that ``count`` asks for.  O(count) expected.  CommandError for too many repeats."""
+    rng = client.db.keyspace.random
     if count >= 0:
         return container.sample_distinct(rng, count)
-    if -count > MOST_REPEATS:
+    return container.sample_with_repeats(rng, repeats(client, count))
+
+
+def repeats(client: Client, count: int) -> int:
+    """How many picks a negative ``count`` asks for.  CommandError for more than :data:`MOST_REPEATS`.
+
+    Where fewer make a reply that client-output-buffer-limit does not let pass, they suffice: it ends the client.
+    """
+    if -count <= MOST_REPEATS:
+        return -count
+    limit = client.output_limit()
+    if not limit or limit // _LEAST_BYTES >= MOST_REPEATS:
         raise CommandError(errors.OUT_OF_RANGE)
-    return container.sample_with_repeats(rng, -count)
+    return limit // _LEAST_BYTES + 1

@@ -206,8 +206,10 @@ export class Panels {
   }
 
   #snapshot(disk) {
+    const failed = disk.save_status !== "ok";
+    const last = disk.saved_at === null ? (failed ? "" : "none since the start") : as.moment(disk.saved_at);
     return [
-      ["last snapshot", `${as.moment(disk.saved_at)}, ${disk.save_status}`, disk.save_status !== "ok"],
+      ["last snapshot", [last, failed || disk.saved_at !== null ? disk.save_status : ""].filter(Boolean).join(", "), failed],
       ["changes since", `${as.count(disk.unsaved)}${disk.saving ? ", saving now" : ""}`],
     ];
   }
