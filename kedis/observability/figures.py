@@ -7,25 +7,37 @@ The engine counts; this module samples.  INFO (:mod:`kedis.observability.info`) 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 from kedis.config import Config
 from kedis.engine.client import FOREVER_NS
 from kedis.engine.engine import Engine
 from kedis.engine.flags import FAST, SKIP_SLOWLOG
+from kedis.engine.maxmemory import STARTUP_BYTES
 from kedis.engine.ports import NamedClient, Persistence
 from kedis.engine.table import Command
 from kedis.observability.client_totals import ClientTotals
 from kedis.observability.gc_pauses import GcPauses
 from kedis.observability.latency import LatencyMonitor, cumulative_us
 from kedis.observability.network_figures import NetworkFigures
-from kedis.observability.process_memory import MemoryFigures, trim
+from kedis.observability.process_memory import MemoryFigures
 from kedis.observability.rates import Rate
 from kedis.observability.slowlog import SlowLog, shown_words
 from kedis.store.expiry import ActiveExpiry
 
 _SAMPLE_INTERVAL_NS = 100_000_000
+#: As SLOWLOG has them: that of the client that runs the commands of scripts.
+_SHOWN_ADDRESSES = {"lua": "?:0"}
+
+
+class DatabaseFigures(NamedTuple):
+    """What is known of a database: keys, those with a time to live, and its average in ms."""
+
+    number: int
+    keys: int
+    expiring: int
+    average_ttl_ms: float
 
 
 class Scrapes:
@@ -69,11 +81,11 @@ class Figures:
         self.input_bytes = Rate()
         self.output_bytes = Rate()
         self._sampled_ns = 0
-        self._counters = [row.counters for row in engine.table.every()]
         config.subscribe("slowlog-log-slower-than", self._follow_thresholds)
         config.subscribe("latency-monitor-threshold", self._follow_thresholds)
         config.subscribe("slowlog-max-len", self._follow_length)
         self._follow_thresholds(config)
+        engine.memory.count = self._count_clients
         self.sample()
 
     @property
@@ -111,10 +123,10 @@ class Figures:
         if 0 <= now - self._sampled_ns < _SAMPLE_INTERVAL_NS:
             return
         self._sampled_ns = now
-        if self.engine.config.maxmemory or self.clients.is_slow:
-            self.clients.update()
         if self.engine.config.maxmemory:
-            self.engine.memory.count_clients(self.clients.input_bytes + self.clients.output_bytes)
+            self.engine.memory.count_clients(self._count_clients())
+        elif self.clients.is_slow:
+            self.clients.update()
         self.memory.sample(self.used_memory)
         self.operations.sample(now, self.total_calls())
         server = self.network
@@ -122,17 +134,34 @@ class Figures:
             self.input_bytes.sample(now, server.bytes_received)
             self.output_bytes.sample(now, server.bytes_sent)
 
+    def databases(self, *, every: bool = False) -> Iterator[DatabaseFigures]:
+        """The databases that have any key, or all; those of a router are its nodes'. O(databases + nodes)."""
+        routing = self.engine.routing
+        found = routing.databases() if routing is not None else {}
+        for database in self.engine.keyspace.databases:
+            number = database.number
+            if routing is None:
+                average = self.average_ttl_ms(number)
+                figures = DatabaseFigures(number, len(database), len(database.expires), average)
+            else:
+                figures = DatabaseFigures(number, *found.get(number, (0, 0, 0.0)))
+            if every or figures.keys:
+                yield figures
+
+    def _count_clients(self) -> int:
+        self.clients.update()
+        return self.clients.input_bytes + self.clients.output_bytes
+
     @property
     def used_memory(self) -> int:
-        """Bytes of keys and values, of clients' buffers as last counted, and of journal entries not yet written."""
+        """Bytes of the empty server, keys and values, clients' buffers as last counted, and the journal's buffer."""
         buffered = getattr(self.engine.persistence, "aof_buffer_length", 0)
-        return (
-            self.engine.keyspace.used + self.clients.input_bytes + self.clients.output_bytes + int(buffered)
-        )
+        clients = self.clients.input_bytes + self.clients.output_bytes
+        return STARTUP_BYTES + self.engine.keyspace.used + clients + int(buffered)
 
     def total_calls(self) -> int:
         """Commands that have run since the start or CONFIG RESETSTAT.  O(commands)."""
-        return sum([counters.calls for counters in self._counters if counters.histogram])
+        return sum([counters.calls for counters in self.engine.table.counters if counters.short_ns])
 
     def distribution(self, command: Command) -> dict[int, int]:
         """Microseconds -> how many calls of ``command`` took no longer (LATENCY HISTOGRAM)."""
@@ -149,6 +178,7 @@ class Figures:
         if self.engine.persistence is not None:
             self.engine.persistence.aof_delayed_fsync = 0
         self.memory.used_peak = self.used_memory
+        self.engine.keyspace.lazy_free.freed_objects = 0
 
     def take_slow_call(
         self, client: NamedClient, command: Command, argv: Sequence[bytes], elapsed: int
@@ -157,12 +187,13 @@ class Figures:
         slower_than = self.engine.config.slowlog_log_slower_than
         if 0 <= slower_than * 1000 <= elapsed and not command.flags & SKIP_SLOWLOG:
             words = shown_words(command, argv)
-            self.slowlog.add(now, elapsed // 1000, words, client.address, client.name)
+            address = _SHOWN_ADDRESSES.get(client.address, client.address)
+            self.slowlog.add(now, elapsed // 1000, words, address, client.name)
         self.latency.add(b"fast-command" if command.flags & FAST else b"command", now, elapsed // 1_000_000)
 
     def release_memory(self) -> None:
         """MEMORY PURGE."""
-        trim()
+        self.memory.give_back()
 
     def _follow_thresholds(self, config: Config) -> None:
         """Set the engine's threshold to the lower one of slow log and latency monitor."""

@@ -16,13 +16,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kedis import native
+from kedis.engine.maxmemory import STARTUP_BYTES
 from kedis.observability.info_tables import (
     command_lines,
     database_lines,
     error_lines,
     percentile_lines,
 )
-from kedis.observability.process_memory import ALLOCATOR
+from kedis.observability.process_memory import ALLOCATOR, MemoryFigures
 from kedis.process.system import processor_seconds
 from kedis.version import REDIS_VERSION, VERSION
 
@@ -46,6 +47,8 @@ def render(observer: Figures, sections: Sequence[bytes]) -> bytes:
     default = "default" in names
     texts = []
     for title, usual, fields in _SECTIONS:
+        if title == "Router" and observer.engine.routing is None:
+            continue
         if everything or (default and usual) or title.lower() in names:
             lines = [f"# {title}", *(f"{name}:{value}" for name, value in fields(observer))]
             texts.append("".join(f"{line}\r\n" for line in lines))
@@ -58,7 +61,7 @@ def fields(observer: Figures) -> Iterator[tuple[str, Any]]:
     Totals over clients are those of the last count.
     """
     for _, _, lines in _SECTIONS:
-        if lines not in (command_lines, error_lines, percentile_lines, database_lines):
+        if lines not in (command_lines, error_lines, percentile_lines, database_lines, _router):
             yield from lines(observer)
     yield "io_threads", 1
 
@@ -68,6 +71,16 @@ def section_fields(observer: Figures, title: str) -> Fields:
     for name, _, lines in _SECTIONS:
         if name == title:
             yield from lines(observer)
+
+
+def _defragmentation(memory: MemoryFigures) -> Fields:
+    """What active defragmentation has looked at, and its time with that for giving back, in ms."""
+    moving = memory.moving
+    yield "active_defrag_hits", moving.moved if moving else 0
+    yield "active_defrag_misses", moving.kept if moving else 0
+    yield "active_defrag_key_hits", moving.moved_keys if moving else 0
+    yield "active_defrag_key_misses", moving.kept_keys if moving else 0
+    yield "total_active_defrag_time", (memory.trimmed_ns + memory.moving_ns) // 1_000_000
 
 
 def human_bytes(count: int) -> str:
@@ -131,6 +144,11 @@ def _server(observer: Figures) -> Fields:
         ("executable", sys.executable),
         ("config_file", config.file or ""),
         ("io_threads_active", 0),
+        *(
+            (("shutdown_in_milliseconds", left_ms),)
+            if (left_ms := engine.process.shutdown_in_ms) >= 0
+            else ()
+        ),
         ("kedis_version", VERSION),
         ("kedis_path", native.PATH),
         ("python_version", platform.python_version()),
@@ -141,7 +159,7 @@ def _clients(observer: Figures) -> Fields:
     engine = observer.engine
     paused = len(observer.network.paused) if observer.network is not None else 0
     return (
-        ("connected_clients", len(engine.clients)),
+        ("connected_clients", len(engine.clients) - engine.replication.figures()["replicas"]),
         ("cluster_connections", 0),
         ("maxclients", engine.config.maxclients),
         ("client_recent_max_input_buffer", observer.clients.largest_input),
@@ -157,7 +175,7 @@ def _memory(observer: Figures) -> Fields:
     used, resident = observer.used_memory, figures.resident
     peak = max(figures.used_peak, used)
     clients = observer.clients.input_bytes + observer.clients.output_bytes
-    data = max(used - clients, 0)
+    overhead = min(STARTUP_BYTES + clients, used)
     known = used + figures.startup
     replication = engine.replication.figures()
     return (
@@ -165,10 +183,10 @@ def _memory(observer: Figures) -> Fields:
         *_with_human("used_memory_rss", resident),
         *_with_human("used_memory_peak", peak),
         ("used_memory_peak_perc", f"{_percent(used, peak):.2f}%"),
-        ("used_memory_overhead", min(clients, used)),
-        ("used_memory_startup", 0),
-        ("used_memory_dataset", data),
-        ("used_memory_dataset_perc", f"{_percent(data, used):.2f}%"),
+        ("used_memory_overhead", overhead),
+        ("used_memory_startup", STARTUP_BYTES),
+        ("used_memory_dataset", used - overhead),
+        ("used_memory_dataset_perc", f"{_percent(used - overhead, used - STARTUP_BYTES):.2f}%"),
         *_with_human("total_system_memory", figures.machine),
         *_scripts(engine.scripting.figures()),
         *_with_human("maxmemory", engine.config.maxmemory),
@@ -320,12 +338,8 @@ def _stats(observer: Figures) -> Fields:
         ("latest_fork_usec", int(_latest_fork_seconds(engine) * 1_000_000)),
         ("total_forks", _fact(engine.persistence, "forks") + _fact(engine.snapshots, "forks")),
         ("migrate_cached_sockets", 0),
-        ("slave_expires_tracked_keys", 0),
-        ("active_defrag_hits", 0),
-        ("active_defrag_misses", 0),
-        ("active_defrag_key_hits", 0),
-        ("active_defrag_key_misses", 0),
-        ("total_active_defrag_time", observer.memory.trimmed_ns // 1_000_000),
+        ("slave_expires_tracked_keys", len(keyspace.own_expiries or ())),
+        *_defragmentation(observer.memory),
         ("current_active_defrag_time", 0),
         ("tracking_total_keys", engine.tracking.keys),
         ("tracking_total_items", engine.tracking.items),
@@ -364,6 +378,11 @@ def _cluster(_observer: Figures) -> Fields:
     return (("cluster_enabled", 0),)
 
 
+def _router(observer: Figures) -> Fields:
+    routing = observer.engine.routing
+    return routing.info() if routing is not None else ()
+
+
 #: Title, whether it belongs to the usual ones, and where its lines come from.
 _SECTIONS: tuple[tuple[str, bool, Callable[[Figures], Fields]], ...] = (
     ("Server", True, _server),
@@ -372,6 +391,7 @@ _SECTIONS: tuple[tuple[str, bool, Callable[[Figures], Fields]], ...] = (
     ("Persistence", True, _persistence),
     ("Stats", True, _stats),
     ("Replication", True, _replication),
+    ("Router", True, _router),
     ("CPU", True, _cpu),
     ("Modules", True, _modules),
     ("Commandstats", False, command_lines),

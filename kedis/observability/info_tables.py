@@ -49,8 +49,5 @@ def percentile_lines(observer: Figures) -> Lines:
 
 def database_lines(observer: Figures) -> Lines:
     """Keys of each database that has any.  O(databases)."""
-    for database in observer.engine.keyspace.databases:
-        if len(database):
-            average = observer.expiry.average_ttl_ms[database.number] if observer.expiry else 0.0
-            expires = len(database.expires)
-            yield f"db{database.number}", f"keys={len(database)},expires={expires},avg_ttl={average:.0f}"
+    for number, keys, expires, average in observer.databases():
+        yield f"db{number}", f"keys={keys},expires={expires},avg_ttl={average:.0f}"

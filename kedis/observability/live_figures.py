@@ -156,12 +156,11 @@ class LiveFigures:
             "databases": [
                 {
                     "number": database.number,
-                    "keys": len(database),
-                    "expiring": len(database.expires),
-                    "average_ttl": round(observer.average_ttl_ms(database.number)) / 1e3,
+                    "keys": database.keys,
+                    "expiring": database.expiring,
+                    "average_ttl": round(database.average_ttl_ms) / 1e3,
                 }
-                for database in keyspace.databases
-                if len(database)
+                for database in observer.databases()
             ],
         }
 
@@ -213,7 +212,8 @@ class LiveFigures:
             else None,
             "rewrite_status": fields["aof_last_bgrewrite_status"],
             "saving": bool(fields["rdb_bgsave_in_progress"]),
-            "saved_at": fields["rdb_last_save_time"],
+            # Of which INFO gives the start where there is none yet.
+            "saved_at": fields["rdb_last_save_time"] if fields["rdb_saves"] else None,
             "save_status": fields["rdb_last_bgsave_status"],
             "unsaved": fields["rdb_changes_since_last_save"],
         }

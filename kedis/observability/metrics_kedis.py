@@ -211,7 +211,7 @@ STATE = (
         "Always 1; the labels describe the build.",
         "kedis.__version__",
         read.build,
-        ("version", "redis_version", "python_version", "gevent_loop"),
+        ("version", "redis_version", "python_version", "gevent_loop", "allocator"),
     ),
 )  # fmt: skip
 
@@ -326,6 +326,22 @@ CLIENTS = (
         "kedis_connections_rejected_total",
         "Connections refused: maxclients, no free descriptor, protected mode.",
         "network.rejected_connections",
+    ),
+    counter(
+        "kedis_tls_handshakes_total",
+        "Handshakes of TLS by how they ended: complete, failed (a time-out, a bad certificate, no TLS at all).",
+        "network.tls.handshakes",
+        read.handshakes,
+        ("outcome",),
+    ),
+    gauge(
+        "kedis_tls_handshakes_pending", "Handshakes of TLS under way.", "network.handshakes", read.handshaking
+    ),
+    gauge(
+        "kedis_tls_certificate_expiry_timestamp_seconds",
+        "When the first of the certificates in use ends, as Unix time; absent without TLS.",
+        "network.tls.certificate_ends",
+        read.certificate_end,
     ),
     counter(
         "kedis_clients_killed_total",

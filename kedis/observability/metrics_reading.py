@@ -10,16 +10,18 @@ import platform
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from kedis.engine.maxmemory import STARTUP_BYTES
 from kedis.observability.latency import percentile_us
 from kedis.observability.metrics_family import Read, Reading
+from kedis.observability.process_memory import ALLOCATOR
 from kedis.process.system import open_file_limit, processor_seconds
 from kedis.structures.histogram import BUCKETS, Histogram
 from kedis.version import REDIS_VERSION, VERSION
 
 if TYPE_CHECKING:
     from kedis.engine.counters import Counters
+    from kedis.observability.figures import DatabaseFigures
     from kedis.observability.observer import Observer
-    from kedis.store.database import Database
 
 Readings = Iterator[Reading]
 
@@ -215,6 +217,8 @@ def not_ready(observer: Observer) -> str:
         return f"writes are refused: {engine.restrictions.write_error}"
     if engine.restrictions.few_replicas:
         return "writes are refused: too few replicas follow"
+    if engine.restrictions.master_down:
+        return "commands are refused: there is no link to the master, and replica-serve-stale-data is no"
     return _not_answering(observer)
 
 
@@ -256,7 +260,7 @@ def writes_refused(observer: Observer) -> Readings:
 
 def build(observer: Observer) -> Readings:
     backend = observer.server.hub.loop.backend
-    yield (VERSION, REDIS_VERSION, platform.python_version(), backend), 1
+    yield (VERSION, REDIS_VERSION, platform.python_version(), backend, ALLOCATOR), 1
 
 
 def instance(observer: Observer) -> Readings:
@@ -276,25 +280,19 @@ def fork(observer: Observer) -> Readings:
 # -- keys -------------------------------------------------------------------------------------------------
 
 
-def _of_databases(value: Callable[[Database], Any], every: bool) -> Read:
+def _of_databases(value: Callable[[DatabaseFigures], Any], every: bool) -> Read:
     def values(observer: Observer) -> Readings:
-        for database in observer.engine.keyspace.databases:
-            if every or database.data:
-                yield (f"db{database.number}",), value(database)
+        for database in observer.databases(every=every):
+            yield (f"db{database.number}",), value(database)
 
     return values
 
 
-keys = _of_databases(len, every=False)
-all_keys = _of_databases(len, every=True)
-volatile_keys = _of_databases(lambda database: len(database.expires), every=False)
-all_volatile_keys = _of_databases(lambda database: len(database.expires), every=True)
-
-
-def average_ttl(observer: Observer) -> Readings:
-    for database in observer.engine.keyspace.databases:
-        if database.data:
-            yield (f"db{database.number}",), round(observer.average_ttl_ms(database.number)) / 1e3
+keys = _of_databases(lambda database: database.keys, every=False)
+all_keys = _of_databases(lambda database: database.keys, every=True)
+volatile_keys = _of_databases(lambda database: database.expiring, every=False)
+all_volatile_keys = _of_databases(lambda database: database.expiring, every=True)
+average_ttl = _of_databases(lambda database: round(database.average_ttl_ms) / 1e3, every=False)
 
 
 def expired(observer: Observer) -> Readings:
@@ -326,7 +324,7 @@ def eviction_sampled(observer: Observer) -> Readings:
 def memory(observer: Observer) -> Readings:
     clients = observer.clients
     buffered = observer.aof.aof_buffer_length
-    held = clients.input_bytes + clients.output_bytes + buffered
+    held = STARTUP_BYTES + clients.input_bytes + clients.output_bytes + buffered
     yield ("data",), max(observer.used_memory - held, 0)
     yield ("client_input",), clients.input_bytes
     yield ("client_output",), clients.output_bytes
@@ -349,6 +347,22 @@ def killed(observer: Observer) -> Readings:
     yield ("output_buffer",), server.output_buffer_disconnections
     yield ("idle",), server.idle_disconnections
     yield ("evicted",), server.evicted_clients
+
+
+def handshakes(observer: Observer) -> Readings:
+    tls = observer.server.tls
+    yield ("complete",), tls.handshakes
+    yield ("failed",), tls.failed_handshakes
+
+
+def handshaking(observer: Observer) -> Readings:
+    yield (), len(observer.server.handshakes)
+
+
+def certificate_end(observer: Observer) -> Readings:
+    ends = observer.server.tls.certificate_ends
+    if ends:
+        yield (), ends
 
 
 def transactions(observer: Observer) -> Readings:

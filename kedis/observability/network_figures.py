@@ -18,6 +18,14 @@ class Turns(Protocol):
     halted: bool
 
 
+class TlsFigures(Protocol):
+    """TLS (:class:`kedis.server.tls.Tls`): handshakes that have ended well and not, and when a certificate ends."""
+
+    certificate_ends: int
+    handshakes: int
+    failed_handshakes: int
+
+
 class NetworkFigures(Protocol):
     """The figures of a network server (:class:`kedis.server.network_server.NetworkServer`)."""
 
@@ -28,6 +36,14 @@ class NetworkFigures(Protocol):
     query_buffer_disconnections: int
     output_buffer_disconnections: int
     idle_disconnections: int
+
+    @property
+    def tls(self) -> TlsFigures:
+        """Figures of TLS."""
+
+    @property
+    def handshakes(self) -> Sized:
+        """Handshakes of TLS under way."""
 
     @property
     def port(self) -> int:

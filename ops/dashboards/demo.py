@@ -70,10 +70,18 @@ class Prometheus:
         port: of its API.
         patient: let alerts wait as long as they shall before they fire; else they fire at once.
         locust: address of Locust's metrics, where there are any.
+        replica: address of the metrics of a replica, where there is one.
     """
 
     def __init__(
-        self, folder: Path, target: str, port: int, *, patient: bool = True, locust: str = ""
+        self,
+        folder: Path,
+        target: str,
+        port: int,
+        *,
+        patient: bool = True,
+        locust: str = "",
+        replica: str = "",
     ) -> None:
         self.port = port
         config = yaml.safe_load((ROOT / "ops" / "prometheus" / "prometheus.yml").read_text())
@@ -87,12 +95,14 @@ class Prometheus:
                         rule.pop("for", None)
             (folder / "rules").mkdir(exist_ok=True)
             (folder / name).write_text(yaml.safe_dump(rules))
-        places = {"kedis": target, "prometheus": f"127.0.0.1:{port}"}
+        places = {"kedis": [target], "prometheus": [f"127.0.0.1:{port}"]}
+        if replica:
+            places["kedis"].append(replica)
         if locust:
-            places["locust"] = locust
+            places["locust"] = [locust]
         config["scrape_configs"] = [job for job in config["scrape_configs"] if job["job_name"] in places]
         for job in config["scrape_configs"]:
-            job["static_configs"] = [{"targets": [places[job["job_name"]]]}]
+            job["static_configs"] = [{"targets": places[job["job_name"]]}]
         (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
         words = [f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'data'}"]
         words += [f"--web.listen-address=127.0.0.1:{self.port}", "--log.level=error"]

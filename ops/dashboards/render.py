@@ -1,8 +1,8 @@
 """``python -m ops.dashboards.render [--seconds N]``: the dashboards as pictures, without Grafana.
 
 Starts a server, a load and a Prometheus with the shipped configuration, waits, runs every panel's expressions through
-Prometheus's API, and draws what comes with matplotlib into ``docs/images``.  The boards are drawn from three servers: a
-healthy one that is visited, one whose memory is full, and one on which Locust works.
+Prometheus's API, and draws what comes with matplotlib into ``docs/images``.  The boards are drawn from four servers: a
+healthy one that is visited, one whose memory is full, one with a replica, and one on which Locust works.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
+from ops.dashboards import cluster_demo
 from ops.dashboards.boards import BOARDS
 from ops.dashboards.demo import ROOT, Prometheus, ServerProcess, locust_load, mixed_load
 from ops.dashboards.expressions import filled_in
@@ -292,19 +293,36 @@ def _free_port() -> int:
 
 @contextlib.contextmanager
 def watched(
-    boards: Sequence[Board], settings: dict[str, str], load: Load
+    boards: Sequence[Board], settings: dict[str, str], load: Load, followed: bool = False
 ) -> Iterator[Callable[[float], None]]:
     """A server under load with a Prometheus; gives what draws ``boards`` after so many seconds.
 
     Args:
         load: what works on the server, given it and the port for Locust's metrics.
+        followed: whether it has a replica, whose metrics are watched as well.
     """
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as at_end:
         metrics, locust = _free_port(), _free_port()
         settings = {"appendonly": "yes", "dir": f"{folder}/kedis", **settings}
         server = at_end.enter_context(ServerProcess(metrics_port=metrics, **settings))
+        replica = ""
+        if followed:
+            replica = f"127.0.0.1:{_free_port()}"
+            at_end.enter_context(
+                ServerProcess(
+                    appendonly="no",
+                    save="",
+                    dir=f"{folder}/replica",
+                    replicaof=f"127.0.0.1 {server.port}",
+                    metrics_port=replica.rpartition(":")[2],
+                )
+            )
         prometheus = Prometheus(
-            Path(folder), f"127.0.0.1:{metrics}", _free_port(), locust=f"127.0.0.1:{locust}"
+            Path(folder),
+            f"127.0.0.1:{metrics}",
+            _free_port(),
+            locust=f"127.0.0.1:{locust}",
+            replica=replica,
         )
         at_end.callback(prometheus.stop)
         at_end.enter_context(load(server, locust))
@@ -336,6 +354,26 @@ def _mixture(server: ServerProcess, _locust_port: int) -> Iterator[None]:
         load.join(30)
 
 
+@contextlib.contextmanager
+def _cut_now_and_then(server: ServerProcess, _locust_port: int) -> Iterator[None]:
+    """Visitors, and a link to the replica that does not hold."""
+    stop = threading.Event()
+
+    def cut() -> None:
+        while not stop.wait(15):
+            with server.client() as client:
+                client.execute_command("CLIENT", "KILL", "TYPE", "replica")
+
+    knife = threading.Thread(target=cut)
+    knife.start()
+    try:
+        with visited(server.port):
+            yield
+    finally:
+        stop.set()
+        knife.join(30)
+
+
 def _locust(server: ServerProcess, locust_port: int) -> AbstractContextManager[None]:
     return locust_load(server.url, locust_port, users=30)
 
@@ -344,18 +382,41 @@ def main() -> None:
     """Draw all boards."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=90, help="how long each load runs before")
-    seconds = parser.parse_args().seconds
+    parser.add_argument("--only", default="", help="the boards whose name contains this")
+    words = parser.parse_args()
+    seconds = words.seconds
     IMAGES.mkdir(parents=True, exist_ok=True)
-    overview, commands, memory, expiry, persistence, clients, load_test = BOARDS
+    overview, commands, memory, expiry, persistence, replication, clients, load_test, router = BOARDS
     full = {"maxmemory": "3mb", "maxmemory_policy": "allkeys-lru", "slowlog_log_slower_than": "50"}
     healthy = {"maxmemory": "64mb", "maxmemory_policy": "allkeys-lru"}
     for boards, settings, load in (
         ([overview, commands, expiry, clients], healthy, _visitors),
         ([memory, persistence], {"appendfsync": "always", **full}, _mixture),
+        ([replication], {"repl_diskless_sync_delay": "1"}, _cut_now_and_then),
         ([load_test], {}, _locust),
     ):
-        with watched(boards, settings, load) as draw:
-            draw(seconds)
+        chosen = [board for board in boards if words.only in board.uid]
+        if chosen:
+            with watched(chosen, settings, load, followed=load is _cut_now_and_then) as draw:
+                draw(seconds)
+    if words.only in router.uid:
+        _draw_router(router, seconds)
+
+
+def _draw_router(board: Board, seconds: float) -> None:
+    """That of a router: the server before a cluster."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as at_end:
+        nodes = at_end.enter_context(cluster_demo.cluster(Path(folder)))
+        metrics = _free_port()
+        server = at_end.enter_context(
+            ServerProcess(metrics_port=metrics, upstream=f"redis://127.0.0.1:{nodes[0]}")
+        )
+        prometheus = Prometheus(Path(folder), f"127.0.0.1:{metrics}", _free_port())
+        at_end.callback(prometheus.stop)
+        at_end.enter_context(cluster_demo.clients(server.port, nodes))
+        print(f"loading for {seconds:.0f} s")
+        time.sleep(seconds)
+        Drawing(prometheus, seconds).board(board, IMAGES / f"{board.uid}.png")
 
 
 if __name__ == "__main__":

@@ -42,11 +42,13 @@ MEMORY = Board(
                 ),
                 lines(
                     "Resident memory over used",
-                    "What the process occupies against what is accounted for: fragmentation, and the interpreter.",
+                    "What the process occupies against what is accounted for: fragmentation, and the interpreter;"
+                    " with the allocators that it has.",
                     "short",
                     (
-                        f"kedis_memory_resident_bytes{{{INSTANCE}}} / kedis_memory_used_bytes{{{INSTANCE}}}",
-                        "{{instance}}",
+                        f"kedis_memory_resident_bytes{{{INSTANCE}}} / kedis_memory_used_bytes{{{INSTANCE}}}"
+                        " * on (instance) group_left (allocator) kedis_build_info",
+                        "{{instance}} {{allocator}}",
                     ),
                 ),
             ],

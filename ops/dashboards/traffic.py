@@ -247,6 +247,23 @@ CLIENTS = Board(
                     width=6,
                 ),
                 lines(
+                    "TLS handshakes per second, by outcome",
+                    "Handshakes a second by how they ended: complete, failed.",
+                    "ops",
+                    (rate("kedis_tls_handshakes_total", by="outcome"), "{{outcome}}"),
+                    width=6,
+                ),
+                lines(
+                    "Time until a certificate ends",
+                    "Of the TLS certificates in use the first that ends; empty without TLS.",
+                    "s",
+                    (
+                        f"min by (instance) (kedis_tls_certificate_expiry_timestamp_seconds{{{INSTANCE}}}) - time()",
+                        "{{instance}}",
+                    ),
+                    width=6,
+                ),
+                lines(
                     "Client buffers",
                     "Bytes received and not run, and answered and not sent.",
                     "bytes",
@@ -260,12 +277,14 @@ CLIENTS = Board(
                     "Bps",
                     (rate("kedis_network_received_bytes_total"), "received"),
                     (rate("kedis_network_sent_bytes_total"), "sent"),
+                    width=6,
                 ),
                 lines(
                     "Pipeline depth quantiles",
                     "Pipelining: how many commands one read brings.",
                     "short",
                     *quantiles("kedis_pipeline_depth"),
+                    width=6,
                 ),
                 lines(
                     "Transactions per second, by outcome",

@@ -82,6 +82,39 @@ def test_exporter_and_kedis_agree_value_by_value() -> None:
     assert mine['redis_db_keys_expiring{db="db0"}'] == 40
 
 
+@pytest.mark.skipif(shutil.which(PROGRAM) is None, reason=f"{PROGRAM} is not installed")
+def test_they_agree_on_a_replica_with_replicas() -> None:
+    """What they say of the link to a master, and of replicas."""
+    own_port, port = free_port(), free_port()
+    with (
+        kedis.Server(repl_diskless_sync_delay="0") as first,
+        kedis.Server(
+            metrics_port=own_port, replicaof=f"127.0.0.1 {first.port}", repl_diskless_sync_delay="0"
+        ) as middle,
+        kedis.Server(replicaof=f"127.0.0.1 {middle.port}"),
+        middle.client() as client,
+    ):
+        deadline = time.monotonic() + 60
+        while client.info("replication").get("slave0", {}).get("state") != "online":
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        words = ["-redis.addr", f"redis://127.0.0.1:{middle.port}", "-include-system-metrics"]
+        exporter = subprocess.Popen(
+            [PROGRAM, *words, "-web.listen-address", f"127.0.0.1:{port}"], stderr=subprocess.DEVNULL
+        )
+        try:
+            theirs = wait_for(port)
+            mine = samples(own_port)
+        finally:
+            exporter.kill()
+            exporter.wait()
+    link = {name for name in theirs if re.match(r"redis_(master_|slave_|connected_slave|repl)", name)}
+    assert len(link) >= 15
+    assert link <= set(mine)
+    for name in link:
+        assert mine[name] == pytest.approx(theirs[name], abs=1_000), name
+
+
 def wait_for(port: int) -> dict[str, float]:
     deadline = time.monotonic() + 20
     while True:

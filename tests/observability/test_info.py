@@ -172,8 +172,10 @@ def test_the_append_only_file_shows_its_figures(client: Client, oracle: Oracle) 
     assert found["aof_enabled"] == "1"
     assert (found["aof_current_size"], found["aof_delayed_fsync"]) == ("1234", "3")
     assert found["aof_last_write_status"] == "err"
+    client.engine.keyspace.lazy_free.freed_objects = 5
     client.call("CONFIG", "RESETSTAT")
     assert fields(client, "persistence")["aof_delayed_fsync"] == "0"
+    assert fields(client, "memory")["lazyfreed_objects"] == "0"
 
 
 def test_memory_is_that_of_the_process(client: Client) -> None:
