@@ -1,19 +1,18 @@
 """``docs/reference/commands.md``: every command, generated from the table in the code.
 
-python ops/command_table.py            prints it
-python ops/command_table.py --write    puts it into the page
-python ops/command_table.py --check    exits 1 when the page is not current
+python -m ops.command_table            prints it
+python -m ops.command_table --write    puts it into the page
+python -m ops.command_table --check    exits 1 when the page is not current
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections import defaultdict
 from pathlib import Path
 
 from kedis.commands import load_all
 from kedis.engine.table import Command, every_command
+from ops import marked_page
 
 PAGE = Path(__file__).parent.parent / "docs" / "reference" / "commands.md"
 BEGIN, END = "<!-- commands begin -->", "<!-- commands end -->"
@@ -35,32 +34,8 @@ def table() -> str:
     return "\n".join(lines) + "\n"
 
 
-def inserted(text: str) -> str:
-    """``text`` with the table between the two marks."""
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{table()}\n{END}{after}"
-
-
 def main() -> int:
-    parser = argparse.ArgumentParser(description="The page of all commands.")
-    parser.add_argument("--write", action="store_true", help="put the table into the page")
-    parser.add_argument("--check", action="store_true", help="fail when the page is not current")
-    options = parser.parse_args()
-    if not options.write and not options.check:
-        print(table())
-        return 0
-    text = PAGE.read_text()
-    current = inserted(text)
-    if options.write:
-        PAGE.write_text(current)
-    elif current != text:
-        print(
-            "commands.md is not current; run python ops/command_table.py --write",
-            file=sys.stderr,
-        )
-        return 1
-    return 0
+    return marked_page.run(Path(__file__).stem, "The page of all commands.", PAGE, (BEGIN, END), table)
 
 
 if __name__ == "__main__":

@@ -1,21 +1,21 @@
 """The generated part of ``docs/reference/differences.md``: settings and commands that are not as in Redis.
 
-``python ops/differences_table.py`` prints it, ``--write`` puts it into the page, ``--check`` fails where the page
+``python -m ops.differences_table`` prints it, ``--write`` puts it into the page, ``--check`` fails where the page
 is old.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from kedis.commands import load_all
 from kedis.config import settings_markdown
 from kedis.engine.table import every_command
+from ops import marked_page
 
 PAGE = Path(__file__).parent.parent / "docs" / "reference" / "differences.md"
-BEGIN, END = "<!-- the tables: python ops/differences_table.py --write -->", "<!-- end of the tables -->"
+BEGIN, END = "<!-- the tables: python -m ops.differences_table --write -->", "<!-- end of the tables -->"
 _ALIKE = ("works", "Kedis's own", "effect")
 _UNSUPPORTED = "Not supported"
 
@@ -50,25 +50,12 @@ def _commands() -> Iterator[str]:
             yield f"| `{row.name.upper().replace('|', ' ')}` | {what} |"
 
 
-def inserted(text: str) -> str:
-    """``text`` with the tables between the two marks."""
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n\n{tables()}\n\n{END}{after}"
-
-
 def main() -> int:
-    if sys.argv[1:] == ["--write"]:
-        PAGE.write_text(inserted(PAGE.read_text()))
-    elif sys.argv[1:] == ["--check"]:
-        text = PAGE.read_text()
-        if inserted(text) != text:
-            print(f"{PAGE.name} is old: run python ops/differences_table.py --write", file=sys.stderr)
-            return 1
-    else:
-        print(tables())
-    return 0
+    """Run the command; returns the exit code."""
+    return marked_page.run(
+        Path(__file__).stem, "The page of what is not as in Redis.", PAGE, (BEGIN, END), tables
+    )
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

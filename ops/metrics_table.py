@@ -1,18 +1,18 @@
 """The table of all metrics in ``docs/reference/metrics.md``, made from the code.
 
-``python ops/metrics_table.py`` prints it, ``--write`` puts it into the page, ``--check`` fails where the page is old.
+``python -m ops.metrics_table`` prints it, ``--write`` puts it into the page, ``--check`` fails where the page is old.
 """
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from kedis.observability.metrics import FAMILIES
 from kedis.observability.metrics_family import Family
+from ops import marked_page
 
 PAGE = Path(__file__).parent.parent / "docs" / "reference" / "metrics.md"
-BEGIN, END = "<!-- the table: python ops/metrics_table.py --write -->", "<!-- end of the table -->"
+BEGIN, END = "<!-- the table: python -m ops.metrics_table --write -->", "<!-- end of the table -->"
 
 
 def row(family: Family) -> str:
@@ -46,25 +46,10 @@ def table() -> str:
     return "\n\n".join(parts)
 
 
-def renewed(page: str) -> str:
-    """``page`` with the table as it should be."""
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n\n{table()}\n\n{END}{after}"
-
-
-def main(words: list[str]) -> int:
-    if words == ["--write"]:
-        PAGE.write_text(renewed(PAGE.read_text()))
-    elif words == ["--check"]:
-        page = PAGE.read_text()
-        if renewed(page) != page:
-            print(f"{PAGE.name} is old: python ops/metrics_table.py --write", file=sys.stderr)
-            return 1
-    else:
-        print(table())
-    return 0
+def main() -> int:
+    """Run the command; returns the exit code."""
+    return marked_page.run(Path(__file__).stem, "The page of all metrics.", PAGE, (BEGIN, END), table)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    raise SystemExit(main())

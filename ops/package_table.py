@@ -6,9 +6,10 @@ is old.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
+from pathlib import Path
 
+from ops import marked_page
 from tests.architecture import LAYERS, PACKAGES, ROOT
 
 PAGE = ROOT / "docs" / "understand" / "packages.md"
@@ -45,26 +46,10 @@ def _code(name: str) -> str:
     return f"`{path}{suffix}`"
 
 
-def inserted(text: str) -> str:
-    """``text`` with the tables between the two marks."""
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n\n{tables()}\n\n{END}{after}"
-
-
 def main() -> int:
     """Run the command; returns the exit code."""
-    if sys.argv[1:] == ["--write"]:
-        PAGE.write_text(inserted(PAGE.read_text()))
-    elif sys.argv[1:] == ["--check"]:
-        text = PAGE.read_text()
-        if inserted(text) != text:
-            print(f"{PAGE.name} is old: run python -m ops.package_table --write", file=sys.stderr)
-            return 1
-    else:
-        print(tables())
-    return 0
+    return marked_page.run(Path(__file__).stem, "The page of the packages.", PAGE, (BEGIN, END), tables)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())
