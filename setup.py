@@ -24,12 +24,13 @@ from setuptools.errors import BaseError, CCompilerError
 FOLDER = Path("kedis/native")
 NOTE = FOLDER / "not_built.txt"
 #: What is built on Linux alone.
-LINUX = {"loop"}
+LINUX = {"loop", "pools"}
 #: The compiled forms of kedis.structures, and their sources: see there.
 STRUCTURES = {
     "consumer_groups": "consumer_groups.py",
     "containers": "containers.py",
     "id_map": "id_map.py",
+    "key_numbers": "key_numbers.pyx",
     "listpack_size": "listpack_size.py",
     "packed": "packed.pyx",
     "scan_index": "scan_index.pyx",
