@@ -21,6 +21,7 @@ from packaging.requirements import Requirement
 
 from kedis import native, structures
 from ops.container import health, load, passwords, serve
+from ops.sbom import bill, locked
 from tests.ports import free_port
 
 ROOT = Path(__file__).parent.parent.parent
@@ -176,6 +177,36 @@ def test_everything_in_the_image_is_pinned_within_what_the_project_allows() -> N
         assert pinned[requirement.name.lower().replace("_", "-")] in requirement.specifier, text
     stages = re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)
     assert all(re.search(r":\d+\.\d+\.\d+-", stage) for stage in stages if ":" in stage)
+
+
+def test_what_is_downloaded_has_a_known_digest() -> None:
+    """Whatever is installed is locked, with digests, in the versions of the constraints; nothing else is fetched."""
+    installs = re.findall(r"^RUN python -m pip (.* (?:install|wheel) .*)$", DOCKERFILE, re.MULTILINE)
+    assert len(installs) == 5
+    assert all("--require-hashes" in each or "--no-index" in each for each in installs)
+    lines = [line for line in CONSTRAINTS.read_text().splitlines() if not line.startswith("#")]
+    pairs = [line.split("==") for line in lines]
+    pinned = {re.sub(r"[-_.]+", "-", package).lower(): version for package, version in pairs}
+    for name in ("kedis", "load"):
+        for package, version, digests in locked(CONSTRAINTS.parent / f"locked-{name}.txt"):
+            assert pinned.get(package, version) == version
+            assert digests
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
+    tools = {package: version for package, version, _ in locked(CONSTRAINTS.parent / "locked-build.txt")}
+    for requirement in map(Requirement, build):
+        assert tools[requirement.name] in requirement.specifier
+
+
+def test_the_bill_of_materials_is_what_is_locked() -> None:
+    found = bill()
+    names = {component["name"] for component in found["components"]}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["cli"]]
+    assert {Requirement(text).name.lower().replace("_", "-") for text in wanted} <= names
+    assert "cffi" not in names, "which is for Windows alone"
+    assert found == bill(), "the same list gives the same document"
+    (dependency,) = found["dependencies"]
+    assert dependency["dependsOn"] == sorted(component["purl"] for component in found["components"])
 
 
 def test_the_image_runs_as_nobody_special() -> None:
