@@ -195,6 +195,7 @@ PARTS: dict[str, tuple[str, Callable[[Bench], str]]] = {
     "stalls": ("Waiting for one large command", stalls),
     "upkeep": ("Waiting for the server's housework", lambda bench: bench.script("upkeep.py")),
     "replication": ("Replicas", lambda bench: bench.script("replication.py")),
+    "router": ("The router beside a direct client", lambda bench: bench.script("router.py")),
     "churn": ("Resident memory under churn", churn),
 }
 
