@@ -26,7 +26,10 @@ PACKAGES: list[dict[str, str]] = [
         "structures": "skip list, scan index, HyperLogLog, globs …: they know nothing of Redis",
         "version": "the version numbers",
     },
-    {"native": "which path serves requests, the native one or Python, and why"},
+    {
+        "native": "which path serves requests, the native one or Python, and why",
+        "native.pools": "empty pools of Python's allocator, given back to the system, in Cython",
+    },
     {"errors": "`CommandError` and every error text of the wire; the log of internal errors"},
     {"config": "every setting once: name, type, default, bounds, help; flags, files, CONFIG REWRITE"},
     {"resp": "the wire format, without sockets"},
@@ -37,7 +40,7 @@ PACKAGES: list[dict[str, str]] = [
     {
         "native.lua_bridge": "calls of scripts, and EVALSHA, in Cython and C",
         "native.recovery": "recorded commands from their bytes, in Cython",
-        "native.string_records": "strings of a snapshot from their bytes, in Cython",
+        "native.snapshot_records": "records of a snapshot from their bytes, in Cython",
     },
     {"scripting": "Lua scripts and functions: the interpreter, its sandbox, libraries, one run"},
     {"commands": "the handlers, one module per family; `parsing/` for their arguments"},
@@ -46,11 +49,15 @@ PACKAGES: list[dict[str, str]] = [
         "persistence": "the append-only file, RDB files, forked children",
     },
     {"replication": "what a master and its replicas say to each other, and the stream, without sockets"},
-    {"native.loop": "receiving and sending, in Cython"},
+    {
+        "native.loop": "receiving and sending, in Cython",
+        "native.routing": "the requests and replies of a router, in Cython",
+    },
     {
         "embedded": "`kedis.connect()`, `aconnect()`, `patch()`: the engine in the program's own process",
         "server": "sockets and greenlets: listeners, connections, turns, cron, group commit, metrics, live page",
     },
+    {"router": "the same port in front of a cluster, another server or a Sentinel group"},
     {"__init__": "`kedis.Server`, `connect`, `aconnect`, `patch`"},
     {
         "cli": "`kedis-server`, `kedis-cli`, `kedis-benchmark`, the checkers of files",
@@ -63,7 +70,7 @@ PACKAGES: list[dict[str, str]] = [
 #: every module and package that no layer names.
 LAYERS: dict[str, list[tuple[str, set[str]]]] = {
     "cli": [
-        ("terminals and standard streams", {"standard_streams", "terminal_text"}),
+        ("terminals and standard streams", {"standard_streams", "terminal_text", "tls_client"}),
         ("programs", {"benchmark", "check_aof", "check_rdb", "client", "server"}),
     ],
     "cli.benchmark": [
@@ -105,18 +112,34 @@ LAYERS: dict[str, list[tuple[str, set[str]]]] = {
     "commands": [("arguments", {"parsing"}), ("families", {"*"})],
     "config": [
         ("words and types", {"config_errors", "list_types", "setting_types", "syntax"}),
-        ("the settings", {"declare", "ignored", "replica_settings", "settings_table"}),
+        (
+            "the settings",
+            {"declare", "ignored", "replica_settings", "settings_table", "tls_settings", "upstream_settings"},
+        ),
         ("the current values", {"load", "settings"}),
         ("as programs give them", {"keywords"}),
         ("texts", {"describe", "file_rewrite"}),
     ],
     "engine": [
-        ("the table and the stream", {"counters", "execution", "flags", "keyspec", "propagation", "table"}),
+        (
+            "the table and the stream",
+            {"counters", "debug_switches", "execution", "flags", "keyspec", "propagation", "table"},
+        ),
         ("clients as others see them", {"pubsub", "notifications", "tracking", "transport", "waiting"}),
-        ("access rules", {"acl_log", "acl_rules", "acl_selector"}),
+        ("access rules", {"acl_log", "acl_rules", "acl_selector", "permits"}),
         (
             "services",
-            {"acl_file", "blocking", "keyspace_events", "maxmemory", "ports", "restrictions", "users"},
+            {
+                "absent",
+                "acl_file",
+                "blocking",
+                "keyspace_events",
+                "maxmemory",
+                "ports",
+                "replication_ports",
+                "restrictions",
+                "users",
+            },
         ),
         ("the client", {"client"}),
         ("admission and hooks", {"admission", "client_line", "denials", "instrumentation"}),
@@ -129,7 +152,7 @@ LAYERS: dict[str, list[tuple[str, set[str]]]] = {
         ("state", {"access", "lazyfree", "state"}),
         ("databases", {"database", "key_table"}),
         ("the keyspace", {"eviction", "keyspace"}),
-        ("over all keys", {"digest", "expiry"}),
+        ("over all keys", {"digest", "expiry", "moving"}),
     ],
     "observability": [
         (
@@ -160,10 +183,42 @@ LAYERS: dict[str, list[tuple[str, set[str]]]] = {
                 "metrics_reading",
                 "metrics_redis",
                 "metrics_replication",
+                "metrics_router",
                 "metrics_streams",
             },
         ),
         ("the live page", {"live_figures", "live_history"}),
+    ],
+    "router": [
+        (
+            "without sockets",
+            {
+                "hash_slots",
+                "joining",
+                "plain_forms",
+                "planning",
+                "redirection",
+                "router_settings",
+                "scan_cursor",
+                "scan_notes",
+                "shard_views",
+                "topology",
+                "transaction_wire",
+                "flow",
+                "python_flow",
+                "upstream_request",
+                "upstream_url",
+            },
+        ),
+        ("nodes", {"dialing", "parts", "tls_probe", "upstream_pipe", "upstream_tls"}),
+        ("all nodes", {"fleet"}),
+        (
+            "what they say by themselves",
+            {"cluster_scan", "discovery", "upstream_keyspace", "upstream_subscriptions"},
+        ),
+        ("clients that wait", {"own_connection", "waiting_connection"}),
+        ("clients", {"routed_connection"}),
+        ("the server", {"router_app", "router_server"}),
     ],
     "scripting": [
         ("crossing the bridge", {"binary", "bytecode", "codes", "headers"}),
@@ -182,26 +237,39 @@ LAYERS: dict[str, list[tuple[str, set[str]]]] = {
                 "http_server",
                 "listener",
                 "log_handlers",
+                "oom_adjustment",
+                "outgoing",
                 "receive_buffer",
                 "service_manager",
                 "start_error",
             },
         ),
+        ("TLS", {"certificate_dates", "made_certificates", "tls", "tls_context", "tls_socket"}),
         ("shared state", {"before_sleep", "client_eviction", "listeners", "network", "peer"}),
         (
             "clients and periodic work",
-            {"connection", "cron", "deadlines", "loading", "memory_relief", "migration", "sender"},
+            {
+                "connection",
+                "cron",
+                "deadlines",
+                "defragmentation",
+                "loading",
+                "memory_relief",
+                "migration",
+                "sender",
+                "tls_handshakes",
+            },
         ),
         ("durability", {"aof_faults", "aof_policy", "group_commit", "snapshot_policy"}),
         ("HTTP pages", {"live_page", "page_access"}),
-        ("following a master", {"following", "master_link", "snapshot_intake"}),
+        ("following a master", {"following", "link_log", "master_link", "snapshot_intake"}),
         ("being followed", {"failover", "full_sync", "replica_link", "replication", "shutdown"}),
         ("servers", {"app", "metrics_http", "network_server", "threaded_server"}),
     ],
 }
 
 #: Packages that may import gevent, and the one module beside them: it gets real threads under gevent's monkey patch.
-MAY_WAIT = {"server", "cli"}
+MAY_WAIT = {"server", "cli", "router"}
 MAY_IMPORT_GEVENT = {"process.threads"}
 
 #: What touches the keyspace neither waits nor talks to the outside: none of this in these packages ...

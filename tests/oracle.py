@@ -26,11 +26,13 @@ _START_SECONDS = 60
 class Oracle:
     """A Redis server of its own, and one connection to it.  End it with :meth:`close`.
 
-    ``untouched``: it is given nothing but its port, and starts in its folder.
+    ``untouched``: it is given nothing but its port, and starts in its folder. ``program``: the path of another server.
     """
 
-    def __init__(self, *settings: str, resp: int = 2, untouched: bool = False) -> None:
-        program = shutil.which("redis-server")
+    def __init__(
+        self, *settings: str, resp: int = 2, untouched: bool = False, program: str | None = None
+    ) -> None:
+        program = program or shutil.which("redis-server")
         if program is None:
             pytest.skip("redis-server is not installed: nothing to compare with")
         self.directory = tempfile.TemporaryDirectory(prefix="oracle-")

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "docs" / "understand"
 PAGES = sorted(FOLDER.glob("*.md"))
 #: The pages of the tour, in the order in which they are read.
-TOUR = ["request", "native", "engine", "store", "durability", "streams", "memory"]
+TOUR = ["request", "native", "engine", "store", "durability", "streams", "memory", "router"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

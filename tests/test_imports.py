@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 
 from tests import architecture as rules
@@ -59,12 +56,6 @@ def test_no_two_ideas_of_one_name() -> None:
     known = rules.SAME_IDEA.keys()
     assert repeated.keys() <= known, {name: repeated[name] for name in repeated.keys() - known}
     assert known <= repeated.keys(), f"no longer repeated: {known - repeated.keys()}"
-
-
-def test_the_page_of_packages_is_current() -> None:
-    words = [sys.executable, "-m", "ops.package_table", "--check"]
-    done = subprocess.run(words, cwd=rules.ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
 
 
 # -- each rule can fail -----------------------------------------------------------------------------------

@@ -17,10 +17,20 @@ from tests.commands.driver import Client
 ROOT = Path(__file__).parent.parent
 
 
-@pytest.mark.parametrize("page", ["command_table", "differences_table"])
+PAGES = [
+    "command_table",
+    "differences_table",
+    "metrics_table",
+    "package_table",
+    "router_table",
+    "settings_table",
+]
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_the_page_is_current(page: str) -> None:
     done = subprocess.run(
-        [sys.executable, f"ops/{page}.py", "--check"], cwd=ROOT, capture_output=True, text=True
+        [sys.executable, "-m", f"ops.{page}", "--check"], cwd=ROOT, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
 

@@ -97,7 +97,7 @@ class TestBadInput:
     @pytest.mark.parametrize(
         ("words", "line"),
         [
-            (["-u", "rediss://host", "PING"], "TLS"),
+            (["-u", "rediss://host", "--cacert", "/no/such", "PING"], "/no/such"),
             (["-u", "http://host", "PING"], "Invalid URI scheme"),
             (["-u", "redis://host:99999", "PING"], "Invalid port"),
             (["-u", "redis://host/one", "PING"], "Invalid database"),
@@ -148,6 +148,9 @@ class TestBadInput:
             port = listener.getsockname()[1]
             ended = kedis_cli("--timeout", "0.2", "-p", str(port), "PING")
         assert (ended.code, ended.err) == (1, f"Lost 127.0.0.1:{port}: no answer for 0.2 seconds\n")
+
+    def test_a_timeout_of_0_is_none(self, port: int) -> None:
+        assert kedis_cli("--timeout", "0", "-p", str(port), "PING").out == b"PONG\n"
 
     def test_a_server_that_goes_away(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -312,6 +312,21 @@ def test_a_server_that_is_lost_and_comes_back(open_terminal: Open) -> None:
     server.close()
 
 
+def test_a_server_that_was_shut_down_is_no_lost_one(open_terminal: Open) -> None:
+    server = KedisProcess()
+    port = server.address[1]
+    session = Session(open_terminal("-p", str(port)), port)
+    session.terminal.enter("SHUTDOWN NOSAVE")
+    session.terminal.see("Run it?")
+    session.terminal.enter("y")
+    session.terminal.see("The server has stopped.")
+    session.terminal.at_prompt("not connected>")
+    assert server.process.wait(60) == 0
+    session.terminal.process.sendeof()
+    assert session.terminal.ended() == 0
+    server.close()
+
+
 def test_nobody_listens_at_the_start(open_terminal: Open) -> None:
     port = closed_port()
     terminal = open_terminal("-p", str(port))

@@ -240,8 +240,9 @@ class TestTargets:
         assert parse_url("redis://:p%40@h") == Target("h", password="p@")
         assert parse_url("redis://p@h") == Target("h", password="p")
         assert parse_url("redis://u:p@[::1]:7").description == "[::1]:7"
+        assert parse_url("rediss://h:1").tls is not None
         with pytest.raises(BadTarget):
-            parse_url("rediss://h")
+            parse_url("http://h")
 
     def test_flags_win_over_the_url_and_the_url_over_the_environment(self) -> None:
         words = ["-u", "redis://:inner@h:1/2", "-p", "3", "GET", "-x"]

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import redis
 
+from kedis.version import VERSION
+
 PROGRAMS = {
     "kedis-cli": "kedis.cli.client.main",
     "kedis-server": "kedis.cli.server",
@@ -92,3 +94,10 @@ def test_a_daemon_whose_streams_are_closed_serves(tmp_path: Path) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.02)
     assert "Ready to accept" in (tmp_path / "logfile").read_text()
+
+
+@each_program
+def test_each_tells_its_version(module: str) -> None:
+    ended = shell(module, "--version", "")
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    assert VERSION.encode() in ended.stdout and ended.stdout.count(b"\n") == 1

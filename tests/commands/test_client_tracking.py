@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 
 from tests.commands.driver import Client
+from tests.oracle import Oracle
 
 
 @pytest.fixture
@@ -56,6 +58,21 @@ def test_what_is_written_is_not_remembered(writer: Client, reader: Client) -> No
 def test_own_changes_are_told_after_the_reply(reader: Client) -> None:
     reader.call("GET", "k")
     assert reader.replies("SET", "k", "v") == [b"OK", [b"invalidate", [b"k"]]]
+
+
+def test_own_changes_are_told_after_the_reply_of_a_command_that_waited(
+    writer: Client, reader: Client
+) -> None:
+    writer.call("RPUSH", "list", "a")
+    reader.call("LRANGE", "list", 0, -1)
+    assert reader.replies("BLMOVE", "awaited", "list", "LEFT", "LEFT", 0) == []
+    watcher = writer.another()
+    watcher.call("MONITOR")
+    writer.call("RPUSH", "awaited", "b")
+    assert reader.pushed() == [b"b", [b"invalidate", [b"list"]]]
+    assert [line.split(b"] ")[1] for line in watcher.pushed()] == [b'"RPUSH" "awaited" "b"'], (
+        "not shown again"
+    )
 
 
 def test_in_a_transaction_after_all_replies(reader: Client) -> None:
@@ -177,11 +194,21 @@ def test_the_table_is_limited(writer: Client, reader: Client) -> None:
         [b"invalidate", [b"a"]],
         [b"invalidate", [b"b"]],
     ]
-    writer.call("CONFIG", "SET", "tracking-table-max-keys", "1")
-    writer.engine.tracking.limit(100)
+    writer.call("CONFIG", "SET", "tracking-table-max-keys", "1")  # which does not wait for the next key
     assert told(reader) == [[b"c"], [b"d"]]
     info = writer.call("INFO", "stats")
     assert b"tracking_total_keys:1\r\ntracking_total_items:1\r\ntracking_total_prefixes:0\r\n" in info
+
+
+def test_keys_beyond_the_limit_are_told_to_clients_that_do_not_ask_for_their_own_changes(
+    writer: Client, reader: Client
+) -> None:
+    """Nobody has changed them, and nobody will be told when somebody does."""
+    reader.call("CLIENT", "TRACKING", "OFF")
+    reader.call("CLIENT", "TRACKING", "ON", "NOLOOP")
+    reader.call("MGET", "a", "b")
+    assert reader.replies("CONFIG", "SET", "tracking-table-max-keys", "1") == [b"OK", [b"invalidate", [b"a"]]]
+    assert reader.replies("GET", "c") == [None, [b"invalidate", [b"b"]]]
 
 
 def test_who_has_left_is_told_nothing_and_holds_nothing(writer: Client, reader: Client) -> None:
@@ -227,3 +254,72 @@ def test_errors_are_counted_and_answered_once(reader: Client) -> None:
     command = reader.engine.table.rows[b"get"]
     assert str(reader.call("GET", "l")).startswith("WRONGTYPE")
     assert (command.counters.failed, command.counters.calls) == (1, 1)
+
+
+@pytest.mark.parametrize("call", ["EVAL", "EVAL_RO", "EVALSHA"])
+def test_of_a_script_that_reads_the_keys_it_was_given_are_remembered(
+    writer: Client, reader: Client, call: str
+) -> None:
+    for script, expected in [("redis.call('ping')", []), ("redis.call('get', 'other')", [b"a", b"b"])]:
+        word = writer.call("SCRIPT", "LOAD", script) if call == "EVALSHA" else script
+        for _ in range(2):
+            reader.call(call, word, 2, "a", "b")
+            told(reader)
+            writer.call("MSET", "a", 1, "b", 1)
+            writer.call("SET", "other", 1)
+            assert sorted(key for keys in told(reader) for key in keys) == expected
+
+
+@pytest.mark.parametrize(
+    "prefixes",
+    [
+        ["a", "b", "ab"],
+        ["b", "a", "a"],
+        ["abc", "x", "ab", "abd"],
+        ["old:1", "new"],
+        ["new", "n", "old"],
+        ["x", "old:10", "ol", "x"],
+        ["", "a"],
+    ],
+)
+def test_overlapping_prefixes_are_told_as_by_redis(prefixes: list[str]) -> None:
+    words = [word for prefix in prefixes for word in ("PREFIX", prefix)]
+    oracle, client = Oracle(), Client()
+    try:
+        for call in (
+            ("CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", "old:1", "PREFIX", "old:2"),
+            ("CLIENT", "TRACKING", "ON", "BCAST", *words),
+        ):
+            mine, theirs = client.call(*call), oracle.call(*call)
+            assert str(mine) == str(theirs)
+    finally:
+        oracle.close()
+
+
+def test_very_many_prefixes_are_compared_in_order_and_not_each_with_each() -> None:
+    """100,000 of them: 5 billion pairs."""
+    client = Client()
+    words = [word for number in range(100_000) for word in ("PREFIX", f"{number:06}:")]
+    assert client.call("CLIENT", "TRACKING", "ON", "BCAST", *words) == b"OK"
+    assert "overlaps" in str(client.call("CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", "099999:7"))
+
+
+def test_a_change_costs_the_same_however_many_prefixes_there_are() -> None:
+    """Other clients pay for them."""
+
+    def seconds(prefixes: int) -> float:
+        client = Client()
+        words = [word for number in range(prefixes) for word in ("PREFIX", f"{number:06}:")]
+        assert client.call("CLIENT", "TRACKING", "ON", "BCAST", *words) == b"OK"
+        begun = time.process_time()
+        for number in range(200):
+            client.engine.tracking.changed(b"000005:%d" % number, None)
+            client.engine.tracking.broadcast()
+        assert len(client.engine.tracking._lengths) == 1
+        spent = time.process_time() - begun
+        client.call("CLIENT", "TRACKING", "OFF")
+        assert not client.engine.tracking._lengths
+        return spent
+
+    few = min(seconds(10) for _ in range(3))
+    assert min(seconds(20_000) for _ in range(3)) < 30 * few

@@ -155,3 +155,24 @@ def test_bad_words_are_answered_as_redis_answers(
     client: Client, oracle: Oracle, words: tuple[str, ...]
 ) -> None:
     assert client.call("CLIENT", *words) == oracle.call("CLIENT", *words)
+
+
+def test_the_running_request_counts_as_received(client: Client, oracle: Oracle) -> None:
+    for words in (("CLIENT", "INFO"), ("CLIENT", "LIST", "TYPE", "normal")):
+        assert fields(client.call(*words))["qbuf"] == fields(oracle.call(*words).splitlines()[-1])["qbuf"]
+    other = client.another()
+    lines = [fields(line) for line in client.call("CLIENT", "LIST").splitlines()]
+    assert [line["qbuf"] for line in lines] == ["26", "0"] and lines[1]["id"] == str(other.state.id)
+
+
+def test_more_picks_than_the_output_limit_lets_pass_are_not_made(client: Client) -> None:
+    """The reply is over the limit, which ends the connection."""
+    client.state.transport.kind = "tcp"
+    client.call("HSET", "h", "", "")
+    client.call("SADD", "s", "")
+    client.call("ZADD", "z", 1, "")
+    for words in (("HRANDFIELD", "h"), ("SRANDMEMBER", "s"), ("ZRANDMEMBER", "z")):
+        assert isinstance(client.call(*words, -999_999_999), ErrorReply)
+        client.call("CONFIG", "SET", "client-output-buffer-limit", "normal 60000 0 0")
+        assert 6 * len(client.call(*words, -999_999_999)) > 60_000
+        client.call("CONFIG", "SET", "client-output-buffer-limit", "normal 0 0 0")

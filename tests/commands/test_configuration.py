@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from kedis.config import Config, SettingRefused
+from kedis.engine.absent import NoProcess
 from kedis.engine.engine import Engine
-from kedis.engine.ports import NoProcess
 from kedis.engine.table import COMMANDS
 from kedis.errors import CommandError
 from tests.commands.driver import Client, Clock, ErrorReply

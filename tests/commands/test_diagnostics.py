@@ -51,6 +51,18 @@ def test_slow_commands_are_remembered(client: Client, clock: TickingClock) -> No
     assert client.call("SLOWLOG", "LEN") == 0
 
 
+def test_a_command_that_waited_is_remembered_when_it_is_served(client: Client) -> None:
+    """Not for the wait: for what serving it took, with the words that were sent."""
+    client.call("CONFIG", "SET", "slowlog-log-slower-than", 0)
+    waiting = client.another()
+    assert waiting.replies("BLPOP", "list", 0) == []
+    client.call("SLOWLOG", "RESET")
+    client.call("RPUSH", "list", "a")
+    assert waiting.pushed() == [[b"list", b"a"]]
+    words = [entry[3] for entry in client.call("SLOWLOG", "GET")]
+    assert words[:3] == [[b"RPUSH", b"list", b"a"], [b"BLPOP", b"list", b"0"], [b"SLOWLOG", b"RESET"]]
+
+
 def test_the_threshold_follows_the_setting(client: Client, clock: TickingClock) -> None:
     clock.step_ns = 5_000_000
     client.call("SET", "k", 1)
@@ -94,6 +106,22 @@ LOGGED = [
     ["MULTI"],
     ["SET", "k", "1"],
     ["EXEC"],
+    ["ACL", "SETUSER", "bob", "on", ">secret"],
+    ["ACL", "SETUSER", "bob", ">secret", "wrong"],
+    ["ACL", "GETUSER", "bob"],
+    ["MIGRATE", "127.0.0.1", "1", "nothing", "0", "10", "AUTH", "secret"],
+    ["MIGRATE", "127.0.0.1", "1", "", "0", "10", "COPY", "auth2", "bob", "secret", "KEYS", "n1", "n2"],
+    ["MULTI"],
+    ["AUTH", "secret"],
+    ["AUTH", "bob", "secret"],
+    ["HELLO", "2", "AUTH", "default", "secret"],
+    ["ACL", "SETUSER", "bob", ">secret"],
+    ["CONFIG", "SET", "masterauth", "secret"],
+    ["MIGRATE", "127.0.0.1", "1", "nothing", "0", "10", "AUTH", "secret"],
+    ["EXEC"],
+    ["EVAL", "return redis.pcall('migrate', '127.0.0.1', 1, 'nothing', 0, 10, 'AUTH', 'secret')", "0"],
+    ["EVAL", "return redis.pcall('auth', 'secret')", "0"],
+    ["EVAL", "return 1", "0", "secret"],
 ]
 
 

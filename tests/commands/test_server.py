@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kedis.engine.ports import NoProcess
+from kedis.engine.absent import NoProcess
 from tests.commands.driver import START_NS, Client, ErrorReply
 from tests.oracle import Oracle
 

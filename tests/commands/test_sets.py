@@ -316,3 +316,17 @@ def test_types_in_resp3(client: Client) -> None:
     assert wire(client, "SISMEMBER", "s", "a") == b":1\r\n"
     assert wire(client, "SMISMEMBER", "s", "a") == b"*1\r\n:1\r\n"
     assert wire(client, "SPOP", "s", "2") == b"~1\r\n$1\r\na\r\n"
+
+
+@pytest.mark.parametrize("hello", [[], ["HELLO", "3"]])
+def test_integers_are_given_in_ascending_order(client: Client, hello: list[str]) -> None:
+    """As Redis gives them, and as the native path encodes them, too: 300 are neither few nor many."""
+    if hello:
+        client.call(*hello)
+    numbers = sorted(range(-1500, 1500, 10))
+    client.call("SADD", "s", *reversed(numbers))
+    sign = b"~" if hello else b"*"
+    told = b"".join(b"$%d\r\n%d\r\n" % (len(str(number)), number) for number in numbers)
+    assert wire(client, "SMEMBERS", "s") == sign + b"300\r\n" + told
+    client.call("SADD", "s", "text")
+    assert set(client.call("SMEMBERS", "s")) == {b"text", *(b"%d" % number for number in numbers)}

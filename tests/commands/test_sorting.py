@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tracemalloc
 from random import Random
 
 import pytest
@@ -128,3 +129,20 @@ def test_sorting_calls_no_function_for_each_element(client: Client) -> None:
     finally:
         sys.setprofile(None)
     assert calls < 500
+
+
+@pytest.mark.parametrize("end", ["", "->field"])
+def test_long_patterns_take_little_memory(client: Client, end: str) -> None:
+    """The names of keys of all elements at once would be 2,000 times 20 KB."""
+    client.call("RPUSH", "l", *range(2000))
+    pattern = "x" * 20_000
+    client.call(*("HSET", f"{pattern}7", "field", -1) if end else ("SET", f"{pattern}7", -1))
+    tracemalloc.start()
+    try:
+        reply = client.call("SORT", "l", "BY", f"{pattern}*{end}", "GET", "#", "GET", f"{pattern}*{end}")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert reply[:3] == [b"7", b"-1", b"0"]
+    assert len(reply) == 4000
+    assert peak < 8 << 20

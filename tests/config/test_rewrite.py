@@ -253,3 +253,10 @@ def test_a_failure_leaves_the_file_as_it_was(monkeypatch: pytest.MonkeyPatch) ->
         rewrite_file("kedis.conf", config)
     assert Path("kedis.conf").read_text() == "hz 20\n"
     assert os.listdir() == ["kedis.conf"]
+
+
+def test_a_user_line_is_known_by_its_first_word() -> None:
+    """However it is quoted."""
+    text = "hz 20\n\v\"user\" bob on\n'user'\tann off\n"
+    assert render_rewrite(text, Config({"hz": "20"}), ["user bob off"]).startswith("hz 20\nuser bob off\n")
+    assert "ann" not in render_rewrite(text, Config({"hz": "20"}), ["user bob off"])

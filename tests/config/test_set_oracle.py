@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kedis.config import SETTINGS_BY_NAME, Config
+from kedis.config import SETTINGS, SETTINGS_BY_NAME, Config
 from kedis.config.settings import is_refused
 from kedis.errors import CommandError
 from tests.oracle import Oracle
@@ -49,6 +49,11 @@ WORDS += [
     "pubsub 1kb 2m 3",
     "slave 1 2",
     "normal 1 x 3",
+    "pubsub 0 0 2147483647",
+    "pubsub 0 0 2147483648",
+    "normal 0 0 +5",
+    "60 2147483647",
+    "+60 +5",
 ]
 WORDS += [
     "local",
@@ -83,9 +88,12 @@ OWN = {
     "metrics-hosts",
     "metrics-port",
     "metrics-streams",
+    "metrics-tls",
     "aof-checksum",
     "lua-maxmemory",
+    "unsupported-data",
     "umask",
+    *(setting.name for setting in SETTINGS if setting.group == "router"),
 }
 # Sizes that pass 63 bits: Redis takes such a number for a percentage.
 DIFFERENT = {("maxmemory-clients", "99999999999999999999"), ("maxmemory-clients", "9223372036854775808")}
@@ -126,3 +134,18 @@ def test_a_size_of_clients_past_63_bits_is_refused(word: str) -> None:
     answer, value = on_kedis(Config(), "maxmemory-clients", word)
     assert answer.endswith("argument must be between 0 and 9223372036854775807 inclusive")
     assert value == "0"
+
+
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [
+        ("save", "60 2147483648"),
+        ("save", "60 4294967301"),
+        ("client-output-buffer-limit", "normal 0 0 4294967301"),
+    ],
+)
+def test_what_redis_would_keep_32_bits_of_is_refused(name: str, word: str) -> None:
+    before = Config().text(name)
+    answer, value = on_kedis(Config(), name, word)
+    assert answer.startswith("ERR CONFIG SET failed")
+    assert value == before

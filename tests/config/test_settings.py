@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kedis.config import Config, ConfigError, SettingRefused
+from kedis.config import SETTINGS, Config, ConfigError, SettingRefused
 from kedis.errors import CommandError
 from kedis.structures.glob import compile_glob
 
@@ -323,3 +323,16 @@ def test_a_faulty_listener_undoes_everything_too() -> None:
 def test_a_listener_of_nothing_is_refused() -> None:
     with pytest.raises(KeyError):
         Config().subscribe("nosuch", lambda _: None)
+
+
+def test_settings_of_kedis_alone_that_are_fixed_may_be_given_the_value_they_have() -> None:
+    """Programs that set all that CONFIG GET has told; Redis's own fixed settings refuse that in Redis, too."""
+    config = Config()
+    fixed = [setting.name for setting in SETTINGS if setting.fixed and setting.own]
+    assert "metrics-port" in fixed
+    for name in fixed:
+        config.set_many([(name, config.text(name))])
+        with pytest.raises(CommandError, match="can't set immutable config"):
+            config.set_many([(name, config.text(name) + "1")])
+    with pytest.raises(CommandError, match="can't set immutable config"):
+        config.set_many([("databases", config.text("databases"))])

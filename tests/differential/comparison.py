@@ -77,22 +77,33 @@ def comparable(words: Sequence[bytes], reply: Reply, in_transaction: bool = Fals
     return reply
 
 
-def agree(words: Sequence[bytes], mine: Reply, theirs: Reply, in_transaction: bool = False) -> bool:
-    """Whether the two replies to ``words`` count as equal."""
+def agree(
+    words: Sequence[bytes], mine: Reply, theirs: Reply, in_transaction: bool = False, apart_ms: int = 0
+) -> bool:
+    """Whether the two replies to ``words`` count as equal.
+
+    Args:
+        apart_ms: how far apart clocks may be, beside the usual tolerance, as one server was asked after the other.
+    """
     if mine == theirs:
         return True
     if comparable(words, mine, in_transaction) != comparable(words, theirs, in_transaction):
         return False
-    tolerance = _CLOCKS.get(words[0].upper())
-    return tolerance is None or is_error(mine) or mine[1] < 0 or abs(mine[1] - theirs[1]) <= tolerance
+    name = words[0].upper()
+    if name not in _CLOCKS or is_error(mine) or mine[1] < 0:
+        return True
+    apart = apart_ms if name.startswith(b"P") else apart_ms // 1000
+    return bool(abs(mine[1] - theirs[1]) <= _CLOCKS[name] + apart)
 
 
-def transaction_agrees(queue: Sequence[Sequence[bytes]], mine: Reply, theirs: Reply) -> bool:
+def transaction_agrees(
+    queue: Sequence[Sequence[bytes]], mine: Reply, theirs: Reply, apart_ms: int = 0
+) -> bool:
     """The same for the reply to an EXEC that ran ``queue``."""
     if mine[1] is None or theirs[1] is None or is_error(mine) or is_error(theirs):
         return mine == theirs
     return len(mine[1]) == len(theirs[1]) == len(queue) and all(
-        agree(words, ours, other, in_transaction=True)
+        agree(words, ours, other, in_transaction=True, apart_ms=apart_ms)
         for words, ours, other in zip(queue, mine[1], theirs[1], strict=True)
     )
 

@@ -183,6 +183,8 @@ SCRIPTED: dict[str, str] = {
     "script|load": "random programs have a grammar of their own (tests/scripting)",
     "function|help": "the texts are our own",
     "script|help": "the texts are our own",
+    "pfdebug": "most of its names are unknown",
+    "pfselftest": "Redis takes a second for it",
     "acl|cat": "Redis has more commands",
     "acl|help": "the texts are our own",
     "acl|deluser": "random rules have a grammar of their own (tests/commands/test_acl.py)",

@@ -10,10 +10,10 @@ A script is text, a step a line::
     a waits
     b leaves
 
-``a: …`` has client ``a`` send a command, or several at once; ``{a}`` stands for the id of client ``a`` and
-``"…"`` for words with spaces.  ``a waits`` until something has come for ``a``, with ``a waits: …`` for the replies to
-what it sends, however long they take: it is not told whether it was blocked meanwhile.  ``b leaves`` closes the
-connection.  Clients are connected, in the order of their names, before the first step.
+``a: …`` has client ``a`` send a command, or several at once; ``{a}`` stands for the id of client ``a``, ``"…"`` for
+words with spaces, ``\\n`` for a new line.  ``a waits`` until something has come for ``a``, with ``a waits: …`` for
+the replies to what it sends, however long they take: it is not told whether it was blocked meanwhile.  ``b leaves``
+closes the connection.  Clients are connected, in the order of their names, before the first step.
 
 What is compared is the *story*: after each step, what every client has received (replies and messages alike, with
 their wire types) and whether the one that acted is now blocked.
@@ -26,6 +26,7 @@ own client has been answered some more times.
 from __future__ import annotations
 
 import contextlib
+import re
 import select
 import shlex
 import socket
@@ -86,9 +87,11 @@ class Connection:
 class Stage:
     """The clients of one script on one server."""
 
-    def __init__(self, port: int, script: str) -> None:
+    def __init__(self, port: int, script: str, limit: int = 400) -> None:
+        self._limit = limit
         self.steps = [line.strip() for line in script.strip().splitlines() if line.strip()]
         self.story: list[str] = []
+        self._gone: set[str] = set()
         self._observer = Connection(port)
         self._observer.call(b"FLUSHALL")
         names = sorted({line.split(":")[0].split()[0] for line in self.steps})
@@ -117,6 +120,7 @@ class Stage:
             self._wait(name, 1, or_blocked=False)
         elif verb == "leaves":
             self._clients[name].close()
+            self._gone.add(name)
             self._await_absence(self._ids[name])
         else:
             raise ValueError(f"no step of a script: {step}")
@@ -125,7 +129,7 @@ class Stage:
     def _words(self, text: str) -> list[bytes]:
         for name, number in self._ids.items():
             text = text.replace("{" + name + "}", number)
-        return [word.encode() for word in shlex.split(text)]
+        return [word.replace(r"\n", "\n").encode() for word in shlex.split(text)]
 
     def _wait(self, name: str, replies: int, or_blocked: bool) -> None:
         """Wait for ``replies`` to client ``name``, or until it is blocked or cut off."""
@@ -154,23 +158,32 @@ class Stage:
                 raise TimeoutError(f"client {number} stays")
 
     def _settle(self) -> None:
-        """Tell what everybody has received."""
+        """Tell what everybody has received, and who has been cut off."""
         for _ in range(_SETTLING):
             self._observer.call(b"PING")
+        there = re.findall(rb"(?m)^id=(\d+) ", self._observer.call(b"CLIENT", b"LIST")[1])
         for name, client in self._clients.items():
             if not client.ended:
                 self._tell(name, client.received())
-                if client.ended:
-                    self.story.append(f"  {name} is cut off")
+                if self._ids[name].encode() not in there:  # its end is under way
+                    self._wait(name, 1_000_000, or_blocked=False)
+            if client.ended and name not in self._gone:
+                self._gone.add(name)
+                self.story.append(f"  {name} is cut off")
 
     def _tell(self, name: str, replies: Sequence[Reply]) -> None:
         hello = f"'id', :{self._ids[name]}"  # the one fact in its replies that is the client's own
-        self.story += [f"  {name} gets {show(reply).replace(hello, 'its id')}" for reply in replies]
+        self.story += [
+            f"  {name} gets {show(reply, self._limit).replace(hello, 'its id')}" for reply in replies
+        ]
 
 
-def play(port: int, script: str) -> list[str]:
-    """Run ``script`` on the server at ``port``, which is emptied first; returns the story."""
-    return Stage(port, script).play()
+def play(port: int, script: str, limit: int = 400) -> list[str]:
+    """Run ``script`` on the server at ``port``, which is emptied first; returns the story.
+
+    ``limit`` is how many characters it has of a reply.
+    """
+    return Stage(port, script, limit).play()
 
 
 def assert_same_story(redis_port: int, kedis_port: int, script: str) -> list[str]:

@@ -107,7 +107,7 @@ class RedisServer:
         if number is not None:
             while not select.select([connection], [], [], 0)[0]:
                 _ask(self._control, [b"CLIENT", b"UNBLOCK", number])
-        reply = _receive(connection)
+        reply = receive(connection)
         if words[0].upper() == b"QUIT":
             connection.close()
             self.sockets[client] = self._connect()
@@ -138,10 +138,10 @@ class RedisServer:
 
 def _ask(connection: socket.socket, words: Sequence[bytes]) -> Reply:
     connection.sendall(encode_command(words))
-    return _receive(connection)
+    return receive(connection)
 
 
-def _receive(connection: socket.socket) -> Reply:
+def receive(connection: socket.socket) -> Reply:
     """The one reply that is awaited.  Raises ConnectionError."""
     data = b""
     while (found := parse(data) if data else None) is None:

@@ -143,7 +143,7 @@ SAMPLE = (
 )
 
 #: Commands whose arguments cannot be written here: payloads, other servers.
-ELSEWHERE = {"restore", "restore-asking", "migrate"}
+ELSEWHERE = {"restore", "restore-asking", "migrate", "pfdebug"}
 
 SCRIPT = """
 set a 1

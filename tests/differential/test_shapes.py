@@ -493,7 +493,27 @@ def lua(servers: Servers) -> None:
         assert servers[0].call(0, call) == servers[1].call(0, call), words
 
 
+def hyperloglog_debug(servers: Servers) -> None:
+    """PFDEBUG of both forms, and PFSELFTEST."""
+    same(
+        servers,
+        "DEL hll",
+        "PFADD hll a b c",
+        "PFDEBUG ENCODING hll",
+        "PFDEBUG DECODE hll",
+        "PFDEBUG TODENSE hll",
+        "PFDEBUG GETREG hll",
+        "PFDEBUG ENCODING none",
+        "PFDEBUG OTHER hll",
+        "PFDEBUG ENCODING",
+        "PFSELFTEST",
+        "PFSELFTEST x",
+    )
+
+
 SCRIPTS: dict[str, Callable[[Servers], None]] = {
+    "pfdebug": hyperloglog_debug,
+    "pfselftest": hyperloglog_debug,
     "eval": lua,
     "eval_ro": lua,
     "evalsha": lua,

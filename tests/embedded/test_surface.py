@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import redis
 from redis.cache import CacheConfig
+from redis.driver_info import DriverInfo
 
 import kedis
 from kedis.config import ConfigError
@@ -208,3 +209,16 @@ def test_a_store_in_the_process_follows_no_master(open_store: Any) -> None:
         open_store(replicaof="127.0.0.1 6379")
     with kedis.Server(replicaof="127.0.0.1 1") as server:
         assert server.client().info("replication")["role"] == "slave"
+
+
+def test_a_client_names_its_library_without_a_command() -> None:
+    with kedis.connect() as store, kedis.Server() as server, server.client() as client:
+        (ours,), (theirs,) = store.client_list(), client.client_list()
+        assert [ours[name] for name in ("lib-name", "lib-ver")] == [
+            theirs[name] for name in ("lib-name", "lib-ver")
+        ]
+        assert ours["lib-name"] == "redis-py"
+        assert "cmdstat_client|setinfo" not in store.info("commandstats")
+    named = DriverInfo(name="mine", lib_version="1")
+    with kedis.connect(driver_info=named) as store:
+        assert [store.client_list()[0][name] for name in ("lib-name", "lib-ver")] == ["mine", "1"]

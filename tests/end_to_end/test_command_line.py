@@ -45,7 +45,7 @@ def refused(*flags: str, folder: Path) -> str:
     ("flags", "what", "remedy"),
     [
         (("--prot", "1"), "there is no setting named prot", "did you mean port?"),
-        (("--port", "x"), "--port x", "port takes an integer from 0 to 65535"),
+        (("--port", "x"), "command line: 'port \"x\"'", "port takes an integer from 0 to 65535"),
         (("--port", "70000"), "between 0 and 65535", "the default is 6379"),
         (("--maxmemory", "10xb"), "argument must be a memory value", "such as 1048576, 100mb or 1gb"),
         (("--maxmemory-policy", "lru"), "one of the following", "the default is noeviction"),
@@ -120,8 +120,8 @@ def test_a_second_server_has_its_metrics_on_the_next_free_port(metrics_ports: tu
     program = (
         "import sys\n"
         "from kedis.cli.server import main\n"
-        "from kedis.config import SETTINGS_BY_NAME\n"
-        f"SETTINGS_BY_NAME['metrics-port'].default = {taken}\n"
+        "from kedis.config.settings import DEFAULTS, SETTINGS_BY_NAME\n"
+        f"SETTINGS_BY_NAME['metrics-port'].default = DEFAULTS['metrics_port'] = {taken}\n"
         # What KedisProcess gives is taken away: the setting is not given.
         "at = sys.argv.index('--metrics-port')\n"
         "sys.exit(main(sys.argv[1:at] + sys.argv[at + 2:]))\n"
@@ -199,7 +199,7 @@ def test_a_signal_ends_the_server_in_order(number: signal.Signals) -> None:
     try:
         server.process.send_signal(number)
         assert server.process.wait(10) == 0
-        assert server.output().endswith("bye\n")
+        assert server.output().endswith("bye bye...\n")
     finally:
         server.close()
 
@@ -209,7 +209,7 @@ def test_the_log_goes_on_in_a_new_file_once_the_old_one_was_renamed(tmp_path: Pa
         (tmp_path / "log").rename(tmp_path / "log.1")
         server.process.terminate()
         assert server.process.wait(60) == 0
-    assert (tmp_path / "log").read_text().endswith("bye\n")
+    assert (tmp_path / "log").read_text().endswith("bye bye...\n")
     assert "bye" not in (tmp_path / "log.1").read_text()
 
 
@@ -227,7 +227,7 @@ def test_a_log_that_cannot_be_written_does_not_disturb_the_server(tmp_path: Path
         folder.mkdir()
         server.process.terminate()
         assert server.process.wait(60) == 0
-    assert (folder / "log").read_text().endswith("bye\n")
+    assert (folder / "log").read_text().endswith("bye bye...\n")
 
 
 @pytest.mark.skipif(shutil.which("logrotate") is None, reason="logrotate is not installed")
@@ -246,7 +246,7 @@ def test_logrotate(option: str, tmp_path: Path) -> None:
             subprocess.run(words, check=True, timeout=60)
             assert server.run(b"CONFIG SET list-compress-depth %d" % number) == b"+OK\r\n"
             assert log.read_text().count("list-compress-depth") == 1
-    assert log.read_text().endswith("bye\n")
+    assert log.read_text().endswith("bye bye...\n")
     assert "Ready to accept" in gzip.decompress((tmp_path / "server.log.2.gz").read_bytes()).decode()
     assert (tmp_path / "server.log.1").read_text().count("list-compress-depth") == 1
 

@@ -35,6 +35,21 @@ def test_a_port_in_use_is_refused_and_nothing_changes() -> None:
         assert redis.Redis(port=server.port).ping()
 
 
+def test_an_address_that_the_machine_does_not_have_is_refused_and_nothing_changes() -> None:
+    with kedis.Server() as server, server.client() as client:
+        before = client.config_get("bind")
+        with pytest.raises(redis.ResponseError, match="Failed to bind to specified addresses"):
+            client.config_set("bind", "192.0.2.1")
+        assert client.config_get("bind") == before
+        with server.client() as other:
+            assert other.ping()
+        with (
+            socket.create_server(("127.0.0.1", 0)) as taken,
+            pytest.raises(redis.ResponseError, match="Unable to"),
+        ):
+            client.config_set("port", taken.getsockname()[1])
+
+
 def test_a_server_that_cannot_listen_says_so_in_one_line() -> None:
     with (
         kedis.Server(port=0) as server,

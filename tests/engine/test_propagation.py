@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import pytest
 
 from kedis.engine import propagation as module
-from kedis.engine.propagation import Propagation
+from kedis.engine.propagation import Message, Propagation
 from kedis.resp.canonical import CANONICAL, PLAIN, UNKNOWN
 from kedis.resp.replies import encode_command
+from tests.commands.driver import Client, Recorder
 
 SELECT = encode_command([b"SELECT", b"0"])
 
@@ -209,3 +210,21 @@ def test_sinks_are_told_of_what_is_dropped(monkeypatch: pytest.MonkeyPatch) -> N
     stream.append(0, [b"DEL", b"d"])
     stream.flush()
     assert sink.losses == 1 and sink.wire == SELECT + encoded([b"DEL", b"d"])
+
+
+def test_a_message_goes_with_its_database() -> None:
+    stream = Propagation()
+    stream.append(2, Message((b"PUBLISH", b"c", b"m")))
+    assert encode_command([b"SELECT", b"2"]) in stream.take()
+
+
+@pytest.mark.parametrize("words", [("SCAN", 0), ("RANDOMKEY",), ("MGET", "a", "b")])
+def test_keys_that_a_read_finds_expired_are_no_unit(words: tuple[object, ...]) -> None:
+    client = Client()
+    recorder = Recorder(client.engine)
+    for key in ("a", "b"):
+        client.call("SET", key, 1, "PX", 1)
+    client.engine.clock.now_ns += 10_000_000_000  # type: ignore[attr-defined]
+    del recorder.entries[:]
+    client.call(*words)
+    assert sorted(argv for _, argv in recorder.entries) == [[b"DEL", b"a"], [b"DEL", b"b"]]

@@ -90,10 +90,17 @@ def test_the_notebook_cell_by_cell() -> None:
     ]
 
 
+#: Pages whose commands are run by a test of their own, and run these.
+PAGES = {"move_into_cluster.py": "docs/operate/moving-into-a-cluster.md"}
+
+
 def test_every_example_is_in_the_list_and_is_run() -> None:
     listed = (EXAMPLES / "README.md").read_text()
     tests = Path(__file__).read_text()
     for path in EXAMPLES.iterdir():
         if path.name != "README.md" and not path.name.startswith((".", "__")):
             assert f"]({path.name})" in listed, path.name
-            assert f'"{path.name}"' in tests, path.name
+            if path.name in PAGES:
+                assert f"\npython examples/{path.name} " in (EXAMPLES.parent / PAGES[path.name]).read_text()
+            else:
+                assert f'"{path.name}"' in tests, path.name

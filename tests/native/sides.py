@@ -396,9 +396,9 @@ def _settle_volatile_order(engine: Engine) -> None:
     the other: the same keys, each as likely as the other.
     """
     for database in engine.keyspace.databases:
-        for key in sorted(database.volatile):  # the last of its bucket then
-            database.volatile.discard(key)
-            database.volatile.add(key)
+        for key, at_ms in sorted(database.expires.items()):  # the last of its bucket then
+            del database.expires[key]
+            database.expires[database.held(key)] = at_ms
 
 
 def _evict_in_order(engine: Engine) -> None:

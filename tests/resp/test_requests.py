@@ -635,3 +635,15 @@ def test_an_argument_of_a_request_in_pieces_takes_few_steps() -> None:
         sys.setprofile(None)
     assert found == [argv]
     assert calls < 8 * len(argv)
+
+
+@pytest.mark.parametrize(
+    "begun", [b"%1\r\n$1\r\nk\r\n", b"%1\r\n", b"~2\r\n", b">1\r\n", b"|1\r\n$1\r\nk\r\n", b"*2\r\n"]
+)
+def test_what_one_client_has_begun_is_nothing_to_the_next(begun: bytes) -> None:
+    """The fast path has readers that all parsers share."""
+    ping = b"*1\r\n$4\r\nPING\r\n"
+    for _ in range(3):
+        with contextlib.suppress(ProtocolError):
+            RequestParser().feed(ping * 5000 + begun + ping[:6])
+        assert RequestParser().feed(ping * 3) == [[b"PING"]] * 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import count
 from typing import Any
 
 import gevent
@@ -67,6 +68,19 @@ def transaction(sock: Any) -> None:
         sock.recv(1 << 20)
 
 
+def registrations(*words: bytes) -> Callable[[Any], None]:
+    """What has the server keep entries of the client without end."""
+
+    def hoard(sock: Any) -> None:
+        for number in count():
+            sock.sendall(
+                b"".join(b"%s %06d\r\n" % (b" ".join(words), number * 100 + each) for each in range(100))
+            )
+            sock.recv(1 << 20)
+
+    return hoard
+
+
 def unread_replies(sock: Any) -> None:
     while True:
         sock.sendall(
@@ -84,6 +98,7 @@ def unread_messages(sock: Any) -> None:
     [
         *(unfinished_arguments, unfinished_command, transaction),
         *(unread_replies, unread_messages),
+        *(registrations(b"WATCH"), registrations(b"SUBSCRIBE"), registrations(b"PSUBSCRIBE")),
     ],
 )
 def test_the_sum_stays_below_the_limit(network: NetworkServer, hoard: Callable[[Any], None]) -> None:

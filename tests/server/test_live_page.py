@@ -115,6 +115,17 @@ def test_figures_are_those_of_info(server: kedis.Server, site: Site) -> None:
     assert figures["server"]["port"] == info["tcp_port"]
 
 
+def test_the_start_is_no_snapshot() -> None:
+    port = free_port()
+    with kedis.Server(port=0, metrics_port=port) as server, server.client() as client:
+        assert Site(port).fresh("figures")["disk"]["saved_at"] is None
+        client.save()
+        assert (
+            Site(port).fresh("figures")["disk"]["saved_at"]
+            == client.info("persistence")["rdb_last_save_time"]
+        )
+
+
 def test_a_stream_goes_on_and_begins_with_the_history(site: Site) -> None:
     with contextlib.closing(site.events()) as events:
         name, history = next(events)

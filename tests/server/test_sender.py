@@ -73,6 +73,9 @@ def client_of(sock: Socket, settings: dict[str, str] | None = None) -> Any:
         slow_readers=set(),
         engine=SimpleNamespace(config=config, clock=clock),
         output_buffer_disconnections=0,
+        output_limit=min(
+            filter(None, (config.output_limit(kind)[0] for kind in ("normal", "pubsub"))), default=0
+        ),
     )
     session = SimpleNamespace(out=[], close_after_reply=False, user=object(), subscriptions=0, address="test")
     return Client(server, sock, session)  # type: ignore[arg-type]
@@ -101,6 +104,24 @@ def test_a_turn_sends_a_burst_and_the_rest_waits() -> None:
     assert sock.all() == expected
     assert turns >= len(expected) // (2 * sender._BURST)
     assert client.output_bytes() == 0 and client not in client.server.slow_readers
+
+
+@pytest.mark.parametrize("values", [[[b"x" * 1000] * 150], [b"x" * 10_000] * 15, [MEMBERS]])
+def test_replies_over_the_hard_limit_reach_nobody(values: list[Any]) -> None:
+    sock = Socket()
+    client = client_of(sock, {"client-output-buffer-limit": "normal 100000 0 0"})
+    reply(client, *values)
+    client.send()
+    assert client.hung_up and not sock.taken
+    assert client.server.output_buffer_disconnections == 1
+
+
+def test_replies_up_to_the_hard_limit_are_sent() -> None:
+    sock = Socket()
+    client = client_of(sock, {"client-output-buffer-limit": "normal 100000 0 0"})
+    expected = reply(client, *[b"x" * 9_900] * 10)
+    client.send()
+    assert sock.all() == expected and not client.hung_up
 
 
 @pytest.mark.parametrize("value", [MEMBERS, STRING], ids=["elements", "string"])

@@ -14,12 +14,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import gevent
+import gevent.socket
 import pytest
 
 from kedis.config import Config
 from kedis.engine.engine import Engine
 from kedis.persistence.rdb_file import SnapshotLoader, write_rdb
-from kedis.server.app import App
+from kedis.server.app import PATIENT, App
 from tests.commands.driver import Client, ErrorReply
 from tests.persistence.folders import BASE, INCR, LISTING, MANIFEST, load, recorded, strings
 from tests.persistence.server import write_folder
@@ -201,6 +202,45 @@ def test_nothing_is_acknowledged_after_the_last_snapshot(
     in_own_hub(test)
 
 
+def test_who_shuts_down_is_closed_when_nobody_listens_and_no_save_is_under_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Scripts start the next server as soon as the connection has ended."""
+    directory = tmp_path / "data"
+    fill(directory, "dump.rdb")
+    port = free_port()
+    found: list[Any] = []
+
+    def test() -> None:
+        app = App(configuration(directory, "dump.rdb", port, **{"rdb-key-save-delay": "100000"}))
+        app.start()
+        stop_accepting = app.network.stop_accepting
+
+        def stop_accepting_late() -> None:
+            for _ in range(30):
+                gevent.sleep(1e-3)
+            stop_accepting()
+
+        def shut_down() -> None:
+            with gevent.socket.create_connection(("127.0.0.1", port)) as caller:
+                caller.sendall(b"BGSAVE\r\n")
+                caller.recv(100)
+                caller.sendall(b"SHUTDOWN NOSAVE\r\n")
+                assert caller.recv(100) == b""
+            found.append(list(directory.glob("temp-*")))
+            with pytest.raises(ConnectionRefusedError):
+                gevent.socket.create_connection(("127.0.0.1", port))
+            found.append("refused")
+
+        monkeypatch.setattr(app.network, "stop_accepting", stop_accepting_late)
+        client = gevent.spawn(shut_down)
+        assert app.run_until_stopped() == 0
+        client.get()
+
+    in_own_hub(test)
+    assert found == [[], "refused"]
+
+
 def test_the_journal_is_not_turned_on_or_off_while_loading(tmp_path: Path) -> None:
     """Whoever turned it on then would believe that changes are recorded."""
 
@@ -214,6 +254,53 @@ def test_the_journal_is_not_turned_on_or_off_while_loading(tmp_path: Path) -> No
         assert client.call("CONFIG", "SET", "appendonly", "yes") == b"OK"
         app.request_stop()
         assert app.run_until_stopped() == 0
+
+    in_own_hub(test)
+
+
+def test_no_end_before_the_journal_that_was_turned_on_is_whole(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Clients have been answered since, and nothing else holds what they changed."""
+
+    def test() -> None:
+        app = App(
+            configuration(tmp_path / "data", "dump.rdb", 0, save="", **{"rdb-key-save-delay": "10000000"})
+        )
+        app.start()
+        client = Client(app.engine)
+        assert client.call("SET", "a", "1") == client.call("CONFIG", "SET", "appendonly", "yes") == b"OK"
+        assert client.call("SET", "b", "1") == b"OK"
+        for options in ((), ("nosave",), ("now",)):
+            assert not app.save_and_stop(frozenset(options))
+        assert app.save_and_stop(frozenset(["force"]))
+        app.run_until_stopped()
+
+    in_own_hub(test)
+    assert caplog.messages.count("Writing initial AOF, can't exit.") == 3
+    assert "Writing initial AOF. Exit anyway." in caplog.messages
+
+
+def test_a_signal_waits_until_the_journal_that_was_turned_on_is_whole(tmp_path: Path) -> None:
+    directory = tmp_path / "data"
+
+    def test() -> None:
+        app = App(configuration(directory, "dump.rdb", 0, save="", **{"rdb-key-save-delay": "200000"}))
+        app.start()
+        client = Client(app.engine)
+        assert client.call("SET", "a", "1") == client.call("CONFIG", "SET", "appendonly", "yes") == b"OK"
+        assert app.save_and_stop(frozenset([PATIENT]))
+        assert client.call("SHUTDOWN", "ABORT") == b"OK"
+        assert app.aof.on_whole is None
+        assert app.save_and_stop(frozenset([PATIENT]))
+        assert app.aof.aof.state == "waiting"
+        assert client.call("SET", "b", "1") == b"OK"
+        assert app.run_until_stopped() == 0
+        app = App(configuration(directory, "appendonly", 0))
+        app.start()
+        assert Client(app.engine).call("MGET", "a", "b") == [b"1", b"1"]
+        app.request_stop()
+        app.run_until_stopped()
 
     in_own_hub(test)
 
