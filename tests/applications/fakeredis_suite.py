@@ -15,6 +15,7 @@ import re
 import subprocess
 import sys
 import tarfile
+import time
 import xml.etree.ElementTree as ElementTree
 from importlib.metadata import version
 from pathlib import Path
@@ -66,6 +67,7 @@ def fetch(folder: Path) -> Path:
 def outcomes(suite: Path, name: str, port: int, words: list[str]) -> dict[str, str]:
     """Outcome by test (passed, failed or skipped) with a server at ``port``."""
     report = suite / f"{name}.xml"
+    print(f"{time.strftime('%H:%M')} tests on {name}, about seven minutes: {suite / name}.log", flush=True)
     command = [
         sys.executable,
         "-m",

@@ -8,12 +8,10 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
-import celery
 import dramatiq
 import pytest
 import redis
 import rq
-from celery.contrib.testing.worker import start_worker
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.rate_limits import ConcurrentRateLimiter
 from dramatiq.rate_limits.backends import RedisBackend as LimiterBackend
@@ -22,6 +20,8 @@ from dramatiq.results.backends import RedisBackend
 from rq.exceptions import DuplicateJobError
 from rq.rate_limit import RateLimit, RateLimitRegistry
 from rq.worker import SimpleWorker
+
+from tests.applications import celery_jobs
 
 _SECONDS = 60
 
@@ -160,29 +160,5 @@ def test_dramatiq(broker: RedisBroker, url: str) -> None:
 
 
 def test_celery(url: str) -> None:
-    app = celery.Celery("test", broker=url, backend=url)
-    app.conf.update(broker_connection_retry_on_startup=True, task_default_queue="tests")
-    attempts: list[int] = []
-
-    @app.task(name="add")
-    def add_up(numbers: list[int]) -> int:
-        return sum(numbers)
-
-    @app.task(name="square")
-    def square(number: int) -> int:
-        return number * number
-
-    @app.task(name="fragile", bind=True, max_retries=5)
-    def fragile(self: Any) -> int:
-        attempts.append(1)
-        if len(attempts) < 3:
-            raise self.retry(countdown=0.01)
-        return len(attempts)
-
-    with start_worker(app, perform_ping_check=False, pool="threads", concurrency=2):
-        assert square.delay(7).get(timeout=_SECONDS) == 49
-        assert fragile.delay().get(timeout=_SECONDS) == 3
-        assert square.apply_async((3,), countdown=0.1).get(timeout=_SECONDS) == 9
-        chord = celery.chord([square.s(number) for number in range(10)])(add_up.s())
-        assert chord.get(timeout=_SECONDS) == sum(number * number for number in range(10))
+    celery_jobs.work(url)
     assert threading.active_count() < 100
