@@ -93,13 +93,13 @@ tools:
 
 test: $(STAMP) tools
 	@echo "running the tests, about 15 minutes on two cores; a part of them: $(BIN)/python -m pytest tests/commands"
-	@$(BIN)/python -m pytest $(PARALLEL)
+	@$(BIN)/python -m tests.run $(PARALLEL)
 
 # The Python path is the reference, and what runs where nothing could be built: the whole suite has to pass on it, but for
 # what is the same program on both paths: kedis-cli, kedis-benchmark, the load test, the image. PATHLESS= runs those, too.
 PATHLESS := cli benchmark load operations
 test-pure: $(STAMP) tools
-	@KEDIS_PURE=1 $(BIN)/python -m pytest $(PARALLEL) $(PATHLESS:%=--ignore=tests/%)
+	@KEDIS_PURE=1 $(BIN)/python -m tests.run $(PARALLEL) $(PATHLESS:%=--ignore=tests/%)
 
 # Each of PYTHONS that runs; the wheels are repaired by auditwheel.
 PYTHONS ?= python3.11 python3.12 python3.13 python3.14
