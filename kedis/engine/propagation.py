@@ -222,26 +222,21 @@ class Propagation:
 
         A list is kept as it is and must not change any more. O(1) for a list, else O(size of the command).
         """
-        kind = type(argv)
-        if kind is Message:
-            if database != self._database:
-                self._select(database)
-            self.entries.append(_ToTakers(encode_command(argv)))
-            self._is_parted = True
-            return
-        if self.listener is not None and kind is not ForReplicas:
+        if self.listener is not None and type(argv) is not Message and type(argv) is not ForReplicas:
             self.listener.note(argv)
-        entry: bytes | list[bytes]
-        if kind is ForFile or kind is ForReplicas:
-            entry = (_ToOthers if kind is ForFile else _ToTakers)(encode_command(argv))
-            self._is_parted = True
-        else:
-            entry = argv if type(argv) is list else _settled(argv)
-        if database == self._database:
-            self.entries.append(entry)
-        else:
+        entry = argv if type(argv) is list else self._entry(argv)
+        if database != self._database:
             self._select(database)
-            self.entries.append(entry)
+        self.entries.append(entry)
+
+    def _entry(self, argv: Sequence[bytes | bytearray]) -> bytes | list[bytes]:
+        """An entry of words that are no list: those that are for some sinks alone are encoded, with their mark."""
+        kind = type(argv)
+        if kind is not ForFile and kind is not Message and kind is not ForReplicas:
+            return _settled(argv)
+        entry = (_ToOthers if kind is ForFile else _ToTakers)(encode_command(argv))
+        self._is_parted = True
+        return entry
 
     def _select(self, database: int) -> None:
         self.entries.append(encode_command((b"SELECT", b"%d" % database)))
