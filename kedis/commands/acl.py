@@ -24,7 +24,7 @@ from kedis.engine.acl_rules import (
 from kedis.engine.flags import ADMIN, LOADING, NOSCRIPT, STALE
 from kedis.engine.table import CATEGORIES, command, container
 from kedis.engine.users import DEFAULT, UsersFile
-from kedis.errors import CommandError
+from kedis.errors import CommandError, user_errors
 from kedis.resp.values import OK, OrderedSet
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def acl_cat(client: Client, argv: Sequence[bytes]) -> list[bytes]:
         raise _too_many(argv)
     category = argv[2].decode("utf-8", "surrogateescape").lower()
     if category not in CATEGORIES:
-        raise CommandError(errors.unknown_category(argv[2]))
+        raise CommandError(user_errors.unknown_category(argv[2]))
     return [row.name.encode() for row in client.engine.table.every() if category in row.acl_categories]
 
 
@@ -86,7 +86,7 @@ def acl_cat(client: Client, argv: Sequence[bytes]) -> list[bytes]:
 def acl_deluser(client: Client, argv: Sequence[bytes]) -> int:
     users = client.engine.users
     if DEFAULT in argv[2:]:
-        raise CommandError(errors.DEFAULT_USER_STAYS)
+        raise CommandError(user_errors.DEFAULT_USER_STAYS)
     removed = [user for user in map(users.remove, argv[2:]) if user is not None]
     _close_clients_of(client, removed)
     return len(removed)
@@ -122,17 +122,17 @@ def acl_dryrun(client: Client, argv: Sequence[bytes]) -> Any:
     engine, words = client.engine, argv[3:]
     user = engine.users.by_name.get(argv[2])
     if user is None:
-        raise CommandError(errors.user_not_found(argv[2]))
+        raise CommandError(user_errors.user_not_found(argv[2]))
     try:
         row = engine.table.find(words)
     except CommandError:
-        raise CommandError(errors.no_such_command(words[0])) from None
+        raise CommandError(user_errors.no_such_command(words[0])) from None
     row.check_arity(len(words))
     denial = user.denial(row, words)
     if denial is None:
         return OK
     reason, position = denial
-    return errors.dry_run_denied(reason, words[position] if position else row.name.encode())
+    return user_errors.dry_run_denied(reason, words[position] if position else row.name.encode())
 
 
 @command(
@@ -150,7 +150,7 @@ def acl_genpass(_client: Client, argv: Sequence[bytes]) -> bytes:
         raise _too_many(argv)
     bits = integer(argv[2]) if len(argv) == 3 else 256
     if not 0 < bits <= _MOST_BITS:
-        raise CommandError(errors.GENPASS_BITS)
+        raise CommandError(user_errors.GENPASS_BITS)
     digits = (bits + 3) // 4
     return secrets.token_hex((digits + 1) // 2)[:digits].encode()
 
@@ -203,7 +203,7 @@ def acl_list(client: Client, _argv: Sequence[bytes]) -> list[bytes]:
 def _file(client: Client) -> UsersFile:
     file = client.engine.users.file
     if file is None:
-        raise CommandError(errors.NO_ACL_FILE)
+        raise CommandError(user_errors.NO_ACL_FILE)
     return file
 
 
@@ -221,7 +221,7 @@ def acl_load(client: Client, _argv: Sequence[bytes]) -> Any:
     try:
         rules = parse_users(file.read(), file.path, users)
     except OSError as error:
-        raise CommandError(errors.acl_file_unreadable(file.path, error.strerror or "")) from None
+        raise CommandError(user_errors.acl_file_unreadable(file.path, error.strerror or "")) from None
     except UsersFileError as error:
         raise CommandError(f"ERR {error}") from None
     _close_clients_of(client, users.replace_all(rules))
@@ -278,7 +278,7 @@ def acl_save(client: Client, _argv: Sequence[bytes]) -> Any:
     try:
         file.write(users_text(client.engine.users))
     except OSError:
-        raise CommandError(errors.ACL_NOT_SAVED) from None
+        raise CommandError(user_errors.ACL_NOT_SAVED) from None
     return OK
 
 
@@ -296,7 +296,7 @@ def acl_save(client: Client, _argv: Sequence[bytes]) -> Any:
 def acl_setuser(client: Client, argv: Sequence[bytes]) -> Any:
     users, name = client.engine.users, argv[2]
     if has_spaces(name) or not name:
-        raise CommandError(errors.USER_NAME)
+        raise CommandError(user_errors.USER_NAME)
     known = users.by_name.get(name)
     rules = users.new_rules()
     if known is not None:
@@ -305,12 +305,12 @@ def acl_setuser(client: Client, argv: Sequence[bytes]) -> Any:
     try:
         words = list(with_selectors_joined(argv[3:]))
     except UnmatchedParenthesis as error:
-        raise CommandError(errors.unmatched_parenthesis(str(error))) from None
+        raise CommandError(user_errors.unmatched_parenthesis(str(error))) from None
     for word in words:
         try:
             users.apply(rules, [word])
         except RuleError as error:
-            raise CommandError(errors.acl_rule(word, str(error))) from None
+            raise CommandError(user_errors.acl_rule(word, str(error))) from None
     _close_subscribers(client, users.put(name, rules))
     return OK
 

@@ -22,7 +22,7 @@ from kedis.commands.string_ranges import read_stored
 from kedis.engine.flags import DENYOOM, FAST, READONLY, WRITE
 from kedis.engine.keyspec import span
 from kedis.engine.table import command
-from kedis.errors import CommandError
+from kedis.errors import CommandError, value_errors
 from kedis.structures.strings import Buffer
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def bitfield(client: Client, argv: Sequence[bytes]) -> list[int | None]:
 def bitfield_ro(client: Client, argv: Sequence[bytes]) -> list[int | None]:
     operations = _parse(client, argv)
     if any(operation.action != b"GET" for operation in operations):
-        raise CommandError(errors.BITFIELD_READ_ONLY)
+        raise CommandError(value_errors.BITFIELD_READ_ONLY)
     return _read_all(client, argv[1], operations)
 
 
@@ -192,7 +192,7 @@ def _parse(client: Client, argv: Sequence[bytes]) -> list[Operation]:
         if action == b"OVERFLOW":
             overflow = words[0].upper()
             if overflow not in _OVERFLOWS:
-                raise CommandError(errors.BITFIELD_OVERFLOW)
+                raise CommandError(value_errors.BITFIELD_OVERFLOW)
             continue
         signed, width = _parse_type(words[0])
         field = Field(bit_offset(client, words[1], width), width, signed)
@@ -203,8 +203,8 @@ def _parse(client: Client, argv: Sequence[bytes]) -> list[Operation]:
 
 def _parse_type(raw: bytes) -> tuple[bool, int]:
     """``i16`` or ``u8`` as (signed, width)."""
-    width = integer(raw[1:], errors.BITFIELD_TYPE)
+    width = integer(raw[1:], value_errors.BITFIELD_TYPE)
     signed = raw[:1] == b"i"
     if not (signed or raw[:1] == b"u") or not 1 <= width <= (64 if signed else 63):
-        raise CommandError(errors.BITFIELD_TYPE)
+        raise CommandError(value_errors.BITFIELD_TYPE)
     return signed, width

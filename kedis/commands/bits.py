@@ -16,7 +16,7 @@ from kedis.commands.string_ranges import RECORDED_LIMIT, read_stored
 from kedis.engine.flags import DENYOOM, FAST, READONLY, WRITE
 from kedis.engine.keyspec import span
 from kedis.engine.table import command
-from kedis.errors import CommandError
+from kedis.errors import CommandError, value_errors
 from kedis.structures import bitmap
 from kedis.structures.strings import Buffer
 
@@ -44,7 +44,7 @@ def setbit(client: Client, argv: Sequence[bytes]) -> int:
     offset = bit_offset(client, raw_offset)
     bit = _BITS.get(raw_bit)
     if bit is None:
-        raise CommandError(errors.BIT_OUT_OF_RANGE)
+        raise CommandError(value_errors.BIT_OUT_OF_RANGE)
     db = client.db
     buffer = db.lookup_write_buffer(key)
     byte, mask = offset >> 3, 0x80 >> (offset & 7)
@@ -118,7 +118,7 @@ def bitcount(client: Client, argv: Sequence[bytes]) -> int:
 def bitpos(client: Client, argv: Sequence[bytes]) -> int:
     bit = integer(argv[2])
     if bit not in (0, 1):
-        raise CommandError(errors.BIT_NOT_0_OR_1)
+        raise CommandError(value_errors.BIT_NOT_0_OR_1)
     value = _read(client, argv[1])
     if value is None:
         return -bit  # a missing key is an endless row of zeros, whatever the other arguments say
@@ -155,7 +155,7 @@ def bitop(client: Client, argv: Sequence[bytes]) -> int:
     if operation not in _OPERATIONS:
         raise CommandError(errors.SYNTAX)
     if operation == b"NOT" and len(argv) != 4:
-        raise CommandError(errors.BITOP_NOT_SINGLE)
+        raise CommandError(value_errors.BITOP_NOT_SINGLE)
     sources = [read_stored(client, key) for key in argv[3:]]
     result = bitmap.invert(sources[0]) if operation == b"NOT" else bitmap.combine(operation, sources)
     if result:
@@ -170,10 +170,10 @@ def bit_offset(client: Client, raw: bytes, width: int = 0) -> int:
     scale = 1
     if width and raw.startswith(b"#"):
         raw, scale = raw[1:], width
-    offset = integer(raw, errors.BIT_OFFSET_OUT_OF_RANGE) * scale
+    offset = integer(raw, value_errors.BIT_OFFSET_OUT_OF_RANGE) * scale
     limit = RECORDED_LIMIT if client.trusted else client.engine.config.proto_max_bulk_len
     if offset < 0 or offset >> 3 >= limit:
-        raise CommandError(errors.BIT_OFFSET_OUT_OF_RANGE)
+        raise CommandError(value_errors.BIT_OFFSET_OUT_OF_RANGE)
     return offset
 
 

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from kedis import errors
 from kedis.commands.lists import is_left, move, parse_pop_options, pop_first
 from kedis.commands.parsing.numbers import INT64_MAX, NumberError, scaled_up
 from kedis.commands.parsing.options import key_count, long_double
@@ -20,7 +19,7 @@ from kedis.commands.sorted_set_pops import parse_zmpop, pop
 from kedis.engine.flags import BLOCKING, DENYOOM, FAST, NOSCRIPT, WRITE
 from kedis.engine.keyspec import counted, span
 from kedis.engine.table import command
-from kedis.errors import CommandError
+from kedis.errors import CommandError, client_errors, value_errors
 from kedis.structures.packed import List, SortedSet
 
 if TYPE_CHECKING:
@@ -30,13 +29,13 @@ if TYPE_CHECKING:
 
 def parse_timeout(raw: bytes) -> int:
     """A timeout in seconds as milliseconds, rounded up; 0 means for ever.  Raises CommandError."""
-    seconds = long_double(raw, errors.TIMEOUT_NOT_A_FLOAT)
+    seconds = long_double(raw, client_errors.TIMEOUT_NOT_A_FLOAT)
     try:
         milliseconds = scaled_up(seconds, 1000)
     except NumberError:
         milliseconds = -1
     if not 0 <= milliseconds <= INT64_MAX:  # too large a number is negative to Redis, too
-        raise CommandError(errors.TIMEOUT_NEGATIVE)
+        raise CommandError(client_errors.TIMEOUT_NEGATIVE)
     return milliseconds
 
 
@@ -112,7 +111,7 @@ def brpop(client: Client, argv: Sequence[bytes]) -> Any:
     syntax='timeout:double numkeys:int key@0... where("LEFT" | "RIGHT") ["COUNT" count:int]',
 )
 def blmpop(client: Client, argv: Sequence[bytes]) -> Any:
-    keys = key_count(argv, 2, errors.KEY_COUNT_NOT_POSITIVE)
+    keys = key_count(argv, 2, value_errors.KEY_COUNT_NOT_POSITIVE)
     left, count = parse_pop_options(argv, 3 + len(keys))
     attempt = partial(_pop_several, left=left, count=count)
     return _take_or_wait(client, argv, List, keys, parse_timeout(argv[1]), attempt)

@@ -11,7 +11,7 @@ from kedis.commands.parsing.options import integer
 from kedis.engine.flags import LOADING, NOSCRIPT, STALE
 from kedis.engine.table import command
 from kedis.engine.tracking import Caching
-from kedis.errors import CommandError
+from kedis.errors import CommandError, client_errors
 from kedis.resp.values import OK, OrderedSet, SimpleString
 
 if TYPE_CHECKING:
@@ -80,24 +80,24 @@ def _parse_options(client: Client, argv: Sequence[bytes]) -> tuple[Caching, list
 
 def _parse_redirect(client: Client, caching: Caching, word: bytes) -> None:
     if caching.redirect:
-        raise CommandError(errors.SECOND_REDIRECTION)
+        raise CommandError(client_errors.SECOND_REDIRECTION)
     caching.redirect = integer(word)
     if caching.redirect not in client.engine.clients:
-        raise CommandError(errors.NO_SUCH_REDIRECTION)
+        raise CommandError(client_errors.NO_SUCH_REDIRECTION)
 
 
 def _check_options(old: Caching | None, new: Caching, prefixes: list[bytes]) -> None:
     """Raise CommandError where options exclude each other, or the mode the client is in."""
     if prefixes and not new.broadcast:
-        raise CommandError(errors.PREFIX_NEEDS_BCAST)
+        raise CommandError(client_errors.PREFIX_NEEDS_BCAST)
     if old is not None and old.broadcast != new.broadcast:
-        raise CommandError(errors.CANNOT_SWITCH_BCAST)
+        raise CommandError(client_errors.CANNOT_SWITCH_BCAST)
     if new.broadcast and (new.opt_in or new.opt_out):
-        raise CommandError(errors.OPT_WITH_BCAST)
+        raise CommandError(client_errors.OPT_WITH_BCAST)
     if new.opt_in and new.opt_out:
-        raise CommandError(errors.OPTIN_AND_OPTOUT)
+        raise CommandError(client_errors.OPTIN_AND_OPTOUT)
     if old is not None and ((new.opt_in and old.opt_out) or (new.opt_out and old.opt_in)):
-        raise CommandError(errors.CANNOT_SWITCH_OPT)
+        raise CommandError(client_errors.CANNOT_SWITCH_OPT)
     _check_prefixes(sorted(old.prefixes) if old is not None else [], prefixes)
 
 
@@ -110,7 +110,7 @@ def _check_prefixes(existing: list[bytes], prefixes: list[bytes]) -> None:
     for kind, others in (("an existing", existing), ("another provided", prefixes[position + 1 :])):
         for other in others:
             if prefix.startswith(other) or other.startswith(prefix):
-                raise CommandError(errors.overlapping_prefixes(prefix, kind, other))
+                raise CommandError(client_errors.overlapping_prefixes(prefix, kind, other))
 
 
 def _overlapping(prefixes: list[bytes]) -> set[bytes]:
@@ -138,14 +138,14 @@ def _overlapping(prefixes: list[bytes]) -> set[bytes]:
 def client_caching(client: Client, argv: Sequence[bytes]) -> SimpleString:
     caching = client.caching
     if caching is None:
-        raise CommandError(errors.CACHING_WITHOUT_TRACKING)
+        raise CommandError(client_errors.CACHING_WITHOUT_TRACKING)
     choice = argv[2].lower()
     if choice == b"yes":
         if not caching.opt_in:
-            raise CommandError(errors.CACHING_YES_WITHOUT_OPTIN)
+            raise CommandError(client_errors.CACHING_YES_WITHOUT_OPTIN)
     elif choice == b"no":
         if not caching.opt_out:
-            raise CommandError(errors.CACHING_NO_WITHOUT_OPTOUT)
+            raise CommandError(client_errors.CACHING_NO_WITHOUT_OPTOUT)
     else:
         raise CommandError(errors.SYNTAX)
     caching.given = True

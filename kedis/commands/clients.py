@@ -14,7 +14,7 @@ from kedis.engine.call import unblock
 from kedis.engine.client_line import client_line
 from kedis.engine.flags import ADMIN, KEEPS_CACHING_CHOICE, LOADING, NOSCRIPT, STALE
 from kedis.engine.table import COMMANDS, command, container
-from kedis.errors import CommandError
+from kedis.errors import CommandError, client_errors
 from kedis.resp.values import NO_REPLY, OK, Verbatim
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ container(
 def _client_type(raw: bytes) -> str:
     kind = _TYPES.get(raw.lower())
     if kind is None:
-        raise CommandError(errors.unknown_client_type(raw))
+        raise CommandError(client_errors.unknown_client_type(raw))
     return kind
 
 
@@ -102,7 +102,7 @@ def client_list(client: Client, argv: Sequence[bytes]) -> Verbatim:
         kind = _client_type(argv[3])
         clients = [other for other in clients if other.kind == kind]
     elif len(argv) >= 4 and argv[2].lower() == b"id":
-        wanted = [integer(raw, errors.INVALID_CLIENT_ID) for raw in argv[3:]]
+        wanted = [integer(raw, client_errors.INVALID_CLIENT_ID) for raw in argv[3:]]
         clients = [client.engine.clients[number] for number in wanted if number in client.engine.clients]
     elif len(argv) != 2:
         raise CommandError(errors.SYNTAX)
@@ -133,7 +133,7 @@ def client_getname(client: Client, _argv: Sequence[bytes]) -> bytes | None:
     syntax="connection-name",
 )
 def client_setname(client: Client, argv: Sequence[bytes]) -> Any:
-    check_client_name(argv[2], errors.BAD_CLIENT_NAME)
+    check_client_name(argv[2], client_errors.BAD_CLIENT_NAME)
     client.name = argv[2]
     return OK
 
@@ -151,8 +151,8 @@ def client_setname(client: Client, argv: Sequence[bytes]) -> Any:
 def client_setinfo(client: Client, argv: Sequence[bytes]) -> Any:
     option = argv[2].lower()
     if option not in (b"lib-name", b"lib-ver"):
-        raise CommandError(errors.unrecognized_option(argv[2]))
-    check_client_name(argv[3], errors.bad_library_info(option))
+        raise CommandError(client_errors.unrecognized_option(argv[2]))
+    check_client_name(argv[3], client_errors.bad_library_info(option))
     if option == b"lib-name":
         client.lib_name = argv[3]
     else:
@@ -208,7 +208,7 @@ def client_kill(client: Client, argv: Sequence[bytes]) -> Any:
             if other.address == address:
                 _kill(client, other)
                 return OK
-        raise CommandError(errors.NO_SUCH_CLIENT)
+        raise CommandError(client_errors.NO_SUCH_CLIENT)
     matches, skip_me = _kill_filters(client.engine.users, argv)
     killed = 0
     for other in clients:
@@ -256,7 +256,7 @@ def _id_filter(value: bytes) -> Callable[[Client], bool]:
     except NumberError:
         wanted = 0
     if wanted < 1:
-        raise CommandError(errors.CLIENT_ID_NOT_POSITIVE)
+        raise CommandError(client_errors.CLIENT_ID_NOT_POSITIVE)
     return lambda client: client.id == wanted
 
 
@@ -264,7 +264,7 @@ def _user_filter(users: Users, name: bytes) -> Callable[[Client], bool]:
     """A client that has not authenticated counts as one of the default user."""
     user = users.by_name.get(name)
     if user is None:
-        raise CommandError(errors.no_such_user(name))
+        raise CommandError(client_errors.no_such_user(name))
     return lambda client: (client.user or users.default) is user
 
 
@@ -292,10 +292,10 @@ def client_pause(client: Client, argv: Sequence[bytes]) -> Any:
         raise CommandError(errors.wrong_subcommand(argv[1], "client"))
     mode = argv[3].lower() if len(argv) == 4 else b"all"
     if mode not in (b"all", b"write"):
-        raise CommandError(errors.BAD_PAUSE_MODE)
-    milliseconds = integer(argv[2], errors.TIMEOUT_NOT_AN_INTEGER)
+        raise CommandError(client_errors.BAD_PAUSE_MODE)
+    milliseconds = integer(argv[2], client_errors.TIMEOUT_NOT_AN_INTEGER)
     if milliseconds < 0:
-        raise CommandError(errors.TIMEOUT_NEGATIVE)
+        raise CommandError(client_errors.TIMEOUT_NEGATIVE)
     client.engine.restrictions.pause(
         client.engine.monotonic() + milliseconds * 1_000_000, writes_only=mode == b"write"
     )
@@ -331,10 +331,11 @@ def client_unblock(client: Client, argv: Sequence[bytes]) -> int:
         raise CommandError(errors.wrong_subcommand(argv[1], "client"))
     reason = argv[3].lower() if len(argv) == 4 else b"timeout"
     if reason not in (b"timeout", b"error"):
-        raise CommandError(errors.BAD_UNBLOCK_REASON)
+        raise CommandError(client_errors.BAD_UNBLOCK_REASON)
     other = client.engine.clients.get(integer(argv[2]))
     return int(
-        other is not None and unblock(other, CommandError(errors.UNBLOCKED) if reason == b"error" else None)
+        other is not None
+        and unblock(other, CommandError(client_errors.UNBLOCKED) if reason == b"error" else None)
     )
 
 

@@ -22,7 +22,7 @@ from kedis.engine.flags import (
     WHILE_SUBSCRIBED,
 )
 from kedis.engine.table import command
-from kedis.errors import CommandError
+from kedis.errors import CommandError, client_errors
 from kedis.resp.values import OK, PONG, SimpleString
 from kedis.version import REDIS_VERSION
 
@@ -89,7 +89,7 @@ def authenticate(client: Client, argv: Sequence[bytes], user: bytes, password: b
     known = client.engine.users.authenticate(user, password)
     if known is None:
         log_failed_login(client, argv, user)
-        raise CommandError(errors.WRONG_PASSWORD)
+        raise CommandError(client_errors.WRONG_PASSWORD)
     client.log_in(known)
 
 
@@ -109,7 +109,7 @@ def auth(client: Client, argv: Sequence[bytes]) -> Any:
         raise CommandError(errors.SYNTAX)
     if len(argv) == 2:
         if not client.engine.users.default_has_password:
-            raise CommandError(errors.AUTH_WITHOUT_PASSWORD)
+            raise CommandError(client_errors.AUTH_WITHOUT_PASSWORD)
         authenticate(client, argv, b"default", argv[1])
     else:
         authenticate(client, argv, argv[1], argv[2])
@@ -150,12 +150,12 @@ def hello(client: Client, argv: Sequence[bytes]) -> Any:
         try:
             protocol = parse_int(argv[1])
         except NumberError:
-            raise CommandError(errors.PROTOCOL_NOT_A_NUMBER) from None
+            raise CommandError(client_errors.PROTOCOL_NOT_A_NUMBER) from None
         if protocol not in (2, 3):
-            raise CommandError(errors.UNSUPPORTED_PROTOCOL)
+            raise CommandError(client_errors.UNSUPPORTED_PROTOCOL)
     _apply_hello_options(client, argv)
     if client.user is None:
-        raise CommandError(errors.HELLO_NEEDS_AUTH)
+        raise CommandError(client_errors.HELLO_NEEDS_AUTH)
     if protocol:
         client.speak(protocol)
         client.update_checks()
@@ -199,11 +199,11 @@ def _apply_hello_options(client: Client, argv: Sequence[bytes]) -> None:
             authenticate(client, argv, argv[position + 1], argv[position + 2])
             position += 3
         elif option == b"SETNAME" and position + 1 < len(argv):
-            check_client_name(argv[position + 1], errors.BAD_CLIENT_NAME)
+            check_client_name(argv[position + 1], client_errors.BAD_CLIENT_NAME)
             client.name = argv[position + 1]
             position += 2
         else:
-            raise CommandError(errors.hello_option(argv[position]))
+            raise CommandError(client_errors.hello_option(argv[position]))
 
 
 @command(

@@ -9,7 +9,7 @@ from kedis import errors
 from kedis.commands.parsing.options import integer_between
 from kedis.engine.flags import FAST, LOADING, READONLY, STALE, WHOLE_DATABASES, WRITE
 from kedis.engine.table import command
-from kedis.errors import CommandError
+from kedis.errors import CommandError, client_errors, key_errors
 from kedis.resp.values import OK, SimpleString
 
 if TYPE_CHECKING:
@@ -46,11 +46,11 @@ def dbsize(client: Client, argv: Sequence[bytes]) -> int:
 )
 def swapdb(client: Client, argv: Sequence[bytes]) -> SimpleString:
     keyspace = client.engine.keyspace
-    first = integer_between(argv[1], *_INT32, errors.INVALID_FIRST_DB)
-    second = integer_between(argv[2], *_INT32, errors.INVALID_SECOND_DB)
+    first = integer_between(argv[1], *_INT32, key_errors.INVALID_FIRST_DB)
+    second = integer_between(argv[2], *_INT32, key_errors.INVALID_SECOND_DB)
     count = len(keyspace.databases)
     if not (0 <= first < count and 0 <= second < count):
-        raise CommandError(errors.DB_OUT_OF_RANGE)
+        raise CommandError(client_errors.DB_OUT_OF_RANGE)
     if first == second:
         keyspace.dirty += 1  # journalled all the same
     else:

@@ -18,7 +18,7 @@ from kedis.commands import debug_values as values
 from kedis.commands.parsing.numbers import leading_number
 from kedis.engine.flags import ADMIN, LOADING, NOSCRIPT, STALE
 from kedis.engine.table import command
-from kedis.errors import CommandError
+from kedis.errors import CommandError, debug_errors, storage_errors
 from kedis.resp.values import OK, SimpleString
 from kedis.store.digest import keyspace_digest, value_digest
 
@@ -84,7 +84,7 @@ _HELP = (
 def _permission(client: Client) -> None:
     setting = client.engine.config.enable_debug_command
     if not (client.is_local if setting == "local" else setting == "yes"):
-        raise CommandError(errors.DEBUG_NOT_ALLOWED)
+        raise CommandError(debug_errors.DEBUG_NOT_ALLOWED)
 
 
 @command(
@@ -117,14 +117,14 @@ def _digest_value(client: Client, argv: Sequence[bytes]) -> list[SimpleString]:
 def _loadaof(client: Client, argv: Sequence[bytes]) -> SimpleString:
     engine = client.engine
     if engine.persistence is None:
-        raise CommandError(errors.NO_PERSISTENCE)
+        raise CommandError(storage_errors.NO_PERSISTENCE)
     try:
         engine.persistence.reload()
     except CommandError:
         raise
     except Exception:  # the files hold the data, and memory does not any more
         engine.process.shut_down(frozenset({"nosave", "now"}))
-        raise CommandError(errors.AOF_LOAD_FAILED) from None
+        raise CommandError(debug_errors.AOF_LOAD_FAILED) from None
     if engine.snapshots is not None:
         engine.snapshots.forget_changes()
     return OK
@@ -133,9 +133,9 @@ def _loadaof(client: Client, argv: Sequence[bytes]) -> SimpleString:
 def _reload(client: Client, argv: Sequence[bytes]) -> SimpleString:
     options = {word.lower() for word in argv[2:]}
     if not options <= _RELOAD_OPTIONS:
-        raise CommandError(errors.RELOAD_OPTIONS)
+        raise CommandError(debug_errors.RELOAD_OPTIONS)
     if client.engine.snapshots is None:
-        raise CommandError(errors.NO_PERSISTENCE)
+        raise CommandError(storage_errors.NO_PERSISTENCE)
     client.engine.snapshots.reload(
         saves=b"nosave" not in options, empties=b"noflush" not in options, merges=b"merge" in options
     )

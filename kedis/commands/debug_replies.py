@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from kedis import errors
-from kedis.errors import CommandError
+from kedis.errors import CommandError, debug_errors
 from kedis.resp.values import Attribute, BigNumber, OrderedMap, OrderedSet, Raw, Verbatim
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ _PUSH = Raw(b">2\r\n$16\r\nserver-cpu-usage\r\n:42\r\n$40\r\nSome real reply fol
 
 def _push(client: Client) -> Any:
     if client.resp == 2 or client.engine.execution is not None:
-        raise CommandError(errors.NOT_IN_RESP2)
+        raise CommandError(debug_errors.NOT_IN_RESP2)
     return _PUSH
 
 
@@ -46,7 +45,7 @@ def protocol(client: Client, argv: Sequence[bytes]) -> Any:
     """DEBUG PROTOCOL: a fixed reply of the wanted type."""
     reply = _REPLIES.get(argv[2].lower())
     if reply is None:
-        raise CommandError(errors.PROTOCOL_TYPE)
+        raise CommandError(debug_errors.PROTOCOL_TYPE)
     return reply(client)
 
 

@@ -13,7 +13,7 @@ from kedis import errors
 from kedis.commands.parsing.numbers import leading_number
 from kedis.config import parse_size
 from kedis.engine.debug_switches import DebugSwitches
-from kedis.errors import CommandError
+from kedis.errors import CommandError, debug_errors
 from kedis.resp.values import OK
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def set_active_expire(client: Client, argv: Sequence[bytes]) -> Any:
 def rewrite_all(client: Client, argv: Sequence[bytes]) -> Any:
     """DEBUG CONFIG-REWRITE-FORCE-ALL: CONFIG REWRITE with a line for every setting."""
     if client.engine.config.file is None:
-        raise CommandError(errors.REWRITE_ALL_FAILED)
+        raise CommandError(debug_errors.REWRITE_ALL_FAILED)
     debug = client.engine.debug
     debug.rewrites_all = True
     try:
@@ -72,7 +72,7 @@ def packed_threshold(client: Client, argv: Sequence[bytes]) -> Any:
     except ValueError:
         size = -1
     if not 0 <= size <= _LARGEST_THRESHOLD:
-        raise CommandError(errors.PACKED_THRESHOLD)
+        raise CommandError(debug_errors.PACKED_THRESHOLD)
     return OK
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from kedis import errors
 from kedis.commands.parsing.options import integer
-from kedis.errors import CommandError
+from kedis.errors import CommandError, debug_errors
 from kedis.resp.values import SimpleString, Verbatim
 from kedis.store.types import type_of
 
@@ -55,7 +55,7 @@ def sdslen(client: Client, argv: Sequence[bytes]) -> SimpleString:
     """DEBUG SDSLEN: the lengths of a key and of its string; none has spare room here."""
     value = _there(client, argv[2])
     if not isinstance(value, bytes | bytearray):
-        raise CommandError(errors.NOT_AN_SDS)
+        raise CommandError(debug_errors.NOT_AN_SDS)
     key, text = len(argv[2]), len(value)
     line = f"key_sds_len:{key}, key_sds_avail:0, key_zmalloc: {key}, val_sds_len:{text}, val_sds_avail:0, "
     return SimpleString(f"{line}val_zmalloc: {text}".encode())
@@ -66,7 +66,7 @@ def htstats(client: Client, argv: Sequence[bytes]) -> Verbatim:
     number = integer(argv[2])
     databases = client.engine.keyspace.databases
     if not 0 <= number < len(databases):
-        raise CommandError(errors.DEBUG_DATABASE)
+        raise CommandError(debug_errors.DEBUG_DATABASE)
     database = databases[number]
     text = f"[Dictionary HT]\n{_table(len(database.data))}[Expires HT]\n{_table(len(database.expires))}"
     return Verbatim(text.encode())
@@ -76,7 +76,7 @@ def htstats_key(client: Client, argv: Sequence[bytes]) -> Verbatim:
     """DEBUG HTSTATS-KEY: the table of a value."""
     value = _found(client, argv[2])
     if type_of(value).encoding(value) not in (b"hashtable", b"skiplist"):
-        raise CommandError(errors.NO_HASH_TABLE)
+        raise CommandError(debug_errors.NO_HASH_TABLE)
     return Verbatim(_table(len(value)).encode())
 
 
@@ -105,4 +105,4 @@ def _found(client: Client, key: bytes) -> Any:
 def _require(client: Client, key: bytes, encoding: bytes) -> None:
     value = _found(client, key)
     if type_of(value).encoding(value) != encoding:
-        raise CommandError(errors.not_encoded_so(encoding.decode()))
+        raise CommandError(debug_errors.not_encoded_so(encoding.decode()))

@@ -11,7 +11,7 @@ from kedis.commands.introspection import find
 from kedis.commands.parsing.options import integer
 from kedis.engine.flags import ADMIN, LOADING, NOSCRIPT, STALE
 from kedis.engine.table import Command, command, container
-from kedis.errors import CommandError
+from kedis.errors import CommandError, client_errors, server_errors
 from kedis.resp.values import NO_REPLY, OK, NoReply, SimpleString, Verbatim
 
 if TYPE_CHECKING:
@@ -46,9 +46,9 @@ container(
 def slowlog_get(client: Client, argv: Sequence[bytes]) -> list[Any]:
     if len(argv) > 3:
         raise CommandError(errors.wrong_subcommand(argv[1], "slowlog"))
-    count = integer(argv[2], errors.SLOWLOG_COUNT) if len(argv) == 3 else _USUAL_COUNT
+    count = integer(argv[2], server_errors.SLOWLOG_COUNT) if len(argv) == 3 else _USUAL_COUNT
     if count < -1:
-        raise CommandError(errors.SLOWLOG_COUNT)
+        raise CommandError(server_errors.SLOWLOG_COUNT)
     return [
         [call.id, call.at_seconds, call.microseconds, call.words, call.address.encode(), call.client_name]
         for call in client.engine.observer.slowlog.newest(count)
@@ -150,7 +150,7 @@ def latency_history(client: Client, argv: Sequence[bytes]) -> Sequence[Any]:
 def latency_graph(client: Client, argv: Sequence[bytes]) -> Verbatim:
     graph = client.engine.observer.latency.graph(argv[2], client.engine.clock() // 1_000_000_000)
     if graph is None:
-        raise CommandError(errors.no_latency_samples(argv[2]))
+        raise CommandError(server_errors.no_latency_samples(argv[2]))
     return Verbatim(graph.encode())
 
 
@@ -239,7 +239,7 @@ def latency_help(_client: Client, _argv: Sequence[bytes]) -> Any:
 def monitor(client: Client, _argv: Sequence[bytes]) -> SimpleString | NoReply:
     engine = client.engine
     if engine.execution is not None:
-        raise CommandError(errors.MONITOR_IN_TRANSACTION)
+        raise CommandError(client_errors.MONITOR_IN_TRANSACTION)
     if client in engine.monitors:
         return NO_REPLY
     engine.monitors[client] = None

@@ -15,7 +15,7 @@ from kedis.commands.parsing.options import integer
 from kedis.engine.flags import ASKING, DENYOOM, READONLY, WRITE
 from kedis.engine.keyspec import span
 from kedis.engine.table import command
-from kedis.errors import CommandError
+from kedis.errors import CommandError, storage_errors
 from kedis.rdb.payload import VERSION, WrongFooter, dump, restore, version_of
 from kedis.rdb.source import CHECK_FAILED, RdbError
 from kedis.rdb.unsupported_features import Unsupported
@@ -48,12 +48,12 @@ class _Options:
                 position += 1
                 self.idle_seconds = integer(words[position])
                 if self.idle_seconds < 0:
-                    raise CommandError(errors.INVALID_IDLETIME)
+                    raise CommandError(storage_errors.INVALID_IDLETIME)
             elif word == b"freq" and has_value and self.idle_seconds is None:
                 position += 1
                 self.frequency = integer(words[position])
                 if not 0 <= self.frequency <= _COUNT_MAX:
-                    raise CommandError(errors.INVALID_FREQ)
+                    raise CommandError(storage_errors.INVALID_FREQ)
             else:
                 raise CommandError(errors.SYNTAX)
             position += 1
@@ -95,10 +95,10 @@ def restore_(client: Client, argv: Sequence[bytes]) -> Any:
     options = _Options(argv[4:])
     db, key = client.db, argv[1]
     if not options.replace and db.exists(key):
-        raise CommandError(errors.BUSY_KEY)
+        raise CommandError(storage_errors.BUSY_KEY)
     ttl = integer(argv[2])
     if ttl < 0:
-        raise CommandError(errors.INVALID_TTL)
+        raise CommandError(storage_errors.INVALID_TTL)
     value = _restored(client, argv[3])
     now_ms = db.keyspace.now_ms
     at_ms = ttl if options.absolute or not ttl else min(ttl + now_ms, INT64_MAX)
@@ -126,15 +126,15 @@ def _restored(client: Client, payload: bytes) -> Value:
     try:
         return restore(payload, client.db.keyspace.packing, verify=not client.engine.debug.skips_checksums)
     except WrongFooter:
-        raise CommandError(errors.DUMP_FOOTER) from None
+        raise CommandError(storage_errors.DUMP_FOOTER) from None
     except Unsupported as error:
         if client.engine.config.unsupported_data == "drop" and error.remainder is not None:
             return error.remainder  # type: ignore[no-any-return]
-        raise CommandError(errors.unsupported_payload(error.what)) from None
+        raise CommandError(storage_errors.unsupported_payload(error.what)) from None
     except RdbError as error:
         begin = "" if CHECK_FAILED in error.reason else f"{CHECK_FAILED}: "
         client.engine.process.log(f"RESTORE: {begin}{error}")
-        raise CommandError(errors.DUMP_FORMAT) from None
+        raise CommandError(storage_errors.DUMP_FORMAT) from None
 
 
 @command(

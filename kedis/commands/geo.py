@@ -13,7 +13,7 @@ from kedis.commands.parsing.options import double
 from kedis.engine.flags import DENYOOM, READONLY, WRITE
 from kedis.engine.keyspec import span
 from kedis.engine.table import command
-from kedis.errors import CommandError
+from kedis.errors import CommandError, value_errors
 from kedis.resp.values import NULL_ARRAY, NullArray, Raw
 from kedis.structures import geohash
 from kedis.structures.packed import SortedSet
@@ -149,7 +149,7 @@ def position(argv: Sequence[bytes], at: int) -> tuple[float, float]:
     """Longitude and latitude in two arguments from ``at`` on."""
     longitude, latitude = double(argv[at]), double(argv[at + 1])
     if not geohash.is_position(longitude, latitude):
-        raise CommandError(errors.invalid_position(longitude, latitude))
+        raise CommandError(value_errors.invalid_position(longitude, latitude))
     return longitude, latitude
 
 
@@ -157,7 +157,7 @@ def unit(word: bytes) -> float:
     """The metres in a unit of length."""
     metres = _UNITS.get(word.upper())
     if metres is None:
-        raise CommandError(errors.UNSUPPORTED_UNIT)
+        raise CommandError(value_errors.UNSUPPORTED_UNIT)
     return metres
 
 

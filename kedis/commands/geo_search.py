@@ -23,7 +23,7 @@ from kedis.commands.parsing.options import double, integer
 from kedis.engine.flags import DENYOOM, READONLY, WRITE
 from kedis.engine.keyspec import after_keyword, span
 from kedis.engine.table import command
-from kedis.errors import CommandError
+from kedis.errors import CommandError, value_errors
 from kedis.structures import geohash
 from kedis.structures.geo_area import Box, Circle, Shape
 from kedis.structures.packed import SortedSet
@@ -254,7 +254,7 @@ def _parse_option(
     if word == b"COUNT" and following:
         query.count = integer(argv[at + 1])
         if query.count <= 0:
-            raise CommandError(errors.COUNT_NOT_POSITIVE)
+            raise CommandError(value_errors.COUNT_NOT_POSITIVE)
         return 2
     if form.is_search:
         return _parse_search_option(query, argv, at, form, members)
@@ -295,22 +295,22 @@ def _centre_on_member(query: _Query, members: SortedSet | None, member: bytes) -
         return
     score = members.score(member)
     if score is None:
-        raise CommandError(errors.NO_SUCH_MEMBER)
+        raise CommandError(value_errors.NO_SUCH_MEMBER)
     query.centre = geohash.decode(score)
 
 
 def _parse_radius(query: _Query, argv: Sequence[bytes], at: int) -> None:
-    query.radius = double(argv[at], errors.RADIUS_NOT_A_NUMBER)
+    query.radius = double(argv[at], value_errors.RADIUS_NOT_A_NUMBER)
     if query.radius < 0:
-        raise CommandError(errors.RADIUS_NEGATIVE)
+        raise CommandError(value_errors.RADIUS_NEGATIVE)
     query.metres = unit(argv[at + 1])
 
 
 def _parse_box(query: _Query, argv: Sequence[bytes], at: int) -> None:
-    width = double(argv[at], errors.WIDTH_NOT_A_NUMBER)
-    height = double(argv[at + 1], errors.HEIGHT_NOT_A_NUMBER)
+    width = double(argv[at], value_errors.WIDTH_NOT_A_NUMBER)
+    height = double(argv[at + 1], value_errors.HEIGHT_NOT_A_NUMBER)
     if width < 0 or height < 0:
-        raise CommandError(errors.BOX_NEGATIVE)
+        raise CommandError(value_errors.BOX_NEGATIVE)
     query.box = width, height
     query.metres = unit(argv[at + 2])
 
@@ -318,13 +318,13 @@ def _parse_box(query: _Query, argv: Sequence[bytes], at: int) -> None:
 def _check(query: _Query, argv: Sequence[bytes], form: _Form) -> None:
     if query.target is not None and query.words & _DECORATIONS:
         name = "GEOSEARCHSTORE" if form.is_search else "STORE option in GEORADIUS"
-        raise CommandError(errors.store_with_decorations(name))
+        raise CommandError(value_errors.store_with_decorations(name))
     if form.is_search and not query.centre_from:
-        raise CommandError(errors.exactly_one("FROMMEMBER or FROMLONLAT", argv[0]))
+        raise CommandError(value_errors.exactly_one("FROMMEMBER or FROMLONLAT", argv[0]))
     if form.is_search and query.radius is None and query.box is None:
-        raise CommandError(errors.exactly_one("BYRADIUS and BYBOX", argv[0]))
+        raise CommandError(value_errors.exactly_one("BYRADIUS and BYBOX", argv[0]))
     if b"ANY" in query.words and not query.count:
-        raise CommandError(errors.ANY_WITHOUT_COUNT)
+        raise CommandError(value_errors.ANY_WITHOUT_COUNT)
 
 
 # -- searching --------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from kedis.commands.parsing.scan_options import parse_cursor, parse_scan
 from kedis.engine.flags import DENYOOM, FAST, READONLY, WRITE
 from kedis.engine.keyspec import span
 from kedis.engine.table import command
-from kedis.errors import CommandError
+from kedis.errors import CommandError, value_errors
 from kedis.resp.values import OK, Pairs, SimpleString
 from kedis.structures.packed import Hash
 
@@ -137,7 +137,7 @@ def hincrby(client: Client, argv: Sequence[bytes]) -> int:
     delta = integer(increment)
     fields = client.db.lookup_write_typed(key, Hash)
     old = None if fields is None else fields.get(field)
-    total = delta if old is None else delta + integer(old, errors.HASH_VALUE_NOT_AN_INTEGER)
+    total = delta if old is None else delta + integer(old, value_errors.HASH_VALUE_NOT_AN_INTEGER)
     if not INT64_MIN <= total <= INT64_MAX:
         raise CommandError(errors.OVERFLOW)
     _put(client, key, fields, field, b"%d" % total, "hincrby")
@@ -159,14 +159,14 @@ def hincrbyfloat(client: Client, argv: Sequence[bytes]) -> bytes:
     _, key, field, increment = argv
     total = long_double(increment)
     if total.is_infinite():
-        raise CommandError(errors.NAN_OR_INFINITY)
+        raise CommandError(value_errors.NAN_OR_INFINITY)
     fields = client.db.lookup_write_typed(key, Hash)
     old = None if fields is None else fields.get(field)
     if old is not None:
         try:
-            total = add_long_double(long_double(old, errors.HASH_VALUE_NOT_A_FLOAT), total)
+            total = add_long_double(long_double(old, value_errors.HASH_VALUE_NOT_A_FLOAT), total)
         except NumberError:
-            raise CommandError(errors.INCREMENT_TO_INFINITY) from None
+            raise CommandError(value_errors.INCREMENT_TO_INFINITY) from None
     text = format_long_double(total)
     _put(client, key, fields, field, text, "hincrbyfloat")
     client.propagate(b"HSET", key, field, text)

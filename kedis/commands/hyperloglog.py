@@ -17,7 +17,7 @@ from kedis import errors
 from kedis.engine.flags import DENYOOM, FAST, MAY_REPLICATE, READONLY, WRITE
 from kedis.engine.keyspec import span
 from kedis.engine.table import command
-from kedis.errors import CommandError
+from kedis.errors import CommandError, value_errors
 from kedis.resp.values import OK, SimpleString
 from kedis.structures import hyperloglog as hll
 from kedis.structures import hyperloglog_registers as rows
@@ -123,7 +123,7 @@ def _read(client: Client, key: bytes) -> bytes | bytearray | None:
 
 def _check(value: bytes | bytearray) -> None:
     if not hll.is_valid(value):
-        raise CommandError(errors.NOT_A_HYPERLOGLOG)
+        raise CommandError(value_errors.NOT_A_HYPERLOGLOG)
 
 
 def _read_all(client: Client, keys: Sequence[bytes]) -> tuple[list[bytes | bytearray], list[bytes]]:
@@ -144,4 +144,4 @@ def _corruption_answered() -> Iterator[None]:
     try:
         yield
     except hll.CorruptError:
-        raise CommandError(errors.CORRUPT_HYPERLOGLOG) from None
+        raise CommandError(value_errors.CORRUPT_HYPERLOGLOG) from None

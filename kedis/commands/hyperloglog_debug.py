@@ -9,7 +9,7 @@ from kedis import errors
 from kedis.engine.flags import ADMIN, DENYOOM, WRITE
 from kedis.engine.keyspec import span
 from kedis.engine.table import command
-from kedis.errors import CommandError
+from kedis.errors import CommandError, debug_errors, value_errors
 from kedis.resp.values import OK, SimpleString
 from kedis.structures import hyperloglog as hll
 from kedis.structures.strings import Buffer
@@ -36,18 +36,18 @@ _ELEMENTS, _TOLERANCE = 10_000, 0.06
 def pfdebug(client: Client, argv: Sequence[bytes]) -> Any:
     value = client.db.lookup(argv[2])
     if value is None:
-        raise CommandError(errors.NO_SUCH_HYPERLOGLOG)
+        raise CommandError(value_errors.NO_SUCH_HYPERLOGLOG)
     if not isinstance(value, bytes | bytearray):
         raise CommandError(errors.WRONG_TYPE)
     if not hll.is_valid(value):
-        raise CommandError(errors.NOT_A_HYPERLOGLOG)
+        raise CommandError(value_errors.NOT_A_HYPERLOGLOG)
     handler = _SUBCOMMANDS.get(argv[1].lower())
     if handler is None:
-        raise CommandError(errors.unknown_pfdebug(argv[1]))
+        raise CommandError(debug_errors.unknown_pfdebug(argv[1]))
     try:
         return handler(client, argv[2], value)
     except hll.CorruptError:
-        raise CommandError(errors.CORRUPT_HYPERLOGLOG) from None
+        raise CommandError(value_errors.CORRUPT_HYPERLOGLOG) from None
 
 
 def _getreg(client: Client, key: bytes, value: bytes | bytearray) -> list[int]:
@@ -57,7 +57,7 @@ def _getreg(client: Client, key: bytes, value: bytes | bytearray) -> list[int]:
 
 def _decode(_client: Client, _key: bytes, value: bytes | bytearray) -> bytes:
     if hll.is_dense(value):
-        raise CommandError(errors.NOT_SPARSE)
+        raise CommandError(debug_errors.NOT_SPARSE)
     return hll.sparse_runs(value)
 
 

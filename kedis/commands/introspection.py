@@ -11,7 +11,7 @@ from kedis.commands.parsing.grammar import parse
 from kedis.engine.flags import LOADING, NO_MANDATORY_KEYS, STALE
 from kedis.engine.keyspec import KeySpec
 from kedis.engine.table import Command, command
-from kedis.errors import CommandError
+from kedis.errors import CommandError, server_errors
 from kedis.resp.values import OrderedSet, SimpleString
 from kedis.structures.glob import compile_glob
 
@@ -141,17 +141,17 @@ def _keys_used(client: Client, words: Sequence[bytes]) -> list[tuple[bytes, str]
     if row is not None and row.subcommands:
         row = row.subcommands.get(words[1].lower())
     if row is None:
-        raise CommandError(errors.NOT_A_COMMAND)
+        raise CommandError(server_errors.NOT_A_COMMAND)
     if not row.has_keys:
-        raise CommandError(errors.COMMAND_WITHOUT_KEYS)
+        raise CommandError(server_errors.COMMAND_WITHOUT_KEYS)
     if not row.accepts(len(words)):
-        raise CommandError(errors.COMMAND_ARITY)
+        raise CommandError(server_errors.COMMAND_ARITY)
     try:
         return [(words[position], flags) for position, flags in row.key_uses(words)]
     except ValueError:
         if row.flags & NO_MANDATORY_KEYS:
             return []
-        raise CommandError(errors.COMMAND_ARGUMENTS) from None
+        raise CommandError(server_errors.COMMAND_ARGUMENTS) from None
 
 
 @command(

@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from kedis import errors
 from kedis.commands.parsing.numbers import INT64_MAX
 from kedis.commands.parsing.options import integer
 from kedis.engine.flags import FAST, READONLY, WRITE
 from kedis.engine.keyspec import span
 from kedis.engine.table import command
-from kedis.errors import CommandError
+from kedis.errors import CommandError, key_errors
 
 if TYPE_CHECKING:
     from kedis.engine.client import Client
@@ -93,11 +92,11 @@ def _expire(client: Client, argv: Sequence[bytes], name: str, seconds: bool, rel
     at_ms = integer(argv[2])
     if seconds:
         if not -_MOST_SECONDS <= at_ms <= _MOST_SECONDS:
-            raise CommandError(errors.invalid_expire_time(name))
+            raise CommandError(key_errors.invalid_expire_time(name))
         at_ms *= 1000
     if relative:
         if at_ms > INT64_MAX - now_ms:
-            raise CommandError(errors.invalid_expire_time(name))
+            raise CommandError(key_errors.invalid_expire_time(name))
         at_ms += now_ms
     db = client.db
     key = argv[1]
@@ -120,12 +119,12 @@ def _parse_options(argv: Sequence[bytes]) -> frozenset[bytes]:
     options = frozenset(word.upper() for word in argv[3:])
     if not options <= _OPTIONS:
         raise CommandError(
-            errors.unsupported_option(next(word for word in argv[3:] if word.upper() not in _OPTIONS))
+            key_errors.unsupported_option(next(word for word in argv[3:] if word.upper() not in _OPTIONS))
         )
     if b"NX" in options and len(options) > 1:
-        raise CommandError(errors.NX_AND_OTHERS)
+        raise CommandError(key_errors.NX_AND_OTHERS)
     if b"GT" in options and b"LT" in options:
-        raise CommandError(errors.GT_AND_LT)
+        raise CommandError(key_errors.GT_AND_LT)
     return options
 
 

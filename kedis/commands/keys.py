@@ -14,7 +14,7 @@ from kedis.commands.parsing.scan_options import parse_cursor, parse_scan
 from kedis.engine.flags import DENYOOM, FAST, READONLY, TOUCHES_KEYS, WRITE
 from kedis.engine.keyspec import span
 from kedis.engine.table import command
-from kedis.errors import CommandError
+from kedis.errors import CommandError, key_errors
 from kedis.resp.values import OK, SimpleString
 from kedis.store.types import type_of
 from kedis.structures.glob import compile_glob
@@ -272,7 +272,7 @@ def move(client: Client, argv: Sequence[bytes]) -> int:
     databases = client.engine.keyspace.databases
     source, target = client.db, databases[database_number(argv[2], len(databases))]
     if source is target:
-        raise CommandError(errors.SAME_OBJECT)
+        raise CommandError(key_errors.SAME_OBJECT)
     if source.lookup(key) is None or target.exists(key):
         return 0
     _transfer(source, key, "move_from", target, key, "move_to")
@@ -307,7 +307,7 @@ def copy(client: Client, argv: Sequence[bytes]) -> int:
     target, replace = _parse_copy(client, argv)
     source = client.db
     if source is target and old == new:
-        raise CommandError(errors.SAME_OBJECT)
+        raise CommandError(key_errors.SAME_OBJECT)
     value = source.lookup_read(old)
     if value is None or (target.exists(new) and not replace):
         return 0

@@ -21,7 +21,7 @@ from kedis.commands.string_ranges import read_stored
 from kedis.engine.flags import READONLY
 from kedis.engine.keyspec import span
 from kedis.engine.table import command
-from kedis.errors import CommandError
+from kedis.errors import CommandError, value_errors
 
 if TYPE_CHECKING:
     from kedis.engine.client import Client
@@ -47,15 +47,15 @@ def lcs(client: Client, argv: Sequence[bytes]) -> Any:
     try:
         one, two = (bytes(read_stored(client, key)) for key in argv[1:3])
     except CommandError:
-        raise CommandError(errors.LCS_NOT_STRINGS) from None
+        raise CommandError(value_errors.LCS_NOT_STRINGS) from None
     want_length, want_places, least, with_lengths = _parse_options(argv)
     if want_length and want_places:
-        raise CommandError(errors.LCS_LEN_AND_IDX)
+        raise CommandError(value_errors.LCS_LEN_AND_IDX)
     if want_length and len(one) > len(two):
         one, two = two, one  # few long rows cost less than many short ones, and the length is the same
     cells = (len(one) + 1) * (len(two) + 1)
     if max(cells * _CELL_BYTES, len(one) * _ROW_BYTES) > client.engine.config.proto_max_bulk_len:
-        raise CommandError(errors.LCS_TOO_LARGE)
+        raise CommandError(value_errors.LCS_TOO_LARGE)
     rows = _table(one, two)
     length = len(two) - rows[-1].bit_count()
     if want_length:

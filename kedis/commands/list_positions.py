@@ -12,7 +12,7 @@ from kedis.commands.parsing.options import integer, integer_between
 from kedis.engine.flags import DENYOOM, READONLY, WRITE
 from kedis.engine.keyspec import span
 from kedis.engine.table import command
-from kedis.errors import CommandError
+from kedis.errors import CommandError, value_errors
 from kedis.resp.values import OK, SimpleString
 from kedis.structures.packed import List
 
@@ -209,11 +209,11 @@ def _parse_search(argv: Sequence[bytes]) -> tuple[int, int | None, int]:
         if option == b"RANK":
             rank = integer(argument)
             if rank == 0:
-                raise CommandError(errors.LIST_RANK_ZERO)
+                raise CommandError(value_errors.LIST_RANK_ZERO)
         elif option == b"COUNT":
-            count = integer_between(argument, 0, INT64_MAX, errors.COUNT_NEGATIVE)
+            count = integer_between(argument, 0, INT64_MAX, value_errors.COUNT_NEGATIVE)
         elif option == b"MAXLEN":
-            most = integer_between(argument, 0, INT64_MAX, errors.MAXLEN_NEGATIVE)
+            most = integer_between(argument, 0, INT64_MAX, value_errors.MAXLEN_NEGATIVE)
         else:
             raise CommandError(errors.SYNTAX)
     return rank, count, most

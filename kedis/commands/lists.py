@@ -15,7 +15,7 @@ from kedis.commands.parsing.options import integer_between, key_count, natural
 from kedis.engine.flags import DENYOOM, FAST, READONLY, WRITE
 from kedis.engine.keyspec import counted, span
 from kedis.engine.table import Handler, command
-from kedis.errors import CommandError
+from kedis.errors import CommandError, value_errors
 from kedis.resp.values import NULL_ARRAY, NullArray
 from kedis.structures.packed import List
 
@@ -158,7 +158,7 @@ def pop_many(db: Database, key: bytes, values: List, left: bool, count: int) -> 
     syntax='numkeys:int key@0... where("LEFT" | "RIGHT") ["COUNT" count:int]',
 )
 def lmpop(client: Client, argv: Sequence[bytes]) -> list[bytes | list[bytes]] | NullArray:
-    keys = key_count(argv, 1, errors.KEY_COUNT_NOT_POSITIVE)
+    keys = key_count(argv, 1, value_errors.KEY_COUNT_NOT_POSITIVE)
     left, count = parse_pop_options(argv, 2 + len(keys))
     return pop_first(client, keys, left, count) or NULL_ARRAY
 
@@ -177,7 +177,7 @@ def parse_pop_options(argv: Sequence[bytes], start: int) -> tuple[bool, int]:
         argument = next(rest, None)
         if word.upper() != b"COUNT" or argument is None or count:
             raise CommandError(errors.SYNTAX)
-        count = integer_between(argument, 1, INT64_MAX, errors.POP_COUNT_NOT_POSITIVE)
+        count = integer_between(argument, 1, INT64_MAX, value_errors.POP_COUNT_NOT_POSITIVE)
     return left, count or 1
 
 

@@ -15,7 +15,7 @@ from kedis.commands.parsing.options import integer
 from kedis.engine.flags import WRITE
 from kedis.engine.keyspec import after_keyword, span
 from kedis.engine.table import command
-from kedis.errors import CommandError
+from kedis.errors import CommandError, storage_errors
 from kedis.rdb.payload import dump
 from kedis.resp.values import NO_REPLY, OK, SimpleString
 
@@ -65,7 +65,7 @@ class Migration:
                 position += 2
             elif word == b"keys":
                 if argv[3]:
-                    raise CommandError(errors.MIGRATE_KEY_AND_KEYS)
+                    raise CommandError(storage_errors.MIGRATE_KEY_AND_KEYS)
                 keys = argv[position + 1 :]
                 break
             else:
@@ -113,7 +113,7 @@ class Migration:
         self._unwatch()
         refusal = next((reply for reply in replies[: len(self._before)] if isinstance(reply, str)), None)
         if refusal is not None:
-            raise CommandError(errors.target_error(refusal))
+            raise CommandError(storage_errors.target_error(refusal))
         refusals, changed = [], []
         for key, reply in zip(self._watches, replies[len(self._before) :], strict=False):
             if isinstance(reply, str):
@@ -123,11 +123,11 @@ class Migration:
             elif not self._copy and self._database.delete(key):
                 client.propagate(b"DEL", key)
         if refusals:
-            raise CommandError(errors.target_error(refusals[0]))
+            raise CommandError(storage_errors.target_error(refusals[0]))
         if failure:
             raise CommandError(failure)
         if changed:
-            raise CommandError(errors.migrated_key_changed(changed[0]))
+            raise CommandError(storage_errors.migrated_key_changed(changed[0]))
         return OK
 
 
@@ -182,7 +182,7 @@ def migrate(client: Client, argv: Sequence[bytes]) -> Any:
     if not migration:
         return SimpleString(b"NOKEY")
     if not client.engine.process.can_migrate or client.engine.execution is not None:
-        raise CommandError(errors.MIGRATE_NOWHERE)
+        raise CommandError(storage_errors.MIGRATE_NOWHERE)
     migration.watch()
     client.engine.blocking.wait_for_task(client, argv)
     client.engine.process.migrate(client, migration)

@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from kedis import errors
 from kedis.commands.help import help_lines
 from kedis.engine.flags import LOADING, READONLY, STALE
 from kedis.engine.keyspec import span
 from kedis.engine.table import command, container
-from kedis.errors import CommandError
+from kedis.errors import CommandError, key_errors
 from kedis.resp.values import SimpleString
 from kedis.store.access import LfuTracker, LruTracker
 from kedis.store.types import type_of
@@ -64,7 +63,7 @@ def object_freq(client: Client, argv: Sequence[bytes]) -> int | None:
     if client.db.lookup_read_no_touch(argv[2], notify_miss=False) is None:
         return None
     if not _is_lfu(client):
-        raise CommandError(errors.LFU_NOT_SELECTED)
+        raise CommandError(key_errors.LFU_NOT_SELECTED)
     tracker = client.db.access_tracker
     return tracker.frequency(argv[2]) if isinstance(tracker, LfuTracker) else 0
 
@@ -85,7 +84,7 @@ def object_idletime(client: Client, argv: Sequence[bytes]) -> int | None:
     if client.db.lookup_read_no_touch(argv[2], notify_miss=False) is None:
         return None
     if _is_lfu(client):
-        raise CommandError(errors.LFU_SELECTED)
+        raise CommandError(key_errors.LFU_SELECTED)
     tracker = client.db.access_tracker
     return tracker.idle_ns(argv[2]) // 1_000_000_000 if isinstance(tracker, LruTracker) else 0
 

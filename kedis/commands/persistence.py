@@ -12,7 +12,7 @@ from kedis import errors
 from kedis.engine.call import finish_blocked
 from kedis.engine.flags import ADMIN, FAST, LOADING, NO_ASYNC_LOADING, NO_MULTI, NOSCRIPT, STALE
 from kedis.engine.table import command
-from kedis.errors import CommandError
+from kedis.errors import CommandError, storage_errors
 from kedis.resp.values import NO_REPLY, OK, NoReply, SimpleString
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _REWRITING = SimpleString(b"Background append only file rewriting started")
 
 def _snapshots(client: Client) -> Snapshots:
     if client.engine.snapshots is None:
-        raise CommandError(errors.NO_PERSISTENCE)
+        raise CommandError(storage_errors.NO_PERSISTENCE)
     return client.engine.snapshots
 
 
@@ -88,9 +88,9 @@ def lastsave(client: Client, _argv: Sequence[bytes]) -> int:
 def bgrewriteaof(client: Client, argv: Sequence[bytes]) -> SimpleString | NoReply:
     persistence = client.engine.persistence
     if persistence is None:
-        raise CommandError(errors.NO_PERSISTENCE)
+        raise CommandError(storage_errors.NO_PERSISTENCE)
     if persistence.aof_rewrite_in_progress:
-        raise CommandError(errors.REWRITE_IN_PROGRESS)
+        raise CommandError(storage_errors.REWRITE_IN_PROGRESS)
     snapshots = client.engine.snapshots
     if client.engine.execution is not None or (snapshots is not None and snapshots.rdb_bgsave_in_progress):
         persistence.aof_rewrite_scheduled = True
@@ -111,5 +111,5 @@ def bgrewriteaof(client: Client, argv: Sequence[bytes]) -> SimpleString | NoRepl
 
 def _rewriting(failure: str | None) -> SimpleString:
     if failure is not None:
-        raise CommandError(errors.REWRITE_NOT_STARTED)
+        raise CommandError(storage_errors.REWRITE_NOT_STARTED)
     return _REWRITING

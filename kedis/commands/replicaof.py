@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from kedis import errors
 from kedis.commands.parsing.numbers import NumberError, parse_int
 from kedis.engine.flags import ADMIN, NO_ASYNC_LOADING, NOSCRIPT, STALE
 from kedis.engine.table import command
-from kedis.errors import CommandError
+from kedis.errors import CommandError, replication_errors
 from kedis.resp.values import OK, SimpleString
 
 if TYPE_CHECKING:
@@ -37,9 +36,9 @@ def replicaof(client: Client, argv: Sequence[bytes]) -> Any:
     try:
         port = parse_int(argv[2])
     except NumberError:
-        raise CommandError(errors.INVALID_MASTER_PORT) from None
+        raise CommandError(replication_errors.INVALID_MASTER_PORT) from None
     if not 0 <= port <= _PORT_MAX:
-        raise CommandError(errors.INVALID_MASTER_PORT)
+        raise CommandError(replication_errors.INVALID_MASTER_PORT)
     begun = following.follow(argv[1].decode("utf-8", "surrogateescape"), port, _described(client))
     return OK if begun else _SAME_MASTER
 

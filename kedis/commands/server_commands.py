@@ -18,7 +18,7 @@ from kedis.engine.flags import (
     STALE,
 )
 from kedis.engine.table import command
-from kedis.errors import CommandError
+from kedis.errors import CommandError, server_errors
 from kedis.resp.values import NO_REPLY, OK, Verbatim
 from kedis.version import REDIS_VERSION
 
@@ -64,7 +64,7 @@ def shutdown(client: Client, argv: Sequence[bytes]) -> Any:
         raise CommandError(errors.SYNTAX)
     if b"abort" in options:
         if not client.engine.process.abort_shutdown():
-            raise CommandError(errors.NO_SHUTDOWN)
+            raise CommandError(server_errors.NO_SHUTDOWN)
         return OK
     busy = client.engine.restrictions.busy
     if busy is not None and b"nosave" not in options:  # half of what the script does would be saved

@@ -16,7 +16,7 @@ from kedis.commands.parsing.options import integer_between, natural
 from kedis.engine.flags import DENYOOM, READONLY, WRITE
 from kedis.engine.keyspec import counted, span
 from kedis.engine.table import command
-from kedis.errors import CommandError
+from kedis.errors import CommandError, value_errors
 from kedis.structures.containers import fits_packed_set
 from kedis.structures.packed import Set
 
@@ -99,15 +99,15 @@ def sinterstore(client: Client, argv: Sequence[bytes]) -> int:
     syntax='numkeys:int key@0... ["LIMIT" limit:int]',
 )
 def sintercard(client: Client, argv: Sequence[bytes]) -> int:
-    count = integer_between(argv[1], 1, INT64_MAX, errors.KEY_COUNT_NOT_POSITIVE)
+    count = integer_between(argv[1], 1, INT64_MAX, value_errors.KEY_COUNT_NOT_POSITIVE)
     end = 2 + count
     if end > len(argv):
-        raise CommandError(errors.KEY_COUNT_TOO_LARGE)
+        raise CommandError(value_errors.KEY_COUNT_TOO_LARGE)
     limit = 0
     for position in range(end, len(argv), 2):
         if argv[position].upper() != b"LIMIT" or position + 1 == len(argv):
             raise CommandError(errors.SYNTAX)
-        limit = natural(argv[position + 1], errors.LIMIT_NEGATIVE)
+        limit = natural(argv[position + 1], value_errors.LIMIT_NEGATIVE)
     sets = _sets(client, argv[2:end])
     if not limit:
         return len(_intersection(sets))

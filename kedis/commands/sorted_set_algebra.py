@@ -14,7 +14,7 @@ from kedis.commands.parsing.options import double, integer, natural
 from kedis.engine.flags import DENYOOM, READONLY, WRITE
 from kedis.engine.keyspec import counted, span
 from kedis.engine.table import Handler, command
-from kedis.errors import WRONG_TYPE, CommandError
+from kedis.errors import WRONG_TYPE, CommandError, value_errors
 from kedis.resp.values import Scored
 from kedis.structures.packed import Set, SortedSet
 
@@ -35,7 +35,7 @@ def _inputs(client: Client, argv: Sequence[bytes], at: int, name: str) -> tuple[
     """The sets of ``numkeys key [key ...]`` from ``at`` on, and where the options begin."""
     number = integer(argv[at])
     if number < 1:
-        raise CommandError(errors.no_input_keys(name))
+        raise CommandError(value_errors.no_input_keys(name))
     end = at + 1 + number
     if end > len(argv):
         raise CommandError(errors.SYNTAX)
@@ -100,7 +100,7 @@ class _Options:
             left = len(argv) - position
             if weighted and word == b"WEIGHTS" and left >= sets + 1:
                 raw = argv[position + 1 : position + 1 + sets]
-                self.weights = [double(weight, errors.WEIGHT_NOT_A_FLOAT) for weight in raw]
+                self.weights = [double(weight, value_errors.WEIGHT_NOT_A_FLOAT) for weight in raw]
                 position += sets + 1
             elif weighted and word == b"AGGREGATE" and left >= 2:
                 self.aggregate = self._named(argv[position + 1])
@@ -292,7 +292,7 @@ def zintercard(client: Client, argv: Sequence[bytes]) -> int:
     while position < len(argv):
         if argv[position].upper() != b"LIMIT" or position + 1 >= len(argv):
             raise CommandError(errors.SYNTAX)
-        limit = natural(argv[position + 1], errors.NEGATIVE_LIMIT) or math.inf
+        limit = natural(argv[position + 1], value_errors.NEGATIVE_LIMIT) or math.inf
         position += 2
     first, *rest = sorted(sets, key=len)
     counted_so_far = 0

@@ -14,7 +14,7 @@ from kedis.commands.parsing.options import integer_between, natural
 from kedis.engine.flags import FAST, WRITE
 from kedis.engine.keyspec import counted, span
 from kedis.engine.table import command
-from kedis.errors import CommandError
+from kedis.errors import CommandError, value_errors
 from kedis.resp.values import NULL_ARRAY, Pairs
 from kedis.structures.packed import SortedSet
 
@@ -82,7 +82,7 @@ def zpopmax(client: Client, argv: Sequence[bytes]) -> Any:
 
 def parse_zmpop(argv: Sequence[bytes], at: int) -> tuple[Sequence[bytes], bool, int]:
     """``numkeys key [key ...] MIN|MAX [COUNT count]`` from ``at`` on: keys, whether highest, count."""
-    number = integer_between(argv[at], 1, INT64_MAX, errors.KEY_COUNT_NOT_POSITIVE)
+    number = integer_between(argv[at], 1, INT64_MAX, value_errors.KEY_COUNT_NOT_POSITIVE)
     where = at + 1 + number
     if where >= len(argv) or (side := argv[where].upper()) not in (b"MIN", b"MAX"):
         raise CommandError(errors.SYNTAX)
@@ -91,7 +91,7 @@ def parse_zmpop(argv: Sequence[bytes], at: int) -> tuple[Sequence[bytes], bool, 
     if options:
         if len(options) < 2 or options[0].upper() != b"COUNT":
             raise CommandError(errors.SYNTAX)
-        count = integer_between(options[1], 1, INT64_MAX, errors.POP_COUNT_NOT_POSITIVE)
+        count = integer_between(options[1], 1, INT64_MAX, value_errors.POP_COUNT_NOT_POSITIVE)
         if len(options) > 2:
             raise CommandError(errors.SYNTAX)
     return argv[at + 1 : where], side == b"MAX", count

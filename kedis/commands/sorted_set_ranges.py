@@ -16,7 +16,7 @@ from kedis.commands.parsing.options import integer
 from kedis.engine.flags import DENYOOM, FAST, READONLY, WRITE
 from kedis.engine.keyspec import span
 from kedis.engine.table import Handler, command
-from kedis.errors import CommandError
+from kedis.errors import CommandError, value_errors
 from kedis.resp.values import Scored
 from kedis.structures.packed import SortedSet
 
@@ -50,7 +50,7 @@ def by_score(low: bytes, high: bytes) -> Resolve:
     try:
         bounds = (*parse_score_bound(low), *parse_score_bound(high))
     except NumberError:
-        raise CommandError(errors.RANGE_NOT_A_FLOAT) from None
+        raise CommandError(value_errors.RANGE_NOT_A_FLOAT) from None
     return lambda members: members.rank_range_by_score(*bounds)
 
 
@@ -59,7 +59,7 @@ def by_name(low: bytes, high: bytes) -> Resolve:
     try:
         first, last = parse_lex_bound(low), parse_lex_bound(high)
     except NumberError:
-        raise CommandError(errors.RANGE_NOT_A_STRING) from None
+        raise CommandError(value_errors.RANGE_NOT_A_STRING) from None
     if first.infinite > 0 or last.infinite < 0:
         return lambda members: (0, 0)
     from_name = None if first.infinite else first.member
@@ -105,9 +105,9 @@ def _parse_options(argv: Sequence[bytes], at: int, options: Options, storing: bo
     options.kind = options.kind or "rank"
     options.reverse = bool(options.reverse)
     if options.count != -1 and options.kind == "rank":
-        raise CommandError(errors.LIMIT_OF_RANKS)
+        raise CommandError(value_errors.LIMIT_OF_RANKS)
     if options.scores and options.kind == "name":
-        raise CommandError(errors.SCORES_OF_NAMES)
+        raise CommandError(value_errors.SCORES_OF_NAMES)
 
 
 def _range(client: Client, argv: Sequence[bytes], at: int, options: Options, storing: bool = False) -> Any:

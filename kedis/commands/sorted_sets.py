@@ -16,7 +16,7 @@ from kedis.commands.parsing.scan_options import parse_cursor, parse_scan
 from kedis.engine.flags import DENYOOM, FAST, READONLY, WRITE
 from kedis.engine.keyspec import span
 from kedis.engine.table import command
-from kedis.errors import CommandError
+from kedis.errors import CommandError, value_errors
 from kedis.resp.values import Pairs
 from kedis.structures.packed import SortedSet
 
@@ -85,11 +85,11 @@ def _zadd_options(argv: Sequence[bytes]) -> tuple[set[bytes], int]:
 
 def _check_zadd_options(options: set[bytes], pairs: int) -> None:
     if b"NX" in options and b"XX" in options:
-        raise CommandError(errors.NX_AND_XX)
+        raise CommandError(value_errors.NX_AND_XX)
     if len(options & {b"NX", b"GT", b"LT"}) > 1:
-        raise CommandError(errors.GT_LT_AND_NX)
+        raise CommandError(value_errors.GT_LT_AND_NX)
     if b"INCR" in options and pairs > 1:
-        raise CommandError(errors.INCR_OF_SEVERAL)
+        raise CommandError(value_errors.INCR_OF_SEVERAL)
 
 
 def _add_all(
@@ -106,7 +106,7 @@ def _add_all(
     elif increment and b"NX" not in options:
         total = (members.score(names[0]) or 0.0) + scores[0]
         if total != total:
-            raise CommandError(errors.SCORE_NOT_A_NUMBER)
+            raise CommandError(value_errors.SCORE_NOT_A_NUMBER)
     added = updated = 0
     result: float | None = None
     for score, name in zip(scores, names, strict=True):
@@ -158,7 +158,7 @@ def zincrby(client: Client, argv: Sequence[bytes]) -> Any:
     if old is not None:
         total += old
         if total != total:
-            raise CommandError(errors.SCORE_NOT_A_NUMBER)
+            raise CommandError(value_errors.SCORE_NOT_A_NUMBER)
         if total == old:
             return total
     if members is None:

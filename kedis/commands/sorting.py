@@ -22,7 +22,7 @@ from kedis.commands.parsing.options import integer
 from kedis.engine.flags import DENYOOM, READONLY, WRITE
 from kedis.engine.keyspec import span, unknown_keys
 from kedis.engine.table import command
-from kedis.errors import WRONG_TYPE, CommandError
+from kedis.errors import WRONG_TYPE, CommandError, user_errors
 from kedis.structures.packed import Hash, List, Set, SortedSet
 
 if TYPE_CHECKING:
@@ -77,11 +77,11 @@ class _Request:
             elif word == b"BY" and values:
                 self.by = values[0]
                 if b"*" in self.by and not may_read_all:
-                    raise CommandError(errors.SORT_BY_DENIED)
+                    raise CommandError(user_errors.SORT_BY_DENIED)
                 position += 1
             elif word == b"GET" and values:
                 if not may_read_all:
-                    raise CommandError(errors.SORT_GET_DENIED)
+                    raise CommandError(user_errors.SORT_GET_DENIED)
                 self.get.append(values[0])
                 position += 1
             else:

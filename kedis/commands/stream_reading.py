@@ -21,7 +21,7 @@ from kedis.engine.blocking import NOT_READY
 from kedis.engine.flags import BLOCKING, READONLY, WRITE
 from kedis.engine.keyspec import after_keyword
 from kedis.engine.table import command
-from kedis.errors import CommandError
+from kedis.errors import CommandError, client_errors
 from kedis.errors import stream_errors as texts
 from kedis.resp.entries import Entries
 from kedis.resp.values import NULL_ARRAY, ByKey
@@ -316,9 +316,9 @@ def _parse(client: Client, argv: Sequence[bytes], for_group: bool) -> Reading:
         if option == b"BLOCK" and more:
             if client.caller is not None:
                 raise CommandError(texts.block_in_script(argv[0]))
-            reading.block_ms = integer(argv[at + 1], errors.TIMEOUT_NOT_AN_INTEGER)
+            reading.block_ms = integer(argv[at + 1], client_errors.TIMEOUT_NOT_AN_INTEGER)
             if reading.block_ms < 0:
-                raise CommandError(errors.TIMEOUT_NEGATIVE)
+                raise CommandError(client_errors.TIMEOUT_NEGATIVE)
             at += 2
         elif option == b"COUNT" and more:
             reading.count = max(integer(argv[at + 1]), 0)

@@ -21,7 +21,7 @@ from kedis.commands.parsing.options import integer, long_double
 from kedis.engine.flags import DENYOOM, FAST, WRITE
 from kedis.engine.keyspec import span
 from kedis.engine.table import command
-from kedis.errors import CommandError
+from kedis.errors import CommandError, value_errors
 from kedis.structures.packing import is_integer
 from kedis.structures.strings import FloatText
 
@@ -89,7 +89,7 @@ def incrby(client: Client, argv: Sequence[bytes]) -> int:
 def decrby(client: Client, argv: Sequence[bytes]) -> int:
     delta = integer(argv[2])
     if delta == INT64_MIN:
-        raise CommandError(errors.DECREMENT_OVERFLOW)
+        raise CommandError(value_errors.DECREMENT_OVERFLOW)
     return _increase(client.db, argv[1], -delta)
 
 
@@ -129,7 +129,7 @@ def incrbyfloat(client: Client, argv: Sequence[bytes]) -> bytes:
     try:
         total = format_long_double(add_long_double(start, long_double(argv[2])))
     except NumberError:
-        raise CommandError(errors.INCREMENT_TO_INFINITY) from None
+        raise CommandError(value_errors.INCREMENT_TO_INFINITY) from None
     db.set_value(key, FloatText(total) if is_integer(total) else total, "incrbyfloat", keep_ttl=True)
     client.propagate(b"SET", key, total, b"KEEPTTL")
     return total

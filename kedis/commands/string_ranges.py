@@ -14,7 +14,7 @@ from kedis.commands.parsing.options import integer
 from kedis.engine.flags import DENYOOM, FAST, READONLY, WRITE
 from kedis.engine.keyspec import span
 from kedis.engine.table import command
-from kedis.errors import CommandError
+from kedis.errors import CommandError, value_errors
 from kedis.structures.strings import Buffer
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def setrange(client: Client, argv: Sequence[bytes]) -> int:
     _, key, raw_offset, written = argv
     offset = integer(raw_offset)
     if offset < 0:
-        raise CommandError(errors.OFFSET_OUT_OF_RANGE)
+        raise CommandError(value_errors.OFFSET_OUT_OF_RANGE)
     db = client.db
     old = db.lookup_write_string(key)
     if not written:
@@ -151,4 +151,4 @@ def read_stored(client: Client, key: bytes) -> bytes | bytearray:
 def _check_length(client: Client, length: int) -> None:
     """Refuse strings longer than ``proto-max-bulk-len``; of recorded ones only those that no machine can hold."""
     if length > (RECORDED_LIMIT if client.trusted else client.engine.config.proto_max_bulk_len):
-        raise CommandError(errors.STRING_TOO_LONG)
+        raise CommandError(value_errors.STRING_TOO_LONG)

@@ -18,7 +18,7 @@ from kedis.commands.parsing.options import integer
 from kedis.engine.flags import DENYOOM, FAST, READONLY, WRITE
 from kedis.engine.keyspec import span
 from kedis.engine.table import command
-from kedis.errors import CommandError
+from kedis.errors import CommandError, key_errors
 from kedis.resp.values import OK, SimpleString
 
 if TYPE_CHECKING:
@@ -267,13 +267,13 @@ def _moment(client: Client, unit: bytes, raw: bytes, name: str) -> int:
     """The moment of ``EX``, ``PX``, ``EXAT`` or ``PXAT`` in ms since 1970; ``name`` is named in errors."""
     at_ms = integer(raw)
     if at_ms <= 0:
-        raise CommandError(errors.invalid_expire_time(name))
+        raise CommandError(key_errors.invalid_expire_time(name))
     milliseconds, from_now = _UNITS[unit]
     at_ms *= milliseconds
     if from_now:
         at_ms += client.engine.keyspace.now_ms
     if at_ms > INT64_MAX:
-        raise CommandError(errors.invalid_expire_time(name))
+        raise CommandError(key_errors.invalid_expire_time(name))
     return at_ms
 
 

@@ -19,7 +19,7 @@ from kedis.engine.flags import (
     STALE,
 )
 from kedis.engine.table import command
-from kedis.errors import CommandError
+from kedis.errors import CommandError, client_errors, replication_errors
 from kedis.resp.values import NO_REPLY, OK
 
 if TYPE_CHECKING:
@@ -99,11 +99,11 @@ def sync(client: Client, _argv: Sequence[bytes]) -> Any:
 def wait(client: Client, argv: Sequence[bytes]) -> Any:
     replication = client.engine.replication
     if client.engine.following.upstream is not None:
-        raise CommandError(errors.WAIT_ON_REPLICA)
+        raise CommandError(replication_errors.WAIT_ON_REPLICA)
     count = integer(argv[1])
-    timeout_ms = integer(argv[2], errors.TIMEOUT_NOT_AN_INTEGER)
+    timeout_ms = integer(argv[2], client_errors.TIMEOUT_NOT_AN_INTEGER)
     if timeout_ms < 0:
-        raise CommandError(errors.TIMEOUT_NEGATIVE)
+        raise CommandError(client_errors.TIMEOUT_NEGATIVE)
     return replication.wait(client, argv, count, timeout_ms)
 
 
@@ -145,7 +145,7 @@ def failover(client: Client, argv: Sequence[bytes]) -> Any:
         if word == b"timeout" and left >= 1 and word not in seen:
             timeout_ms = integer(argv[position + 1])
             if timeout_ms <= 0:
-                raise CommandError(errors.FAILOVER_TIMEOUT)
+                raise CommandError(replication_errors.FAILOVER_TIMEOUT)
             position += 1
         elif word == b"to" and left >= 2 and word not in seen:
             target = argv[position + 1].decode("utf-8", "replace"), integer(argv[position + 2])

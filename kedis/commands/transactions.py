@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kedis import errors
 from kedis.engine.admission import refusal
 from kedis.engine.call import run_queue
 from kedis.engine.client import Client
@@ -29,7 +28,7 @@ from kedis.engine.flags import (
 )
 from kedis.engine.keyspec import span
 from kedis.engine.table import command
-from kedis.errors import CommandError
+from kedis.errors import CommandError, client_errors
 from kedis.resp.values import NULL_ARRAY, OK, NoReply, NullArray, Replies, SimpleString
 
 
@@ -44,7 +43,7 @@ from kedis.resp.values import NULL_ARRAY, OK, NoReply, NullArray, Replies, Simpl
 )
 def multi(client: Client, _argv: Sequence[bytes]) -> SimpleString:
     if client.queue is not None:
-        raise CommandError(errors.NESTED_MULTI)
+        raise CommandError(client_errors.NESTED_MULTI)
     client.queue = []
     client.multi_failed = False
     client.update_checks()
@@ -63,7 +62,7 @@ def multi(client: Client, _argv: Sequence[bytes]) -> SimpleString:
 def exec_(client: Client, _argv: Sequence[bytes]) -> Replies | NoReply | NullArray:
     queue = client.queue
     if queue is None:
-        raise CommandError(errors.EXEC_WITHOUT_MULTI)
+        raise CommandError(client_errors.EXEC_WITHOUT_MULTI)
     failed = client.multi_failed
     broken = client.watch_broken or _watched_key_is_due(client)
     client.end_transaction()
@@ -72,10 +71,10 @@ def exec_(client: Client, _argv: Sequence[bytes]) -> Replies | NoReply | NullArr
         refused = refusal(client, queue)
         if refused is not None:
             engine.transactions["failed"] += 1
-            raise CommandError(errors.exec_refused(refused))
+            raise CommandError(client_errors.exec_refused(refused))
     if failed:
         engine.transactions["failed"] += 1
-        raise CommandError(errors.EXEC_ABORTED)
+        raise CommandError(client_errors.EXEC_ABORTED)
     if broken:
         engine.transactions["aborted"] += 1
         return NULL_ARRAY
@@ -94,7 +93,7 @@ def exec_(client: Client, _argv: Sequence[bytes]) -> Replies | NoReply | NullArr
 )
 def discard(client: Client, _argv: Sequence[bytes]) -> SimpleString:
     if client.queue is None:
-        raise CommandError(errors.DISCARD_WITHOUT_MULTI)
+        raise CommandError(client_errors.DISCARD_WITHOUT_MULTI)
     client.end_transaction()
     client.engine.transactions["discarded"] += 1
     return OK
@@ -113,7 +112,7 @@ def discard(client: Client, _argv: Sequence[bytes]) -> SimpleString:
 )
 def watch(client: Client, argv: Sequence[bytes]) -> SimpleString:
     if client.queue is not None:
-        raise CommandError(errors.WATCH_INSIDE_MULTI)
+        raise CommandError(client_errors.WATCH_INSIDE_MULTI)
     if client.watch_broken:
         return OK  # nothing can mend it before EXEC
     watched = client.watched

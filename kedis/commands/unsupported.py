@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kedis import errors
 from kedis.commands.help import help_lines
 from kedis.engine.flags import ADMIN, FAST, LOADING, NO_ASYNC_LOADING, NOSCRIPT, STALE
 from kedis.engine.table import command, container
-from kedis.errors import CommandError
+from kedis.errors import CommandError, server_errors
 
 if TYPE_CHECKING:
     from kedis.engine.client import Client
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def _without_cluster(_client: Client, _argv: Sequence[bytes]) -> Any:
-    raise CommandError(errors.CLUSTER_DISABLED)
+    raise CommandError(server_errors.CLUSTER_DISABLED)
 
 
 for _name, _flags, _task in (
@@ -216,7 +215,7 @@ def module_list(_client: Client, _argv: Sequence[bytes]) -> list[Any]:
 
 
 def _no_modules(_client: Client) -> None:
-    raise CommandError(errors.MODULE_NOT_ALLOWED)
+    raise CommandError(server_errors.MODULE_NOT_ALLOWED)
 
 
 def _without_modules(client: Client, _argv: Sequence[bytes]) -> Any:

@@ -6,10 +6,9 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kedis import errors
 from kedis.engine.ports import NamedClient
 from kedis.engine.replication_ports import Upstream
-from kedis.errors import CommandError
+from kedis.errors import CommandError, replication_errors, storage_errors
 from kedis.process.threads import real_sleep
 
 
@@ -27,15 +26,15 @@ class NoProcess:
         return False
 
     def fail_over(self, target: tuple[str, int] | None, force: bool, timeout_ms: int) -> None:
-        raise CommandError(errors.FAILOVER_WITHOUT_REPLICAS)
+        raise CommandError(replication_errors.FAILOVER_WITHOUT_REPLICAS)
 
     def abort_failover(self) -> None:
-        raise CommandError(errors.NO_FAILOVER)
+        raise CommandError(replication_errors.NO_FAILOVER)
 
     def rewrite_config(self) -> None: ...
 
     def migrate(self, client: Any, request: Any) -> None:
-        raise CommandError(errors.MIGRATE_NOWHERE)
+        raise CommandError(storage_errors.MIGRATE_NOWHERE)
 
     def sleep(self, seconds: float) -> None:
         real_sleep(seconds)
@@ -67,7 +66,7 @@ class NoFollowing:
     loads_beside = False
 
     def follow(self, host: str, port: int, who: str) -> bool:
-        raise CommandError(errors.NO_REPLICATION)
+        raise CommandError(replication_errors.NO_REPLICATION)
 
     def lead(self, who: str) -> None: ...
 
@@ -150,13 +149,13 @@ class NoReplication:
         return {}
 
     def configure(self, client: Any, option: bytes, value: bytes) -> bool:
-        raise CommandError(errors.NO_REPLICAS_HERE)
+        raise CommandError(replication_errors.NO_REPLICAS_HERE)
 
     def take_over(self, client: Any, history: str) -> None:
-        raise CommandError(errors.NO_REPLICAS_HERE)
+        raise CommandError(replication_errors.NO_REPLICAS_HERE)
 
     def synchronize(self, client: Any, history: str | None, first: int) -> None:
-        raise CommandError(errors.NO_REPLICAS_HERE)
+        raise CommandError(replication_errors.NO_REPLICAS_HERE)
 
     def wait(self, client: Any, argv: Sequence[bytes], count: int, timeout_ms: int) -> Any:
         return 0

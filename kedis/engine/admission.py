@@ -16,7 +16,7 @@ from kedis.engine.denials import check_permission
 from kedis.engine.flags import Flag
 from kedis.engine.replication_ports import AttachedReplica
 from kedis.engine.table import Command
-from kedis.errors import CommandError
+from kedis.errors import CommandError, client_errors, replication_errors
 from kedis.resp.values import QUEUED
 
 #: Words that mark the lines of an HTTP request: a web page must not be able to make a browser talk to the server.
@@ -104,7 +104,7 @@ def _disturbs(client: Client, replica: AttachedReplica, argv: Sequence[bytes]) -
             return False
         name = command.name
         if command.flags & Flag.READONLY or _may_replicate(command):
-            error = CommandError(errors.REPLICA_AND_KEYS)
+            error = CommandError(client_errors.REPLICA_AND_KEYS)
     except CommandError as refused:
         error = refused
     replica.disturbs(name, error)
@@ -119,7 +119,7 @@ def refuse(client: Client, argv: Sequence[bytes], error: CommandError) -> None:
         if client.queue is not None:
             engine.transactions["failed"] += 1
         client.end_transaction()
-        error = CommandError(errors.exec_refused(error))
+        error = CommandError(client_errors.exec_refused(error))
     elif client.queue is not None:
         client.multi_failed = True
     engine.table.error_counts.add(error.code)
@@ -156,7 +156,7 @@ def _check(client: Client, command: Command, argv: Sequence[bytes], *, is_queued
     if restrictions.write_error is not None and (writes or flags & Flag.ANSWERS_DISK_ERROR):
         raise CommandError(restrictions.write_error)
     if restrictions.few_replicas and writes and not client.trusted:
-        raise CommandError(errors.FEW_REPLICAS)
+        raise CommandError(replication_errors.FEW_REPLICAS)
     if restrictions.read_only and (writes or _runs_a_write(client, command)) and not client.trusted:
         raise CommandError(errors.READ_ONLY_REPLICA)
     if client.resp == 2 and client.subscriptions and not flags & Flag.WHILE_SUBSCRIBED:
@@ -168,7 +168,7 @@ def _check(client: Client, command: Command, argv: Sequence[bytes], *, is_queued
     if restrictions.busy is not None and not flags & Flag.ALLOW_BUSY:
         raise CommandError(restrictions.busy)
     if client in engine.monitors and (flags & Flag.READONLY or _may_write(client, command)):
-        raise CommandError(errors.REPLICA_AND_KEYS)
+        raise CommandError(client_errors.REPLICA_AND_KEYS)
 
 
 def _flags(client: Client, command: Command, argv: Sequence[bytes]) -> int:

@@ -15,10 +15,9 @@ import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 
-from kedis import errors
 from kedis.engine.engine import Engine
 from kedis.engine.ports import LoadProgress
-from kedis.errors import CommandError
+from kedis.errors import CommandError, debug_errors
 from kedis.persistence.append_file import AppendFile
 from kedis.persistence.folder import AofError, Folder
 from kedis.persistence.loader import Loader, Tail
@@ -263,12 +262,12 @@ class Aof:
         """
         engine = self.engine
         if engine.execution is not None:  # of which nothing is recorded before it ends
-            raise CommandError(errors.AOF_LACKS_UNIT)
+            raise CommandError(debug_errors.AOF_LACKS_UNIT)
         if self.state == "on":
             self._sync_before_reload()
             self._load_again(self.folder)
         elif self.aof_rewrite_in_progress:
-            raise CommandError(errors.AOF_LACKS_DATA)
+            raise CommandError(debug_errors.AOF_LACKS_DATA)
         elif self.state == "waiting":
             self._load_again(self.folder)
         else:
@@ -288,18 +287,18 @@ class Aof:
                 self.file.sync()
         except Exception as error:
             self.engine.durability.unrecorded(error)
-            raise CommandError(errors.AOF_LOAD_FAILED) from None
+            raise CommandError(debug_errors.AOF_LOAD_FAILED) from None
 
     def _load_while_off(self) -> None:
         config = self.engine.config
         folder = Folder(config.dir, config.appenddirname, config.appendfilename)
         if not os.path.exists(folder.manifest_path):
-            raise CommandError(errors.AOF_LACKS_DATA)
+            raise CommandError(debug_errors.AOF_LACKS_DATA)
         try:
             folder.open()
         except AofError as error:
             log.error("%s", error)
-            raise CommandError(errors.AOF_LOAD_FAILED) from None
+            raise CommandError(debug_errors.AOF_LOAD_FAILED) from None
         try:
             self._load_again(folder)
         finally:
@@ -307,7 +306,7 @@ class Aof:
 
     def _load_again(self, folder: Folder) -> None:
         if not folder.manifest.files():
-            raise CommandError(errors.AOF_LACKS_DATA)
+            raise CommandError(debug_errors.AOF_LACKS_DATA)
         engine = self.engine
         for database in engine.keyspace.databases:
             database.clear()

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from kedis import errors
 from kedis.engine.engine import Engine
-from kedis.errors import CommandError
+from kedis.errors import CommandError, debug_errors, storage_errors
 from kedis.persistence.aof import remove_if_there
 from kedis.persistence.child import Child, Outcome
 from kedis.persistence.folder import TemporaryFolder, make_folder
@@ -127,7 +127,7 @@ class Saver:
         if self._engine.loading:  # the data are a part of the file that would be replaced
             raise CommandError(errors.LOADING)
         if self.rdb_bgsave_in_progress:
-            raise CommandError(errors.BGSAVE_IN_PROGRESS)
+            raise CommandError(storage_errors.BGSAVE_IN_PROGRESS)
         temporary = ""
         try:
             self.make_folder()
@@ -137,7 +137,7 @@ class Saver:
         except Exception as error:
             self._remove(temporary)
             log.error("cannot save to %s: %s", self.path(), reason_with_file(error))
-            raise CommandError(errors.SAVE_FAILED) from None
+            raise CommandError(storage_errors.SAVE_FAILED) from None
         self._succeeded(self._engine.keyspace.dirty)
 
     def reload(self, *, saves: bool = True, empties: bool = True, merges: bool = False) -> None:
@@ -152,7 +152,7 @@ class Saver:
             self.save()
         engine = self._engine
         if not os.path.exists(self.path()):
-            raise CommandError(errors.RELOAD_FAILED)
+            raise CommandError(debug_errors.RELOAD_FAILED)
         if empties:
             for database in engine.keyspace.databases:
                 database.clear()
@@ -171,7 +171,7 @@ class Saver:
                 pass
         except (DamagedSnapshot, OSError) as error:
             log.critical("cannot load what was just saved: %s", error)
-            raise CommandError(errors.RELOAD_FAILED) from None
+            raise CommandError(debug_errors.RELOAD_FAILED) from None
         finally:
             engine.set_loading(False)
         self.loaded(loader.keys, loader.expired)
@@ -186,14 +186,14 @@ class Saver:
     def background(self, *, schedule: bool) -> bytes:
         """BGSAVE; returns its reply.  Raises CommandError."""
         if self.rdb_bgsave_in_progress:
-            raise CommandError(errors.BGSAVE_IN_PROGRESS)
+            raise CommandError(storage_errors.BGSAVE_IN_PROGRESS)
         if self._other_child():
             if not schedule:
-                raise CommandError(errors.BGSAVE_ANOTHER_CHILD)
+                raise CommandError(storage_errors.BGSAVE_ANOTHER_CHILD)
             self.scheduled = True
             return b"Background saving scheduled"
         if not self.start():
-            raise CommandError(errors.SAVE_FAILED)
+            raise CommandError(storage_errors.SAVE_FAILED)
         return b"Background saving started"
 
     def start(self) -> bool:
@@ -305,7 +305,7 @@ class Saver:
         bad = (
             self.rdb_last_bgsave_status == "err" and bool(config.save) and config.stop_writes_on_bgsave_error
         )
-        self._engine.restrictions.set_snapshot_error(errors.BGSAVE_FAILED if bad else None)
+        self._engine.restrictions.set_snapshot_error(storage_errors.BGSAVE_FAILED if bad else None)
 
     @staticmethod
     def _remove(temporary: str) -> None:

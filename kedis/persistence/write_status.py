@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kedis import errors
 from kedis.engine.client import Client
-from kedis.errors import CommandError
+from kedis.errors import CommandError, storage_errors
 from kedis.persistence.aof import Aof
 
 
@@ -18,7 +18,7 @@ class WriteStatus:
     def refuse_writes(self, reason: str) -> None:
         """Answer writes with -MISCONF from now on."""
         self._aof.aof_last_write_status = "err"
-        self._engine.restrictions.set_write_error(errors.aof_write_error(reason))
+        self._engine.restrictions.set_write_error(storage_errors.aof_write_error(reason))
 
     def accept_writes(self) -> None:
         """Accept writes again."""

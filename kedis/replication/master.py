@@ -17,9 +17,8 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from kedis import errors
 from kedis.commands.parsing.numbers import NumberError, parse_int
-from kedis.errors import CommandError
+from kedis.errors import CommandError, replication_errors
 from kedis.replication.backlog import Backlog
 from kedis.replication.confirmations import Confirmations
 from kedis.replication.data_history import History
@@ -80,9 +79,9 @@ class Master(Stream):
     def take_over(self, client: Client, history: str) -> None:
         """See :class:`kedis.engine.replication_ports.Replication`."""
         if self.upstream is None:
-            raise CommandError(errors.TAKEOVER_OF_MASTER)
+            raise CommandError(replication_errors.TAKEOVER_OF_MASTER)
         if history != self.history.replid:
-            raise CommandError(errors.TAKEOVER_OF_OTHER)
+            raise CommandError(replication_errors.TAKEOVER_OF_OTHER)
         log.info("Failover request received for replid %s.", history)
         self.engine.following.lead(f"PSYNC FAILOVER from {client.address}")
 
@@ -92,9 +91,9 @@ class Master(Stream):
         if replica.attached:
             return
         if self.upstream is not None and not self.upstream.online:
-            raise CommandError(errors.NO_MASTER_LINK)
+            raise CommandError(replication_errors.NO_MASTER_LINK)
         if client.transport.output_bytes():
-            raise CommandError(errors.PENDING_OUTPUT)
+            raise CommandError(replication_errors.PENDING_OUTPUT)
         log.info("Replica %s asks for synchronization", replica.name)
         replica.knows_offsets = history is not None
         replica.since_ns = replica.confirmed_ns = self.engine.monotonic()

@@ -18,10 +18,9 @@ import logging
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
-from kedis import errors
 from kedis.commands.parsing.options import integer
 from kedis.engine.client_line import client_line
-from kedis.errors import CommandError
+from kedis.errors import CommandError, replication_errors
 from kedis.replication.backlog import Cursor
 
 if TYPE_CHECKING:
@@ -133,7 +132,7 @@ class Replica:
             self.listening_port = integer(value)
         elif option == b"ip-address":
             if len(value) > _LONGEST_ADDRESS:
-                raise CommandError(errors.REPLCONF_ADDRESS_TOO_LONG % len(value))
+                raise CommandError(replication_errors.REPLCONF_ADDRESS_TOO_LONG % len(value))
             self.announced_address = value.decode("utf-8", "replace")
         elif option == b"capa":
             self.handles_eof |= value.lower() == b"eof"
@@ -143,7 +142,7 @@ class Replica:
         elif option == b"rdb-filter-only":
             self.wants_keys = not _names_functions(value)
         else:
-            raise CommandError(errors.unknown_replconf_option(option))
+            raise CommandError(replication_errors.unknown_replconf_option(option))
 
     @property
     def attached(self) -> bool:
@@ -201,5 +200,5 @@ def _names_functions(value: bytes) -> bool:
     names = value.lower().split()
     for name in names:
         if name != b"functions":
-            raise CommandError(errors.unknown_snapshot_part(name))
+            raise CommandError(replication_errors.unknown_snapshot_part(name))
     return bool(names)

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from kedis import errors
 from kedis.commands.connection_commands import protocol_of_hello
 from kedis.engine.call import call
 from kedis.engine.client import Queued
 from kedis.engine.denials import refusal_in_exec
 from kedis.engine.table import Command
+from kedis.errors import client_errors
 from kedis.resp.values import OK
 from kedis.router import planning
 from kedis.router.fleet import Fleet
@@ -129,7 +129,7 @@ class OwnConnection(WaitingConnection):
         """WATCH: the transaction has a connection of its own from here on."""
         fleet, client = self.fleet, self.client
         if client.queue is not None:
-            self._refuse(command, errors.WATCH_INSIDE_MULTI)
+            self._refuse(command, client_errors.WATCH_INSIDE_MULTI)
             return
         try:
             slot = fleet.planner.slot(plan, argv)

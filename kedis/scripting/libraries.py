@@ -6,8 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from kedis import errors
-from kedis.errors import CommandError
+from kedis.errors import CommandError, storage_errors
 from kedis.errors import script_texts as texts
 from kedis.rdb.crc64 import crc64
 from kedis.rdb.payload import VERSION, WrongFooter, contents
@@ -197,7 +196,7 @@ def _codes_of(payload: bytes) -> list[bytes]:
     try:
         source = contents(payload)
     except WrongFooter:
-        raise CommandError(errors.DUMP_FOOTER) from None
+        raise CommandError(storage_errors.DUMP_FOOTER) from None
     codes: list[bytes] = []
     try:
         while source.position < source.end:

@@ -21,7 +21,7 @@ from kedis.engine.flags import DENYOOM, MAY_REPLICATE, NOSCRIPT, STALE, WRITE
 from kedis.engine.propagation import ForFile, ForReplicas, Message
 from kedis.engine.table import Command
 from kedis.engine.users import User
-from kedis.errors import CommandError
+from kedis.errors import CommandError, replication_errors
 from kedis.errors import script_texts as texts
 from kedis.scripting.headers import ScriptFlag
 
@@ -145,7 +145,7 @@ class Run(ScriptState):
         if restrictions.write_error is not None and command.writes:
             self._refuse(command, restrictions.write_error)
         if restrictions.few_replicas and command.writes:
-            self._refuse(command, errors.FEW_REPLICAS)
+            self._refuse(command, replication_errors.FEW_REPLICAS)
         if self.denies_growth and command.flags & DENYOOM:
             self._refuse(command, errors.OUT_OF_MEMORY)
 

@@ -13,7 +13,7 @@ from kedis.engine.call import run_unit, serve_blocked
 from kedis.engine.client import Client, Services
 from kedis.engine.flags import NOSCRIPT
 from kedis.engine.transport import NullTransport
-from kedis.errors import CommandError
+from kedis.errors import CommandError, replication_errors
 from kedis.errors import script_texts as texts
 from kedis.scripting.headers import ScriptFlag, script_flags
 from kedis.scripting.libraries import Function, Libraries
@@ -186,7 +186,7 @@ class ScriptService:
         if restrictions.write_error is not None:
             raise CommandError(restrictions.write_error)
         if restrictions.few_replicas:
-            raise CommandError(errors.FEW_REPLICAS)
+            raise CommandError(replication_errors.FEW_REPLICAS)
         if restrictions.read_only:
             raise CommandError(errors.READ_ONLY_REPLICA)
 

@@ -10,12 +10,12 @@ from typing import Any
 
 from gevent.event import Event
 
-from kedis import errors, native
+from kedis import native
 from kedis.commands import load_all
 from kedis.config import Config, rewrite_file
 from kedis.engine.client import Client
 from kedis.engine.engine import Engine
-from kedis.errors import CommandError
+from kedis.errors import CommandError, storage_errors
 from kedis.observability.observer import Observer
 from kedis.persistence.users_file import open_users_file
 from kedis.process.clock import SYSTEM_CLOCKS
@@ -204,7 +204,7 @@ class App:
     def shut_down(self, options: frozenset[str]) -> None:
         """SHUTDOWN. Raises CommandError when it cannot save."""
         if not self.save_and_stop(options):
-            raise CommandError(errors.SHUTDOWN_FAILED)
+            raise CommandError(storage_errors.SHUTDOWN_FAILED)
 
     @property
     def shutdown_waits(self) -> bool:

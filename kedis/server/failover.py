@@ -10,9 +10,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from kedis import errors
 from kedis.engine.client import FOREVER_NS
-from kedis.errors import CommandError
+from kedis.errors import CommandError, replication_errors
 from kedis.replication.replicas import Replica, State
 
 if TYPE_CHECKING:
@@ -51,13 +50,13 @@ class Failover:
             timeout_ms: how long to wait for that; 0 is no limit.
         """
         if self._following.upstream is not None:
-            raise CommandError(errors.FAILOVER_ON_REPLICA)
+            raise CommandError(replication_errors.FAILOVER_ON_REPLICA)
         if self._master.failover_state != _NONE:
-            raise CommandError(errors.FAILOVER_UNDER_WAY)
+            raise CommandError(replication_errors.FAILOVER_UNDER_WAY)
         if not self._master.replicas:
-            raise CommandError(errors.FAILOVER_WITHOUT_REPLICAS)
+            raise CommandError(replication_errors.FAILOVER_WITHOUT_REPLICAS)
         if force and not (target and timeout_ms):
-            raise CommandError(errors.FAILOVER_FORCE)
+            raise CommandError(replication_errors.FAILOVER_FORCE)
         if target is not None:
             self._check(target)
             log.info("FAILOVER requested to %s:%d.", *target)
@@ -74,14 +73,14 @@ class Failover:
     def _check(self, target: tuple[str, int]) -> None:
         named = [replica for replica in self._master.replicas.values() if _place(replica) == target]
         if not named:
-            raise CommandError(errors.FAILOVER_NOT_A_REPLICA)
+            raise CommandError(replication_errors.FAILOVER_NOT_A_REPLICA)
         if all(replica.state is not State.ONLINE for replica in named):
-            raise CommandError(errors.FAILOVER_NOT_ONLINE)
+            raise CommandError(replication_errors.FAILOVER_NOT_ONLINE)
 
     def abort(self) -> None:
         """FAILOVER ABORT: stay the master, or be it again. Raises CommandError when no failover is under way."""
         if self._master.failover_state == _NONE:
-            raise CommandError(errors.NO_FAILOVER)
+            raise CommandError(replication_errors.NO_FAILOVER)
         self._abort("Failover manually aborted")
 
     def stop(self) -> None:

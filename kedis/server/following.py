@@ -16,13 +16,12 @@ from typing import Any
 
 import gevent
 
-from kedis import errors
 from kedis.config import Config
 from kedis.engine.call import unblock
 from kedis.engine.client import Client
 from kedis.engine.replication_ports import Upstream
 from kedis.engine.transport import NullTransport
-from kedis.errors import CommandError
+from kedis.errors import CommandError, replication_errors
 from kedis.persistence.saver import Saver
 from kedis.process.clock import monotonic
 from kedis.replication.applier import Applier, StreamError
@@ -252,7 +251,7 @@ class Following:
     def _disconnect_blocked(self) -> None:
         """Who waits for a key would wait for a master's change."""
         for client in list(self._engine.clients.values()):
-            if unblock(client, CommandError(errors.BECAME_REPLICA)):
+            if unblock(client, CommandError(replication_errors.BECAME_REPLICA)):
                 client.close_after_reply = True
 
     # -- the greenlet -------------------------------------------------------------------------------------

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from gevent.pool import Group
 
-from kedis import errors
 from kedis.commands.migrate import Migration
 from kedis.engine.call import finish_blocked
+from kedis.errors import storage_errors
 from kedis.resp.replies import encode_command
 from kedis.server.outgoing import connect
 from kedis.server.receive_buffer import ReceiveBuffer
@@ -44,11 +44,11 @@ class Migrations:
         try:
             with connect(migration.host, migration.port, migration.timeout_seconds) as connection:
                 connection.sendall(b"".join(map(encode_command, migration.requests)))
-                failure = errors.MIGRATE_READING
+                failure = storage_errors.MIGRATE_READING
                 replies.extend(_replies(connection, len(migration.requests)))
                 failure = ""
         except (OSError, ValueError, OverflowError):  # the latter two are for what cannot be an address
-            failure = failure or errors.MIGRATE_WRITING
+            failure = failure or storage_errors.MIGRATE_WRITING
         if (
             not self._engine.restrictions.ended
         ):  # else nobody could make it durable that the keys are gone from here

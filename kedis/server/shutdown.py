@@ -10,9 +10,8 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from kedis import errors
 from kedis.engine.call import finish_blocked
-from kedis.errors import CommandError
+from kedis.errors import CommandError, storage_errors
 from kedis.replication.replicas import Replica
 
 if TYPE_CHECKING:
@@ -128,4 +127,4 @@ class ReplicaWait:
 
 
 def _fail(_client: object, _key: bytes) -> None:
-    raise CommandError(errors.SHUTDOWN_FAILED)
+    raise CommandError(storage_errors.SHUTDOWN_FAILED)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from kedis import errors
 from kedis.commands.parsing.numbers import LongDouble, NumberError, parse_float, parse_int, parse_long_double
-from kedis.errors import CommandError
+from kedis.errors import CommandError, client_errors, key_errors
 
 
 def integer(raw: bytes, message: str = errors.NOT_AN_INTEGER) -> int:
@@ -70,7 +70,7 @@ def database_number(raw: bytes, count: int) -> int:
     """The number of one of ``count`` databases."""
     number = integer(raw)
     if not -(2**31) <= number < 2**31:
-        raise CommandError(errors.NOT_AN_INT32)
+        raise CommandError(key_errors.NOT_AN_INT32)
     if not 0 <= number < count:
-        raise CommandError(errors.DB_OUT_OF_RANGE)
+        raise CommandError(client_errors.DB_OUT_OF_RANGE)
     return number

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from kedis import errors
 from kedis.commands.parsing.numbers import INT64_MAX
 from kedis.commands.parsing.options import integer
-from kedis.errors import CommandError
+from kedis.errors import CommandError, value_errors
 
 if TYPE_CHECKING:
     from kedis.engine.client import Client
@@ -39,7 +39,7 @@ def parse_sample_count(raw: bytes) -> int:
     """A count, positive or negative.  CommandError when it is none, or -2^63, which has no opposite."""
     count = integer(raw)
     if count < -INT64_MAX:
-        raise CommandError(errors.SAMPLE_COUNT_OUT_OF_RANGE)
+        raise CommandError(value_errors.SAMPLE_COUNT_OUT_OF_RANGE)
     return count
 
 
