@@ -12,8 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import kedis
-from tests.oracle import Oracle
+from tests.applications.on_both import on_both
 
 PROGRAMS = Path(__file__).parent / "clients"
 _SECONDS = 120
@@ -59,26 +58,13 @@ def run(command: Sequence[str], port: int, folder: Path) -> str:
 
 def main(folder: Path) -> int:
     """The exit code: 0 if every program that ends well on Redis does on Kedis, and one could be run."""
-    bad = ran = 0
-    redis = Oracle()
-    try:
-        with kedis.Server(port=0) as server:
-            for name, command in commands(folder).items():
-                if command is None:
-                    print(f"{name}: not installed")
-                    continue
-                ran += 1
-                answers = {
-                    "Redis": run(command, redis.port, folder),
-                    "Kedis": run(command, server.port, folder),
-                }
-                bad += answers["Kedis"] != "done"
-                print(
-                    f"{name}: " + ", ".join(f"{on}: {answer}" for on, answer in answers.items()), flush=True
-                )
-    finally:
-        redis.close()
-    return 1 if bad or not ran else 0
+
+    def differs(name: str, command: Sequence[str], redis_port: int, kedis_port: int) -> bool:
+        on_redis, on_kedis = (run(command, port, folder) for port in (redis_port, kedis_port))
+        print(f"{name}: Redis: {on_redis}, Kedis: {on_kedis}", flush=True)
+        return on_kedis != "done"
+
+    return on_both(commands(folder), differs)
 
 
 if __name__ == "__main__":

@@ -19,8 +19,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import kedis
-from tests.oracle import Oracle
+from tests.applications.on_both import on_both
 from tests.ports import free_port
 
 _SECONDS = 120
@@ -176,30 +175,18 @@ def shown(dashboard: Dashboard, redis_port: int, folder: Path) -> dict[str, tupl
 
 def main(folder: Path) -> int:
     """The exit code: 0 if every program shows the same on both, and one could be run."""
-    bad = ran = 0
-    redis = Oracle()
-    try:
-        with kedis.Server(port=0) as server:
-            for name, dashboard in dashboards(folder).items():
-                if dashboard is None:
-                    print(f"{name}: not installed")
-                    continue
-                ran += 1
-                ours, theirs = (shown(dashboard, port, folder) for port in (server.port, redis.port))
-                same = [
-                    path for path in dashboard.paths if ours[path] == theirs[path] and ours[path][0] == 200
-                ]
-                bad += len(same) < len(dashboard.paths)
-                print(f"{name}: {len(same)} of {len(dashboard.paths)} pages alike", flush=True)
-                for path in dashboard.paths:
-                    if path not in same:
-                        differing = set(ours[path][1]) ^ set(theirs[path][1])
-                        print(
-                            f"  {path}: {ours[path][0]}, on Redis {theirs[path][0]}: {sorted(differing)[:20]}"
-                        )
-    finally:
-        redis.close()
-    return 1 if bad or not ran else 0
+
+    def differs(name: str, dashboard: Dashboard, redis_port: int, kedis_port: int) -> bool:
+        ours, theirs = (shown(dashboard, port, folder) for port in (kedis_port, redis_port))
+        same = [path for path in dashboard.paths if ours[path] == theirs[path] and ours[path][0] == 200]
+        print(f"{name}: {len(same)} of {len(dashboard.paths)} pages alike", flush=True)
+        for path in dashboard.paths:
+            if path not in same:
+                words = set(ours[path][1]) ^ set(theirs[path][1])
+                print(f"  {path}: {ours[path][0]}, on Redis {theirs[path][0]}: {sorted(words)[:20]}")
+        return len(same) < len(dashboard.paths)
+
+    return on_both(dashboards(folder), differs)
 
 
 if __name__ == "__main__":

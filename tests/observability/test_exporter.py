@@ -50,23 +50,14 @@ def fill(server: kedis.Server) -> None:
 
 @pytest.mark.skipif(shutil.which(PROGRAM) is None, reason=f"{PROGRAM} is not installed")
 def test_exporter_and_kedis_agree_value_by_value() -> None:
-    own_port, port = free_port(), free_port()
+    own_port = free_port()
     with kedis.Server(port=0, metrics_port=own_port) as server:
         fill(server)
         deadline = time.monotonic() + 20
         while not samples(own_port)[AGEING]:  # until the expiry cycle has looked
             assert time.monotonic() < deadline
             time.sleep(0.02)
-        words = ["-redis.addr", f"redis://127.0.0.1:{server.port}", "-include-system-metrics"]
-        exporter = subprocess.Popen(
-            [PROGRAM, *words, "-web.listen-address", f"127.0.0.1:{port}"], stderr=subprocess.DEVNULL
-        )
-        try:
-            theirs = wait_for(port)
-            mine = samples(own_port)
-        finally:
-            exporter.kill()
-            exporter.wait()
+        theirs, mine = both(server.port, own_port)
     assert theirs["redis_up"] == 1
     expected = {name: value for name, value in theirs.items() if not ITS_OWN.match(name)}
     assert set(expected) <= set(mine)
@@ -85,7 +76,7 @@ def test_exporter_and_kedis_agree_value_by_value() -> None:
 @pytest.mark.skipif(shutil.which(PROGRAM) is None, reason=f"{PROGRAM} is not installed")
 def test_they_agree_on_a_replica_with_replicas() -> None:
     """What they say of the link to a master, and of replicas."""
-    own_port, port = free_port(), free_port()
+    own_port = free_port()
     with (
         kedis.Server(repl_diskless_sync_delay="0") as first,
         kedis.Server(
@@ -98,21 +89,26 @@ def test_they_agree_on_a_replica_with_replicas() -> None:
         while client.info("replication").get("slave0", {}).get("state") != "online":
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        words = ["-redis.addr", f"redis://127.0.0.1:{middle.port}", "-include-system-metrics"]
-        exporter = subprocess.Popen(
-            [PROGRAM, *words, "-web.listen-address", f"127.0.0.1:{port}"], stderr=subprocess.DEVNULL
-        )
-        try:
-            theirs = wait_for(port)
-            mine = samples(own_port)
-        finally:
-            exporter.kill()
-            exporter.wait()
+        theirs, mine = both(middle.port, own_port)
     link = {name for name in theirs if re.match(r"redis_(master_|slave_|connected_slave|repl)", name)}
     assert len(link) >= 15
     assert link <= set(mine)
     for name in link:
         assert mine[name] == pytest.approx(theirs[name], abs=1_000), name
+
+
+def both(server_port: int, own_port: int) -> tuple[dict[str, float], dict[str, float]]:
+    """What the exporter says of the server, and right after it what the server says at ``own_port``."""
+    port = free_port()
+    words = ["-redis.addr", f"redis://127.0.0.1:{server_port}", "-include-system-metrics"]
+    exporter = subprocess.Popen(
+        [PROGRAM, *words, "-web.listen-address", f"127.0.0.1:{port}"], stderr=subprocess.DEVNULL
+    )
+    try:
+        return wait_for(port), samples(own_port)
+    finally:
+        exporter.kill()
+        exporter.wait()
 
 
 def wait_for(port: int) -> dict[str, float]:

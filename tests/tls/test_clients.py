@@ -7,6 +7,7 @@ import socket
 import ssl
 import subprocess
 import time
+from collections.abc import Iterator
 
 import pytest
 import redis
@@ -97,8 +98,11 @@ def test_one_byte_a_record(kedis: TlsKedis) -> None:
         assert receive(client, 21) == PONG * 3
 
 
-def test_requests_that_come_with_the_end_of_the_handshake(kedis: TlsKedis) -> None:
-    """The last flight of the client and its first requests in one segment: nothing else would wake the server."""
+@contextlib.contextmanager
+def shaken_hands(
+    kedis: TlsKedis,
+) -> Iterator[tuple[socket.socket, ssl.SSLObject, ssl.MemoryBIO, ssl.MemoryBIO]]:
+    """A client after the handshake, whose last flight still waits in ``outgoing``: socket, TLS, incoming, outgoing."""
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     tls = kedis.context().wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
     with socket.create_connection(("127.0.0.1", kedis.tls_port), SECONDS) as client:
@@ -109,6 +113,12 @@ def test_requests_that_come_with_the_end_of_the_handshake(kedis: TlsKedis) -> No
             except ssl.SSLWantReadError:
                 client.sendall(outgoing.read())
                 incoming.write(client.recv(65536))
+        yield client, tls, incoming, outgoing
+
+
+def test_requests_that_come_with_the_end_of_the_handshake(kedis: TlsKedis) -> None:
+    """The last flight of the client and its first requests in one segment: nothing else would wake the server."""
+    with shaken_hands(kedis) as (client, tls, incoming, outgoing):
         tls.write(PING * 5)
         client.sendall(outgoing.read())
         replies = b""
@@ -124,16 +134,7 @@ def test_requests_that_come_with_the_end_of_the_handshake(kedis: TlsKedis) -> No
 
 def test_a_client_that_ends_its_side_gets_its_replies(kedis: TlsKedis) -> None:
     """close_notify in the segment of the last request, the socket open: replies, then the end."""
-    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    tls = kedis.context().wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
-    with socket.create_connection(("127.0.0.1", kedis.tls_port), SECONDS) as client:
-        while True:
-            try:
-                tls.do_handshake()
-                break
-            except ssl.SSLWantReadError:
-                client.sendall(outgoing.read())
-                incoming.write(client.recv(65536))
+    with shaken_hands(kedis) as (client, tls, incoming, outgoing):
         tls.write(PING)
         with pytest.raises(ssl.SSLWantReadError):
             tls.unwrap()
