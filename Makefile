@@ -12,7 +12,7 @@
 # make test-router    all of the router's tests, the long ones too, with EXAMPLES=2000 scripts of the differential suite
 # make test-bullmq    bullmq (npm) on a Kedis server; needs Node
 # make test-clients   a small program each of ioredis, iovalkey, node-redis, hiredis, php-redis, ruby-redis; what is installed
-# make test-dashboards rq-dashboard, flower, redis-commander on Redis and on Kedis, their pages compared; needs Node
+# make test-dashboards rq-dashboard, flower, a Celery exporter, redis-commander on Redis and on Kedis, pages compared; needs Node
 # make suites         the test suites of programs that live on Redis, on Redis and on Kedis; SUITES="rq huey", needs unshare
 # make test-pure  the same tests on the Python path, without the extensions of the native path (docs/understand/native-build.md)
 # make check  style, types, import rules
@@ -144,7 +144,7 @@ test-clients: $(STAMP) tools
 	@mkdir -p build/clients
 	@$(BIN)/python -m tests.applications.client_programs build/clients
 
-DASHBOARDS := rq-dashboard==0.8.6 rq flower==2.2.0 celery[redis]==5.7.0
+DASHBOARDS := rq-dashboard==0.8.6 rq flower==2.2.0 celery[redis]==5.7.0 celery-prometheus-exporter==1.7.0
 .PHONY: test-dashboards
 test-dashboards: $(STAMP) tools
 	@mkdir -p build/dashboards

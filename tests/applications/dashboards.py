@@ -1,8 +1,8 @@
 """Runs dashboards and exporters on Redis and on Kedis, and compares what they show: ``make test-dashboards``.
 
-rq-dashboard, flower and celery-exporter (PyPI), redis-commander (npm), over jobs of rq and tasks of celery. What each
-answers must be alike: the same status, the same words, numbers in the same places. What is not installed is named, and
-not run. prometheus-redis-exporter has a test in every run (``tests/observability/test_exporter.py``).
+rq-dashboard, flower and celery-prometheus-exporter (PyPI), redis-commander (npm), over jobs of rq and tasks of celery.
+What each answers must be alike: the same status, the same words, numbers in the same places. What is not installed is
+named, and not run. prometheus-redis-exporter has a test in every run (``tests/observability/test_exporter.py``).
 """
 
 from __future__ import annotations
@@ -53,11 +53,15 @@ connection.zadd("scores", {"one": 1})
 
 @dataclass(frozen=True)
 class Dashboard:
-    """A program: its command for a server's port and its own, and the paths that are asked for."""
+    """A program: its command for a server's port and its own, and the paths that are asked for.
+
+    ``ready`` is in what it shows once it has asked the server, where it does so in the background.
+    """
 
     name: str
     command: tuple[str, ...]
     paths: tuple[str, ...]
+    ready: str = ""
 
     def words(self, redis_port: int, port: int) -> list[str]:
         return [word.format(redis=redis_port, port=port) for word in self.command]
@@ -66,7 +70,6 @@ class Dashboard:
 def dashboards(folder: Path) -> dict[str, Dashboard | None]:
     """Every program by its name; None where it is not installed."""
     programs = folder / "env" / "bin"
-    exporter = folder / "exporter" / "bin" / "celery-exporter"
     commander = folder / "node_modules" / "redis-commander" / "bin" / "redis-commander.js"
     url = "redis://127.0.0.1:{redis}/0"
     redis = "R:127.0.0.1:{redis}:0"
@@ -90,9 +93,13 @@ def dashboards(folder: Path) -> dict[str, Dashboard | None]:
             ("/api/queues/length", "/api/workers", "/broker", "/metrics"),
         ),
         Dashboard(
-            "celery-exporter",
-            (str(exporter), "--broker-url", url, "--listen-address", "127.0.0.1:{port}"),
+            "celery-prometheus-exporter",
+            (
+                *(str(programs / "celery-prometheus-exporter"), "--broker", url),
+                *("--addr", "127.0.0.1:{port}", "--queue-list", "celery"),
+            ),
             ("/metrics",),
+            ready="celery_queue_length{",
         ),
         Dashboard(
             "redis-commander",
@@ -168,7 +175,12 @@ def shown(dashboard: Dashboard, redis_port: int, folder: Path) -> dict[str, tupl
     answers = {}
     with running(dashboard.words(redis_port, port), folder / f"{dashboard.name}.log"):
         for path in dashboard.paths:
-            status, text = fetch(f"http://127.0.0.1:{port}{path.format(redis=redis_port)}", _SECONDS)
+            url = f"http://127.0.0.1:{port}{path.format(redis=redis_port)}"
+            status, text = fetch(url, _SECONDS)
+            deadline = time.monotonic() + _SECONDS
+            while dashboard.ready not in text and time.monotonic() < deadline:
+                time.sleep(0.2)
+                status, text = fetch(url, _SECONDS)
             answers[path] = status, words_of(text)
     return answers
 
