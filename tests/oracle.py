@@ -53,8 +53,52 @@ class Oracle:
             self.process.kill()
             self.process.wait()
             raise
+        self._resp = resp
         if resp == 3:
             self.call("HELLO", 3)
+        self._first: list[Any] | None = None
+        self._is_filled = False
+
+    def keep(self) -> None:
+        """The first time: take settings and users as they are now for those that :meth:`renew` brings back."""
+        if self._first is None:
+            self._first = self._state()
+            self._is_filled = self.call("DBSIZE") > 0
+
+    def renew(self) -> None:
+        """Bring back the settings and users that :meth:`keep` saw.
+
+        Data, scripts and functions go, and the connection is a new one, but where a fixture of the module had filled
+        the server before.
+        """
+        assert self._first is not None
+        if not self._is_filled:
+            self._socket.close()
+            self._reader = reply_reader()
+            self._socket = self._connect()
+            for words in (("FLUSHALL",), ("SCRIPT", "FLUSH"), ("FUNCTION", "FLUSH")):
+                self.call(*words)
+        if (now := self._state()) != self._first:
+            was, users = self._first
+            for name, value in now[0].items():
+                if value != was[name]:
+                    self.call("CONFIG", "SET", name, was[name])
+            for name in now[1].keys() - users.keys():
+                self.call("ACL", "DELUSER", name)
+            for name, rules in users.items():
+                if now[1].get(name) != rules:
+                    self.call("ACL", "SETUSER", name, "reset", *rules)
+            assert self._state() == self._first, "a test has left something on the oracle that nothing undoes"
+        if self._resp == 3 and not self._is_filled:
+            self.call("HELLO", 3)
+
+    def _state(self) -> list[Any]:
+        settings = self.call("CONFIG", "GET", "*")
+        if isinstance(settings, list):  # RESP2
+            settings = dict(zip(settings[::2], settings[1::2], strict=True))
+        # A user that was reset has a flag more than the default user of the start.
+        users = [line.replace(b" sanitize-payload", b"").split()[1:] for line in self.call("ACL", "LIST")]
+        return [settings, {name: rules for name, *rules in users}]
 
     def _connect(self) -> socket.socket:
         deadline = time.monotonic() + _START_SECONDS
@@ -101,7 +145,7 @@ class Oracle:
 
 @pytest.fixture(scope="module")
 def oracle() -> Iterator[Oracle]:
-    """A Redis speaking RESP2."""
+    """A Redis speaking RESP2, as new for each test."""
     server = Oracle()
     yield server
     server.close()
@@ -109,7 +153,19 @@ def oracle() -> Iterator[Oracle]:
 
 @pytest.fixture(scope="module")
 def oracle3() -> Iterator[Oracle]:
-    """A Redis speaking RESP3."""
+    """A Redis speaking RESP3, as new for each test."""
     server = Oracle(resp=3)
     yield server
     server.close()
+
+
+@pytest.fixture(autouse=True)
+def _as_new(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What a test does to the oracle of its module is undone: which tests came before is nothing to the next one."""
+    names = {"oracle", "oracle3"} & set(request.fixturenames)
+    oracles = [server for server in map(request.getfixturevalue, names) if isinstance(server, Oracle)]
+    for server in oracles:
+        server.keep()
+    yield
+    for server in oracles:
+        server.renew()

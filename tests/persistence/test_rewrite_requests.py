@@ -1,4 +1,4 @@
-"""BGREWRITEAOF and CONFIG SET appendonly, as those who ask for them see it: on one server, one after the other."""
+"""BGREWRITEAOF and CONFIG SET appendonly, as those who ask for them see it."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _STARTED = b"Background append only file rewriting started"
 _SECONDS = 60
 
 
-@pytest.fixture(scope="module")
-def kedis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kedis]:
+@pytest.fixture
+def kedis(tmp_path: Path) -> Iterator[Kedis]:
     flags = ("--enable-debug-command", "yes", "--save", "", "--aof-use-rdb-preamble", "yes")
-    kedis = Kedis(tmp_path_factory.mktemp("rewrites"), *flags)
+    kedis = Kedis(tmp_path, *flags)
     yield kedis
     kedis.kill()
 

@@ -281,7 +281,9 @@ class Watch:
         return [_fields(row) for row in rows]
 
     def settle(self) -> None:
-        """Wait until one server is the master of all others, and every Sentinel sees it so."""
+        """Wait until one server is the master of all others, and every Sentinel sees it so; each may become it."""
+        for node in self.nodes:  # one that was started again has what a Sentinel had written to its file
+            node.call("CONFIG", "SET", "replica-priority", 100)
         _until(self._is_settled, self._state)
 
     def _is_settled(self) -> bool:
@@ -337,8 +339,6 @@ class Watch:
         self._await_priorities({"0", "100"} if len(self.nodes) > 2 else {"100"})
         self.fail_over()
         assert self.another_master(former) is node
-        for other in self.nodes:
-            other.call("CONFIG", "SET", "replica-priority", 100)
         self.settle()
         self._await_priorities({"100"})
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from kedis import native
 from tests.soak.run import soak
 
-SECONDS = float(os.environ.get("KEDIS_SOAK_SECONDS", "45" if native.PATH == "native" else "15"))
+SECONDS = float(os.environ.get("KEDIS_SOAK_SECONDS", "60" if native.PATH == "native" else "15"))
 
 
 def test_everything_at_once(tmp_path: Path) -> None:
