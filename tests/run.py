@@ -25,7 +25,9 @@ FAILED = Path(".pytest_cache/v/cache/lastfailed")
 def run(arguments: list[str]) -> int:
     """Runs pytest with ``arguments``; returns the status to exit with, 0 when each test has passed, then or alone."""
     FAILED.unlink(missing_ok=True)  # of another run
-    status = _pytest(arguments)
+    # Native: for its own form of a traceback pytest parses sources; in a process of many greenlets ast.parse has raised
+    # SystemError (Python 3.11.7), which ended the run.
+    status = _pytest(["--tb=native", *arguments])
     names = sorted(json.loads(FAILED.read_text())) if FAILED.exists() else []
     # Without ``::`` it is a file that could not be imported.
     if status != 1 or not 0 < len(names) <= MOST or not all("::" in name for name in names):
