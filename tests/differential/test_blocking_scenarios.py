@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-import kedis
 from tests.differential.scenarios import assert_same_story, play
-from tests.oracle import Oracle
 
 SCENARIOS = {
     "first come first served": """
@@ -304,19 +300,6 @@ SCENARIOS = {
         d: CONFIG SET notify-keyspace-events ""
     """,
 }
-
-
-@pytest.fixture(scope="module")
-def redis_port() -> Iterator[int]:
-    oracle = Oracle()
-    yield oracle.port
-    oracle.close()
-
-
-@pytest.fixture(scope="module")
-def kedis_port() -> Iterator[int]:
-    with kedis.Server(port=0) as server:
-        yield server.port
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

@@ -7,12 +7,8 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Iterator
 
 import pytest
-
-import kedis
-from tests.oracle import Oracle
 
 STORIES = {
     "hello 3": "HSET h f v|MULTI|HGETALL h|HELLO 3|HGETALL h|EXEC|HGETALL h",
@@ -41,15 +37,6 @@ STORIES = {
 }
 
 
-@pytest.fixture(scope="module")
-def servers() -> Iterator[tuple[int, int]]:
-    """The ports of Kedis and of Redis."""
-    redis = Oracle()
-    with kedis.Server(port=0) as server:
-        yield server.port, redis.port
-    redis.close()
-
-
 def told(port: int, story: str) -> bytes:
     """All that a client gets that sends ``story``; the numbers of HELLO's client are left out."""
     with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
@@ -67,7 +54,6 @@ def told(port: int, story: str) -> bytes:
 
 
 @pytest.mark.parametrize("story", STORIES.values(), ids=STORIES.keys())
-def test_the_bytes_are_those_of_redis(servers: tuple[int, int], story: str) -> None:
-    ours, theirs = servers
-    expected = told(theirs, story)
-    assert expected.startswith(b"+OK\r\n") and told(ours, story) == expected
+def test_the_bytes_are_those_of_redis(redis_port: int, kedis_port: int, story: str) -> None:
+    expected = told(redis_port, story)
+    assert expected.startswith(b"+OK\r\n") and told(kedis_port, story) == expected

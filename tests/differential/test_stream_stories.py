@@ -5,13 +5,9 @@ Ids are given, and idle times are 0 or huge, because the clocks are two.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-import kedis
 from tests.differential.scenarios import assert_same_story
-from tests.oracle import Oracle
 
 SCENARIOS = {
     "readers of one stream": """
@@ -346,19 +342,6 @@ SCENARIOS = {
         d: CONFIG SET notify-keyspace-events ""
     """,
 }
-
-
-@pytest.fixture(scope="module")
-def redis_port() -> Iterator[int]:
-    oracle = Oracle()
-    yield oracle.port
-    oracle.close()
-
-
-@pytest.fixture(scope="module")
-def kedis_port() -> Iterator[int]:
-    with kedis.Server(port=0) as server:
-        yield server.port
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
