@@ -15,9 +15,11 @@ cdef struct Withheld:
 cdef enum:
     # The smallest size that is chosen for that, 144 bytes.
     FIRST_SIZE = 8
-    # What a step may take: pools, and objects that come to stand in pools that are in use.
+    # What a step may take: pools, and objects that come to stand in other pools: those in use, and those of arenas that
+    # were there before any was known, perhaps so many of them.
     WITHHELD_STEP = 1 << 10
-    MOST_FILLERS = 1 << 12
+    MOST_FILLERS = 1 << 14
+    UNKNOWN_POOLS = 1 << 8
 
 cdef Withheld *withheld = NULL
 cdef size_t withheld_count = 0, withheld_room = 0
@@ -46,13 +48,13 @@ cdef bint make_room() noexcept:
 
 
 cdef unsigned int choose_size() noexcept:
-    """The index of a size of which few places are free in pools in use; O(pools of known arenas).
+    """The index of a size of which few objects fill all other pools; O(pools of known arenas).
 
     Empty pools are marked as new ones, as :func:`release` does: their lists of free places may be in any order.
     """
     cdef size_t places[SIZES]
     cdef size_t number
-    cdef unsigned int index, best = SIZES - 1
+    cdef unsigned int index, best = FIRST_SIZE
     cdef Pool *pool
     cdef char *end
     memset(places, 0, sizeof(places))
@@ -66,7 +68,8 @@ cdef unsigned int choose_size() noexcept:
                 else:
                     pool.size_index = NO_SIZE
             pool = <Pool *> (<char *> pool + POOL)
-    for index in range(FIRST_SIZE, SIZES - 1):
+    for index in range(FIRST_SIZE, SIZES):
+        places[index] += UNKNOWN_POOLS * ((POOL - sizeof(Pool)) // ((index + 1) * 16))
         if places[index] < places[best]:
             best = index
     return best
@@ -109,11 +112,13 @@ def withhold(bint whole=False):
     Returns:
         whether no more are left.
     """
-    cdef char *fillers[MOST_FILLERS]
+    # Each holds the address of the one before.
+    cdef char *fillers = NULL
+    cdef char *former
     cdef size_t filled = 0, arenas_before = count
     cdef Py_ssize_t left = WITHHELD_STEP
     cdef char *made
-    cdef bint ended = False
+    cdef bint ended = count == 0
     cdef unsigned int index = choose_size()
     while not ended and (left > 0 or whole):
         made = <char *> PyObject_Malloc((index + 1) * 16)
@@ -125,11 +130,13 @@ def withhold(bint whole=False):
         elif take_out(made, index):
             left -= 1
         else:
-            fillers[filled] = made
+            (<char **> made)[0] = fillers
+            fillers = made
             filled += 1
-    while filled:
-        filled -= 1
-        PyObject_Free(fillers[filled])
+    while fillers != NULL:
+        former = (<char **> fillers)[0]
+        PyObject_Free(fillers)
+        fillers = former
     return ended
 
 

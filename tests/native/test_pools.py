@@ -152,6 +152,27 @@ assert abs(sys.getallocatedblocks() - before) < 500
     run(source)
 
 
+def test_empty_pools_of_unknown_arenas_do_not_end_it() -> None:
+    """What was freed while the program started is no reason to withhold nothing."""
+    source = """
+from kedis.native import pools
+kept = [bytes(470) for _ in range(6_000)]
+last = kept[::1500]
+del kept
+pools.watch()
+kept = [bytes(470) for _ in range(100_000)]
+last += kept[::1000]
+del kept
+steps = 1
+while not pools.withhold():
+    steps += 1
+assert steps >= 3, steps  # 3,200 pools, 1,024 in a step
+while not pools.put_back():
+    pass
+"""
+    run(source)
+
+
 def test_another_allocator_is_left_alone() -> None:
     source = """
 from kedis.native import pools
