@@ -48,8 +48,8 @@ cdef Entry *entries_of(dict table) except? NULL:
 
 cdef void give_back_pages(char *begin, char *end) noexcept:
     """Give back the whole pages from ``begin`` to before ``end``."""
-    cdef uintptr_t first = (<uintptr_t> begin + PAGE - 1) & ~(<uintptr_t> PAGE - 1)
-    cdef uintptr_t last = <uintptr_t> end & ~(<uintptr_t> PAGE - 1)
+    cdef uintptr_t first = (<uintptr_t> begin + page_size - 1) & ~(<uintptr_t> page_size - 1)
+    cdef uintptr_t last = <uintptr_t> end & ~(<uintptr_t> page_size - 1)
     if first < last:
         madvise(<void *> first, last - first, MADV_DONTNEED)
 
@@ -77,7 +77,7 @@ def release_entries(dict table not None, Py_ssize_t begin=0):
             if entries[at].key != NULL:
                 return 0
             continue
-        if at - dead >= PAGE // <Py_ssize_t> sizeof(Entry):
+        if at - dead >= page_size // <Py_ssize_t> sizeof(Entry):
             found = PyDict_GetItem(table, <object> entries[at].key)
             if found != entries[at].value:
                 return 0

@@ -7,7 +7,9 @@ back when no object is left in it, and never a single pool: one integer of the s
 data keeps 1 MB. After :func:`watch` the arenas are known, by the public hooks for an allocator of arenas, and
 :func:`release` gives back the pages of empty pools.
 
-The first page of a pool has its header and stays, unless the pool is withheld (withheld.pxi): 12 of 16 kB come back.
+The first page of a pool has its header and stays, unless the pool is withheld (withheld.pxi): 12 of 16 kB come back
+where a page has 4. The kernel gives back whole pages, and takes a part of one for all of it: where a page is larger than
+a pool (64 kB, as some kernels for ARM have it) pools are left alone.
 The header says which size the pool had, so that it can be used again without being made anew; that is struck out first,
 in the way in which the allocator itself marks a new pool. The layout is that of CPython 3.11 to 3.14
 (``Objects/obmalloc.c``, ``Include/internal/pycore_obmalloc.h``). Each header is compared with what it must be before
@@ -26,6 +28,10 @@ from libc.string cimport memmove, memset
 cdef extern from "<sys/mman.h>" nogil:
     int madvise(void *address, size_t length, int advice)
     int MADV_DONTNEED
+
+cdef extern from "<unistd.h>" nogil:
+    long sysconf(int name)
+    int _SC_PAGESIZE
 
 cdef extern from "Python.h":
     ctypedef struct PyObjectArenaAllocator:
@@ -60,7 +66,6 @@ cdef struct Arena:
 cdef enum:
     ARENA = 1 << 20
     POOL = 1 << 14
-    PAGE = 1 << 12
     SIZES = 32
     # Of a pool that has not been used for a size yet.
     NO_SIZE = 0xffff
@@ -68,6 +73,8 @@ cdef enum:
     STEP = 1 << 15
     GIVEN = 31
 
+#: Of the kernel.
+cdef Py_ssize_t page_size = sysconf(_SC_PAGESIZE)
 cdef PyObjectArenaAllocator before
 # By address.
 cdef Arena *arenas = NULL
@@ -163,6 +170,8 @@ def release(bint whole=False):
     cdef size_t number
     cdef Pool *pool
     cdef char *end
+    if not 0 < page_size < POOL:
+        return True
     if whole:
         reached = NULL
     number = place_of(reached)
@@ -181,7 +190,7 @@ def release(bint whole=False):
             effort -= 1
             if pool.last_offset and pool.count == 0 and pool.size_index != NO_SIZE:
                 pool.size_index = NO_SIZE
-                madvise(<char *> pool + PAGE, POOL - PAGE, MADV_DONTNEED)
+                madvise(<char *> pool + page_size, POOL - page_size, MADV_DONTNEED)
                 effort -= GIVEN
             pool = <Pool *> (<char *> pool + POOL)
         number += 1

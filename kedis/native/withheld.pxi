@@ -118,7 +118,7 @@ def withhold(bint whole=False):
     cdef size_t filled = 0, arenas_before = count
     cdef Py_ssize_t left = WITHHELD_STEP
     cdef char *made
-    cdef bint ended = count == 0
+    cdef bint ended = count == 0 or not 0 < page_size <= POOL
     cdef unsigned int index = choose_size()
     while not ended and (left > 0 or whole):
         made = <char *> PyObject_Malloc((index + 1) * 16)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -171,6 +173,70 @@ while not pools.put_back():
     pass
 """
     run(source)
+
+
+#: The kernel of a machine with larger pages, as far as this code sees it.
+_LARGE_PAGES = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static size_t page(void) { return strtoul(getenv("PAGE"), NULL, 10); }
+
+long sysconf(int name) {
+    if (name == _SC_PAGESIZE) return page();
+    return ((long (*)(int))dlsym(RTLD_NEXT, "sysconf"))(name);
+}
+
+int madvise(void *address, size_t length, int advice) {
+    if ((uintptr_t)address % page()) {
+        errno = EINVAL;
+        return -1;
+    }
+    length = (length + page() - 1) / page() * page();
+    return ((int (*)(void *, size_t, int))dlsym(RTLD_NEXT, "madvise"))(address, length, advice);
+}
+"""
+
+#: Everything is given back in turns, and every value stays what it is.
+_EVERYTHING = """
+import os, random
+from kedis.native import pools
+assert os.sysconf("SC_PAGESIZE") == int(os.environ["PAGE"])
+pools.watch()
+rng = random.Random(1)
+live = {}
+for number in range(4):
+    for _ in range(100_000):
+        key = rng.randrange(200_000)
+        live[key] = bytes([key % 256]) * rng.randrange(2, 470)
+    removed = range(1000, 150_000) if number % 2 else range(0, 200_000, 2)
+    for key in removed:
+        if key % 50 != 7:
+            live.pop(key, None)
+    expected = sorted(live)
+    assert pools.release(True) and pools.withhold(True)
+    at = pools.release_entries(live)
+    while at:
+        at = pools.release_entries(live, at)
+    assert sorted(live) == expected
+    for key, value in live.items():
+        assert value == bytes([key % 256]) * len(value)
+    while not pools.put_back():
+        pass
+"""
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="a C compiler")
+@pytest.mark.parametrize("size", [4096, 16384, 65536])
+def test_pages_of_any_size(size: int, tmp_path: Path) -> None:
+    (tmp_path / "pages.c").write_text(_LARGE_PAGES)
+    library = str(tmp_path / "pages.so")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, str(tmp_path / "pages.c"), "-ldl"], check=True)
+    run(_EVERYTHING, LD_PRELOAD=library, PAGE=str(size))
 
 
 def test_another_allocator_is_left_alone() -> None:
