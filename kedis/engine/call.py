@@ -291,6 +291,9 @@ def kept(value: Any) -> Any:
     if is_value(value):
         row = type_of(value)
         return row.plain(row.contents(value))
+    for plain in (dict, set):  # the table of a large one, which the compiled build has within its own
+        if isinstance(value, plain):
+            return plain(value)
     return value
 
 

@@ -47,6 +47,32 @@ def test_an_error_does_not_stop_the_others(client: Client) -> None:
     assert client.call("MGET", "a", "b") == [b"1", b"2"]
 
 
+@pytest.mark.parametrize("count", [3, 300])
+def test_an_answer_is_as_of_its_command(client: Client, count: int) -> None:
+    """Also that of a large hash or set, which is the container itself until it is encoded."""
+    client.call("HSET", "h", *[word for number in range(count) for word in (f"f{number}", "v" * 70)])
+    client.call("SADD", "s", *[f"m{number}" for number in range(count)])
+    answers = transaction(
+        client,
+        "HGETALL h",
+        "SMEMBERS s",
+        "SUNION s none",
+        "HSET h new 1",
+        "HDEL h f0",
+        "SADD s new",
+        "SREM s m0",
+        "HGETALL h",
+        "SMEMBERS s",
+    )
+    assert isinstance(answers, list)
+    fields = answers[0][0::2] if isinstance(answers[0], list) else list(answers[0])
+    assert sorted(fields) == sorted(b"f%d" % number for number in range(count))
+    members = sorted(b"m%d" % number for number in range(count))
+    assert sorted(answers[1]) == sorted(answers[2]) == members
+    assert b"new" in answers[7] and b"f0" not in answers[7]
+    assert b"new" in answers[8] and b"m0" not in answers[8]
+
+
 def test_a_refused_command_aborts(client: Client) -> None:
     for refused in (["FOO"], ["GET"], ["GET", "a", "b"], ["CLIENT", "FOO"]):
         client.call("MULTI")
