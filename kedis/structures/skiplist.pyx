@@ -195,7 +195,10 @@ cdef Link* new_link(Block* block, Link* down, Py_ssize_t span) noexcept:
 
 
 cdef bint resize(Block* block, int room) noexcept:
-    """Give the block's arrays ``room``; False, with the block as it was, where there is no memory."""
+    """Give the block's arrays ``room``; False, with the block as it was, where there is no memory.
+
+    One that has got smaller is not to be used as before: where the other cannot, it keeps its memory, and is used less.
+    """
     cdef double* scores
     cdef PyObject** members
     members = <PyObject**>PyMem_Realloc(block.members, room * sizeof(PyObject*))
@@ -203,9 +206,10 @@ cdef bint resize(Block* block, int room) noexcept:
         return False
     block.members = members
     scores = <double*>PyMem_Realloc(block.scores, room * sizeof(double))
-    if scores == NULL:
+    if scores != NULL:
+        block.scores = scores
+    elif room > block.room:
         return False
-    block.scores = scores
     block.room = room
     return True
 

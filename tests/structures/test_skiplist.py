@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import os
 import random
+import subprocess
 import sys
 from array import array
 from bisect import bisect_left, insort
@@ -309,6 +311,39 @@ def test_what_is_not_there_is_refused_and_changes_nothing(form: str) -> None:
         SkipList.from_sorted(array("d", [1.0]), [])
     ordered._check()
     assert list(ordered) == pairs(keys_of(2000))
+
+
+def test_a_block_shrinks_without_memory(form: str) -> None:
+    """In a process of its own, whose allocator sees what is written behind a block."""
+    if form == "python":
+        pytest.skip("its arrays are Python's")
+    pytest.importorskip("_testcapi")
+    source = """
+import _testcapi
+from kedis.structures.skiplist import SkipList
+
+keys = [(float(number), b"%06d" % number) for number in range(400)]
+for moment in range(12):
+    ordered = SkipList()
+    for key in keys:
+        ordered.insert(*key)
+    for key in keys[:336]:
+        ordered.delete(*key)
+    _testcapi.set_nomemory(moment, moment + 1)
+    try:
+        ordered.delete(*keys[336])  # 63 are left, and the block gives room back
+    except MemoryError:
+        pass
+    finally:
+        _testcapi.remove_mem_hooks()
+    for key in keys[:336]:
+        ordered.insert(*key)
+    ordered._check()
+    del ordered
+"""
+    environment = os.environ | {"PYTHONMALLOC": "debug"}
+    done = subprocess.run([sys.executable, "-c", source], env=environment, capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stderr
 
 
 def test_an_iteration_outlives_changes() -> None:
