@@ -391,19 +391,24 @@ cdef class Loop:
             file.cut_off()
             self.path.settle()
             return journal.flush()
-        if copy is not None:
-            self.path.propagation.feed_others(copy, aof)
-        elif PyList_GET_SIZE(<object>slot_get(self.path.propagation, PROPAGATION_SINKS)) > 1:
-            self.send_stream(data, length)
+        # The file has them: whatever fails from here on, they are not to be written again.
         self.path.forget_journal()
         slot_set(file, FILE_SIZE, size)
         slot_set(file, FILE_CRC, crc)
         slot_set(file, FILE_UNCOVERED, uncovered)
+        journal.commits.unsynced = True
         slot_add(self.path.propagation, PROPAGATION_OFFSET, length)
         slot_add(self.path.propagation, PROPAGATION_EPOCH, 1)
+        if copy is not None:
+            self.path.propagation.feed_others(copy, aof)
+        elif PyList_GET_SIZE(<object>slot_get(self.path.propagation, PROPAGATION_SINKS)) > 1:
+            try:
+                self.send_stream(data, length)
+            except Exception:  # some replicas may have it, or a part
+                self.cycle.replication.master.lost()
+                raise
         aof.written_bytes += length
         observe(aof.writes, monotonic_ns() - began, 1)
-        journal.commits.unsynced = True
         return True
 
     # -- the replication stream ---------------------------------------------------------------------------

@@ -220,11 +220,6 @@ class AofPolicy:
             return None
         return aof.file
 
-    def fail_write(self, error: Exception) -> None:
-        """The native path could not write to :meth:`direct_file`; what was recorded is in the stream again."""
-        self.aof.write_errors += 1
-        self._faults.fail_write(error)
-
     @property
     def has_entries(self) -> bool:
         """Whether something is to be written."""

@@ -244,6 +244,50 @@ def test_what_cannot_be_written_at_once_is_kept_for_the_journal(
     in_hub(scenario)
 
 
+class Failing:
+    """A sink that fails once: what of a program feeds on the stream, or a stream without memory."""
+
+    def __init__(self) -> None:
+        self.failures = 1
+
+    def feed(self, _pieces: Sequence[bytes]) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise MemoryError
+
+    def lost(self) -> None:
+        raise AssertionError
+
+
+def test_what_is_in_the_file_is_not_written_again(stages: list[Stage], tmp_path: Any) -> None:
+    """Where another sink has failed."""
+    stage = Stage()
+    stages.append(stage)
+    stage.journal.file = file = AppendFile(str(tmp_path / "file"))
+    failing = Failing()
+    stage.engine.propagation.add_sink(failing)
+    client = stage.connect()
+
+    def scenario() -> None:
+        client.send(SET)
+        stage.serve()
+        stage.end_turn()
+        assert not failing.failures
+        written = (tmp_path / "file").read_bytes()
+        assert written.endswith(SET) and written.count(SET) == 1
+        assert file.size == len(written) and stage.journal.unsynced
+        assert b"".join(stage.journal.flushed).count(SET) == 1  # by the other sink
+        assert received(client) == b"+OK\r\n"
+        client.send(SET)
+        stage.serve()
+        stage.end_turn()
+        assert (tmp_path / "file").read_bytes() == written + SET and file.size == len(written + SET)
+        assert received(client) == b"+OK\r\n"
+        file.close()
+
+    in_hub(scenario)
+
+
 def test_a_read_is_counted_though_the_python_path_finds_no_whole_command_in_its_rest(
     stages: list[Stage],
 ) -> None:
