@@ -25,6 +25,7 @@ from kedis.structures import COMPILED, PURE
 EXTENSIONS = (
     "path",
     "recovery",
+    "snapshot_records",
     "lua_bridge",
     "routing",
     *(["loop", "pools"] if sys.platform == "linux" else []),

@@ -132,6 +132,13 @@ def test_without_the_headers_the_reason_is_that(sources: Path) -> None:
     assert asked(["-m", "kedis.native"], sources).strip() == said
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="two of them are for Linux")
+def test_every_extension_is_named() -> None:
+    assert sorted(native.EXTENSIONS) == sorted(
+        path.stem for path in (ROOT / "kedis" / "native").glob("*.pyx")
+    )
+
+
 def test_where_nothing_was_built_the_reason_is_that(sources: Path) -> None:
     said = asked(["-m", "kedis.native"], sources).strip()
     assert said.startswith("python path: its extensions were not built for ")
