@@ -46,6 +46,11 @@ cdef Entry *entries_of(dict table) except? NULL:
     return <Entry *> (<char *> keys + sizeof(Keys) + (<size_t> 1 << keys.log2_index_bytes))
 
 
+def places(dict table not None):
+    """How many keys more ``table`` takes before it needs memory; -1 where that cannot be known."""
+    return -1 if entries_of(table) == NULL else (<Keys *> (<PyDictObject *> table).ma_keys).usable
+
+
 cdef void give_back_pages(char *begin, char *end) noexcept:
     """Give back the whole pages from ``begin`` to before ``end``."""
     cdef uintptr_t first = (<uintptr_t> begin + page_size - 1) & ~(<uintptr_t> page_size - 1)

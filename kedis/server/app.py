@@ -94,7 +94,7 @@ class App:
 
         memory = self.observer.memory
         memory.pools = pools
-        memory.moving = Moving(self.engine.keyspace, pools.is_sparse, pools.copied)
+        memory.moving = Moving(self.engine.keyspace, pools.is_sparse, pools.copied, pools.places)
         defragmentation = Defragmentation(self.network, memory.moving, memory, self._has_child)
         self.network.cron.each_round.append(defragmentation.run)
 

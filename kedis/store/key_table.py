@@ -92,7 +92,7 @@ class KeyTable:
     def move(self, key: bytes, value: Any) -> None:
         """Hold ``key`` and ``value``, equal ones, in place of the objects that are there. No change that anyone sees.
 
-        O(1) expected; the dict may be rebuilt, as by any new key.
+        Another key object needs a place in the dict: see :mod:`kedis.store.moving`. O(1) expected.
         """
         self.account.exchange(self.data[key], value)
         if key is not self.index.held(key):

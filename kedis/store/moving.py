@@ -11,12 +11,15 @@ Nothing of that can be seen from outside: order of SCAN, times to live, watches 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from kedis.store.database import Database
 from kedis.store.keyspace import Keyspace
 from kedis.store.types import LARGEST_IN_POOLS, small_twin
 
 _KEYS_AT_ONCE = 32
+#: No key of a database.
+_NO_KEY = object()
 
 
 class Moving:
@@ -25,6 +28,7 @@ class Moving:
     Args:
         is_sparse: whether an object stands in a part of memory of which little is used.
         copied: another ``bytes`` object with the same content.
+        places: how many keys more a dict takes before it needs memory, or -1.
 
     Attributes:
         moved, kept: objects (keys and values) that were looked at: made anew, or left where they are.
@@ -36,10 +40,12 @@ class Moving:
         keyspace: Keyspace,
         is_sparse: Callable[[object], bool],
         copied: Callable[[bytes], bytes],
+        places: Callable[[dict[Any, Any]], int] = lambda table: 1,
     ) -> None:
         self._keyspace = keyspace
         self._is_sparse = is_sparse
         self._copied = copied
+        self._places = places
         self._number = 0
         self._cursor = 0
         self.moved = self.kept = 0
@@ -59,7 +65,7 @@ class Moving:
     def _look_at(self, database: Database, key: bytes) -> None:
         value = database.data[key]
         same_key, same_value = key, value
-        if 1 < len(key) <= LARGEST_IN_POOLS and self._is_sparse(key):
+        if 1 < len(key) <= LARGEST_IN_POOLS and self._is_sparse(key) and self._has_place(database.data):
             same_key = self._copied(key)
         if self._is_sparse(value):
             same_value = small_twin(value, self._copied)
@@ -71,3 +77,13 @@ class Moving:
             database.move(same_key, same_value)
         else:
             self.kept_keys += 1
+
+    def _has_place(self, table: dict[Any, Any]) -> bool:
+        """Whether ``table`` takes a key again that is removed from it. MemoryError where it cannot grow for that.
+
+        The removed one leaves no place for it, and without memory for a larger table the key would be lost.
+        """
+        if self._places(table) == 0:
+            table[_NO_KEY] = None
+            del table[_NO_KEY]
+        return self._places(table) > 0

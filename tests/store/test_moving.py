@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kedis import structures
+from kedis import native, structures
 from kedis.config import Config
 from kedis.engine.engine import Engine
 from kedis.store.moving import Moving
@@ -138,3 +138,34 @@ def test_shared_and_large_values_stay() -> None:
         pass
     data = engine.keyspace.databases[0].data
     assert all(data[key] is value for key, value in held.items()) and moving.moved == 3
+
+
+@pytest.mark.skipif(not native.LOOP, reason="the native path of Linux")
+@pytest.mark.parametrize("count", [10, 21, 42])  # what tables of three sizes take
+def test_no_key_is_lost_without_memory(count: int) -> None:
+    testcapi = pytest.importorskip("_testcapi")
+    from kedis.native import pools
+
+    failed = 0
+    for moment in range(40):
+        engine = Engine(Config(), clock=Clock())
+        database = engine.keyspace.databases[0]
+        expected = {b"key:%06d" % number: b"value:%06d" % number for number in range(count)}
+        for key, value in expected.items():
+            database.set_value(key, value)
+        assert pools.places(database.data) == 0
+        moving = Moving(engine.keyspace, lambda thing: True, pools.copied, pools.places)
+        testcapi.set_nomemory(moment, moment + 1)
+        try:
+            moving.step()
+        except MemoryError:
+            failed += 1
+        finally:
+            testcapi.remove_mem_hooks()
+        assert database.data == expected
+        engine.keyspace.check()
+        while not moving.step():
+            pass
+        assert database.data == expected and moving.moved_keys >= count
+        engine.keyspace.check()
+    assert failed
