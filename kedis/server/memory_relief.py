@@ -150,6 +150,7 @@ class MemoryRelief:
             gc.collect()  # empties the free lists, too
             _forget_lookups()
             self._withholds = self._figures.withheld = True
+            self._puts_back, self._least = False, keyspace.used
         if freed >= STEP:
             self._tables, self._entry = list(range(len(keyspace.databases))), 0
         self._give_back()

@@ -154,6 +154,21 @@ def test_pools_are_withheld_while_there_are_no_data() -> None:
     assert pools.steps == 3 * ["put back"]
 
 
+def test_data_that_go_while_pools_are_put_back() -> None:
+    bench = Bench()
+    pools = bench.figures.pools = Pools()
+    for expected in ([], ["put back"]):
+        bench.fill(STEP // 500)
+        bench.run()
+        assert pools.steps == expected, "the first of three steps"
+        pools.steps.clear()
+        bench.keyspace.databases[0].clear()
+        for _ in range(20):
+            bench.run()
+        assert "withhold" in pools.steps and "put back" not in pools.steps and bench.figures.withheld
+        pools.steps.clear()
+
+
 def test_a_purge_releases_all_pools() -> None:
     figures = MemoryFigures()
     pools = figures.pools = Pools()
