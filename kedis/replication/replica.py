@@ -68,18 +68,28 @@ class Replica:
     # -- what happens -------------------------------------------------------------------------------------
 
     def follow(self, host: str, port: int) -> None:
-        """Follow another master from now on; the data are of the same history until it says otherwise."""
+        """Follow another master from now on; the data are of the same history until it says otherwise.
+
+        A master knows where its data are. Of those that were another master's nobody may know, which this one cannot
+        change.
+        """
+        self.resumes = self.resumes or self.master is None
         self.master = host, port
-        self.resumes = True
         self._down_since_ns = 0
         self.stage = Stage.CONNECT
 
     def lead(self) -> None:
-        """Be a master from now on: with a history of its own, whose beginning others know by the former identity."""
+        """Be a master from now on: with a history of its own, whose beginning others know by the former identity.
+
+        Where nobody can tell at which place of that one the data are, others know nothing of it.
+        """
         self.master = None
         self.stage = Stage.CONNECT
+        if self.resumes:
+            self.history.branch()
+        else:
+            self.history.renew()
         self.resumes = False
-        self.history.branch()
 
     def heard(self, size: int = 0) -> None:
         """So many bytes of the stream have come."""

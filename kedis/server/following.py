@@ -174,12 +174,13 @@ class Following:
         self._takes_over = False
         state.lead()
         history = state.history
-        log.info(
-            "Setting secondary replication ID to %s, valid up to offset: %d. New replication ID is %s",
-            history.second_id,
-            history.second_offset,
-            history.replid,
-        )
+        if history.second_offset >= 0:
+            log.info(
+                "Setting secondary replication ID to %s, valid up to offset: %d. New replication ID is %s",
+                history.second_id,
+                history.second_offset,
+                history.replid,
+            )
         self._restrict()
         self.turned()
         log.info("MASTER MODE enabled (user request from '%s')", who)

@@ -116,11 +116,13 @@ class SnapshotIntake:
                 self._receive(link, file)
                 if self._has_data():
                     self._look_through(link, file)
+                    self._state.distrust()  # until all of the new data are there, and known to be
                     self._empty(link)
                 file.seek(0)
                 arrival = Arrival(self._engine, self._data_in(file, link), os.fstat(file.fileno()).st_size)
                 log.info("MASTER <-> REPLICA sync: Loading DB in memory")
                 self._load(arrival, link, refuses=True)
+                self._state.distrust()  # others have a turn before it is said what the data are
                 self._keep(file, temporary, path)
         finally:
             with contextlib.suppress(OSError):

@@ -187,6 +187,34 @@ def test_a_transaction_that_is_cut_off_leaves_nothing(replica: Raw) -> None:
         replica.call("REPLICAOF", "NO", "ONE")
 
 
+def test_one_that_leaves_while_its_snapshot_is_loaded(kedis: KedisProcess, replica: Raw) -> None:
+    """The old data are gone by then, so nobody may go on with their history: not this master, another, or a replica."""
+    many = of(*(f"key:{number}" for number in range(1000)))
+
+    def act(connection: socket.socket, _words: list[bytes]) -> None:
+        if len(script.asked) == 1:
+            connection.sendall(counted(NEW))
+        elif len(script.asked) == 2:
+            replica.call("CONFIG", "SET", "key-load-delay", "10000")
+            connection.sendall(b"+FULLRESYNC %b 9\r\n$%d\r\n%b" % (b"6" * 40, len(many), many))
+            until(lambda: replica.info("persistence")["loading"] == "1")
+
+    with scripted(act) as script, scripted(sends()) as other:
+        replica.call("REPLICAOF", "127.0.0.1", script.port)
+        until(lambda: len(script.asked) >= 3)
+        replica.call("CONFIG", "SET", "key-load-delay", "0")
+        assert script.asked[1] == [b"PSYNC", ID.encode(), b"101"]
+        assert script.asked[2] == [b"PSYNC", b"?", b"-1"]
+        assert replica.call("DBSIZE") == 0
+        replica.call("REPLICAOF", "127.0.0.1", other.port)
+        until(lambda: other.asked)
+        assert other.asked[0] == [b"PSYNC", b"?", b"-1"]
+        replica.call("REPLICAOF", "NO", "ONE")
+    info = replica.info()
+    assert info["master_replid"] != ID
+    assert (info["master_replid2"], info["second_repl_offset"]) == ("0" * 40, "-1")
+
+
 def test_a_silent_master_is_given_up(kedis: KedisProcess, replica: Raw) -> None:
     replica.call("CONFIG", "SET", "repl-timeout", "1")
     with scripted(sends(counted(NEW), then=hold)) as script:
