@@ -42,6 +42,7 @@ class Config(EffectiveSettings, AcceptedSettings):
         included: values that included files had a part in, as they were before the flags.
         secret_flags: words of the command line that hold passwords.
         in_program: whether a program has opened the store, which writes to no folder that nobody has named.
+        goes_back: a change was refused, and the listeners that had taken it over are called with the former values.
         supervisor: what supervises this process (``no``, ``systemd`` or ``upstart``), found out at the start.
     """
 
@@ -55,6 +56,7 @@ class Config(EffectiveSettings, AcceptedSettings):
         self.included: dict[str, Any] = {}
         self.secret_flags: list[str] = []
         self.in_program = False
+        self.goes_back = False
         self.supervisor = "no"
         self._given: set[str] = set()
         #: The last lines that give a setting without effect another value than Redis's default, by the setting's name.
@@ -245,8 +247,12 @@ class Config(EffectiveSettings, AcceptedSettings):
                     listener(self)
                 except Exception as error:
                     self.__dict__.update(old)
-                    for earlier in called:
-                        earlier(self)
+                    self.goes_back = True
+                    try:
+                        for earlier in called:
+                            earlier(self)
+                    finally:
+                        self.goes_back = False
                     if isinstance(error, SettingRefused):
                         raise set_failed(culprits[attribute], str(error)) from None
                     raise

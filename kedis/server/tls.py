@@ -22,8 +22,8 @@ _UNUSABLE = "Unable to update TLS configuration. Check server logs."
 _SETTINGS = [setting for setting in SETTINGS if setting.group == "TLS"]
 
 
-#: What the contexts were made of, both, and the end of the certificates.
-_State = tuple[tuple[object, ...], SSLContext | None, SSLContext | None, int]
+#: Both contexts, and the end of the certificates.
+_State = tuple[SSLContext | None, SSLContext | None, int]
 
 
 class Tls:
@@ -43,8 +43,7 @@ class Tls:
         self.certificate_ends = 0
         self.raw = memoryview(bytearray(RAW_BYTES)) if self._is_wanted() else memoryview(b"")
         self.handshakes = self.failed_handshakes = 0
-        self._made_of: tuple[object, ...] = ()
-        self._before: _State = ((), None, None, 0)
+        self._before: _State = (None, None, 0)
 
     def start(self) -> None:
         """Read the files where TLS is asked for, and follow CONFIG SET from now on. Raises StartError."""
@@ -62,15 +61,12 @@ class Tls:
 
     def _follow(self, config: Config) -> None:
         """Take over changed settings, or files."""
+        if config.goes_back:  # to what was read before: the files may be others by now, or gone
+            self.server, self.replica, self.certificate_ends = self._before
+            return
         try:
             self._read()
         except TlsError as error:
-            words = tuple(config.value(setting) for setting in _SETTINGS)
-            if (
-                words == self._before[0]
-            ):  # a later setting was refused, and this one is set back: files may be gone
-                self._made_of, self.server, self.replica, self.certificate_ends = self._before
-                return
             log.warning("%s", error)
             raise SettingRefused(_UNUSABLE) from None
 
@@ -86,8 +82,7 @@ class Tls:
             replica = context_of_replica(config)
             if config.tls_client_cert_file:
                 ends.append(_end(config.tls_client_cert_file))
-        self._before = (self._made_of, self.server, self.replica, self.certificate_ends)
-        self._made_of = tuple(config.value(setting) for setting in _SETTINGS)
+        self._before = self.server, self.replica, self.certificate_ends
         self.server, self.replica = server, replica
         self.certificate_ends = min(filter(None, ends), default=0)
         if server is not None and not self.raw:

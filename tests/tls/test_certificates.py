@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import socket
 import ssl
 import subprocess
 from pathlib import Path
@@ -104,6 +105,44 @@ def test_new_certificates_cut_nobody_off(kedis: TlsKedis, certificates: Certific
             plain.execute_command("CONFIG", "SET", "tls-cert-file", own.certificate, "tls-key-file", own.key)
         assert seen[0] == first != seen[1]
         assert answer(old, PING, len(PONG)) == PONG
+
+
+def test_a_bad_renewal_is_refused_after_good_ones(
+    kedis: TlsKedis, certificates: Certificates, tmp_path: Path
+) -> None:
+    """Under the same path, where the settings are those of the renewal before; also with one that is refused beside."""
+    certificate, key = tmp_path / "current.crt", tmp_path / "current.key"
+
+    def put(issued: Issued) -> None:
+        shutil.copy(issued.certificate, certificate)
+        shutil.copy(issued.key, key)
+
+    def shown() -> bytes | None:
+        with kedis.connect_tls() as client:
+            return client.getpeercert(True)
+
+    renewal = ("CONFIG", "SET", "tls-cert-file", str(certificate), "tls-key-file", str(key))
+    with kedis.redis() as plain, changed(plain, tls_auth_clients="no"), socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        put(certificates.renewed)
+        plain.execute_command(*renewal)
+        put(certificates.server)
+        plain.execute_command(*renewal)
+        last = shown()
+        certificate.write_text("no certificate")
+        with pytest.raises(redis.ResponseError, match="Unable to update TLS configuration"):
+            plain.execute_command(*renewal)
+        assert shown() == last
+        own = certificates.renewed
+        with pytest.raises(redis.ResponseError, match="Unable to listen"):
+            plain.execute_command(
+                *("CONFIG", "SET", "tls-cert-file", own.certificate, "tls-key-file", own.key),
+                *("port", str(taken.getsockname()[1])),
+            )
+        assert shown() == last
+        own = certificates.server
+        plain.execute_command("CONFIG", "SET", "tls-cert-file", own.certificate, "tls-key-file", own.key)
 
 
 def test_config_set_answers_as_redis_does(certificates: Certificates) -> None:
