@@ -22,10 +22,12 @@ from typing import Any
 import gevent
 from gevent.server import StreamServer
 
+from kedis.errors.fault_log import FaultLog
 from kedis.process.system import keep_alive
 from kedis.process.threads import real_close
 
 log = logging.getLogger("kedis.server")
+_faults = FaultLog(log)
 
 _NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
 _REST_SECONDS = 0.1
@@ -92,7 +94,11 @@ class Listener(StreamServer):  # type: ignore[misc]
                 return
             client = RawSocket(family, kind, protocol, fd)
             client.setblocking(False)
-            self._on_client(client, address, self)
+            try:
+                self._on_client(client, address, self)
+            except Exception as error:  # it would end the watcher, and nobody more would be accepted
+                _faults.report("accepting a client, which is closed", error)
+                client.close()
             if self._watcher is None:
                 return
 

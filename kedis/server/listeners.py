@@ -30,6 +30,15 @@ _REMEDIES = {
     errno.EADDRNOTAVAIL: "no network interface has this address; --bind ADDRESS names those to listen on",
 }
 
+#: Addresses of a family that the machine does not have are passed over, as in Redis.
+_NO_FAMILY = (
+    errno.EAFNOSUPPORT,
+    errno.EPFNOSUPPORT,
+    errno.EPROTONOSUPPORT,
+    errno.ESOCKTNOSUPPORT,
+    errno.ENOPROTOOPT,
+)
+
 _NOT_LISTENING = "Unable to listen on this port. Check server logs."
 _NOT_BOUND = "Failed to bind to specified addresses."
 
@@ -70,6 +79,7 @@ class Listeners:
         self._listen_on(self._configured())
         if self._config.unixsocket:
             self._listen_unix(self._config.unixsocket)
+        self._check_there_are_some()
 
     def follow_settings(self) -> None:
         """Follow CONFIG SET from now on."""
@@ -113,6 +123,7 @@ class Listeners:
         self._stop_listening()
         try:
             self._listen_on(self._configured())
+            self._check_there_are_some()
         except StartError as error:
             log.warning("%s", error)
             self._stop_listening()
@@ -122,15 +133,21 @@ class Listeners:
         self._bound = self._config.bind_addresses
 
     def _listen_on(self, addresses: list[tuple[str, int, bool]]) -> None:
-        """Listen on ``addresses``; where the first port of a kind is 0, all of that take the free one that it gets."""
+        """Listen on ``addresses``; where the first port of a kind is 0, all of that take the free one that it gets.
+
+        Raises StartError.
+        """
         self.port = self.tls_port = 0
         self._addresses = []
         for host, port, tls in addresses:
+            found = self._listen(host, port, tls)
+            if not found:
+                continue
             if tls:
-                self.tls_port = self._listen(host, self.tls_port or port, tls) or self.tls_port
+                self.tls_port = found
             else:
-                self.port = self._listen(host, self.port or port, tls) or self.port
-            self._addresses.append((host, self.tls_port if tls else self.port, tls))
+                self.port = found
+            self._addresses.append((host, found, tls))
         if self._config.tls_port == ANY_PORT:
             self._config.tls_port = self.tls_port
 
@@ -140,26 +157,38 @@ class Listeners:
             listener.stop()
             self._listeners.remove(listener)
 
+    def _check_there_are_some(self) -> None:
+        """Raises StartError where all addresses were passed over."""
+        addresses = self._config.bind_addresses
+        if addresses and not self._listeners:
+            raise StartError(f"this machine has no address of these: {' '.join(addresses)}")
+
     def _listen(self, host: str, port: int, tls: bool) -> int:
         """Listen there; returns the port, 0 where the machine lacks an optional address. Raises StartError."""
         optional = host.startswith("-")
         host = host.removeprefix("-")
         wildcard = {"*": "0.0.0.0", "::*": "::"}.get(host, host)
         family = socket.AF_INET6 if ":" in wildcard else socket.AF_INET
-        listening = RealSocket(family, socket.SOCK_STREAM)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        free = 0 if port else self.tls_port if tls else self.port  # which the others of its kind have found
+        listening: socket.socket | None = None
         try:
-            listening.bind((wildcard, port))
+            listening = RealSocket(family, socket.SOCK_STREAM)
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            listening.bind((wildcard, port or free))
+            self._accept_from(listening, tls)
         except OSError as error:
-            listening.close()
-            if optional:
+            if listening is not None:
+                listening.close()
+            if optional and (_is_lacking(error) or (free and error.errno == errno.EADDRINUSE)):
                 return 0
             remedy = f"\n  {_REMEDIES[error.errno]}" if error.errno in _REMEDIES else ""
-            reason = f"{error.strerror or error}{remedy}"
-            raise StartError(f"cannot listen on {host} port {port}: {reason}") from None
-        self._accept_from(listening, tls)
+            problem = f"cannot listen on {host} port {port or free}: {error.strerror or error}"
+            if error.errno in _NO_FAMILY:
+                log.warning("%s", problem)
+                return 0
+            raise StartError(problem + remedy) from None
         return int(listening.getsockname()[1])
 
     def _listen_unix(self, path: str) -> None:
@@ -171,10 +200,10 @@ class Listeners:
             self._unix_path, self._unix_file = os.path.abspath(path), _identity(path)
             if self._config.unixsocketperm:
                 os.chmod(path, self._config.unixsocketperm)
+            self._accept_from(listening)
         except OSError as error:
             listening.close()
             raise StartError(f"cannot listen on unix socket {path}: {error.strerror or error}") from None
-        self._accept_from(listening)
 
     def _accept_from(self, listening: socket.socket, tls: bool = False) -> None:
         if listening.family != socket.AF_UNIX:
@@ -216,6 +245,11 @@ class Listeners:
         if limit < needed:
             config.maxclients = limit - RESERVED_DESCRIPTORS
             log.warning("maxclients lowered to %d: the limit of open files is %d", config.maxclients, limit)
+
+
+def _is_lacking(error: OSError) -> bool:
+    """Whether the machine does not have the address, or its family, or knows no such name."""
+    return error.errno in (errno.EADDRNOTAVAIL, *_NO_FAMILY) or isinstance(error, socket.gaierror)
 
 
 def _identity(path: str) -> tuple[int, int]:

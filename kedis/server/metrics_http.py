@@ -206,13 +206,15 @@ def _listening_socket(host: str, port: int) -> socket.socket:
     """A socket that listens.  Raises StartError, or PortTaken, with what the user can do about it."""
     wildcard = {"*": "0.0.0.0", "": "127.0.0.1"}.get(host, host)
     family = socket.AF_INET6 if ":" in wildcard else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening: socket.socket | None = None
     try:
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((wildcard, port))
         listening.listen(_BACKLOG)
     except OSError as error:
-        listening.close()
+        if listening is not None:
+            listening.close()
         kind = PortTaken if error.errno == errno.EADDRINUSE else StartError
         raise kind(
             f"cannot serve metrics on {host} port {port}: {error.strerror or error}; "

@@ -61,8 +61,8 @@ class Handshakes:
             return
         client = TlsSocket(sock, context, self._tls.raw)
         handshake = _Handshake(self, client, address, listener, self._network.engine.monotonic())
-        self._pending[handshake] = None
         handshake.wait(self._network.hub)
+        self._pending[handshake] = None
         if len(self._pending) >= MOST and not self.make_room():
             listener.stop_accepting()
             self._full.add(listener)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -12,9 +14,13 @@ from gevent import socket
 
 from kedis.config import Config
 from kedis.engine.engine import Engine
+from kedis.errors import CommandError
+from kedis.process.threads import RealSocket
+from kedis.server import listeners
 from kedis.server import network_server as servers
 from kedis.server.connection import Connection
 from kedis.server.network_server import NetworkServer
+from kedis.server.start_error import StartError
 
 PING = b"*1\r\n$4\r\nPING\r\n"
 
@@ -93,6 +99,21 @@ def test_who_is_woken_too_late_wakes_nobody_else(network: NetworkServer) -> None
     first.close()
 
 
+def test_a_client_that_cannot_be_served_is_not_the_last(
+    network: NetworkServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_words: Any) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(servers, "greenlet", fails)
+        with connect(network) as client:
+            assert client.recv(1) == b""
+    with connect(network) as client:
+        client.sendall(PING)
+        assert client.recv(100) == b"+PONG\r\n"
+
+
 def test_options_are_inherited_and_follow_the_setting(network: NetworkServer) -> None:
     for seconds in (100, 30, 0, 2147483647):
         network.engine.config.set_many([("tcp-keepalive", str(seconds))])
@@ -118,3 +139,70 @@ def test_addresses_of_both_sides(network: NetworkServer) -> None:
     network.engine.config.set_many([("bind", "0.0.0.0")])
     with connect(network):
         assert served(network).client.local_address == f"127.0.0.1:{network.port}"
+
+
+# -- addresses that cannot be listened on -----------------------------------------------------------------
+
+
+class WithoutIpv6(RealSocket):
+    """A socket of a machine whose kernel does not have IPv6."""
+
+    def __init__(self, family: int, kind: int) -> None:
+        if family == socket.AF_INET6:
+            raise OSError(errno.EAFNOSUPPORT, os.strerror(errno.EAFNOSUPPORT))
+        super().__init__(family, kind)
+
+
+@contextlib.contextmanager
+def started(bind: str, port: int = 0) -> Iterator[NetworkServer]:
+    """Raises StartError."""
+    network = NetworkServer(Engine(Config({"appendonly": "no", "port": str(port), "bind": bind})))
+    try:
+        network.start()
+        yield network
+    finally:
+        network.stop()
+
+
+@pytest.mark.parametrize("bind", ["127.0.0.1 -::1", "127.0.0.1 ::1", "-::1 127.0.0.1"])
+def test_a_machine_without_ipv6(monkeypatch: pytest.MonkeyPatch, bind: str) -> None:
+    monkeypatch.setattr(listeners, "RealSocket", WithoutIpv6)
+    with started(bind) as network, connect(network):
+        assert served(network)
+
+
+def test_an_optional_address_whose_port_is_taken() -> None:
+    """The machine has it: clients that take the name localhost for it would come to another program."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(StartError, match=f"127.0.0.1 port {port}: .*in use"), started("-127.0.0.1", port):
+            pass
+
+
+def test_no_address_that_the_machine_has(network: NetworkServer) -> None:
+    with pytest.raises(StartError, match=r"no address of these: -192\.0\.2\.1"), started("-192.0.2.1"):
+        pass
+    with pytest.raises(CommandError, match="Failed to bind"):
+        network.engine.config.set_many([("bind", "-192.0.2.1")])
+    with connect(network):
+        assert served(network)
+
+
+def test_another_program_that_listens_first(network: NetworkServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both have bound the port, as two may that do not listen yet."""
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("127.0.0.1", 0))
+        port = other.getsockname()[1]
+
+        class Late(RealSocket):
+            def listen(self, backlog: int) -> None:
+                if self.getsockname()[1] == port:
+                    other.listen()
+                super().listen(backlog)
+
+        monkeypatch.setattr(listeners, "RealSocket", Late)
+        with pytest.raises(CommandError, match="Unable to listen on this port"):
+            network.engine.config.set_many([("port", str(port))])
+    with connect(network):
+        assert served(network)
