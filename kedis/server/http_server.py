@@ -51,7 +51,8 @@ class Limits:
 
     Attributes:
         connections: at a time.
-        head_seconds: from the first byte of a request, or from the accept, until its head is whole.
+        head_seconds: from the first byte of a request, or from the accept, until its head is whole; by TLS the
+            handshake has as much before.
         idle_seconds: between two requests of a connection.
         send_seconds: to take an answer, or a piece of an open-ended one.
         linger_seconds: after the last answer, for the peer to close.
@@ -161,19 +162,25 @@ class HttpServer:
         """One connection, from the accept to its end; runs in a greenlet of its own."""
         family, kind = sock.family, sock.type
         plain = gevent_socket.socket(family, kind, fileno=sock.detach())
-        with self._wrapped(plain) as waiting:
-            connection = _Connection(self, waiting, peer)
-            try:
+        try:
+            with self._wrapped(plain) as waiting:
                 waiting.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                self.entered(connection)
-                connection.serve()
-            except OSError:
-                pass  # the peer has gone, or was too slow
-            except Exception:
-                self.fault("internal error; closing an HTTP connection")
-            finally:
-                self.connections.pop(connection, None)
-                self._accept_again()
+                self._serve_requests(_Connection(self, waiting, peer))
+        except OSError:
+            pass  # the peer has gone, or was too slow
+        except Exception:
+            self.fault("internal error; closing an HTTP connection")
+        finally:
+            plain.close()  # which is the other one's, unless that could not be made
+
+    def _serve_requests(self, connection: _Connection) -> None:
+        """Raises OSError."""
+        try:
+            self.entered(connection)
+            connection.serve()
+        finally:
+            self.connections.pop(connection, None)
+            self._accept_again()
 
     def _wrapped(self, plain: Any) -> Any:
         """The connection's socket, by TLS one whose handshake is still to come."""
@@ -227,8 +234,8 @@ class _Connection:
     def serve(self) -> None:
         """Answer requests until the peer closes or a limit is reached.  Raises OSError."""
         if isinstance(self._socket, SSLSocket):
-            self._socket.settimeout(self._server.limits.head_seconds)
-            self._socket.do_handshake()
+            with gevent.Timeout(self._server.limits.head_seconds, TimeoutError("a slow handshake")):
+                self._socket.do_handshake()
         first = True
         while True:
             try:

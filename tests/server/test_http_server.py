@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import socket
+import struct
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -16,7 +18,9 @@ from typing import Any
 
 import gevent
 import pytest
+from gevent import socket as gevent_socket
 from gevent.event import Event
+from gevent.ssl import PROTOCOL_TLS_SERVER, SSLContext
 
 from kedis.server.http_requests import Request
 from kedis.server.http_server import HttpServer, Limits, Response
@@ -33,9 +37,10 @@ def ok(_request: Request) -> Response:
 class Served:
     """An HttpServer in a thread."""
 
-    def __init__(self, answer: Callable[[Request], Response], limits: Limits) -> None:
+    def __init__(self, answer: Callable[[Request], Response], limits: Limits, tls: SSLContext | None) -> None:
         self.answer = answer
         self.limits = limits
+        self.tls = tls
         self.turns = 0
         self._calls: deque[Callable[[], Any]] = deque()
         self._ready = threading.Event()
@@ -50,7 +55,13 @@ class Served:
         self._stop.start(stopped.set)
         self._call = hub.loop.async_()
         self._call.start(self._run_calls)
-        self.http = HttpServer(self.answer, self._pass_turn, logging.getLogger("test.http"), self.limits)
+        self.http = HttpServer(
+            self.answer,
+            self._pass_turn,
+            logging.getLogger("test.http"),
+            self.limits,
+            tls=lambda: self.tls,
+        )
         listening = socket.create_server(("127.0.0.1", 0))
         listening.setblocking(False)
         self.address = listening.getsockname()
@@ -89,8 +100,10 @@ Serve = Callable[..., Served]
 def serve() -> Iterator[Serve]:
     started: list[Served] = []
 
-    def start(answer: Callable[[Request], Response] = ok, limits: Limits = PATIENT) -> Served:
-        started.append(Served(answer, limits))
+    def start(
+        answer: Callable[[Request], Response] = ok, limits: Limits = PATIENT, tls: SSLContext | None = None
+    ) -> Served:
+        started.append(Served(answer, limits, tls))
         return started[-1]
 
     yield start
@@ -368,3 +381,39 @@ def _wait_until(holds: Callable[[], bool]) -> None:
             return
         tick.wait(0.01)
     raise AssertionError("waited in vain")
+
+
+# -- by TLS -----------------------------------------------------------------------------------------------
+
+
+def test_who_resets_the_connection_before_the_handshake_is_no_fault() -> None:
+    server = HttpServer(
+        ok, lambda: None, logging.getLogger("test.http"), tls=lambda: SSLContext(PROTOCOL_TLS_SERVER)
+    )
+    with gevent_socket.create_server(("127.0.0.1", 0)) as listening:
+        with gevent_socket.create_connection(listening.getsockname()) as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        fd, _ = listening._accept()
+        server._serve(socket.socket(fileno=fd), "127.0.0.1")
+    assert not server.connections
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(fd)
+
+
+def test_a_handshake_that_never_ends(serve: Serve) -> None:
+    """Each of its bytes comes in time."""
+    tls = SSLContext(PROTOCOL_TLS_SERVER)
+    with serve(limits=Limits(8, 0.5, NEVER, NEVER, NEVER), tls=tls).connect() as sock:
+        sock.settimeout(0.1)
+        sock.sendall(b"\x16\x03\x01\x20\x00\x01")
+        for _ in range(200):
+            try:
+                assert sock.recv(1) == b""
+            except TimeoutError:
+                with contextlib.suppress(ConnectionError):
+                    sock.sendall(b"\0")
+            except ConnectionError:
+                return
+            else:
+                return
+    pytest.fail("still open")
