@@ -12,11 +12,18 @@ if TYPE_CHECKING:
     from kedis.engine.client import Client
     from kedis.engine.engine import Engine
 
+_LEAST = 64
+
 
 class _Wait(NamedTuple):
     waiter: Waiter
     offset: int
     needed: int
+
+    @property
+    def is_on(self) -> bool:
+        """Whether its time is not up, and the client has not left."""
+        return self.waiter.client.blocked is self.waiter
 
 
 class Confirmations:
@@ -30,12 +37,19 @@ class Confirmations:
         self._engine = engine
         self._confirmed = confirmed
         self._waits: list[_Wait] = []
+        #: How many of them there may be before those that are over are removed.
+        self._most = _LEAST
 
     def wait(self, client: Client, argv: Sequence[bytes], offset: int, count: int, timeout_ms: int) -> None:
         """Block ``client`` until ``count`` replicas have confirmed ``offset``, or for ``timeout_ms`` (0: no limit)."""
         blocking = self._engine.blocking
         blocking.wait_for_task(client, argv, timeout_ms, lambda: self._confirmed(offset))
         assert client.blocked is not None
+        if (
+            len(self._waits) >= self._most
+        ):  # without replicas nobody confirms anything, and all end by their time
+            self._waits = [wait for wait in self._waits if wait.is_on]
+            self._most = max(2 * len(self._waits), _LEAST)
         self._waits.append(_Wait(client.blocked, offset, count))
 
     def review(self) -> None:
@@ -44,19 +58,14 @@ class Confirmations:
             return
         waits, self._waits = self._waits, []
         for wait in waits:
-            waiter, offset, needed = wait
-            if waiter.client.blocked is not waiter:  # its time is up, or it has left
+            if not wait.is_on:
                 continue
+            waiter, offset, needed = wait
             confirmed = self._confirmed(offset)
             if confirmed >= needed:
                 finish_blocked(self._engine, waiter, _answer(confirmed))
             else:
                 self._waits.append(wait)
-
-    @property
-    def awaited(self) -> bool:
-        """Whether any client waits."""
-        return bool(self._waits)
 
 
 def _answer(count: int) -> Attempt:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from kedis.config import Config
+from kedis.engine.call import unblock
 from kedis.engine.client import Client
 from kedis.engine.engine import Engine
 from kedis.engine.transport import NullTransport
@@ -272,6 +273,15 @@ def test_wait_asks_for_confirmations() -> None:
     assert world.writer.out == []
     world.run(client, b"REPLCONF", b"ACK", b"%d" % offset)
     assert world.writer.out == [b":1\r\n"]
+
+
+def test_waits_that_nobody_ends_are_not_kept() -> None:
+    """Programs send WAIT where there are no replicas, too."""
+    world = World()
+    for _ in range(1000):
+        world.run(world.writer, b"WAIT", b"1", b"10")
+        assert unblock(world.writer)
+    assert len(world.master.confirmations._waits) < 100
 
 
 def test_a_replica_that_wants_the_snapshot_only() -> None:
