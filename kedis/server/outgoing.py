@@ -15,6 +15,8 @@ import gevent
 from gevent import socket
 from gevent.threadpool import ThreadPool
 
+from kedis.process.clock import monotonic
+
 _MOST_LOOKUPS = 4
 
 
@@ -34,30 +36,34 @@ def _look_up(host: str, port: int | str) -> list[Any] | Exception:
 def connect(host: str, port: int | str, seconds: float, source: str = "") -> socket.socket:
     """Connect within ``seconds``, the time for the name included; the socket has them as its time-out.
 
+    The addresses of a name are tried one after the other, and share the time: one that does not answer leaves some.
+
     ``source`` is the address to connect from; one that this machine does not have is passed over, as in Redis.
 
     Raises OSError, of which TimeoutError when the time is up, and ValueError or OverflowError for what cannot be an
     address.
     """
-    with gevent.Timeout(seconds, TimeoutError("timed out")):
+    until = monotonic() + seconds
+    over = TimeoutError("timed out")
+    with gevent.Timeout(seconds, over):
         found = _lookups().apply(_look_up, (host, port))
         if isinstance(found, Exception):
             raise found
         refusal = OSError(f"no address for {host}")
-        for family, kind, protocol, _, address in found:
+        for left, (family, kind, protocol, _, address) in zip(range(len(found), 0, -1), found, strict=True):
             sock = socket.socket(family, kind, protocol)
-            sock.settimeout(seconds)
             try:
+                sock.settimeout(max((until - monotonic()) / left, 0.001))
                 if source:
                     with contextlib.suppress(OSError):
                         sock.bind((source, 0))
                 sock.connect(address)
-            except OSError as error:
-                refusal = error
-            except BaseException:
+                sock.settimeout(seconds)
+            except BaseException as error:
                 sock.close()
-                raise
+                if error is over or not isinstance(error, OSError):
+                    raise
+                refusal = error
             else:
                 return sock
-            sock.close()
         raise refusal

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import time
+from collections.abc import Iterator
 
+import gevent
 import pytest
 
+from kedis.server import outgoing
 from kedis.server.outgoing import connect
 
 
@@ -33,3 +38,41 @@ def test_a_refused_connection_from_a_source_address() -> None:
         bound.bind(("127.0.0.1", 0))
         with pytest.raises(ConnectionRefusedError):
             connect("127.0.0.1", bound.getsockname()[1], 30.0, "127.0.0.3")
+
+
+@contextlib.contextmanager
+def silent() -> Iterator[tuple[str, int]]:
+    """An address that does not answer: the queue of what listens there is full."""
+    with contextlib.ExitStack() as stack:
+        listening = stack.enter_context(socket.socket())
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(0)
+        for _ in range(4):
+            client = stack.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(listening.getsockname())
+        gevent.sleep(0.1)
+        yield listening.getsockname()
+
+
+def names(monkeypatch: pytest.MonkeyPatch, *addresses: tuple[str, int]) -> None:
+    """Have any name stand for these."""
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", address) for address in addresses]
+    monkeypatch.setattr(outgoing, "_look_up", lambda _host, _port: found)
+
+
+def test_the_time_is_that_of_all_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    with silent() as address:
+        names(monkeypatch, *[address] * 20)
+        began = time.monotonic()
+        with pytest.raises(TimeoutError):
+            connect("a.name", 1, 0.5)
+        assert time.monotonic() - began < 5
+
+
+def test_an_address_that_does_not_answer_leaves_time_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    with silent() as address, socket.create_server(("127.0.0.1", 0)) as listening:
+        names(monkeypatch, address, listening.getsockname())
+        with connect("a.name", 1, 2.0) as outgoing_socket:
+            assert outgoing_socket.getpeername() == listening.getsockname()
+            assert outgoing_socket.gettimeout() == 2.0
