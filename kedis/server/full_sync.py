@@ -153,9 +153,12 @@ class PipedSync(FullSync):
             part = os.read(self._pipe, _PART)
         except BlockingIOError:
             return
-        except OSError as error:
+        except (OSError, MemoryError) as error:
             self._network.report("reading a snapshot", error)
-            part = b""
+            for replica in self.replicas:  # without which the child, whose pipe nobody empties, is ended
+                self._master.drop(replica)
+            self.poll()
+            return
         if not part:
             self._at_end = True
             self._watcher.stop()
@@ -280,8 +283,13 @@ class FiledSync(FullSync):
         def done() -> None:
             self._master.have_snapshot(replica, at_once=True)
 
+        try:
+            fd = os.dup(self._file.fileno())
+        except OSError as error:
+            log.warning("Cannot send the snapshot to replica %s: %s", replica.name, error.strerror)
+            self._master.drop(replica)
+            return
         replica.state = State.TRANSFER
-        fd = os.dup(self._file.fileno())
         self._links[replica].give_file(fd, os.fstat(fd).st_size, done)
 
     def beat(self) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from kedis.persistence.child import Outcome
 from kedis.replication.replicas import State
-from kedis.server.full_sync import PipedSync
+from kedis.server.full_sync import FiledSync, FullSync, PipedSync
 
 
 class Watcher:
@@ -53,6 +57,18 @@ class Link:
             self.on_drained()
 
 
+class FileLink(Link):
+    """One that is given a file."""
+
+    def __init__(self) -> None:
+        super().__init__(is_quick=True)
+        self.size = -1
+
+    def give_file(self, fd: int, size: int, _done: Callable[[], None]) -> None:
+        os.close(fd)
+        self.size = size
+
+
 class Child:
     pid = 1
 
@@ -79,9 +95,9 @@ class Named:
 
 
 class World:
-    """A transfer to replicas, without a child; the test writes what it would."""
+    """A transfer to replicas, without a child; the test writes what it would. With a folder it is by a file."""
 
-    def __init__(self, *links: Link) -> None:
+    def __init__(self, *links: Link, folder: Path | None = None) -> None:
         self.links = links
         self.replicas = [Named(number) for number, _ in enumerate(links)]
         self.dropped: list[Any] = []
@@ -90,22 +106,24 @@ class World:
         self.now = 0
         engine = SimpleNamespace(config=config, monotonic=lambda: self.now)
         loop = SimpleNamespace(io=Watcher)
-        network = SimpleNamespace(engine=engine, hub=SimpleNamespace(loop=loop))
+        self.faults: list[Exception] = []
+        network = SimpleNamespace(
+            engine=engine,
+            hub=SimpleNamespace(loop=loop),
+            report=lambda _place, error: self.faults.append(error),
+        )
         present = {replica.client: replica for replica in self.replicas}
         self.master = SimpleNamespace(replicas=present, drop=self._drop, have_snapshot=self._have)
         child, descriptors = Child(), []
 
-        class Sync(PipedSync):
-            def _fork(self, fd: int) -> None:
-                descriptors.append(os.dup(fd))
-                self.child = child  # type: ignore[assignment]
+        def fork(sync: FullSync, fd: int) -> None:
+            descriptors.append(os.dup(fd))
+            sync.child = child  # type: ignore[assignment]
 
-        self.sync = Sync(
-            network,  # type: ignore[arg-type]
-            self.master,  # type: ignore[arg-type]
-            dict(zip(self.replicas, links, strict=True)),  # type: ignore[arg-type]
-            self.ended.append,
-        )
+        given: Any = (network, self.master, dict(zip(self.replicas, links, strict=True)), self.ended.append)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(FullSync, "_fork", fork)
+            self.sync: Any = PipedSync(*given) if folder is None else FiledSync(*given, str(folder))
         self.child, self.end = child, descriptors[0]
 
     def _drop(self, replica: Any) -> None:
@@ -218,3 +236,39 @@ def test_what_a_child_has_left_in_the_pipe_is_read_after_its_end() -> None:
     slow.take()
     assert world.turn()
     assert [outcome.failure for outcome in world.ended] == [""] and b"onetwo" in slow.sent
+
+
+def test_a_pipe_that_cannot_be_read_ends_the_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would wait for ever for somebody to empty the pipe, and no other snapshot could begin."""
+
+    def fails(_fd: int, _size: int) -> bytes:
+        raise MemoryError
+
+    world = World(Link(is_quick=True), Link(is_quick=False))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "read", fails)
+        world.turn()
+    assert world.dropped == world.replicas
+    assert world.child.killed
+    assert [bool(outcome.failure) for outcome in world.ended] == [True]
+    assert [type(error) for error in world.faults] == [MemoryError]
+    os.close(world.end)
+
+
+def test_a_file_that_cannot_be_sent_to_one_replica(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Descriptors have run out: the others get it, and the next snapshot can begin."""
+    first, second = FileLink(), FileLink()
+    world = World(first, second, folder=tmp_path)
+    real = os.dup
+
+    def fails_once(fd: int) -> int:
+        monkeypatch.setattr(os, "dup", real)
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(os, "dup", fails_once)
+    world.child.outcome = Outcome("", 0)
+    world.sync.poll()
+    assert world.dropped == world.replicas[:1]
+    assert (first.size, second.size) == (-1, 0)
+    assert [outcome.failure for outcome in world.ended] == [""]
+    os.close(world.end)
