@@ -47,7 +47,12 @@ class Migrations:
                 failure = storage_errors.MIGRATE_READING
                 replies.extend(_replies(connection, len(migration.requests)))
                 failure = ""
-        except (OSError, ValueError, OverflowError):  # the latter two are for what cannot be an address
+        except (
+            OSError,
+            ValueError,
+            OverflowError,
+            MemoryError,
+        ):  # the second and third: what cannot be an address
             failure = failure or storage_errors.MIGRATE_WRITING
         if (
             not self._engine.restrictions.ended

@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 
+import kedis as kedis_package
 from kedis.engine.table import COMMANDS
 from kedis.observability.slowlog import shown_words
+from kedis.server import migration
 from tests.commands.driver import ErrorReply
 from tests.oracle import Oracle
 from tests.persistence.server import Kedis, Wire, encode
@@ -202,3 +205,17 @@ def test_a_client_that_leaves_meanwhile(wire: Wire, kedis: Kedis) -> None:
     slow.answer.set()
     while wire.call("EXISTS", "a"):
         pass
+
+
+def test_no_memory_for_the_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client is answered; it would wait for ever."""
+
+    def fails(*_words: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(migration, "connect", fails)
+    with kedis_package.Server() as server, server.client(socket_timeout=30, retry=None) as client:
+        client.set("a", "1")
+        with pytest.raises(redis.ResponseError, match="IOERR"):
+            client.execute_command("MIGRATE", HOST, 1, "a", 0, 1000)
+        assert client.get("a") == b"1"
