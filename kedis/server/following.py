@@ -355,11 +355,10 @@ class Following:
     def _stream(self, link: MasterLink) -> None:
         """Apply the stream until the link breaks. Raises LinkError, OSError, StreamError."""
         engine, state = self._engine, self.state
-        assert state.master is not None
         client = Client(
             engine,
             _MasterTransport(link),
-            address=f"{state.master[0]}:{state.master[1]}",
+            address=link.address,
             local_address=link.local_address,
             trusted=True,
         )

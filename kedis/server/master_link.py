@@ -24,6 +24,7 @@ from kedis.replication.handshake import (
     SnapshotData,
     SnapshotEnds,
 )
+from kedis.server.listener import tcp_address
 from kedis.server.network import Network
 from kedis.server.outgoing import connect
 from kedis.server.tls_context import reason
@@ -82,9 +83,13 @@ class MasterLink:
 
     @property
     def local_address(self) -> str:
-        """This server's address on the link."""
-        host, port = self.sock.getsockname()[:2]
-        return f"{host}:{port}"
+        """This server's address on the link, as CLIENT LIST prints it. Raises OSError."""
+        return tcp_address(self.sock.getsockname())
+
+    @property
+    def address(self) -> str:
+        """The master's. Raises OSError."""
+        return tcp_address(self.sock.getpeername())
 
     def next_event(self, seconds: float | None = None) -> Event | None:
         """Wait for the next event, up to ``seconds``, at most those after which the link counts as dead.

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.oracle import Oracle
-from tests.replication.masters import Raw, until
+from tests.replication.masters import Raw, linked, until
 from tests.replication.reluctant import Reluctant
 from tests.wire.kedis_process import KedisProcess
 
@@ -54,6 +54,15 @@ def test_populate_and_divert(port: int) -> None:
     assert after["master_replid"] != identity
     assert int(after["master_repl_offset"]) > int(before)
     replica.close()
+
+
+def test_addresses_of_a_link_by_ipv6(port: int) -> None:
+    replica = Raw(port)
+    with KedisProcess("--bind", "::1", "127.0.0.1", "--repl-diskless-sync-delay", "0") as master:
+        replica.call("REPLICAOF", "::1", master.address[1])
+        linked(replica)
+        (line,) = replica.call("CLIENT", "LIST", "TYPE", "master").decode().splitlines()
+        assert f" addr=[::1]:{master.address[1]} laddr=[::1]:" in line
 
 
 def test_replicas_are_no_clients_and_a_shutdown_that_waits_says_how_long(port: int) -> None:
