@@ -29,6 +29,8 @@ _SAME_MASTER = SimpleString(b"OK Already connected to specified master")
     syntax='args(host-port{host port:int} | no-one{"NO" "ONE"})',
 )
 def replicaof(client: Client, argv: Sequence[bytes]) -> Any:
+    if client.engine.replication.fails_over:
+        raise CommandError(replication_errors.REPLICAOF_WHILE_FAILING_OVER)
     following = client.engine.following
     if (argv[1].lower(), argv[2].lower()) == (b"no", b"one"):
         following.lead(_described(client))

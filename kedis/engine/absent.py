@@ -119,6 +119,8 @@ NO_REPLICAS: Mapping[str, int] = dict.fromkeys(
 class NoReplication:
     """Null implementation for an engine without a network: a master without replicas."""
 
+    fails_over = False
+
     def __init__(self) -> None:
         self._id = secrets.token_hex(20)
 

@@ -77,6 +77,10 @@ class AttachedReplica(Protocol):
 class Replication(Protocol):
     """Replication: the history of this server, and its replicas."""
 
+    @property
+    def fails_over(self) -> bool:
+        """Whether a FAILOVER is under way, which alone decides whom this server follows."""
+
     def info(self) -> Sequence[tuple[str, Any]]:
         """The fields of INFO replication."""
 

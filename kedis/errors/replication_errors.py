@@ -14,6 +14,7 @@ WAIT_ON_REPLICA = (
     "to be writable (which is not the default) writes to replicas are just local and are not propagated."
 )
 NO_MASTER_LINK = "NOMASTERLINK Can't SYNC while not connected with my master"
+NO_SYNC_WHILE_FAILING_OVER = "NOMASTERLINK Can't SYNC while failing over"
 
 
 def unknown_snapshot_part(name: bytes) -> str:
@@ -32,6 +33,7 @@ BECAME_REPLICA = (
 )
 NO_REPLICATION = "ERR this server cannot be a replica"
 INVALID_MASTER_PORT = "ERR Invalid master port"
+REPLICAOF_WHILE_FAILING_OVER = "ERR REPLICAOF not allowed while failing over."
 NO_FAILOVER = "ERR No failover in progress."
 FAILOVER_TIMEOUT = "ERR FAILOVER timeout must be greater than 0"
 FAILOVER_WITHOUT_REPLICAS = "ERR FAILOVER requires connected replicas."

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("kedis.replication")
 
 _SECOND_NS = 1_000_000_000
+_NO_FAILOVER = "no-failover"
 
 
 class Master(Stream):
@@ -46,7 +47,7 @@ class Master(Stream):
 
     def __init__(self, engine: Engine, server: Server, history: History) -> None:
         super().__init__(engine, server, history)
-        self.failover_state = "no-failover"
+        self.failover_state = _NO_FAILOVER
         self.confirmations = Confirmations(engine, self.confirmed)
         self._alone_since_ns = 0
         self._figures = dict.fromkeys(("sync_full", "sync_partial_ok", "sync_partial_err"), 0)
@@ -54,6 +55,11 @@ class Master(Stream):
         for name in ("min-replicas-to-write", "min-replicas-max-lag"):
             engine.config.subscribe(name, lambda _config: self.count_good())
         self.count_good()
+
+    @property
+    def fails_over(self) -> bool:
+        """See :class:`kedis.engine.replication_ports.Replication`."""
+        return self.failover_state != _NO_FAILOVER
 
     # -- replicas come ------------------------------------------------------------------------------------
 
@@ -90,6 +96,8 @@ class Master(Stream):
         replica = self._replica(client)
         if replica.attached:
             return
+        if self.fails_over:
+            raise CommandError(replication_errors.NO_SYNC_WHILE_FAILING_OVER)
         if self.upstream is not None and not self.upstream.online:
             raise CommandError(replication_errors.NO_MASTER_LINK)
         if client.transport.output_bytes():
@@ -298,7 +306,7 @@ class Master(Stream):
         now, config = self.engine.monotonic(), self.engine.config
         if self.replicas:
             self._alone_since_ns = 0
-            pings = self.failover_state == "no-failover"  # or nobody would ever have the whole stream
+            pings = not self.fails_over  # or nobody would ever have the whole stream
             if pings and now - self._last_ping_ns >= config.repl_ping_replica_period * _SECOND_NS:
                 self._last_ping_ns = now
                 self._say(PING)

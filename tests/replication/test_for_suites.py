@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.oracle import Oracle
+from tests.ports import free_port
 from tests.replication.masters import Raw, linked, until
 from tests.replication.reluctant import Reluctant
 from tests.wire.kedis_process import KedisProcess
@@ -152,3 +153,24 @@ def test_a_child_whose_server_has_gone_before_it_asked_ends_at_once() -> None:
     for away, ends in ((0, False), (1, True)):
         done = subprocess.run([sys.executable, "-c", source.format(away)], capture_output=True, text=True)
         assert (done.returncode, done.stdout) == ((1, "") if ends else (0, "on\n")), done.stderr
+
+
+def test_a_failover_alone_decides_whom_to_follow(port: int) -> None:
+    """A Sentinel may say something else at the same time, and nobody would end the failover then."""
+    client = Raw(port)
+    nobody = free_port()
+    replica = Reluctant(port, nobody, confirms=False)
+    until(lambda: client.info().get("slave0", "").count("state=online"))
+    force = ("FAILOVER", "TO", "127.0.0.1", nobody, "FORCE", "TIMEOUT", 1)
+    client.call("SET", "a", "1")
+    assert client.call(*force) == b"OK"
+    until(lambda: client.info()["master_failover_state"] == "failover-in-progress")
+    for words in (("REPLICAOF", "NO", "ONE"), ("SLAVEOF", "127.0.0.1", 1), ("REPLICAOF", "x", "y")):
+        assert client.call(*words) == "ERR REPLICAOF not allowed while failing over."
+    other = Raw(port)
+    assert other.call("PSYNC", "?", "-1") == "NOMASTERLINK Can't SYNC while failing over"
+    assert client.info()["role"] == "slave"
+    assert client.call("FAILOVER", "ABORT") == b"OK"
+    assert client.call("REPLICAOF", "NO", "ONE") == b"OK"
+    assert client.call("SET", "a", "2") == b"OK"
+    replica.close()
