@@ -30,6 +30,8 @@ log = logging.getLogger("kedis.server")
 _faults = FaultLog(log)
 
 _NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
+#: The client stays pending then, too; of other errors the kernel has taken it away.
+_NO_MEMORY = (errno.ENOMEM, errno.ENOBUFS)
 _REST_SECONDS = 0.1
 _READ = 1
 #: The longest interval of probes that Linux takes, in seconds.
@@ -91,6 +93,8 @@ class Listener(StreamServer):  # type: ignore[misc]
                     self._refuse_one()
                 else:
                     log.warning("cannot accept a client: %s", error)
+                    if error.errno in _NO_MEMORY:
+                        self._rest()
                 return
             client = RawSocket(family, kind, protocol, fd)
             client.setblocking(False)
@@ -126,7 +130,7 @@ class Listener(StreamServer):  # type: ignore[misc]
             self._spare = os.open(os.devnull, os.O_RDONLY)
 
     def _rest(self) -> None:
-        """Stop accepting for a while: without even a spare descriptor the pending client would spin the loop."""
+        """Stop accepting for a while: where nothing can be done about the pending client it would spin the loop."""
         self.stop_accepting()
         gevent.spawn_later(_REST_SECONDS, self._accept_again)
 

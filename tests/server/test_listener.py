@@ -114,6 +114,30 @@ def test_a_client_that_cannot_be_served_is_not_the_last(
         assert client.recv(100) == b"+PONG\r\n"
 
 
+def test_the_loop_does_not_spin_where_the_kernel_has_no_memory(network: NetworkServer) -> None:
+    (listener,) = network.listeners._listeners
+    real, tries = listener.socket, []
+
+    class Full:
+        family, type, proto = real.family, real.type, real.proto
+
+        def _accept(self) -> None:
+            tries.append(listener._watcher)
+            raise OSError(errno.ENOBUFS, os.strerror(errno.ENOBUFS))
+
+    listener.socket = Full()
+    try:
+        with connect(network) as client:
+            for _ in range(50):
+                gevent.sleep(0.001)
+            assert len(tries) < 10
+            listener.socket = real
+            client.sendall(PING)
+            assert client.recv(100) == b"+PONG\r\n"
+    finally:
+        listener.socket = real
+
+
 def test_options_are_inherited_and_follow_the_setting(network: NetworkServer) -> None:
     for seconds in (100, 30, 0, 2147483647):
         network.engine.config.set_many([("tcp-keepalive", str(seconds))])
