@@ -169,9 +169,9 @@ class Services:
         self.restrictions.end_pause()
         self.loop.unpaused()
 
-    def release_writes(self) -> None:
-        """Let the writes run that were held for a shutdown or a failover."""
-        self.restrictions.hold_writes(False)
+    def release_writes(self, purpose: str) -> None:
+        """Let the writes run that were held for ``purpose`` (a shutdown or a failover), unless another holds them."""
+        self.restrictions.hold_writes(purpose, False)
         self.loop.unpaused()
 
     def check_clock(self) -> int:

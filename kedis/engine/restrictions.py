@@ -27,6 +27,7 @@ class Restrictions:
     """
 
     __slots__ = (
+        "_holders",
         "_journal_error",
         "_snapshot_error",
         "busy",
@@ -58,6 +59,7 @@ class Restrictions:
         self._snapshot_error: str | None = None
         self.paused_until_ns = 0
         self.pause_writes_only = self.writes_held = False
+        self._holders: set[str] = set()  # for what writes wait
 
     def update(self) -> None:
         """Recompute ``needs_checks`` after a change of the state that it depends on."""
@@ -131,9 +133,16 @@ class Restrictions:
         self.paused_until_ns = 0
         self.update()
 
-    def hold_writes(self, held: bool) -> None:
-        """Let writes wait, or let them run; :meth:`kedis.engine.client.Services.release_writes` resumes who waited."""
-        self.writes_held = held
+    def hold_writes(self, purpose: str, held: bool) -> None:
+        """Let writes wait for ``purpose``, or not for that any more.
+
+        :meth:`kedis.engine.client.Services.release_writes` also resumes who waited.
+        """
+        if held:
+            self._holders.add(purpose)
+        else:
+            self._holders.discard(purpose)
+        self.writes_held = bool(self._holders)
         self.update()
 
     def end(self) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("kedis.replication")
 
+_PURPOSE = "failover"
 _STEP_SECONDS = 0.01
 _NONE, _WAITING, _RUNNING = "no-failover", "waiting-for-sync", "failover-in-progress"
 _WHO = "FAILOVER"
@@ -65,7 +66,7 @@ class Failover:
         self._target, self._force = target, force
         now = self._engine.monotonic()
         self._deadline_ns = now + timeout_ms * 1_000_000 if timeout_ms else FOREVER_NS
-        self._engine.restrictions.hold_writes(True)
+        self._engine.restrictions.hold_writes(_PURPOSE, True)
         self._master.failover_state = _WAITING
         self._end_offset = -1
         self._timer.start(self._look)
@@ -137,7 +138,7 @@ class Failover:
         self._timer.stop()
         self._master.failover_state = _NONE
         self._target = None
-        self._engine.release_writes()
+        self._engine.release_writes(_PURPOSE)
 
 
 def _place(replica: Replica) -> tuple[str, int]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("kedis.server")
 
+_PURPOSE = "shutdown"
 _STEP_SECONDS = 0.05
 _SECOND_NS = 1_000_000_000
 
@@ -55,7 +56,7 @@ class ReplicaWait:
         if not self._lagging():
             return False
         log.info("Waiting for replicas before shutting down.")
-        engine.restrictions.hold_writes(True)
+        engine.restrictions.hold_writes(_PURPOSE, True)
         self.options = options
         self._deadline_ns = engine.monotonic() + engine.config.shutdown_timeout * _SECOND_NS
         self._master.ask_for_confirmations()
@@ -87,7 +88,7 @@ class ReplicaWait:
         self._timer.stop()
         if self.options is not None:
             self.options = None
-            self._engine.release_writes()
+            self._engine.release_writes(_PURPOSE)
 
     def _refuse(self) -> None:
         waiters, self._waiters = self._waiters, []

@@ -174,3 +174,20 @@ def test_a_failover_alone_decides_whom_to_follow(port: int) -> None:
     assert client.call("REPLICAOF", "NO", "ONE") == b"OK"
     assert client.call("SET", "a", "2") == b"OK"
     replica.close()
+
+
+def test_a_shutdown_that_is_aborted_releases_no_writes_of_a_failover(port: int) -> None:
+    client, other, writer = Raw(port), Raw(port), Raw(port)
+    replica = Reluctant(port, 7777, confirms=False)
+    until(lambda: client.info().get("slave0", "").count("state=online"))
+    client.call("SET", "a", "1")
+    assert client.call("FAILOVER", "TO", "127.0.0.1", 7777) == b"OK"
+    other.send("SHUTDOWN")
+    until(lambda: client.call("SHUTDOWN", "ABORT") == b"OK")
+    assert client.info()["master_failover_state"] == "waiting-for-sync"
+    writer.send("SET", "a", "2")
+    for _ in range(10):
+        assert client.call("GET", "a") == b"1"
+    assert client.call("FAILOVER", "ABORT") == b"OK"
+    assert writer.receive() == b"OK"
+    replica.close()
