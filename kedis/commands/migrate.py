@@ -111,6 +111,8 @@ class Migration:
         Raises CommandError.
         """
         self._unwatch()
+        if not self._copy and client.engine.restrictions.read_only:  # a replica meanwhile
+            raise CommandError(errors.READ_ONLY_REPLICA)
         refusal = next((reply for reply in replies[: len(self._before)] if isinstance(reply, str)), None)
         if refusal is not None:
             raise CommandError(storage_errors.target_error(refusal))

@@ -193,6 +193,22 @@ def test_others_go_on_and_what_they_change_is_not_deleted(wire: Wire, kedis: Ked
         other.close()
 
 
+def test_a_server_that_becomes_a_replica_meanwhile_deletes_nothing(wire: Wire, kedis: Kedis) -> None:
+    wire.call("SET", "a", 1)
+    slow = Slow()
+    wire.send("MIGRATE", HOST, slow.port, "a", 0, 10_000)
+    assert slow.asked.wait(20)
+    other = kedis.connect()
+    try:
+        assert other.call("REPLICAOF", HOST, slow.port) == b"OK"
+        slow.answer.set()
+        assert wire.receive() == ErrorReply("READONLY You can't write against a read only replica.")
+        assert other.call("EXISTS", "a") == 1
+    finally:
+        other.call("REPLICAOF", "NO", "ONE")
+        other.close()
+
+
 def test_a_client_that_leaves_meanwhile(wire: Wire, kedis: Kedis) -> None:
     wire.call("SET", "a", 1)
     slow = Slow()
