@@ -12,6 +12,7 @@ import tempfile
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from kedis.server.start_error import StartError
@@ -81,7 +82,7 @@ class MadeForServer:
     """The certificates of one server in this process, and of its clients, as long as it is there.
 
     Args:
-        host: an address by which clients find it, beside the machine's own.
+        addresses: those by which clients find it, as the setting bind has them, beside the machine's own.
 
     Attributes:
         settings: those of the server.
@@ -90,12 +91,12 @@ class MadeForServer:
     Raises StartError where none can be made.
     """
 
-    def __init__(self, host: str) -> None:
+    def __init__(self, addresses: Sequence[str]) -> None:
         folder = Path(tempfile.mkdtemp(prefix="kedis-tls-"))
         self._removal = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         try:
             authority = Authority(folder)
-            server = authority.issue("server", (*HERE, *_names(host)))
+            server = authority.issue("server", (*HERE, *chain.from_iterable(map(_names, addresses))))
             client = authority.issue("client")
         except NoOpenssl as error:
             self._removal()
@@ -113,9 +114,10 @@ class MadeForServer:
         self._removal.detach()
 
 
-def _names(host: str) -> list[str]:
-    """``host`` as certificates name it; nothing for what stands for all addresses."""
-    if not host or host in ("*", "0.0.0.0", "::", "localhost", "127.0.0.1", "::1"):
+def _names(address: str) -> list[str]:
+    """``address`` as certificates name it; nothing for what stands for all addresses."""
+    host = address.removeprefix("-")
+    if not host or host in ("*", "0.0.0.0", "::", "::*", "localhost", "127.0.0.1", "::1"):
         return []
     try:
         return [f"IP:{ipaddress.ip_address(host)}"]

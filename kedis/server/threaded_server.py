@@ -72,7 +72,7 @@ class Server:
         self._tls = tls
         self._certificates: MadeForServer | None = None
         if tls and "tls-cert-file" not in self._settings:
-            self._certificates = MadeForServer(host)
+            self._certificates = MadeForServer(self._settings["bind"].split())
             self._settings = {**self._certificates.settings, **self._settings}
         config = self._configuration()  # which raises ConfigError now, not in start()
         self.authority = config.tls_ca_cert_file if tls else ""

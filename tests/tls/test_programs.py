@@ -57,6 +57,17 @@ def test_it_keeps_its_port_and_its_certificate(certificates: Certificates) -> No
     assert not os.path.exists(folder)
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [{"bind": "127.0.0.2"}, {"host": "127.0.0.2 -::1"}, {"host": "-127.0.0.2"}, {"host": "* -::*"}],
+)
+def test_the_certificate_is_that_of_the_addresses(
+    certificates: Certificates, settings: dict[str, str]
+) -> None:
+    with kedis.Server(tls=True, **settings) as server, server.client(retry=ONCE) as client:
+        assert client.ping()
+
+
 def test_with_certificates_of_one_s_own(certificates: Certificates) -> None:
     own = {"tls_cert_file": certificates.server.certificate, "tls_key_file": certificates.server.key}
     with kedis.Server(tls=True, **own, tls_ca_cert_file=certificates.authority) as server:
