@@ -179,6 +179,7 @@ class HttpServer:
             self.entered(connection)
             connection.serve()
         finally:
+            connection.end()
             self.connections.pop(connection, None)
             self._accept_again()
 
@@ -230,6 +231,12 @@ class _Connection:
         self._given_up = True
         self._server.connections.pop(self, None)
         self.greenlet.kill(block=False)
+
+    def end(self) -> None:
+        """End the connection, also where a forked child has a copy of the descriptor."""
+        with contextlib.suppress(OSError):
+            # Not that of a TLS socket, which would go on as a plain one.
+            gevent_socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
     def serve(self) -> None:
         """Answer requests until the peer closes or a limit is reached.  Raises OSError."""

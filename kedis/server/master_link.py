@@ -183,5 +183,6 @@ class MasterLink:
             gevent.socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Close the socket. Idempotent."""
+        """End the connection, also where a forked child has a copy of the descriptor. Idempotent."""
+        self.cut()
         self.sock.close()

@@ -256,6 +256,43 @@ def test_a_server_in_a_thread(tmp_path: Path) -> None:
     assert lines == ["2 True True True", "3", "b''", "b'3'", "0"]
 
 
+ENDS = """
+    import os, socket, time, kedis
+    with kedis.Server(repl_diskless_sync_delay=0) as master, kedis.Server(metrics_port=0) as server:
+        def replicas():
+            return master.client().info("replication")["connected_slaves"]
+        here = server.client()
+        here.execute_command("REPLICAOF", master.host, master.port)
+        while here.info("replication")["master_link_status"] != "up":
+            time.sleep(0.02)
+        page = socket.create_connection((server.host, server._life._app.metrics.port), 60)
+        page.sendall(b"GET /healthz HTTP/1.1\\r\\n\\r\\n")
+        assert page.recv(1)
+        go, begin = os.pipe()
+        pid = os.fork()
+        if not pid:
+            page.close()
+            os.read(go, 1)
+            os._exit(0)
+        here.execute_command("REPLICAOF", "NO", "ONE")
+        deadline = time.monotonic() + 20
+        while replicas() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        print(replicas())
+        page.sendall(b"rubbish\\r\\n\\r\\n")
+        while page.recv(4096):
+            pass
+        server.stop()
+        os.write(begin, b"x")
+        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+
+
+def test_a_child_keeps_no_other_connection_of_a_server_open() -> None:
+    """That to a master, which would count a replica that has gone; and those to the metrics."""
+    assert run_program(ENDS) == ["0", "0"]
+
+
 MADE_BEFORE = """
     import os, sys, kedis
     never, once = kedis.Server(), kedis.Server().start()
