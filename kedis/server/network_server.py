@@ -271,7 +271,7 @@ def _end(sock: AnySocket) -> None:
 
 
 def _text(address: Any, sock: AnySocket) -> str:
-    """An address as CLIENT LIST prints it."""
+    """An address as CLIENT LIST prints it; by a Unix socket both are the server's, whatever a client has bound."""
     if sock.family == socket.AF_UNIX:
-        return f"{address or sock.getsockname()}:0"
+        return f"{sock.getsockname()}:0"
     return tcp_address(address)

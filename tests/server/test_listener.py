@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import gevent
@@ -163,6 +164,22 @@ def test_addresses_of_both_sides(network: NetworkServer) -> None:
     network.engine.config.set_many([("bind", "0.0.0.0")])
     with connect(network):
         assert served(network).client.local_address == f"127.0.0.1:{network.port}"
+
+
+def test_what_a_client_of_the_unix_socket_has_bound_is_not_shown(tmp_path: Path) -> None:
+    """As in Redis; it could be more than a line of CLIENT LIST, or of the log."""
+    path, own = tmp_path / "server", tmp_path / "a\nid=1 addr=b"
+    settings = {"appendonly": "no", "port": "0", "bind": "127.0.0.1", "unixsocket": str(path)}
+    network = NetworkServer(Engine(Config(settings)))
+    try:
+        network.start()
+        with socket.socket(socket.AF_UNIX) as client:
+            client.bind(str(own))
+            client.connect(str(path))
+            session = served(network).client
+            assert (session.address, session.local_address) == (f"{path}:0", f"{path}:0")
+    finally:
+        network.stop()
 
 
 # -- addresses that cannot be listened on -----------------------------------------------------------------
