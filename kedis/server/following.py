@@ -334,7 +334,14 @@ class Following:
             raise LinkError(f"{type(begins).__name__} where a snapshot must begin")
         if state.resumes:
             log.info("Discarding previously cached master state.")
-        self._database = self._intake.take(link, full, begins)
+        try:
+            self._database = self._intake.take(link, full, begins)
+        except BaseException:
+            if (
+                self._intake.has_changed
+            ):  # or a restart would bring back what is in the append-only file alone
+                self._aof.start_over()
+            raise
         state.synchronised(full.replid, full.offset)
         self._saver.forget_changes()
         self._aof.start_over()

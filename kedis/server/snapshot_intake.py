@@ -44,6 +44,10 @@ class SnapshotIntake:
     Args:
         aof: shows the figures of loading.
         saver: whose file a snapshot becomes.
+
+    Attributes:
+        loads_beside: a snapshot is being loaded beside the data, which are served meanwhile.
+        has_changed: the data are others than before :meth:`take`, or gone.
     """
 
     def __init__(self, network: Network, state: Replica, aof: Aof, saver: Saver) -> None:
@@ -52,14 +56,14 @@ class SnapshotIntake:
         self._state = state
         self._aof = aof
         self._saver = saver
-        #: A snapshot is being loaded beside the data, which are served meanwhile.
-        self.loads_beside = False
+        self.loads_beside = self.has_changed = False
 
     def take(self, link: MasterLink, full: FullSync, begins: SnapshotBegins) -> int:
         """Take the snapshot over; returns the database in which the stream goes on.
 
-        Raises LinkError, OSError or BadSnapshot; the data are as before then, unless the log says otherwise.
+        Raises LinkError, OSError or BadSnapshot; the data are as before then, unless they :attr:`has_changed`.
         """
+        self.has_changed = False
         length = begins.length
         reads_at_once = self._reads_at_once()
         if length is None:
@@ -165,6 +169,7 @@ class SnapshotIntake:
         engine.restrictions.set_loading(True)
         try:
             old = Arrival(engine, bytes)
+            self.has_changed = True
             old.install()
             while not engine.config.replica_lazy_flush and engine.keyspace.lazy_free.free(engine.monotonic):
                 link.show_life()
@@ -199,6 +204,7 @@ class SnapshotIntake:
                     paused_for = self._pause(arrival, paused_for)
                 link.await_quiet()
                 arrival.install()
+                self.has_changed = True
             finally:
                 arrival.discard()
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from kedis.rdb.snapshot import pieces
 from tests.commands.driver import Client
 from tests.oracle import Oracle
+from tests.persistence.server import Kedis
 from tests.replication.masters import ID, Raw, linked, scripted, until
 from tests.replication.test_arrival import snapshot
 from tests.wire.kedis_process import KedisProcess
@@ -213,6 +215,40 @@ def test_one_that_leaves_while_its_snapshot_is_loaded(kedis: KedisProcess, repli
     info = replica.info()
     assert info["master_replid"] != ID
     assert (info["master_replid2"], info["second_repl_offset"]) == ("0" * 40, "-1")
+
+
+def test_data_that_are_gone_do_not_come_back_from_the_append_only_file(tmp_path: Path) -> None:
+    """The master leaves while its snapshot is loaded, and the replica becomes one."""
+    many = of(*(f"key:{number}" for number in range(1000)))
+    flags = ("--appendonly", "yes", "--enable-debug-command", "yes")
+
+    def act(connection: socket.socket, _words: list[bytes]) -> None:
+        if len(script.asked) == 1:
+            connection.sendall(counted(NEW))
+        elif len(script.asked) == 2:
+            replica.call("CONFIG", "SET", "key-load-delay", "10000")
+            connection.sendall(b"+FULLRESYNC %b 9\r\n$%d\r\n%b" % (b"6" * 40, len(many), many))
+            until(lambda: replica.info("persistence")["loading"] == "1")
+
+    def await_file() -> None:
+        names = ("aof_rewrite_in_progress", "aof_rewrite_scheduled")
+        until(lambda: [replica.info("persistence")[name] for name in names] == ["0", "0"])
+
+    server = Kedis(tmp_path / "data", *flags)
+    replica = Raw(server.port)
+    try:
+        with scripted(act) as script:
+            replica.call("REPLICAOF", "127.0.0.1", script.port)
+            until(lambda: len(script.asked) >= 3)
+            assert replica.call("REPLICAOF", "NO", "ONE") == b"OK"
+        await_file()
+        assert replica.call("SET", "later", "1") == b"OK"
+        assert replica.call("KEYS", "*") == [b"later"]
+        server.kill()
+        server = Kedis(tmp_path / "data", *flags)
+        assert server.call("KEYS", "*") == [b"later"]
+    finally:
+        server.kill()
 
 
 def test_a_silent_master_is_given_up(kedis: KedisProcess, replica: Raw) -> None:
