@@ -271,7 +271,7 @@ class Following:
                 was_up = self.state.is_up
                 if isinstance(error, UnreadableSnapshot):
                     pause = _LONG_PAUSE
-                log_end(error, self.state, pause)
+                log_end(error, self.state, pause, gone=self._intake.has_changed)
                 if isinstance(error, StreamError):
                     self.state.distrust()
             except Exception as error:

@@ -34,11 +34,12 @@ def log_handshake(event: Event | None) -> None:
         raise LinkError(f"{type(event).__name__} within the handshake")
 
 
-def log_end(error: Exception, state: Replica, pause_seconds: float) -> None:
+def log_end(error: Exception, state: Replica, pause_seconds: float, *, gone: bool) -> None:
     """Log why a link has ended.
 
     Args:
         state: as it was until then.
+        gone: whether the data that the snapshot was to replace are gone.
         pause_seconds: until the next try, where that is not at once.
     """
     if isinstance(error, StreamError):
@@ -52,7 +53,8 @@ def log_end(error: Exception, state: Replica, pause_seconds: float) -> None:
     elif isinstance(error, BadSnapshot):
         log.error("Internal error in RDB reading: %s", error)
         log.error(
-            "Failed trying to load the MASTER synchronization DB from disk/socket; the data stay as they are"
+            "Failed trying to load the MASTER synchronization DB from disk/socket; the data %s",
+            "are gone, since the file of the snapshot has changed" if gone else "stay as they are",
         )
     elif state.is_up:
         if not isinstance(error, (ConnectionLost, OSError)):

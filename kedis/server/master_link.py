@@ -153,11 +153,15 @@ class MasterLink:
         self._network.bytes_sent += len(data)
 
     def show_life(self) -> None:
-        """Send an empty line, once a second: this server is at work, and does not read."""
+        """Send an empty line, once a second: this server is at work, and does not read.
+
+        A master that has gone is no reason to give up what was received of it; who reads next learns of it.
+        """
         now = monotonic()
         if now - self._shown_at >= _ALIVE_SECONDS:
             self._shown_at = now
-            self.send(b"\n")
+            with contextlib.suppress(OSError):
+                self.send(b"\n")
 
     def give_way(self) -> None:
         """Let others have a turn of the loop, if this greenlet has worked for some milliseconds."""
