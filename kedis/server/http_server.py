@@ -124,7 +124,7 @@ class HttpServer:
 
     def start(self, listening: socket.socket) -> None:
         """Begin to serve."""
-        self._listener = Listener(listening, self._accepted, _refuse)
+        self._listener = Listener(listening, self._accepted, self._refuse)
         self._listener.max_accept = _ACCEPTED_AT_ONCE
         self._listener.start()
 
@@ -157,6 +157,15 @@ class HttpServer:
 
     def _accepted(self, sock: RawSocket, address: Any, _listener: Listener) -> None:
         gevent.spawn(self._serve, sock, address[0])
+
+    def _refuse(self, sock: RawSocket, _listener: Listener) -> None:
+        """Refuse a peer because file descriptors have run out; by TLS without a word."""
+        if self._tls() is None:
+            with contextlib.suppress(OSError):  # it is refused either way
+                sock.send(
+                    b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+                )
+        sock.close()
 
     def _serve(self, sock: RawSocket, peer: str) -> None:
         """One connection, from the accept to its end; runs in a greenlet of its own."""
@@ -378,10 +387,3 @@ def _head(response: Response, request: Request, length: int | None) -> bytes:
     lines = [f"HTTP/1.1 {response.status.value} {response.status.phrase}"]
     lines += [f"{name}: {value}" for name, value in fields]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
-
-
-def _refuse(sock: RawSocket) -> None:
-    """Refuse a peer because file descriptors have run out."""
-    with contextlib.suppress(OSError):  # it is refused either way
-        sock.send(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-    sock.close()

@@ -41,7 +41,7 @@ _LONGEST_KEEPALIVE = 32767
 class Listener(StreamServer):  # type: ignore[misc]
     """Calls ``on_client(sock, address, listener)`` for each client, on the hub: it must not wait.
 
-    ``on_exhausted(sock)`` is called for a client that is refused because descriptors have run out.
+    ``on_exhausted(sock, listener)`` is called for a client that is refused because descriptors have run out.
 
     Attributes:
         tls: whether clients speak TLS there.
@@ -56,7 +56,7 @@ class Listener(StreamServer):  # type: ignore[misc]
         self,
         listening: Any,
         on_client: Callable[[RawSocket, Any, Listener], None],
-        on_exhausted: Callable[[RawSocket], None],
+        on_exhausted: Callable[[RawSocket, Listener], None],
         tls: bool = False,
     ) -> None:
         self.tls = tls
@@ -121,7 +121,7 @@ class Listener(StreamServer):  # type: ignore[misc]
         else:
             client = RawSocket(fileno=fd)
             client.setblocking(False)
-            self._on_exhausted(client)
+            self._on_exhausted(client, self)
         self._keep_spare()
 
     def _keep_spare(self) -> None:

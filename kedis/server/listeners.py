@@ -57,7 +57,7 @@ class Listeners:
         self,
         config: Config,
         on_client: Callable[[RawSocket, Any, Listener], None],
-        on_exhausted: Callable[[RawSocket], None],
+        on_exhausted: Callable[[RawSocket, Listener], None],
     ) -> None:
         self._config = config
         self._on_client = on_client

@@ -52,7 +52,7 @@ class NetworkServer(Network):
         self.deadlines = Deadlines(self)
         self.handshakes = Handshakes(self, self.tls, self._admit)
         self.cron.each_round.append(self.handshakes.end_slow)
-        self.listeners = Listeners(engine.config, self._handle, self._refuse)
+        self.listeners = Listeners(engine.config, self._handle, self._refuse_unserved)
         #: Greenlets whose client has left, waiting for another.
         self._idle_workers: list[Any] = []
         self._browser_logged_ns = -FOREVER_NS
@@ -154,9 +154,8 @@ class NetworkServer(Network):
             self._admit(sock, address, listener)
         elif self._has_room_for_handshake():
             self.handshakes.begin(sock, address, listener)
-        else:  # an answer would take a handshake; Redis gives none either
-            self.rejected_connections += 1
-            _end(sock)
+        else:
+            self._refuse_unserved(sock, listener)
 
     def _has_room_for_handshake(self) -> bool:
         """Whether one more client may begin; the place of a handshake that has been silent is given away."""
@@ -198,6 +197,14 @@ class NetworkServer(Network):
     def make_connection(self, sock: AnySocket, address: str, local_address: str) -> Connection:
         """The connection of a client that has come."""
         return Connection(self, sock, address, local_address)
+
+    def _refuse_unserved(self, sock: socket.SocketType, listener: Listener) -> None:
+        """Refuse a client that has just been accepted: there is no place for it, or no descriptor."""
+        if not listener.tls:
+            self._refuse(sock)
+        else:  # an answer would take a handshake; Redis gives none either
+            self.rejected_connections += 1
+            _end(sock)
 
     def _refuse(self, sock: AnySocket) -> None:
         self.rejected_connections += 1

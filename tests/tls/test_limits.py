@@ -183,3 +183,13 @@ def test_descriptors_and_handshakes_are_given_back(network: NetworkServer, trust
         ping(network, trust)
     until(lambda: not network.connections and not len(network.handshakes))
     assert len(os.listdir("/proc/self/fd")) <= before
+
+
+def test_where_descriptors_have_run_out_no_plain_text_is_sent(network: NetworkServer) -> None:
+    (listener,) = network.listeners._listeners
+    listener.stop_accepting()
+    with socket.create_connection(("127.0.0.1", network.tls_port), SECONDS) as client:
+        gevent.sleep(0.01)
+        listener._refuse_one()
+        assert client.recv(100) == b""
+    assert network.rejected_connections == 1
