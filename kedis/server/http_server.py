@@ -120,7 +120,7 @@ class HttpServer:
         self._logged_at = -_SECONDS_BETWEEN_LOG_LINES
         self._unlogged = 0
         self._listener: Listener | None = None
-        self._full = False
+        self._full = self._stopped = False
 
     def start(self, listening: socket.socket) -> None:
         """Begin to serve."""
@@ -131,6 +131,7 @@ class HttpServer:
     def stop(self, seconds: float) -> None:
         """Accept no more; responses in progress have ``seconds`` to end.  Idempotent."""
         listener, self._listener = self._listener, None
+        self._stopped = True
         if listener is not None:
             listener.stop()
         for connection in list(self.connections):
@@ -169,6 +170,9 @@ class HttpServer:
 
     def _serve(self, sock: RawSocket, peer: str) -> None:
         """One connection, from the accept to its end; runs in a greenlet of its own."""
+        if self._stopped:  # since the accept
+            sock.close()
+            return
         family, kind = sock.family, sock.type
         plain = gevent_socket.socket(family, kind, fileno=sock.detach())
         try:

@@ -11,6 +11,7 @@ import os
 import socket
 import struct
 import threading
+from _socket import socket as RawSocket
 from collections import deque
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
@@ -394,7 +395,7 @@ def test_who_resets_the_connection_before_the_handshake_is_no_fault() -> None:
         with gevent_socket.create_connection(listening.getsockname()) as client:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         fd, _ = listening._accept()
-        server._serve(socket.socket(fileno=fd), "127.0.0.1")
+        server._serve(RawSocket(fileno=fd), "127.0.0.1")
     assert not server.connections
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(fd)
@@ -417,3 +418,16 @@ def test_a_handshake_that_never_ends(serve: Serve) -> None:
             else:
                 return
     pytest.fail("still open")
+
+
+def test_who_was_accepted_in_the_turn_of_the_end_is_not_served() -> None:
+    server = HttpServer(ok, lambda: None, logging.getLogger("test.http"), PATIENT)
+    with (
+        gevent_socket.create_server(("127.0.0.1", 0)) as listening,
+        gevent_socket.create_connection(listening.getsockname(), 10) as client,
+    ):
+        fd, address = listening._accept()
+        server._accepted(RawSocket(fileno=fd), address, None)  # type: ignore[arg-type]
+        server.stop(0)
+        assert client.recv(1) == b""
+    assert not server.connections
