@@ -45,9 +45,8 @@ class Confirmations:
         blocking = self._engine.blocking
         blocking.wait_for_task(client, argv, timeout_ms, lambda: self._confirmed(offset))
         assert client.blocked is not None
-        if (
-            len(self._waits) >= self._most
-        ):  # without replicas nobody confirms anything, and all end by their time
+        # Without replicas nobody confirms anything, and all end by their time.
+        if len(self._waits) >= self._most:
             self._waits = [wait for wait in self._waits if wait.is_on]
             self._most = max(2 * len(self._waits), _LEAST)
         self._waits.append(_Wait(client.blocked, offset, count))

@@ -337,9 +337,8 @@ class Following:
         try:
             self._database = self._intake.take(link, full, begins)
         except BaseException:
-            if (
-                self._intake.has_changed
-            ):  # or a restart would bring back what is in the append-only file alone
+            if self._intake.has_changed:
+                # Or a restart would bring back what is in the append-only file alone.
                 self._aof.start_over()
             raise
         state.synchronised(full.replid, full.offset)

@@ -47,12 +47,8 @@ class Migrations:
                 failure = storage_errors.MIGRATE_READING
                 replies.extend(_replies(connection, len(migration.requests)))
                 failure = ""
-        except (
-            OSError,
-            ValueError,
-            OverflowError,
-            MemoryError,
-        ):  # the second and third: what cannot be an address
+        # ValueError and OverflowError are for what cannot be an address.
+        except (OSError, ValueError, OverflowError, MemoryError):
             failure = failure or storage_errors.MIGRATE_WRITING
         if (
             not self._engine.restrictions.ended
