@@ -272,6 +272,8 @@ class OwnConnection(WaitingConnection):
                 self._select(plan.row, argv)
             elif plan.kind is Kind.SUBSCRIBE and not self._names_one_slot(plan.row, argv):
                 self._refuse(plan.row, CROSSSLOT)
+            elif plan.kind is Kind.SUBSCRIBE:
+                self._answer_subscribe(plan.row, argv)
             else:
                 call(client, plan.row, argv, answer=client.encode)
 
@@ -290,7 +292,14 @@ class OwnConnection(WaitingConnection):
             return
         self._subscribe_at_nodes(command, argv)
         if not self.closed:
-            self._locally(command, argv)
+            self._answer_subscribe(command, argv)
+
+    def _answer_subscribe(self, command: Command, argv: Sequence[bytes]) -> None:
+        """Have the engine subscribe where the nodes do."""
+        if self._subscriptions.all_there(command.name, argv[1:]):
+            call(self.client, command, argv, answer=self.client.encode)
+        else:
+            self._refuse(command, "ERR the upstream has not confirmed the subscription")
 
     def _names_one_slot(self, command: Command, argv: Sequence[bytes]) -> bool:
         """Whether the channels of SSUBSCRIBE are in one slot; others are in none."""
@@ -302,8 +311,11 @@ class OwnConnection(WaitingConnection):
         return True
 
     def _subscribe_at_nodes(self, command: Command, argv: Sequence[bytes]) -> None:
-        """Wait until nodes send what is subscribed to."""
+        """Wait until nodes send what is subscribed to, for as long as a request may take to reach them."""
+        fleet, subscriptions = self.fleet, self._subscriptions
+        patience_ms = fleet.config.upstream_retry_ms + fleet.config.upstream_timeout_ms
+        until_ns = fleet.monotonic() + patience_ms * 1_000_000
         for name in argv[1:]:
-            self._subscriptions.ensure(command.name, name, self._call)
+            subscriptions.ensure(command.name, name, self._call, until_ns)
         self.wants_send()
-        self._pause(lambda: self._subscriptions.all_there(command.name, argv[1:]))
+        self._pause(lambda: subscriptions.all_there(command.name, argv[1:]) or fleet.monotonic() > until_ns)

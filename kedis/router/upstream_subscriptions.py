@@ -6,13 +6,15 @@ patterns, which a cluster sends everywhere, and one to each shard with sharded c
 subscribed after the node has said so. Names of keyspace events (``__key…``) are asked for at every master.
 
 Where such a connection is lost messages may have been missed: the clients that have subscribed to them are
-disconnected, as the node itself would have done, and subscribe again.
+disconnected, as the node itself would have done, and subscribe again. The same where a node has nothing to do with a
+name any longer. A node that says nothing is asked whether it is there, since a connection that was cut like a cable
+would be silent for ever.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -28,11 +30,16 @@ from kedis.router.upstream_url import Address
 log = logging.getLogger("kedis.router")
 
 _NS_PER_SECOND = 1_000_000_000
+_NS_PER_MS = 1_000_000
 #: How long a name without a subscriber is kept, and what was not confirmed is waited for.
 _PATIENCE_NS = _NS_PER_SECOND
-_PREFIXES = {"subscribe": b"", "psubscribe": b"p", "ssubscribe": b"s"}
+#: A connection that has been silent for so long is asked for a sign.
+_QUIET_NS = _NS_PER_SECOND
+_PING = encode([b"PING"])
 #: A command and a name.
 Wanted = tuple[str, bytes]
+#: What is called for a client that waits, and until when it does.
+Waiter = tuple[Callable[[], None], int]
 
 
 class UpstreamSubscriptions:
@@ -43,25 +50,28 @@ class UpstreamSubscriptions:
         self._pipes: dict[Address, Pipe] = {}
         #: Since when each name is wanted.
         self._wanted: dict[Wanted, int] = {}
-        #: Where it was asked for, and when; and where that was confirmed.
-        self._asked: dict[tuple[str, bytes, Address], int] = {}
-        self._confirmed: set[tuple[str, bytes, Address]] = set()
-        self._waiting: list[Callable[[], None]] = []
+        #: Where each name was asked for, and when; and where that was confirmed.
+        self._asked: dict[Wanted, dict[Address, int]] = {}
+        self._confirmed: dict[Wanted, set[Address]] = {}
+        self._waiting: dict[Wanted, list[Waiter]] = {}
+        #: When a silent node was asked for a sign.
+        self._pinged: dict[Address, int] = {}
         #: The node of channels and patterns: any will do, but two would send every message twice.
         self._home: Address | None = None
 
-    def ensure(self, command: str, name: bytes, call: Callable[[], None]) -> None:
-        """Subscribe to ``name`` where that has not been done; ``call`` is called when something was confirmed."""
-        self._wanted[command, name] = self._fleet.monotonic()
+    def ensure(self, command: str, name: bytes, call: Callable[[], None], until_ns: int) -> None:
+        """Subscribe to ``name`` where that has not been done; ``call`` is called when it is, or the time is up."""
+        wanted = command, name
+        self._wanted[wanted] = self._fleet.monotonic()
         for address in self._places(command, name):
-            self._ask(command, name, address)
+            self._ask(wanted, address)
         if not self.all_there(command, [name]):
-            self._waiting.append(call)
+            self._waiting.setdefault(wanted, []).append((call, until_ns))
 
     def all_there(self, command: str, names: Sequence[bytes]) -> bool:
         """Whether the nodes send the messages of all ``names``."""
         return all(
-            (command, name, address) in self._confirmed
+            address in self._confirmed.get((command, name), ())
             for name in names
             for address in self._places(command, name)
         )
@@ -88,11 +98,11 @@ class UpstreamSubscriptions:
                 old.close()
         return [self._home] if self._home is not None else []
 
-    def _ask(self, command: str, name: bytes, address: Address) -> None:
-        place = command, name, address
-        if place not in self._asked:
-            self._asked[place] = self._fleet.monotonic()
-            self._pipe(address).send_only(encode([command.encode(), name]))
+    def _ask(self, wanted: Wanted, address: Address) -> None:
+        asked = self._asked.setdefault(wanted, {})
+        if address not in asked:
+            asked[address] = self._fleet.monotonic()
+            self._pipe(address).send_only(encode([wanted[0].encode(), wanted[1]]))
 
     def _pipe(self, address: Address) -> Pipe:
         pipe = self._pipes.get(address)
@@ -109,6 +119,8 @@ class UpstreamSubscriptions:
         reader = hiredis.Reader()
         reader.feed(frame)
         value: Any = reader.gets()
+        if value == b"PONG":  # of a connection without a subscription
+            return
         if not isinstance(value, list) or not value:
             log.warning("subscribing at %s: %s", self._fleet.node(address).shown, value)
             self._fleet.hurry()
@@ -122,25 +134,38 @@ class UpstreamSubscriptions:
         elif kind == b"smessage":
             self._deliver(pubsub.shards, value[1], value)
         elif kind in (b"subscribe", b"psubscribe", b"ssubscribe"):
-            self._confirmed.add((kind.decode(), value[1], address))
-            waiting, self._waiting = self._waiting, []
-            for call in waiting:
-                call()
-            self._waiting += waiting if not self._settled() else []
+            wanted = kind.decode(), value[1]
+            if address in self._asked.get(wanted, ()):
+                self._confirmed.setdefault(wanted, set()).add(address)
+                self._tell(wanted)
         elif kind == b"sunsubscribe":
-            self._forget("ssubscribe", value[1], address)
+            self._ended_by_node(("ssubscribe", value[1]), address)
 
-    def _settled(self) -> bool:
-        return len(self._confirmed) >= len(self._asked)
+    def _tell(self, wanted: Wanted) -> None:
+        """Tell those who wait for ``wanted`` that it is there, once it is everywhere."""
+        if wanted in self._waiting and self.all_there(wanted[0], [wanted[1]]):
+            for call, _ in self._waiting.pop(wanted):
+                call()
 
     def _deliver(self, registry: Subscriptions, name: bytes, values: Sequence[bytes]) -> None:
         clients = registry.by_name.get(name)
         if clients:
             self._fleet.engine.pubsub.deliver(Message(*values), clients)
 
-    def _forget(self, command: str, name: bytes, address: Address) -> None:
-        self._asked.pop((command, name, address), None)
-        self._confirmed.discard((command, name, address))
+    def _forget(self, wanted: Wanted, address: Address) -> None:
+        for places in (self._asked, self._confirmed):
+            found: Any = places.get(wanted)
+            if found is not None:
+                found.pop(address, None) if isinstance(found, dict) else found.discard(address)
+                if not found:
+                    del places[wanted]
+
+    def _ended_by_node(self, wanted: Wanted, address: Address) -> None:
+        """The slot has moved, unless this is the answer to what was asked: who has subscribed may miss messages."""
+        was_there = address in self._confirmed.get(wanted, ())
+        self._forget(wanted, address)
+        if was_there:
+            self._disconnect(self._registry(wanted[0]).by_name.get(wanted[1], ()))
 
     def _registry(self, command: str) -> Subscriptions:
         pubsub = self._fleet.engine.pubsub
@@ -148,26 +173,69 @@ class UpstreamSubscriptions:
             command
         ]
 
+    # -- periodic -----------------------------------------------------------------------------------------
+
     def check(self) -> None:
         """End what nobody wants, ask again where it was not confirmed. Called some times a second. O(names)."""
-        if not self._wanted:
-            return
         now = self._fleet.monotonic()
-        for (command, name), since in list(self._wanted.items()):
-            if name not in self._registry(command).by_name and now - since > _PATIENCE_NS:
-                del self._wanted[command, name]
-                for place in [place for place in self._asked if place[:2] == (command, name)]:
-                    self._forget(*place)
-                    if place[2] in self._pipes:
-                        verb = command.replace("subscribe", "unsubscribe").encode()
-                        self._pipes[place[2]].send_only(encode([verb, name]))
+        topology = self._fleet.topology
+        masters = topology.addresses
+        for address, pipe in list(self._pipes.items()):
+            if address in masters or address in topology.masters:
+                self._look_after(address, pipe, now)
+            else:
+                pipe.close()
+        for wanted, since in list(self._wanted.items()):
+            command, name = wanted
+            if wanted in self._waiting:
+                self._review_waiting(wanted, now)
+            elif now - since > _PATIENCE_NS and name not in self._registry(command).by_name:
+                self._end(wanted)
                 continue
             for address in self._places(command, name):
-                place = command, name, address
-                asked = self._asked.get(place)
-                if asked is not None and place not in self._confirmed and now - asked > _PATIENCE_NS:
-                    del self._asked[place]
-                self._ask(command, name, address)
+                asked = self._asked.get(wanted, {}).get(address)
+                if (
+                    asked is not None
+                    and now - asked > _PATIENCE_NS
+                    and address not in self._confirmed.get(wanted, ())
+                ):
+                    self._forget(wanted, address)
+                self._ask(wanted, address)
+
+    def _look_after(self, address: Address, pipe: Pipe, now: int) -> None:
+        """Ask a node that is silent for a sign; without one the connection is closed after upstream-timeout-ms."""
+        if not pipe.opened:
+            return
+        pinged = self._pinged.get(address, 0)
+        if pinged > pipe.progress_ns:
+            if now - pinged > self._fleet.config.upstream_timeout_ms * _NS_PER_MS:
+                pipe.fail("no reply within upstream-timeout-ms")
+        elif now - pipe.progress_ns > _QUIET_NS:
+            self._pinged[address] = now
+            pipe.send_only(_PING)
+
+    def _review_waiting(self, wanted: Wanted, now: int) -> None:
+        """Those who wait for ``wanted``: it may be there by another topology, or their time may be up."""
+        self._tell(wanted)
+        waiting = self._waiting.get(wanted, [])
+        for call, until_ns in waiting:
+            if now > until_ns:
+                call()
+        if waiting:
+            waiting[:] = [each for each in waiting if now <= each[1]]
+            if not waiting:
+                del self._waiting[wanted]
+
+    def _end(self, wanted: Wanted) -> None:
+        """Nobody wants ``wanted`` any more."""
+        del self._wanted[wanted]
+        verb = wanted[0].replace("subscribe", "unsubscribe").encode()
+        self._confirmed.pop(wanted, None)
+        for address in self._asked.pop(wanted, ()):
+            if address in self._pipes:
+                self._pipes[address].send_only(encode([verb, wanted[1]]))
+
+    # -- the end ------------------------------------------------------------------------------------------
 
     def _lost(self, pipe: Pipe) -> None:
         """A connection is lost: its subscribers are disconnected."""
@@ -175,15 +243,15 @@ class UpstreamSubscriptions:
         if self._pipes.get(address) is not pipe:
             return
         del self._pipes[address]
+        self._pinged.pop(address, None)
         clients: dict[Any, None] = {}
-        for place in [place for place in self._asked if place[2] == address]:
-            command, name, _ = place
-            if place in self._confirmed:
-                clients |= dict.fromkeys(self._registry(command).by_name.get(name, ()))
-            self._forget(*place)
-        for client in clients:
+        for wanted, places in list(self._asked.items()):
+            if address in places:
+                if address in self._confirmed.get(wanted, ()):
+                    clients |= dict.fromkeys(self._registry(wanted[0]).by_name.get(wanted[1], ()))
+                self._forget(wanted, address)
+        self._disconnect(clients)
+
+    def _disconnect(self, clients: Iterable[Any]) -> None:
+        for client in list(clients):
             client.transport.close()
-        waiting, self._waiting = self._waiting, []
-        for call in waiting:
-            call()
-        self._waiting += waiting
