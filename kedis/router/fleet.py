@@ -394,7 +394,7 @@ class Fleet:
         unsure = b"-ERR upstream %b: %b; the command may have been executed\r\n"
         never = b"-ERR upstream %b: %b\r\n"
         for request, executed in requests:
-            if request.pinned and not executed:
+            if request.pinned and (request.reads_only or not executed):
                 request.sink.deliver(request, _NIL[request.resp])
             elif executed and not request.reads_only:
                 request.sink.deliver(request, unsure % (node.shown.encode(), why.encode()))
@@ -417,21 +417,32 @@ class Fleet:
             for numbered in list(node.shared.values()):
                 for pipe in list(numbered.values()):
                     self._check_pipe(pipe, pipe.replica or address in masters)
-            if address not in masters:
-                for pipe in [pipe for pipe in node.taken if pipe.flying]:
+            for pipe in [pipe for pipe in node.taken if pipe.flying]:
+                if address not in masters:
                     pipe.fail("is a master no longer")
+                elif not pipe.patient:
+                    self._check_pipe(pipe, serves=True)
 
     def _reach(self, masters: Iterable[Address]) -> None:
-        """Connect to the masters that nothing was sent to, so that it is known whether they are up."""
+        """Connect to the masters that nothing was sent to, so that it is known whether they are up.
+
+        And to replicas that have been lost: with prefer-replica nothing is sent to those that are not up.
+        """
         now = self.monotonic()
         for address in masters:
-            node = self.node(address)
-            if not node.up and now >= node.reach_ns and not node.connections("shared"):
-                node.reach_ns = now + _REACH_NS
-                self.shared(node, 2, 0, 0)
+            self._reach_node(self.node(address), False, now)
+        for shard in self.topology.shards if self.reads_replicas else ():
+            for address in shard.replicas:
+                if address in self.nodes:
+                    self._reach_node(self.nodes[address], self.in_cluster, now)
+
+    def _reach_node(self, node: Node, replica: bool, now: int) -> None:
+        if not node.up and now >= node.reach_ns and not node.connections("shared"):
+            node.reach_ns = now + _REACH_NS
+            self.shared(node, 2, 0, 0, replica)
 
     def _check_pipe(self, pipe: Pipe, serves: bool) -> None:
-        """Close a shared connection that is silent for too long; at once where its node does not serve any longer."""
+        """Close a connection that is silent for too long; at once where its node does not serve any longer."""
         if not pipe.flying:
             return
         silence = self.monotonic() - pipe.progress_ns

@@ -68,15 +68,21 @@ class OwnConnection(WaitingConnection):
         if own is None or own.closed or own.node.address != address:
             if own is not None:
                 self._watch_broken = self._watching
+                if self._watching:
+                    own.close()
                 self.fleet.give_back(own)
             own = self.own = self.fleet.take_own(address, self.client.resp, self.client.database)
+        own.patient = self.is_blocked
         return own
 
-    def _release_own(self) -> None:
+    def _release_own(self, *, watches: bool = False) -> None:
+        """It is needed no longer; one that still ``watches`` keys is for nobody else."""
         own, self.own = self.own, None
         self._watching = self._watch_broken = False
         self._watching_slot = -1
         if own is not None:
+            if watches:
+                own.close()
             self.fleet.give_back(own)
 
     def _by_own(self, request: UpstreamRequest) -> None:
@@ -88,7 +94,7 @@ class OwnConnection(WaitingConnection):
     # -- what blocks --------------------------------------------------------------------------------------
 
     def _blocking(self, plan: Plan, argv: list[bytes]) -> None:
-        """BLPOP and the like: a connection of its own while it lasts."""
+        """BLPOP and the like: a connection of its own while it lasts; that of WATCH where there is one."""
         try:
             slot = max(self.fleet.planner.slot(plan, argv), 0)
         except CrossSlot:
@@ -96,6 +102,7 @@ class OwnConnection(WaitingConnection):
             return
         self.wants_send()
         blocking = self.server.engine.blocking
+        has_one = self.own is not None
         blocking.count += 1
         self.is_blocked = True
         try:
@@ -103,8 +110,13 @@ class OwnConnection(WaitingConnection):
         finally:
             self.is_blocked = False
             blocking.count -= 1
-        if not self._watching:
-            self._release_own()
+            self.client.last_interaction_ns = self.fleet.monotonic()
+            own = self.own
+            if own is not None:
+                own.patient = False
+                if not has_one:
+                    self.own = None
+                    self.fleet.give_back(own)
 
     def _unblock(self, plan: Plan, argv: list[bytes]) -> bool:
         """CLIENT UNBLOCK of a client that waits at a node, which alone can end that; False where it is not one."""
@@ -144,6 +156,7 @@ class OwnConnection(WaitingConnection):
             return
         request = self._request(plan, argv, max(slot, 0))
         self._watching, self._watching_slot = True, slot
+        request.own = self  # wherever it is sent: on a shared connection it would end transactions of others
         if self.own is not None:
             self.own.submit(request)
             self._await_own()
@@ -160,14 +173,18 @@ class OwnConnection(WaitingConnection):
         self._release_own()
 
     def _tell_own(self, argv: Sequence[bytes]) -> None:
-        """Have its own connection obey, for which the client gets no reply."""
+        """Have its own connection obey, or end it; the client gets no reply."""
         own = self.own
         if own is not None and not own.closed:
-            request = UpstreamRequest(self.lane, encode(argv), None, 0, False, self.fleet.clock())
+            kept = Kept(self.lane)
+            request = UpstreamRequest(kept, encode(argv), None, 0, False, self.fleet.clock())
             request.silent = True
+            request.pinned = True  # on another connection, which others share, it would be a disaster
             self.lane.begin(request)
             own.submit(request)
             self._await_own()
+            if not kept.reply or kept.reply.startswith((b"-", b"_", b"*-")):
+                own.close()
 
     def _follow_state(self) -> None:
         """HELLO and SELECT between WATCH and EXEC hold for its own connection, too."""
@@ -245,7 +262,7 @@ class OwnConnection(WaitingConnection):
             own.submit(request)
             self._await_own()
         if self._watching:
-            self._release_own()
+            self._release_own(watches=not request.pinned)
         if not unit.is_whole:
             self._drain()
             if self.closed:

@@ -163,7 +163,7 @@ class RoutedConnection(OwnConnection):
         self.closed = True
         self.lane.close()
         if self.own is not None:
-            self._release_own()
+            self._release_own(watches=self._watching)
 
     # -- routing ------------------------------------------------------------------------------------------
 
@@ -338,6 +338,8 @@ class RoutedConnection(OwnConnection):
             self._without_own(plan, argv)
         elif slot < 0 and self.fleet.in_cluster:
             self._without_own(plan, argv)
+        elif plan.kind is Kind.BLOCKING or (plan.kind is Kind.STREAMS and planning.blocks(argv)):
+            self._blocking(plan, argv)
         else:
             request = self._request(plan, argv, max(slot, 0))
             own.submit(request)

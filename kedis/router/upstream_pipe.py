@@ -143,6 +143,7 @@ class Pipe(Flow):
 
     Attributes:
         id: of one that is for one client: what the node calls it, for CLIENT UNBLOCK; -1 where it has not said.
+        patient: of one that is for one client: what was asked may take as long as it likes.
         waiting: called once when the pipe is no longer full, or closed.
         on_lost: of a subscription: learns of the end.
     """
@@ -160,6 +161,7 @@ class Pipe(Flow):
         "id",
         "node",
         "on_lost",
+        "patient",
         "replica",
         "resp",
         "waiting",
@@ -182,6 +184,7 @@ class Pipe(Flow):
         self.replica = replica
         self.id = -1
         self._alone = alone
+        self.patient = False
         self.flush = self._flush
         self.redirected = partial(fleet.redirected, self)
         self.waiting: list[Callable[[], None]] = []

@@ -118,6 +118,51 @@ def _add_one(pipe: Any, key: str) -> None:
     pipe.set(key, value + 1)
 
 
+def test_who_leaves_behind_watch_leaves_nothing_to_others(door: Door, nodes: Cluster) -> None:
+    """The connection that was taken still watches: another client's transaction would fail by that."""
+    key, other = f"{nodes.tag(1)}watched", f"{nodes.tag(1)}other"
+    leaving, wire = door.wire(), door.wire()
+    number = leaving.call("CLIENT", "ID")
+    assert leaving.call("WATCH", key) == b"OK"
+    leaving.close()
+    until(lambda: door.call("CLIENT", "LIST", "ID", number) in (b"", "", None))
+    assert wire.call("WATCH", other) == b"OK"
+    door.call("SET", key, 1)
+    assert wire.pipeline([("MULTI",), ("SET", other, 1), ("EXEC",)])[-1] == [b"OK"]
+    wire.close()
+
+
+def _own(door: Door, port: int) -> int:
+    """The connections to a node that are for one client at a time."""
+    lines = door.call("INFO", "router").splitlines()
+    (line,) = [each for each in lines if b"master=127.0.0.1:%d," % port in each]
+    return int(line.rpartition(b"own=")[2])
+
+
+def test_blocking_behind_watch(door: Door, nodes: Cluster) -> None:
+    """By the connection of WATCH where that is at the node, else by another, which is given back."""
+    tags = [nodes.tag(shard) for shard in (1, 2)]
+    before = _own(door, nodes.owner(f"{tags[1]}queue").known)
+    wire = door.wire()
+    number = wire.call("CLIENT", "ID")
+    assert wire.call("WATCH", f"{tags[0]}k") == b"OK"
+    for _ in range(5):
+        assert wire.call("BLPOP", f"{tags[1]}queue", 0.01) is None
+    assert _own(door, nodes.owner(f"{tags[1]}queue").known) <= max(before, 1)
+    for tag in tags:
+        key = f"{tag}queue"
+        wire.send_all(("BLPOP", key, 0))
+        until(lambda key=key: nodes.owner(key).info("clients")["blocked_clients"] == "1")
+        assert door.call("CLIENT", "UNBLOCK", number) == 1
+        assert wire.receive() is None
+    assert wire.pipeline([("MULTI",), ("SET", f"{tags[0]}k", 1), ("EXEC",)])[-1] == [b"OK"]
+    assert wire.call("WATCH", f"{tags[0]}k") == b"OK"
+    wire.send_all(("BLPOP", f"{tags[1]}queue", 0))
+    until(lambda: nodes.owner(f"{tags[1]}queue").info("clients")["blocked_clients"] == "1")
+    wire.close()
+    until(lambda: nodes.owner(f"{tags[1]}queue").info("clients")["blocked_clients"] == "0")
+
+
 # -- blocking -------------------------------------------------------------------------------------------------
 
 

@@ -113,6 +113,25 @@ def test_reads_from_replicas(nodes: Cluster) -> None:
             assert door.call("SET", f"{tag}x", number) == b"OK"
 
 
+def test_a_replica_that_was_lost_is_read_from_again(nodes: Cluster) -> None:
+    """Its connection was cut, and nothing is sent to those that are not up: the router itself looks after it."""
+    tag = nodes.tag(0)
+    replica = next(
+        node for node in nodes.nodes if node.info().get("master_port") == str(nodes.owner(tag).known)
+    )
+
+    def read() -> bool:
+        before = replica.info("commandstats").get("cmdstat_get")
+        door.call("GET", f"{tag}x")
+        return replica.info("commandstats").get("cmdstat_get") != before
+
+    with Door(nodes.url, "--upstream-read-from", "prefer-replica") as door:
+        door.call("SET", f"{tag}x", 1)
+        for _ in range(2):
+            until(read)
+            replica.cut_clients()
+
+
 def _gets(nodes: Cluster, tag: str) -> str:
     """How often the master of a slot has been asked for a value."""
     found = nodes.owner(slot_of(tag)).info("commandstats").get("cmdstat_get", "calls=0,")
