@@ -158,7 +158,7 @@ class Flow:
         self._framer = ReplyFramer()
         self._now = 0
         self._flying: deque[UpstreamRequest] = deque()
-        self.out: list[bytes] = []
+        self.out: list[bytes | memoryview] = []
         self.appended = self.answered_bytes = 0
         self.queued = self.opened = False
         self.on_push: Callable[[bytes], None] | None = None

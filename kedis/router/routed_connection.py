@@ -96,7 +96,7 @@ class RoutedConnection(OwnConnection):
                 parser.authenticated = client.user is not None
                 self._take_in_portions(data)
                 while self._read_ahead_data and not self.closed:
-                    data, self._read_ahead_data = self._read_ahead_data, b""
+                    data, self._read_ahead_data = bytes(self._read_ahead_data), bytearray()
                     self.ahead = 0
                     self._take_in_portions(data)
         finally:

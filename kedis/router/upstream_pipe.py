@@ -238,6 +238,13 @@ class Pipe(Flow):
             text = reason(error) if isinstance(error, OSError) else str(error)
             self.fail(f"cannot connect: {text}")
             return
+        except Exception as error:
+            fleet.report("connecting to a node", error)
+            self.fail("cannot connect: internal error")
+            return
+        if self.closed:  # in the turn in which the connection was there
+            self._release()
+            return
         self.opened = True
         self.node.is_up(True)
         self.progress_ns = fleet.monotonic()
@@ -266,8 +273,11 @@ class Pipe(Flow):
         out = self.out
         try:
             while out:
-                data = out[0] if len(out) == 1 else b"".join(out)
-                out.clear()
+                if len(out) == 1 or len(out[0]) >= _PIECE:
+                    data = out.pop(0)
+                else:
+                    data = b"".join(out)
+                    out.clear()
                 view = memoryview(data)
                 while view:
                     try:
@@ -277,7 +287,7 @@ class Pipe(Flow):
                     self._sent += sent
                     view = view[sent:]
                     if not sent:
-                        out.insert(0, bytes(view))
+                        out.insert(0, view)  # of a large value many a time: not a copy
                         self._await_room()
                         return
         except OSError as error:
@@ -294,6 +304,7 @@ class Pipe(Flow):
             self._writer.start(self._writable)
 
     def _writable(self) -> None:
+        self.progress_ns = self._fleet.monotonic()  # the node has read what the kernel kept for it
         try:
             self._write()
         except Exception as error:

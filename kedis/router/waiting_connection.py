@@ -52,7 +52,7 @@ class WaitingConnection(Connection):
         self._called = False
         self._epoch = fleet.epoch
         #: What has come from the client while it waited.
-        self._read_ahead_data = b""
+        self._read_ahead_data = bytearray()
 
     # -- requests -----------------------------------------------------------------------------------------
 
@@ -84,11 +84,22 @@ class WaitingConnection(Connection):
             self._pause(self._has_room)
         if pipe is None:  # it waits to be sent, and what follows must not pass it
             self._drain()
-        elif pipe.full:
-            pipe.waiting.append(self._call)
-            self._pause(lambda: not pipe.full or pipe.closed)
+        else:
+            while pipe.full and not pipe.closed and not self.closed:
+                self._await_room(pipe)
         if self.unsent_bytes >= UNREAD_BYTES:
             self._pause(lambda: self.unsent_bytes < UNREAD_BYTES)
+
+    def _await_room(self, pipe: Carrier) -> None:
+        """Wait until ``pipe`` tells that there is room, which others may have used up since."""
+        told: list[bool] = []
+
+        def tell() -> None:
+            told.append(True)
+            self._call()
+
+        pipe.waiting.append(tell)
+        self._pause(lambda: bool(told))
 
     def _keep_order(self) -> None:
         """What was sent by the old routes is answered before anything goes by the new ones.
