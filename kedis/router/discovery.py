@@ -96,10 +96,15 @@ class Discovery:
             gevent.sleep(_LEAST_SECONDS)
 
     def _known(self) -> list[Address]:
-        """Whom to ask: the masters, the replicas, those that were given."""
+        """Whom to ask: the masters, the replicas, those that were given; of a single server nobody but itself.
+
+        Others would speak of themselves: who serves in its place is not for its replica to say.
+        """
         if self._upstream.master:
             return list(self._upstream.addresses)
         shards = self._fleet.topology.shards
+        if self.mode == "single":
+            return [shard.master for shard in shards]
         up = [shard.master for shard in shards if self._fleet.node(shard.master).up]
         rest = [shard.master for shard in shards] + [each for shard in shards for each in shard.replicas]
         return list(dict.fromkeys([*up, *rest, *self._upstream.addresses]))
@@ -115,11 +120,18 @@ class Discovery:
             if not isinstance(reply, hiredis.ReplyError):
                 self.mode = "cluster"
                 return self._parsed(reply, address)
-            if "cluster" in str(reply).lower() or "unknown command" in str(reply).lower():
+            self._problem = f"{shown_address(address)}: {reply}"
+            if self._is_single(address, str(reply).lower()):
                 self.mode = "single"
                 return self._of_single(address)
-            self._problem = f"{shown_address(address)}: {reply}"
         return None
+
+    def _is_single(self, address: Address, refusal: str) -> bool:
+        """Whether a node that has refused CLUSTER SLOTS is in no cluster."""
+        if not refusal.startswith("noperm"):
+            return "cluster" in refusal or "unknown command" in refusal
+        said = self._ask(address, b"HELLO")  # which every user may
+        return isinstance(said, list) and b"mode" in said and b"cluster" not in said
 
     def _ask_all(self, addresses: Iterable[Address]) -> Topology | None:
         """The topology as the first of ``addresses`` says that knows it; None where nobody does."""

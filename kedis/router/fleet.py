@@ -131,12 +131,16 @@ class Fleet:
 
     def _forget_nodes(self) -> None:
         """Close the connections to nodes that serve nothing any longer, once they are idle."""
-        shards = self.topology.shards
-        known = {shard.master for shard in shards} | {each for shard in shards for each in shard.replicas}
+        known = self._known()
         for address in [address for address in self.nodes if address not in known]:
             if not self.nodes[address].in_flight:
                 for pipe in self.nodes.pop(address).all_pipes():
                     pipe.close()
+
+    def _known(self) -> set[Address]:
+        """The nodes of the topology."""
+        shards = self.topology.shards
+        return {shard.master for shard in shards} | {each for shard in shards for each in shard.replicas}
 
     # -- figures (kedis.engine.ports.Routing) -------------------------------------------------------------
 
@@ -314,8 +318,19 @@ class Fleet:
         node = pipe.node
         if kind in (MOVED, ASK, "tryagain", "clusterdown"):
             node.redirects[kind] = node.redirects.get(kind, 0) + 1
+        # A script may answer what it likes: its word leads nowhere but to nodes that are known, and moves no slot.
+        is_script = request.row is not None and request.row.stated_flags is not None
+        if is_script and not self.in_cluster and kind in (MOVED, ASK, "tryagain", "clusterdown"):
+            return False
+        if is_script and redirect.address is not None and redirect.address not in self._known():
+            self.hurry()
+            return self.again(request, "tryagain", reply, node)
         if kind == MOVED and redirect.address is not None:
-            if self.topology.masters[redirect.slot] != redirect.address and not pipe.replica:
+            if (
+                self.topology.masters[redirect.slot] != redirect.address
+                and not pipe.replica
+                and not is_script
+            ):
                 self.topology.move(redirect.slot, redirect.address)
                 self.forget_routes()
             self.hurry()
