@@ -86,6 +86,7 @@ def test_idle_clients_are_closed_in_time(step: int) -> None:
 
     class Idle:
         client = clocks.client.state
+        awaits_reply = False
 
         def close(self) -> None:
             closed.append(self)

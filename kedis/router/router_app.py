@@ -51,6 +51,10 @@ class RouterApp(App):
     def load_data(self) -> None:
         """There are none."""
 
+    def save_and_stop(self, options: frozenset[str]) -> bool:
+        """Stop; what SHUTDOWN SAVE would write is nothing, over the file of whoever had data here before."""
+        return super().save_and_stop(options - {"save"} | {"nosave"})
+
     def stop(self) -> None:
         """Stop serving, then close the connections to the nodes."""
         super().stop()

@@ -148,6 +148,11 @@ class WaitingConnection(Connection):
                 self._check_query_buffer()
         self.lane.paused = False
 
+    @property
+    def awaits_reply(self) -> bool:
+        """Whether something that it has asked is not answered: it is not idle."""
+        return self.lane.pending > 0
+
     def _call(self) -> None:
         """Something has changed that the client's greenlet may wait for."""
         if self.lane.paused and not self._called:

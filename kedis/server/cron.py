@@ -121,7 +121,7 @@ class Cron:
         deadline = self._engine.monotonic() - timeout * 1_000_000_000
         for connection in list(self._network.connections):
             client = connection.client
-            if client.blocked is not None:
+            if client.blocked is not None or connection.awaits_reply:
                 continue
             listens = client.subscriptions or client.is_replica or client in self._engine.monitors
             if client.last_interaction_ns < deadline and not listens:

@@ -79,6 +79,11 @@ class Peer(State, ABC):
 
     __slots__ = ()
 
+    @property
+    def awaits_reply(self) -> bool:
+        """Whether something that it has asked is not answered, besides what the engine knows of."""
+        return False
+
     @abstractmethod
     def seal(self) -> None:
         """Move the replies of up to now to ``sealed``."""
