@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any
 
 from kedis import errors
 from kedis.engine.admission import Deferred, admit, refuse
 from kedis.engine.call import take_back, unadmitted
+from kedis.engine.client import Queued
 from kedis.engine.table import Command
 from kedis.errors import CommandError
 from kedis.router import planning
@@ -23,7 +23,9 @@ from kedis.router.parts import Gathered, Parts
 from kedis.router.planning import CROSSSLOT, CrossSlot, Kind, Plan, encode
 from kedis.router.transaction_wire import has_no_place
 from kedis.router.upstream_pipe import Pipe
+from kedis.router.upstream_request import Carrier
 from kedis.router.upstream_subscriptions import UpstreamSubscriptions
+from kedis.router.upstream_url import Address
 from kedis.router.waiting_connection import UNREAD_BYTES
 from kedis.server.network import READ_SIZE, Network
 from kedis.server.network_server import AnySocket
@@ -38,7 +40,7 @@ _BY_KEYS = frozenset([Kind.KEYS, Kind.SPLIT, Kind.STREAMS, Kind.BLOCKING, Kind.A
 class RoutedConnection(OwnConnection):
     """A client's connection to the router."""
 
-    __slots__ = ("_beginning", "_scans", "_table", "_table_of")
+    __slots__ = ("_beginning", "_queue", "_queue_size", "_queue_slots", "_scans", "_table", "_table_of")
 
     def __init__(
         self,
@@ -56,6 +58,10 @@ class RoutedConnection(OwnConnection):
         self._beginning = b""
         self._table: list[Pipe | None] = []
         self._table_of = (0, 0)
+        #: The transaction that was looked at last, how much of it, and the slots of that.
+        self._queue: list[Queued] = []
+        self._queue_size = 0
+        self._queue_slots: set[int] = set()
 
     # -- reading ------------------------------------------------------------------------------------------
 
@@ -235,14 +241,23 @@ class RoutedConnection(OwnConnection):
         if not fleet.in_cluster or client.queue is None:
             return True
         try:
-            known = [fleet.planner.slot(fleet.planner.plan(row), words) for row, words in client.queue]
-            slots = {*known, fleet.planner.slot(plan, argv), self._watching_slot} - {-1}
-            crosses = len(slots) > 1
+            slots = {*self._slots_of(client.queue), fleet.planner.slot(plan, argv), self._watching_slot}
+            crosses = len(slots - {-1}) > 1
         except CrossSlot:
             crosses = True
         if crosses:
             refuse(client, argv, CommandError(CROSSSLOT))
         return not crosses
+
+    def _slots_of(self, queue: list[Queued]) -> set[int]:
+        """The slots of the keys of a transaction, to which commands are added one by one. O(what is new in it)."""
+        planner = self.fleet.planner
+        if self._queue is not queue:
+            self._queue, self._queue_size, self._queue_slots = queue, 0, set()
+        for row, words in queue[self._queue_size :]:
+            self._queue_slots.add(planner.slot(planner.plan(row), words))
+        self._queue_size = len(queue)
+        return self._queue_slots
 
     def _by_keys(self, plan: Plan, argv: list[bytes]) -> None:
         """Send a request to the shard of its keys."""
@@ -250,7 +265,7 @@ class RoutedConnection(OwnConnection):
         try:
             slot = fleet.planner.slot(plan, argv)
         except CrossSlot:
-            self._answer(CommandError(CROSSSLOT))
+            self._refuse_in_order(plan, CROSSSLOT)
             return
         if slot < 0:
             slot = fleet.any_slot
@@ -322,6 +337,8 @@ class RoutedConnection(OwnConnection):
             self._locally(command, argv)
         else:
             self._blocking(plan, argv)
+        if self.client.queue is None:
+            self._queue = []  # a transaction has ended, if any
 
     def _while_watching(self, plan: Plan, argv: list[bytes]) -> None:
         """A request between WATCH and EXEC: behind WATCH by the same connection where it is for the same slot."""
@@ -369,17 +386,26 @@ class RoutedConnection(OwnConnection):
             self._hold_next()
         self._bound(self.fleet.send(self._request(plan, argv, slot)))
 
-    def _parted(self, whole: UpstreamRequest, parts: Sequence[tuple[int, bytes]], sink: Any) -> None:
-        """Send the parts of ``whole``, each to the master of its slot."""
+    def _parted(
+        self,
+        whole: UpstreamRequest,
+        parts: Sequence[tuple[int, bytes]],
+        sink: Parts,
+        masters: Sequence[Address] = (),
+    ) -> None:
+        """Send the parts of ``whole``, each to the master of its slot, or first to that of ``masters``."""
         fleet = self.fleet
         made = []
         for slot, wire in parts:
             part = UpstreamRequest(sink, wire, None, slot, whole.reads_only, whole.began_ns)
             part.resp, part.database, part.number = whole.resp, whole.database, whole.number
-            if isinstance(sink, Parts):
-                sink.add(part)
+            sink.add(part)
             made.append(part)
-        pipes = [fleet.send(part) for part in made]
+        pipes: list[Carrier | None]
+        if masters:
+            pipes = [fleet.send_to(address, part) for address, part in zip(masters, made, strict=True)]
+        else:
+            pipes = [fleet.send(part) for part in made]
         self._hold_next()
         for pipe in dict.fromkeys(pipes):
             self._bound(pipe)
@@ -387,7 +413,7 @@ class RoutedConnection(OwnConnection):
     def _split(self, plan: Plan, argv: list[bytes]) -> None:
         assert plan.join is not None
         if (len(argv) - 1) % plan.step:
-            self._answer(CommandError(errors.wrong_arity(plan.row.name)))
+            self._refuse_in_order(plan, errors.wrong_arity(plan.row.name))
             return
         parts = planning.split(plan, argv)
         if len(parts) == 1:
@@ -402,7 +428,8 @@ class RoutedConnection(OwnConnection):
         assert plan.join is not None
         whole = self._request(plan, argv, 0)
         slots = [shard.first_slot for shard in self.fleet.topology.shards]
-        self._parted(whole, [(slot, whole.wire) for slot in slots], Parts(whole, plan.join, []))
+        masters = self.fleet.topology.addresses  # not by the slots, which MOVED may have sent to another
+        self._parted(whole, [(slot, whole.wire) for slot in slots], Parts(whole, plan.join, []), masters)
 
     def _scan(self, plan: Plan, argv: list[bytes]) -> None:
         """SCAN: its greenlet asks the nodes, one step after the other."""

@@ -13,7 +13,6 @@ has just asked something of a full pipe, so that a slow shard holds up those who
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from kedis.engine.call import call
 from kedis.engine.table import Command
@@ -176,11 +175,11 @@ class WaitingConnection(Connection):
         if elapsed_ns >= engine.slow_ns:
             engine.observer.take_slow_call(self.client, row, planning.decode(request.wire), elapsed_ns)
 
-    def _answer(self, value: Any) -> None:
-        """Answer by itself, behind what is pending."""
+    def _refuse_in_order(self, plan: Plan, text: str) -> None:
+        """Answer by an error, behind what is pending."""
         self._drain()
         if not self.closed:
-            self.client.encode(value)
+            self._refuse(plan.row, text)
 
     def _locally(self, command: Command, argv: list[bytes]) -> None:
         client = self.client
