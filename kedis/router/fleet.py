@@ -40,7 +40,7 @@ _WARN_NS = 1_000_000_000
 #: Between two attempts to reach a master that is asked nothing.
 _REACH_NS = 1_000_000_000
 #: EXEC's reply where a watched key may have changed, by protocol.
-_NIL = {2: b"*-1\r\n", 3: b"_\r\n"}
+NIL = {2: b"*-1\r\n", 3: b"_\r\n"}
 _CLUSTER_DOWN = b"-CLUSTERDOWN Hash slot not served\r\n"
 
 
@@ -308,7 +308,7 @@ class Fleet:
             return False
         request.refusal = None
         if request.pinned:
-            request.sink.deliver(request, _NIL[request.resp])
+            request.sink.deliver(request, NIL[request.resp])
             return True
         kind = redirect.kind
         # Nodes that point to themselves, or to one another, do so until they agree: they are not asked without a pause.
@@ -410,7 +410,7 @@ class Fleet:
         never = b"-ERR upstream %b: %b\r\n"
         for request, executed in requests:
             if request.pinned and (request.reads_only or not executed):
-                request.sink.deliver(request, _NIL[request.resp])
+                request.sink.deliver(request, NIL[request.resp])
             elif executed and not request.reads_only:
                 request.sink.deliver(request, unsure % (node.shown.encode(), why.encode()))
             else:

@@ -17,10 +17,10 @@ from kedis.engine.table import Command
 from kedis.errors import client_errors
 from kedis.resp.values import OK
 from kedis.router import planning
-from kedis.router.fleet import Fleet
+from kedis.router.fleet import NIL, Fleet
 from kedis.router.flow import UpstreamRequest
 from kedis.router.planning import CROSSSLOT, CrossSlot, Kind, Plan, encode
-from kedis.router.transaction_wire import Kept, Unit, sent_on
+from kedis.router.transaction_wire import MOST_DIGITS, Kept, Unit, sent_on
 from kedis.router.upstream_pipe import Pipe
 from kedis.router.upstream_subscriptions import UpstreamSubscriptions
 from kedis.router.upstream_url import Address
@@ -91,6 +91,13 @@ class OwnConnection(WaitingConnection):
         self.fleet.send(request)
         self._await_own()
 
+    def _await_own(self) -> None:
+        """Wait for the reply; what blocks is given up when the client leaves, or has ended its side."""
+        if self.is_blocked:
+            self._await_blocked()
+        else:
+            self._drain()
+
     # -- what blocks --------------------------------------------------------------------------------------
 
     def _blocking(self, plan: Plan, argv: list[bytes]) -> None:
@@ -120,7 +127,7 @@ class OwnConnection(WaitingConnection):
 
     def _unblock(self, plan: Plan, argv: list[bytes]) -> bool:
         """CLIENT UNBLOCK of a client that waits at a node, which alone can end that; False where it is not one."""
-        if len(argv) not in (3, 4) or not argv[2].isdigit():
+        if len(argv) not in (3, 4) or not argv[2].isdigit() or len(argv[2]) > MOST_DIGITS:
             return False
         if argv[3:] and argv[3].lower() not in (b"timeout", b"error"):
             return False
@@ -183,7 +190,7 @@ class OwnConnection(WaitingConnection):
             self.lane.begin(request)
             own.submit(request)
             self._await_own()
-            if not kept.reply or kept.reply.startswith((b"-", b"_", b"*-")):
+            if kept.reply[:1] in (b"", b"-") or kept.reply in NIL.values():
                 own.close()
 
     def _follow_state(self) -> None:
@@ -216,7 +223,8 @@ class OwnConnection(WaitingConnection):
         if self._watching_slot >= 0:
             slots.add(self._watching_slot)
         slot = slots.pop() if slots else fleet.any_slot
-        engine.transactions["committed"] += 1
+        if not self._watching:
+            engine.transactions["committed"] += 1
         if not unit.sent and not self._watching:
             unit.take(b"*0\r\n")
             self._answer_unit(unit)
@@ -240,7 +248,7 @@ class OwnConnection(WaitingConnection):
         fleet, engine = self.fleet, self.server.engine
         reads_only = all(plan.reads_only for plan in sent_on([plan for plan, _, _ in unit.queue]))
         kept = Kept(self.lane)
-        sink = self.lane if unit.is_whole else kept
+        sink = self.lane if unit.is_whole and not self._watching else kept
         request = UpstreamRequest(sink, unit.wire(), command, slot, reads_only, fleet.clock())
         request.replies = request.expected = unit.sent + 2
         self._begin(request)
@@ -255,14 +263,16 @@ class OwnConnection(WaitingConnection):
             or self._watch_broken
             or own.node.address != fleet.topology.masters[slot]
         ):
-            sink.deliver(request, b"*-1\r\n" if self.client.resp == 2 else b"_\r\n")
-            engine.transactions["aborted"] += 1
+            sink.deliver(request, NIL[self.client.resp])
         else:
             request.pinned = True
             own.submit(request)
             self._await_own()
         if self._watching:
             self._release_own(watches=not request.pinned)
+            if kept.reply:
+                is_nil, is_error = kept.reply in NIL.values(), kept.reply[:1] == b"-"
+                engine.transactions["aborted" if is_nil else "failed" if is_error else "committed"] += 1
         if not unit.is_whole:
             self._drain()
             if self.closed:

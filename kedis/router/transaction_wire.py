@@ -21,8 +21,14 @@ from kedis.router.upstream_request import Sink
 MULTI = encode([b"MULTI"])
 EXEC = encode([b"EXEC"])
 _SENT_ON = frozenset([Kind.KEYS, Kind.SPLIT, Kind.ANY, Kind.BLOCKING, Kind.STREAMS])
+#: Of a number that a client has sent and that may be one of a client or of a database.
+MOST_DIGITS = 19
 #: What is for several nodes, so that no node could run it among others.
 _EVERYWHERE = frozenset([Kind.EVERY, Kind.SCAN])
+
+
+def _is_below(word: bytes, limit: int) -> bool:
+    return word.isdigit() and len(word) <= MOST_DIGITS and int(word) < limit
 
 
 def has_no_place(plan: Plan) -> bool:
@@ -60,7 +66,7 @@ class Unit:
         after: dict[bytes, Argv] = {}
         for plan, argv, refused in self.queue:
             told: Argv | None = argv if plan.kind in _SENT_ON else None
-            if plan.kind is Kind.SELECT and argv[1].isdigit() and int(argv[1]) < databases:
+            if plan.kind is Kind.SELECT and _is_below(argv[1], databases):
                 told = argv
                 after[b"SELECT"] = [b"SELECT", b"%d" % database]
             elif plan.row.name == "hello" and (protocol := protocol_of(argv)):

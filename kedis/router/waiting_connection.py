@@ -132,7 +132,7 @@ class WaitingConnection(Connection):
         if not self.closed:
             self.go_on_reading()
 
-    def _await_own(self) -> None:
+    def _await_blocked(self) -> None:
         """Wait until nothing is pending, for how long that may take: the client's leaving is noticed meanwhile."""
         self.go_on_reading()
         self._called = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from typing import Any
 
@@ -129,6 +130,39 @@ def test_who_leaves_behind_watch_leaves_nothing_to_others(door: Door, nodes: Clu
     assert wire.call("WATCH", other) == b"OK"
     door.call("SET", key, 1)
     assert wire.pipeline([("MULTI",), ("SET", other, 1), ("EXEC",)])[-1] == [b"OK"]
+    wire.close()
+
+
+def test_a_client_that_ends_its_side_behind_a_transaction(door: Door, nodes: Cluster) -> None:
+    """As ``printf … | nc`` does: what it has asked is done, and answered."""
+    with door.connect() as client:
+        client.sendall(b"WATCH k\r\nGET k\r\nMULTI\r\nINCR k\r\nEXEC\r\nGET k\r\n")
+        client.shutdown(socket.SHUT_WR)
+        received = b""
+        while data := client.recv(4096):
+            received += data
+    assert received == b"+OK\r\n$-1\r\n+OK\r\n+QUEUED\r\n*1\r\n:1\r\n$1\r\n1\r\n"
+
+
+def test_how_transactions_end(nodes: Cluster) -> None:
+    """One that a watched key has ended was not committed."""
+    with Door(nodes.url) as door:
+        wire = door.wire()
+        assert (
+            wire.pipeline([("WATCH", "k"), ("SET", "k", 1), ("MULTI",), ("GET", "k"), ("EXEC",)])[-1] is None
+        )
+        assert wire.pipeline([("WATCH", "k"), ("MULTI",), ("GET", "k"), ("EXEC",)])[-1] == [b"1"]
+        ends = {end: door.total("kedis_transactions_total", outcome=end) for end in ("committed", "aborted")}
+        assert ends == {"committed": 1, "aborted": 1}
+        wire.close()
+
+
+def test_numbers_that_are_too_long(door: Door) -> None:
+    """Python refuses to read them, by an error that is nobody's fault but the client's."""
+    long, wire = "9" * 5000, door.wire()
+    assert wire.call("CLIENT", "UNBLOCK", long) == "ERR value is not an integer or out of range"
+    replies = wire.pipeline([("MULTI",), ("SELECT", long), ("EXEC",)])
+    assert "internal error" not in str(replies)
     wire.close()
 
 
