@@ -52,7 +52,6 @@ cdef enum:
     CUT = -1
     WRONG = -2
     # kedis.engine.counters
-    SHORT_UNITS = 512
     PRECISION = 8
 
 cdef Py_ssize_t CLIENT_OUT = slot_offset(Client.out)

@@ -37,10 +37,6 @@ class Redirect:
     slot: int = -1
     address: Address | None = None
 
-    @property
-    def at_once(self) -> bool:
-        return self.address is not None
-
 
 def parse_redirect(reply: bytes, asked: Address) -> Redirect | None:
     """What the error ``reply`` of the node ``asked`` asks for; None for any other error. O(1)."""

@@ -6,7 +6,6 @@ single slots, which MOVED names before the whole is read anew.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,7 +24,7 @@ class Shard:
 
     @property
     def first_slot(self) -> int:
-        """The lowest slot; it names the shard in cursors of SCAN."""
+        """The lowest slot, by which shards are ordered."""
         return min((first for first, _ in self.ranges), default=0)
 
 
@@ -43,16 +42,11 @@ class Topology:
         for shard in self.shards:
             for first, last in shard.ranges:
                 self.masters[first : last + 1] = [shard.master] * (last + 1 - first)
-        self._first_slots = [shard.first_slot for shard in self.shards]
 
     @property
     def addresses(self) -> list[Address]:
         """The masters, in the order of their lowest slots."""
         return [shard.master for shard in self.shards]
-
-    def shard_at(self, slot: int) -> int:
-        """The position in :attr:`shards` of the shard whose lowest slot is ``slot``, or the last one before."""
-        return max(bisect_right(self._first_slots, slot) - 1, 0)
 
     def of_master(self, address: Address) -> Shard | None:
         """The shard of the master at ``address``. O(shards)."""

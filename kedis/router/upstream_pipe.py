@@ -4,7 +4,7 @@ Requests are collected during a turn of the loop and sent at its end, by one sys
 order; each goes to the sink of its request. What cannot be sent at once waits here; :attr:`Pipe.full` tells clients to
 wait before they ask for more, so that what is kept is bounded.
 
-A connection that is lost takes with it what was sent and not answered: requests of which a part was sent may have been
+A connection that is lost takes with it what was sent and not answered: requests that were sent whole may have been
 executed. The fleet decides what becomes of them (:meth:`kedis.router.fleet.Fleet.lost`).
 """
 
@@ -197,11 +197,6 @@ class Pipe(Flow):
         self._opener = gevent.spawn(self._open)
 
     # -- requests -----------------------------------------------------------------------------------------
-
-    @property
-    def flying_bytes(self) -> int:
-        """Bytes of the requests without a reply."""
-        return self.appended - self.answered_bytes
 
     @property
     def full(self) -> bool:

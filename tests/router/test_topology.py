@@ -58,13 +58,6 @@ def test_a_slot_that_moves() -> None:
     assert topology != before
 
 
-def test_the_shard_that_a_slot_names() -> None:
-    topology = parse_slots(REPLY, ASKED)
-    assert [topology.shard_at(slot) for slot in (0, 7999, 8000, SLOTS - 1)] == [0, 0, 1, 1]
-    late = parse_slots([[50, 99, node(A)]], ASKED)
-    assert late.shard_at(0) == 0
-
-
 def test_one_server_has_all_slots() -> None:
     topology = single(A, [B])
     assert topology.addresses == [A]
