@@ -119,7 +119,10 @@ class Fleet:
         """Use ``topology`` from now on; those to nodes that are not in it are closed later."""
         if topology == self.topology:
             return
-        if self.topology.shards:
+        before = self.topology.shards
+        if before and [(each.master, each.ranges) for each in before] != [
+            (each.master, each.ranges) for each in topology.shards
+        ]:  # and not replicas alone
             self.topology_changes += 1
             log.info(
                 "the topology has changed: masters %s", ", ".join(map(shown_address, topology.addresses))

@@ -206,6 +206,7 @@ class RoutedConnection(OwnConnection):
             except CommandError:
                 pass
         self._drain()
+        is_queueing = client.queue is not None
         while not self.closed:
             mark = len(client.out)
             try:
@@ -219,6 +220,9 @@ class RoutedConnection(OwnConnection):
                 take_back(client, mark)
                 refuse(client, argv, unadmitted(client, argv, error))
                 return None
+            finally:
+                if is_queueing and client.queue is None and not self.closed:
+                    self._end_watch()  # EXEC was refused, which ends the transaction as well
         return None
 
     def _may_queue(self, argv: list[bytes]) -> bool:

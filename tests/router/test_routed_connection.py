@@ -8,6 +8,7 @@ from typing import Any
 
 from kedis.commands import load_all
 from kedis.engine.engine import Engine
+from kedis.router.fleet import Fleet
 from kedis.router.flow import UpstreamRequest
 from kedis.router.planning import Planner
 from kedis.router.routed_connection import RoutedConnection
@@ -37,6 +38,18 @@ def test_every_master_is_asked_while_a_slot_is_known_to_have_moved() -> None:
     client._parted = partial(RoutedConnection._parted, client)
     RoutedConnection._to_every(client, SimpleNamespace(join=len), [b"FLUSHALL"])  # type: ignore[arg-type]
     assert asked == [ONE, TWO]
+
+
+def test_replicas_are_no_change_of_who_serves() -> None:
+    fleet: Any = SimpleNamespace(
+        topology=Topology([]), topology_changes=0, forget_routes=lambda: None, node=lambda _: None
+    )
+    for replicas in ([], [TWO], [TWO, ("10.0.0.3", 3)]):
+        Fleet.take_topology(fleet, Topology([Shard(ONE, replicas, [(0, 16383)])]))
+        assert fleet.topology.shards[0].replicas == replicas
+    assert fleet.topology_changes == 0
+    Fleet.take_topology(fleet, Topology([Shard(TWO, [], [(0, 16383)])]))
+    assert fleet.topology_changes == 1
 
 
 def test_a_transaction_is_looked_at_once() -> None:
