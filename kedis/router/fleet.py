@@ -435,11 +435,12 @@ class Fleet:
             for numbered in list(node.shared.values()):
                 for pipe in list(numbered.values()):
                     self._check_pipe(pipe, pipe.replica or address in masters)
-            for pipe in [pipe for pipe in node.taken if pipe.flying]:
-                if address not in masters:
-                    pipe.fail("is a master no longer")
-                elif not pipe.patient:
+            if address in masters:
+                for pipe in [pipe for pipe in node.taken if pipe.flying and not pipe.patient]:
                     self._check_pipe(pipe, serves=True)
+            else:
+                for pipe in [pipe for pipe in node.taken if pipe.flying]:
+                    pipe.fail("is a master no longer")
 
     def _reach(self, masters: Iterable[Address]) -> None:
         """Connect to the masters that nothing was sent to, so that it is known whether they are up.

@@ -206,13 +206,15 @@ class RoutedConnection(OwnConnection):
             except CommandError:
                 pass
         self._drain()
-        is_queueing = client.queue is not None
         while not self.closed:
             mark = len(client.out)
             try:
                 if client.queue is not None and not self._may_queue(argv):
                     return None
-                return admit(client, argv)
+                admitted = admit(client, argv)
+                if admitted is None and argv[0].lower() == b"exec" and not self.closed:
+                    self._end_watch()  # one that is refused, too
+                return admitted
             except Deferred:
                 self.wants_send()
                 self._wait_for_unpause()
@@ -220,9 +222,6 @@ class RoutedConnection(OwnConnection):
                 take_back(client, mark)
                 refuse(client, argv, unadmitted(client, argv, error))
                 return None
-            finally:
-                if is_queueing and client.queue is None and not self.closed:
-                    self._end_watch()  # EXEC was refused, which ends the transaction as well
         return None
 
     def _may_queue(self, argv: list[bytes]) -> bool:

@@ -144,9 +144,10 @@ def test_a_client_that_ends_its_side_behind_a_transaction(door: Door, nodes: Clu
     assert received == b"+OK\r\n$-1\r\n+OK\r\n+QUEUED\r\n*1\r\n:1\r\n$1\r\n1\r\n"
 
 
-def test_exec_that_is_refused_ends_the_watch(door: Door, nodes: Cluster) -> None:
+@pytest.mark.parametrize("before", [[("MULTI",)], []], ids=["multi", "alone"])
+def test_exec_that_is_refused_ends_the_watch(door: Door, nodes: Cluster, before: list[Any]) -> None:
     wire, key = door.wire(), f"{nodes.tag(1)}watched"
-    assert str(wire.pipeline([("WATCH", key), ("MULTI",), ("EXEC", "x")])[-1]).startswith("EXECABORT")
+    assert str(wire.pipeline([("WATCH", key), *before, ("EXEC", "x")])[-1]).startswith("EXECABORT")
     door.call("SET", key, "by another")
     assert wire.pipeline([("MULTI",), ("SET", key, "mine"), ("EXEC",)])[-1] == [b"OK"]
     wire.close()
