@@ -48,6 +48,19 @@ def _nothing() -> None:
     """Stand in for a callback."""
 
 
+class Place:
+    """The shared connection to one node: ``own`` of a request that no other may answer, whoever serves its slot."""
+
+    def __init__(self, fleet: Fleet, address: Address, number: int) -> None:
+        self._fleet = fleet
+        self._address = address
+        self._number = number
+
+    def own_pipe(self, _address: Address) -> Pipe:
+        """That to this node (:class:`kedis.router.upstream_request.Owner`)."""
+        return self._fleet.shared(self._fleet.node(self._address), 2, 0, self._number)
+
+
 class Fleet:
     """The nodes of ``upstream``.
 

@@ -17,7 +17,7 @@ from kedis.engine.table import Command
 from kedis.errors import client_errors
 from kedis.resp.values import OK
 from kedis.router import planning
-from kedis.router.fleet import NIL, Fleet
+from kedis.router.fleet import NIL, Fleet, Place
 from kedis.router.flow import UpstreamRequest
 from kedis.router.planning import CROSSSLOT, CrossSlot, Kind, Plan, encode
 from kedis.router.transaction_wire import MOST_DIGITS, Kept, Unit, sent_on
@@ -139,6 +139,9 @@ class OwnConnection(WaitingConnection):
         if own is None or own.closed or own.id < 0:
             return False
         request = self._request(plan, [*argv[:2], b"%d" % own.id, *argv[3:]], 0)
+        request.own = Place(
+            self.fleet, own.node.address, self.number
+        )  # elsewhere it would be another's number
         self._bound(self.fleet.send_to(own.node.address, request))
         return True
 

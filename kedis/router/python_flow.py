@@ -31,7 +31,8 @@ class UpstreamRequest:
         reads_only: it may be executed twice.
 
     Attributes:
-        own: whose own connection it goes by (:class:`kedis.router.upstream_request.Owner`); None: by a shared one.
+        own: what decides by which connection it goes (:class:`kedis.router.upstream_request.Owner`); None: by the
+            shared one to the master of its slot.
         pinned: a transaction behind WATCH, which has no meaning on any other connection.
         resp, database, number: which of a node's shared connections it takes.
         replies: how many it has; the last one is that of the request.

@@ -16,7 +16,7 @@ from kedis.engine.table import Command
 from kedis.errors import CommandError
 from kedis.router import planning
 from kedis.router.cluster_scan import Asked, ClusterScan, ScanMemory
-from kedis.router.fleet import Fleet
+from kedis.router.fleet import Fleet, Place
 from kedis.router.flow import UpstreamRequest
 from kedis.router.own_connection import OwnConnection
 from kedis.router.parts import Gathered, Parts
@@ -455,6 +455,8 @@ class RoutedConnection(OwnConnection):
         for slot, address, words in asked:
             part = UpstreamRequest(sink, encode(words), None, slot, True, fleet.clock())
             part.number = self.number
+            if address is not None and address != fleet.topology.masters[slot]:
+                part.own = Place(fleet, address, self.number)
             sink.add(part)
             parts.append((address, part))
         for address, part in parts:

@@ -27,10 +27,14 @@ class Carrier(Protocol):
 
 
 class Owner(Protocol):
-    """A client that may have a connection for itself (:class:`kedis.router.own_connection.OwnConnection`)."""
+    """What decides itself by which connection a request goes.
+
+    A client that may have one for itself (:class:`kedis.router.own_connection.OwnConnection`), or one node
+    (:class:`kedis.router.fleet.Place`).
+    """
 
     def own_pipe(self, address: Address) -> Carrier:
-        """Its own connection, to the node at ``address``."""
+        """Its own connection, to the node at ``address``, or whatever it takes instead."""
 
 
 class Sink(Protocol):

@@ -40,6 +40,29 @@ def test_every_master_is_asked_while_a_slot_is_known_to_have_moved() -> None:
     assert asked == [ONE, TWO]
 
 
+def test_what_one_node_is_asked_stays_with_it() -> None:
+    """SCAN asks the node that takes a slot in for its keys: after a lost connection, too, and not the slot's master."""
+    sent: list[Any] = []
+    fleet: Any = SimpleNamespace(
+        topology=Topology([Shard(ONE, [], [(0, 16383)])]),
+        clock=lambda: 0,
+        send=lambda part: None,
+        send_to=lambda address, part: sent.append((address, part)),
+        node=lambda address: address,
+        shared=lambda node, *_: node,
+    )
+    client: Any = SimpleNamespace(
+        fleet=fleet, number=0, closed=False, _call=lambda: None, _pause=lambda done: None
+    )
+    whole = UpstreamRequest(None, b"", None, 0, False, 0)
+    asked: Any = [(0, ONE, [b"CLUSTER"]), (0, TWO, [b"CLUSTER"])]
+    RoutedConnection._ask_nodes(client, whole, asked)
+    assert [address for address, _ in sent] == [ONE, TWO]
+    (_, first), (_, second) = sent
+    assert first.own is None
+    assert Fleet.pipe_to(fleet, ONE, second) == TWO  # type: ignore[comparison-overlap]
+
+
 def test_replicas_are_no_change_of_who_serves() -> None:
     fleet: Any = SimpleNamespace(
         topology=Topology([]), topology_changes=0, forget_routes=lambda: None, node=lambda _: None
