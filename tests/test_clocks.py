@@ -101,6 +101,35 @@ def test_idle_clients_are_closed_in_time(step: int) -> None:
     assert closed
 
 
+def test_a_client_that_was_blocked_is_not_idle_from_before() -> None:
+    """Its time begins with the reply, before which it could not ask anything."""
+    clocks = Clocks(timeout="10")
+    network = NetworkServer(clocks.engine)
+    closed: list[Any] = []
+    state = clocks.client.state
+
+    class Blocked:
+        client = state
+        awaits_reply = False
+
+        def close(self) -> None:
+            closed.append(self)
+
+    network.connections.add(Blocked())  # type: ignore[arg-type]
+    state.last_command = clocks.engine.table.rows[b"blpop"]
+    clocks.engine.blocking.wait_for_task(state, [b"BLPOP", b"k", b"0"])
+    clocks.passes(20)
+    network.cron.close_idle_clients()
+    assert not closed
+    clocks.engine.blocking.forget(state)
+    clocks.passes(9)
+    network.cron.close_idle_clients()
+    assert not closed
+    clocks.passes(2)
+    network.cron.close_idle_clients()
+    assert closed
+
+
 @steps
 def test_uptime(step: int) -> None:
     clocks = Clocks()

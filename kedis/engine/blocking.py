@@ -60,6 +60,7 @@ class BlockedClient(Protocol):
     blocked: Waiter | None
     last_command: Command | None
     may_block: bool
+    last_interaction_ns: int
 
     @property
     def transport(self) -> BlockedTransport: ...
@@ -224,6 +225,7 @@ class Blocking:
         if waiter is None:
             return
         client.blocked = None
+        client.last_interaction_ns = self._monotonic()  # the wait was no idleness
         client.update_checks()
         self.count -= 1
         if waiter.deadline_ns:
