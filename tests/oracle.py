@@ -76,8 +76,8 @@ class Oracle:
             self._socket.close()
             self._reader = reply_reader()
             self._socket = self._connect()
-            for words in (("FLUSHALL",), ("SCRIPT", "FLUSH"), ("FUNCTION", "FLUSH")):
-                self.call(*words)
+            for words in ("FLUSHALL", "SCRIPT FLUSH", "FUNCTION FLUSH", "ACL LOG RESET", "SLOWLOG RESET"):
+                self.call(*words.split())
         if (now := self._state()) != self._first:
             was, users = self._first
             for name, value in now[0].items():

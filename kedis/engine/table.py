@@ -489,10 +489,13 @@ _MOST_SPARE = 4
 
 def new_table(renames: Sequence[tuple[str, str]]) -> CommandTable:
     """A table of the declared commands, perhaps one that :func:`give_back` was given. Raises ConfigError."""
-    try:
-        return CommandTable(renames=renames) if renames else _spare.pop()
-    except IndexError:
-        return CommandTable()
+    if renames:
+        return CommandTable(renames=renames)
+    while _spare:
+        table = _spare.pop()
+        if table.rows.keys() == COMMANDS.keys():  # or commands have been declared since
+            return table
+    return CommandTable()
 
 
 def give_back(table: CommandTable) -> None:

@@ -17,7 +17,6 @@ from kedis.cli.client.catalogue import builtin
 from kedis.cli.client.completion import CommandCompleter, KeyNames
 from kedis.cli.client.secrets import carries_secret
 from kedis.commands import load_all
-from kedis.engine import table as tables
 from kedis.engine.flags import DENYOOM, FAST, WRITE
 from kedis.engine.keyspec import span
 from kedis.engine.table import COMMANDS, command, container
@@ -56,8 +55,7 @@ def declare_toys() -> None:
 
 
 @pytest.fixture
-def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
-    monkeypatch.setattr(tables, "_spare", [])  # of engines that have ended: they know no toys
+def client() -> Iterator[Client]:
     declare_toys()
     secrets._commands.cache_clear()
     try:

@@ -67,7 +67,7 @@ def test_nothing_is_left_of_fifty_rounds(tmp_path: Path) -> None:
             while peer.recv(4096):
                 pass  # up to the end, of which everybody learns
             peer.close()
-    assert descriptors() == open_before
+    assert descriptors() <= open_before  # those that others have left may go
     until(lambda: native_threads() <= threads_before)
     assert "kedis" not in [thread.name for thread in threading.enumerate()]
 

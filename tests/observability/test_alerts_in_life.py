@@ -120,7 +120,7 @@ def ward(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ward]:
             watched.server.stop()
 
 
-def test_nothing_fires_while_all_is_well(ward: Ward) -> None:
+def check_that_nothing_fires_while_all_is_well(ward: Ward) -> None:
     def use() -> None:
         ward.client.set("key", "value", px=10)
         ward.client.get("key")
@@ -291,6 +291,7 @@ def test_every_alert_has_its_illness() -> None:
 @pytest.mark.timeout(60 * len(ILLNESSES))
 def test_each_illness_is_noticed(ward: Ward) -> None:
     """One test, for what an illness leaves behind is where the next one begins."""
+    check_that_nothing_fires_while_all_is_well(ward)
     for illness, names in ILLNESSES:
         meanwhile = illness(ward)
         assert ward.until(partial(ward.fires, names), meanwhile), (illness.__name__, names - ward.firing())
