@@ -79,6 +79,11 @@ class ClusterNode(Node):
         """End the connections of all clients, without a reply to what they have asked."""
         self.call("CLIENT", "KILL", "TYPE", "normal")
 
+    def epoch_of(self, node: ClusterNode) -> int:
+        """The configuration epoch of a node, as far as this one knows."""
+        lines = (line.split() for line in self.call("CLUSTER", "NODES").decode().splitlines())
+        return next(int(fields[6]) for fields in lines if fields[0] == node.id)
+
     def describe(self, flags: str, master: str, slots: str) -> str:
         """Its line in another node's ``nodes.conf``."""
         place = f"{self.id} 127.0.0.1:{self.known}@{self.bus}"
@@ -248,10 +253,15 @@ class Cluster:
         return moved
 
     def end_move(self, slot: int, target: ClusterNode) -> None:
-        """The slot is the target's; the other masters are told, too."""
+        """The slot is the target's; the other masters are told, too.
+
+        Until the epoch of the target has come to all masters one of them may believe an older claim again: then nobody
+        would serve the slot when it is moved on.
+        """
         source = self.owner(slot)
         for node in (target, source, *(each for each in self.masters if each not in (target, source))):
             assert node.call("CLUSTER", "SETSLOT", slot, "NODE", target.id) == b"OK"
+        patiently(lambda: len({node.epoch_of(target) for node in self.masters}) == 1, self.state)
 
     def move(self, slot: int, target: ClusterNode, at_once: int = 10) -> None:
         """Move a slot with its keys, under whatever load there is: new keys go to the target at once."""
