@@ -51,6 +51,8 @@ log = logging.getLogger("kedis.replication")
 _PAUSE = 1.0
 #: Seconds before another snapshot is asked of a master whose last one is none that this version can hold.
 _LONG_PAUSE = 60.0
+#: Links in a row that end within :data:`_PAUSE` and are made anew at once; a longer one may have been cut by chance.
+_SHORT_LINKS = 10
 _ACK_SECONDS = 1.0
 #: The same at the beginning of a link, while nothing has come, and how long that is the case.
 _FIRST_ACK_SECONDS = 0.1
@@ -262,9 +264,11 @@ class Following:
         self._greenlet = gevent.spawn(self._run)
 
     def _run(self) -> None:
+        short = 0
         while not self._engine.restrictions.ended:
             was_up = False
             pause = _PAUSE
+            began = monotonic()
             try:
                 self._follow_once()
             except (LinkError, OSError, BadSnapshot, StreamError) as error:
@@ -279,7 +283,8 @@ class Following:
                 self.state.distrust()
             self.state.cut()
             self._restrict()
-            if not was_up:
+            short = short + 1 if monotonic() - began < _PAUSE else 0
+            if not was_up or short > _SHORT_LINKS:
                 gevent.sleep(pause)
 
     def _follow_once(self) -> None:

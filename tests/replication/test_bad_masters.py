@@ -291,6 +291,23 @@ def test_other_history_where_the_stream_goes_on(replica: Raw) -> None:
         replica.call("REPLICAOF", "NO", "ONE")
 
 
+def test_one_that_goes_on_and_leaves_at_once_is_not_asked_all_the_time(replica: Raw) -> None:
+    def act(connection: socket.socket, words: list[bytes]) -> None:
+        if words[1] == ID.encode():
+            connection.sendall(b"+CONTINUE\r\n")
+        else:
+            connection.sendall(counted(NEW))
+            time.sleep(0.1)
+
+    with scripted(act) as script:
+        replica.call("REPLICAOF", "127.0.0.1", script.port)
+        until(lambda: len(script.asked) >= 12)
+        began = time.monotonic()
+        until(lambda: len(script.asked) >= 14)
+        assert time.monotonic() - began > 0.5, "tried again without a pause"
+        replica.call("REPLICAOF", "NO", "ONE")
+
+
 def test_itself_as_its_master(kedis: KedisProcess, replica: Raw) -> None:
     replica.call("REPLICAOF", "127.0.0.1", kedis.address[1])
     until(lambda: "MASTER aborted replication" in kedis.output() or "unable to PSYNC" in kedis.output())
