@@ -15,6 +15,7 @@
 # make test-dashboards rq-dashboard, flower, a Celery exporter, redis-commander on Redis and on Kedis, pages compared; needs Node
 # make suites         the test suites of programs that live on Redis, on Redis and on Kedis; SUITES="rq huey", needs unshare
 # make test-pure  the same tests on the Python path, without the extensions of the native path (docs/understand/native-build.md)
+# make test-random    the tests of each module in another order, SEED=1: none may need those before it
 # make check  style, types, import rules
 # make docs   the pages in docs/ as a site in build/site; every link is checked
 # make fuzz   coverage-guided fuzzing of all that reads bytes of strangers, SECONDS=60 in all (TARGETS="parser rdb")
@@ -44,7 +45,7 @@ PARALLEL := -n $(WORKERS) --dist worksteal
 # Where bytecode is not kept, each start of Kedis compiles its 300 modules anew: 100 ms, a thousand times in the tests.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run cli test test-pure test-restarts test-install test-bullmq test-fakeredis test-redis wheel test-wheels check fuzz fuzz-native bench load tools clean help test-sentinel fuzz-redis test-linearizability soak test-clients suites test-redis-replication
+.PHONY: run cli test test-pure test-random test-restarts test-install test-bullmq test-fakeredis test-redis wheel test-wheels check fuzz fuzz-native bench load tools clean help test-sentinel fuzz-redis test-linearizability soak test-clients suites test-redis-replication
 
 help:
 	@sed -n 's/^# \(make \)/\1/p' Makefile
@@ -100,6 +101,12 @@ test: $(STAMP) tools
 PATHLESS := cli benchmark load operations
 test-pure: $(STAMP) tools
 	@KEDIS_PURE=1 $(BIN)/python -m tests.run $(PARALLEL) $(PATHLESS:%=--ignore=tests/%)
+
+# xdist gives the tail of a module to another worker, so that CI runs other orders, too.
+test-random: SEED = 1
+test-random: $(STAMP) tools
+	@$(BIN)/python -m pytest $(PARALLEL) --tb=native \
+	  --random-order-bucket=module --random-order --random-order-seed=$(SEED)
 
 # Each of PYTHONS that runs; the wheels are repaired by auditwheel.
 PYTHONS ?= python3.11 python3.12 python3.13 python3.14
