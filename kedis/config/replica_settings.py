@@ -35,7 +35,7 @@ class FollowingSettings(Group, title="replica of another server", effective=True
         INT_MAX,
         "microseconds of pause a key loaded, for tests",
         hidden=True,
-        otherwise="of a full copy alone; a negative one is none",
+        otherwise="a negative one is none",
     )
     rdb_del_sync_files = flag(
         False, "without other persistence, do not keep the files by which full copies came"

@@ -27,7 +27,7 @@ from kedis.persistence.rewrite import Rewriter
 from kedis.process.clock import monotonic
 from kedis.server.aof_faults import AofFaults
 from kedis.server.group_commit import GroupCommit
-from kedis.server.loading import LoadingLog, in_slices, timed_loading
+from kedis.server.loading import in_slices, timed_loading
 from kedis.server.network import Network
 from kedis.server.start_error import StartError
 
@@ -99,7 +99,7 @@ class AofPolicy:
         assert loader is not None  # open() made it
         try:
             with timed_loading(self.aof):
-                for _ in in_slices(loader.steps(), LoadingLog(loader, log), self._network):
+                for _ in in_slices(loader, log, self._network):
                     if interrupted():
                         return
                 self.aof.begin()

@@ -14,6 +14,7 @@ import gevent
 from kedis.process.clock import monotonic
 
 if TYPE_CHECKING:
+    from kedis.config import Config
     from kedis.persistence.aof import Aof
     from kedis.server.network import Network
 
@@ -31,6 +32,31 @@ class Loading(Protocol):
 
     @property
     def keys(self) -> int: ...
+
+
+class Loader(Loading, Protocol):
+    """What loads."""
+
+    def steps(self) -> Iterator[None]:
+        """Load; yields wherever the caller may do other work."""
+
+
+class KeyDelay:
+    """The pause for each key that ``loading`` has loaded, by the setting ``key-load-delay``, which is for tests."""
+
+    def __init__(self, loading: Loading, config: Config) -> None:
+        self._loading = loading
+        self._config = config
+        self._paused_for = loading.keys
+
+    def pause(self) -> bool:
+        """Let others run for the time of the keys since the last call; whether there is a delay."""
+        delay = self._config.key_load_delay
+        if delay > 0:
+            keys = self._loading.keys
+            gevent.sleep((keys - self._paused_for) * delay / 1e6)
+            self._paused_for = keys
+        return delay > 0
 
 
 class LoadingLog:
@@ -80,12 +106,13 @@ def timed_loading(figures: Aof) -> Iterator[None]:
             gc.enable()
 
 
-def in_slices(steps: Iterator[None], progress: LoadingLog, network: Network) -> Iterator[None]:
-    """Run ``steps`` in slices; after each, let a turn of the loop pass, and yield."""
+def in_slices(loader: Loader, log: logging.Logger, network: Network) -> Iterator[None]:
+    """Load in slices, with the progress in ``log``; after each, let a turn of the loop pass, and yield."""
     greenlet = gevent.getcurrent()
+    progress, delay = LoadingLog(loader, log), KeyDelay(loader, network.engine.config)
     until = monotonic() + _SLICE
-    for _ in steps:
-        if monotonic() < until:
+    for _ in loader.steps():
+        if not delay.pause() and monotonic() < until:
             continue
         progress.report()
         network.next_turn(greenlet.switch)

@@ -29,7 +29,7 @@ from kedis.persistence.saver import Saver
 from kedis.replication.arrival import Arrival
 from kedis.replication.handshake import FullSync, SnapshotBegins
 from kedis.replication.replica import Replica
-from kedis.server.loading import timed_loading
+from kedis.server.loading import KeyDelay, timed_loading
 from kedis.server.master_link import MasterLink
 from kedis.server.network import Network
 
@@ -196,25 +196,17 @@ class SnapshotIntake:
 
     def _load(self, arrival: Arrival, link: MasterLink, *, refuses: bool) -> None:
         with self._loading(arrival, refuses=refuses), timed_loading(self._aof):
-            paused_for = 0
+            delay = KeyDelay(arrival, self._engine.config)
             try:
                 for _ in arrival.steps():
                     link.give_way()
                     link.show_life()
-                    paused_for = self._pause(arrival, paused_for)
+                    delay.pause()
                 link.await_quiet()
                 arrival.install()
                 self.has_changed = True
             finally:
                 arrival.discard()
-
-    def _pause(self, arrival: Arrival, paused_for: int) -> int:
-        """Pause for the keys since the first ``paused_for`` (``key-load-delay``); returns the number of all."""
-        keys = arrival.keys
-        delay = self._engine.config.key_load_delay
-        if delay > 0:
-            gevent.sleep((keys - paused_for) * delay / 1e6)
-        return keys
 
     @contextlib.contextmanager
     def _loading(self, arrival: Arrival, *, refuses: bool) -> Iterator[None]:

@@ -13,7 +13,7 @@ from kedis.errors.fault_log import FaultLog
 from kedis.persistence.rdb_file import DamagedSnapshot, SnapshotLoader
 from kedis.persistence.reasons import reason_with_file
 from kedis.persistence.saver import Saver
-from kedis.server.loading import LoadingLog, in_slices, timed_loading
+from kedis.server.loading import in_slices, timed_loading
 from kedis.server.start_error import StartError
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class SnapshotPolicy:
             with timed_loading(self._aof):
                 follows = bool(self._engine.config.replicaof)
                 loader = self._aof.loader = SnapshotLoader(self._engine, path, is_base=follows)
-                for _ in in_slices(loader.steps(), LoadingLog(loader, log), self._network):
+                for _ in in_slices(loader, log, self._network):
                     if interrupted():
                         return
             self.saver.loaded(loader.keys, loader.expired)

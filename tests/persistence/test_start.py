@@ -85,6 +85,20 @@ def test_stopped_while_loading(tmp_path: Path, large: dict[str, bytes]) -> None:
     assert files(tmp_path / "data") == large
 
 
+@pytest.mark.parametrize("appendonly", ["yes", "no"])
+def test_loading_takes_as_long_as_a_test_wants(tmp_path: Path, appendonly: str) -> None:
+    flags = ("--enable-debug-command", "yes", "--appendonly", appendonly, "--save", "3600 1")
+    kedis = Kedis(tmp_path / "data", *flags)
+    kedis.call("DEBUG", "POPULATE", 500, "key", 1000)
+    kedis.call("BGREWRITEAOF" if appendonly == "yes" else "SAVE")
+    assert kedis.terminate() == 0
+    kedis = Kedis(tmp_path / "data", *flags, "--key-load-delay", "50000", wait=False)
+    wire = first_connection(kedis.port)
+    time.sleep(1)  # without the delay it would be done
+    assert wire.call("GET", "key:1") == ErrorReply("LOADING Redis is loading the dataset in memory")
+    assert kedis.terminate() == 0
+
+
 def test_a_damaged_file_stops_the_start_in_one_line(tmp_path: Path) -> None:
     content = {BASE: b"", INCR: encode("SET", "a", 1) + b"junk", MANIFEST: LISTING}
     write_folder(tmp_path / "data", content)
