@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _INTERVAL = 2.0
 #: Seconds of loading between two turns of the loop.
 _SLICE = 0.02
+_LONGEST_PAUSE = 0.1
 
 
 class Loading(Protocol):
@@ -49,14 +50,16 @@ class KeyDelay:
         self._config = config
         self._paused_for = loading.keys
 
-    def pause(self) -> bool:
-        """Let others run for the time of the keys since the last call; whether there is a delay."""
+    def pauses(self) -> Iterator[None]:
+        """Let others run for the time of the keys since the last call, in pieces; none where there is no delay."""
         delay = self._config.key_load_delay
         if delay > 0:
             keys = self._loading.keys
-            gevent.sleep((keys - self._paused_for) * delay / 1e6)
+            until = monotonic() + (keys - self._paused_for) * delay / 1e6
             self._paused_for = keys
-        return delay > 0
+            while (left := until - monotonic()) > 0:
+                gevent.sleep(min(left, _LONGEST_PAUSE))
+                yield
 
 
 class LoadingLog:
@@ -112,7 +115,8 @@ def in_slices(loader: Loader, log: logging.Logger, network: Network) -> Iterator
     progress, delay = LoadingLog(loader, log), KeyDelay(loader, network.engine.config)
     until = monotonic() + _SLICE
     for _ in loader.steps():
-        if not delay.pause() and monotonic() < until:
+        yield from delay.pauses()
+        if monotonic() < until:
             continue
         progress.report()
         network.next_turn(greenlet.switch)

@@ -201,7 +201,8 @@ class SnapshotIntake:
                 for _ in arrival.steps():
                     link.give_way()
                     link.show_life()
-                    delay.pause()
+                    for _ in delay.pauses():
+                        link.show_life()
                 link.await_quiet()
                 arrival.install()
                 self.has_changed = True
