@@ -56,7 +56,7 @@ the settings most often changed:
   --upstream redis://HOST:PORT,HOST:PORT   no data of its own: those of a cluster, a server, a Sentinel group
   --daemonize no              yes: run in the background; --logfile FILE and --pidfile FILE go with it
 
---help-settings prints every setting with its default. Stop with Ctrl-C or SIGTERM; a second signal stops at once.
+--help-settings prints every setting with its default. Stop with Ctrl-C or SIGTERM; a second Ctrl-C stops at once.
 talk to it:  redis-cli -p 6379 ping      printf 'SET user me\\r\\nGET user\\r\\n' | nc 127.0.0.1 6379
 """
 
@@ -221,7 +221,7 @@ def _tune_gc() -> None:
 
 
 def _handle_signals(app: App) -> list[Any]:
-    """The first SIGTERM or SIGINT shuts the server down in order, the second at once.
+    """The first SIGTERM or SIGINT shuts the server down in order; a SIGINT after it does at once, as in Redis.
 
     If the configured save fails the server goes on, as Redis does, and the next one is the first again. While the first
     append-only file is being written, the end waits for that, where Redis goes on.
@@ -233,7 +233,10 @@ def _handle_signals(app: App) -> list[Any]:
 
     def on_signal(number: int) -> None:
         if received:
-            os._exit(1)
+            if number == signal.SIGINT:
+                log.warning("You insist... exiting now.")
+                os._exit(1)
+            return
         if app.engine.debug.pauses_cron:  # which signals wait for in Redis
             app.put_off = lambda: on_signal(number)
             return

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -191,3 +193,46 @@ def test_a_shutdown_that_is_aborted_releases_no_writes_of_a_failover(port: int) 
     assert client.call("FAILOVER", "ABORT") == b"OK"
     assert writer.receive() == b"OK"
     replica.close()
+
+
+@pytest.mark.parametrize("program", ["kedis", "redis"])
+@pytest.mark.parametrize("insists", [False, True], ids=["SIGTERM again", "then SIGINT"])
+def test_signals_while_a_shutdown_waits_for_replicas(program: str, insists: bool, tmp_path: Path) -> None:
+    """Another SIGTERM changes nothing, which a program that kills a group and its members may send; SIGINT does."""
+    flags = (
+        *FLAGS,
+        "--dir",
+        str(tmp_path),
+        "--save",
+        "3600 1",
+        "--shutdown-timeout",
+        "600",
+        "--appendonly",
+        "no",
+    )
+    with contextlib.ExitStack() as stack:
+        if program == "kedis":
+            server = stack.enter_context(KedisProcess(*flags))
+            port, process = server.address[1], server.process
+        else:
+            oracle = Oracle(*flags)
+            stack.callback(oracle.close)
+            port, process = oracle.port, oracle.process
+        client, replica = Raw(port), Reluctant(port, confirms=False)
+        until(lambda: "state=online" in client.info()["slave0"])
+        client.call("SET", "later", 1)
+        process.send_signal(signal.SIGTERM)
+        until(lambda: "shutdown_in_milliseconds" in client.info("server"))
+        for _ in range(2):
+            process.send_signal(signal.SIGTERM)
+            time.sleep(0.2)
+            assert "shutdown_in_milliseconds" in client.info("server")
+        if insists:
+            process.send_signal(signal.SIGINT)
+        else:
+            replica.close()
+        assert process.wait(60) == (1 if insists else 0)
+        # There may be one that was made for the replica.
+        snapshot = tmp_path / "dump.rdb"
+        assert (snapshot.exists() and b"later" in snapshot.read_bytes()) != insists
+        replica.close()
