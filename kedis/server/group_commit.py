@@ -103,6 +103,8 @@ class GroupCommit:
             return False
         if not changed:
             return True
+        if self._aof.file is None:
+            return self._pass_on()
         return not self._is_delayed() and self._begin_batch()
 
     def shows_only_durable(self, commands: Sequence[Sequence[bytes]]) -> bool:
@@ -113,6 +115,14 @@ class GroupCommit:
             command = lookup(argv[0])
             if command is None or not command.shows_named_keys or touches(argv):
                 return False
+        return True
+
+    def _pass_on(self) -> bool:
+        """Give replicas what is recorded for them alone, while there is no file; True, unless that fails."""
+        if not self._write():
+            return False
+        self.unsynced_keys.begin_sync()  # no sync will come that could end for these keys
+        self.unsynced_keys.end_sync()
         return True
 
     def _begin_batch(self) -> bool:

@@ -13,6 +13,7 @@ import redis
 
 import kedis
 from tests.persistence.folders import load, strings
+from tests.replication.masters import until
 
 _MANY = 2000
 
@@ -87,3 +88,28 @@ def test_nothing_is_acknowledged_that_the_loop_could_not_sync(
     disk.error = None
     server.stop()
     assert strings(load(tmp_path)[0])[b"a"] in (acknowledged, b"lost")
+
+
+@pytest.mark.parametrize("turns_off", [False, True])
+def test_replicas_of_a_server_without_the_file(tmp_path: Path, turns_off: bool) -> None:
+    """What is recorded for them alone waits for no sync, and for no file."""
+    settings = {"port": 0, "appendfsync": "always", "repl_diskless_sync_delay": "0"}
+    with (
+        kedis.Server(**settings, appendonly=turns_off, dir=str(tmp_path)) as master,
+        kedis.Server(port=0) as replica,
+    ):
+        client, reader = master.client(), replica.client()
+        reader.replicaof(master.host, master.port)
+        until(lambda: reader.info("replication")["master_link_status"] == "up")
+        if turns_off:
+            client.config_set("appendonly", "no")
+        assert client.set("a", 1)
+        assert client.incr("a") == 2
+        assert client.get("a") == b"2"
+        until(lambda: reader.get("a") == b"2")
+        client.config_set("appendonly", "yes")
+        assert client.incr("a") == 3
+        until(lambda: client.info("persistence")["aof_rewrite_in_progress"] == 0)
+        assert client.incr("a") == 4
+        until(lambda: reader.get("a") == b"4")
+    assert strings(load(tmp_path)[0])[b"a"] == b"4"
