@@ -302,7 +302,16 @@ class Following:
             config.masterauth,
             self._takes_over,
         )
-        link = MasterLink(self._network, host, port, greeting, state.position, config.repl_timeout)
+        greenlet = gevent.getcurrent()
+        link = MasterLink(
+            self._network,
+            host,
+            port,
+            greeting,
+            state.position,
+            config.repl_timeout,
+            lambda: self._greenlet is not greenlet,
+        )
         try:
             log.info("Non blocking connect for SYNC fired the event.")
             state.stage = Stage.HANDSHAKE

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections import deque
+from collections.abc import Callable
 
 import gevent
 import gevent.socket
@@ -42,6 +43,8 @@ class MasterLink:
 
     Args:
         seconds: of silence that end the link.
+        is_left: whether the server has turned to another master, or is one. The greenlet that uses the link learns of
+            that by GreenletExit, but may have a turn before: what it does then would come after what clients were told.
 
     Attributes:
         sock: the socket, once connected.
@@ -55,8 +58,10 @@ class MasterLink:
         greeting: Greeting,
         position: Position | None,
         seconds: int,
+        is_left: Callable[[], bool],
     ) -> None:
         self._network = network
+        self._is_left = is_left
         self._link = Link(greeting, position)
         self._events: deque[Event] = deque()
         self._seconds = seconds
@@ -136,6 +141,7 @@ class MasterLink:
             data = self.sock.recv(_READ)
         except TimeoutError:
             return None
+        self.check()
         if not data:
             raise ConnectionLost
         self._network.bytes_received += len(data)
@@ -179,6 +185,12 @@ class MasterLink:
             gevent.sleep(0.01)
         if restrictions.ended:
             raise LinkError("this server ends")
+        self.check()
+
+    def check(self) -> None:
+        """Raise GreenletExit where the link is left, as soon as the greenlet that uses it would."""
+        if self._is_left():
+            raise gevent.GreenletExit
 
     def cut(self) -> None:
         """End the connection; the greenlet that reads learns of it. Idempotent."""

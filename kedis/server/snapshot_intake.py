@@ -128,6 +128,7 @@ class SnapshotIntake:
                 self._load(arrival, link, refuses=True)
                 self._state.distrust()  # others have a turn before it is said what the data are
                 self._keep(file, temporary, path)
+                link.check()
         finally:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
