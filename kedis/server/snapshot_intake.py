@@ -26,6 +26,7 @@ from kedis.persistence.aof import Aof
 from kedis.persistence.rdb_file import replace_file
 from kedis.persistence.reasons import reason_with_file
 from kedis.persistence.saver import Saver
+from kedis.process.threads import real_close
 from kedis.replication.arrival import Arrival
 from kedis.replication.handshake import FullSync, SnapshotBegins
 from kedis.replication.replica import Replica
@@ -184,7 +185,9 @@ class SnapshotIntake:
         if config.rdb_del_sync_files and not config.save and not config.appendonly:
             return
         try:
-            gevent.get_hub().threadpool.apply(os.fsync, (file.fileno(),))
+            error = gevent.get_hub().threadpool.apply(_sync, (os.dup(file.fileno()),))
+            if error is not None:
+                raise error
             replace_file(temporary, path)
         except OSError as error:
             log.warning(
@@ -223,3 +226,17 @@ class SnapshotIntake:
             self.loads_beside = False
             if refuses:
                 restrictions.set_loading(False)
+
+
+def _sync(fd: int) -> OSError | None:
+    """Sync ``fd`` and close it; returns the error: what a thread of gevent's raises is printed, besides.
+
+    The descriptor is the thread's own: the copy may be given up, and its file closed, before the thread comes to it.
+    """
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        return error
+    finally:
+        real_close(fd)
+    return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -107,3 +108,21 @@ def test_the_history(server: kedis.Server, replica: Raw, monkeypatch: pytest.Mon
         assert replica.info()["master_replid"] != ID
         assert replica.info()["second_repl_offset"] == "-1"
         assert replica.call("SET", "a", 1) == b"OK"
+
+
+def test_a_file_that_cannot_be_synced(
+    replica: Raw, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The log says so in a line, and in no traceback of the thread."""
+
+    def fail(_fd: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    replica.call("CONFIG", "SET", "repl-diskless-load", "disabled")
+    with scripted(sends(counted(NEW), then=hold)) as script:
+        replica.call("REPLICAOF", "127.0.0.1", script.port)
+        until(lambda: replica.info()["master_link_status"] == "up")
+        assert replica.call("DBSIZE") == 2
+        replica.call("REPLICAOF", "NO", "ONE")
+    assert "Traceback" not in capfd.readouterr().err
