@@ -35,6 +35,8 @@ _NO_ROUTES: list[Pipe | None] = [None] * SLOTS
 #: Idle connections of one kind to a node that are kept for whoever needs one alone.
 _MOST_IDLE = 16
 _SUSPICIOUS_NS = 1_000_000_000
+#: What a node keeps for so long has blocked there: it was where it belonged.
+_BLOCKED_NS = 1_000_000_000
 #: Between two warnings that the same node, which was down already, cannot be reached.
 _WARN_NS = 1_000_000_000
 #: Between two attempts to reach a master that is asked nothing.
@@ -327,6 +329,8 @@ class Fleet:
             request.sink.deliver(request, NIL[request.resp])
             return True
         kind = redirect.kind
+        if pipe.patient and self.monotonic() - pipe.asked_ns > _BLOCKED_NS:
+            request.deadline_ns = 0  # what it has waited there is not what the router has tried
         # Nodes that point to themselves, or to one another, do so until they agree: they are not asked without a pause.
         in_circle = redirect.address == pipe.node.address or (kind == MOVED and bool(request.deadline_ns))
         if kind == "readonly" and (not self.in_cluster and not self.upstream.master):

@@ -73,6 +73,7 @@ class OwnConnection(WaitingConnection):
                 self.fleet.give_back(own)
             own = self.own = self.fleet.take_own(address, self.client.resp, self.client.database)
         own.patient = self.is_blocked
+        own.asked_ns = self.fleet.monotonic()
         return own
 
     def _release_own(self, *, watches: bool = False) -> None:

@@ -144,6 +144,7 @@ class Pipe(Flow):
     Attributes:
         id: of one that is for one client: what the node calls it, for CLIENT UNBLOCK; -1 where it has not said.
         patient: of one that is for one client: what was asked may take as long as it likes.
+        asked_ns: since when that is so.
         waiting: called once when the pipe is no longer full, or closed.
         on_lost: of a subscription: learns of the end.
     """
@@ -156,6 +157,7 @@ class Pipe(Flow):
         "_sent",
         "_sock",
         "_writer",
+        "asked_ns",
         "closed",
         "database",
         "id",
@@ -185,6 +187,7 @@ class Pipe(Flow):
         self.id = -1
         self._alone = alone
         self.patient = False
+        self.asked_ns = 0
         self.flush = self._flush
         self.redirected = partial(fleet.redirected, self)
         self.waiting: list[Callable[[], None]] = []

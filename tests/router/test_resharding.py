@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -120,3 +121,22 @@ def test_the_order_of_a_pipeline_survives_a_move(nodes: Cluster, door: Door) -> 
         ended.set()
         mover.join(60)
     assert nodes.call(key, "LRANGE", key, 0, -1) == [str(n).encode() for n in range(sent)]
+
+
+def test_who_waits_where_a_slot_does_not_come(nodes: Cluster) -> None:
+    """A move that is given up sends those that wait at its target back, however long they have waited there."""
+    tag, target = nodes.tag(0), nodes.owner(nodes.tag(1))
+    slot, source = slot_of(tag), nodes.owner(tag)
+    with Door(nodes.url, "--upstream-retry-ms", "500") as door:
+        nodes.begin_move(slot, target)
+        wire = door.wire()
+        wire.send_all(("BLPOP", f"{tag}queue", 0))
+        until(lambda: target.info("clients")["blocked_clients"] == "1")
+        time.sleep(1.5)  # longer than the router tries
+        for node in (source, target):
+            assert node.call("CLUSTER", "SETSLOT", slot, "STABLE") == b"OK"
+        until(lambda: source.info("clients")["blocked_clients"] == "1")
+        door.call("RPUSH", f"{tag}queue", "there")
+        assert wire.receive() == [f"{tag}queue".encode(), b"there"]
+        wire.close()
+    nodes.settle()
