@@ -2,7 +2,8 @@
 
 
 cdef int ping(Path self) except -1:
-    if self.count > 1:
+    # A client that has subscribed is served here in EXEC alone, and gets the answer in another form.
+    if self.count > 1 or (self.as_value and self.client.subscriptions):
         return DECLINED
     reply_pong(self)
     return READ

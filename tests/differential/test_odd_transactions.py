@@ -16,6 +16,8 @@ STORIES = {
     "reply off": "MULTI|SET a 1|CLIENT REPLY OFF|GET a|EXEC|GET a|CLIENT REPLY ON",
     "reply skip": "MULTI|SET a 1|CLIENT REPLY SKIP|GET a|GET a|EXEC|GET a|GET a",
     "subscribe": "MULTI|SET a 1|SUBSCRIBE x y|GET a|EXEC|PING",
+    "ping behind subscribe": "MULTI|PING|SUBSCRIBE x|PING|PING a|UNSUBSCRIBE|PING|EXEC|PING",
+    "ping behind subscribe in RESP3": "HELLO 3|MULTI|SUBSCRIBE x|PING|PING a|EXEC",
     "subscribe in RESP3": "HELLO 3|MULTI|SET a 1|SUBSCRIBE x y|GET a|EXEC|PUBLISH x m",
     "publish to oneself": "HELLO 3|SUBSCRIBE x|MULTI|SET a 1|PUBLISH x m|GET a|EXEC",
     "unsubscribe": "MULTI|UNSUBSCRIBE|EXEC",
