@@ -372,7 +372,11 @@ class Observation(Group, title="observation", effective=True):
         own=True,
     )
     metrics_port: int | None = special(
-        PortOrNo(), 9121, "port of the live page and the metrics, or no (Kedis's own)", fixed=True, own=True
+        PortOrNo(),
+        9121,
+        "port of the live page and the metrics, 0: any free one, no: none (Kedis's own)",
+        fixed=True,
+        own=True,
     )
     metrics_hosts: tuple[str, ...] = special(
         HostNames(),
