@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import select
 import shutil
+import signal
 import subprocess
 import threading
 import time
@@ -313,14 +314,16 @@ runpy.run_module("kedis", run_name="__main__")
 """
 
 
-def test_a_second_signal_ends_at_once(directory: Path) -> None:
+def test_sigint_ends_at_once_a_shutdown_that_takes_long(directory: Path) -> None:
     kedis = Kedis(directory, program=("-c", SLOW_DISK))
     kedis.call("SET", "a", 1)
-    kedis.process.terminate()
-    time.sleep(0.3)
-    assert kedis.process.poll() is None
-    kedis.process.terminate()
+    for _ in range(2):
+        kedis.process.terminate()
+        time.sleep(0.3)
+        assert kedis.process.poll() is None
+    kedis.process.send_signal(signal.SIGINT)
     assert kedis.process.wait(2) == 1
+    assert "You insist... exiting now." in kedis.log()
 
 
 def test_a_disk_that_does_not_answer_at_shutdown(directory: Path) -> None:
