@@ -191,7 +191,8 @@ def test_blocking_behind_watch(door: Door, nodes: Cluster) -> None:
     assert wire.call("WATCH", f"{tags[0]}k") == b"OK"
     for _ in range(5):
         assert wire.call("BLPOP", f"{tags[1]}queue", 0.01) is None
-    assert _own(door, nodes.owner(f"{tags[1]}queue").known) <= max(before, 1)
+    # One for all five; those that wait for somebody else may be of another protocol or database.
+    assert _own(door, nodes.owner(f"{tags[1]}queue").known) <= before + 1
     for tag in tags:
         key = f"{tag}queue"
         wire.send_all(("BLPOP", key, 0))
