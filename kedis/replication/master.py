@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("kedis.replication")
 
 _SECOND_NS = 1_000_000_000
-_NO_FAILOVER = "no-failover"
+NO_FAILOVER = "no-failover"
 
 
 class Master(Stream):
@@ -47,7 +47,7 @@ class Master(Stream):
 
     def __init__(self, engine: Engine, server: Server, history: History) -> None:
         super().__init__(engine, server, history)
-        self.failover_state = _NO_FAILOVER
+        self.failover_state = NO_FAILOVER
         self.confirmations = Confirmations(engine, self.confirmed)
         self._alone_since_ns = 0
         self._figures = dict.fromkeys(("sync_full", "sync_partial_ok", "sync_partial_err"), 0)
@@ -59,7 +59,7 @@ class Master(Stream):
     @property
     def fails_over(self) -> bool:
         """See :class:`kedis.engine.replication_ports.Replication`."""
-        return self.failover_state != _NO_FAILOVER
+        return self.failover_state != NO_FAILOVER
 
     # -- replicas come ------------------------------------------------------------------------------------
 

@@ -140,9 +140,8 @@ class OwnConnection(WaitingConnection):
         if own is None or own.closed or own.id < 0:
             return False
         request = self._request(plan, [*argv[:2], b"%d" % own.id, *argv[3:]], 0)
-        request.own = Place(
-            self.fleet, own.node.address, self.number
-        )  # elsewhere it would be another's number
+        # Elsewhere it would be the number of another client.
+        request.own = Place(self.fleet, own.node.address, self.number)
         self._bound(self.fleet.send_to(own.node.address, request))
         return True
 

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from kedis.engine.client import FOREVER_NS
 from kedis.errors import CommandError, replication_errors
+from kedis.replication.master import NO_FAILOVER, Master
 from kedis.replication.replicas import Replica, State
 
 if TYPE_CHECKING:
-    from kedis.replication.master import Master
     from kedis.server.following import Following
     from kedis.server.network import Network
 
@@ -23,7 +23,7 @@ log = logging.getLogger("kedis.replication")
 
 _PURPOSE = "failover"
 _STEP_SECONDS = 0.01
-_NONE, _WAITING, _RUNNING = "no-failover", "waiting-for-sync", "failover-in-progress"
+_WAITING, _RUNNING = "waiting-for-sync", "failover-in-progress"
 _WHO = "FAILOVER"
 
 
@@ -52,7 +52,7 @@ class Failover:
         """
         if self._following.upstream is not None:
             raise CommandError(replication_errors.FAILOVER_ON_REPLICA)
-        if self._master.failover_state != _NONE:
+        if self._master.fails_over:
             raise CommandError(replication_errors.FAILOVER_UNDER_WAY)
         if not self._master.replicas:
             raise CommandError(replication_errors.FAILOVER_WITHOUT_REPLICAS)
@@ -80,7 +80,7 @@ class Failover:
 
     def abort(self) -> None:
         """FAILOVER ABORT: stay the master, or be it again. Raises CommandError when no failover is under way."""
-        if self._master.failover_state == _NONE:
+        if not self._master.fails_over:
             raise CommandError(replication_errors.NO_FAILOVER)
         self._abort("Failover manually aborted")
 
@@ -136,7 +136,7 @@ class Failover:
 
     def _end(self) -> None:
         self._timer.stop()
-        self._master.failover_state = _NONE
+        self._master.failover_state = NO_FAILOVER
         self._target = None
         self._engine.release_writes(_PURPOSE)
 
